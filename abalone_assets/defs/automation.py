@@ -1,0 +1,72 @@
+"""The automation: level-triggered sensors that compare what should be with what is.
+
+Nothing here depends on having seen an event. A tick that dies, a daemon that restarts or a lost
+Dagster database changes nothing: the next tick sees the same difference and asks for the same runs.
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from abalone_assets.resources.storage import LakeResource, LandingZoneResource
+from abalone_assets.runs import INGEST_JOB, RELEASE_JOB
+from abalone_assets.sensors import release_tick, survey_tick
+from abalone_assets.settings import load_settings
+
+_INTERVAL = load_settings().sensor_seconds
+
+ingest_surveys_job = dg.define_asset_job(
+    INGEST_JOB,
+    selection=dg.AssetSelection.assets("new_surveys", "quarantined_rows"),
+    description="Ingest a range of survey days in one run.",
+)
+
+_released = (
+    dg.AssetSelection.assets("raw_abalone")
+    | dg.AssetSelection.assets("merged_dataset").downstream()
+)
+
+release_job = dg.define_asset_job(
+    RELEASE_JOB,
+    selection=_released,
+    description="From everything ingested to a model behind the endpoint, if the gate approves.",
+)
+
+
+@dg.sensor(
+    job=ingest_surveys_job,
+    minimum_interval_seconds=_INTERVAL,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def survey_sensor(
+    context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
+) -> dg.SensorResult:
+    """Ingest the survey days whose files differ from what the lake holds of them."""
+    return survey_tick(context, landing_zone.open(), lake.open(), load_settings())
+
+
+@dg.sensor(
+    job=release_job,
+    minimum_interval_seconds=_INTERVAL,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def release_sensor(
+    context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
+) -> dg.SensorResult:
+    """Release once what was ingested differs from the last release, and nothing is in flight."""
+    assets = _released.resolve(context.repository_def.asset_graph)
+    return release_tick(context, landing_zone.open(), lake.open(), load_settings(), assets)
+
+
+@dg.schedule(
+    job=release_job,
+    cron_schedule="0 0 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+)
+def nightly_release(lake: LakeResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Release at midnight, if anything was ingested since the last release."""
+    if lake.open().release_due():
+        yield dg.RunRequest()
+    else:
+        yield dg.SkipReason("nothing was ingested since the last release")

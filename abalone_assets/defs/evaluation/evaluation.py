@@ -1,0 +1,71 @@
+"""Evaluation: what the model makes of rows that it has never seen."""
+
+from typing import Any
+
+import dagster as dg
+
+from abalone_assets.metadata import plot, records_table
+from abalone_assets.resources.ml_platform import EvaluationReport, EvaluationRequest, MLPlatform
+from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
+from abalone_assets.resources.storage import LakeResource
+
+_SLICE_COLUMNS = ["value", "rows", "rmse", "mae", "bias"]
+
+
+@dg.asset(
+    deps=["test_split"],
+    group_name="evaluation",
+    kinds={"xgboost", "matplotlib"},
+    code_version="1",
+    io_manager_key="json",
+)
+def evaluation(
+    context: dg.AssetExecutionContext,
+    trained_model: dict[str, Any],
+    ml_platform: MLPlatform,
+    endpoint_host: EndpointHost,
+    model_registry: ModelRegistryResource,
+    lake: LakeResource,
+) -> dg.Output[dict[str, Any]]:
+    """Errors in rings on the test split, by sex and age, and the champion's on the same rows."""
+    champion = endpoint_host.live_version()
+    report = ml_platform.evaluate(
+        EvaluationRequest(
+            job_name=f"evaluate-{context.run_id}",
+            model_uri=trained_model["model_uri"],
+            test_uri=lake.open().folder_uri("test_split"),
+            champion_uri=model_registry.model_uri(champion) if champion else None,
+            champion_version=champion,
+        )
+    )
+    return dg.Output(
+        {
+            "model_uri": trained_model["model_uri"],
+            "release_digest": trained_model["release_digest"],
+            "metrics": report.evaluation,
+            "probes": report.probes,
+        },
+        metadata=_metadata(report),
+    )
+
+
+def _metadata(report: EvaluationReport) -> dict[str, Any]:
+    metrics = report.evaluation
+    champion = metrics["champion"]
+    metadata: dict[str, Any] = {
+        **{name: metrics[name] for name in ("rmse", "mae", "bias", "baseline_rmse")},
+        "rows": metrics["rows"],
+        "seconds": report.seconds,
+        "by_sex": records_table(metrics["slices"]["sex"], _SLICE_COLUMNS),
+        "by_age": records_table(metrics["slices"]["age_band"], _SLICE_COLUMNS),
+    }
+    if metrics["r2"] is not None:
+        metadata["r2"] = metrics["r2"]
+    if champion is not None:
+        metadata |= {
+            "champion_rmse": champion["rmse"],
+            "champion": f"version {champion['version']}",
+        }
+    for name, png in report.plots.items():
+        metadata[name] = plot(png, name.replace("_", " "))
+    return metadata

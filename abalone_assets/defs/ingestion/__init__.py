@@ -1,0 +1,1 @@
+"""Stage 1: surveys become rows that obey the contract."""

@@ -1,0 +1,73 @@
+"""The base survey that every model is trained on, surveys or none."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from abalone_assets.ingest.manifest import IngestedRaw, commit_raw
+from abalone_assets.metadata import SURVEY_TABLE, preview, table_metadata
+from abalone_assets.resources.base_survey import BaseSurveySource
+from abalone_assets.resources.catalog import Catalog
+from abalone_assets.resources.storage import LakeResource
+
+QUARANTINED_KEY = "raw_abalone/quarantined_rows.parquet"
+
+
+@dg.asset(
+    group_name="ingestion",
+    kinds={"polars", "parquet"},
+    code_version="1",
+    io_manager_key="parquet",
+    metadata=table_metadata(SURVEY_TABLE, {}),
+    check_specs=[
+        dg.AssetCheckSpec(
+            "rows_are_conserved",
+            asset="raw_abalone",
+            blocking=True,
+            description="Records in the file = rows kept + rows quarantined.",
+        )
+    ],
+)
+def raw_abalone(
+    context: dg.AssetExecutionContext,
+    base_survey: BaseSurveySource,
+    lake: LakeResource,
+    catalog: Catalog,
+) -> Iterator[dg.Output | dg.AssetCheckResult]:
+    """The UCI base survey: validated, verified by checksum, one row an animal.
+
+    Rows that break the survey contract lie beside it in `quarantined_rows.parquet`.
+    """
+    from abalone_assets.ingest.frames import quarantine_frame, survey_frame
+    from abalone_assets.resources.storage import to_parquet
+    from abalone_assets.survey import parse_survey
+
+    source = base_survey.fetch()
+    if source.note:
+        context.log.warning(source.note)
+    survey = parse_survey(source.data, source.name)
+    rows, quarantined = survey_frame([survey]), quarantine_frame([survey])
+    store = lake.open().store
+    store.write(QUARANTINED_KEY, to_parquet(quarantined))
+    yield dg.Output(
+        rows,
+        metadata={
+            "dagster/row_count": len(rows),
+            "quarantined": len(quarantined),
+            "quarantined_rows": preview(quarantined),
+            "source": dg.MetadataValue.url(source.source),
+            "note": source.note,
+            "preview": preview(rows),
+        },
+        data_version=dg.DataVersion(source.sha256),
+    )
+    yield dg.AssetCheckResult(
+        passed=survey.record_count == len(rows) + len(quarantined),
+        metadata={
+            "records": survey.record_count,
+            "rows": len(rows),
+            "quarantined": len(quarantined),
+        },
+    )
+    commit_raw(store, IngestedRaw(source.sha256, source.source, len(rows), len(quarantined)))
+    catalog.refresh()

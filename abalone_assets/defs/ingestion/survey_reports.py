@@ -1,0 +1,82 @@
+"""What an ingestion run says of its survey days: metadata for each partition, and checks."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import polars as pl
+
+from abalone_assets.ingest.days import ParsedDays
+from abalone_assets.lake import Lake
+from abalone_assets.metadata import files_table, preview
+from abalone_assets.survey import count_soft_violations
+
+
+def report_days(context: dg.AssetExecutionContext, parsed: ParsedDays) -> None:
+    """Attach counts, files and the content's digest to each partition of both assets."""
+    for day, survey in parsed.days.items():
+        shared = {"digest": survey.entry.digest, "files": files_table(survey.entry.files)}
+        for asset, frame in (
+            ("new_surveys", survey.rows),
+            ("quarantined_rows", survey.quarantined),
+        ):
+            context.add_asset_metadata(
+                {"dagster/row_count": len(frame), "preview": preview(frame), **shared},
+                asset_key=asset,
+                partition_key=day,
+            )
+
+
+def ingestion_checks(lake: Lake, parsed: ParsedDays) -> Iterator[dg.AssetCheckResult]:
+    """The checks of an ingestion run; it stops at the first failed blocking one.
+
+    Raises:
+        Failure: The lake does not hold every record of the files.
+    """
+    conserved = _rows_are_conserved(lake, parsed)
+    yield conserved
+    if not conserved.passed:
+        raise dg.Failure("the lake does not hold every record of the files; the days stay due")
+    yield _files_are_surveys(parsed)
+    yield _rows_are_plausible(parsed)
+
+
+def _rows_are_conserved(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
+    written = {
+        asset: _written_rows(lake, asset, list(parsed.days))
+        for asset in ("new_surveys", "quarantined_rows")
+    }
+    records = sum(file.rows + file.quarantined for file in parsed.files)
+    return dg.AssetCheckResult(
+        asset_key="new_surveys",
+        check_name="rows_are_conserved",
+        passed=records == sum(written.values()),
+        metadata={"records": records, **written},
+    )
+
+
+def _written_rows(lake: Lake, asset: str, days: list[str]) -> int:
+    stored = pl.scan_parquet([lake.uri(asset, day) for day in days], hive_partitioning=False)
+    return int(stored.select(pl.len()).collect().item())
+
+
+def _files_are_surveys(parsed: ParsedDays) -> dg.AssetCheckResult:
+    refused = [file for file in parsed.files if file.problem]
+    return dg.AssetCheckResult(
+        asset_key="new_surveys",
+        check_name="files_are_surveys",
+        passed=not refused,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"files": len(parsed.files), "refused": files_table(refused)},
+    )
+
+
+def _rows_are_plausible(parsed: ParsedDays) -> dg.AssetCheckResult:
+    rows = pl.concat(list(parsed.rows.values()))
+    violations = count_soft_violations(rows.to_dict(as_series=False))
+    return dg.AssetCheckResult(
+        asset_key="new_surveys",
+        check_name="rows_are_plausible",
+        passed=not any(violations.values()),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"rows": len(rows), **violations},
+    )

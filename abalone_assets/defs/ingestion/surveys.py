@@ -1,0 +1,89 @@
+"""The survey days: what crews landed, good rows and quarantined rows."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from abalone_assets.defs.partitions import survey_days
+from abalone_assets.ingest.manifest import commit_days, revoke_days
+from abalone_assets.metadata import QUARANTINE_TABLE, SURVEY_TABLE, table_metadata
+from abalone_assets.resources.catalog import Catalog
+from abalone_assets.resources.storage import LakeResource, LandingZoneResource
+
+landing_zone_spec = dg.AssetSpec(
+    "landing_zone",
+    group_name="ingestion",
+    kinds={"csv"},
+    description="The files that survey crews drop, `abalone.YYYYMMDDHHMMSS`. The survey sensor "
+    "observes it: files that can be no survey are listed in its events.",
+)
+
+
+@dg.multi_asset(
+    name="ingest_surveys",
+    partitions_def=survey_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    outs={
+        "new_surveys": dg.AssetOut(
+            group_name="ingestion",
+            kinds={"polars", "parquet"},
+            code_version="1",
+            io_manager_key="parquet",
+            description="The animals of one survey day: the rows of all its files that obey the "
+            "survey contract, with file and line.",
+            metadata=table_metadata(SURVEY_TABLE, {}),
+        ),
+        "quarantined_rows": dg.AssetOut(
+            group_name="ingestion",
+            kinds={"polars", "parquet"},
+            code_version="1",
+            io_manager_key="parquet",
+            description="The rows of one survey day that broke the survey contract: file, line, "
+            "column, rule and the raw text. Empty is fine.",
+            metadata=table_metadata(QUARANTINE_TABLE, {}),
+        ),
+    },
+    deps=[landing_zone_spec],
+    internal_asset_deps={
+        "new_surveys": {dg.AssetKey("landing_zone")},
+        "quarantined_rows": {dg.AssetKey("landing_zone"), dg.AssetKey("new_surveys")},
+    },
+    check_specs=[
+        dg.AssetCheckSpec(
+            "rows_are_conserved",
+            asset="new_surveys",
+            blocking=True,
+            description="Records in the day's files = rows in new_surveys + quarantined_rows, as "
+            "counted in what was written.",
+        ),
+        dg.AssetCheckSpec(
+            "files_are_surveys",
+            asset="new_surveys",
+            description="Every file of the day could be read as a survey.",
+        ),
+        dg.AssetCheckSpec(
+            "rows_are_plausible",
+            asset="new_surveys",
+            description="No row breaks a soft rule of the survey contract.",
+        ),
+    ],
+)
+def ingest_surveys(
+    context: dg.AssetExecutionContext,
+    landing_zone: LandingZoneResource,
+    lake: LakeResource,
+    catalog: Catalog,
+) -> Iterator[dg.Output | dg.AssetCheckResult]:
+    """Parse the files of the run's survey days, however many, in one go."""
+    from abalone_assets.defs.ingestion.survey_reports import ingestion_checks, report_days
+    from abalone_assets.ingest.days import parse_days
+
+    opened = lake.open()
+    parsed = parse_days(landing_zone.open(), context.partition_keys, context.log.info)
+    report_days(context, parsed)
+    revoke_days(opened.store, parsed.days)
+    yield dg.Output(parsed.rows, output_name="new_surveys")
+    yield dg.Output(parsed.quarantined, output_name="quarantined_rows")
+    yield from ingestion_checks(opened, parsed)
+    commit_days(opened.store, parsed.entries)
+    catalog.refresh()

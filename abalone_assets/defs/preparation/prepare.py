@@ -1,0 +1,105 @@
+"""One preparation: everything ingested, merged without repeats, split by a hash of the row."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from abalone_assets.etl.request import PrepareReport, PrepareRequest
+from abalone_assets.ingest.manifest import Manifest
+from abalone_assets.lake import Lake
+from abalone_assets.metadata import (
+    MERGED_TABLE,
+    SPLIT_TABLE,
+    SURVEY_TABLE,
+    column_names,
+    scanned_preview,
+    table_metadata,
+)
+from abalone_assets.resources.catalog import Catalog
+from abalone_assets.resources.etl_engine import EtlEngine
+from abalone_assets.resources.storage import LakeResource
+
+SPLITS = {"train_split": 80, "validation_split": 15, "test_split": 5}
+_SOURCES = dict.fromkeys(("raw_abalone", "new_surveys"), column_names(SURVEY_TABLE))
+_MERGED = {"merged_dataset": column_names(MERGED_TABLE)}
+
+
+def _split_spec(name: str, percent: int) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        name,
+        deps=["merged_dataset"],
+        group_name="preparation",
+        kinds={"narwhals", "parquet"},
+        code_version="1",
+        description=f"{percent} % of `merged_dataset` by a hash of the row: features and target. "
+        "A row keeps its split for ever.",
+        metadata=table_metadata(SPLIT_TABLE, _MERGED),
+    )
+
+
+@dg.multi_asset(
+    name="prepare",
+    specs=[
+        dg.AssetSpec(
+            "merged_dataset",
+            deps=[
+                "raw_abalone",
+                dg.AssetDep("new_surveys", partition_mapping=dg.AllPartitionMapping()),
+            ],
+            group_name="preparation",
+            kinds={"narwhals", "parquet"},
+            code_version="1",
+            description="The base survey and every survey day, exact repeats removed.",
+            metadata=table_metadata(MERGED_TABLE, _SOURCES),
+        ),
+        *(_split_spec(name, percent) for name, percent in SPLITS.items()),
+    ],
+)
+def prepare(
+    context: dg.AssetExecutionContext, etl_engine: EtlEngine, lake: LakeResource, catalog: Catalog
+) -> Iterator[dg.MaterializeResult]:
+    """Merge and split what the manifest lists, and record which content that was."""
+    opened = lake.open()
+    manifest = opened.manifest()
+    report = etl_engine.prepare(_request(opened, manifest))
+    opened.store.write_json(opened.key("merged_dataset", suffix="json"), _record(manifest, report))
+    context.log.info(
+        "%s: %d rows in, %d repeats removed", report.engine, report.rows_in, report.repeats
+    )
+    for asset, rows in report.rows.items():
+        yield dg.MaterializeResult(
+            asset_key=asset,
+            metadata={
+                "dagster/row_count": rows,
+                "dagster/uri": dg.MetadataValue.path(opened.uri(asset)),
+                "preview": scanned_preview(opened.uri(asset)),
+                "digest": manifest.digest,
+                "engine": report.engine,
+                "seconds": report.seconds,
+                **({"repeats_removed": report.repeats} if asset == "merged_dataset" else {}),
+            },
+        )
+    catalog.refresh()
+
+
+def _request(lake: Lake, manifest: Manifest) -> PrepareRequest:
+    raw = [lake.uri("raw_abalone")] if manifest.raw else []
+    surveys = [lake.uri("new_surveys", day) for day in manifest.days_with_rows]
+    return PrepareRequest(
+        inputs=(*raw, *surveys),
+        merged=lake.uri("merged_dataset"),
+        splits={name: lake.uri(name) for name in SPLITS},
+    )
+
+
+def _record(manifest: Manifest, report: PrepareReport) -> dict[str, object]:
+    expected = (manifest.raw.rows if manifest.raw else 0) + sum(
+        day.rows for day in manifest.days.values()
+    )
+    return {
+        "digest": manifest.digest,
+        "rows_ingested": expected,
+        "rows_in": report.rows_in,
+        "repeats": report.repeats,
+        "rows": report.rows,
+    }

@@ -1,0 +1,1 @@
+"""Stage 3: the train and validation splits become a model."""

@@ -1,0 +1,25 @@
+"""The errors of this project: one root, so that callers can catch all of them at a boundary."""
+
+
+class AbaloneError(Exception):
+    """Something the user can mend; the message says what is wrong and what to do about it."""
+
+
+class SettingsError(AbaloneError):
+    """An environment variable is missing, unknown or malformed."""
+
+
+class StorageError(AbaloneError):
+    """An object cannot be read, written or found where it should be."""
+
+
+class SurveyError(AbaloneError):
+    """A file or a row cannot be a survey."""
+
+
+class ModelArchiveError(AbaloneError):
+    """A model archive is damaged, unsafe to extract or lacks a required member."""
+
+
+class EndpointError(AbaloneError):
+    """The endpoint refused a version, answered wrongly or did not answer."""

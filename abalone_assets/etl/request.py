@@ -1,0 +1,44 @@
+"""What every preparation engine is asked and answers: URIs in, counts and schemas out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PrepareRequest:
+    """One preparation.
+
+    Attributes:
+        inputs: URIs of Parquet files with the survey columns and ``source_file``.
+        merged: URI to write ``merged_dataset`` to.
+        splits: URI to write each split to, by its name.
+    """
+
+    inputs: tuple[str, ...]
+    merged: str
+    splits: dict[str, str]
+
+
+@dataclass(frozen=True)
+class PrepareReport:
+    """What a preparation did.
+
+    Attributes:
+        engine: Name and version of the engine that ran it.
+        rows_in: Rows read from all inputs.
+        rows: Rows written to each output, ``merged_dataset`` included.
+        schema: Data type of each column of ``merged_dataset``, in the engine's spelling.
+        seconds: Wall time.
+    """
+
+    engine: str
+    rows_in: int
+    rows: dict[str, int]
+    schema: dict[str, str]
+    seconds: float
+
+    @property
+    def repeats(self) -> int:
+        """Rows removed as exact repeats."""
+        return self.rows_in - self.rows["merged_dataset"]

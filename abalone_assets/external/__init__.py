@@ -1,0 +1,1 @@
+"""Entry scripts that run in SageMaker's containers, or here as functions, without Dagster."""

@@ -1,0 +1,119 @@
+"""Ingest survey days: parse every file of a day, keep the good rows, quarantine the others."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Final
+
+from abalone_assets.ingest.frames import quarantine_frame, survey_frame
+from abalone_assets.ingest.manifest import IngestedDay, IngestedFile, day_digest
+from abalone_assets.survey import MAX_FILE_BYTES, ParsedSurvey, UnreadableSurveyError, parse_survey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import polars as pl
+
+    from abalone_assets.ingest.landing_zone import LandedFile, LandingZone
+
+PROGRESS_DAYS: Final = 100
+
+
+@dataclass(frozen=True)
+class ParsedDay:
+    """One survey day, parsed: its rows, its quarantined rows and its entry for the manifest."""
+
+    rows: pl.DataFrame
+    quarantined: pl.DataFrame
+    entry: IngestedDay
+
+
+def parse_day(zone: LandingZone, files: tuple[LandedFile, ...]) -> ParsedDay:
+    """Parse the files of one survey day; a day without files has empty frames.
+
+    A file that is no survey at all adds no rows; its entry says why. A file deleted since it was
+    listed raises, and the day stays due.
+
+    Raises:
+        StorageError: A file cannot be read.
+    """
+    surveys: list[ParsedSurvey] = []
+    entries: list[IngestedFile] = []
+    for file in files:
+        survey, parsed = _parse_file(zone, file)
+        entries.append(parsed)
+        if survey is not None:
+            surveys.append(survey)
+    entry = IngestedDay(day_digest(entries), tuple(entries))
+    return ParsedDay(survey_frame(surveys), quarantine_frame(surveys), entry)
+
+
+def _parse_file(zone: LandingZone, file: LandedFile) -> tuple[ParsedSurvey | None, IngestedFile]:
+    if file.size > MAX_FILE_BYTES:
+        # Its bytes are never read, so the token of the write stands in for their digest.
+        problem = f"{file.size} bytes are more than the {MAX_FILE_BYTES} that a survey may have"
+        return None, IngestedFile(file.name, file.size, file.e_tag, file.e_tag, 0, 0, problem)
+    data = zone.read(file.name)
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        survey = parse_survey(data, file.name)
+    except UnreadableSurveyError as error:
+        return None, IngestedFile(
+            file.name, len(data), file.e_tag, sha256, 0, 0, problem=error.reason
+        )
+    entry = IngestedFile(
+        file.name, len(data), file.e_tag, sha256, survey.row_count, len(survey.quarantined)
+    )
+    return survey, entry
+
+
+@dataclass(frozen=True)
+class ParsedDays:
+    """Several survey days, parsed, by ISO date."""
+
+    days: Mapping[str, ParsedDay]
+
+    @property
+    def rows(self) -> dict[str, pl.DataFrame]:
+        """The good rows of each day."""
+        return {day: parsed.rows for day, parsed in self.days.items()}
+
+    @property
+    def quarantined(self) -> dict[str, pl.DataFrame]:
+        """The quarantined rows of each day."""
+        return {day: parsed.quarantined for day, parsed in self.days.items()}
+
+    @property
+    def entries(self) -> dict[str, IngestedDay]:
+        """What the manifest will say of each day."""
+        return {day: parsed.entry for day, parsed in self.days.items()}
+
+    @property
+    def files(self) -> list[IngestedFile]:
+        """The files of all days."""
+        return [file for parsed in self.days.values() for file in parsed.entry.files]
+
+
+def parse_days(
+    zone: LandingZone, days: Sequence[str], report: Callable[[str], None] = lambda _: None
+) -> ParsedDays:
+    """Parse every file of the given days, which must be in order and without gaps.
+
+    Args:
+        zone: Where the files lie.
+        days: ISO dates of the partitions.
+        report: Told now and then how far it has come.
+
+    Raises:
+        StorageError: A file cannot be read.
+    """
+    first, last = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
+    landing = zone.look(first, last, since=first)
+    parsed: dict[str, ParsedDay] = {}
+    for count, day in enumerate(days, start=1):
+        parsed[day] = parse_day(zone, landing.days.get(day, ()))
+        if count % PROGRESS_DAYS == 0:
+            report(f"parsed {count} of {len(days)} survey days, up to {day}")
+    return ParsedDays(parsed)

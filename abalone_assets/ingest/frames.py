@@ -1,0 +1,59 @@
+"""The frames of ingestion: surveys and quarantined rows as Polars data frames."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from abalone_assets.survey import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from abalone_assets.survey import ParsedSurvey
+
+_DTYPES: Final = {"string": pl.String(), "float64": pl.Float64(), "int64": pl.Int64()}
+
+SURVEY_SCHEMA: Final = pl.Schema(
+    {column.name: _DTYPES[column.dtype] for column in COLUMNS}
+    | {"source_file": pl.String(), "line": pl.Int64()}
+)
+"""The nine survey columns, then where each row was written."""
+
+QUARANTINE_SCHEMA: Final = pl.Schema(
+    {
+        "source_file": pl.String(),
+        "line": pl.Int64(),
+        "column": pl.String(),
+        "rule": pl.String(),
+        "message": pl.String(),
+        "raw": pl.String(),
+    }
+)
+
+
+def survey_frame(surveys: Iterable[ParsedSurvey]) -> pl.DataFrame:
+    """The rows that obey the contract, in the order of the files: see ``SURVEY_SCHEMA``."""
+    frames = [
+        pl.DataFrame(
+            {
+                **survey.columns,
+                "source_file": [survey.file] * survey.row_count,
+                "line": survey.lines,
+            },
+            schema=SURVEY_SCHEMA,
+        )
+        for survey in surveys
+    ]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=SURVEY_SCHEMA)
+
+
+def quarantine_frame(surveys: Iterable[ParsedSurvey]) -> pl.DataFrame:
+    """The rows that broke the contract, each with its rule and raw text: ``QUARANTINE_SCHEMA``."""
+    rows = [
+        (row.file, row.line, row.column, row.rule, row.message, row.raw)
+        for survey in surveys
+        for row in survey.quarantined
+    ]
+    return pl.DataFrame(rows, schema=QUARANTINE_SCHEMA, orient="row")

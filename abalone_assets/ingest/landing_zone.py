@@ -1,0 +1,166 @@
+"""The landing zone: the folder or S3 prefix that survey crews drop their files into."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING, Final
+
+from abalone_assets.errors import StorageError, SurveyError
+from abalone_assets.storage import ObjectStore
+from abalone_assets.survey import survey_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FILE_PREFIX: Final = "abalone."
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A file in the landing zone; ``e_tag`` changes whenever it is written again."""
+
+    name: str
+    size: int
+    e_tag: str
+
+
+@dataclass(frozen=True)
+class StrayFile:
+    """A file that belongs to no survey day's partition, and why."""
+
+    file: LandedFile
+    problem: str
+
+
+@dataclass(frozen=True)
+class Landing:
+    """What lies in the landing zone: the files of each survey day (ISO date), and the strays."""
+
+    days: dict[str, tuple[LandedFile, ...]]
+    strays: tuple[StrayFile, ...]
+
+
+class LandingZone(ABC):
+    """Where survey files arrive; the platform reads them and moves nothing."""
+
+    uri: str
+
+    @abstractmethod
+    def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
+        """The files, those of survey days from ``since`` on where the backing can tell them."""
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """One file's bytes.
+
+        Raises:
+            StorageError: It is not there, or cannot be read.
+        """
+
+    @abstractmethod
+    def land(self, name: str, data: bytes) -> None:
+        """Write a file as a crew would, but atomically: nobody sees a part of it."""
+
+    def look(self, first_day: date, last_day: date, since: date | None = None) -> Landing:
+        """Sort what has landed into the partitions ``first_day`` to ``last_day``."""
+        days: dict[str, list[LandedFile]] = {}
+        strays: list[StrayFile] = []
+        for file in sorted(self.list_files(since), key=lambda file: file.name):
+            try:
+                day = survey_day(file.name)
+                _check_day(day, first_day, last_day)
+            except SurveyError as error:
+                strays.append(StrayFile(file, str(error)))
+            else:
+                days.setdefault(day.isoformat(), []).append(file)
+        return Landing({day: tuple(files) for day, files in days.items()}, tuple(strays))
+
+
+def open_landing_zone(uri: str) -> LandingZone:
+    """The landing zone at a folder's path, a ``file://`` or an ``s3://`` URI."""
+    store = ObjectStore(uri)
+    return ObjectStoreLandingZone(store) if store.root is None else FolderLandingZone(store.root)
+
+
+class FolderLandingZone(LandingZone):
+    """A folder. Read entry by entry, so that no name a crew can think of stops the others."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.uri = str(folder)
+
+    def list_files(self, since: date | None = None) -> Iterator[LandedFile]:  # noqa: ARG002 - a folder is read whole
+        """All regular files; hidden ones are uploads under way."""
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                with suppress(FileNotFoundError):  # deleted since the folder was read
+                    if entry.is_file(follow_symlinks=False):
+                        stat = entry.stat(follow_symlinks=False)
+                        e_tag = f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
+                        yield LandedFile(_printable(entry.name), stat.st_size, e_tag)
+
+    def read(self, name: str) -> bytes:
+        """One file's bytes."""
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError as error:
+            raise StorageError(f"{self.folder / name}: cannot read this survey: {error}") from error
+
+    def land(self, name: str, data: bytes) -> None:
+        """Write to a hidden name beside it, then rename."""
+        with NamedTemporaryFile(dir=self.folder, prefix=f".{name}.", delete=False) as file:
+            temporary = Path(file.name)
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                temporary.chmod(0o644)
+                temporary.replace(self.folder / name)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+
+
+class ObjectStoreLandingZone(LandingZone):
+    """An S3 prefix."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self.store = store
+        self.uri = store.uri
+
+    def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
+        """The objects; names sort by time, so S3 lists only those from ``since`` on."""
+        after = f"{FILE_PREFIX}{since - timedelta(days=1):%Y%m%d}~" if since else None
+        for found in self.store.list(after=after):
+            yield LandedFile(found.key, found.size, found.e_tag)
+
+    def read(self, name: str) -> bytes:
+        """One object's bytes."""
+        return self.store.read(name)
+
+    def land(self, name: str, data: bytes) -> None:
+        """Put the object; S3 shows it when it is whole."""
+        self.store.write(name, data)
+
+
+def _printable(name: str) -> str:
+    """A name that any log, database and terminal takes; a survey's own name is left as it is."""
+    return name if name.isprintable() else name.encode("unicode_escape").decode()
+
+
+def _check_day(day: date, first_day: date, last_day: date) -> None:
+    if day < first_day:
+        raise SurveyError(
+            f"its day {day} is before the first partition {first_day}; "
+            "set ABALONE_FIRST_SURVEY_DAY to an earlier day to take it in"
+        )
+    if day > last_day:
+        raise SurveyError(f"its day {day} is in the future; it is taken in when that day comes")

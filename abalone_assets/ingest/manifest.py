@@ -1,0 +1,174 @@
+"""The lake's manifest: which content of which survey day the lake holds.
+
+It is the truth about what has been ingested. A day is committed after its data was written and
+revoked before it is written again, so a run that dies half-way leaves a day that is due, never one
+that looks done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from abalone_assets.storage import ObjectStore
+
+MANIFEST_KEY: Final = "manifest.json"
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class IngestedFile:
+    """One survey file as it was when its day was ingested.
+
+    Attributes:
+        name: The file's name in the landing zone.
+        size: Bytes.
+        e_tag: The landing zone's token of this write; equal tokens mean equal bytes.
+        sha256: Digest of the bytes that were parsed.
+        rows: Rows that obey the survey contract.
+        quarantined: Rows that do not.
+        problem: Why the whole file is no survey, or None.
+    """
+
+    name: str
+    size: int
+    e_tag: str
+    sha256: str
+    rows: int
+    quarantined: int
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class IngestedDay:
+    """One survey day in the lake; ``digest`` is empty while the day is being written."""
+
+    digest: str
+    files: tuple[IngestedFile, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Rows in ``new_surveys`` of this day."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def quarantined(self) -> int:
+        """Rows in ``quarantined_rows`` of this day."""
+        return sum(file.quarantined for file in self.files)
+
+
+@dataclass(frozen=True)
+class IngestedRaw:
+    """The base survey in the lake; ``digest`` is the SHA-256 of its file."""
+
+    digest: str
+    source: str
+    rows: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """All that the lake has ingested: the base survey and the survey days, by ISO date."""
+
+    raw: IngestedRaw | None = None
+    days: Mapping[str, IngestedDay] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything a release is made from; days without files do not count."""
+        surveys = [(day, entry.digest) for day, entry in sorted(self.days.items()) if entry.files]
+        return _sha256([self.raw.digest if self.raw else None, surveys])
+
+    @property
+    def days_with_rows(self) -> list[str]:
+        """The days, in order, that add rows to ``merged_dataset``."""
+        return [day for day, entry in sorted(self.days.items()) if entry.rows]
+
+    def to_document(self) -> dict[str, Any]:
+        """The manifest as a JSON document."""
+        return {
+            "format": FORMAT,
+            "raw": asdict(self.raw) if self.raw else None,
+            "days": {day: asdict(entry) for day, entry in sorted(self.days.items())},
+        }
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any] | None) -> Manifest:
+        """Read a manifest's document; None is an empty lake.
+
+        Raises:
+            StorageError: The document is not a manifest of this format.
+        """
+        if document is None:
+            return cls()
+        try:
+            if document["format"] != FORMAT:
+                raise StorageError(
+                    f"{MANIFEST_KEY}: format {document['format']}, but this release reads {FORMAT}"
+                )
+            raw = IngestedRaw(**document["raw"]) if document["raw"] else None
+            days = {
+                day: IngestedDay(
+                    entry["digest"], tuple(IngestedFile(**file) for file in entry["files"])
+                )
+                for day, entry in document["days"].items()
+            }
+        except (KeyError, TypeError) as error:
+            raise StorageError(
+                f"{MANIFEST_KEY}: not a manifest ({error!r}); delete it to ingest all surveys again"
+            ) from error
+        return cls(raw, days)
+
+
+def day_digest(files: Iterable[IngestedFile]) -> str:
+    """Digest of a day's content: the (name, size, SHA-256) of its files, in order of name."""
+    return _sha256(sorted((file.name, file.size, file.sha256) for file in files))
+
+
+def read_manifest(store: ObjectStore) -> Manifest:
+    """The manifest as it is now; an empty one when the lake is new."""
+    return Manifest.from_document(store.read_json(MANIFEST_KEY))
+
+
+def commit_days(store: ObjectStore, days: Mapping[str, IngestedDay]) -> None:
+    """Record that the lake now holds this content of these days."""
+
+    def change(document: dict[str, Any] | None) -> dict[str, Any]:
+        manifest = Manifest.from_document(document)
+        return replace(manifest, days={**manifest.days, **days}).to_document()
+
+    store.update_json(MANIFEST_KEY, change)
+
+
+def revoke_days(store: ObjectStore, days: Iterable[str]) -> None:
+    """Record that these days are being written: what they hold is known again at their commit."""
+    revoked = list(days)
+
+    def change(document: dict[str, Any] | None) -> dict[str, Any]:
+        manifest = Manifest.from_document(document)
+        known = {
+            day: replace(manifest.days[day], digest="") for day in revoked if day in manifest.days
+        }
+        return replace(manifest, days={**manifest.days, **known}).to_document()
+
+    store.update_json(MANIFEST_KEY, change)
+
+
+def commit_raw(store: ObjectStore, raw: IngestedRaw) -> None:
+    """Record that the lake now holds this base survey."""
+    store.update_json(
+        MANIFEST_KEY,
+        lambda document: replace(Manifest.from_document(document), raw=raw).to_document(),
+    )
+
+
+def _sha256(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()

@@ -1,0 +1,93 @@
+"""The lake: where each asset's objects lie, and the documents that say what they are made from.
+
+::
+
+    manifest.json                              what has been ingested
+    release.json                               what the last finished release was made from
+    <asset>/data.parquet, <asset>/data.json    an unpartitioned asset
+    <asset>/survey_day=2025-03-03/data.parquet one survey day of a partitioned asset
+    trained_model/<job>/output/model.tar.gz    a model archive, as SageMaker lays it out
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from abalone_assets.errors import StorageError
+from abalone_assets.ingest.manifest import Manifest, read_manifest
+from abalone_assets.storage import ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PARTITION_COLUMN: Final = "survey_day"
+RELEASE_KEY: Final = "release.json"
+
+Outcome = Literal["deployed", "rejected"]
+
+
+@dataclass(frozen=True)
+class Release:
+    """How the last release ended; one that failed on its way leaves no record.
+
+    Attributes:
+        digest: The manifest's digest that it was made from.
+        outcome: Whether its model went to the endpoint.
+        reason: The gate's decision in one sentence.
+        version: The model version, when it was approved.
+        run_id: The Dagster run.
+        finished_at: ISO time, UTC.
+    """
+
+    digest: str
+    outcome: Outcome
+    reason: str
+    version: int | None
+    run_id: str
+    finished_at: str
+
+
+class Lake:
+    """The objects of every asset, below a folder or an ``s3://`` prefix."""
+
+    def __init__(self, uri: str) -> None:
+        self.store = ObjectStore(uri)
+
+    def key(self, asset: str, partition: str | None = None, *, suffix: str = "parquet") -> str:
+        """The object's key in the store."""
+        folder = f"{PARTITION_COLUMN}={partition}/" if partition else ""
+        return f"{asset}/{folder}data.{suffix}"
+
+    def uri(self, asset: str, partition: str | None = None, *, suffix: str = "parquet") -> str:
+        """The object's path or ``s3://`` URI."""
+        return self.store.uri_of(self.key(asset, partition, suffix=suffix))
+
+    def folder_uri(self, asset: str) -> str:
+        """The folder or prefix that holds all of an asset."""
+        return self.store.uri_of(asset)
+
+    def manifest(self) -> Manifest:
+        """What has been ingested."""
+        return read_manifest(self.store)
+
+    def release(self) -> Release | None:
+        """How the last release ended, or None before the first."""
+        document: Mapping[str, object] | None = self.store.read_json(RELEASE_KEY)
+        if document is None:
+            return None
+        try:
+            return Release(**document)  # type: ignore[arg-type] # checked by the constructor's names
+        except TypeError as error:
+            raise StorageError(
+                f"{RELEASE_KEY}: not a release record; delete it to release again: {error}"
+            ) from error
+
+    def record_release(self, release: Release) -> None:
+        """Record that a release ended; nothing is released again until the manifest changes."""
+        self.store.write_json(RELEASE_KEY, asdict(release))
+
+    def release_due(self) -> bool:
+        """Whether the lake holds anything that the last finished release was not made from."""
+        manifest, release = self.manifest(), self.release()
+        return release is None or release.digest != manifest.digest

@@ -1,0 +1,134 @@
+"""The metadata that assets show in the Dagster UI, each made from what the asset already knows."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any, Final
+
+import dagster as dg
+
+from abalone_assets.survey import COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import polars as pl
+
+    from abalone_assets.ingest.manifest import IngestedFile
+
+PREVIEW_ROWS: Final = 5
+LISTED_FILES: Final = 100
+
+SURVEY_TABLE_COLUMNS: Final = [
+    dg.TableColumn(
+        column.name,
+        column.dtype,
+        description=f"{column.description} [{column.unit}]" if column.unit else column.description,
+        constraints=dg.TableColumnConstraints(nullable=False),
+    )
+    for column in COLUMNS
+]
+_SOURCE_FILE = dg.TableColumn("source_file", "string", description="File the row was written in.")
+
+SURVEY_TABLE: Final = dg.TableSchema(
+    columns=[
+        *SURVEY_TABLE_COLUMNS,
+        _SOURCE_FILE,
+        dg.TableColumn("line", "int64", description="Line in that file, from 1."),
+    ]
+)
+QUARANTINE_TABLE: Final = dg.TableSchema(
+    columns=[
+        _SOURCE_FILE,
+        dg.TableColumn("line", "int64", description="Line in that file, from 1."),
+        dg.TableColumn(
+            "column", "string", description="The column at fault; null for a whole row."
+        ),
+        dg.TableColumn("rule", "string", description="The rule of the survey contract it broke."),
+        dg.TableColumn("message", "string", description="What was found and what is allowed."),
+        dg.TableColumn("raw", "string", description="The row as it was written."),
+    ]
+)
+MERGED_TABLE: Final = dg.TableSchema(
+    columns=[
+        *SURVEY_TABLE_COLUMNS,
+        dg.TableColumn("source_file", "string", description="First file by name that has the row."),
+        dg.TableColumn(
+            "bucket", "int64", description="Hash bucket, 0 to 99, that gives its split."
+        ),
+    ]
+)
+SPLIT_TABLE: Final = dg.TableSchema(columns=SURVEY_TABLE_COLUMNS)
+
+
+def table_metadata(schema: dg.TableSchema, lineage: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Column schema and column lineage of a table.
+
+    Args:
+        schema: The table's columns.
+        lineage: For each upstream asset, its columns that this table has under the same name.
+    """
+    deps = {
+        column.name: [
+            dg.TableColumnDep(asset_key=dg.AssetKey(asset), column_name=column.name)
+            for asset, columns in lineage.items()
+            if column.name in columns
+        ]
+        for column in schema.columns
+    }
+    metadata: dict[str, Any] = {"dagster/column_schema": schema}
+    if lineage:
+        metadata["dagster/column_lineage"] = dg.TableColumnLineage(deps_by_column=deps)
+    return metadata
+
+
+def column_names(schema: dg.TableSchema) -> list[str]:
+    """The names of a table's columns."""
+    return [column.name for column in schema.columns]
+
+
+def preview(frame: pl.DataFrame) -> dg.TableMetadataValue:
+    """The first rows of a frame."""
+    return records_table(frame.head(PREVIEW_ROWS).to_dicts(), frame.columns)
+
+
+def records_table(
+    records: Iterable[Mapping[str, Any]], columns: Sequence[str]
+) -> dg.TableMetadataValue:
+    """Rows as a table, every value as text so that missing ones can be shown."""
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord({name: "" if row[name] is None else row[name] for name in columns})
+            for row in records
+        ],
+        schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in columns]),
+    )
+
+
+def files_table(files: Sequence[IngestedFile]) -> dg.TableMetadataValue:
+    """Survey files with what became of their rows."""
+    records = [
+        {
+            "file": file.name,
+            "bytes": file.size,
+            "rows": file.rows,
+            "quarantined": file.quarantined,
+            "problem": file.problem,
+        }
+        for file in files[:LISTED_FILES]
+    ]
+    return records_table(records, ["file", "bytes", "rows", "quarantined", "problem"])
+
+
+def plot(png: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """A plot that the UI draws in place."""
+    return dg.MetadataValue.md(
+        f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    )
+
+
+def scanned_preview(uri: str) -> dg.TableMetadataValue:
+    """The first rows of a Parquet file."""
+    import polars as pl
+
+    return preview(pl.scan_parquet(uri).head(PREVIEW_ROWS).collect())

@@ -1,0 +1,280 @@
+"""Model archives: ``model.tar.gz`` in SageMaker's layout, written repeatably and read warily.
+
+An archive holds ``model.ubj`` (the booster), ``features.json`` (what the model sees, in order),
+``model_card.json`` (where it comes from) and ``code/`` (what SageMaker's container needs to answer
+requests with it). Nothing in it is a pickle.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import platform
+import shutil
+import tarfile
+import tempfile
+import zlib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+import abalone_assets
+from abalone_assets.errors import ModelArchiveError
+from abalone_assets.modeling.features import CATALOGUE
+from abalone_assets.modeling.inference import CARD_FILE, FEATURES_FILE, MODEL_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abalone_assets.modeling.train import FittedModel
+
+ARCHIVE_NAME: Final = "model.tar.gz"
+
+MAX_UNPACKED_BYTES: Final = 512 * 2**20
+"""More than any model of ours by far; an archive that unpacks to more is a bomb."""
+
+VENDORED: Final = (
+    "__init__.py",
+    "errors.py",
+    "survey/*.py",
+    "modeling/__init__.py",
+    "modeling/features.py",
+    "modeling/inference.py",
+)
+"""The modules, as patterns, that answer requests where this project is not installed."""
+
+_ENTRY_POINT: Final = '''\
+"""The functions SageMaker calls, from the package beside this file."""
+
+from abalone_assets.modeling.inference import input_fn, model_fn, output_fn, predict_fn
+
+__all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
+'''
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """Where a model comes from.
+
+    Attributes:
+        framework: Such as ``xgboost``.
+        versions: Version of the framework, of Python and of what else shaped the model.
+        objective: The loss it minimises, in the framework's terms.
+        hyperparameters: By name.
+        best_iteration: The boosting round, from 0, that it was cut at.
+        metrics: RMSE and MAE in rings, per split.
+        rows: Number of rows, per split.
+        training_mean_rings: Mean rings of the training rows: the baseline's prediction.
+        training_rows_sha256: Digest of the training rows.
+        model_sha256: Digest of the model's file.
+        created_at: ISO 8601, UTC.
+    """
+
+    framework: str
+    versions: dict[str, str]
+    objective: str
+    hyperparameters: dict[str, Any]
+    best_iteration: int
+    metrics: dict[str, dict[str, float]]
+    rows: dict[str, int]
+    training_mean_rings: float
+    training_rows_sha256: str
+    model_sha256: str
+    created_at: str
+
+
+def card_of(model: FittedModel, created_at: str) -> ModelCard:
+    """The card of a model trained just now.
+
+    Args:
+        model: The model.
+        created_at: ISO 8601, UTC; given, because an archive's bytes depend on it.
+    """
+    import numpy as np
+    import xgboost
+
+    from abalone_assets.modeling.train import OBJECTIVE
+
+    return ModelCard(
+        framework="xgboost",
+        versions={
+            "abalone_assets": abalone_assets.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            "xgboost": xgboost.__version__,
+        },
+        objective=OBJECTIVE,
+        hyperparameters=asdict(model.hyperparameters),
+        best_iteration=model.best_iteration,
+        metrics=model.metrics,
+        rows=model.rows,
+        training_mean_rings=model.training_mean_rings,
+        training_rows_sha256=model.training_rows_sha256,
+        model_sha256=model.sha256,
+        created_at=created_at,
+    )
+
+
+def write_archive(model: FittedModel, folder: Path, card: ModelCard) -> None:
+    """Lay out the archive's members in a folder, as SageMaker expects them in ``SM_MODEL_DIR``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MODEL_FILE).write_bytes(model.ubj)
+    _write_json(folder / CARD_FILE, asdict(card))
+    described = [
+        {"name": each.name, "unit": each.unit, "description": each.description}
+        for each in CATALOGUE
+    ]
+    _write_json(folder / FEATURES_FILE, {"features": described})
+    _vendor(folder / "code")
+
+
+def _vendor(code: Path) -> None:
+    package = Path(abalone_assets.__file__).parent
+    for pattern in VENDORED:
+        for module in package.glob(pattern):
+            copy = code / package.name / module.relative_to(package)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(module.read_bytes())
+    (code / "inference.py").write_text(_ENTRY_POINT, encoding="utf-8")
+
+
+def _write_json(path: Path, document: object) -> None:
+    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def pack(folder: Path, target: Path) -> None:
+    """Pack a folder as a ``tar.gz`` whose bytes depend on names and contents only.
+
+    Compiled Python is left out. The target appears at once or not at all.
+
+    Raises:
+        ModelArchiveError: The folder is missing, or holds a link or a special file.
+    """
+    if not folder.is_dir():
+        raise ModelArchiveError(f"{folder}: no such folder to pack")
+    packed = io.BytesIO()
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for path in _files(folder):
+            member = tarfile.TarInfo(path.relative_to(folder).as_posix())
+            member.size = path.stat().st_size
+            with path.open("rb") as content:
+                tar.addfile(member, content)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    partial.write_bytes(packed.getvalue())
+    partial.replace(target)
+
+
+def _files(folder: Path) -> list[Path]:
+    paths = sorted(path for path in folder.rglob("*") if "__pycache__" not in path.parts)
+    for path in paths:
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ModelArchiveError(f"{path}: only plain files belong into a model archive")
+    return [path for path in paths if path.is_file()]
+
+
+def extract(archive: Path | bytes, folder: Path, *, max_bytes: int = MAX_UNPACKED_BYTES) -> None:
+    """Unpack an archive into a folder that is new or empty, wholly or not at all.
+
+    Args:
+        archive: A file, or its bytes.
+        folder: Where its members go.
+        max_bytes: What it may unpack to.
+
+    Raises:
+        ModelArchiveError: It is missing or damaged, unpacks to too much, holds a link, a device, an
+            absolute or parent path or a member twice (the message names it), or the folder is in
+            use.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    partial.chmod(0o755)  # made for this user alone
+    try:
+        for name, content in _members(archive, max_bytes):
+            _write_new(partial / name, content)
+        _move(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write_new(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+    except OSError as error:
+        raise ModelArchiveError(f"member {path.name!r} cannot be written: {error}") from error
+
+
+def _move(partial: Path, folder: Path) -> None:
+    try:
+        partial.replace(folder)
+    except OSError as error:
+        raise ModelArchiveError(f"{folder}: cannot unpack here, is it empty? {error}") from error
+
+
+def read_card(archive: Path | bytes) -> ModelCard:
+    """The model card of an archive.
+
+    Raises:
+        ModelArchiveError: The archive is unusable as for `extract`, or its card missing or broken.
+    """
+    members = _members(archive, MAX_UNPACKED_BYTES)
+    text = next((content for name, content in members if name == PurePosixPath(CARD_FILE)), None)
+    if text is None:
+        raise ModelArchiveError(f"the archive has no {CARD_FILE}")
+    try:
+        document = json.loads(text)
+        return ModelCard(**{each.name: document[each.name] for each in fields(ModelCard)})
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelArchiveError(f"{CARD_FILE} is no model card: {error!r}") from error
+
+
+def _members(archive: Path | bytes, max_bytes: int) -> Iterator[tuple[PurePosixPath, bytes]]:
+    """The plain files of an archive, each checked before it is read."""
+    try:
+        with (
+            io.BytesIO(archive) if isinstance(archive, bytes) else archive.open("rb") as file,
+            gzip.GzipFile(fileobj=file) as unzipped,
+            tarfile.open(fileobj=(bounded := _Bounded(unzipped, max_bytes)), mode="r|") as tar,
+        ):
+            for member in tar:
+                name = _checked_name(member)
+                content = tar.extractfile(member)
+                if content is not None:
+                    yield name, content.read()
+            while bounded.read(2**20):  # only at its end does gzip compare the checksum
+                pass
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError) as error:
+        raise ModelArchiveError(f"the model archive cannot be read: {error}") from error
+
+
+class _Bounded(io.BufferedIOBase):
+    """A reader that stops a bomb, wherever in the archive it hides."""
+
+    def __init__(self, stream: io.BufferedIOBase, limit: int) -> None:
+        self._stream = stream
+        self._limit = limit
+        self._left = limit
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        most = self._left + 1
+        data = self._stream.read(most if size is None or size < 0 else min(size, most))
+        self._left -= len(data)
+        if self._left < 0:
+            raise ModelArchiveError(f"the model archive unpacks to more than {self._limit} bytes")
+        return data
+
+
+def _checked_name(member: tarfile.TarInfo) -> PurePosixPath:
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts:
+        raise ModelArchiveError(f"member {member.name!r} points outside the archive")
+    if member.issparse() or member.type not in {tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE}:
+        raise ModelArchiveError(f"member {member.name!r} is neither a plain file nor a folder")
+    return name

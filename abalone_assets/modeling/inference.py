@@ -1,0 +1,279 @@
+"""SageMaker's inference contract: ``model_fn``, ``input_fn``, ``predict_fn`` and ``output_fn``.
+
+The same code answers behind the local endpoint and, from a model archive's ``code`` folder, in
+SageMaker's XGBoost container, where nothing of this project is installed: it needs NumPy and
+XGBoost only. The contract is described in the `SageMaker inference toolkit
+<https://github.com/aws/sagemaker-inference-toolkit#implementation-steps>`_.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from abalone_assets import survey
+from abalone_assets.errors import AbaloneError, ModelArchiveError
+from abalone_assets.modeling.features import FEATURE_NAMES, design_matrix
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+    from xgboost import Booster
+
+    from abalone_assets.modeling.features import Columns
+
+MODEL_FILE: Final = "model.ubj"
+FEATURES_FILE: Final = "features.json"
+CARD_FILE: Final = "model_card.json"
+
+CSV: Final = "text/csv"
+JSON: Final = "application/json"
+CONTENT_TYPES: Final = (CSV, JSON)
+
+ANSWER_DECIMALS: Final = 4
+
+Row = Sequence[Any]
+"""One abalone: its sex and its seven measurements, in the survey's order and units."""
+
+
+class InvalidRequestError(AbaloneError):
+    """A request body that holds no abalones.
+
+    Attributes:
+        row: The offending row, from 1, or None when the body as a whole cannot be read.
+        column: The offending survey column, or None when it is the row as a whole.
+    """
+
+    def __init__(self, reason: str, row: int | None = None, column: str | None = None) -> None:
+        place = ", ".join(
+            part for part in (row and f"row {row}", column and f"column {column}") if part
+        )
+        super().__init__(f"{place}: {reason}" if place else reason)
+        self.row = row
+        self.column = column
+
+
+class UnsupportedContentTypeError(AbaloneError):
+    """A content type that is neither ``text/csv`` nor ``application/json``."""
+
+
+def model_fn(model_dir: str | os.PathLike[str]) -> Booster:
+    """Load the model from the folder its archive was extracted to.
+
+    Raises:
+        ModelArchiveError: The folder holds no model, one that is not the model its card describes,
+            or one that needs features which this version cannot compute.
+    """
+    import xgboost
+
+    path = Path(model_dir) / MODEL_FILE
+    booster = xgboost.Booster()
+    try:
+        booster.load_model(bytearray(_undamaged(path)))
+    except xgboost.core.XGBoostError as error:
+        raise ModelArchiveError(f"{path}: not an XGBoost model: {_first_line(error)}") from error
+    unknown = sorted(set(feature_names(booster)) - set(FEATURE_NAMES))
+    if unknown:
+        raise ModelArchiveError(
+            f"{path}: needs features this version cannot compute: {', '.join(unknown)}"
+        )
+    # A request is a handful of rows: starting threads would take longer than predicting.
+    booster.set_param({"nthread": 1})
+    return booster
+
+
+def _undamaged(path: Path) -> bytes:
+    """The model's bytes, if its card vouches for them.
+
+    XGBoost must not see damaged ones: a flipped bit of a UBJSON model often loads and predicts
+    nonsense, or ends the process with a segmentation fault.
+    """
+    try:
+        data = path.read_bytes()
+        card = json.loads(path.with_name(CARD_FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ModelArchiveError(
+            f"{path.parent}: not an extracted model archive with {MODEL_FILE} and {CARD_FILE}: "
+            f"{error}"
+        ) from error
+    expected = card.get("model_sha256") if isinstance(card, dict) else None
+    if hashlib.sha256(data).hexdigest() != expected:
+        raise ModelArchiveError(f"{path}: damaged, it is not the model that {CARD_FILE} describes")
+    return data
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def feature_names(model: Booster) -> tuple[str, ...]:
+    """The features the model was trained on, in its order.
+
+    Raises:
+        ModelArchiveError: The model does not say.
+    """
+    if not model.feature_names:
+        raise ModelArchiveError("the model does not name its features: train it with this project")
+    return tuple(model.feature_names)
+
+
+def input_fn(body: bytes | bytearray | str, content_type: str) -> list[Row]:
+    """Read the abalones of a request.
+
+    Args:
+        body: ``text/csv``: eight fields a line, without a header. ``application/json``:
+            ``{"instances": [...]}``, each an array of eight or an object by column name.
+        content_type: The body's media type; parameters such as the charset are ignored.
+
+    Returns:
+        At least one valid row.
+
+    Raises:
+        UnsupportedContentTypeError: Neither of the two types.
+        InvalidRequestError: The body cannot be read, is empty, or holds an impossible abalone.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type not in CONTENT_TYPES:
+        raise UnsupportedContentTypeError(
+            f"content type {content_type!r} is not supported: send {' or '.join(CONTENT_TYPES)}"
+        )
+    text = _decoded(body)
+    rows = _csv_rows(text) if media_type == CSV else _json_rows(text)
+    if not rows:
+        raise InvalidRequestError("no rows: send at least one abalone")
+    return [_validated(row, number) for number, row in enumerate(rows, start=1)]
+
+
+def _decoded(body: bytes | bytearray | str) -> str:
+    if isinstance(body, str):
+        return body
+    try:
+        return body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidRequestError(f"the body is not UTF-8: byte {error.start}") from error
+
+
+def _csv_rows(text: str) -> list[Row]:
+    try:
+        return [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
+    except csv.Error as error:
+        raise InvalidRequestError(f"the body is not CSV: {error}") from error
+
+
+def _json_rows(text: str) -> list[Row]:
+    try:
+        # Integers as floats: a thousand-digit one is then simply not finite.
+        document = json.loads(text, parse_int=float)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequestError(f"the body is not JSON: {error}") from error
+    instances = document.get("instances") if isinstance(document, dict) else None
+    if not isinstance(instances, list):
+        raise InvalidRequestError('the body must be {"instances": [...]}')
+    return [_instance(instance, number) for number, instance in enumerate(instances, start=1)]
+
+
+def _instance(instance: object, number: int) -> Row:
+    if isinstance(instance, dict):
+        return _by_name(instance, number)
+    if not isinstance(instance, list):
+        raise InvalidRequestError("an instance is an array of eight or an object", number)
+    return instance
+
+
+def _by_name(instance: dict[str, Any], number: int) -> Row:
+    for name in survey.FEATURES:
+        if name not in instance:
+            raise InvalidRequestError("is missing", number, name)
+    unknown = sorted(set(instance) - set(survey.FEATURES))
+    if unknown:
+        raise InvalidRequestError(f"unknown column {unknown[0]!r}", number)
+    return [instance[name] for name in survey.FEATURES]
+
+
+def _validated(row: Row, number: int) -> Row:
+    try:
+        return survey.validate_measurements(row)
+    except survey.SurveyRowError as error:
+        raise InvalidRequestError(error.message, number, error.column) from error
+
+
+def predict_fn(rows: Sequence[Row], model: Booster) -> NDArray[np.float64]:
+    """The rings predicted for the rows of ``input_fn``, in their order."""
+    columns = dict(zip(survey.FEATURES, zip(*rows, strict=True), strict=True))
+    return predict_rings(model, columns)
+
+
+def predict_rings(model: Booster, columns: Columns) -> NDArray[np.float64]:
+    """The rings predicted for ``n`` abalones given column by column.
+
+    Raises:
+        FeatureError: The columns cannot be turned into the features that the model wants.
+    """
+    matrix = design_matrix(columns, feature_names(model))
+    # Unlike `predict`, `inplace_predict` takes no lock: threads answer side by side.
+    return np.asarray(model.inplace_predict(matrix), dtype=np.float64)
+
+
+def output_fn(prediction: Sequence[float] | NDArray[np.float64], accept: str) -> tuple[str, str]:
+    """Write the answer.
+
+    Returns:
+        The body and its content type. ``text/csv``: the predicted rings, one a line.
+        ``application/json``: ``{"predictions": [{"rings": 9.87, "age_years": 11.37}]}``.
+
+    Raises:
+        UnsupportedContentTypeError: The client accepts neither.
+    """
+    media_type = negotiate(accept)
+    rings = [round(float(value), ANSWER_DECIMALS) for value in prediction]
+    if media_type == CSV:
+        return "".join(f"{value}\n" for value in rings), CSV
+    answers = [
+        {"rings": value, "age_years": round(survey.age_years(value), ANSWER_DECIMALS)}
+        for value in rings
+    ]
+    return json.dumps({"predictions": answers}), JSON
+
+
+def negotiate(accept: str | None) -> str:
+    """The content type to answer with: the most wanted one, CSV when all are welcome.
+
+    Args:
+        accept: An ``Accept`` header, such as ``application/json, text/csv;q=0.5``, or None.
+
+    Raises:
+        UnsupportedContentTypeError: The client accepts neither ``text/csv`` nor
+            ``application/json``.
+    """
+    wishes = [_wish(part) for part in (accept or "*/*").split(",") if part.strip()]
+    for pattern, quality in sorted(wishes, key=lambda wish: -wish[1]):
+        for media_type in CONTENT_TYPES:
+            if quality > 0 and _matches(pattern, media_type):
+                return media_type
+    raise UnsupportedContentTypeError(
+        f"cannot answer with {accept!r}: accept {' or '.join(CONTENT_TYPES)}"
+    )
+
+
+def _wish(part: str) -> tuple[str, float]:
+    pattern, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip() == "q":
+            try:
+                return pattern, float(value)
+            except ValueError:
+                return pattern, 0.0
+    return pattern, 1.0
+
+
+def _matches(pattern: str, media_type: str) -> bool:
+    return pattern in {media_type, "*/*", media_type.partition("/")[0] + "/*"}

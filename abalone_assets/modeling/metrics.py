@@ -1,0 +1,123 @@
+"""How far predicted rings lie from counted ones, over all, per sex and per age."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+
+from abalone_assets import survey
+from abalone_assets.errors import AbaloneError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import ArrayLike, NDArray
+    from xgboost import Booster
+
+    from abalone_assets.modeling.features import Columns
+
+AGE_BANDS: Final = ((1, 5), (6, 10), (11, 15), (16, survey.MAX_RINGS))
+"""First and last ring count of each band; a ring count plus 1.5 is the age in years."""
+
+
+class EvaluationError(AbaloneError):
+    """There is nothing to score."""
+
+
+def errors_of(predicted: ArrayLike, actual: ArrayLike) -> NDArray[np.float64]:
+    """Predicted minus actual, in their unit.
+
+    Raises:
+        EvaluationError: No rows, or not as many predictions as actual values.
+    """
+    left, right = np.asarray(predicted, dtype=np.float64), np.asarray(actual, dtype=np.float64)
+    if left.shape != right.shape:
+        raise EvaluationError(f"{left.size} predictions for {right.size} rows")
+    if not left.size:
+        raise EvaluationError("no rows to score: wait for more surveys, the test split is empty")
+    return left - right
+
+
+def rmse(predicted: ArrayLike, actual: ArrayLike) -> float:
+    """Root mean squared error, ``sqrt(mean((predicted - actual)^2))``.
+
+    The formula is Hyndman and Koehler, *Another look at measures of forecast accuracy*,
+    International Journal of Forecasting 22 (2006), section 2.1.
+
+    Raises:
+        EvaluationError: No rows, or not as many predictions as actual values.
+    """
+    return float(np.sqrt(np.mean(errors_of(predicted, actual) ** 2)))
+
+
+def mae(predicted: ArrayLike, actual: ArrayLike) -> float:
+    """Mean absolute error; raises as `rmse` does."""
+    return float(np.mean(np.abs(errors_of(predicted, actual))))
+
+
+def bias(predicted: ArrayLike, actual: ArrayLike) -> float:
+    """Mean of predicted minus actual: above 0 when too old; raises as `rmse` does."""
+    return float(np.mean(errors_of(predicted, actual)))
+
+
+def r2(predicted: ArrayLike, actual: ArrayLike) -> float | None:
+    """Share of the variance explained, or None when the actual values do not vary.
+
+    Raises:
+        EvaluationError: No rows, or not as many predictions as actual values.
+    """
+    residual = float(np.sum(errors_of(predicted, actual) ** 2))
+    centred = np.asarray(actual, dtype=np.float64) - np.mean(np.asarray(actual, dtype=np.float64))
+    total = float(np.sum(centred**2))
+    return 1 - residual / total if total else None
+
+
+def scores(predicted: ArrayLike, actual: ArrayLike) -> dict[str, float]:
+    """``{"rmse", "mae", "bias"}`` in rings; raises as `rmse` does."""
+    return {
+        "rmse": rmse(predicted, actual),
+        "mae": mae(predicted, actual),
+        "bias": bias(predicted, actual),
+    }
+
+
+def slices(columns: Columns, predicted: NDArray[np.float64]) -> dict[str, list[dict[str, Any]]]:
+    """Scores per sex and per age band; a slice without rows is left out.
+
+    Returns:
+        ``{"sex": [{"value", "rows", "rmse", "mae", "bias"}], "age_band": [...]}``, an age band's
+        value naming its rings, such as ``6-10 rings``.
+    """
+    sex = np.asarray(columns["sex"], dtype=object)
+    rings = np.asarray(columns[survey.TARGET], dtype=np.float64)
+    by_sex = {each: sex == each for each in survey.SEXES}
+    by_age = {age_band_name(low, high): (rings >= low) & (rings <= high) for low, high in AGE_BANDS}
+    return {
+        "sex": _sliced(by_sex, predicted, rings),
+        "age_band": _sliced(by_age, predicted, rings),
+    }
+
+
+def age_band_name(low: int, high: int) -> str:
+    """An age band as people read it, such as ``6-10 rings`` or ``16+ rings``."""
+    return f"{low}+ rings" if high >= survey.MAX_RINGS else f"{low}-{high} rings"
+
+
+def _sliced(
+    masks: Mapping[str, NDArray[np.bool_]],
+    predicted: NDArray[np.float64],
+    actual: NDArray[np.float64],
+) -> list[dict[str, Any]]:
+    return [
+        {"value": value, "rows": int(mask.sum()), **scores(predicted[mask], actual[mask])}
+        for value, mask in masks.items()
+        if mask.any()
+    ]
+
+
+def feature_importance(model: Booster) -> dict[str, float]:
+    """Mean gain of the splits on each feature, the largest first; unused features have 0."""
+    scored = cast("dict[str, float]", model.get_score(importance_type="gain"))
+    gains = {name: scored.get(name, 0.0) for name in model.feature_names or []}
+    return dict(sorted(gains.items(), key=lambda item: -item[1]))

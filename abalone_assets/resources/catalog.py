@@ -1,0 +1,74 @@
+"""The catalog: every asset as a table that SQL can ask for by its name."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+import dagster as dg
+from pydantic import Field
+
+from abalone_assets.resources.storage import LakeResource
+
+if TYPE_CHECKING:
+    from abalone_assets.lake import Lake
+
+DATA_FILE: Final = "data.parquet"
+
+
+class Catalog(dg.ConfigurableResource[None], ABC):
+    """Keeps a table for each Parquet asset of the lake."""
+
+    lake: dg.ResourceDependency[LakeResource]
+
+    @abstractmethod
+    def refresh(self) -> list[str]:
+        """Make the tables agree with what lies in the lake; returns their names."""
+
+
+class DuckDBCatalog(Catalog):
+    """A DuckDB file of views over the lake's folder.
+
+    The file is written anew and renamed over the old one, so that neither a reader who has it open
+    nor a second run can block a refresh. A lake on S3 has its catalog there: no views are made.
+    """
+
+    file: str = Field(description="Path of the DuckDB file.")
+
+    def refresh(self) -> list[str]:
+        """Write a view for each asset that has Parquet objects."""
+        lake = self.lake.open()
+        if lake.store.root is None:
+            return []
+        views = _views(lake)
+        _write_views(Path(self.file), views)
+        return sorted(views)
+
+
+def _views(lake: "Lake") -> dict[str, str]:
+    """The glob of each asset's Parquet objects."""
+    views: dict[str, str] = {}
+    for found in lake.store.list():
+        *folders, name = found.key.split("/")
+        if name == DATA_FILE:
+            asset, *partitions = folders
+            views[asset] = lake.store.uri_of("/".join([asset, *("*" for _ in partitions), name]))
+    return views
+
+
+def _write_views(file: Path, views: dict[str, str]) -> None:
+    import duckdb
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    staged = file.with_name(f".{file.name}.{uuid4().hex}")
+    try:
+        with duckdb.connect(str(staged)) as connection:
+            for asset, glob in sorted(views.items()):
+                path = glob.replace("'", "''")
+                connection.execute(
+                    f'create view "{asset}" as from '
+                    f"read_parquet('{path}', hive_partitioning = true)"
+                )
+        staged.replace(file)
+    finally:
+        staged.unlink(missing_ok=True)

@@ -1,0 +1,188 @@
+"""Where models are trained and evaluated: entry scripts that keep SageMaker's contract."""
+
+from __future__ import annotations
+
+import json
+import time
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+import dagster as dg
+
+from abalone_assets.storage import ObjectStore
+from abalone_assets.survey import FEATURES
+
+if TYPE_CHECKING:
+    from abalone_assets.modeling.archive import ModelCard
+
+MODEL_FILE: Final = "model.tar.gz"
+PROBES: Final = 5
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """One training job.
+
+    Attributes:
+        job_name: Unique name; the archive goes to ``<output_uri>/<job_name>/output/``.
+        channels: Folder or prefix of each input channel, by its name.
+        output_uri: Folder or prefix of the models.
+        hyperparameters: Passed to the entry script as ``--name value``.
+    """
+
+    job_name: str
+    channels: dict[str, str]
+    output_uri: str
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def model_uri(self) -> str:
+        """Where SageMaker would put the model archive, and where every platform does."""
+        return f"{self.output_uri}/{self.job_name}/output/{MODEL_FILE}"
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """A finished training job: its archive, the model card in it, and wall seconds."""
+
+    model_uri: str
+    card: ModelCard
+    seconds: float
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """One evaluation of a model, and of its champion on the same rows."""
+
+    job_name: str
+    model_uri: str
+    test_uri: str
+    champion_uri: str | None = None
+    champion_version: int | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """A finished evaluation.
+
+    Attributes:
+        evaluation: The metrics document.
+        plots: PNG by name.
+        probes: Some test rows as requests (CSV lines), each with the rings that the model answers.
+        seconds: Wall time.
+    """
+
+    evaluation: dict[str, Any]
+    plots: dict[str, bytes]
+    probes: list[tuple[str, float]]
+    seconds: float
+
+
+class MLPlatform(dg.ConfigurableResource[None], ABC):
+    """Trains and evaluates models."""
+
+    @abstractmethod
+    def train(self, request: TrainingRequest) -> TrainingReport:
+        """Run the training entry script to its end.
+
+        Raises:
+            AbaloneError: The data or a hyperparameter is refused; the message says which.
+        """
+
+    @abstractmethod
+    def evaluate(self, request: EvaluationRequest) -> EvaluationReport:
+        """Run the evaluation entry script to its end.
+
+        Raises:
+            AbaloneError: The model archive or the data is refused; the message says which.
+        """
+
+
+class LocalMLPlatform(MLPlatform):
+    """Calls the entry scripts' functions in this process, in a folder laid out as a container's."""
+
+    def train(self, request: TrainingRequest) -> TrainingReport:
+        """Train here and put the archive where SageMaker would."""
+        from abalone_assets.external import train
+        from abalone_assets.modeling.archive import pack, read_card
+
+        started = time.perf_counter()
+        with TemporaryDirectory(prefix="training-") as folder:
+            root = Path(folder)
+            environ = {
+                "SM_MODEL_DIR": str(_made(root / "model")),
+                "SM_OUTPUT_DATA_DIR": str(_made(root / "output" / "data")),
+            }
+            for channel, uri in request.channels.items():
+                data = _fetch(uri, root / "input" / "data" / channel)
+                environ[f"SM_CHANNEL_{channel.upper()}"] = str(data)
+            arguments = [
+                part
+                for name, value in request.hyperparameters.items()
+                for part in (f"--{name}", str(value))
+            ]
+            train.main(arguments, environ)
+            archive = root / MODEL_FILE
+            pack(root / "model", archive)
+            card = read_card(archive)
+            _put(request.model_uri, archive.read_bytes())
+        return TrainingReport(request.model_uri, card, time.perf_counter() - started)
+
+    def evaluate(self, request: EvaluationRequest) -> EvaluationReport:
+        """Evaluate here."""
+        from abalone_assets.external import evaluate
+
+        started = time.perf_counter()
+        with TemporaryDirectory(prefix="processing-") as folder:
+            root = Path(folder)
+            output = _made(root / "evaluation")
+            _get(request.model_uri, _made(root / "model") / MODEL_FILE)
+            arguments = ["--model-dir", str(root / "model"), "--output-dir", str(output)]
+            arguments += ["--test-dir", str(_fetch(request.test_uri, root / "test"))]
+            if request.champion_uri is not None:
+                _get(request.champion_uri, _made(root / "champion") / MODEL_FILE)
+                arguments += ["--champion-dir", str(root / "champion")]
+                arguments += ["--champion-version", str(request.champion_version)]
+            evaluate.main(arguments)
+            evaluation = json.loads((output / "evaluation.json").read_text())
+            plots = {plot.stem: plot.read_bytes() for plot in sorted(output.glob("*.png"))}
+            probes = _probes(output / "predictions.parquet")
+        return EvaluationReport(evaluation, plots, probes, time.perf_counter() - started)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _fetch(uri: str, folder: Path) -> Path:
+    """The folder itself when it is local, else a copy of every object below the prefix."""
+    store = ObjectStore(uri)
+    if store.root is not None:
+        return store.root
+    for found in store.list():
+        target = folder / found.key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(store.read(found.key))
+    return folder
+
+
+def _get(uri: str, path: Path) -> None:
+    parent, _, name = uri.rpartition("/")
+    path.write_bytes(ObjectStore(parent).read(name))
+
+
+def _put(uri: str, data: bytes) -> None:
+    parent, _, name = uri.rpartition("/")
+    ObjectStore(parent).write(name, data)
+
+
+def _probes(predictions: Path) -> list[tuple[str, float]]:
+    import polars as pl
+
+    rows = pl.read_parquet(predictions).head(PROBES)
+    lines = rows.select(FEATURES).write_csv(include_header=False).splitlines()
+    return list(zip(lines, rows["predicted"].to_list(), strict=True))

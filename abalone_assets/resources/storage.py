@@ -1,0 +1,124 @@
+"""The lake, the landing zone and the IO managers: where assets are kept."""
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any, get_args, get_origin
+
+import dagster as dg
+import polars as pl
+from pydantic import Field
+
+from abalone_assets.errors import StorageError
+from abalone_assets.ingest.landing_zone import LandingZone, open_landing_zone
+from abalone_assets.lake import Lake
+
+
+class LakeResource(dg.ConfigurableResource[None]):
+    """The lake at a folder or an ``s3://`` prefix."""
+
+    uri: str = Field(description="Folder's path or s3:// prefix.")
+
+    def open(self) -> Lake:
+        """The lake, opened now."""
+        return Lake(self.uri)
+
+
+class LandingZoneResource(dg.ConfigurableResource[None]):
+    """The landing zone at a folder or an ``s3://`` prefix."""
+
+    uri: str = Field(description="Folder's path or s3:// prefix that survey crews write to.")
+
+    def open(self) -> LandingZone:
+        """The landing zone, opened now."""
+        return open_landing_zone(self.uri)
+
+
+class ParquetIOManager(dg.ConfigurableIOManager):
+    """Keeps Polars frames as Parquet in the lake, an object a partition, each written atomically.
+
+    An output over a range of partitions is a mapping of partition key to frame. An input annotated
+    ``pl.DataFrame`` or ``pl.LazyFrame`` is one object or, over several partitions, all of their
+    rows; one annotated ``dict[str, pl.LazyFrame]`` has an entry for each partition that exists.
+    """
+
+    lake: dg.ResourceDependency[LakeResource]
+
+    def handle_output(
+        self, context: dg.OutputContext, obj: pl.DataFrame | Mapping[str, pl.DataFrame]
+    ) -> None:
+        """Write each partition's frame, or the one frame of an unpartitioned asset."""
+        lake, asset = self.lake.open(), _asset_name(context)
+        keys = context.asset_partition_keys if context.has_asset_partitions else [None]
+        frames = obj if isinstance(obj, Mapping) else {keys[0]: obj}
+        if set(frames) != set(keys):
+            raise StorageError(
+                f"{asset}: got frames for the partitions {sorted(map(str, frames))}, "
+                f"expected {sorted(map(str, keys))}"
+            )
+        for partition, frame in frames.items():
+            lake.store.write(lake.key(asset, partition), to_parquet(frame))
+        uri = lake.uri(asset, keys[0]) if len(keys) == 1 else lake.folder_uri(asset)
+        context.add_output_metadata({"dagster/uri": dg.MetadataValue.path(uri)})
+
+    def load_input(
+        self, context: dg.InputContext
+    ) -> pl.DataFrame | pl.LazyFrame | dict[str, pl.LazyFrame]:
+        """Scan what was written; a partition that was never written is left out.
+
+        Raises:
+            StorageError: Nothing was written.
+        """
+        lake, asset = self.lake.open(), _asset_name(context)
+        keys = context.asset_partition_keys if context.has_asset_partitions else [None]
+        frames = {
+            partition: pl.scan_parquet(lake.uri(asset, partition))
+            for partition in keys
+            if lake.store.find(lake.key(asset, partition)) is not None
+        }
+        annotation = context.dagster_type.typing_type
+        if get_origin(annotation) is dict and get_args(annotation)[0] is str:
+            return {str(partition): frame for partition, frame in frames.items()}
+        if not frames:
+            raise StorageError(
+                f"{lake.folder_uri(asset)}: nothing there yet; materialize {asset} first"
+            )
+        rows = pl.concat(list(frames.values()))
+        return rows.collect() if annotation is pl.DataFrame else rows
+
+
+class JsonIOManager(dg.ConfigurableIOManager):
+    """Keeps an unpartitioned asset's JSON document in the lake."""
+
+    lake: dg.ResourceDependency[LakeResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: Mapping[str, Any]) -> None:
+        """Write the document atomically."""
+        lake, asset = self.lake.open(), _asset_name(context)
+        lake.store.write_json(lake.key(asset, suffix="json"), obj)
+        uri = lake.uri(asset, suffix="json")
+        context.add_output_metadata({"dagster/uri": dg.MetadataValue.path(uri)})
+
+    def load_input(self, context: dg.InputContext) -> dict[str, Any]:
+        """Read the document.
+
+        Raises:
+            StorageError: Nothing was written.
+        """
+        lake, asset = self.lake.open(), _asset_name(context)
+        document = lake.store.read_json(lake.key(asset, suffix="json"))
+        if document is None:
+            raise StorageError(
+                f"{lake.uri(asset, suffix='json')}: not there yet; materialize {asset} first"
+            )
+        return dict(document)
+
+
+def _asset_name(context: dg.OutputContext | dg.InputContext) -> str:
+    return context.asset_key.path[-1]
+
+
+def to_parquet(frame: pl.DataFrame) -> bytes:
+    """The frame as the bytes of a Parquet file."""
+    buffer = BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()

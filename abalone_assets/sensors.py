@@ -1,0 +1,199 @@
+"""The decisions of the sensors, one function a tick."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+
+from abalone_assets.ingest.reconcile import Due, find_due, plan_ranges
+from abalone_assets.metadata import records_table
+from abalone_assets.runs import Runs, day_range_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abalone_assets.ingest.landing_zone import Landing, LandingZone, StrayFile
+    from abalone_assets.lake import Lake
+    from abalone_assets.settings import Settings
+
+MAX_REQUESTS: Final = 5
+"""Ingestion runs that one tick asks for at the most."""
+
+RECENT_DAYS: Final = 7
+LISTED_STRAYS: Final = 100
+
+DIGEST_TAG: Final = "abalone/digest"
+SETTLE_SECONDS: Final = 60.0
+"""Days that are due hold a release back no longer than this once the manifest has come to rest."""
+
+
+@dataclass(frozen=True)
+class SurveyCursor:
+    """What ``survey_sensor`` remembers; losing it costs a second look, nothing else.
+
+    Attributes:
+        reconciled_at: Unix time of the last look at all survey days.
+        identical: Files written again with the same bytes: their latest token by name.
+        strays: Files that were reported as strays: their token by name.
+    """
+
+    reconciled_at: float = 0.0
+    identical: dict[str, str] = field(default_factory=dict)
+    strays: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReleaseCursor:
+    """What ``release_sensor`` remembers: the manifest's digest, and since when it has been so."""
+
+    digest: str = ""
+    since: float = 0.0
+
+
+def survey_tick(
+    context: dg.SensorEvaluationContext, zone: LandingZone, lake: Lake, settings: Settings
+) -> dg.SensorResult:
+    """Ask for the ingestion of the days that are due, neither in flight nor backing off."""
+    cursor = _survey_cursor(context.cursor)
+    now = time.time()
+    whole = now - cursor.reconciled_at >= settings.reconcile_seconds
+    since = None if whole else _today() - timedelta(days=RECENT_DAYS)
+    landing = zone.look(settings.first_survey_day, _today(), since)
+    due = find_due(landing, lake.manifest(), zone.read, identical=cursor.identical, since=since)
+    requests, reason = _ingestion_requests(Runs(context.instance), due, settings)
+    remembered = SurveyCursor(
+        reconciled_at=now if whole else cursor.reconciled_at,
+        identical=dict(due.identical) if whole else {**cursor.identical, **due.identical},
+        strays={stray.file.name: stray.file.e_tag for stray in landing.strays}
+        if whole
+        else cursor.strays,
+    )
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=reason,
+        cursor=json.dumps(asdict(remembered)),
+        asset_events=_stray_events(landing, cursor) if whole else [],
+    )
+
+
+def _ingestion_requests(
+    runs: Runs, due: Due, settings: Settings
+) -> tuple[list[dg.RunRequest], str | None]:
+    if not due.days:
+        return [], "every landed survey is in the lake"
+    in_flight = runs.days_in_flight()
+    free = [day for day in due.days if not any(day in days for days in in_flight)]
+    failures = runs.failures_by_day(free)
+    first_wait, now = timedelta(seconds=settings.retry_seconds), datetime.now(UTC)
+    waiting = {day for day, failed in failures.items() if failed.retry_at(first_wait) > now}
+    ranges = plan_ranges(set(free) - waiting, alone=failures, limit=MAX_REQUESTS)
+    requests = [dg.RunRequest(tags=day_range_tags(days)) for days in ranges]
+    if requests:
+        return requests, None
+    return [], (
+        f"{len(due.days)} survey days are due: {len(due.days) - len(free)} in flight, "
+        f"{len(waiting)} wait after a failed run ({', '.join(sorted(waiting)[:3])})"
+    )
+
+
+def _stray_events(landing: Landing, cursor: SurveyCursor) -> Sequence[dg.AssetObservation]:
+    """One observation of the landing zone that lists all strays, when there is a new one."""
+    if all(cursor.strays.get(stray.file.name) == stray.file.e_tag for stray in landing.strays):
+        return []
+    return [
+        dg.AssetObservation(
+            "landing_zone",
+            description="Files that can be no survey; they are left where they are.",
+            metadata={
+                "stray_files": len(landing.strays),
+                "files": _strays_table(landing.strays[:LISTED_STRAYS]),
+            },
+        )
+    ]
+
+
+def _strays_table(strays: Sequence[StrayFile]) -> dg.TableMetadataValue:
+    records = [
+        {"file": stray.file.name, "bytes": stray.file.size, "problem": stray.problem}
+        for stray in strays
+    ]
+    return records_table(records, ["file", "bytes", "problem"])
+
+
+def release_tick(
+    context: dg.SensorEvaluationContext,
+    zone: LandingZone,
+    lake: Lake,
+    settings: Settings,
+    assets: set[dg.AssetKey],
+) -> dg.SensorResult:
+    """Ask for one release when the lake holds something new and has come to rest.
+
+    Args:
+        context: Of the tick.
+        zone: Where surveys land.
+        lake: Where they are ingested.
+        settings: For the days and the waits.
+        assets: Everything that a release makes, the base survey included.
+    """
+    manifest = lake.manifest()
+    cursor = _release_cursor(context.cursor)
+    if cursor.digest != manifest.digest:
+        cursor = ReleaseCursor(manifest.digest, time.time())
+    reason = _reason_to_wait(context.instance, zone, lake, settings, cursor)
+    selected = assets - {dg.AssetKey("raw_abalone")} if manifest.raw else assets
+    request = dg.RunRequest(
+        asset_selection=sorted(selected), tags={DIGEST_TAG: manifest.digest[:12]}
+    )
+    return dg.SensorResult(
+        run_requests=[] if reason else [request],
+        skip_reason=reason,
+        cursor=json.dumps(asdict(cursor)),
+    )
+
+
+def _reason_to_wait(
+    instance: dg.DagsterInstance,
+    zone: LandingZone,
+    lake: Lake,
+    settings: Settings,
+    cursor: ReleaseCursor,
+) -> str | None:
+    if not lake.release_due():
+        return "nothing was ingested since the last release"
+    runs = Runs(instance)
+    if in_flight := runs.in_flight():
+        return f"{len(in_flight)} runs are in flight"
+    if failed := runs.release_failures():
+        retry_at = failed.retry_at(timedelta(seconds=settings.retry_seconds))
+        if retry_at > datetime.now(UTC):
+            return f"{failed.count} releases failed; the next is tried at {retry_at:%H:%M:%S} UTC"
+    if time.time() - cursor.since < SETTLE_SECONDS:
+        landing = zone.look(settings.first_survey_day, _today())
+        due = find_due(landing, lake.manifest(), zone.read)
+        if due.days:
+            return f"{len(due.days)} survey days are still to be ingested"
+    return None
+
+
+def _survey_cursor(text: str | None) -> SurveyCursor:
+    try:
+        return SurveyCursor(**json.loads(text or "{}"))
+    except (TypeError, ValueError):
+        return SurveyCursor()
+
+
+def _release_cursor(text: str | None) -> ReleaseCursor:
+    try:
+        return ReleaseCursor(**json.loads(text or "{}"))
+    except (TypeError, ValueError):
+        return ReleaseCursor()
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

@@ -1,0 +1,133 @@
+"""An endpoint's pointer: the object that names the model version which it should serve.
+
+The pointer is what *should be*; the server compares it with what *is* and swaps models until both
+agree. So a deployment survives a restart of the server, and of whoever deployed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.errors import EndpointError, StorageError
+
+if TYPE_CHECKING:
+    from abalone_assets.storage import ObjectStore
+
+# SageMaker's pattern for an endpoint's name: it is also safe as a part of a key.
+_ENDPOINT_NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+
+
+@dataclass(frozen=True)
+class EndpointPointer:
+    """Which model version an endpoint should serve.
+
+    Attributes:
+        endpoint: The endpoint's name.
+        version: The model version to serve.
+        previous: The version to return to when this one fails, if there is one.
+        requested_at: When this was asked for, ISO 8601 in UTC; tells two requests apart.
+    """
+
+    endpoint: str
+    version: int
+    previous: int | None
+    requested_at: str
+
+
+def check_endpoint_name(name: str) -> str:
+    """The name itself, when SageMaker would accept it.
+
+    Raises:
+        EndpointError: It would not.
+    """
+    if not _ENDPOINT_NAME.fullmatch(name):
+        raise EndpointError(
+            f"{name!r} is no endpoint name: use up to 63 letters, digits and inner hyphens"
+        )
+    return name
+
+
+def pointer_key(endpoint: str) -> str:
+    """The key of the endpoint's pointer in the registry's store."""
+    return f"endpoints/{check_endpoint_name(endpoint)}.json"
+
+
+def read_pointer(store: ObjectStore, endpoint: str) -> EndpointPointer | None:
+    """What the endpoint should serve, or None when nothing was deployed to it yet.
+
+    Raises:
+        StorageError: The pointer is damaged.
+    """
+    key = pointer_key(endpoint)
+    return _parsed(store.read_json(key), store.uri_of(key))
+
+
+def publish_pointer(store: ObjectStore, endpoint: str, version: int) -> EndpointPointer:
+    """Ask the endpoint to serve a version, atomically; the version before becomes ``previous``.
+
+    Publishing the version that is already asked for makes a server try it once more.
+
+    Raises:
+        StorageError: The present pointer is damaged.
+    """
+    key = pointer_key(endpoint)
+    published: list[EndpointPointer] = []
+
+    def change(document: object) -> dict[str, Any]:
+        before = _parsed(document, store.uri_of(key))
+        published.append(EndpointPointer(endpoint, version, _before(version, before), _now()))
+        return asdict(published[-1])
+
+    store.update_json(key, change)
+    return published[-1]
+
+
+def roll_back_pointer(
+    store: ObjectStore, failed: EndpointPointer, fallback: int | None
+) -> EndpointPointer | None:
+    """Take a failed request back: ask for the ``fallback`` version, or for none at all.
+
+    A pointer that no longer names the failed version is someone else's request and stays.
+
+    Returns:
+        The pointer that now holds; None when there is none.
+    """
+    key = pointer_key(failed.endpoint)
+    if fallback is None:
+        now = read_pointer(store, failed.endpoint)
+        if now is not None and now.version == failed.version:
+            store.delete(key)
+            return None
+        return now
+
+    def change(document: object) -> object:
+        now = _parsed(document, store.uri_of(key))
+        if now is not None and now.version != failed.version:
+            return document
+        return asdict(EndpointPointer(failed.endpoint, fallback, None, _now()))
+
+    store.update_json(key, change)
+    return read_pointer(store, failed.endpoint)
+
+
+def _before(version: int, pointer: EndpointPointer | None) -> int | None:
+    """The version to return to once the pointer names another ``version``."""
+    if pointer is None:
+        return None
+    return pointer.previous if pointer.version == version else pointer.version
+
+
+def _parsed(document: object, uri: str) -> EndpointPointer | None:
+    if document is None:
+        return None
+    names = {field.name for field in fields(EndpointPointer)}
+    if not isinstance(document, dict) or set(document) != names:
+        raise StorageError(f"{uri}: not an endpoint pointer; delete it and deploy again")
+    return EndpointPointer(**document)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()

@@ -1,0 +1,204 @@
+"""Runs an endpoint: binds the port, says where it is, stops cleanly."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import threading
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from abalone_assets.errors import EndpointError
+from abalone_assets.serving.app import build_app
+from abalone_assets.serving.capture import DEFAULT_FLUSH_SECONDS, DataCapture
+from abalone_assets.serving.model_host import DEFAULT_POLL_SECONDS, ModelHost
+from abalone_assets.serving.registry import ModelRegistry
+from abalone_assets.serving.state import ServerState, remove_state, write_state
+from abalone_assets.storage import ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import uvicorn
+
+STOP_TIMEOUT_SECONDS: Final = 10
+MAX_PORT: Final = 65_535
+_LISTEN_BACKLOG: Final = 1024
+
+
+class EndpointServer:
+    """The server of one endpoint, for this process or a thread of it.
+
+    Args:
+        registry: Where versions and the endpoint's pointer are kept.
+        endpoint: The endpoint's name.
+        host: Address to listen on.
+        port: Port to listen on; 0 picks a free one.
+        capture_store: Where answered requests are captured, or None.
+        state_file: Where clients find the server, or None.
+        poll_seconds: How often the pointer is looked at.
+        flush_seconds: How long a captured request may wait to be written.
+
+    Raises:
+        EndpointError: The endpoint's name is malformed.
+    """
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        endpoint: str,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        capture_store: ObjectStore | None = None,
+        state_file: Path | None = None,
+        poll_seconds: float = DEFAULT_POLL_SECONDS,
+        flush_seconds: float = DEFAULT_FLUSH_SECONDS,
+    ) -> None:
+        self._endpoint = endpoint
+        self._address = (host, port)
+        self._state_file = state_file
+        self._models = ModelHost(registry, endpoint, poll_seconds=poll_seconds)
+        self._capture = (
+            None
+            if capture_store is None
+            else DataCapture(capture_store, endpoint, flush_seconds=flush_seconds)
+        )
+        self._uvicorn = self._build()
+
+    def run(self, on_ready: Callable[[ServerState], None] | None = None) -> None:
+        """Serve until ``stop``, Ctrl-C or SIGTERM; requests in flight are answered first.
+
+        Args:
+            on_ready: Called once with the server's state when it accepts connections.
+
+        Raises:
+            EndpointError: The port is taken, the address is not this machine's, or the state file
+                cannot be written.
+        """
+        with ExitStack() as stack:
+            listener = stack.enter_context(closing(_listen(*self._address)))
+            stack.enter_context(_stopping_on_signals(self.stop))
+            if self._capture is not None:
+                stack.enter_context(self._capture)
+            stack.enter_context(self._models)
+            state = self._state(listener)
+            stack.enter_context(_announced(self._state_file, state))
+            if on_ready is not None:
+                on_ready(state)
+            self._uvicorn.run(sockets=[listener])
+
+    def stop(self) -> None:
+        """Ask the server to finish its requests and end; safe from any thread."""
+        self._uvicorn.should_exit = True
+
+    def _build(self) -> uvicorn.Server:
+        import uvicorn
+
+        config = uvicorn.Config(
+            build_app(self._models, self._capture),
+            access_log=False,
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=STOP_TIMEOUT_SECONDS,
+            ws="none",
+        )
+        return uvicorn.Server(config)
+
+    def _state(self, listener: socket.socket) -> ServerState:
+        host, port = listener.getsockname()[:2]
+        netloc = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return ServerState(
+            url=f"http://{netloc}",
+            pid=os.getpid(),
+            endpoint=self._endpoint,
+            started_at=datetime.now(UTC).isoformat(),
+        )
+
+
+def serve(
+    registry_uri: str | os.PathLike[str],
+    endpoint_name: str,
+    *,
+    host: str,
+    port: int,
+    capture_folder: str | os.PathLike[str] | None,
+    state_file: str | os.PathLike[str],
+    on_ready: Callable[[ServerState], None] | None = None,
+) -> None:
+    """Serve an endpoint from this process until Ctrl-C or SIGTERM.
+
+    Args:
+        registry_uri: The registry's folder or ``s3://`` prefix.
+        endpoint_name: The endpoint's name.
+        host: Address to listen on.
+        port: Port to listen on; 0 picks a free one.
+        capture_folder: Folder or ``s3://`` prefix for captured requests; None captures nothing.
+        state_file: Where clients on this machine find the server.
+        on_ready: Called once with the server's state when it accepts connections.
+
+    Raises:
+        EndpointError: The name is malformed, the port is taken or the state file cannot be written.
+        StorageError: The registry or the capture folder cannot be opened.
+    """
+    EndpointServer(
+        ModelRegistry(ObjectStore(registry_uri)),
+        endpoint_name,
+        host=host,
+        port=port,
+        capture_store=None if capture_folder is None else ObjectStore(capture_folder),
+        state_file=Path(state_file),
+    ).run(on_ready)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A listening socket: from here on a client's connection waits instead of being refused."""
+    if not 0 <= port <= MAX_PORT:
+        raise EndpointError(f"port {port} does not exist; choose 0 (any free one) to {MAX_PORT}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=_LISTEN_BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise EndpointError(
+                f"port {port} on {host} is already in use; stop the program that uses it"
+                " or choose another port (0 picks a free one)"
+            ) from error
+        raise EndpointError(f"cannot listen on port {port} of {host}: {error}") from error
+
+
+@contextmanager
+def _announced(state_file: Path | None, state: ServerState) -> Iterator[None]:
+    if state_file is None:
+        yield
+        return
+    write_state(state_file, state)
+    try:
+        yield
+    finally:
+        remove_state(state_file, state.pid)
+
+
+@contextmanager
+def _stopping_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the server and not the process.
+
+    Uvicorn raises a captured signal once more after its shutdown: that must find this handler,
+    or the process would end with an error.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: stop()) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,63 @@
+"""The state file: where clients on this machine find the running endpoint server."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from abalone_assets.errors import EndpointError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ServerState:
+    """A running endpoint server.
+
+    Attributes:
+        url: Its base URL, with the port that it really has.
+        pid: Its process.
+        endpoint: The endpoint that it serves.
+        started_at: When it started, ISO 8601 in UTC.
+    """
+
+    url: str
+    pid: int
+    endpoint: str
+    started_at: str
+
+
+def write_state(path: Path, state: ServerState) -> None:
+    """Write the state file atomically.
+
+    Raises:
+        EndpointError: It cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(asdict(state)), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise EndpointError(f"{path}: cannot write the server's state file: {error}") from error
+
+
+def read_state(path: Path) -> ServerState | None:
+    """What the state file says, or None when there is none or it cannot be understood.
+
+    A server that was killed leaves its file behind: the answer may be of a server that is gone.
+    """
+    try:
+        return ServerState(**json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def remove_state(path: Path, pid: int) -> None:
+    """Remove the state file, unless another server has taken it over since."""
+    state = read_state(path)
+    if state is not None and state.pid == pid:
+        path.unlink(missing_ok=True)

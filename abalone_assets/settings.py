@@ -1,0 +1,137 @@
+"""Everything read from the environment, typed, in one place; read lazily, never at import."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from abalone_assets.errors import SettingsError
+
+PREFIX: Final = "ABALONE_"
+TEST_PREFIX: Final = "ABALONE_TEST_"
+UCI_URI: Final = "https://archive.ics.uci.edu/static/public/1/abalone.zip"
+UCI_SHA256: Final = "de37cdcdcaaa50c309d514f248f7c2302a5f1f88c168905eba23fe2fbc78449f"
+"""SHA-256 of ``abalone.data``, the one member of the archive that is a survey."""
+
+Profile = Literal["local", "aws"]
+Seconds = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseSettings):
+    """The platform's settings; each field is the environment variable ``ABALONE_<FIELD>``."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
+
+    profile: Profile = Field("local", description="Which backings the resources use.")
+    home: Path = Field(description="Folder of everything the local profile keeps.")
+    lake_uri: str = Field(description="Folder or s3:// prefix of the lake.")
+    landing_zone_uri: str = Field(description="Folder or s3:// prefix crews drop surveys into.")
+    registry_uri: str = Field(description="Folder or s3:// prefix of the model registry.")
+    raw_uri: str = Field(
+        UCI_URI, description="Path, file://, s3:// or https:// of the base survey."
+    )
+    raw_sha256: str = Field("", description="SHA-256 of the base survey; known for UCI's.")
+    raw_fallback: bool = Field(
+        default=False, description="Use the bundled simulated base survey when the network refuses."
+    )
+    first_survey_day: date = Field(
+        date(2023, 1, 1), description="First day with a partition (UTC)."
+    )
+    sensor_seconds: Seconds = Field(5, description="Least time between two ticks of a sensor.")
+    reconcile_seconds: int = Field(
+        0,
+        ge=0,
+        description="Least time between two looks at all survey days, not just recent ones.",
+    )
+    retry_seconds: Seconds = Field(10, description="Wait after a first failed run; then doubled.")
+    gate_max_rmse: float = Field(2.5, gt=0, description="Largest RMSE, in rings, that is approved.")
+    gate_champion_tolerance: float = Field(
+        0.02, ge=0, description="How much worse than the champion, as a share of its RMSE."
+    )
+    endpoint_name: str = Field("abalone", pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
+    endpoint_host: str = Field("127.0.0.1", description="Address that `abalone serve` listens on.")
+    endpoint_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    endpoint_timeout_seconds: Seconds = Field(30, description="Longest wait for a new version.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
+        home = Path(given.get("home", ".abalone")).expanduser().resolve()
+        derived: dict[str, Any] = {}
+        if given.get("profile", "local") == "local":
+            for zone in ("lake", "landing_zone", "registry"):
+                derived[f"{zone}_uri"] = str(home / zone)
+        else:
+            derived["reconcile_seconds"] = 600
+        if given.get("raw_uri", UCI_URI) == UCI_URI:
+            derived["raw_sha256"] = UCI_SHA256
+            derived["raw_fallback"] = given.get("profile", "local") == "local"
+        return derived | given | {"home": home}
+
+    @model_validator(mode="after")
+    def _aws_keeps_its_data_on_s3(self) -> Self:
+        for name in ("lake_uri", "landing_zone_uri", "registry_uri"):
+            if self.profile == "aws" and not getattr(self, name).startswith("s3://"):
+                raise ValueError(f"{PREFIX}{name.upper()}: the profile aws needs an s3:// URI")
+        return self
+
+    @property
+    def dagster_home(self) -> Path:
+        """Folder of the local Dagster instance."""
+        return self.home / "dagster"
+
+    @property
+    def endpoint_state_file(self) -> Path:
+        """Where a running endpoint server says its address."""
+        return self.home / "endpoint" / "server.json"
+
+    @property
+    def capture_folder(self) -> Path:
+        """Where the endpoint server writes what it was asked and answered."""
+        return self.home / "captured_requests"
+
+    @property
+    def catalog_file(self) -> Path:
+        """The DuckDB file with a view for each asset."""
+        return self.home / "catalog.duckdb"
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: A variable is malformed, missing, or not one of ours; the message names it.
+    """
+    _refuse_unknown_variables()
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from error
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for variable in os.environ:
+        if variable.startswith(TEST_PREFIX) or not variable.startswith(PREFIX):
+            continue
+        if variable not in known:
+            close = get_close_matches(variable, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
+            raise SettingsError(f"{variable}: no such setting; {hint}")
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    variable = f"{PREFIX}{str(first['loc'][0]).upper()}"
+    if first["type"] == "missing":
+        return f"{variable} is not set: {Settings.model_fields[str(first['loc'][0])].description}"
+    return f"{variable}={first['input']!r}: {message}"

@@ -1,0 +1,181 @@
+"""One object store for folders and S3 prefixes: atomic puts, listings, compare-and-swap.
+
+A thin layer over `obstore <https://developmentseed.org/obstore/>`_, which writes local files to a
+temporary name and renames them, and S3 objects in one request: a reader sees the old or the new
+object, never a part of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import unquote, urlsplit
+
+from abalone_assets.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from obstore.store import ObjectStore as ObstoreStore
+
+MAX_SWAP_ATTEMPTS: Final = 50
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What a listing says of one object.
+
+    Attributes:
+        key: Path below the store's root, with ``/`` between its parts.
+        size: Bytes.
+        e_tag: A token that changes whenever the object is written again.
+        last_modified: Time of the last write, UTC.
+    """
+
+    key: str
+    size: int
+    e_tag: str
+    last_modified: datetime
+
+
+class ObjectStore:
+    """The objects below a folder or an ``s3://bucket/prefix``.
+
+    Args:
+        uri: A folder's path, a ``file://`` URI or an ``s3://`` URI. A folder is made when missing.
+
+    Raises:
+        StorageError: The URI is neither, or the folder cannot be made.
+    """
+
+    def __init__(self, uri: str | os.PathLike[str]) -> None:
+        text = os.fspath(uri)
+        scheme = urlsplit(text).scheme
+        self.root: Path | None = None
+        if scheme == "s3":
+            self.uri = text.rstrip("/")
+        elif scheme in {"", "file"}:
+            self.root = Path(unquote(urlsplit(text).path) if scheme else text).resolve()
+            self.uri = str(self.root)
+        else:
+            raise StorageError(f"{text}: not a folder, file:// or s3:// URI")
+        self._store = self._open()
+
+    def __repr__(self) -> str:
+        return f"ObjectStore({self.uri!r})"
+
+    def _open(self) -> ObstoreStore:
+        from obstore.store import LocalStore, from_url
+
+        if self.root is not None:
+            try:
+                self.root.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StorageError(f"{self.root}: cannot make this folder: {error}") from error
+            return LocalStore(self.root)
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+        return from_url(
+            self.uri,
+            client_options={"allow_http": endpoint.startswith("http://")},
+            **({"endpoint": endpoint} if endpoint else {}),
+        )
+
+    def uri_of(self, key: str) -> str:
+        """The absolute path or ``s3://`` URI of an object, as other tools would open it."""
+        return f"{self.uri}/{key}"
+
+    def read(self, key: str) -> bytes:
+        """The whole object.
+
+        Raises:
+            StorageError: There is no such object.
+        """
+        try:
+            return bytes(self._store.get(key).bytes())
+        except FileNotFoundError as error:
+            raise StorageError(f"{self.uri_of(key)}: no such object") from error
+
+    def write(self, key: str, data: bytes, *, create_only: bool = False) -> None:
+        """Write the object atomically.
+
+        Raises:
+            StorageError: ``create_only`` is set and the object exists.
+        """
+        try:
+            self._store.put(key, data, mode="create" if create_only else "overwrite")
+        except FileExistsError as error:
+            raise StorageError(f"{self.uri_of(key)}: exists already") from error
+
+    def find(self, key: str) -> StoredObject | None:
+        """What is known of the object, or None when there is none."""
+        try:
+            return _stored(self._store.head(key))
+        except FileNotFoundError:
+            return None
+
+    def list(self, prefix: str = "", *, after: str | None = None) -> Iterator[StoredObject]:
+        """The objects below a prefix that ends at a ``/``, those past the key ``after`` only."""
+        for chunk in self._store.list(prefix or None, offset=after):
+            yield from map(_stored, chunk)
+
+    def delete(self, key: str) -> None:
+        """Remove the object; one that does not exist is no error."""
+        if self.find(key) is not None:
+            self._store.delete(key)
+
+    def read_json(self, key: str) -> Any | None:  # noqa: ANN401 - a JSON document of any shape
+        """The JSON document, or None when there is none.
+
+        Raises:
+            StorageError: The object is not JSON.
+        """
+        try:
+            return json.loads(bytes(self._store.get(key).bytes()))
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise StorageError(f"{self.uri_of(key)}: not a JSON document: {error}") from error
+
+    def write_json(self, key: str, document: object, *, create_only: bool = False) -> None:
+        """Write a JSON document atomically, its keys in their given order."""
+        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
+        self.write(key, text.encode(), create_only=create_only)
+
+    def update_json(self, key: str, change: Callable[[Any | None], object]) -> None:
+        """Replace a JSON document by ``change(document)``, with no other writer's change lost.
+
+        A folder takes a lock file; S3 a conditional write, tried again when another writer won.
+
+        Raises:
+            StorageError: Other writers won every one of the attempts.
+        """
+        if self.root is not None:
+            from filelock import FileLock
+
+            lock = self.root / f".{key.replace('/', '.')}.lock"
+            with FileLock(lock):
+                self.write_json(key, change(self.read_json(key)))
+            return
+        self._swap_json(key, change)
+
+    def _swap_json(self, key: str, change: Callable[[Any | None], object]) -> None:
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        for _ in range(MAX_SWAP_ATTEMPTS):
+            found = self.find(key)
+            data = json.dumps(change(self.read_json(key) if found else None), indent=1).encode()
+            mode = {"e_tag": found.e_tag} if found else "create"
+            try:
+                self._store.put(key, data, mode=cast("Any", mode))
+            except (AlreadyExistsError, PreconditionError):
+                continue
+            return
+        raise StorageError(f"{self.uri_of(key)}: lost {MAX_SWAP_ATTEMPTS} races to write it")
+
+
+def _stored(meta: Any) -> StoredObject:  # noqa: ANN401 - obstore's ObjectMeta is a TypedDict
+    return StoredObject(meta["path"], meta["size"], meta["e_tag"] or "", meta["last_modified"])

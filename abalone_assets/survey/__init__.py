@@ -1,0 +1,59 @@
+"""The survey contract: columns, units, rules, file names and the one parser of survey files.
+
+A survey is a headerless CSV file of nine fields in the UCI Abalone order, one animal a line, called
+``abalone.YYYYMMDDHHMMSS`` (UTC). A record that breaks a hard rule is quarantined with its place and
+its raw text; one that only looks odd (:data:`SOFT_RULES`) is kept and counted.
+
+The package needs the standard library and :mod:`abalone_assets.errors` only, and Python 3.10 or
+later: model archives carry a copy of it, so that a served model judges a request as ingestion
+judges a file.
+"""
+
+from abalone_assets.survey.columns import (
+    AGE_OFFSET_YEARS,
+    COLUMNS,
+    FEATURES,
+    MAX_RINGS,
+    MEASUREMENT_DECIMALS,
+    MEASUREMENTS,
+    SEXES,
+    TARGET,
+    Column,
+    age_years,
+)
+from abalone_assets.survey.file_names import survey_day, survey_file_name, survey_time
+from abalone_assets.survey.parser import (
+    MAX_FILE_BYTES,
+    ParsedSurvey,
+    QuarantinedRow,
+    UnreadableSurveyError,
+    parse_survey,
+)
+from abalone_assets.survey.rules import SurveyRowError, validate_measurements
+from abalone_assets.survey.soft_rules import SOFT_RULES, SoftRule, count_soft_violations
+
+__all__ = [
+    "AGE_OFFSET_YEARS",
+    "COLUMNS",
+    "FEATURES",
+    "MAX_FILE_BYTES",
+    "MAX_RINGS",
+    "MEASUREMENTS",
+    "MEASUREMENT_DECIMALS",
+    "SEXES",
+    "SOFT_RULES",
+    "TARGET",
+    "Column",
+    "ParsedSurvey",
+    "QuarantinedRow",
+    "SoftRule",
+    "SurveyRowError",
+    "UnreadableSurveyError",
+    "age_years",
+    "count_soft_violations",
+    "parse_survey",
+    "survey_day",
+    "survey_file_name",
+    "survey_time",
+    "validate_measurements",
+]

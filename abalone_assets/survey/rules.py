@@ -1,0 +1,153 @@
+"""The hard rules: what one field, and one row, must be. Ingestion and serving both judge by them.
+
+Blanks (spaces, tabs) around a field are ignored. Sex is one of ``M``, ``F``, ``I`` in upper case
+only: a lower-case letter is a sign of retyped data, not of another instrument. Numbers are decimal
+numbers in ASCII digits, with an exponent if need be (``1e-1``); Python's other spellings (``1_0``,
+``0x1``, digits of other scripts) are refused. Rings may be written ``9.0``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Final, cast
+
+from abalone_assets.errors import SurveyError
+from abalone_assets.survey.columns import (
+    COLUMNS,
+    FEATURES,
+    MAX_RINGS,
+    MEASUREMENT_DECIMALS,
+    SEXES,
+    Column,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_BLANKS: Final = " \t"
+_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NOT_FINITE: Final = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
+_SHOWN_CHARACTERS: Final = 40
+
+
+class SurveyRowError(SurveyError):
+    """A row breaks a hard rule.
+
+    Attributes:
+        column: The first column at fault; None when the row as a whole is.
+        rule: The broken rule: ``field_count``, ``quoting``, ``sex``, ``not_a_number``,
+            ``not_finite``, ``not_positive``, ``above_maximum``, ``not_an_integer`` or
+            ``out_of_range``.
+        message: What was found and what is allowed.
+    """
+
+    def __init__(self, column: str | None, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.column = column
+        self.rule = rule
+        self.message = message
+
+
+def validate_measurements(
+    values: Sequence[str | float],
+) -> tuple[str, float, float, float, float, float, float, float]:
+    """The canonical sex and seven measurements of one animal, in the order of ``FEATURES``.
+
+    Args:
+        values: Eight values, as text or as numbers, in file units.
+
+    Raises:
+        SurveyRowError: A value breaks a rule, or there are not eight of them.
+    """
+    if isinstance(values, str) or len(values) != len(FEATURES):
+        found = "one text" if isinstance(values, str) else f"{len(values)} values"
+        raise SurveyRowError(
+            None, "field_count", f"found {found}; expected {len(FEATURES)}: {', '.join(FEATURES)}"
+        )
+    readers = FIELD_READERS[: len(FEATURES)]
+    canonical = tuple(read(value) for read, value in zip(readers, values, strict=True))
+    return cast("tuple[str, float, float, float, float, float, float, float]", canonical)
+
+
+def shown(value: object) -> str:
+    """The value as it appears in a message: quoted, and shortened when it is long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+
+
+def _sex(value: object) -> str:
+    sex = value.strip(_BLANKS) if isinstance(value, str) else value
+    if not isinstance(sex, str) or sex not in SEXES:
+        raise SurveyRowError(
+            "sex", "sex", f"sex is {shown(value)}; it must be one of {', '.join(SEXES)}"
+        )
+    return sex
+
+
+def _measurement(column: Column, maximum: float, value: object) -> float:
+    number = round(_number(column.name, value), MEASUREMENT_DECIMALS)
+    if number <= 0:
+        raise SurveyRowError(
+            column.name,
+            "not_positive",
+            f"{column.name} is {shown(value)}; it must be above 0 "
+            f"when rounded to {MEASUREMENT_DECIMALS} decimals",
+        )
+    if number > maximum:
+        raise SurveyRowError(
+            column.name,
+            "above_maximum",
+            f"{column.name} is {shown(value)}; the plausible maximum is {maximum:g} "
+            f"(unit: {column.unit})",
+        )
+    return number
+
+
+def _rings(value: object) -> int:
+    number = _number("rings", value)
+    if not number.is_integer():
+        raise SurveyRowError(
+            "rings", "not_an_integer", f"rings is {shown(value)}; it must be a whole number"
+        )
+    if not 1 <= number <= MAX_RINGS:
+        raise SurveyRowError(
+            "rings", "out_of_range", f"rings is {shown(value)}; it must be 1 to {MAX_RINGS}"
+        )
+    return int(number)
+
+
+def _number(name: str, value: object) -> float:
+    """The finite number that a text, an int or a float stands for."""
+    text = value.strip(_BLANKS) if isinstance(value, str) else ""
+    try:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            number = float(value)
+        elif _DECIMAL.fullmatch(text):
+            number = float(text)
+        elif _NOT_FINITE.fullmatch(text):
+            number = math.nan
+        else:
+            raise SurveyRowError(
+                name, "not_a_number", f"{name} is {shown(value)}; it must be a decimal number"
+            )
+    except OverflowError:  # an int beyond the range of a float
+        number = math.inf
+    if not math.isfinite(number):
+        raise SurveyRowError(
+            name, "not_finite", f"{name} is {shown(value)}; it must be a finite number"
+        )
+    return number
+
+
+def _reader(column: Column) -> Callable[[object], str | float]:
+    if column.dtype == "string":
+        return _sex
+    if column.dtype == "int64" or column.maximum is None:
+        return _rings
+    return partial(_measurement, column, column.maximum)
+
+
+FIELD_READERS: Final = tuple(map(_reader, COLUMNS))
+"""For each column, the function from a field to its canonical value; SurveyRowError if it fails."""

@@ -1,0 +1,116 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from abalone_assets.modeling.features import (
+    CATALOGUE,
+    FEATURE_NAMES,
+    FeatureError,
+    design_matrix,
+)
+from abalone_assets_tests.modeling.support import one_animal, splits
+
+
+def features_of(**changes: object) -> dict[str, float]:
+    row = design_matrix(one_animal(**changes))[0]
+    return dict(zip(FEATURE_NAMES, map(float, row), strict=True))
+
+
+def test_has_a_finite_float32_value_for_every_animal_of_the_real_survey() -> None:
+    matrix = design_matrix(splits()["train"])
+    assert matrix.shape == (3340, len(FEATURE_NAMES))
+    assert matrix.dtype == np.float32
+    assert matrix.flags.c_contiguous
+    assert np.isfinite(matrix).all()
+
+
+@pytest.mark.parametrize("sex", ["M", "F", "I"])
+def test_marks_a_sex_in_the_column_of_its_name(sex: str) -> None:
+    marks = {name: value for name, value in features_of(sex=sex).items() if "sex" in name}
+    assert marks == {f"sex_{each}": float(each == sex) for each in "MFI"}
+
+
+def test_marks_a_sex_alike_whichever_other_sexes_occur() -> None:
+    one = design_matrix(one_animal(sex="I"))
+    two = {
+        name: [*one_animal(sex="M")[name], *column] for name, column in one_animal(sex="I").items()
+    }
+    assert np.array_equal(design_matrix(two)[1], one[0])
+
+
+def test_computes_ratios_from_their_parts() -> None:
+    features = features_of()
+    expected = {
+        "log_shucked_share": math.log(0.2245 / 0.514),
+        "log_density": math.log(0.514 / (0.455 * 0.365 * 0.095)),
+        "log_shell_thickness": math.log(0.15 / (0.455 * 0.365)),
+        "log_tallness": math.log(0.095 / 0.455),
+        "water_loss": 1 - (0.2245 + 0.101 + 0.15) / 0.514,
+    }
+    assert {name: features[name] for name in expected} == pytest.approx(expected, rel=1e-5)
+
+
+def test_replaces_an_implausible_height_by_what_the_diameter_suggests() -> None:
+    assert features_of(height=1.13)["height"] == pytest.approx(0.34 * 0.365)
+    assert features_of(height=0.3)["height"] == pytest.approx(0.3)
+
+
+def test_gives_the_wanted_features_in_the_wanted_order() -> None:
+    wanted = ["water_loss", "length"]
+    matrix = design_matrix(one_animal(), wanted)
+    assert matrix[0].tolist() == [np.float32(features_of()[name]) for name in wanted]
+
+
+def test_takes_lists_and_ignores_further_columns() -> None:
+    lists = {name: column.tolist() for name, column in one_animal().items()} | {"split": ["train"]}
+    assert np.array_equal(design_matrix(lists), design_matrix(one_animal()))
+
+
+def test_describes_every_feature_with_its_unit() -> None:
+    assert len(set(FEATURE_NAMES)) == len(CATALOGUE)
+    assert all(feature.unit and feature.description for feature in CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"sex": "m"}, "row 1: sex is none of M, F, I"),
+        ({"length": 0.0}, "row 1: length is not a positive finite number"),
+        ({"length": math.nan}, "row 1: length is not a positive finite number"),
+        ({"shell_weight": "heavy"}, "column shell_weight does not hold numbers"),
+    ],
+)
+def test_refuses_an_impossible_value(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(FeatureError, match=message):
+        design_matrix(one_animal(**changes))
+
+
+def test_names_a_missing_column() -> None:
+    columns = one_animal()
+    del columns["diameter"]
+    with pytest.raises(FeatureError, match="missing column diameter"):
+        design_matrix(columns)
+
+
+def test_refuses_columns_of_different_length() -> None:
+    with pytest.raises(FeatureError, match="columns differ in length"):
+        design_matrix(one_animal() | {"height": np.asarray([0.1, 0.2])})
+
+
+def test_names_a_feature_it_cannot_compute() -> None:
+    with pytest.raises(FeatureError, match="cannot compute colour"):
+        design_matrix(one_animal(), ["length", "colour"])
+
+
+def test_gives_no_rows_for_no_animals() -> None:
+    nobody = {name: column[:0] for name, column in one_animal().items()}
+    assert design_matrix(nobody).shape == (0, len(FEATURE_NAMES))
+
+
+def test_row_number_in_an_error_is_that_of_the_first_offender() -> None:
+    frame = splits()["test"]
+    columns = dict(frame) | {"height": np.where(np.arange(len(frame["height"])) >= 7, -1.0, 0.1)}
+    with pytest.raises(FeatureError, match="row 8: height"):
+        design_matrix(columns)

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets_tests.serving.support import new_registry, tiny_archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from abalone_assets.serving.registry import ModelRegistry
+
+
+@pytest.fixture(scope="session")
+def archives() -> list[bytes]:
+    """Three real model archives that predict differently."""
+    return [tiny_archive(seed) for seed in (1, 2, 3)]
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> ModelRegistry:
+    return new_registry(tmp_path)

@@ -1,0 +1,129 @@
+"""What the serving tests share: tiny models, a server in a thread, polling with a deadline."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Queue
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abalone_assets.modeling import archive, inference
+from abalone_assets.modeling.train import Hyperparameters, fit
+from abalone_assets.serving.client import EndpointClient
+from abalone_assets.serving.registry import ModelRegistry, ModelVersion
+from abalone_assets.serving.server import EndpointServer
+from abalone_assets.storage import ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from abalone_assets.serving.state import ServerState
+
+ENDPOINT = "abalone-rings"
+LINES = (
+    "M,0.5,0.4,0.13,0.7,0.3,0.15,0.2",
+    "F,0.61,0.48,0.16,1.1,0.45,0.25,0.32",
+    "I,0.3,0.22,0.07,0.14,0.06,0.03,0.04",
+)
+BODY = "".join(line + "\n" for line in LINES)
+CREATED_AT = datetime(2025, 3, 1, tzinfo=UTC)
+DEADLINE_SECONDS = 20.0
+
+
+def tiny_archive(seed: int) -> bytes:
+    """A real model archive, trained in milliseconds; another seed predicts otherwise."""
+    columns = _simulated_columns(300, seed)
+    model = fit(columns, columns, Hyperparameters(num_boost_round=5 + seed, eta=0.3, seed=seed))
+    with TemporaryDirectory() as folder:
+        laid_out, packed = Path(folder, "model"), Path(folder, "model.tar.gz")
+        archive.write_archive(model, laid_out, archive.card_of(model, CREATED_AT.isoformat()))
+        archive.pack(laid_out, packed)
+        return packed.read_bytes()
+
+
+def _simulated_columns(rows: int, seed: int) -> dict[str, Any]:
+    random = np.random.default_rng(seed)
+    length = random.uniform(0.2, 0.7, rows)
+    whole = length**3 * 5
+    columns: dict[str, Any] = {
+        "sex": random.choice(["M", "F", "I"], rows),
+        "length": length,
+        "diameter": length * 0.8,
+        "height": length * 0.28,
+        "whole_weight": whole,
+        "shucked_weight": whole * 0.42,
+        "viscera_weight": whole * 0.2,
+        "shell_weight": whole * 0.28,
+    }
+    return columns | {"rings": np.rint(3 + length * 14 + random.normal(0, 1, rows)).astype(int)}
+
+
+def local_prediction(archive_bytes: bytes, body: str = BODY) -> list[float]:
+    """What a model answers, computed without a server."""
+    with TemporaryDirectory() as folder:
+        unpacked = Path(folder, "model")
+        archive.extract(archive_bytes, unpacked)
+        model = inference.model_fn(unpacked)
+    rows = inference.input_fn(body, "text/csv")
+    text, _ = inference.output_fn(inference.predict_fn(rows, model), "text/csv")
+    return [float(line) for line in text.split()]
+
+
+def register(registry: ModelRegistry, archive_bytes: bytes, release: str = "") -> ModelVersion:
+    return registry.register(
+        archive_bytes,
+        evaluation={"rmse": 2.1},
+        decision={"approved": True, "reason": "good", "rule": "max_rmse"},
+        release_digest=release or "release-1",
+        created_at=CREATED_AT,
+    )
+
+
+def new_registry(folder: Path) -> ModelRegistry:
+    return ModelRegistry(ObjectStore(folder / "registry"))
+
+
+@dataclass(frozen=True)
+class RunningServer:
+    """A server in a thread of this process."""
+
+    server: EndpointServer
+    state: ServerState
+    client: EndpointClient
+
+    @property
+    def url(self) -> str:
+        return self.state.url
+
+    def wait_for_version(self, version: int | None) -> None:
+        wait_until(lambda: self.client.describe()["version"] == version)
+
+
+@contextmanager
+def running_server(registry: ModelRegistry, **options: Any) -> Iterator[RunningServer]:
+    settings = {"poll_seconds": 0.01, "flush_seconds": 0.02} | options
+    server = EndpointServer(registry, ENDPOINT, **settings)
+    states: Queue[ServerState] = Queue()
+    thread = threading.Thread(target=server.run, args=(states.put,))
+    thread.start()
+    try:
+        state = states.get(timeout=DEADLINE_SECONDS)
+        yield RunningServer(server, state, EndpointClient(state.url, ENDPOINT))
+    finally:
+        server.stop()
+        thread.join(DEADLINE_SECONDS)
+        assert not thread.is_alive()
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.01)

@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from abalone_assets.errors import EndpointError, StorageError
+from abalone_assets.serving import model_host
+from abalone_assets.serving.client import EndpointClient, EndpointUnreachableError
+from abalone_assets.serving.deployment import connect, deploy
+from abalone_assets.serving.model_host import load_model
+from abalone_assets.serving.pointer import pointer_key, publish_pointer, read_pointer
+from abalone_assets.serving.state import ServerState, write_state
+from abalone_assets_tests.serving.support import (
+    BODY,
+    DEADLINE_SECONDS,
+    ENDPOINT,
+    LINES,
+    RunningServer,
+    local_prediction,
+    register,
+    running_server,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from abalone_assets.serving.model_host import ServedModel
+    from abalone_assets.serving.registry import ModelRegistry
+
+
+def probes_of(archive: bytes) -> list[tuple[str, float]]:
+    return list(zip(LINES, local_prediction(archive), strict=True))
+
+
+@pytest.fixture
+def state_file(tmp_path: Path) -> Path:
+    return tmp_path / "server.json"
+
+
+@pytest.fixture
+def live(
+    archives: list[bytes], registry: ModelRegistry, state_file: Path
+) -> Iterator[RunningServer]:
+    """A server of version 1, with versions 2 and 3 registered."""
+    for archive in archives:
+        register(registry, archive)
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry, state_file=state_file) as running:
+        running.wait_for_version(1)
+        yield running
+
+
+def test_a_deployment_is_live_and_verified_when_it_returns(
+    live: RunningServer, archives: list[bytes], registry: ModelRegistry, state_file: Path
+) -> None:
+    before = live.client.describe()["requests"]
+    done = deploy(registry, ENDPOINT, 2, probes_of(archives[1]), state_file=state_file)
+
+    assert (done.version, done.previous, done.served) == (2, 1, True)
+    assert done.url == live.url
+    assert done.message == "version 2 is live"
+    assert live.client.describe()["requests"] == before + 1
+    assert live.client.predict(BODY) == local_prediction(archives[1])
+
+
+def test_deploying_the_live_version_again_verifies_it_and_changes_nothing(
+    live: RunningServer, archives: list[bytes], registry: ModelRegistry
+) -> None:
+    deploy(registry, ENDPOINT, 2, probes_of(archives[1]), url=live.url)
+    pointer = read_pointer(registry.store, ENDPOINT)
+    again = deploy(registry, ENDPOINT, 2, probes_of(archives[1]), url=live.url)
+
+    assert again.message == "version 2 was live already"
+    assert again.previous == 1
+    assert read_pointer(registry.store, ENDPOINT) == pointer
+
+
+def test_a_version_that_answers_wrongly_is_taken_back(
+    live: RunningServer, archives: list[bytes], registry: ModelRegistry
+) -> None:
+    wrong = [(line, rings + 2e-4) for line, rings in probes_of(archives[1])]
+    with pytest.raises(EndpointError, match=r"version 2 predicts .* rings for 'M,0\.5") as seen:
+        deploy(registry, ENDPOINT, 2, wrong, url=live.url)
+
+    assert str(seen.value).endswith("; version 1 is deployed again")
+    answer = live.client.invoke(BODY)
+    assert (answer.version, answer.rings) == (1, local_prediction(archives[0]))
+    pointer = read_pointer(registry.store, ENDPOINT)
+    assert pointer is not None
+    assert pointer.version == 1
+
+
+def test_a_version_that_cannot_load_is_taken_back_with_its_reason(
+    live: RunningServer, registry: ModelRegistry
+) -> None:
+    broken = register(registry, b"no archive").version
+    with pytest.raises(EndpointError, match=f"version {broken} cannot be served: .*; version 1 is"):
+        deploy(registry, ENDPOINT, broken, [(LINES[0], 9.0)], url=live.url)
+    assert live.client.invoke(BODY).version == 1
+
+
+def test_a_failed_first_deployment_leaves_the_endpoint_empty(
+    archives: list[bytes], registry: ModelRegistry
+) -> None:
+    register(registry, archives[0])
+    with running_server(registry) as running:
+        with pytest.raises(EndpointError, match="; nothing is deployed$"):
+            deploy(registry, ENDPOINT, 1, [(LINES[0], -1.0)], url=running.url)
+        assert running.client.describe()["version"] is None
+    assert read_pointer(registry.store, ENDPOINT) is None
+
+
+def test_a_live_version_found_wrong_falls_back_to_the_one_before(
+    live: RunningServer, archives: list[bytes], registry: ModelRegistry
+) -> None:
+    deploy(registry, ENDPOINT, 2, probes_of(archives[1]), url=live.url)
+    with pytest.raises(EndpointError, match="version 1 is deployed again"):
+        deploy(registry, ENDPOINT, 2, [(LINES[0], -1.0)], url=live.url)
+    assert live.client.invoke(BODY).version == 1
+
+
+def test_a_probe_that_the_model_refuses_is_a_failure_too(
+    live: RunningServer, registry: ModelRegistry
+) -> None:
+    with pytest.raises(EndpointError, match="row 1, column sex: .*; version 1 is deployed again"):
+        deploy(registry, ENDPOINT, 2, [("Q,1,1,1,1,1,1,1", 9.0)], url=live.url)
+
+
+@pytest.fixture
+def blocked_loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Loads that wait for the event."""
+    go_on = threading.Event()
+
+    def slow_load(registry: ModelRegistry, version: int) -> ServedModel:
+        assert go_on.wait(DEADLINE_SECONDS)
+        return load_model(registry, version)
+
+    monkeypatch.setattr(model_host, "load_model", slow_load)
+    yield go_on
+    go_on.set()
+
+
+def test_a_version_that_is_late_is_taken_back_and_never_answers(
+    live: RunningServer,
+    archives: list[bytes],
+    registry: ModelRegistry,
+    blocked_loads: threading.Event,
+) -> None:
+    with pytest.raises(EndpointError, match=r"version 2 is not live after 0\.2 s; version 1 is"):
+        deploy(registry, ENDPOINT, 2, probes_of(archives[1]), url=live.url, timeout_seconds=0.2)
+    assert live.client.describe()["status"] == "Updating"
+    blocked_loads.set()
+    wait_until(lambda: live.client.describe()["status"] == "InService")
+    assert live.client.invoke(BODY).version == 1
+
+
+def test_a_newer_deployment_wins_and_is_left_alone(
+    live: RunningServer,
+    archives: list[bytes],
+    registry: ModelRegistry,
+    blocked_loads: threading.Event,
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        older = pool.submit(deploy, registry, ENDPOINT, 2, probes_of(archives[1]), url=live.url)
+        wait_until(lambda: live.client.describe()["requested_version"] == 2)
+        publish_pointer(registry.store, ENDPOINT, 3)
+        blocked_loads.set()
+        with pytest.raises(EndpointError, match=r"superseded by another deployment \(version 3\)"):
+            older.result(DEADLINE_SECONDS)
+    live.wait_for_version(3)
+
+
+def test_without_a_server_the_version_waits_for_the_next_one(
+    archives: list[bytes], registry: ModelRegistry, state_file: Path
+) -> None:
+    register(registry, archives[0])
+    done = deploy(registry, ENDPOINT, 1, probes_of(archives[0]), state_file=state_file)
+
+    assert (done.served, done.url) == (False, None)
+    assert "start one with `abalone serve`" in done.message
+    with running_server(registry, state_file=state_file) as running:
+        running.wait_for_version(1)
+        assert deploy(registry, ENDPOINT, 1, probes_of(archives[0]), state_file=state_file).served
+
+
+def test_the_state_file_of_a_server_that_is_gone_means_no_server(
+    archives: list[bytes], registry: ModelRegistry, state_file: Path
+) -> None:
+    register(registry, archives[0])
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    write_state(state_file, ServerState(url, 1, ENDPOINT, "2025-03-01T00:00:00+00:00"))
+    assert not deploy(registry, ENDPOINT, 1, [(LINES[0], 9.0)], state_file=state_file).served
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"url": 1}', b"\xff"])
+def test_a_damaged_state_file_means_no_server(state_file: Path, content: bytes) -> None:
+    state_file.write_bytes(content)
+    assert connect(ENDPOINT, state_file=state_file) is None
+
+
+@contextmanager
+def other_program(status: int, body: bytes) -> Iterator[str]:
+    """Some web server that is none of ours."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (200, b"[]"), (404, b"{}")])
+def test_a_port_that_belongs_to_another_program_now_means_no_server(
+    state_file: Path, status: int, body: bytes
+) -> None:
+    with other_program(status, body) as url:
+        write_state(state_file, ServerState(url, 1, ENDPOINT, "2025-03-01T00:00:00+00:00"))
+        assert connect(ENDPOINT, state_file=state_file) is None
+        with pytest.raises(EndpointUnreachableError, match="another program's port"):
+            EndpointClient(url, ENDPOINT).describe()
+
+
+def test_the_server_of_another_endpoint_is_no_server_in_a_state_file_and_an_error_in_a_url(
+    live: RunningServer, state_file: Path
+) -> None:
+    assert connect("other", state_file=state_file) is None
+    with pytest.raises(EndpointError, match="Endpoint other not found"):
+        connect("other", url=live.url)
+
+
+def test_an_unknown_version_is_refused_before_anything_changes(
+    live: RunningServer, registry: ModelRegistry
+) -> None:
+    pointer = registry.store.read(pointer_key(ENDPOINT))
+    with pytest.raises(StorageError, match="no model version 9"):
+        deploy(registry, ENDPOINT, 9, [(LINES[0], 9.0)], url=live.url)
+    with pytest.raises(EndpointError, match="at least one probe"):
+        deploy(registry, ENDPOINT, 2, [], url=live.url)
+    assert registry.store.read(pointer_key(ENDPOINT)) == pointer
+
+
+def test_the_client_takes_rows_and_ignores_a_proxy_of_the_environment(
+    live: RunningServer, archives: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    rows = [["M", 0.5, 0.4, 0.13, 0.7, 0.3, 0.15, 0.2]]
+    assert live.client.predict(rows) == local_prediction(archives[0])[:1]
+
+
+def test_the_client_repeats_the_models_own_words(live: RunningServer) -> None:
+    with pytest.raises(EndpointError, match=f"^endpoint {ENDPOINT}: row 1, column height: "):
+        live.client.predict([["M", 0.5, 0.4, 0, 0.7, 0.3, 0.15, 0.2]])
+
+
+def test_the_client_says_how_to_start_a_server_when_none_answers() -> None:
+    with pytest.raises(EndpointUnreachableError, match="start one with `abalone serve`"):
+        EndpointClient("http://127.0.0.1:9", ENDPOINT).predict(BODY)
+
+
+def test_the_pointer_is_a_readable_document(live: RunningServer, registry: ModelRegistry) -> None:
+    document = json.loads(registry.store.read(f"endpoints/{ENDPOINT}.json"))
+    assert {"endpoint": ENDPOINT, "version": 1, "previous": None}.items() <= document.items()

@@ -1,0 +1,110 @@
+"""The server as a process of its own: signals, kill -9, restarts."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.serving.client import EndpointClient
+from abalone_assets.serving.deployment import connect, deploy
+from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.serving.state import ServerState, read_state
+from abalone_assets_tests.serving.support import (
+    BODY,
+    DEADLINE_SECONDS,
+    ENDPOINT,
+    LINES,
+    local_prediction,
+    register,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from abalone_assets.serving.registry import ModelRegistry
+
+PROGRAM = """
+import sys
+from abalone_assets.serving.server import serve
+
+registry, endpoint, state_file, capture = sys.argv[1:]
+serve(registry, endpoint, host="127.0.0.1", port=0, capture_folder=capture, state_file=state_file)
+"""
+
+
+@contextmanager
+def server_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], ServerState]]:
+    """A server process that has written its state file."""
+    state_file = folder / "server.json"
+    arguments = [str(folder / "registry"), ENDPOINT, str(state_file), str(folder / "capture")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(lambda: announced(state_file, process) or process.poll() is not None)
+        state = announced(state_file, process)
+        assert state is not None, process.communicate()
+        yield process, state
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def announced(state_file: Path, process: subprocess.Popen[str]) -> ServerState | None:
+    state = read_state(state_file)
+    return state if state is not None and state.pid == process.pid else None
+
+
+def wait_for_version(state: ServerState, version: int) -> EndpointClient:
+    client = EndpointClient(state.url, ENDPOINT)
+    wait_until(lambda: client.describe()["version"] == version)
+    return client
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_cleanly_and_quietly(
+    tmp_path: Path, registry: ModelRegistry, archives: list[bytes], number: signal.Signals
+) -> None:
+    register(registry, archives[0])
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with server_process(tmp_path) as (process, state):
+        wait_for_version(state, 1).predict(BODY)
+        process.send_signal(number)
+        output = process.communicate(timeout=DEADLINE_SECONDS)
+        assert process.returncode == 0
+        assert output == ("", "")
+    assert not (tmp_path / "server.json").exists()
+    assert len(list((tmp_path / "capture").rglob("*.jsonl"))) == 1
+
+
+def test_after_kill_9_deployments_wait_and_a_restart_serves_them(
+    tmp_path: Path, registry: ModelRegistry, archives: list[bytes]
+) -> None:
+    state_file = tmp_path / "server.json"
+    for archive in archives[:2]:
+        register(registry, archive)
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with server_process(tmp_path) as (process, state):
+        wait_for_version(state, 1)
+        process.kill()
+        process.wait(DEADLINE_SECONDS)
+    assert read_state(state_file) == state, "a killed server cannot remove its file"
+    assert connect(ENDPOINT, state_file=state_file) is None
+
+    probes = list(zip(LINES, local_prediction(archives[1]), strict=True))
+    assert not deploy(registry, ENDPOINT, 2, probes, state_file=state_file).served
+
+    with server_process(tmp_path) as (_, state):
+        client = wait_for_version(state, 2)
+        assert client.predict(BODY) == local_prediction(archives[1])
+        assert deploy(registry, ENDPOINT, 2, probes, state_file=state_file).served

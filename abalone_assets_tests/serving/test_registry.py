@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from abalone_assets.errors import StorageError
+from abalone_assets.serving.registry import ModelRegistry
+from abalone_assets.storage import ObjectStore
+from abalone_assets_tests.serving.support import CREATED_AT, register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def test_versions_are_numbered_from_one_and_read_back_whole(registry: ModelRegistry) -> None:
+    first = register(registry, b"one")
+    second = register(registry, b"two")
+
+    assert [first.version, second.version] == [1, 2]
+    assert registry.versions() == [first, second]
+    assert registry.latest() == second
+    assert registry.get(1) == first
+    assert registry.read_model(1) == b"one"
+    assert first.model_key == "versions/000001/model.tar.gz"
+
+
+def test_an_empty_registry_has_no_latest_version(registry: ModelRegistry) -> None:
+    assert registry.versions() == []
+    assert registry.latest() is None
+
+
+def test_registering_again_for_the_same_release_returns_the_same_version(
+    registry: ModelRegistry,
+) -> None:
+    first = register(registry, b"one", "release-1")
+    register(registry, b"two", "release-1")
+
+    assert register(registry, b"one", "release-1") == first
+    assert register(registry, b"one", "release-2").version == 3
+    assert len(registry.versions()) == 3
+
+
+def test_concurrent_registrations_get_different_numbers(registry: ModelRegistry) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda n: register(registry, b"model %d" % n), range(24)))
+
+    assert sorted(entry.version for entry in done) == list(range(1, 25))
+    for entry in done:
+        assert registry.get(entry.version) == entry
+        registry.read_model(entry.version)
+
+
+def test_a_half_written_version_does_not_exist_and_its_number_is_not_used_again(
+    registry: ModelRegistry,
+) -> None:
+    register(registry, b"one")
+    registry.store.write("versions/000002/model.tar.gz", b"the writer died after this")
+
+    latest = registry.latest()
+    assert latest is not None
+    assert latest.version == 1
+    with pytest.raises(StorageError, match=r"no model version 2; registered versions: 1$"):
+        registry.get(2)
+    assert register(registry, b"two").version == 3
+
+
+def test_a_listing_in_which_versions_pass_a_million_stays_in_order(registry: ModelRegistry) -> None:
+    registry.store.write("versions/999999/model.tar.gz", b"")
+    assert register(registry, b"one").version == 1_000_000
+    assert register(registry, b"two").version == 1_000_001
+    assert [entry.version for entry in registry.versions()] == [1_000_000, 1_000_001]
+
+
+def test_an_altered_archive_is_refused(registry: ModelRegistry) -> None:
+    entry = register(registry, b"one")
+    registry.store.write(entry.model_key, b"another")
+
+    with pytest.raises(StorageError, match=r"SHA-256 is .* registered was"):
+        registry.read_model(1)
+
+
+def test_a_damaged_record_is_named(registry: ModelRegistry) -> None:
+    register(registry, b"one")
+    registry.store.write("versions/000001/version.json", b"{}")
+
+    with pytest.raises(StorageError, match=r"000001/version\.json: not the record"):
+        registry.get(1)
+
+
+def test_times_are_kept_in_utc(registry: ModelRegistry) -> None:
+    local = datetime(2025, 3, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+    entry = registry.register(
+        b"one", evaluation={}, decision={}, release_digest="r", created_at=local
+    )
+    assert datetime.fromisoformat(entry.created_at) == local
+    assert entry.created_at == "2025-03-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("archive", "changes", "message"),
+    [
+        (b"", {}, "empty model archive"),
+        (b"x", {"created_at": datetime(2025, 3, 1)}, "no time zone"),  # noqa: DTZ001 - the point
+        (b"x", {"evaluation": {"rmse": float("nan")}}, "evaluation is not a JSON document"),
+        (b"x", {"decision": {"approved": object()}}, "decision is not a JSON document"),
+    ],
+    ids=["empty", "naive time", "nan", "not json"],
+)
+def test_a_registration_that_cannot_be_kept_leaves_nothing_behind(
+    registry: ModelRegistry, archive: bytes, changes: dict[str, Any], message: str
+) -> None:
+    arguments: dict[str, Any] = {
+        "evaluation": {},
+        "decision": {},
+        "release_digest": "release-1",
+        "created_at": CREATED_AT.astimezone(UTC),
+    }
+    with pytest.raises(StorageError, match=message):
+        registry.register(archive, **arguments | changes)
+    assert list(registry.store.list("versions/")) == []
+
+
+@pytest.fixture
+def s3_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelRegistry]:
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3").create_bucket(Bucket="models")
+    yield ModelRegistry(ObjectStore("s3://models/registry"))
+    server.stop()
+
+
+def test_a_registry_on_s3_behaves_the_same(s3_registry: ModelRegistry) -> None:
+    first = register(s3_registry, b"one")
+    assert register(s3_registry, b"one") == first
+    second = register(s3_registry, b"two")
+    assert s3_registry.versions() == [first, second]
+    assert s3_registry.read_model(2) == b"two"
+
+
+def test_versions_survive_a_new_process(tmp_path: Path, registry: ModelRegistry) -> None:
+    first = register(registry, b"one")
+    assert ModelRegistry(ObjectStore(tmp_path / "registry")).latest() == first

@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from abalone_assets.errors import EndpointError
+from abalone_assets.serving.model_host import ServedModel
+from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.serving.protocol import MAX_BODY_BYTES
+from abalone_assets.serving.server import EndpointServer
+from abalone_assets.serving.state import read_state
+from abalone_assets_tests.serving.support import (
+    BODY,
+    DEADLINE_SECONDS,
+    ENDPOINT,
+    RunningServer,
+    local_prediction,
+    new_registry,
+    register,
+    running_server,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from abalone_assets.serving.registry import ModelRegistry
+
+RUNTIME_PATH = f"/endpoints/{ENDPOINT}/invocations"
+
+
+@pytest.fixture(scope="module")
+def live(
+    archives: list[bytes], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
+    """A server with the first archive as version 1, for tests that change nothing."""
+    registry = new_registry(tmp_path_factory.mktemp("live"))
+    register(registry, archives[0])
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry) as running:
+        running.wait_for_version(1)
+        yield running
+
+
+def post(running: RunningServer, path: str, body: bytes | str, **headers: str) -> requests.Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return requests.post(running.url + path, data=body, headers=named, timeout=10)
+
+
+@pytest.mark.parametrize("path", ["/invocations", RUNTIME_PATH])
+def test_both_routes_answer_csv_with_the_models_predictions(
+    live: RunningServer, archives: list[bytes], path: str
+) -> None:
+    response = post(live, path, BODY, Content_Type="text/csv", Accept="text/csv")
+
+    assert response.status_code == 200
+    assert [float(line) for line in response.text.split()] == local_prediction(archives[0])
+    assert response.headers["Content-Type"] == "text/csv"
+    assert response.headers["X-Abalone-Model-Version"] == "1"
+    assert response.headers["x-Amzn-Invoked-Production-Variant"] == "AllTraffic"
+
+
+def test_json_is_answered_with_rings_and_age(live: RunningServer, archives: list[bytes]) -> None:
+    instances = [["M", 0.5, 0.4, 0.13, 0.7, 0.3, 0.15, 0.2]]
+    response = post(
+        live, "/invocations", json.dumps({"instances": instances}), Content_Type="application/json",
+        Accept="application/json",
+    )  # fmt: skip
+    (answer,) = response.json()["predictions"]
+    assert answer["rings"] == local_prediction(archives[0])[0]
+    assert answer["age_years"] == pytest.approx(answer["rings"] + 1.5)
+
+
+def test_boto3s_runtime_client_works_unchanged(live: RunningServer, archives: list[bytes]) -> None:
+    response = boto3_runtime(live.url).invoke_endpoint(
+        EndpointName=ENDPOINT, Body=BODY, ContentType="text/csv", Accept="text/csv"
+    )
+    rings = [float(line) for line in response["Body"].read().decode().split()]
+    assert rings == local_prediction(archives[0])
+    assert response["ContentType"] == "text/csv"
+    assert response["InvokedProductionVariant"] == "AllTraffic"
+
+
+def test_boto3_sees_an_unknown_endpoint_as_a_validation_error(live: RunningServer) -> None:
+    client = boto3_runtime(live.url)
+    with pytest.raises(client.exceptions.ValidationError, match="Endpoint other not found") as seen:
+        client.invoke_endpoint(EndpointName="other", Body=BODY, ContentType="text/csv")
+    assert seen.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+
+
+def test_boto3_sees_a_malformed_row_as_a_model_error_that_names_row_and_column(
+    live: RunningServer,
+) -> None:
+    client = boto3_runtime(live.url)
+    body = BODY + "M,0.5,tall,0.13,0.7,0.3,0.15,0.2\n"
+    with pytest.raises(client.exceptions.ModelError) as seen:
+        client.invoke_endpoint(EndpointName=ENDPOINT, Body=body, ContentType="text/csv")
+    answer = seen.value.response
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 424
+    assert answer["OriginalStatusCode"] == 400
+    assert "row 4" in answer["OriginalMessage"]
+    assert "diameter" in answer["OriginalMessage"]
+
+
+CSV = {"Content-Type": "text/csv"}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "message"),
+    [
+        ("", CSV, 400, "no rows"),
+        ("M,0.5\n", CSV, 400, "row 1"),
+        ("X,.5,.4,.1,.7,.3,.1,.2\n", CSV, 400, "column sex"),
+        ("{", {"Content-Type": "application/json"}, 400, "not JSON"),
+        (b"\xff\xfe", CSV, 400, "not UTF-8"),
+        (BODY, {"Content-Type": "application/x-npy"}, 415, "application/x-npy"),
+        (BODY, {}, 415, "not supported"),
+        (BODY, CSV | {"Accept": "image/png"}, 406, "image/png"),
+    ],
+    ids=["empty", "too few", "bad sex", "bad json", "bytes", "npy", "no type", "accept"],
+)
+def test_the_container_route_refuses_with_its_own_status(
+    live: RunningServer, body: bytes | str, headers: dict[str, str], status: int, message: str
+) -> None:
+    response = requests.post(live.url + "/invocations", data=body, headers=headers, timeout=10)
+    assert response.status_code == status
+    assert message in response.json()["Message"]
+
+
+def test_a_body_over_the_limit_is_refused_whether_or_not_its_size_is_declared(
+    live: RunningServer,
+) -> None:
+    big = b"1" * (MAX_BODY_BYTES + 1)
+    declared = post(live, RUNTIME_PATH, big, Content_Type="text/csv")
+    chunked = requests.post(
+        live.url + "/invocations",
+        data=iter([big[: 2**20]] * 7),
+        headers={"Content-Type": "text/csv"},
+        timeout=10,
+    )
+    for response in (declared, chunked):
+        assert response.status_code == 413
+        assert "6291456 bytes" in response.json()["Message"]
+
+
+def test_a_body_at_the_limit_is_read(live: RunningServer) -> None:
+    blank_padded = BODY.encode().ljust(MAX_BODY_BYTES, b"\n")
+    assert post(live, "/invocations", blank_padded, Content_Type="text/csv").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/invocations", 405)]
+)
+def test_protocol_errors_are_json_too(
+    live: RunningServer, method: str, path: str, status: int
+) -> None:
+    response = requests.request(method, live.url + path, timeout=10)
+    assert response.status_code == status
+    assert response.json()["Message"]
+
+
+def test_a_defect_shows_no_stack_trace_and_the_server_lives_on(
+    live: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def explode(*_: object) -> None:
+        raise ZeroDivisionError("the secret detail")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ServedModel, "invoke", explode)
+        response = post(live, "/invocations", BODY, Content_Type="text/csv")
+
+    assert response.status_code == 500
+    assert "Traceback" not in response.text
+    assert "secret" not in response.text
+    assert live.client.predict(BODY)
+
+
+def test_describe_shows_what_is_served(live: RunningServer, archives: list[bytes]) -> None:
+    before = live.client.describe()
+    live.client.predict(BODY)
+    after = live.client.describe()
+
+    assert after["status"] == "InService"
+    assert after["version"] == after["requested_version"] == 1
+    assert len(after["model_sha256"]) == 64
+    assert after["failure_reason"] is None
+    assert after["requests"] == before["requests"] + 1
+
+
+def test_a_server_without_a_deployment_waits_and_says_so(registry: ModelRegistry) -> None:
+    with running_server(registry) as running:
+        ping = requests.get(running.url + "/ping", timeout=10)
+        assert ping.status_code == 503
+        assert "waits for its first deployment" in ping.json()["Message"]
+        assert running.client.describe()["status"] == "Creating"
+        with pytest.raises(EndpointError, match="waits for its first deployment"):
+            running.client.predict(BODY)
+
+
+def test_ping_is_200_once_a_model_is_loaded(live: RunningServer) -> None:
+    assert requests.get(live.url + "/ping", timeout=10).status_code == 200
+
+
+def test_a_second_server_on_the_port_is_told_which_port_and_what_to_do(
+    live: RunningServer, registry: ModelRegistry
+) -> None:
+    port = int(live.url.rpartition(":")[2])
+    with pytest.raises(EndpointError, match=f"port {port} on .* is already in use; stop"):
+        EndpointServer(registry, ENDPOINT, port=port).run()
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "message"),
+    [
+        ("192.0.2.1", 0, "cannot listen on port 0 of 192.0.2.1"),
+        ("127.0.0.1", 70_000, "port 70000 does not exist"),
+    ],
+)
+def test_an_impossible_address_is_one_clear_error(
+    registry: ModelRegistry, host: str, port: int, message: str
+) -> None:
+    with pytest.raises(EndpointError, match=message):
+        EndpointServer(registry, ENDPOINT, host=host, port=port).run()
+
+
+def test_the_state_file_appears_when_connections_are_accepted_and_goes_at_the_end(
+    tmp_path: Path, registry: ModelRegistry
+) -> None:
+    state_file = tmp_path / "deep" / "server.json"
+    with running_server(registry, state_file=state_file) as running:
+        assert read_state(state_file) == running.state
+        assert running.state.endpoint == ENDPOINT
+    assert not state_file.exists()
+    assert list(state_file.parent.iterdir()) == []
+
+
+def test_a_state_file_that_cannot_be_written_is_one_clear_error(
+    tmp_path: Path, registry: ModelRegistry
+) -> None:
+    (tmp_path / "file").write_text("")
+    server = EndpointServer(registry, ENDPOINT, state_file=tmp_path / "file" / "server.json")
+    with pytest.raises(EndpointError, match="cannot write the server's state file"):
+        server.run()
+
+
+def test_stopping_lets_a_request_in_flight_finish(
+    archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(registry, archives[0])
+    publish_pointer(registry.store, ENDPOINT, 1)
+    entered, go_on = threading.Event(), threading.Event()
+    invoke = ServedModel.invoke
+
+    def slow(self: ServedModel, *arguments: Any) -> Any:
+        entered.set()
+        assert go_on.wait(DEADLINE_SECONDS)
+        return invoke(self, *arguments)
+
+    answers: list[requests.Response] = []
+    with running_server(registry) as running:
+        running.wait_for_version(1)
+        monkeypatch.setattr(ServedModel, "invoke", slow)
+        client = threading.Thread(
+            target=lambda: answers.append(
+                post(running, "/invocations", BODY, Content_Type="text/csv")
+            )
+        )
+        client.start()
+        assert entered.wait(DEADLINE_SECONDS)
+        running.server.stop()
+        wait_until(lambda: refuses_connections(running.url))
+        go_on.set()
+        client.join(DEADLINE_SECONDS)
+    assert [answer.status_code for answer in answers] == [200]
+
+
+def boto3_runtime(url: str) -> Any:
+    import boto3
+
+    return boto3.client(
+        "sagemaker-runtime",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def refuses_connections(url: str) -> bool:
+    host, _, port = url.removeprefix("http://").partition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) != 0

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.errors import EndpointError, ModelArchiveError
+from abalone_assets.serving import model_host
+from abalone_assets.serving.model_host import ModelHost, load_model
+from abalone_assets.serving.pointer import pointer_key, publish_pointer
+from abalone_assets_tests.serving.support import (
+    BODY,
+    DEADLINE_SECONDS,
+    ENDPOINT,
+    RunningServer,
+    local_prediction,
+    register,
+    running_server,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from abalone_assets.serving.model_host import ServedModel
+    from abalone_assets.serving.registry import ModelRegistry
+
+
+class Hammer(threading.Thread):
+    """Asks the endpoint as fast as it can; keeps every answer and every failure."""
+
+    def __init__(self, running: RunningServer) -> None:
+        super().__init__()
+        self.client = running.client
+        self.stopping = threading.Event()
+        self.answers: list[tuple[int, list[float]]] = []
+        self.failures: list[EndpointError] = []
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                answer = self.client.invoke(BODY)
+            except EndpointError as error:
+                self.failures.append(error)
+            else:
+                self.answers.append((answer.version, answer.rings))
+
+
+def test_no_request_fails_while_versions_swap_and_each_answer_is_of_the_version_it_names(
+    archives: list[bytes], registry: ModelRegistry
+) -> None:
+    expected = {
+        register(registry, archive).version: local_prediction(archive) for archive in archives
+    }
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry) as running:
+        running.wait_for_version(1)
+        hammers = [Hammer(running) for _ in range(4)]
+        for hammer in hammers:
+            hammer.start()
+        for version in (2, 3, 1, 3, 2):
+            publish_pointer(registry.store, ENDPOINT, version)
+            running.wait_for_version(version)
+            seen = len(hammers[0].answers)
+            wait_until(lambda seen=seen: len(hammers[0].answers) > seen + 3)
+        for hammer in hammers:
+            hammer.stopping.set()
+        for hammer in hammers:
+            hammer.join(DEADLINE_SECONDS)
+
+    assert [failure for hammer in hammers for failure in hammer.failures] == []
+    answers = [answer for hammer in hammers for answer in hammer.answers]
+    assert {version for version, _ in answers} == {1, 2, 3}
+    assert all(rings == expected[version] for version, rings in answers)
+
+
+def test_a_broken_archive_is_refused_while_the_version_before_keeps_answering(
+    archives: list[bytes], registry: ModelRegistry
+) -> None:
+    register(registry, archives[0])
+    broken = register(registry, b"no archive at all")
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry) as running:
+        running.wait_for_version(1)
+        publish_pointer(registry.store, ENDPOINT, broken.version)
+        wait_until(lambda: running.client.describe()["failure_reason"])
+
+        description = running.client.describe()
+        assert description["status"] == "InService"
+        assert description["version"] == 1
+        assert description["refused_version"] == 2
+        assert "version 2 cannot be served" in description["failure_reason"]
+        assert running.client.invoke(BODY).version == 1
+
+
+def test_an_archive_altered_in_the_store_is_refused(
+    archives: list[bytes], registry: ModelRegistry
+) -> None:
+    entry = register(registry, archives[0])
+    registry.store.write(entry.model_key, archives[1])
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry) as running:
+        wait_until(lambda: running.client.describe()["status"] == "Failed")
+        assert "SHA-256" in running.client.describe()["failure_reason"]
+        with pytest.raises(EndpointError, match="SHA-256"):
+            running.client.predict(BODY)
+
+
+def test_a_refused_version_is_tried_again_only_when_it_is_asked_for_again(
+    archives: list[bytes], registry: ModelRegistry
+) -> None:
+    entry = register(registry, archives[0])
+    registry.store.write(entry.model_key, archives[1])
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with ModelHost(registry, ENDPOINT, poll_seconds=60) as host:
+        wait_until(lambda: host.view.refused)
+        refused = host.view.refused
+        registry.store.write(entry.model_key, archives[0])
+        host.refresh()
+        assert host.view.refused is refused
+        assert host.view.serving is None
+
+        publish_pointer(registry.store, ENDPOINT, 1)
+        host.refresh()
+        assert host.view.serving is not None
+        assert host.view.status == "InService"
+
+
+def test_a_model_that_predicts_nonsense_is_not_swapped_in(
+    archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from abalone_assets.modeling import inference
+
+    register(registry, archives[0])
+    monkeypatch.setattr(inference, "predict_fn", lambda rows, model: [float("nan")])
+    with pytest.raises(EndpointError, match="warm-up prediction is nan"):
+        load_model(registry, 1)
+
+
+def test_a_pointer_taken_away_empties_the_endpoint(
+    archives: list[bytes], registry: ModelRegistry
+) -> None:
+    register(registry, archives[0])
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry) as running:
+        running.wait_for_version(1)
+        registry.store.delete(pointer_key(ENDPOINT))
+        running.wait_for_version(None)
+        assert running.client.describe()["status"] == "Creating"
+
+
+def test_a_damaged_pointer_is_reported_and_the_model_keeps_answering_until_it_is_mended(
+    archives: list[bytes], registry: ModelRegistry
+) -> None:
+    for archive in archives[:2]:
+        register(registry, archive)
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry) as running:
+        running.wait_for_version(1)
+        registry.store.write(pointer_key(ENDPOINT), b"{")
+        wait_until(lambda: running.client.describe()["failure_reason"])
+        assert "pointer cannot be read" in running.client.describe()["failure_reason"]
+        assert running.client.invoke(BODY).version == 1
+
+        registry.store.delete(pointer_key(ENDPOINT))
+        publish_pointer(registry.store, ENDPOINT, 2)
+        running.wait_for_version(2)
+        assert running.client.describe()["failure_reason"] is None
+
+
+def test_the_status_is_updating_while_another_version_loads(
+    archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for archive in archives[:2]:
+        register(registry, archive)
+    publish_pointer(registry.store, ENDPOINT, 1)
+    go_on = threading.Event()
+
+    def slow_load(registry: ModelRegistry, version: int) -> ServedModel:
+        assert go_on.wait(DEADLINE_SECONDS)
+        return load_model(registry, version)
+
+    with running_server(registry) as running:
+        running.wait_for_version(1)
+        monkeypatch.setattr(model_host, "load_model", slow_load)
+        publish_pointer(registry.store, ENDPOINT, 2)
+        wait_until(lambda: running.client.describe()["status"] == "Updating")
+        assert running.client.invoke(BODY).version == 1
+        go_on.set()
+        running.wait_for_version(2)
+        assert running.client.describe()["status"] == "InService"
+
+
+def test_loading_leaves_no_files_behind(
+    archives: list[bytes],
+    registry: ModelRegistry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    register(registry, archives[0])
+    register(registry, archives[0][:500])
+    served = load_model(registry, 1)
+    with pytest.raises(ModelArchiveError):
+        load_model(registry, 2)
+    assert list(temporary.iterdir()) == []
+    assert served.invoke(BODY.encode(), "text/csv", "text/csv").body
+
+
+def test_a_swap_is_seen_within_the_polling_interval(
+    archives: list[bytes], registry: ModelRegistry
+) -> None:
+    register(registry, archives[0])
+    with running_server(registry, poll_seconds=0.25) as running:
+        running.client.describe()
+        load_model(registry, 1)  # warms up the imports, so that only the poll is timed
+        started = time.monotonic()
+        publish_pointer(registry.store, ENDPOINT, 1)
+        running.wait_for_version(1)
+        assert time.monotonic() - started < 2
