@@ -15,6 +15,7 @@ from abalone_assets.storage import ObjectStore
 from abalone_assets_tests.serving.support import (
     BODY,
     ENDPOINT,
+    RunningServer,
     local_prediction,
     register,
     running_server,
@@ -40,6 +41,10 @@ def captured(store: ObjectStore) -> list[dict[str, Any]]:
     ]
 
 
+def wait_for_capture(running: RunningServer, counter: str, value: int) -> None:
+    wait_until(lambda: running.client.describe()["capture"][counter] == value)
+
+
 def request(hour: int = 5, data: bytes = b"M,1", content_type: str = "text/csv") -> CapturedRequest:
     time = datetime(2025, 3, 1, hour, 7, 9, 123_000, tzinfo=UTC)
     return CapturedRequest(content_type, data, "text/csv", b"9.5\n", 3, time=time)
@@ -60,7 +65,7 @@ def test_answered_requests_are_captured_as_sagemaker_writes_them(
         url = f"{running.url}/endpoints/{ENDPOINT}/invocations"
         assert requests.post(url, data=BODY, headers=headers, timeout=10).ok
         assert requests.post(url, data="bad\n", headers=headers, timeout=10).status_code == 424
-        wait_until(lambda: running.client.describe()["capture"]["written"] == 1)
+        wait_for_capture(running, "written", 1)
 
     (document,) = captured(store)
     sides = document["captureData"]
@@ -151,10 +156,10 @@ def test_a_write_error_fails_no_request_is_logged_once_and_counted(
         running.wait_for_version(1)
         for lost in range(1, 4):
             assert running.client.predict(BODY)
-            wait_until(lambda lost=lost: running.client.describe()["capture"]["lost"] == lost)
+            wait_for_capture(running, "lost", lost)
         (store.root / ENDPOINT).unlink()
         assert running.client.predict(BODY)
-        wait_until(lambda: running.client.describe()["capture"]["written"] == 1)
+        wait_for_capture(running, "written", 1)
         assert running.client.describe()["capture"]["error"] is None
     assert len([r for r in caplog.records if "data capture lost" in r.message]) == 1
 

@@ -113,7 +113,7 @@ def test_a_failed_first_deployment_leaves_the_endpoint_empty(
 ) -> None:
     register(registry, archives[0])
     with running_server(registry) as running:
-        with pytest.raises(EndpointError, match="; nothing is deployed$"):
+        with pytest.raises(EndpointError, match=r"; nothing is deployed$"):
             deploy(registry, ENDPOINT, 1, [(LINES[0], -1.0)], url=running.url)
         assert running.client.describe()["version"] is None
     assert read_pointer(registry.store, ENDPOINT) is None
@@ -131,7 +131,7 @@ def test_a_live_version_found_wrong_falls_back_to_the_one_before(
 def test_a_probe_that_the_model_refuses_is_a_failure_too(
     live: RunningServer, registry: ModelRegistry
 ) -> None:
-    with pytest.raises(EndpointError, match="row 1, column sex: .*; version 1 is deployed again"):
+    with pytest.raises(EndpointError, match=r"row 1, column sex: .*; version 1 is deployed again"):
         deploy(registry, ENDPOINT, 2, [("Q,1,1,1,1,1,1,1", 9.0)], url=live.url)
 
 
@@ -265,7 +265,7 @@ def test_the_client_takes_rows_and_ignores_a_proxy_of_the_environment(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    rows = [["M", 0.5, 0.4, 0.13, 0.7, 0.3, 0.15, 0.2]]
+    rows: list[list[str | float]] = [["M", 0.5, 0.4, 0.13, 0.7, 0.3, 0.15, 0.2]]
     assert live.client.predict(rows) == local_prediction(archives[0])[:1]
 
 

@@ -23,7 +23,7 @@ def endpoint(
     gate: Gate,
     endpoint_host: EndpointHost,
     lake: LakeResource,
-) -> dg.Output[dict[str, Any]]:
+) -> dg.MaterializeResult[dict[str, Any]]:
     """The version that answers requests, proved by real invocations with rows of the test split.
 
     Without a running server the version is published for the next one to start with.
@@ -46,8 +46,8 @@ def endpoint(
             now,
         )
     )
-    return dg.Output(
-        {"version": version, "previous": deployment.previous, "served": deployment.served},
+    return dg.MaterializeResult(
+        value={"version": version, "previous": deployment.previous, "served": deployment.served},
         metadata={
             "version": version,
             "previous": str(deployment.previous or "none"),

@@ -32,7 +32,7 @@ def approved_model(
     gate: Gate,
     model_registry: ModelRegistryResource,
     lake: LakeResource,
-) -> Iterator[dg.Output[dict[str, Any]] | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
     """The model's version in the registry; not materialized when the gate rejects it.
 
     A rejection is no failure: the reason is in this asset's events and its check, the assets after
@@ -59,8 +59,8 @@ def approved_model(
         decision=asdict(decision),
         release_digest=evaluation["release_digest"],
     )
-    yield dg.Output(
-        {"version": version.version, "reason": decision.reason, "evaluation": evaluation},
+    yield dg.MaterializeResult(
+        value={"version": version.version, "reason": decision.reason, "evaluation": evaluation},
         metadata={
             **shown,
             "version": version.version,

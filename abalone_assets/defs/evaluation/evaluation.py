@@ -26,7 +26,7 @@ def evaluation(
     endpoint_host: EndpointHost,
     model_registry: ModelRegistryResource,
     lake: LakeResource,
-) -> dg.Output[dict[str, Any]]:
+) -> dg.MaterializeResult[dict[str, Any]]:
     """Errors in rings on the test split, by sex and age, and the champion's on the same rows."""
     champion = endpoint_host.live_version()
     report = ml_platform.evaluate(
@@ -38,8 +38,8 @@ def evaluation(
             champion_version=champion,
         )
     )
-    return dg.Output(
-        {
+    return dg.MaterializeResult(
+        value={
             "model_uri": trained_model["model_uri"],
             "release_digest": trained_model["release_digest"],
             "metrics": report.evaluation,

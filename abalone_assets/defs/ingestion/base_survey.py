@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import polars as pl
 
 from abalone_assets.ingest.manifest import IngestedRaw, commit_raw
 from abalone_assets.metadata import SURVEY_TABLE, preview, table_metadata
@@ -33,7 +34,7 @@ def raw_abalone(
     base_survey: BaseSurveySource,
     lake: LakeResource,
     catalog: Catalog,
-) -> Iterator[dg.Output | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """The UCI base survey: validated, verified by checksum, one row an animal.
 
     Rows that break the survey contract lie beside it in `quarantined_rows.parquet`.
@@ -49,8 +50,8 @@ def raw_abalone(
     rows, quarantined = survey_frame([survey]), quarantine_frame([survey])
     store = lake.open().store
     store.write(QUARANTINED_KEY, to_parquet(quarantined))
-    yield dg.Output(
-        rows,
+    yield dg.MaterializeResult(
+        value=rows,
         metadata={
             "dagster/row_count": len(rows),
             "quarantined": len(quarantined),

@@ -10,6 +10,9 @@ from abalone_assets.lake import Lake
 from abalone_assets.metadata import files_table, preview
 from abalone_assets.survey import count_soft_violations
 
+MAX_IMPLAUSIBLE_SHARE = 0.05
+"""Of the rows, for each soft rule; parts outweigh the whole in 1.5 % of the UCI survey."""
+
 
 def report_days(context: dg.AssetExecutionContext, parsed: ParsedDays) -> None:
     """Attach counts, files and the content's digest to each partition of both assets."""
@@ -73,10 +76,11 @@ def _files_are_surveys(parsed: ParsedDays) -> dg.AssetCheckResult:
 def _rows_are_plausible(parsed: ParsedDays) -> dg.AssetCheckResult:
     rows = pl.concat(list(parsed.rows.values()))
     violations = count_soft_violations(rows.to_dict(as_series=False))
+    tolerated = MAX_IMPLAUSIBLE_SHARE * len(rows)
     return dg.AssetCheckResult(
         asset_key="new_surveys",
         check_name="rows_are_plausible",
-        passed=not any(violations.values()),
+        passed=all(count <= tolerated for count in violations.values()),
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"rows": len(rows), **violations},
     )

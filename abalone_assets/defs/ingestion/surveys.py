@@ -64,7 +64,7 @@ landing_zone_spec = dg.AssetSpec(
         dg.AssetCheckSpec(
             "rows_are_plausible",
             asset="new_surveys",
-            description="No row breaks a soft rule of the survey contract.",
+            description="At most 5 % of the rows break a soft rule of the survey contract.",
         ),
     ],
 )

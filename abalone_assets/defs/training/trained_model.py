@@ -43,7 +43,7 @@ def trained_model(
     config: TrainingConfig,
     ml_platform: MLPlatform,
     lake: LakeResource,
-) -> dg.Output[dict[str, Any]]:
+) -> dg.MaterializeResult[dict[str, Any]]:
     """`model.tar.gz` in SageMaker's layout: XGBoost, stopped early by the validation split."""
     opened = lake.open()
     merged = opened.store.read_json(opened.key("merged_dataset", suffix="json"))
@@ -59,8 +59,8 @@ def trained_model(
         )
     )
     card = asdict(report.card)
-    return dg.Output(
-        {"model_uri": report.model_uri, "release_digest": merged["digest"], "card": card},
+    return dg.MaterializeResult(
+        value={"model_uri": report.model_uri, "release_digest": merged["digest"], "card": card},
         metadata={
             "model": dg.MetadataValue.path(report.model_uri),
             "validation_rmse": report.card.metrics["validation"]["rmse"],

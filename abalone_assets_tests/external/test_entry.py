@@ -1,0 +1,37 @@
+import logging
+from pathlib import Path
+
+import pytest
+
+from abalone_assets.errors import AbaloneError
+from abalone_assets.external.entry import run_as_script
+
+
+def fail() -> None:
+    raise AbaloneError("the channel is empty")
+
+
+def test_a_failure_is_told_where_sagemaker_looks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR), pytest.raises(SystemExit) as exited:
+        run_as_script(fail, tmp_path / "failure")
+    assert exited.value.code == 1
+    assert (tmp_path / "failure").read_text() == "the channel is empty"
+    assert caplog.messages == ["AbaloneError: the channel is empty"]
+
+
+def test_without_its_folder_a_failure_is_only_logged(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        run_as_script(fail, tmp_path / "nowhere/failure")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_success_leaves_no_message(tmp_path: Path) -> None:
+    run_as_script(lambda: None, tmp_path / "failure")
+    assert not (tmp_path / "failure").exists()
+
+
+def test_a_bug_keeps_its_stack_trace(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run_as_script(lambda: print(1 // 0), tmp_path / "failure")

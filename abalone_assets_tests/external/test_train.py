@@ -1,0 +1,142 @@
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from abalone_assets.errors import AbaloneError, ModelArchiveError
+from abalone_assets.external.entry import ArgumentError
+from abalone_assets.external.train import TrainingEnvironmentError, main, parse_hyperparameters
+from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
+from abalone_assets.modeling.dataset import DatasetError
+from abalone_assets.modeling.inference import model_fn
+from abalone_assets.modeling.train import HyperparameterError, Hyperparameters
+from abalone_assets_tests.modeling.support import QUICK, quick_model, split_frames
+
+ARGUMENTS = [text for name, value in vars(QUICK).items() for text in (f"--{name}", str(value))]
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """SageMaker's variables, with the real survey in the channels."""
+    for name in ("train", "validation"):
+        (tmp_path / name).mkdir()
+        split_frames()[name].to_parquet(tmp_path / name / "part-0.parquet")
+    return {
+        "SM_CHANNEL_TRAIN": str(tmp_path / "train"),
+        "SM_CHANNEL_VALIDATION": str(tmp_path / "validation"),
+        "SM_MODEL_DIR": str(tmp_path / "model"),
+        "SM_OUTPUT_DATA_DIR": str(tmp_path / "data"),
+        "SOURCE_DATE_EPOCH": "1740830400",
+    }
+
+
+def test_as_a_function_writes_the_model_and_its_metrics(
+    environ: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = dict(os.environ)
+    with caplog.at_level(logging.INFO):
+        main(ARGUMENTS, environ)
+    model_fn(tmp_path / "model")
+    pack(tmp_path / "model", tmp_path / ARCHIVE_NAME)
+    card = read_card(tmp_path / ARCHIVE_NAME)
+    metrics = json.loads((tmp_path / "data/metrics.json").read_text())
+    assert card.created_at == "2025-03-01T12:00:00+00:00"
+    assert card.hyperparameters == vars(QUICK)
+    assert card.model_sha256 == metrics["model_sha256"] == quick_model().sha256
+    assert (
+        metrics["validation"] == quick_model().metrics["validation"] == card.metrics["validation"]
+    )
+    assert len(metrics["history"]["validation"]) == QUICK.num_boost_round
+    assert dict(os.environ) == before
+    assert caplog.messages[-1].startswith("[best: ")
+
+
+def test_logs_metrics_every_fifty_rounds(
+    environ: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        main(["--num_boost_round", "120", "--eta", "0.01"], environ)
+    assert [line.split()[0] for line in caplog.messages[:-1]] == ["[50]", "[100]"]
+    assert "train:rmse=" in caplog.messages[0]
+    assert "; validation:rmse=" in caplog.messages[0]
+
+
+def test_as_a_process_logs_metrics_to_stdout(environ: dict[str, str], tmp_path: Path) -> None:
+    done = run(environ, "--num_boost_round", "50", "--eta", "0.2")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("[50] train:rmse=")
+    model_fn(tmp_path / "model")
+
+
+def test_as_a_process_ends_with_one_clear_line_on_a_mistake(environ: dict[str, str]) -> None:
+    done = run(environ, "--eta", "3")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout == "HyperparameterError: eta must be 0.0001 to 1.0, not 3.0\n"
+
+
+def run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "abalone_assets.external.train", *arguments],
+        env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_arguments_default_to_those_of_the_model() -> None:
+    assert parse_hyperparameters([]) == Hyperparameters()
+    assert parse_hyperparameters(["--max_depth", "6"]) == Hyperparameters(max_depth=6)
+
+
+def test_help_describes_every_hyperparameter(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_hyperparameters(["--help"])
+    text = capsys.readouterr().out
+    assert all(f"--{name}" in text for name in vars(QUICK))
+    assert "Learning rate" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--colour", "red"], ArgumentError),
+        (["--eta", "fast"], ArgumentError),
+        (["--max_depth", "2.5"], ArgumentError),
+        (["--sub", "0.5"], ArgumentError),
+        (["--eta", "nan"], HyperparameterError),
+    ],
+)
+def test_refuses_wrong_arguments(arguments: list[str], error: type[AbaloneError]) -> None:
+    with pytest.raises(error):
+        parse_hyperparameters(arguments)
+
+
+@pytest.mark.parametrize(
+    "name", ["SM_CHANNEL_TRAIN", "SM_CHANNEL_VALIDATION", "SM_MODEL_DIR", "SM_OUTPUT_DATA_DIR"]
+)
+def test_names_a_missing_variable(environ: dict[str, str], name: str) -> None:
+    del environ[name]
+    with pytest.raises(TrainingEnvironmentError, match=f"{name} is not set"):
+        main(ARGUMENTS, environ)
+
+
+@pytest.mark.parametrize("epoch", ["yesterday", "1e9", "9" * 30])
+def test_names_a_malformed_time(environ: dict[str, str], epoch: str) -> None:
+    with pytest.raises(TrainingEnvironmentError, match="SOURCE_DATE_EPOCH must be whole seconds"):
+        main(ARGUMENTS, environ | {"SOURCE_DATE_EPOCH": epoch})
+
+
+def test_names_the_channel_without_files_and_writes_nothing(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "validation/part-0.parquet").unlink()
+    with pytest.raises(DatasetError, match="validation: no .parquet file"):
+        main(ARGUMENTS, environ)
+    assert not (tmp_path / "model").exists()
+    with pytest.raises(ModelArchiveError, match="no such folder"):
+        pack(tmp_path / "model", tmp_path / ARCHIVE_NAME)

@@ -1,0 +1,231 @@
+import gzip
+import io
+import json
+import os
+import site
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import abalone_assets
+from abalone_assets.errors import ModelArchiveError
+from abalone_assets.modeling.archive import card_of, extract, pack, read_card
+from abalone_assets.modeling.features import FEATURE_NAMES
+from abalone_assets.modeling.inference import model_fn, output_fn, predict_fn
+from abalone_assets_tests.modeling.support import CREATED_AT, CSV_ROW, packed, quick_model
+
+ASK = f"""
+import sys
+sys.path[:0] = [sys.argv[2]]
+sys.path.append(sys.argv[3])
+import abalone_assets
+import inference
+assert abalone_assets.__file__.startswith(sys.argv[2]), abalone_assets.__file__
+model = inference.model_fn(sys.argv[1])
+rows = inference.input_fn({CSV_ROW!r}, "text/csv")
+print(inference.output_fn(inference.predict_fn(rows, model), "text/csv")[0], end="")
+"""
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return packed(quick_model(), tmp_path_factory.mktemp("archive"))
+
+
+def tarball(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        for member, content in members:
+            member.size = member.size or len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, **fields: object) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    for field, value in fields.items():
+        setattr(info, field, value)
+    return info
+
+
+class TestLayout:
+    def test_holds_the_model_its_description_and_the_code_to_serve_it(self, archive: Path) -> None:
+        with tarfile.open(archive) as tar:
+            names = tar.getnames()
+        package = "code/abalone_assets/"
+        assert names == sorted(names)
+        assert {"model.ubj", "features.json", "model_card.json", "code/inference.py"} < set(names)
+        assert {package + "survey/rules.py", package + "modeling/features.py"} < set(names)
+        assert not any("train" in name or "archive" in name for name in names)
+
+    def test_lists_the_features_in_order_with_units(self, archive: Path, tmp_path: Path) -> None:
+        extract(archive, tmp_path / "model")
+        features = json.loads((tmp_path / "model/features.json").read_text())["features"]
+        assert [feature["name"] for feature in features] == list(FEATURE_NAMES)
+        assert features[3]["unit"] == "mm / 200"
+
+    def test_survives_the_round_trip(self, archive: Path, tmp_path: Path) -> None:
+        for number, source in enumerate((archive, archive.read_bytes())):
+            extract(source, tmp_path / str(number))
+            model_fn(tmp_path / str(number))
+            assert read_card(source) == card_of(quick_model(), CREATED_AT)
+
+    def test_same_model_and_card_give_the_same_bytes(self, archive: Path, tmp_path: Path) -> None:
+        again = packed(quick_model(), tmp_path)
+        os.utime(tmp_path / "members/model.ubj", (0, 0))
+        (tmp_path / "members/model.ubj").chmod(0o600)
+        (tmp_path / "members/code/__pycache__").mkdir()
+        (tmp_path / "members/code/__pycache__/inference.pyc").write_bytes(b"compiled")
+        pack(tmp_path / "members", tmp_path / "model.tar.gz")
+        assert again.read_bytes() == archive.read_bytes()
+
+    def test_another_card_gives_other_bytes(self, archive: Path, tmp_path: Path) -> None:
+        card = replace(card_of(quick_model(), CREATED_AT), created_at="2025-03-02T00:00:00+00:00")
+        assert packed(quick_model(), tmp_path, card).read_bytes() != archive.read_bytes()
+
+    def test_answers_with_nothing_of_this_project_installed(
+        self, archive: Path, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "model"
+        extract(archive, folder)
+        # -S keeps the editable installation off the path, -P the working folder.
+        answer = subprocess.run(
+            [
+                *(sys.executable, "-S", "-P", "-c", ASK, str(folder), str(folder / "code")),
+                *site.getsitepackages(),
+            ],
+            cwd=tmp_path,
+            env={"PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        row = [CSV_ROW.split(",")[0], *map(float, CSV_ROW.split(",")[1:])]
+        expected = output_fn(predict_fn([row], model_fn(folder)), "text/csv")[0]
+        assert (answer.stdout, answer.stderr) == (expected, "")
+
+    def test_its_code_is_valid_python_3_10(self, archive: Path, tmp_path: Path) -> None:
+        import ast
+
+        extract(archive, tmp_path / "model")
+        modules = list((tmp_path / "model/code").rglob("*.py"))
+        assert len(modules) > 8
+        for module in modules:
+            ast.parse(module.read_text(), feature_version=(3, 10))
+
+    def test_vendors_the_code_unchanged(self, archive: Path, tmp_path: Path) -> None:
+        extract(archive, tmp_path / "model")
+        package = Path(abalone_assets.__file__).parent
+        for copy in (tmp_path / "model/code/abalone_assets").rglob("*.py"):
+            original = package / copy.relative_to(tmp_path / "model/code/abalone_assets")
+            assert copy.read_bytes() == original.read_bytes()
+
+
+class TestPacking:
+    def test_refuses_a_link(self, tmp_path: Path) -> None:
+        (tmp_path / "folder").mkdir()
+        (tmp_path / "folder/passwords").symlink_to("/etc/passwd")
+        with pytest.raises(ModelArchiveError, match="passwords: only plain files"):
+            pack(tmp_path / "folder", tmp_path / "model.tar.gz")
+        assert not (tmp_path / "model.tar.gz").exists()
+
+    def test_names_a_missing_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelArchiveError, match="no such folder"):
+            pack(tmp_path / "nowhere", tmp_path / "model.tar.gz")
+
+
+class TestExtraction:
+    @pytest.mark.parametrize(
+        ("bad", "message"),
+        [
+            (member("/etc/cron.d/evil"), "/etc/cron.d/evil.*outside"),
+            (member("../evil"), r"\.\./evil.*outside"),
+            (member("code/../../evil"), "evil.*outside"),
+            (member("link", tarfile.SYMTYPE, linkname="/etc/passwd"), "'link' is neither"),
+            (member("hard", tarfile.LNKTYPE, linkname="model.ubj"), "'hard' is neither"),
+            (member("device", tarfile.CHRTYPE), "'device' is neither"),
+            (member("pipe", tarfile.FIFOTYPE), "'pipe' is neither"),
+            (member("sparse", pax_headers={"GNU.sparse.size": "9", "GNU.sparse.map": "0,0"}), ""),
+            (member("model.ubj"), "model.ubj.*cannot be written"),
+            (member("model.ubj/inside"), "inside.*cannot be written"),
+            (member("n" * 300), "cannot be written"),
+            (member("nul\0byte"), ""),
+        ],
+        ids=lambda value: value.name[:20] if isinstance(value, tarfile.TarInfo) else "",
+    )
+    def test_refuses_a_dangerous_member_and_leaves_nothing(
+        self, tmp_path: Path, bad: tarfile.TarInfo, message: str
+    ) -> None:
+        data = tarball((member("model.ubj"), b"model"), (bad, b""))
+        if "nul" in bad.name:
+            pytest.skip("the tar format cuts a name at its first NUL")
+        with pytest.raises(ModelArchiveError, match=message):
+            extract(data, tmp_path / "inside/model")
+        assert [path.name for path in tmp_path.rglob("*")] == ["inside"]
+
+    @pytest.mark.parametrize("place", ["content", "header", "trailer"])
+    def test_stops_a_bomb_wherever_it_hides(self, tmp_path: Path, place: str) -> None:
+        zeros = b"0" * 5_000_000
+        bombs: dict[str, Callable[[], bytes]] = {
+            "content": lambda: tarball((member("big"), zeros)),
+            "header": lambda: tarball(
+                (member("big", pax_headers={"comment": zeros.decode()}), b"")
+            ),
+            "trailer": lambda: tarball((member("small"), b"1")) + gzip.compress(zeros),
+        }
+        bomb = bombs[place]()
+        assert len(bomb) < 50_000
+        with pytest.raises(ModelArchiveError, match="unpacks to more than 1000000 bytes"):
+            extract(bomb, tmp_path / "model", max_bytes=1_000_000)
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda data: b"",
+            lambda data: b"not an archive",
+            lambda data: data[: len(data) // 2],
+            lambda data: data[:-1],
+            lambda data: data[:-8] + bytes([data[-8] ^ 1]) + data[-7:],
+            lambda data: gzip.compress(b"not a tar"),
+        ],
+        ids=["empty", "text", "half", "last byte", "checksum", "gzip of text"],
+    )
+    def test_refuses_a_damaged_archive(
+        self, archive: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+    ) -> None:
+        with pytest.raises(ModelArchiveError, match="cannot be read"):
+            extract(damage(archive.read_bytes()), tmp_path / "model")
+        assert not list(tmp_path.iterdir())
+
+    def test_reads_the_dotted_names_of_other_packers(self, tmp_path: Path) -> None:
+        data = tarball((member(".", tarfile.DIRTYPE), b""), (member("./model.ubj"), b"model"))
+        extract(data, tmp_path / "model")
+        assert (tmp_path / "model/model.ubj").read_bytes() == b"model"
+
+    def test_refuses_a_folder_in_use(self, archive: Path, tmp_path: Path) -> None:
+        (tmp_path / "notes").write_text("mine")
+        with pytest.raises(ModelArchiveError, match="is it empty"):
+            extract(archive, tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+
+    def test_names_a_missing_archive(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelArchiveError, match=r"nowhere\.tar\.gz"):
+            extract(tmp_path / "nowhere.tar.gz", tmp_path / "model")
+
+
+class TestCard:
+    @pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"framework": "xgboost"}'])
+    def test_refuses_a_broken_card(self, content: bytes) -> None:
+        with pytest.raises(ModelArchiveError, match="no model card"):
+            read_card(tarball((member("model_card.json"), content)))
+
+    def test_says_that_there_is_none(self) -> None:
+        with pytest.raises(ModelArchiveError, match=r"has no model_card\.json"):
+            read_card(tarball((member("model.ubj"), b"")))

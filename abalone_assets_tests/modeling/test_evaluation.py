@@ -1,0 +1,56 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from abalone_assets.modeling.dataset import DatasetError
+from abalone_assets.modeling.evaluation import Champion, evaluate_model
+from abalone_assets.modeling.features import FEATURE_NAMES
+from abalone_assets.modeling.train import Hyperparameters, fit
+from abalone_assets_tests.modeling.support import booster_of, quick_model, splits
+
+KEYS = {
+    *("rows", "rmse", "mae", "bias", "r2", "baseline_rmse", "slices", "feature_importance"),
+    *("model_sha256", "test_rows_sha256", "champion"),
+}
+
+
+def test_is_a_json_document_that_beats_the_baseline(tmp_path: Path) -> None:
+    evaluation = evaluate_model(
+        booster_of(quick_model(), tmp_path),
+        splits()["test"],
+        model_sha256=quick_model().sha256,
+        training_mean_rings=quick_model().training_mean_rings,
+    )
+    assert json.loads(json.dumps(evaluation, allow_nan=False)) == evaluation
+    assert set(evaluation) == KEYS
+    assert evaluation["rows"] == 209
+    assert evaluation["rmse"] < 0.8 * evaluation["baseline_rmse"]
+    assert evaluation["champion"] is None
+    importance = evaluation["feature_importance"]
+    assert set(importance) == set(FEATURE_NAMES)
+    assert list(importance.values()) == sorted(importance.values(), reverse=True)
+
+
+def test_scores_the_champion_on_the_same_rows(tmp_path: Path) -> None:
+    parts = splits()
+    weak = fit(parts["train"], parts["validation"], Hyperparameters(num_boost_round=2))
+    champion = Champion("7", booster_of(weak, tmp_path / "weak"), weak.sha256)
+    options = {"model_sha256": "new", "training_mean_rings": 9.9}
+    model = booster_of(quick_model(), tmp_path / "quick")
+    compared = evaluate_model(model, parts["test"], champion=champion, **options)  # type: ignore[arg-type] # a bag of two types
+    alone = evaluate_model(champion.model, parts["test"], **options)  # type: ignore[arg-type] # a bag of two types
+    assert compared["champion"] == {
+        "version": "7",
+        "model_sha256": weak.sha256,
+        **{name: alone[name] for name in ("rmse", "mae", "bias")},
+    }
+    assert compared["rmse"] < compared["champion"]["rmse"]
+
+
+def test_refuses_an_empty_test_split(tmp_path: Path) -> None:
+    nobody = {name: column[:0] for name, column in splits()["test"].items()}
+    with pytest.raises(DatasetError, match="no rows"):
+        evaluate_model(
+            booster_of(quick_model(), tmp_path), nobody, model_sha256="", training_mean_rings=9.9
+        )
