@@ -38,7 +38,8 @@ def run_as_script(main: Callable[[], None], message_file: Path) -> None:
         message_file: Where SageMaker looks for the reason of a failure; skipped when its folder
             does not exist.
     """
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s")
+    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(message)s")
+    logging.getLogger("abalone_assets").setLevel(logging.INFO)
     try:
         main()
     except AbaloneError as error:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.archive import ModelCard
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("abalone_assets.external.evaluate")  # also when run as __main__
 
 EVALUATION_FILE: Final = "evaluation.json"
 PREDICTIONS_FILE: Final = "predictions.parquet"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.train import FittedModel
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("abalone_assets.external.train")  # also when run as __main__
 
 METRICS_FILE: Final = "metrics.json"
 PROGRESS_INTERVAL: Final = 50

@@ -161,7 +161,7 @@ class DataCapture:
         try:
             self._store.write(f"{self._prefix}/{hour}/{name}", lines.encode())
         except (AbaloneError, BaseError, OSError) as error:
-            self._report(len(requests), str(error))
+            self._report(len(requests), str(error).partition("\n")[0])
             return
         self.error = None
         self.written += len(requests)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from abalone_assets.serving.registry import ModelRegistry
 
 DEFAULT_POLL_SECONDS: Final = 0.25
+STOP_TIMEOUT_SECONDS: Final = 10.0
 WARM_UP_ROW: Final = b"M,0.5,0.4,0.13,0.7,0.3,0.15,0.2\n"
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class HostView:
         serving: The model that answers, if any.
         pointer: What was last asked for, if anything.
         loading: Whether that is being loaded now.
-        refused: The last version that could not be loaded.
+        refused: The version that could not be loaded since the last one that could.
         problem: Why the pointer cannot be read at present.
     """
 
@@ -176,7 +177,7 @@ class ModelHost:
 
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(STOP_TIMEOUT_SECONDS)
 
     def refresh(self) -> None:
         """Look at the pointer once and load the version that it names when it changed."""
@@ -193,7 +194,7 @@ class ModelHost:
             try:
                 self.refresh()
             except Exception as error:  # noqa: BLE001 - the store may fail in any way; keep serving
-                self._report(f"the endpoint's pointer cannot be read: {error}")
+                self._report(f"the endpoint's pointer cannot be read: {_first_line(error)}")
             self._stopping.wait(self._poll_seconds)
 
     def _report(self, problem: str) -> None:
@@ -216,7 +217,7 @@ class ModelHost:
         try:
             served = load_model(self._registry, pointer.version)
         except Exception as error:  # noqa: BLE001 - whatever a bad model raises, the old one serves on
-            reason = f"version {pointer.version} cannot be served: {error}"
+            reason = f"version {pointer.version} cannot be served: {_first_line(error)}"
             logger.warning(reason)
             refusal = Refusal(pointer.version, pointer.requested_at, reason)
             return replace(view, refused=refusal)
@@ -224,7 +225,7 @@ class ModelHost:
         now = read_pointer(self._registry.store, self.endpoint)
         if now is None or now.version != pointer.version:
             return view
-        return replace(view, serving=served)
+        return replace(view, serving=served, refused=None)
 
 
 def load_model(registry: ModelRegistry, version: int) -> ServedModel:
@@ -249,3 +250,8 @@ def _warm_up(served: ServedModel) -> None:
     answer = served.invoke(WARM_UP_ROW, "text/csv", "text/csv").body.decode()
     if not math.isfinite(float(answer)):
         raise EndpointError(f"the warm-up prediction is {answer.strip()}; train the model again")
+
+
+def _first_line(error: Exception) -> str:
+    """An error's message without the debugging output that some libraries append."""
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -33,5 +33,8 @@ def test_a_success_leaves_no_message(tmp_path: Path) -> None:
 
 
 def test_a_bug_keeps_its_stack_trace(tmp_path: Path) -> None:
+    def bug() -> None:
+        raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError):
-        run_as_script(lambda: print(1 // 0), tmp_path / "failure")
+        run_as_script(bug, tmp_path / "failure")

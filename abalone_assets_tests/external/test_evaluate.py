@@ -89,8 +89,7 @@ def test_as_a_process_ends_with_one_clear_line_without_a_model(
 def run(arguments: list[str], cache: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "abalone_assets.external.evaluate", *arguments],
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        cwd=cache,
+        env={"PATH": os.environ["PATH"], "MPLCONFIGDIR": str(cache)},
         capture_output=True,
         text=True,
         check=False,

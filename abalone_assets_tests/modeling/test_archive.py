@@ -71,7 +71,8 @@ class TestLayout:
         assert features[3]["unit"] == "mm / 200"
 
     def test_survives_the_round_trip(self, archive: Path, tmp_path: Path) -> None:
-        for number, source in enumerate((archive, archive.read_bytes())):
+        sources: tuple[Path | bytes, ...] = (archive, archive.read_bytes())
+        for number, source in enumerate(sources):
             extract(source, tmp_path / str(number))
             model_fn(tmp_path / str(number))
             assert read_card(source) == card_of(quick_model(), CREATED_AT)
@@ -151,11 +152,10 @@ class TestExtraction:
             (member("hard", tarfile.LNKTYPE, linkname="model.ubj"), "'hard' is neither"),
             (member("device", tarfile.CHRTYPE), "'device' is neither"),
             (member("pipe", tarfile.FIFOTYPE), "'pipe' is neither"),
-            (member("sparse", pax_headers={"GNU.sparse.size": "9", "GNU.sparse.map": "0,0"}), ""),
+            (member("sparse", pax_headers={"GNU.sparse.map": "0,0"}), "'sparse' is neither"),
             (member("model.ubj"), "model.ubj.*cannot be written"),
             (member("model.ubj/inside"), "inside.*cannot be written"),
             (member("n" * 300), "cannot be written"),
-            (member("nul\0byte"), ""),
         ],
         ids=lambda value: value.name[:20] if isinstance(value, tarfile.TarInfo) else "",
     )
@@ -163,8 +163,6 @@ class TestExtraction:
         self, tmp_path: Path, bad: tarfile.TarInfo, message: str
     ) -> None:
         data = tarball((member("model.ubj"), b"model"), (bad, b""))
-        if "nul" in bad.name:
-            pytest.skip("the tar format cuts a name at its first NUL")
         with pytest.raises(ModelArchiveError, match=message):
             extract(data, tmp_path / "inside/model")
         assert [path.name for path in tmp_path.rglob("*")] == ["inside"]

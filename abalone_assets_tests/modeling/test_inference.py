@@ -4,6 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xgboost
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from xgboost import Booster
 
 from abalone_assets.errors import ModelArchiveError
@@ -106,6 +108,21 @@ class TestInput:
     def test_says_where_and_what(self) -> None:
         with pytest.raises(InvalidRequestError, match=r"row 2, column sex: sex is 'X'; it must be"):
             input_fn(f"{CSV_ROW}\nX{CSV_ROW[1:]}", "text/csv")
+
+    @settings(max_examples=100, deadline=None)
+    @given(
+        body=st.binary() | st.text() | st.from_regex(r'\{"instances": ?\[.*\]\}'),
+        content_type=st.sampled_from(["text/csv", "application/json"]),
+    )
+    def test_answers_any_body_with_rows_or_one_clear_error(
+        self, body: bytes | str, content_type: str
+    ) -> None:
+        try:
+            rows = input_fn(body, content_type)
+        except InvalidRequestError as error:
+            assert str(error)
+        else:
+            assert all(len(row) == 8 for row in rows)
 
     @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-npy"])
     def test_refuses_other_content_types(self, content_type: str) -> None:

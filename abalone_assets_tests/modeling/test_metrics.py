@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -44,7 +46,7 @@ def test_every_row_is_in_one_slice_of_each_kind() -> None:
 
 
 def test_slices_are_scored_on_their_own_rows() -> None:
-    columns = {"sex": ["M", "I", "M", "I"], "rings": [5, 6, 16, 30]}
+    columns: dict[str, list[Any]] = {"sex": ["M", "I", "M", "I"], "rings": [5, 6, 16, 30]}
     sliced = slices(columns, np.asarray([6.0, 6.0, 14.0, 20.0]))
     assert [(part["value"], part["rows"], part["bias"]) for part in sliced["sex"]] == [
         ("M", 2, -0.5),

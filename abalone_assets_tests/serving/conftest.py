@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.serving.registry import ModelRegistry
+from abalone_assets.storage import ObjectStore
 from abalone_assets_tests.serving.support import new_registry, tiny_archive
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from abalone_assets.serving.registry import ModelRegistry
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +22,24 @@ def archives() -> list[bytes]:
 @pytest.fixture
 def registry(tmp_path: Path) -> ModelRegistry:
     return new_registry(tmp_path)
+
+
+@pytest.fixture
+def s3_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelRegistry]:
+    """A registry in a bucket of a local S3."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3").create_bucket(Bucket="models")
+    yield ModelRegistry(ObjectStore("s3://models/registry"))
+    server.stop()

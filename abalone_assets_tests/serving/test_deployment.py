@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from abalone_assets.errors import EndpointError, StorageError
-from abalone_assets.serving import model_host
+from abalone_assets.serving import deployment, model_host
 from abalone_assets.serving.client import EndpointClient, EndpointUnreachableError
 from abalone_assets.serving.deployment import connect, deploy
 from abalone_assets.serving.model_host import load_model
@@ -161,6 +161,21 @@ def test_a_version_that_is_late_is_taken_back_and_never_answers(
     blocked_loads.set()
     wait_until(lambda: live.client.describe()["status"] == "InService")
     assert live.client.invoke(BODY).version == 1
+
+
+@pytest.mark.usefixtures("blocked_loads")
+def test_a_cancelled_deployment_is_taken_back_too(
+    live: RunningServer, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deployment.time, "sleep", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        deploy(registry, ENDPOINT, 2, [(LINES[0], 9.0)], url=live.url)
+    pointer = read_pointer(registry.store, ENDPOINT)
+    assert pointer is not None
+    assert pointer.version == 1
 
 
 def test_a_newer_deployment_wins_and_is_left_alone(

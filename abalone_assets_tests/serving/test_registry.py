@@ -12,7 +12,6 @@ from abalone_assets.storage import ObjectStore
 from abalone_assets_tests.serving.support import CREATED_AT, register
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -122,26 +121,6 @@ def test_a_registration_that_cannot_be_kept_leaves_nothing_behind(
     with pytest.raises(StorageError, match=message):
         registry.register(archive, **arguments | changes)
     assert list(registry.store.list("versions/")) == []
-
-
-@pytest.fixture
-def s3_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelRegistry]:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    for name, value in {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    boto3.client("s3").create_bucket(Bucket="models")
-    yield ModelRegistry(ObjectStore("s3://models/registry"))
-    server.stop()
 
 
 def test_a_registry_on_s3_behaves_the_same(s3_registry: ModelRegistry) -> None:

@@ -11,6 +11,7 @@ from abalone_assets.errors import EndpointError, ModelArchiveError
 from abalone_assets.serving import model_host
 from abalone_assets.serving.model_host import ModelHost, load_model
 from abalone_assets.serving.pointer import pointer_key, publish_pointer
+from abalone_assets.storage import ObjectStore
 from abalone_assets_tests.serving.support import (
     BODY,
     DEADLINE_SECONDS,
@@ -210,6 +211,34 @@ def test_loading_leaves_no_files_behind(
         load_model(registry, 2)
     assert list(temporary.iterdir()) == []
     assert served.invoke(BODY.encode(), "text/csv", "text/csv").body
+
+
+def test_a_registry_on_s3_is_served_swapped_and_captured_the_same(
+    archives: list[bytes], s3_registry: ModelRegistry
+) -> None:
+    for archive in archives[:2]:
+        register(s3_registry, archive)
+    publish_pointer(s3_registry.store, ENDPOINT, 1)
+    capture_store = ObjectStore("s3://models/capture")
+    with running_server(s3_registry, capture_store=capture_store) as running:
+        running.wait_for_version(1)
+        publish_pointer(s3_registry.store, ENDPOINT, 2)
+        running.wait_for_version(2)
+        assert running.client.predict(BODY) == local_prediction(archives[1])
+    assert len(list(capture_store.list())) == 1
+
+
+def test_a_refusal_is_forgotten_once_a_version_loads(
+    archives: list[bytes], registry: ModelRegistry
+) -> None:
+    register(registry, b"no archive")
+    register(registry, archives[0])
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry) as running:
+        wait_until(lambda: running.client.describe()["status"] == "Failed")
+        publish_pointer(registry.store, ENDPOINT, 2)
+        running.wait_for_version(2)
+        assert running.client.describe()["failure_reason"] is None
 
 
 def test_a_swap_is_seen_within_the_polling_interval(

@@ -1,0 +1,53 @@
+"""What tests share: the real survey, a home of their own, and the platform on it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets_tests.platform import Platform
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UCI_FILE = Path(
+    os.environ.get("ABALONE_TEST_RAW", Path(__file__).parents[1] / "../shared/data/abalone.data")
+)
+
+
+@pytest.fixture(scope="session")
+def uci_file() -> Path:
+    """The UCI survey as published; never shipped with the project."""
+    if not UCI_FILE.exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"{UCI_FILE} is missing; set ABALONE_TEST_RAW")
+        pytest.skip(f"{UCI_FILE} is missing; set ABALONE_TEST_RAW")
+    return UCI_FILE.resolve()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home with a Dagster instance of its own, and the bundled survey as the base survey."""
+    from abalone_assets.sample_data import base_survey
+
+    for variable in list(os.environ):
+        if variable.startswith("ABALONE_") and not variable.startswith("ABALONE_TEST_"):
+            monkeypatch.delenv(variable)
+    home = tmp_path / "home"
+    (home / "dagster").mkdir(parents=True)
+    (home / "landing_zone").mkdir()
+    (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    monkeypatch.setenv("ABALONE_HOME", str(home))
+    monkeypatch.setenv("DAGSTER_HOME", str(home / "dagster"))
+    monkeypatch.setenv("ABALONE_RAW_URI", str(base_survey()))
+    return home
+
+
+@pytest.fixture
+def platform(home: Path) -> Iterator[Platform]:
+    """The whole platform on a persistent instance, driven tick by tick."""
+    with Platform.at(home) as platform:
+        yield platform
