@@ -23,7 +23,11 @@ def defs() -> dg.Definitions:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # code references are beta, and worth it
-        assets = dg.with_source_code_references(dg.load_assets_from_package_module(package))
+        assets = [
+            asset
+            for asset in dg.with_source_code_references(dg.load_assets_from_package_module(package))
+            if isinstance(asset, dg.AssetsDefinition | dg.AssetSpec)
+        ]
     return dg.Definitions(
         assets=dg.map_asset_specs(_with_defaults, assets),
         asset_checks=dg.load_asset_checks_from_package_module(package),

@@ -12,18 +12,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal, TypeVar
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.manifest import Manifest, read_manifest
 from abalone_assets.storage import ObjectStore
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 PARTITION_COLUMN: Final = "survey_day"
 RELEASE_KEY: Final = "release.json"
 
+_Record = TypeVar("_Record")
 Outcome = Literal["deployed", "rejected"]
 
 
@@ -46,6 +44,23 @@ class Release:
     version: int | None
     run_id: str
     finished_at: str
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What ``merged_dataset`` was made from.
+
+    Attributes:
+        digest: The manifest's digest.
+        rows_ingested: Rows that the manifest lists.
+        rows_in: Rows that the preparation read.
+        repeats: Rows that it removed as exact repeats.
+    """
+
+    digest: str
+    rows_ingested: int
+    rows_in: int
+    repeats: int
 
 
 class Lake:
@@ -73,21 +88,41 @@ class Lake:
 
     def release(self) -> Release | None:
         """How the last release ended, or None before the first."""
-        document: Mapping[str, object] | None = self.store.read_json(RELEASE_KEY)
-        if document is None:
-            return None
-        try:
-            return Release(**document)  # type: ignore[arg-type] # checked by the constructor's names
-        except TypeError as error:
-            raise StorageError(
-                f"{RELEASE_KEY}: not a release record; delete it to release again: {error}"
-            ) from error
+        return self._record(RELEASE_KEY, Release)
 
     def record_release(self, release: Release) -> None:
         """Record that a release ended; nothing is released again until the manifest changes."""
         self.store.write_json(RELEASE_KEY, asdict(release))
 
+    def preparation(self) -> Preparation:
+        """What ``merged_dataset`` was made from.
+
+        Raises:
+            StorageError: There is no ``merged_dataset`` yet.
+        """
+        key = self.key("merged_dataset", suffix="json")
+        found = self._record(key, Preparation)
+        if found is None:
+            raise StorageError(f"{self.store.uri_of(key)}: materialize merged_dataset first")
+        return found
+
+    def record_preparation(self, preparation: Preparation) -> None:
+        """Record what ``merged_dataset`` was made from."""
+        self.store.write_json(self.key("merged_dataset", suffix="json"), asdict(preparation))
+
     def release_due(self) -> bool:
         """Whether the lake holds anything that the last finished release was not made from."""
         manifest, release = self.manifest(), self.release()
         return release is None or release.digest != manifest.digest
+
+    def _record(self, key: str, kind: type[_Record]) -> _Record | None:
+        document = self.store.read_json(key)
+        if document is None:
+            return None
+        try:
+            return kind(**document)
+        except TypeError as error:
+            raise StorageError(
+                f"{self.store.uri_of(key)}: no record of a {kind.__name__.lower()}; delete it to "
+                f"make it again: {error}"
+            ) from error

@@ -95,14 +95,19 @@ def preview(frame: pl.DataFrame) -> dg.TableMetadataValue:
 def records_table(
     records: Iterable[Mapping[str, Any]], columns: Sequence[str]
 ) -> dg.TableMetadataValue:
-    """Rows as a table, every value as text so that missing ones can be shown."""
+    """Rows as a table: nothing for a missing value, four decimals at the most."""
     return dg.MetadataValue.table(
-        [
-            dg.TableRecord({name: "" if row[name] is None else row[name] for name in columns})
-            for row in records
-        ],
+        [dg.TableRecord({name: _shown(row[name]) for name in columns}) for row in records],
         schema=dg.TableSchema(columns=[dg.TableColumn(name) for name in columns]),
     )
+
+
+def _shown(value: Any) -> str | int | float:  # noqa: ANN401 - a cell of any column
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return round(value, 4)
+    return value if isinstance(value, int | str) else str(value)
 
 
 def files_table(files: Sequence[IngestedFile]) -> dg.TableMetadataValue:

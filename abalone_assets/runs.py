@@ -41,8 +41,8 @@ class FailedAttempts:
 
     def retry_at(self, first_wait: timedelta) -> datetime:
         """The time of the next attempt: the wait doubles with each failure, up to an hour."""
-        doublings = min(self.count - 1, 20)
-        return self.last + min(first_wait * 2**doublings, MAX_BACK_OFF)
+        doubled = first_wait * (1 << min(self.count - 1, 20))
+        return self.last + min(doubled, MAX_BACK_OFF)
 
 
 class Runs:

@@ -91,7 +91,8 @@ def _ingestion_requests(
     failures = runs.failures_by_day(free)
     first_wait, now = timedelta(seconds=settings.retry_seconds), datetime.now(UTC)
     waiting = {day for day, failed in failures.items() if failed.retry_at(first_wait) > now}
-    ranges = plan_ranges(set(free) - waiting, alone=failures, limit=MAX_REQUESTS)
+    apart = {*failures, *(days.first for days in in_flight)}  # no range may bridge these
+    ranges = plan_ranges(set(free) - waiting, alone=apart, limit=MAX_REQUESTS)
     requests = [dg.RunRequest(tags=day_range_tags(days)) for days in ranges]
     if requests:
         return requests, None
@@ -130,7 +131,7 @@ def release_tick(
     zone: LandingZone,
     lake: Lake,
     settings: Settings,
-    assets: set[dg.AssetKey],
+    released: dg.AssetSelection,
 ) -> dg.SensorResult:
     """Ask for one release when the lake holds something new and has come to rest.
 
@@ -139,14 +140,21 @@ def release_tick(
         zone: Where surveys land.
         lake: Where they are ingested.
         settings: For the days and the waits.
-        assets: Everything that a release makes, the base survey included.
+        released: Everything that a release makes, the base survey included.
+
+    Raises:
+        ValueError: The context has no repository to select from.
     """
     manifest = lake.manifest()
     cursor = _release_cursor(context.cursor)
     if cursor.digest != manifest.digest:
         cursor = ReleaseCursor(manifest.digest, time.time())
     reason = _reason_to_wait(context.instance, zone, lake, settings, cursor)
-    selected = assets - {dg.AssetKey("raw_abalone")} if manifest.raw else assets
+    if context.repository_def is None:
+        raise ValueError("a tick needs the repository whose assets it releases")
+    if manifest.raw:
+        released -= dg.AssetSelection.assets("raw_abalone")
+    selected = released.resolve(context.repository_def.asset_graph)
     request = dg.RunRequest(
         asset_selection=sorted(selected), tags={DIGEST_TAG: manifest.digest[:12]}
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -69,7 +70,7 @@ class ObjectStore:
         return f"ObjectStore({self.uri!r})"
 
     def _open(self) -> ObstoreStore:
-        from obstore.store import LocalStore, from_url
+        from obstore.store import LocalStore, S3Store
 
         if self.root is not None:
             try:
@@ -78,11 +79,12 @@ class ObjectStore:
                 raise StorageError(f"{self.root}: cannot make this folder: {error}") from error
             return LocalStore(self.root)
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
-        return from_url(
-            self.uri,
-            client_options={"allow_http": endpoint.startswith("http://")},
-            **({"endpoint": endpoint} if endpoint else {}),
-        )
+        with _told_as_storage_errors(self.uri):
+            return S3Store.from_url(
+                self.uri,
+                config={"endpoint": endpoint} if endpoint else {},
+                client_options={"allow_http": endpoint.startswith("http://")},
+            )
 
     def uri_of(self, key: str) -> str:
         """The absolute path or ``s3://`` URI of an object, as other tools would open it."""
@@ -92,58 +94,69 @@ class ObjectStore:
         """The whole object.
 
         Raises:
-            StorageError: There is no such object.
+            StorageError: There is no such object, or the store refuses.
         """
-        try:
-            return bytes(self._store.get(key).bytes())
-        except FileNotFoundError as error:
-            raise StorageError(f"{self.uri_of(key)}: no such object") from error
+        data = self._read(key)
+        if data is None:
+            raise StorageError(f"{self.uri_of(key)}: no such object")
+        return data
+
+    def _read(self, key: str) -> bytes | None:
+        with _told_as_storage_errors(self.uri_of(key)):
+            try:
+                return bytes(self._store.get(key).bytes())
+            except FileNotFoundError:
+                return None
 
     def write(self, key: str, data: bytes, *, create_only: bool = False) -> None:
         """Write the object atomically.
 
         Raises:
-            StorageError: ``create_only`` is set and the object exists.
+            StorageError: ``create_only`` is set and the object exists, or the store refuses.
         """
-        try:
-            self._store.put(key, data, mode="create" if create_only else "overwrite")
-        except FileExistsError as error:
-            raise StorageError(f"{self.uri_of(key)}: exists already") from error
+        from obstore.exceptions import AlreadyExistsError
+
+        with _told_as_storage_errors(self.uri_of(key)):
+            try:
+                self._store.put(key, data, mode="create" if create_only else "overwrite")
+            except AlreadyExistsError as error:
+                raise StorageError(f"{self.uri_of(key)}: exists already") from error
 
     def find(self, key: str) -> StoredObject | None:
         """What is known of the object, or None when there is none."""
-        try:
-            return _stored(self._store.head(key))
-        except FileNotFoundError:
-            return None
+        with _told_as_storage_errors(self.uri_of(key)):
+            try:
+                return _stored(self._store.head(key))
+            except FileNotFoundError:
+                return None
 
     def list(self, prefix: str = "", *, after: str | None = None) -> Iterator[StoredObject]:
         """The objects below a prefix that ends at a ``/``, those past the key ``after`` only."""
-        for chunk in self._store.list(prefix or None, offset=after):
-            yield from map(_stored, chunk)
+        with _told_as_storage_errors(self.uri_of(prefix)):
+            for chunk in self._store.list(prefix or None, offset=after):
+                yield from (_stored(meta) for meta in chunk if not _is_lock(meta["path"]))
 
     def delete(self, key: str) -> None:
         """Remove the object; one that does not exist is no error."""
         if self.find(key) is not None:
-            self._store.delete(key)
+            with _told_as_storage_errors(self.uri_of(key)), suppress(FileNotFoundError):
+                self._store.delete(key)
 
     def read_json(self, key: str) -> Any | None:  # noqa: ANN401 - a JSON document of any shape
         """The JSON document, or None when there is none.
 
         Raises:
-            StorageError: The object is not JSON.
+            StorageError: The object is not JSON, or the store refuses.
         """
+        data = self._read(key)
         try:
-            return json.loads(bytes(self._store.get(key).bytes()))
-        except FileNotFoundError:
-            return None
+            return None if data is None else json.loads(data)
         except ValueError as error:
             raise StorageError(f"{self.uri_of(key)}: not a JSON document: {error}") from error
 
     def write_json(self, key: str, document: object, *, create_only: bool = False) -> None:
         """Write a JSON document atomically, its keys in their given order."""
-        text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False)
-        self.write(key, text.encode(), create_only=create_only)
+        self.write(key, _json_bytes(document), create_only=create_only)
 
     def update_json(self, key: str, change: Callable[[Any | None], object]) -> None:
         """Replace a JSON document by ``change(document)``, with no other writer's change lost.
@@ -151,7 +164,7 @@ class ObjectStore:
         A folder takes a lock file; S3 a conditional write, tried again when another writer won.
 
         Raises:
-            StorageError: Other writers won every one of the attempts.
+            StorageError: Other writers won every one of the attempts, or the store refuses.
         """
         if self.root is not None:
             from filelock import FileLock
@@ -167,14 +180,34 @@ class ObjectStore:
 
         for _ in range(MAX_SWAP_ATTEMPTS):
             found = self.find(key)
-            data = json.dumps(change(self.read_json(key) if found else None), indent=1).encode()
+            data = _json_bytes(change(self.read_json(key) if found else None))
             mode = {"e_tag": found.e_tag} if found else "create"
-            try:
+            with (
+                _told_as_storage_errors(self.uri_of(key)),
+                suppress(AlreadyExistsError, PreconditionError),
+            ):
                 self._store.put(key, data, mode=cast("Any", mode))
-            except (AlreadyExistsError, PreconditionError):
-                continue
-            return
+                return
         raise StorageError(f"{self.uri_of(key)}: lost {MAX_SWAP_ATTEMPTS} races to write it")
+
+
+@contextmanager
+def _told_as_storage_errors(uri: str) -> Iterator[None]:
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except (BaseError, OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0]  # what follows is the Rust error's debug print
+        raise StorageError(f"{uri}: {reason}") from error
+
+
+def _json_bytes(document: object) -> bytes:
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _is_lock(key: str) -> bool:
+    return key.startswith(".") and key.endswith(".lock") and "/" not in key
 
 
 def _stored(meta: Any) -> StoredObject:  # noqa: ANN401 - obstore's ObjectMeta is a TypedDict

@@ -54,8 +54,7 @@ def release_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Release once what was ingested differs from the last release, and nothing is in flight."""
-    assets = _released.resolve(context.repository_def.asset_graph)
-    return release_tick(context, landing_zone.open(), lake.open(), load_settings(), assets)
+    return release_tick(context, landing_zone.open(), lake.open(), load_settings(), _released)
 
 
 @dg.schedule(

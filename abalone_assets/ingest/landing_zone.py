@@ -96,8 +96,19 @@ class FolderLandingZone(LandingZone):
         self.uri = str(folder)
 
     def list_files(self, since: date | None = None) -> Iterator[LandedFile]:  # noqa: ARG002 - a folder is read whole
-        """All regular files; hidden ones are uploads under way."""
-        with os.scandir(self.folder) as entries:
+        """All regular files; hidden ones are uploads under way.
+
+        Raises:
+            StorageError: The folder is gone, or cannot be read.
+        """
+        try:
+            entries = os.scandir(self.folder)
+        except OSError as error:
+            raise StorageError(
+                f"{self.folder}: cannot read the landing zone: {error.strerror}; "
+                "make this folder or set ABALONE_LANDING_ZONE_URI"
+            ) from error
+        with entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     continue
@@ -115,7 +126,17 @@ class FolderLandingZone(LandingZone):
             raise StorageError(f"{self.folder / name}: cannot read this survey: {error}") from error
 
     def land(self, name: str, data: bytes) -> None:
-        """Write to a hidden name beside it, then rename."""
+        """Write to a hidden name beside it, then rename.
+
+        Raises:
+            StorageError: The folder takes no file of this name.
+        """
+        try:
+            self._land(name, data)
+        except OSError as error:
+            raise StorageError(f"{self.folder / name}: cannot land this survey: {error}") from error
+
+    def _land(self, name: str, data: bytes) -> None:
         with NamedTemporaryFile(dir=self.folder, prefix=f".{name}.", delete=False) as file:
             temporary = Path(file.name)
             try:
@@ -140,7 +161,8 @@ class ObjectStoreLandingZone(LandingZone):
         """The objects; names sort by time, so S3 lists only those from ``since`` on."""
         after = f"{FILE_PREFIX}{since - timedelta(days=1):%Y%m%d}~" if since else None
         for found in self.store.list(after=after):
-            yield LandedFile(found.key, found.size, found.e_tag)
+            if found.key:  # the marker that S3's console makes for a "folder" has no name below it
+                yield LandedFile(found.key, found.size, found.e_tag)
 
     def read(self, name: str) -> bytes:
         """One object's bytes."""

@@ -88,6 +88,11 @@ class Manifest:
         return _sha256([self.raw.digest if self.raw else None, surveys])
 
     @property
+    def rows(self) -> int:
+        """Rows that the base survey and all survey days hold together."""
+        return (self.raw.rows if self.raw else 0) + sum(day.rows for day in self.days.values())
+
+    @property
     def days_with_rows(self) -> list[str]:
         """The days, in order, that add rows to ``merged_dataset``."""
         return [day for day, entry in sorted(self.days.items()) if entry.rows]

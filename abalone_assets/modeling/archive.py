@@ -251,7 +251,8 @@ def _members(archive: Path | bytes, max_bytes: int) -> Iterator[tuple[PurePosixP
             while bounded.read(2**20):  # only at its end does gzip compare the checksum
                 pass
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError) as error:
-        raise ModelArchiveError(f"the model archive cannot be read: {error}") from error
+        place = "the model archive" if isinstance(archive, bytes) else archive
+        raise ModelArchiveError(f"{place} cannot be read: {error}") from error
 
 
 class _Bounded(io.BufferedIOBase):

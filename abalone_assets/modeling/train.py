@@ -122,7 +122,7 @@ def fit(
         validation: Rows that decide when to stop, and are not learnt from.
         hyperparameters: Defaults to ``Hyperparameters()``.
         on_progress: See `Progress`.
-        nthread: Threads; with one, same data and seed give the same bytes on every machine.
+        nthread: Threads; with one, same data, seed and XGBoost give the same bytes.
 
     Raises:
         FeatureError: A column is missing or holds an impossible value.

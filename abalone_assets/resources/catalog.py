@@ -19,8 +19,6 @@ DATA_FILE: Final = "data.parquet"
 class Catalog(dg.ConfigurableResource[None], ABC):
     """Keeps a table for each Parquet asset of the lake."""
 
-    lake: dg.ResourceDependency[LakeResource]
-
     @abstractmethod
     def refresh(self) -> list[str]:
         """Make the tables agree with what lies in the lake; returns their names."""
@@ -33,6 +31,7 @@ class DuckDBCatalog(Catalog):
     nor a second run can block a refresh. A lake on S3 has its catalog there: no views are made.
     """
 
+    lake: LakeResource
     file: str = Field(description="Path of the DuckDB file.")
 
     def refresh(self) -> list[str]:

@@ -57,13 +57,21 @@ class ModelRegistryResource(dg.ConfigurableResource[None]):
         decision: dict[str, Any],
         release_digest: str,
     ) -> "ModelVersion":
-        """Make the archive a version; the same archive of the same release only once.
+        """Make the archive a version; a release tried again gets the version it made before.
 
         Raises:
             StorageError: The archive cannot be read.
         """
+        registry = self.open()
+        latest = registry.latest()
+        if (
+            latest is not None
+            and latest.release_digest == release_digest
+            and latest.evaluation.get("model_sha256") == evaluation["model_sha256"]
+        ):
+            return latest
         folder, _, name = model_uri.rpartition("/")
-        return self.open().register(
+        return registry.register(
             ObjectStore(folder).read(name),
             evaluation=evaluation,
             decision=decision,
@@ -97,7 +105,7 @@ class EndpointHost(dg.ConfigurableResource[None], ABC):
 class LocalEndpointHost(EndpointHost):
     """The server of ``abalone serve``, told through a pointer in the registry's store."""
 
-    registry: dg.ResourceDependency[ModelRegistryResource]
+    registry: ModelRegistryResource
     state_file: str = Field(description="File in which a running server says its address.")
     timeout_seconds: float = Field(description="Longest wait for the server to take a version.")
 

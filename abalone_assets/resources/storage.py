@@ -41,7 +41,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
     rows; one annotated ``dict[str, pl.LazyFrame]`` has an entry for each partition that exists.
     """
 
-    lake: dg.ResourceDependency[LakeResource]
+    lake: LakeResource
 
     def handle_output(
         self, context: dg.OutputContext, obj: pl.DataFrame | Mapping[str, pl.DataFrame]
@@ -89,7 +89,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
 class JsonIOManager(dg.ConfigurableIOManager):
     """Keeps an unpartitioned asset's JSON document in the lake."""
 
-    lake: dg.ResourceDependency[LakeResource]
+    lake: LakeResource
 
     def handle_output(self, context: dg.OutputContext, obj: Mapping[str, Any]) -> None:
         """Write the document atomically."""

@@ -17,9 +17,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from obstore.exceptions import BaseError
-
-from abalone_assets.errors import AbaloneError
+from abalone_assets.errors import StorageError
 from abalone_assets.serving.pointer import check_endpoint_name
 from abalone_assets.serving.protocol import VARIANT
 
@@ -160,8 +158,8 @@ class DataCapture:
         lines = "".join(request.to_json_line() + "\n" for request in requests)
         try:
             self._store.write(f"{self._prefix}/{hour}/{name}", lines.encode())
-        except (AbaloneError, BaseError, OSError) as error:
-            self._report(len(requests), str(error).partition("\n")[0])
+        except StorageError as error:
+            self._report(len(requests), str(error))
             return
         self.error = None
         self.written += len(requests)

@@ -86,6 +86,11 @@ class TestLayout:
         pack(tmp_path / "members", tmp_path / "model.tar.gz")
         assert again.read_bytes() == archive.read_bytes()
 
+    def test_does_not_tell_when_it_was_packed(self, archive: Path) -> None:
+        assert archive.read_bytes()[4:8] == bytes(4)  # gzip's own time stamp
+        with tarfile.open(archive) as tar:
+            assert {(each.mtime, each.uid, each.uname) for each in tar} == {(0, 0, "")}
+
     def test_another_card_gives_other_bytes(self, archive: Path, tmp_path: Path) -> None:
         card = replace(card_of(quick_model(), CREATED_AT), created_at="2025-03-02T00:00:00+00:00")
         assert packed(quick_model(), tmp_path, card).read_bytes() != archive.read_bytes()

@@ -16,9 +16,9 @@ def frame() -> pd.DataFrame:
 def test_reads_all_parquet_files_in_the_order_of_their_names(
     tmp_path: Path, frame: pd.DataFrame
 ) -> None:
-    (tmp_path / "part").mkdir()
-    frame[100:].to_parquet(tmp_path / "part/b.parquet")
-    frame[:100].to_parquet(tmp_path / "a.parquet")
+    (tmp_path / "a").mkdir()
+    frame[100:].to_parquet(tmp_path / "b.parquet")
+    frame[:100].to_parquet(tmp_path / "a/part.parquet")
     (tmp_path / "_SUCCESS").touch()
     columns = read_split(tmp_path, "test")
     assert tuple(columns) == COLUMN_NAMES

@@ -1,3 +1,4 @@
+import contextlib
 import json
 from pathlib import Path
 
@@ -117,12 +118,8 @@ class TestInput:
     def test_answers_any_body_with_rows_or_one_clear_error(
         self, body: bytes | str, content_type: str
     ) -> None:
-        try:
-            rows = input_fn(body, content_type)
-        except InvalidRequestError as error:
-            assert str(error)
-        else:
-            assert all(len(row) == 8 for row in rows)
+        with contextlib.suppress(InvalidRequestError):
+            assert all(len(row) == 8 for row in input_fn(body, content_type))
 
     @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-npy"])
     def test_refuses_other_content_types(self, content_type: str) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -40,6 +41,7 @@ def s3_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelRegistry]:
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    boto3.client("s3").create_bucket(Bucket="models")
-    yield ModelRegistry(ObjectStore("s3://models/registry"))
+    bucket = f"models-{uuid4()}"  # moto keeps buckets for the whole process
+    boto3.client("s3").create_bucket(Bucket=bucket)
+    yield ModelRegistry(ObjectStore(f"s3://{bucket}/registry"))
     server.stop()

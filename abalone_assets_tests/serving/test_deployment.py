@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from abalone_assets.errors import EndpointError, StorageError
-from abalone_assets.serving import deployment, model_host
-from abalone_assets.serving.client import EndpointClient, EndpointUnreachableError
+from abalone_assets.serving import model_host
+from abalone_assets.serving.client import EndpointClient, EndpointUnreachableError, Prediction
 from abalone_assets.serving.deployment import connect, deploy
 from abalone_assets.serving.model_host import load_model
 from abalone_assets.serving.pointer import pointer_key, publish_pointer, read_pointer
@@ -163,16 +163,40 @@ def test_a_version_that_is_late_is_taken_back_and_never_answers(
     assert live.client.invoke(BODY).version == 1
 
 
-@pytest.mark.usefixtures("blocked_loads")
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Prediction([9.0], 1), "version 1 answered instead of version 2"),
+        (Prediction([], 2), "0 predictions for 1 probes"),
+        (Prediction([float("nan")], 2), "predicts nan rings"),
+    ],
+    ids=["another version", "too few", "nan"],
+)
+def test_an_answer_that_proves_nothing_is_a_failure(
+    live: RunningServer,
+    registry: ModelRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Prediction,
+    message: str,
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(EndpointClient, "invoke", lambda *_: answer)
+        with pytest.raises(EndpointError, match=f"{message}.*; version 1 is deployed again"):
+            deploy(registry, ENDPOINT, 2, [(LINES[0], 9.0)], url=live.url)
+    assert live.client.invoke(BODY).version == 1
+
+
 def test_a_cancelled_deployment_is_taken_back_too(
     live: RunningServer, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(_seconds: float) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(deployment.time, "sleep", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        deploy(registry, ENDPOINT, 2, [(LINES[0], 9.0)], url=live.url)
+    with monkeypatch.context() as patched:
+        patched.setattr(EndpointClient, "invoke", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            deploy(registry, ENDPOINT, 2, [(LINES[0], 9.0)], url=live.url)
+    live.wait_for_version(1)
     pointer = read_pointer(registry.store, ENDPOINT)
     assert pointer is not None
     assert pointer.version == 1
@@ -240,9 +264,11 @@ def other_program(status: int, body: bytes) -> Iterator[str]:
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, b"<html>"), (200, b"[]"), (404, b"{}")])

@@ -149,6 +149,17 @@ def test_a_body_over_the_limit_is_refused_whether_or_not_its_size_is_declared(
         assert "6291456 bytes" in response.json()["Message"]
 
 
+def test_a_body_declared_too_large_is_refused_before_it_is_sent(live: RunningServer) -> None:
+    head = (
+        "POST /invocations HTTP/1.1\r\nHost: test\r\nContent-Type: text/csv\r\n"
+        f"Content-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
+    )
+    host, _, port = live.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), DEADLINE_SECONDS) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(12) == b"HTTP/1.1 413"
+
+
 def test_a_body_at_the_limit_is_read(live: RunningServer) -> None:
     blank_padded = BODY.encode().ljust(MAX_BODY_BYTES, b"\n")
     assert post(live, "/invocations", blank_padded, Content_Type="text/csv").status_code == 200
@@ -176,6 +187,7 @@ def test_a_defect_shows_no_stack_trace_and_the_server_lives_on(
         response = post(live, "/invocations", BODY, Content_Type="text/csv")
 
     assert response.status_code == 500
+    assert response.headers["x-amzn-ErrorType"] == "InternalFailure"
     assert "Traceback" not in response.text
     assert "secret" not in response.text
     assert live.client.predict(BODY)

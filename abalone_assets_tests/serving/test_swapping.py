@@ -172,6 +172,28 @@ def test_a_damaged_pointer_is_reported_and_the_model_keeps_answering_until_it_is
         assert running.client.describe()["failure_reason"] is None
 
 
+def test_a_store_that_fails_for_a_while_is_reported_once_and_forgotten_when_it_is_back(
+    archives: list[bytes],
+    registry: ModelRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def unreachable(_key: str) -> None:
+        raise OSError("the network is down\nDebug source: ...")
+
+    register(registry, archives[0])
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry) as running:
+        running.wait_for_version(1)
+        with monkeypatch.context() as patched:
+            patched.setattr(registry.store, "find", unreachable)
+            wait_until(lambda: running.client.describe()["failure_reason"])
+            assert running.client.describe()["failure_reason"].endswith("the network is down")
+            assert running.client.invoke(BODY).version == 1
+        wait_until(lambda: running.client.describe()["failure_reason"] is None)
+    assert len([r for r in caplog.records if "network is down" in r.message]) == 1
+
+
 def test_the_status_is_updating_while_another_version_loads(
     archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,7 +241,7 @@ def test_a_registry_on_s3_is_served_swapped_and_captured_the_same(
     for archive in archives[:2]:
         register(s3_registry, archive)
     publish_pointer(s3_registry.store, ENDPOINT, 1)
-    capture_store = ObjectStore("s3://models/capture")
+    capture_store = ObjectStore(f"{s3_registry.store.uri}-capture")
     with running_server(s3_registry, capture_store=capture_store) as running:
         running.wait_for_version(1)
         publish_pointer(s3_registry.store, ENDPOINT, 2)

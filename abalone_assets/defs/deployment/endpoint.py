@@ -42,7 +42,7 @@ def endpoint(
             "deployed",
             approved_model["reason"],
             version,
-            context.run_id,
+            context.run.run_id,
             now,
         )
     )

@@ -49,7 +49,12 @@ def approved_model(
         now = datetime.now(UTC).isoformat(timespec="seconds")
         lake.open().record_release(
             Release(
-                evaluation["release_digest"], "rejected", decision.reason, None, context.run_id, now
+                evaluation["release_digest"],
+                "rejected",
+                decision.reason,
+                None,
+                context.run.run_id,
+                now,
             )
         )
         return

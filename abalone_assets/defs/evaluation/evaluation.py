@@ -31,7 +31,7 @@ def evaluation(
     champion = endpoint_host.live_version()
     report = ml_platform.evaluate(
         EvaluationRequest(
-            job_name=f"evaluate-{context.run_id}",
+            job_name=f"evaluate-{context.run.run_id}",
             model_uri=trained_model["model_uri"],
             test_uri=lake.open().folder_uri("test_split"),
             champion_uri=model_registry.model_uri(champion) if champion else None,
@@ -51,21 +51,16 @@ def evaluation(
 
 def _metadata(report: EvaluationReport) -> dict[str, Any]:
     metrics = report.evaluation
-    champion = metrics["champion"]
-    metadata: dict[str, Any] = {
-        **{name: metrics[name] for name in ("rmse", "mae", "bias", "baseline_rmse")},
-        "rows": metrics["rows"],
-        "seconds": report.seconds,
-        "by_sex": records_table(metrics["slices"]["sex"], _SLICE_COLUMNS),
-        "by_age": records_table(metrics["slices"]["age_band"], _SLICE_COLUMNS),
+    champion = metrics["champion"] or {}
+    shown: dict[str, Any] = {
+        name: metrics[name] for name in ("rmse", "mae", "r2", "bias", "baseline_rmse", "rows")
     }
-    if metrics["r2"] is not None:
-        metadata["r2"] = metrics["r2"]
-    if champion is not None:
-        metadata |= {
-            "champion_rmse": champion["rmse"],
-            "champion": f"version {champion['version']}",
-        }
-    for name, png in report.plots.items():
-        metadata[name] = plot(png, name.replace("_", " "))
-    return metadata
+    if champion:
+        shown["champion"] = f"version {champion['version']}"
+        shown["champion_rmse"] = champion["rmse"]
+    shown |= {name: plot(png, name.replace("_", " ")) for name, png in report.plots.items()}
+    for name, by in {"by_sex": "sex", "by_age": "age_band"}.items():
+        shown[name] = records_table(metrics["slices"][by], _SLICE_COLUMNS)
+    return {name: value for name, value in shown.items() if value is not None} | {
+        "seconds": report.seconds
+    }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import polars as pl
 
 from abalone_assets.defs.partitions import survey_days
 from abalone_assets.ingest.manifest import commit_days, revoke_days
@@ -20,7 +21,7 @@ landing_zone_spec = dg.AssetSpec(
 
 
 @dg.multi_asset(
-    name="ingest_surveys",
+    name="parse_survey_days",
     partitions_def=survey_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
     outs={
@@ -68,12 +69,12 @@ landing_zone_spec = dg.AssetSpec(
         ),
     ],
 )
-def ingest_surveys(
+def parse_survey_days(
     context: dg.AssetExecutionContext,
     landing_zone: LandingZoneResource,
     lake: LakeResource,
     catalog: Catalog,
-) -> Iterator[dg.Output | dg.AssetCheckResult]:
+) -> Iterator[dg.Output[dict[str, pl.DataFrame]] | dg.AssetCheckResult]:
     """Parse the files of the run's survey days, however many, in one go."""
     from abalone_assets.defs.ingestion.survey_reports import ingestion_checks, report_days
     from abalone_assets.ingest.days import parse_days

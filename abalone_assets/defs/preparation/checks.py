@@ -15,15 +15,15 @@ from abalone_assets.resources.storage import LakeResource
 def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
     """Compare the manifest's counts with the preparation's and with the merged rows themselves."""
     opened = lake.open()
-    record = opened.store.read_json(opened.key("merged_dataset", suffix="json"))
+    record = opened.preparation()
     merged = pl.scan_parquet(opened.uri("merged_dataset")).select(pl.len()).collect().item()
     return dg.AssetCheckResult(
-        passed=record["rows_ingested"] == record["rows_in"] == merged + record["repeats"],
+        passed=record.rows_ingested == record.rows_in == merged + record.repeats,
         metadata={
-            "ingested": record["rows_ingested"],
-            "read": record["rows_in"],
+            "ingested": record.rows_ingested,
+            "read": record.rows_in,
             "merged": merged,
-            "repeats_removed": record["repeats"],
+            "repeats_removed": record.repeats,
         },
     )
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from abalone_assets.etl.request import PrepareReport, PrepareRequest
+from abalone_assets.etl.request import PrepareRequest
 from abalone_assets.ingest.manifest import Manifest
-from abalone_assets.lake import Lake
+from abalone_assets.lake import Lake, Preparation
 from abalone_assets.metadata import (
     MERGED_TABLE,
     SPLIT_TABLE,
@@ -57,12 +57,19 @@ def _split_spec(name: str, percent: int) -> dg.AssetSpec:
 )
 def prepare(
     context: dg.AssetExecutionContext, etl_engine: EtlEngine, lake: LakeResource, catalog: Catalog
-) -> Iterator[dg.MaterializeResult]:
+) -> Iterator[dg.MaterializeResult[None]]:
     """Merge and split what the manifest lists, and record which content that was."""
     opened = lake.open()
     manifest = opened.manifest()
     report = etl_engine.prepare(_request(opened, manifest))
-    opened.store.write_json(opened.key("merged_dataset", suffix="json"), _record(manifest, report))
+    opened.record_preparation(
+        Preparation(
+            digest=manifest.digest,
+            rows_ingested=manifest.rows,
+            rows_in=report.rows_in,
+            repeats=report.repeats,
+        )
+    )
     context.log.info(
         "%s: %d rows in, %d repeats removed", report.engine, report.rows_in, report.repeats
     )
@@ -90,16 +97,3 @@ def _request(lake: Lake, manifest: Manifest) -> PrepareRequest:
         merged=lake.uri("merged_dataset"),
         splits={name: lake.uri(name) for name in SPLITS},
     )
-
-
-def _record(manifest: Manifest, report: PrepareReport) -> dict[str, object]:
-    expected = (manifest.raw.rows if manifest.raw else 0) + sum(
-        day.rows for day in manifest.days.values()
-    )
-    return {
-        "digest": manifest.digest,
-        "rows_ingested": expected,
-        "rows_in": report.rows_in,
-        "repeats": report.repeats,
-        "rows": report.rows,
-    }

@@ -46,10 +46,10 @@ def trained_model(
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """`model.tar.gz` in SageMaker's layout: XGBoost, stopped early by the validation split."""
     opened = lake.open()
-    merged = opened.store.read_json(opened.key("merged_dataset", suffix="json"))
+    digest = opened.preparation().digest
     report = ml_platform.train(
         TrainingRequest(
-            job_name=f"train-{context.run_id}",
+            job_name=f"train-{context.run.run_id}",
             channels={
                 "train": opened.folder_uri("train_split"),
                 "validation": opened.folder_uri("validation_split"),
@@ -60,7 +60,7 @@ def trained_model(
     )
     card = asdict(report.card)
     return dg.MaterializeResult(
-        value={"model_uri": report.model_uri, "release_digest": merged["digest"], "card": card},
+        value={"model_uri": report.model_uri, "release_digest": digest, "card": card},
         metadata={
             "model": dg.MetadataValue.path(report.model_uri),
             "validation_rmse": report.card.metrics["validation"]["rmse"],

@@ -1,0 +1,38 @@
+"""``abalone``: land surveys, look at the platform, serve and ask its model, run it all.
+
+The commands' modules import only what `--help` needs; each command imports its own work when it
+runs, and none but `demo` imports Dagster.
+"""
+
+from __future__ import annotations
+
+import click
+
+from abalone_assets import __version__
+from abalone_assets.cli.demo import demo
+from abalone_assets.cli.dev import dev
+from abalone_assets.cli.land import land
+from abalone_assets.cli.output import ErrorBoundary, example
+from abalone_assets.cli.predict import predict
+from abalone_assets.cli.serve import serve
+from abalone_assets.cli.status import status
+
+__all__ = ["main"]
+
+
+@click.group(
+    cls=ErrorBoundary,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=example("abalone demo", "abalone dev", "abalone land abalone.20250314061500"),
+)
+@click.version_option(__version__, prog_name="abalone")
+def main() -> None:
+    """Turn every new abalone survey into a better model in production.
+
+    Settings come from ABALONE_… environment variables; ABALONE_HOME (default .abalone) is the
+    folder of everything that is kept locally.
+    """
+
+
+for command in (demo, dev, land, status, serve, predict):
+    main.add_command(command)

@@ -1,0 +1,157 @@
+"""``abalone dev``: the whole platform on this machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from abalone_assets.cli.output import console, example
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abalone_assets.cli.processes import Child
+    from abalone_assets.settings import Settings
+
+HOST: Final = "127.0.0.1"
+PROBE_SECONDS: Final = 5.0
+
+
+@click.command(epilog=example("abalone dev", "abalone dev --port 3100 --endpoint-port 8123"))
+@click.option(
+    "--port",
+    default=3000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port of the UI; 0 takes a free one.",
+)
+@click.option(
+    "--endpoint-port",
+    type=click.IntRange(0, 65535),
+    help="Port of the endpoint; 0 takes a free one.  [default: 8080, ABALONE_ENDPOINT_PORT]",
+)
+@click.option(
+    "--log-level",
+    default="warning",
+    show_default=True,
+    type=click.Choice(["critical", "error", "warning", "info", "debug"]),
+    help="How much Dagster's processes say here.",
+)
+def dev(port: int, endpoint_port: int | None, log_level: str) -> None:
+    """Run the UI, the sensors and the endpoint server on this machine until Ctrl-C.
+
+    Everything is kept in ABALONE_HOME, so the next start goes on where this one ends. When one
+    process ends by itself, the others are stopped.
+    """
+    from abalone_assets.cli.processes import interrupted_by_signals
+    from abalone_assets.cli.serve import refuse_second_server
+    from abalone_assets.errors import EndpointError
+    from abalone_assets.instance import InstanceError, driver_lock, prepare_instance
+    from abalone_assets.settings import load_settings
+
+    settings = load_settings()
+    endpoint_port = settings.endpoint_port if endpoint_port is None else endpoint_port
+    prepare_instance(settings)
+    with interrupted_by_signals(), driver_lock(settings) as alone:
+        if not alone:
+            raise InstanceError(
+                f"{settings.home} is driven by another `abalone dev` or `abalone demo`; stop that"
+                " one first, or set ABALONE_HOME to another folder"
+            )
+        refuse_second_server(settings)
+        for name, wanted in (("--port", port), ("--endpoint-port", endpoint_port)):
+            if not _is_free(wanted):
+                raise EndpointError(
+                    f"port {wanted} is already in use; stop the program that uses it or choose"
+                    f" another {name} (0 picks a free one)"
+                )
+        _run(settings, port or _free_port(), endpoint_port, log_level)
+
+
+def _run(settings: Settings, port: int, endpoint_port: int, log_level: str) -> None:
+    from abalone_assets.cli.processes import (
+        start_server,
+        stopped_on_exit,
+        wait_for_server,
+        wait_until,
+    )
+
+    out = console()
+    out.print("Starting the endpoint server and Dagster (Ctrl-C stops both) …")
+    server = start_server(settings, endpoint_port)
+    with stopped_on_exit(server):
+        _fail_orphaned_runs(settings)
+        dagster = _start_dagster(settings, port, log_level)
+        with stopped_on_exit(dagster):
+            client = wait_for_server(settings, server)
+            url = f"http://{HOST}:{port}"
+            wait_until(lambda: _answers(url), dagster, "answers")
+            out.print(f"UI        {url}", style="bold green", markup=False)
+            out.print(f"Endpoint  {client.url}", style="bold green", markup=False)
+            out.print(f"Surveys   {settings.landing_zone_uri}  (`abalone land FILE`)", markup=False)
+            _supervise([server, dagster])
+
+
+def _start_dagster(settings: Settings, port: int, log_level: str) -> Child:
+    from abalone_assets.cli.processes import Child
+    from abalone_assets.instance import child_environment, local_workspace
+
+    arguments = ["-W", "ignore:Function `dev_command`", "-m", "dagster", "dev"]
+    arguments += ["--workspace", str(local_workspace()), "--host", HOST, "--port", str(port)]
+    arguments += ["--log-level", log_level, "--code-server-log-level", log_level]
+    return Child("Dagster", arguments, child_environment(settings))
+
+
+def _fail_orphaned_runs(settings: Settings) -> None:
+    import dagster as dg
+
+    from abalone_assets.instance import fail_orphaned_runs, home_environment
+
+    with home_environment(settings), dg.DagsterInstance.get() as instance:
+        fail_orphaned_runs(instance)
+
+
+def _supervise(children: Sequence[Child]) -> None:
+    """Wait until a child ends by itself.
+
+    Raises:
+        ProcessError: One did.
+    """
+    from abalone_assets.cli.processes import LOOK_SECONDS, ProcessError
+
+    while True:
+        for child in children:
+            code = child.exit_code()
+            if code is not None:
+                raise ProcessError(
+                    f"the {child.name} ended by itself (exit code {code}), so the rest was stopped"
+                )
+        time.sleep(LOOK_SECONDS)
+
+
+def _answers(url: str) -> bool | None:
+    import requests
+
+    with requests.Session() as session:
+        session.trust_env = False  # a proxy must not swallow calls to this machine
+        try:
+            return session.get(f"{url}/server_info", timeout=PROBE_SECONDS).ok or None
+        except requests.RequestException:
+            return None
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server((HOST, port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.create_server((HOST, 0)) as listener:
+        free: int = listener.getsockname()[1]
+        return free

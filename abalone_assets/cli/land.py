@@ -1,0 +1,109 @@
+"""``abalone land``: put survey files into the landing zone, as a crew would."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from abalone_assets.cli.output import (
+    console,
+    example,
+    json_option,
+    print_json,
+    table,
+    with_progress,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abalone_assets.cli.landing import CheckedFile
+
+SHOWN_ROWS: Final = 5
+
+
+@click.command(
+    epilog=example(
+        "abalone land abalone.20250314061500",
+        "abalone land --force corrected/abalone.20250314061500",
+    )
+)
+@click.argument(
+    "files",
+    nargs=-1,
+    required=True,
+    metavar="FILE...",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+)
+@click.option("--force", is_flag=True, help="Replace a landed file; land one that is no survey.")
+@json_option
+def land(files: tuple[Path, ...], *, force: bool, as_json: bool) -> None:
+    """Check survey files and put them into the landing zone.
+
+    Files are named abalone.YYYYMMDDHHMMSS (UTC). All of them are checked before the first is
+    landed. Rows that break the survey contract land with their file; ingestion quarantines them.
+    """
+    from abalone_assets.cli.landing import check_files, read_files
+    from abalone_assets.ingest.landing_zone import open_landing_zone
+    from abalone_assets.settings import load_settings
+
+    settings = load_settings()
+    given = read_files(files, settings.first_survey_day)
+    zone = open_landing_zone(settings.landing_zone_uri)
+    checks = check_files(given, zone, force=force)
+    checked = list(with_progress(checks, "checking", total=len(given)))
+    for file in with_progress(checked, "landing", total=len(checked)):
+        file.land(zone)
+    if as_json:
+        print_json({"landing_zone": zone.uri, "files": [_document(file) for file in checked]})
+    else:
+        _show(checked, zone.uri)
+
+
+def _document(file: CheckedFile) -> dict[str, Any]:
+    return {
+        "file": file.name,
+        "bytes": len(file.data),
+        "rows": file.survey.row_count if file.survey else 0,
+        "quarantined": len(file.survey.quarantined) if file.survey else 0,
+        "problem": file.problem,
+        "change": file.change,
+    }
+
+
+def _show(checked: Sequence[CheckedFile], uri: str) -> None:
+    out = console()
+    shown = table("file", "rows", "to quarantine", "", right=["rows", "to quarantine"])
+    for file in checked:
+        document = _document(file)
+        shown.add_row(
+            file.name, str(document["rows"]), str(document["quarantined"]), _outcome(file)
+        )
+    out.print(shown)
+    _warn_of_quarantine(checked)
+    if any(file.change != "identical" for file in checked):
+        out.print(f"Landed in {uri}. `abalone status` shows what becomes of it.", markup=False)
+    else:
+        out.print(f"Nothing to do: {uri} has these files already.", markup=False)
+
+
+def _outcome(file: CheckedFile) -> str:
+    if file.problem:
+        return f"[red]{file.change}, but it is no survey[/red]"
+    return "identical bytes are there already" if file.change == "identical" else file.change
+
+
+def _warn_of_quarantine(checked: Sequence[CheckedFile]) -> None:
+    rows = [row for file in checked if file.survey for row in file.survey.quarantined]
+    if not rows:
+        return
+    out = console(stderr=True)
+    out.print(
+        f"{len(rows)} rows break the survey contract and will be quarantined:", style="yellow"
+    )
+    for row in rows[:SHOWN_ROWS]:
+        out.print(f"  {row.file}:{row.line} {row.rule}: {row.message}", markup=False)
+    if len(rows) > SHOWN_ROWS:
+        out.print(f"  and {len(rows) - SHOWN_ROWS} more")

@@ -1,0 +1,130 @@
+"""``abalone predict``: ask the running endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TextIO
+
+import click
+
+from abalone_assets.cli.output import console, example, json_option, print_json, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from abalone_assets.serving.client import EndpointClient, Prediction
+
+BATCH_ROWS: Final = 10_000
+"""Rows of one request; well below the largest body that an endpoint takes."""
+
+VALUES: Final = "SEX LENGTH DIAMETER HEIGHT WHOLE SHUCKED VISCERA SHELL"
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True},  # a negative number is no option
+    epilog=example(
+        "abalone predict M 0.455 0.365 0.095 0.514 0.2245 0.101 0.15",
+        "abalone predict --file animals.csv",
+        "head -3 animals.csv | abalone predict -",
+    ),
+)
+@click.argument("values", nargs=-1, metavar=f"[{VALUES} | -]")
+@click.option(
+    "--file", "file", type=click.File(), help="CSV of eight fields a line, no header; - is stdin."
+)
+@click.option("--url", help="Base URL of the endpoint server, instead of this home's.")
+@json_option
+def predict(
+    values: tuple[str, ...], file: TextIO | None, url: str | None, *, as_json: bool
+) -> None:
+    """Ask the running endpoint how old an abalone is.
+
+    Give the sex (M, F or I) and the seven measurements of one animal, in the survey's units
+    (lengths in mm / 200, weights in g / 200), or a CSV file of many.
+    """
+    lines = _lines(values, file)
+    client = _connected(url)
+    answers = [client.invoke("\n".join(batch) + "\n") for batch in _batches(lines)]
+    if as_json:
+        _print_document(client, answers)
+    else:
+        _show(answers)
+
+
+def _lines(values: Sequence[str], file: TextIO | None) -> list[str]:
+    from abalone_assets.errors import SurveyError
+    from abalone_assets.survey import validate_measurements
+
+    if values == ("-",) and file is None:
+        file = click.get_text_stream("stdin")
+    elif values:
+        if file is not None:
+            raise click.UsageError("give either the values of one animal or --file, not both")
+        return [",".join(map(str, validate_measurements(values)))]
+    if file is None:
+        raise click.UsageError(f"give {VALUES} of one animal, --file CSV, or - for stdin")
+    try:
+        lines = [line.strip() for line in file if line.strip()]
+    except UnicodeDecodeError as error:
+        raise SurveyError(f"{file.name}: not UTF-8 text: {error.reason}") from error
+    if not lines:
+        raise SurveyError(f"{file.name}: no rows in it; give eight fields a line")
+    return lines
+
+
+def _connected(url: str | None) -> EndpointClient:
+    from abalone_assets.errors import EndpointError
+    from abalone_assets.serving.deployment import connect
+    from abalone_assets.settings import load_settings
+
+    settings = load_settings()
+    name = settings.endpoint_name
+    client = connect(name, state_file=settings.endpoint_state_file, url=url)
+    if client is None:
+        where = f"at {url}" if url else f"for {settings.home}"
+        raise EndpointError(
+            f"no server of endpoint {name} answers {where}: start one with `abalone serve`"
+        )
+    return client
+
+
+def _batches(lines: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(lines), BATCH_ROWS):
+        yield lines[start : start + BATCH_ROWS]
+
+
+def _print_document(client: EndpointClient, answers: Sequence[Prediction]) -> None:
+    from abalone_assets.survey import age_years
+
+    print_json(
+        {
+            "endpoint": client.name,
+            "url": client.url,
+            "predictions": [
+                {
+                    "rings": rings,
+                    "age_years": round(age_years(rings), 4),
+                    "model_version": answer.version,
+                }
+                for answer in answers
+                for rings in answer.rings
+            ],
+        }
+    )
+
+
+def _show(answers: Sequence[Prediction]) -> None:
+    from abalone_assets.survey import age_years
+
+    rings = [value for answer in answers for value in answer.rings]
+    versions = ", ".join(str(version) for version in sorted({answer.version for answer in answers}))
+    out = console()
+    if len(rings) == 1:
+        out.print(
+            f"{rings[0]:.1f} rings, {age_years(rings[0]):.1f} years old (model version {versions})"
+        )
+        return
+    shown = table("row", "rings", "age in years", right=["row", "rings", "age in years"])
+    for number, value in enumerate(rings, start=1):
+        shown.add_row(str(number), f"{value:.1f}", f"{age_years(value):.1f}")
+    out.print(shown)
+    out.print(f"{len(rings)} animals, model version {versions}")

@@ -1,0 +1,182 @@
+"""Child processes that are stopped with all of their own children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from abalone_assets.errors import AbaloneError, EndpointError
+from abalone_assets.instance import child_environment
+from abalone_assets.serving.deployment import connect
+from abalone_assets.serving.state import read_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import IO
+
+    from abalone_assets.serving.client import EndpointClient
+    from abalone_assets.settings import Settings
+
+LOOK_SECONDS: Final = 0.1
+STOP_SECONDS: Final = 20.0
+START_SECONDS: Final = 60.0
+
+
+class ProcessError(AbaloneError):
+    """A process that should run has ended, or did not become ready in time."""
+
+
+class Child:
+    """A process in a session of its own: Ctrl-C in the terminal does not reach it, its parent's
+    ``stop`` reaches it and everything that it started.
+
+    Args:
+        name: What people call it.
+        arguments: Of the Python interpreter.
+        environment: Its whole environment.
+        output: Where its output goes; None is this process's own.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        environment: dict[str, str],
+        *,
+        output: IO[bytes] | None = None,
+    ) -> None:
+        self.name = name
+        self._process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env=environment,
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is also that of its group."""
+        return self._process.pid
+
+    def exit_code(self) -> int | None:
+        """Its exit code, or None while it runs."""
+        return self._process.poll()
+
+    def ask_to_stop(self) -> None:
+        """Send it Ctrl-C."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGINT)
+
+    def stop(self) -> None:
+        """Send it Ctrl-C, wait until it has ended, and kill what it left behind."""
+        if self._process.poll() is None:
+            self.ask_to_stop()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@contextmanager
+def stopped_on_exit(*children: Child) -> Iterator[None]:
+    """Stop the children at the end, all at once."""
+    try:
+        yield
+    finally:
+        for child in children:
+            child.ask_to_stop()
+        for child in children:
+            child.stop()
+
+
+def start_server(settings: Settings, port: int, *, output: IO[bytes] | None = None) -> Child:
+    """Start the endpoint server of this home as a child."""
+    arguments = ["-m", "abalone_assets.cli", "serve", "--port", str(port)]
+    return Child("endpoint server", arguments, child_environment(settings), output=output)
+
+
+def wait_for_server(settings: Settings, server: Child) -> EndpointClient:
+    """A client of the server once it answers.
+
+    Raises:
+        ProcessError: It ended, or does not answer in time.
+    """
+
+    def answering() -> EndpointClient | None:
+        state = read_state(settings.endpoint_state_file)
+        if state is None or state.pid != server.pid:
+            return None
+        return connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
+
+    return wait_until(answering, server, "answers")
+
+
+def wait_for_version(client: EndpointClient, seconds: float) -> int | None:
+    """The version that an endpoint serves once it has loaded the one that it should serve.
+
+    Returns:
+        The version; None when nothing is deployed.
+
+    Raises:
+        EndpointError: It refused the version, or needs too long.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        description = client.describe()
+        version: int | None = description["version"]
+        if version == description["requested_version"] or description["failure_reason"]:
+            return version
+        if time.monotonic() > deadline:
+            raise EndpointError(
+                f"{client.url} still loads version {description['requested_version']}"
+                f" after {seconds:g} s"
+            )
+        time.sleep(LOOK_SECONDS)
+
+
+Ready = TypeVar("Ready")
+
+
+def wait_until(condition: Callable[[], Ready | None], child: Child, state: str) -> Ready:
+    """What the condition returns once that is not None.
+
+    Args:
+        condition: Looked at ten times a second.
+        child: Whose work it is.
+        state: What the child does when the condition holds, for the message.
+
+    Raises:
+        ProcessError: The child ended, or the condition does not come true in time.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while (ready := condition()) is None:
+        if child.exit_code() is not None:
+            raise ProcessError(f"the {child.name} ended at its start; its output says why")
+        if time.monotonic() > deadline:
+            raise ProcessError(f"no sign that the {child.name} {state} after {START_SECONDS:g} s")
+        time.sleep(LOOK_SECONDS)
+    return ready
+
+
+@contextmanager
+def interrupted_by_signals() -> Iterator[None]:
+    """Let SIGTERM and the closing of the terminal end this process as Ctrl-C does: cleanly."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signals = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,127 @@
+"""The local Dagster instance: its folder, its configuration, and who drives it."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from abalone_assets.errors import AbaloneError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import dagster as dg
+
+    from abalone_assets.settings import Settings
+
+CONFIG_NAME: Final = "dagster.yaml"
+LOCK_NAME: Final = "driver.lock"
+_REVISION: Final = re.compile(rb"\A# abalone-assets local instance, revision ([0-9]+)\n")
+
+
+class InstanceError(AbaloneError):
+    """The local Dagster instance cannot be prepared, or somebody else drives it."""
+
+
+def local_workspace() -> Path:
+    """The workspace file that names the code location as `abalone dev` loads it."""
+    return _packaged("local_workspace.yaml")
+
+
+def prepare_instance(settings: Settings) -> Path:
+    """Make the home's Dagster folder, and bring its ``dagster.yaml`` up to this package's revision.
+
+    A ``dagster.yaml`` that does not begin with our revision line is the user's own and stays.
+
+    Returns:
+        The folder, for ``DAGSTER_HOME``.
+
+    Raises:
+        InstanceError: The folder or the file cannot be written.
+    """
+    folder = settings.dagster_home
+    config, packaged = folder / CONFIG_NAME, _packaged("local_dagster.yaml").read_bytes()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not config.exists() or _revision(config.read_bytes()) < _revision(packaged):
+            temporary = folder / f".{CONFIG_NAME}.{os.getpid()}"
+            temporary.write_bytes(packaged)
+            temporary.replace(config)
+    except OSError as error:
+        raise InstanceError(
+            f"{folder}: cannot prepare the Dagster instance ({error.strerror}); set ABALONE_HOME to"
+            " a folder that you may write to"
+        ) from error
+    return folder
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The environment of a process that works on this home and its Dagster instance."""
+    return {
+        **os.environ,
+        "ABALONE_HOME": str(settings.home),
+        "DAGSTER_HOME": str(settings.dagster_home),
+    }
+
+
+@contextmanager
+def home_environment(settings: Settings) -> Iterator[None]:
+    """Make this process work on the home and its Dagster instance, for a while."""
+    before = dict(os.environ)
+    os.environ.update(child_environment(settings))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@contextmanager
+def driver_lock(settings: Settings) -> Iterator[bool]:
+    """Try to become the one process that drives the home's sensors and runs.
+
+    Yields:
+        Whether it worked; otherwise another process, such as `abalone dev`, drives them.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(settings.dagster_home / LOCK_NAME)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:
+    """End the runs whose process died with whoever drove the home before; say which.
+
+    Whoever holds the driver lock knows that nothing else executes runs here. Without this, a run
+    that a killed process left behind counts as in flight and holds the sensors back.
+    """
+    import dagster as dg
+
+    status = dg.DagsterRunStatus
+    begun = [status.NOT_STARTED, status.STARTING, status.STARTED, status.CANCELING]
+    orphans = instance.get_runs(dg.RunsFilter(statuses=begun))
+    for run in orphans:
+        instance.report_run_failed(run, "The process of this run ended before the run did.")
+    return [run.run_id for run in orphans]
+
+
+def _packaged(name: str) -> Path:
+    return Path(str(files("abalone_assets"))) / name
+
+
+def _revision(config: bytes) -> float:
+    """Our revision of a ``dagster.yaml``; infinite for a file of the user's own."""
+    match = _REVISION.match(config)
+    return int(match[1]) if match else float("inf")

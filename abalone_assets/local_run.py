@@ -1,0 +1,130 @@
+"""The platform in one process: the real sensors, runs and instance, without a daemon."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+import dagster as dg
+
+from abalone_assets.errors import AbaloneError
+from abalone_assets.runs import INGEST_JOB, RELEASE_JOB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SENSOR_JOBS: Final = {"survey_sensor": INGEST_JOB, "release_sensor": RELEASE_JOB}
+QUIET_LOGGERS: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class RunFailedError(AbaloneError):
+    """A run that a sensor asked for failed."""
+
+
+class UnsettledError(AbaloneError):
+    """The sensors still have work to do but cannot ask for it, or do not stop asking."""
+
+
+@dataclass
+class LocalPlatform:
+    """Evaluates the sensors tick by tick and executes here what they ask for.
+
+    Attributes:
+        definitions: The platform's definitions.
+        instance: Where runs and events are recorded.
+        watch: Told each event of each run as it happens.
+        quiet: Keep Dagster's console log of the runs from the terminal; the instance has it all.
+        cursors: Each sensor's cursor after its last tick.
+        reasons: Why each sensor asked for nothing at its last tick, if it did not.
+    """
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    watch: Callable[[dg.EventLogEntry], None] | None = None
+    quiet: bool = False
+    cursors: dict[str, str | None] = field(default_factory=dict)
+    reasons: dict[str, str | None] = field(default_factory=dict)
+
+    def tick(self, sensor: str) -> dg.SensorResult:
+        """Evaluate a sensor once, with the cursor that it left at its last tick."""
+        repository = self.definitions.get_repository_def()
+        with dg.build_sensor_context(
+            instance=self.instance,
+            repository_def=repository,
+            cursor=self.cursors.get(sensor),
+            resources=dict(self.definitions.resources or {}),
+        ) as context:
+            data = repository.get_sensor_def(sensor).evaluate_tick(context)
+        self.cursors[sensor] = data.cursor
+        self.reasons[sensor] = data.skip_message
+        return dg.SensorResult(
+            run_requests=data.run_requests or [],
+            skip_reason=data.skip_message,
+            asset_events=data.asset_events,
+        )
+
+    def run(
+        self, job: str, request: dg.RunRequest, *, raise_on_error: bool = True
+    ) -> dg.ExecuteInProcessResult:
+        """Execute what a sensor asked for, here."""
+        run_id = str(uuid4())
+        if self.watch is not None:
+            self.instance.add_event_listener(run_id, self.watch)
+        return self.definitions.resolve_job_def(job).execute_in_process(
+            instance=self.instance,
+            run_config=QUIET_LOGGERS if self.quiet else None,
+            tags=dict(request.tags),
+            asset_selection=list(request.asset_selection) if request.asset_selection else None,
+            raise_on_error=raise_on_error,
+            run_id=run_id,
+        )
+
+    def settle(self, *, rounds: int = 10) -> dict[str, int]:
+        """Tick both sensors and run what they ask for, until neither asks for anything.
+
+        Returns:
+            How many runs of each job that took.
+
+        Raises:
+            RunFailedError: A run failed.
+            UnsettledError: They still ask for runs after all rounds.
+        """
+        runs = dict.fromkeys(SENSOR_JOBS.values(), 0)
+        for _ in range(rounds):
+            before = sum(runs.values())
+            for sensor, job in SENSOR_JOBS.items():
+                runs[job] += self._tick_and_run(sensor, job)
+            if sum(runs.values()) == before:
+                return runs
+        raise UnsettledError(f"the sensors still ask for runs after {rounds} rounds: {runs}")
+
+    def _tick_and_run(self, sensor: str, job: str) -> int:
+        result = self.tick(sensor)
+        for event in result.asset_events:
+            if isinstance(event, dg.AssetObservation):
+                self.instance.report_runless_asset_event(event)
+        requests = result.run_requests or []
+        for request in requests:
+            _check_succeeded(self.run(job, request, raise_on_error=False))
+        return len(requests)
+
+
+def _check_succeeded(result: dg.ExecuteInProcessResult) -> None:
+    if result.success:
+        return
+    run = result.dagster_run
+    failures = [event for event in result.all_events if event.is_step_failure]
+    what = f"{failures[0].step_key}: {_cause(failures[0])}" if failures else "no step failed"
+    raise RunFailedError(
+        f"a run of {run.job_name} failed at {what}. All of its events are in the UI: start it with"
+        f" `abalone dev` and open run {run.run_id}"
+    )
+
+
+def _cause(failure: dg.DagsterEvent) -> str:
+    """The innermost error of a failed step, in one line."""
+    error: Any = failure.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return " ".join(error.message.split()) if error is not None else "the reason is not recorded"

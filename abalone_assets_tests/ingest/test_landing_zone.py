@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import os
+import threading
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from abalone_assets.errors import StorageError
+from abalone_assets.ingest.landing_zone import (
+    FolderLandingZone,
+    LandingZone,
+    ObjectStoreLandingZone,
+    open_landing_zone,
+)
+
+pytest_plugins = ("abalone_assets_tests.s3",)
+
+FIRST, LAST = date(2025, 1, 1), date(2025, 3, 31)
+NAME = "abalone.20250303120000"
+
+
+@pytest.fixture(params=["folder", "s3"])
+def zone(request: pytest.FixtureRequest, tmp_path: Path) -> LandingZone:
+    """An empty landing zone in a folder and one on S3."""
+    uri = request.getfixturevalue("s3") if request.param == "s3" else str(tmp_path / "zone")
+    return open_landing_zone(uri)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def names(zone: LandingZone) -> list[str]:
+    return sorted(file.name for file in zone.list_files())
+
+
+def stray_problems(zone: LandingZone) -> dict[str, str]:
+    return {stray.file.name: stray.problem for stray in zone.look(FIRST, LAST).strays}
+
+
+def test_opens_the_backing_that_the_uri_names(tmp_path: Path, s3: str) -> None:
+    assert isinstance(open_landing_zone(str(tmp_path)), FolderLandingZone)
+    assert isinstance(open_landing_zone(tmp_path.as_uri()), FolderLandingZone)
+    assert isinstance(open_landing_zone(s3), ObjectStoreLandingZone)
+    assert open_landing_zone(s3).uri == s3
+
+
+def test_a_landed_file_is_listed_and_read(zone: LandingZone) -> None:
+    zone.land(NAME, b"M,1\n")
+    (file,) = zone.list_files()
+    assert (file.name, file.size) == (NAME, 4)
+    assert zone.read(NAME) == b"M,1\n"
+
+
+def test_landing_again_replaces_the_file_and_changes_its_e_tag(zone: LandingZone) -> None:
+    zone.land(NAME, b"one")
+    (before,) = zone.list_files()
+    zone.land(NAME, b"two")
+    (after,) = zone.list_files()
+    assert zone.read(NAME) == b"two"
+    assert (after.name, after.size) == (before.name, before.size)
+    assert after.e_tag != before.e_tag
+
+
+def test_an_untouched_file_keeps_its_e_tag(zone: LandingZone) -> None:
+    zone.land(NAME, b"one")
+    assert list(zone.list_files()) == list(zone.list_files())
+
+
+def test_reading_a_missing_file_names_it(zone: LandingZone) -> None:
+    with pytest.raises(StorageError, match=f"{NAME}: "):
+        zone.read(NAME)
+
+
+def test_files_are_sorted_into_their_days_by_name(zone: LandingZone) -> None:
+    landed = ["abalone.20250303120001", "abalone.20250303120000", "abalone.20250101000000"]
+    for name in landed:
+        zone.land(name, name.encode())
+    days = zone.look(FIRST, LAST).days
+    assert {day: [file.name for file in files] for day, files in days.items()} == {
+        "2025-01-01": [landed[2]],
+        "2025-03-03": [landed[1], landed[0]],
+    }
+
+
+def test_files_of_the_same_second_are_told_apart_when_rewritten(folder: Path) -> None:
+    zone = FolderLandingZone(folder)
+    tags = set()
+    for data in (b"one", b"two", b"six"):
+        (folder / NAME).write_bytes(data)
+        os.utime(folder / NAME, ns=(1, len(tags) + 1))  # nanoseconds apart, within one second
+        (file,) = zone.list_files()
+        tags.add(file.e_tag)
+    assert len(tags) == 3
+
+
+def test_a_file_moved_over_another_of_its_age_and_size_is_told_apart(folder: Path) -> None:
+    zone = FolderLandingZone(folder)
+    for name in (NAME, ".new"):
+        (folder / name).write_bytes(b"x")
+        os.utime(folder / name, ns=(1, 1))
+    (before,) = zone.list_files()
+    (folder / ".new").replace(folder / NAME)
+    (after,) = zone.list_files()
+    assert after.e_tag != before.e_tag
+
+
+def test_the_first_and_the_last_day_are_taken_in_their_neighbours_are_strays(
+    zone: LandingZone,
+) -> None:
+    for day in ("20241231", "20250101", "20250331", "20250401"):
+        zone.land(f"abalone.{day}120000", b"")
+    assert list(zone.look(FIRST, LAST).days) == ["2025-01-01", "2025-03-31"]
+    problems = stray_problems(zone)
+    assert set(problems) == {"abalone.20241231120000", "abalone.20250401120000"}
+    assert "set ABALONE_FIRST_SURVEY_DAY" in problems["abalone.20241231120000"]
+    assert "in the future" in problems["abalone.20250401120000"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["readme.txt", "abalone.2025", "abalone.20250230120000", "ABALONE.20250303120000", "a b"],
+)
+def test_a_name_that_is_no_surveys_is_a_stray_that_says_so(zone: LandingZone, name: str) -> None:
+    zone.land(name, b"")
+    zone.land(NAME, b"")
+    assert list(zone.look(FIRST, LAST).days) == ["2025-03-03"]
+    assert name in stray_problems(zone)[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"abalone.20250303120000\n", r"abalone.20250303120000\n"),
+        (b"\xff\xfe.csv", r"\udcff\udcfe.csv"),
+        (b"red\x1b[31m", r"red\x1b[31m"),
+        ("٢٠٢٥".encode(), "٢٠٢٥"),
+        (b"'; drop table runs; --", "'; drop table runs; --"),
+    ],
+)
+def test_an_odd_name_is_a_stray_in_printable_characters_and_stops_no_other(
+    folder: Path, name: bytes, shown: str
+) -> None:
+    Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).touch()
+    zone = FolderLandingZone(folder)
+    zone.land(NAME, b"")
+    assert list(zone.look(FIRST, LAST).days) == ["2025-03-03"]
+    assert list(stray_problems(zone)) == [shown]
+    shown.encode()
+
+
+def test_hidden_files_folders_and_links_are_no_surveys(folder: Path) -> None:
+    (folder / f".{NAME}").touch()
+    (folder / NAME).mkdir()
+    (folder / "abalone.20250304120000").symlink_to("/etc/hostname")
+    (folder / "abalone.20250305120000").symlink_to("nowhere")
+    os.mkfifo(folder / "abalone.20250306120000")
+    assert names(FolderLandingZone(folder)) == []
+
+
+def test_landing_leaves_nothing_beside_the_file(folder: Path) -> None:
+    FolderLandingZone(folder).land(NAME, b"x")
+    assert [path.name for path in folder.iterdir()] == [NAME]
+    assert (folder / NAME).stat().st_mode & 0o777 == 0o644
+
+
+def test_nobody_sees_a_part_of_a_file_that_is_landing(folder: Path) -> None:
+    zone, data = FolderLandingZone(folder), b"x" * 2**20
+    writer = threading.Thread(target=lambda: [zone.land(NAME, data) for _ in range(10)])
+    writer.start()
+    while writer.is_alive():
+        for file in zone.list_files():
+            assert (file.name, file.size) == (NAME, len(data))
+            assert zone.read(file.name) == data
+    writer.join()
+
+
+@pytest.mark.parametrize("name", ["folder", "x" * 300, "no/such/folder"])
+def test_a_failed_landing_is_one_clear_error_and_leaves_nothing(folder: Path, name: str) -> None:
+    (folder / "folder" / "inner").mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot land this survey"):
+        FolderLandingZone(folder).land(name, b"x")
+    assert [path.name for path in folder.iterdir()] == ["folder"]
+
+
+def test_a_folder_that_is_gone_is_one_clear_error(folder: Path) -> None:
+    zone = open_landing_zone(str(folder / "zone"))
+    (folder / "zone").rmdir()
+    with pytest.raises(StorageError, match="zone: cannot read the landing zone: No such file"):
+        zone.look(FIRST, LAST)
+
+
+def test_s3_lists_only_the_survey_days_from_since_on(s3: str) -> None:
+    zone = open_landing_zone(s3)
+    for day in ("20250301235959", "20250302000000", "20250302235959", "20250303000000"):
+        zone.land(f"abalone.{day}", b"")
+    listed = [file.name for file in zone.list_files(date(2025, 3, 2))]
+    assert sorted(listed) == [
+        "abalone.20250302000000",
+        "abalone.20250302235959",
+        "abalone.20250303000000",
+    ]
+
+
+def test_since_works_across_a_turn_of_the_year(s3: str) -> None:
+    zone = open_landing_zone(s3)
+    for day in ("20241231235959", "20250101000000"):
+        zone.land(f"abalone.{day}", b"")
+    assert list(zone.look(FIRST, LAST, since=FIRST).days) == ["2025-01-01"]
+    assert [file.name for file in zone.list_files(FIRST)] == ["abalone.20250101000000"]
+
+
+def test_a_folder_is_read_whole_whatever_since_says(folder: Path) -> None:
+    zone = FolderLandingZone(folder)
+    zone.land("abalone.20250101000000", b"")
+    assert list(zone.look(FIRST, LAST, since=LAST).days) == ["2025-01-01"]
+
+
+def test_the_marker_of_an_s3_folder_is_no_file(s3: str) -> None:
+    import boto3
+
+    bucket, _, prefix = s3.removeprefix("s3://").partition("/")
+    boto3.client("s3").put_object(Bucket=bucket, Key=f"{prefix}/", Body=b"")
+    zone = open_landing_zone(s3)
+    zone.land(NAME, b"")
+    assert names(zone) == [NAME]
+
+
+def test_files_below_an_s3_folder_are_strays(s3: str) -> None:
+    zone = open_landing_zone(s3)
+    zone.land(f"march/{NAME}", b"")
+    assert "pass the name without its folder" in stray_problems(zone)[f"march/{NAME}"]
