@@ -25,7 +25,9 @@ def defs() -> dg.Definitions:
         warnings.simplefilter("ignore", dg.BetaWarning)  # code references are beta, and worth it
         assets = [
             asset
-            for asset in dg.with_source_code_references(dg.load_assets_from_package_module(package))
+            for asset in dg.with_source_code_references(
+                dg.load_assets_from_package_module(package, include_specs=True)
+            )
             if isinstance(asset, dg.AssetsDefinition | dg.AssetSpec)
         ]
     return dg.Definitions(

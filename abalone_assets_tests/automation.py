@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import pytest
 
 from abalone_assets.runs import day_range_tags, days_of
+from abalone_assets.sample_data import base_survey
+from abalone_assets_tests.platform import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    import pytest
-
     from abalone_assets.ingest.reconcile import DayRange
-    from abalone_assets_tests.platform import Platform
 
 SURVEY_SENSOR, RELEASE_SENSOR = "survey_sensor", "release_sensor"
 INGEST, RELEASE = "ingest_surveys", "release"
@@ -37,6 +39,10 @@ class Clock:
         monkeypatch.setattr("abalone_assets.sensors.time", clock)
         monkeypatch.setattr("abalone_assets.sensors.datetime", clock)
         return clock
+
+    def reset(self) -> None:
+        """Back to the real time, at which runs end."""
+        self.offset = timedelta()
 
     def advance(self, *, days: float = 0, seconds: float = 0) -> None:
         self.offset += timedelta(days=days, seconds=seconds)
@@ -89,24 +95,53 @@ def ingest_range(platform: Platform, days: DayRange) -> dg.ExecuteInProcessResul
 
 
 def block(platform: Platform, asset: str, partition: str | None = None) -> Path:
-    """Put a folder where the lake must write an asset's object: a fault that root has too."""
+    """Put a file where the lake must have a folder: a fault that root has too."""
     assert platform.lake.store.root is not None
-    path = platform.lake.store.root / platform.lake.key(asset, partition)
-    path.unlink(missing_ok=True)
-    (path / "in the way").mkdir(parents=True)
-    return path
+    folder = (platform.lake.store.root / platform.lake.key(asset, partition)).parent
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.write_text("in the way")
+    return folder
 
 
-def unblock(path: Path) -> None:
-    shutil.rmtree(path)
-
-
-def written_bytes(platform: Platform) -> dict[str, bytes]:
-    """Everything in the lake and the registry, by path."""
-    roots = (platform.home / "lake", platform.home / "registry")
+def files_below(folder: Path) -> dict[str, bytes]:
+    """Everything in a folder, by path."""
     return {
-        str(path.relative_to(platform.home)): path.read_bytes()
-        for root in roots
-        for path in sorted(root.rglob("*"))
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def prepare_only(platform: Platform) -> dg.ExecuteInProcessResult:
+    """The part of a release that trains nothing."""
+    assets = ("raw_abalone", "merged_dataset", "train_split", "validation_split", "test_split")
+    keys = [dg.AssetKey(asset) for asset in assets]
+    return platform.run(RELEASE, dg.RunRequest(asset_selection=keys), raise_on_error=False)
+
+
+@contextmanager
+def platform_in(folder: Path, **settings: str) -> Iterator[Platform]:
+    """A platform that outlives one test, on the bundled base survey unless settings say else."""
+    home = folder / "home"
+    for name in ("dagster", "landing_zone"):
+        (home / name).mkdir(parents=True)
+    (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    chosen = {"HOME": str(home), "RAW_URI": str(base_survey()), **settings}
+    with pytest.MonkeyPatch.context() as environment:
+        for variable in list(os.environ):
+            if variable.startswith("ABALONE_") and not variable.startswith("ABALONE_TEST_"):
+                environment.delenv(variable)
+        environment.setenv("DAGSTER_HOME", str(home / "dagster"))
+        for name, value in chosen.items():
+            environment.setenv(f"ABALONE_{name}", value)
+        with Platform.at(home) as platform:
+            yield platform
+
+
+def recorded(
+    platform: Platform, run_id: str, of_type: dg.DagsterEventType
+) -> list[dg.DagsterEvent]:
+    """A run's events of one type, as the instance has them."""
+    entries = platform.instance.all_logs(run_id, of_type=of_type)
+    return [entry.dagster_event for entry in entries if entry.dagster_event is not None]

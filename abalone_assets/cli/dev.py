@@ -48,7 +48,6 @@ def dev(port: int, endpoint_port: int | None, log_level: str) -> None:
     """
     from abalone_assets.cli.processes import interrupted_by_signals
     from abalone_assets.cli.serve import refuse_second_server
-    from abalone_assets.errors import EndpointError
     from abalone_assets.instance import InstanceError, driver_lock, prepare_instance
     from abalone_assets.settings import load_settings
 
@@ -62,12 +61,8 @@ def dev(port: int, endpoint_port: int | None, log_level: str) -> None:
                 " one first, or set ABALONE_HOME to another folder"
             )
         refuse_second_server(settings)
-        for name, wanted in (("--port", port), ("--endpoint-port", endpoint_port)):
-            if not _is_free(wanted):
-                raise EndpointError(
-                    f"port {wanted} is already in use; stop the program that uses it or choose"
-                    f" another {name} (0 picks a free one)"
-                )
+        _check_free(HOST, port, "--port")
+        _check_free(settings.endpoint_host, endpoint_port, "--endpoint-port")
         _run(settings, port or _free_port(), endpoint_port, log_level)
 
 
@@ -143,12 +138,17 @@ def _answers(url: str) -> bool | None:
             return None
 
 
-def _is_free(port: int) -> bool:
+def _check_free(host: str, port: int, option: str) -> None:
+    from abalone_assets.errors import EndpointError
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((HOST, port)).close()
-    except OSError:
-        return False
-    return True
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise EndpointError(
+            f"cannot listen on port {port} of {host} ({error.strerror}); stop the program that uses"
+            f" it or choose another {option} (0 picks a free one)"
+        ) from error
 
 
 def _free_port() -> int:

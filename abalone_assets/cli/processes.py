@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from abalone_assets.errors import AbaloneError, EndpointError
@@ -17,7 +17,7 @@ from abalone_assets.serving.state import read_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import IO
+    from pathlib import Path
 
     from abalone_assets.serving.client import EndpointClient
     from abalone_assets.settings import Settings
@@ -39,7 +39,7 @@ class Child:
         name: What people call it.
         arguments: Of the Python interpreter.
         environment: Its whole environment.
-        output: Where its output goes; None is this process's own.
+        log: File for its output; None is this process's own output.
     """
 
     def __init__(
@@ -48,17 +48,20 @@ class Child:
         arguments: Sequence[str],
         environment: dict[str, str],
         *,
-        output: IO[bytes] | None = None,
+        log: Path | None = None,
     ) -> None:
         self.name = name
-        self._process = subprocess.Popen(
-            [sys.executable, *arguments],
-            env=environment,
-            start_new_session=True,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
+        self._log = log
+        self._asked_to_stop = False
+        with nullcontext() if log is None else log.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, *arguments],
+                env=environment,
+                start_new_session=True,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
 
     @property
     def pid(self) -> int:
@@ -69,17 +72,24 @@ class Child:
         """Its exit code, or None while it runs."""
         return self._process.poll()
 
+    def last_words(self) -> str:
+        """The last line that it wrote, if that can be known."""
+        if self._log is None:
+            return "its output says why"
+        lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
     def ask_to_stop(self) -> None:
-        """Send it Ctrl-C."""
-        with suppress(ProcessLookupError):
+        """Send it Ctrl-C, once: a second one would cut its clean end short."""
+        if not self._asked_to_stop:
+            self._asked_to_stop = True
             self._process.send_signal(signal.SIGINT)
 
     def stop(self) -> None:
         """Send it Ctrl-C, wait until it has ended, and kill what it left behind."""
-        if self._process.poll() is None:
-            self.ask_to_stop()
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_SECONDS)
+        self.ask_to_stop()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
@@ -97,10 +107,12 @@ def stopped_on_exit(*children: Child) -> Iterator[None]:
             child.stop()
 
 
-def start_server(settings: Settings, port: int, *, output: IO[bytes] | None = None) -> Child:
-    """Start the endpoint server of this home as a child."""
+def start_server(settings: Settings, port: int) -> Child:
+    """Start the endpoint server of this home as a child that writes to ``server.log``."""
+    log = settings.endpoint_state_file.with_name("server.log")
+    log.parent.mkdir(parents=True, exist_ok=True)
     arguments = ["-m", "abalone_assets.cli", "serve", "--port", str(port)]
-    return Child("endpoint server", arguments, child_environment(settings), output=output)
+    return Child("endpoint server", arguments, child_environment(settings), log=log)
 
 
 def wait_for_server(settings: Settings, server: Child) -> EndpointClient:
@@ -159,7 +171,7 @@ def wait_until(condition: Callable[[], Ready | None], child: Child, state: str) 
     deadline = time.monotonic() + START_SECONDS
     while (ready := condition()) is None:
         if child.exit_code() is not None:
-            raise ProcessError(f"the {child.name} ended at its start; its output says why")
+            raise ProcessError(f"the {child.name} ended at its start: {child.last_words()}")
         if time.monotonic() > deadline:
             raise ProcessError(f"no sign that the {child.name} {state} after {START_SECONDS:g} s")
         time.sleep(LOOK_SECONDS)

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import narwhals as nw
 
+from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.survey import COLUMNS, MEASUREMENT_DECIMALS, MEASUREMENTS, SEXES
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT
 
 SURVEY_COLUMNS: Final = tuple(column.name for column in COLUMNS)
-SPLIT_PERCENT: Final = {"train_split": 80, "validation_split": 15, "test_split": 5}
-"""Share of the rows in each split, in percent; the order assigns the hash buckets 0 to 99."""
-
 HASH_MODULUS: Final = 2**31 - 1
 HASH_BASE: Final = 1_103_515_245
 """Below the modulus, so that no product leaves a signed 64-bit integer."""

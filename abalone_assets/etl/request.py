@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+SPLIT_PERCENT: Final = {"train_split": 80, "validation_split": 15, "test_split": 5}
+"""Share of the rows in each split, in percent; the order assigns the hash buckets 0 to 99."""
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.sample_data import base_survey
@@ -83,7 +84,7 @@ def _read(uri: str) -> bytes:
     folder, _, name = uri.rpartition("/")
     if parts.scheme == "s3":
         return ObjectStore(folder).read(name)
-    path = Path(parts.path if parts.scheme == "file" else uri).expanduser()
+    path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(uri).expanduser()
     try:
         return path.read_bytes()
     except OSError as error:
@@ -94,12 +95,13 @@ def _read(uri: str) -> bytes:
 
 def _download(uri: str) -> bytes:
     import requests
+    from urllib3.exceptions import HTTPError
 
     try:
         with requests.get(uri, timeout=(CONNECT_SECONDS, READ_SECONDS), stream=True) as answer:
             answer.raise_for_status()
             data = answer.raw.read(MAX_FILE_BYTES + 1, decode_content=True)
-    except (requests.RequestException, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError) as error:
         cause = type(error).__name__
         raise NetworkRefusedError(f"{uri}: the network refused ({cause})") from error
     if len(data) > MAX_FILE_BYTES:
@@ -120,5 +122,5 @@ def _unzipped(data: bytes, uri: str) -> tuple[bytes, str]:
             if members[0].file_size > MAX_FILE_BYTES:
                 raise SurveyError(f"{uri}: {members[0].filename} is too large for a survey")
             return archive.read(members[0]), members[0].filename
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise SurveyError(f"{uri}: a damaged ZIP archive: {error}") from error

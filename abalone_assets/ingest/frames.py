@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -57,3 +58,10 @@ def quarantine_frame(surveys: Iterable[ParsedSurvey]) -> pl.DataFrame:
         for row in survey.quarantined
     ]
     return pl.DataFrame(rows, schema=QUARANTINE_SCHEMA, orient="row")
+
+
+def to_parquet(frame: pl.DataFrame) -> bytes:
+    """The frame as the bytes of a Parquet file."""
+    buffer = BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()

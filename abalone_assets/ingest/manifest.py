@@ -92,6 +92,10 @@ class Manifest:
         """Rows that the base survey and all survey days hold together."""
         return (self.raw.rows if self.raw else 0) + sum(day.rows for day in self.days.values())
 
+    def rows_of(self, day: str) -> int:
+        """Rows of one survey day; none when it was never ingested."""
+        return self.days[day].rows if day in self.days else 0
+
     @property
     def days_with_rows(self) -> list[str]:
         """The days, in order, that add rows to ``merged_dataset``."""
@@ -126,7 +130,7 @@ class Manifest:
                 )
                 for day, entry in document["days"].items()
             }
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             raise StorageError(
                 f"{MANIFEST_KEY}: not a manifest ({error!r}); delete it to ingest all surveys again"
             ) from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
+from abalone_assets.errors import StorageError
 from abalone_assets.survey import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
@@ -97,10 +98,16 @@ class _Comparison:
                 self.undecided += 1
                 return False
             self.compared += 1
-            if hashlib.sha256(self.read(file.name)).hexdigest() != sha256:
+            if self._sha256(file) != sha256:
                 return True
         self.confirmed[file.name] = file.e_tag
         return False
+
+    def _sha256(self, file: LandedFile) -> str | None:
+        try:
+            return hashlib.sha256(self.read(file.name)).hexdigest()
+        except StorageError:  # its day is due: the run that ingests it says why, and fails alone
+            return None
 
 
 @dataclass(frozen=True)

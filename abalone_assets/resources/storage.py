@@ -1,7 +1,6 @@
 """The lake, the landing zone and the IO managers: where assets are kept."""
 
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any, get_args, get_origin
 
 import dagster as dg
@@ -9,6 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from abalone_assets.errors import StorageError
+from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.landing_zone import LandingZone, open_landing_zone
 from abalone_assets.lake import Lake
 
@@ -115,10 +115,3 @@ class JsonIOManager(dg.ConfigurableIOManager):
 
 def _asset_name(context: dg.OutputContext | dg.InputContext) -> str:
     return context.asset_key.path[-1]
-
-
-def to_parquet(frame: pl.DataFrame) -> bytes:
-    """The frame as the bytes of a Parquet file."""
-    buffer = BytesIO()
-    frame.write_parquet(buffer)
-    return buffer.getvalue()

@@ -88,7 +88,7 @@ def test_files_are_sorted_into_their_days_by_name(zone: LandingZone) -> None:
 
 def test_files_of_the_same_second_are_told_apart_when_rewritten(folder: Path) -> None:
     zone = FolderLandingZone(folder)
-    tags = set()
+    tags: set[str] = set()
     for data in (b"one", b"two", b"six"):
         (folder / NAME).write_bytes(data)
         os.utime(folder / NAME, ns=(1, len(tags) + 1))  # nanoseconds apart, within one second
@@ -169,7 +169,12 @@ def test_landing_leaves_nothing_beside_the_file(folder: Path) -> None:
 
 def test_nobody_sees_a_part_of_a_file_that_is_landing(folder: Path) -> None:
     zone, data = FolderLandingZone(folder), b"x" * 2**20
-    writer = threading.Thread(target=lambda: [zone.land(NAME, data) for _ in range(10)])
+
+    def land_again_and_again() -> None:
+        for _ in range(10):
+            zone.land(NAME, data)
+
+    writer = threading.Thread(target=land_again_and_again)
     writer.start()
     while writer.is_alive():
         for file in zone.list_files():

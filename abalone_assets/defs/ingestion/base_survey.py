@@ -39,8 +39,7 @@ def raw_abalone(
 
     Rows that break the survey contract lie beside it in `quarantined_rows.parquet`.
     """
-    from abalone_assets.ingest.frames import quarantine_frame, survey_frame
-    from abalone_assets.resources.storage import to_parquet
+    from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
     from abalone_assets.survey import parse_survey
 
     source = base_survey.fetch()

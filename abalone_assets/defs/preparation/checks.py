@@ -3,7 +3,7 @@
 import dagster as dg
 import polars as pl
 
-from abalone_assets.defs.preparation.prepare import SPLITS
+from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.resources.storage import LakeResource
 
 
@@ -31,13 +31,13 @@ def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
 @dg.asset_check(
     asset="merged_dataset",
     blocking=True,
-    additional_deps=[*SPLITS],
+    additional_deps=[*SPLIT_PERCENT],
     description="Every merged row is in exactly one of the three splits.",
 )
 def splits_partition_the_rows(lake: LakeResource) -> dg.AssetCheckResult:
     """Count the splits' rows, and the distinct rows of all of them together."""
     opened = lake.open()
-    splits = {name: pl.read_parquet(opened.uri(name)) for name in SPLITS}
+    splits = {name: pl.read_parquet(opened.uri(name)) for name in SPLIT_PERCENT}
     distinct = pl.concat(list(splits.values())).n_unique()
     merged = pl.scan_parquet(opened.uri("merged_dataset")).select(pl.len()).collect().item()
     counts = {name: len(frame) for name, frame in splits.items()}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from abalone_assets.etl.request import PrepareRequest
+from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
 from abalone_assets.ingest.manifest import Manifest
 from abalone_assets.lake import Lake, Preparation
 from abalone_assets.metadata import (
@@ -19,7 +19,6 @@ from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.etl_engine import EtlEngine
 from abalone_assets.resources.storage import LakeResource
 
-SPLITS = {"train_split": 80, "validation_split": 15, "test_split": 5}
 _SOURCES = dict.fromkeys(("raw_abalone", "new_surveys"), column_names(SURVEY_TABLE))
 _MERGED = {"merged_dataset": column_names(MERGED_TABLE)}
 
@@ -52,7 +51,7 @@ def _split_spec(name: str, percent: int) -> dg.AssetSpec:
             description="The base survey and every survey day, exact repeats removed.",
             metadata=table_metadata(MERGED_TABLE, _SOURCES),
         ),
-        *(_split_spec(name, percent) for name, percent in SPLITS.items()),
+        *(_split_spec(name, percent) for name, percent in SPLIT_PERCENT.items()),
     ],
 )
 def prepare(
@@ -95,5 +94,5 @@ def _request(lake: Lake, manifest: Manifest) -> PrepareRequest:
     return PrepareRequest(
         inputs=(*raw, *surveys),
         merged=lake.uri("merged_dataset"),
-        splits={name: lake.uri(name) for name in SPLITS},
+        splits={name: lake.uri(name) for name in SPLIT_PERCENT},
     )

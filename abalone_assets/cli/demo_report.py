@@ -1,0 +1,151 @@
+"""What the demo says at its end."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from abalone_assets.cli.processes import wait_for_version
+from abalone_assets.cli.serve import QUESTION
+from abalone_assets.lake import Lake
+from abalone_assets.survey import age_years
+
+if TYPE_CHECKING:
+    from abalone_assets.serving.client import EndpointClient, Prediction
+    from abalone_assets.settings import Settings
+
+PREPARED: Final = ("merged_dataset", "train_split", "validation_split", "test_split")
+
+
+@dataclass(frozen=True)
+class DemoReport:
+    """The state of the platform after the demo.
+
+    Attributes:
+        new_files: Surveys that this demo landed.
+        runs: Runs that it executed, by job.
+        released_at: ISO time of the last release.
+        surveys: Rows and quarantined rows of the base survey and of the survey files.
+        merged: Rows merged, repeats removed, and the rows of each split.
+        rmse: On the test split, in rings: the model's, the gate's limit and the champion's.
+        decision: The gate's decision in one sentence.
+        version: The version that answers, or None.
+        question: Sex and measurements of one abalone.
+        rings: What the endpoint answered, or None.
+        note: What to know of the base survey's origin.
+    """
+
+    new_files: int
+    runs: dict[str, int]
+    released_at: str
+    surveys: dict[str, int]
+    merged: dict[str, int]
+    rmse: dict[str, float | None]
+    decision: str
+    version: int | None
+    question: str
+    rings: float | None
+    note: str
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        client: EndpointClient,
+        *,
+        landed: int,
+        runs: dict[str, int],
+        note: str,
+    ) -> Self:
+        """Read the lake and ask the endpoint one question."""
+        lake = Lake(settings.lake_uri)
+        release = lake.release()
+        metrics = (lake.store.read_json(lake.key("evaluation", suffix="json")) or {})["metrics"]
+        answer = _ask(settings, client)
+        return cls(
+            new_files=landed,
+            runs=runs,
+            released_at=release.finished_at if release else "",
+            surveys=_survey_counts(lake),
+            merged=_merged_counts(lake),
+            rmse={
+                "model": metrics["rmse"],
+                "limit": settings.gate_max_rmse,
+                "champion": metrics["champion"]["rmse"] if metrics["champion"] else None,
+            },
+            decision=release.reason if release else "",
+            version=answer.version if answer else None,
+            question=QUESTION,
+            rings=answer.rings[0] if answer else None,
+            note=note,
+        )
+
+    def to_document(self) -> dict[str, Any]:
+        """The report as a JSON document."""
+        age = None if self.rings is None else round(age_years(self.rings), 4)
+        return {**asdict(self), "age_years": age}
+
+    def rows(self) -> list[tuple[str, str]]:
+        """The report as names and values, for people."""
+        surveys, merged = self.surveys, self.merged
+        champion = self.rmse["champion"]
+        rows = [
+            (
+                "Surveys",
+                f"{surveys['files']} files on {surveys['days']} days, {surveys['rows']} rows, "
+                f"{surveys['quarantined']} quarantined; base survey {surveys['base_rows']} rows, "
+                f"{surveys['base_quarantined']} quarantined",
+            ),
+            ("Merged", f"{merged['merged_dataset']} rows, {merged['repeats']} repeats removed"),
+            (
+                "Splits",
+                f"train {merged['train_split']}, validation {merged['validation_split']}, "
+                f"test {merged['test_split']}",
+            ),
+            (
+                "RMSE",
+                f"{self.rmse['model']:.3f} rings; the gate allows {self.rmse['limit']:g}, champion "
+                + (f"{champion:.3f}" if champion is not None else "none yet"),
+            ),
+            ("Gate", self.decision),
+            ("Live", f"version {self.version}" if self.version else "no version"),
+            ("Question", self.question),
+            ("Answer", self._answer()),
+        ]
+        if not self.new_files and not any(self.runs.values()):
+            rows.insert(0, ("State", f"nothing new since {self.released_at}"))
+        return rows
+
+    def _answer(self) -> str:
+        if self.rings is None:
+            return "none: no model was deployed"
+        return f"{self.rings:.1f} rings, so {age_years(self.rings):.1f} years old"
+
+
+def _ask(settings: Settings, client: EndpointClient) -> Prediction | None:
+    if wait_for_version(client, settings.endpoint_timeout_seconds) is None:
+        return None
+    return client.invoke(QUESTION + "\n")
+
+
+def _survey_counts(lake: Lake) -> dict[str, int]:
+    manifest = lake.manifest()
+    days = [day for day in manifest.days.values() if day.files]
+    return {
+        "files": sum(len(day.files) for day in days),
+        "days": len(days),
+        "rows": sum(day.rows for day in days),
+        "quarantined": sum(day.quarantined for day in days),
+        "base_rows": manifest.raw.rows if manifest.raw else 0,
+        "base_quarantined": manifest.raw.quarantined if manifest.raw else 0,
+    }
+
+
+def _merged_counts(lake: Lake) -> dict[str, int]:
+    import polars as pl
+
+    rows = {
+        name: int(pl.scan_parquet(lake.uri(name)).select(pl.len()).collect().item())
+        for name in PREPARED
+    }
+    return {**rows, "repeats": lake.preparation().repeats}

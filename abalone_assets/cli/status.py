@@ -1,0 +1,117 @@
+"""``abalone status``: what is live, what is pending, what was put aside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from abalone_assets.cli.output import console, example, facts, json_option, print_json, table
+
+if TYPE_CHECKING:
+    from abalone_assets.cli.status_report import Live, Quarantine, StatusReport
+
+LISTED: Final = 5
+
+
+@click.command(epilog=example("abalone status", "abalone status --json"))
+@json_option
+def status(*, as_json: bool) -> None:
+    """Show what is live, what is pending and what was quarantined."""
+    from abalone_assets.cli.status_report import StatusReport
+    from abalone_assets.settings import load_settings
+
+    report = StatusReport.of(load_settings())
+    if as_json:
+        print_json(report.to_document())
+        return
+    out = console()
+    out.print(facts(_facts(report)))
+    _show_quarantine(report.quarantine)
+    _show_files("Files that can be no survey", report.stray_files | report.unreadable_files)
+    out.print(f"Next: {report.next_step()}", markup=False)
+
+
+def _facts(report: StatusReport) -> list[tuple[str, str]]:
+    totals = report.totals
+    base = (
+        f"{totals.base_rows} rows, {totals.base_quarantined} quarantined, from {totals.base_survey}"
+        if totals.base_survey
+        else "not ingested yet"
+    )
+    return [
+        ("Home", f"{report.home} (profile {report.profile})"),
+        ("Live", _live(report.live)),
+        ("Pending", _pending(report)),
+        ("Last release", _release(report)),
+        ("Base survey", base),
+        (
+            "Surveys",
+            f"{totals.files} files on {totals.days} days: {totals.rows} rows, "
+            f"{totals.quarantined} quarantined",
+        ),
+    ]
+
+
+def _live(live: Live) -> str:
+    rmse = f" (RMSE {live.rmse:.3f} rings)" if live.rmse is not None else ""
+    if live.url is None:
+        if live.requested_version is None:
+            return "nothing: no model was deployed yet, and no server runs"
+        return f"nothing: version {live.requested_version}{rmse} is deployed but no server runs"
+    if live.version is None:
+        return f"nothing: the server at {live.url} waits for a model"
+    text = f"version {live.version}{rmse} answers at {live.url}"
+    if live.version != live.requested_version:
+        text += f", though version {live.requested_version} is deployed"
+    return f"{text}: {live.problem}" if live.problem else text
+
+
+def _pending(report: StatusReport) -> str:
+    parts = []
+    if report.due_days:
+        more = "" if len(report.due_days) <= LISTED else ", …"
+        listed = ", ".join(report.due_days[:LISTED]) + more
+        parts.append(f"{len(report.due_days)} survey days to ingest ({listed})")
+    if report.release_due:
+        parts.append("a release of what was ingested")
+    return "; ".join(parts) or "nothing"
+
+
+def _release(report: StatusReport) -> str:
+    release = report.release
+    if release is None:
+        return "none yet"
+    version = f" version {release.version}" if release.version else ""
+    return f"{release.outcome}{version} at {release.finished_at}. {release.reason}"
+
+
+def _show_quarantine(quarantine: Quarantine) -> None:
+    if not quarantine.by_rule:
+        return
+    out = console()
+    counts = table("rule", "rows", right=["rows"], title="Quarantined rows")
+    for rule, count in quarantine.by_rule.items():
+        counts.add_row(rule, str(count))
+    out.print(counts)
+    newest = table("where", "column", "rule", "what was found", title="The newest of them")
+    for row in quarantine.newest:
+        place, column = f"{row.file}:{row.line}", row.column or "the row"
+        newest.add_row(*map(_plain, (place, column, row.rule, row.message)))
+    out.print(newest)
+
+
+def _show_files(title: str, problems: dict[str, str]) -> None:
+    if not problems:
+        return
+    shown = table("file", "problem", title=f"{title} ({len(problems)})")
+    for name, problem in list(problems.items())[:LISTED]:
+        shown.add_row(_plain(name), _plain(problem))
+    console().print(shown)
+
+
+def _plain(text: str) -> str:
+    """The text with nothing in it taken for markup."""
+    from rich.markup import escape
+
+    return escape(text)

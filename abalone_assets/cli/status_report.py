@@ -1,0 +1,221 @@
+"""What `abalone status` knows: read from the registry, the lake and the landing zone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from abalone_assets.errors import EndpointError, StorageError
+from abalone_assets.ingest.landing_zone import open_landing_zone
+from abalone_assets.ingest.reconcile import find_due
+from abalone_assets.lake import Lake, Release
+from abalone_assets.serving.deployment import connect
+from abalone_assets.serving.pointer import read_pointer
+from abalone_assets.serving.registry import ModelRegistry
+from abalone_assets.storage import ObjectStore
+
+if TYPE_CHECKING:
+    from abalone_assets.ingest.manifest import Manifest
+    from abalone_assets.settings import Settings
+
+NEWEST_ROWS: Final = 5
+
+
+@dataclass(frozen=True)
+class Live:
+    """The endpoint, as it should be and as it is.
+
+    Attributes:
+        endpoint: Its name.
+        requested_version: The version that it should serve, or None.
+        url: Base URL of its running server, or None.
+        version: The version that the server answers with, or None.
+        rmse: Of the answering version on its test split, else of the requested one; in rings.
+        problem: Why the server does not serve what it should, or None.
+    """
+
+    endpoint: str
+    requested_version: int | None
+    url: str | None
+    version: int | None
+    rmse: float | None
+    problem: str | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Ask the registry's pointer, and the server if one runs."""
+        registry = ModelRegistry(ObjectStore(settings.registry_uri))
+        name = settings.endpoint_name
+        pointer = read_pointer(registry.store, name)
+        requested = pointer.version if pointer else None
+        url, answer = _describe(settings)
+        version: int | None = answer.get("version")
+        shown = version or requested
+        return cls(
+            endpoint=name,
+            requested_version=requested,
+            url=url,
+            version=version,
+            rmse=registry.get(shown).evaluation.get("rmse") if shown else None,
+            problem=answer.get("failure_reason"),
+        )
+
+
+@dataclass(frozen=True)
+class QuarantinedRow:
+    """A quarantined row: where it stands and what is wrong with it."""
+
+    file: str
+    line: int
+    column: str | None
+    rule: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """The quarantined rows of the survey days: how many broke each rule, and the newest few."""
+
+    by_rule: dict[str, int]
+    newest: list[QuarantinedRow]
+
+    @classmethod
+    def of(cls, lake: Lake, manifest: Manifest) -> Self:
+        """Read the days that have any.
+
+        Raises:
+            StorageError: A day's rows cannot be read.
+        """
+        import polars as pl
+
+        days = [day for day, entry in sorted(manifest.days.items()) if entry.quarantined]
+        if not days:
+            return cls({}, [])
+        try:
+            rows = pl.scan_parquet([lake.uri("quarantined_rows", day) for day in days])
+            counted = rows.group_by("rule").len().sort("len", "rule", descending=[True, False])
+            newest = rows.tail(NEWEST_ROWS).select(
+                "source_file", "line", "column", "rule", "message"
+            )
+            by_rule, shown = counted.collect(), newest.collect()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise StorageError(
+                f"quarantined_rows cannot be read; ingest its days again: {error}"
+            ) from error
+        return cls(dict(by_rule.iter_rows()), [QuarantinedRow(*row) for row in shown.rows()])
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the lake has ingested.
+
+    Attributes:
+        days: Survey days with files.
+        files: Their files.
+        unreadable_files: Of these, files that are no survey.
+        rows: Rows in ``new_surveys``.
+        quarantined: Rows in ``quarantined_rows``.
+        base_survey: Where ``raw_abalone`` came from, or None before it was made.
+        base_rows: Its rows.
+        base_quarantined: Its quarantined rows.
+    """
+
+    days: int
+    files: int
+    unreadable_files: int
+    rows: int
+    quarantined: int
+    base_survey: str | None
+    base_rows: int
+    base_quarantined: int
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        """Add up the manifest."""
+        days = [day for day in manifest.days.values() if day.files]
+        raw = manifest.raw
+        return cls(
+            days=len(days),
+            files=sum(len(day.files) for day in days),
+            unreadable_files=sum(file.problem is not None for day in days for file in day.files),
+            rows=sum(day.rows for day in days),
+            quarantined=sum(day.quarantined for day in days),
+            base_survey=raw.source if raw else None,
+            base_rows=raw.rows if raw else 0,
+            base_quarantined=raw.quarantined if raw else 0,
+        )
+
+
+@dataclass(frozen=True)
+class StatusReport:
+    """The platform at one moment.
+
+    Attributes:
+        home: The home folder.
+        profile: The profile.
+        live: The endpoint.
+        due_days: Survey days whose files are not in the lake as they are.
+        release_due: Whether the lake holds anything that was not released.
+        release: How the last release ended, or None before the first.
+        totals: What the lake has ingested.
+        quarantine: The rows that were put aside.
+        stray_files: Files in the landing zone that can be no survey, and why.
+        unreadable_files: Ingested files that are no survey, and why.
+    """
+
+    home: str
+    profile: str
+    live: Live
+    due_days: list[str]
+    release_due: bool
+    release: Release | None
+    totals: Totals
+    quarantine: Quarantine
+    stray_files: dict[str, str]
+    unreadable_files: dict[str, str]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Look at everything now."""
+        lake, zone = Lake(settings.lake_uri), open_landing_zone(settings.landing_zone_uri)
+        manifest = lake.manifest()
+        landing = zone.look(settings.first_survey_day, datetime.now(UTC).date())
+        files = [file for day in manifest.days.values() for file in day.files]
+        return cls(
+            home=str(settings.home),
+            profile=settings.profile,
+            live=Live.of(settings),
+            due_days=list(find_due(landing, manifest, zone.read).days),
+            release_due=bool(manifest.raw or manifest.days) and lake.release_due(),
+            release=lake.release(),
+            totals=Totals.of(manifest),
+            quarantine=Quarantine.of(lake, manifest),
+            stray_files={stray.file.name: stray.problem for stray in landing.strays},
+            unreadable_files={file.name: file.problem for file in files if file.problem},
+        )
+
+    def next_step(self) -> str:
+        """What the user would do now."""
+        if self.due_days or self.release_due:
+            return "`abalone dev` ingests and releases what is pending"
+        if self.release is None:
+            return "`abalone demo` shows the whole platform with simulated surveys in seconds"
+        if self.live.version is None and self.live.requested_version is not None:
+            return "`abalone serve` (or `abalone dev`) makes the deployed version answer"
+        return "`abalone land FILE` lands a survey, `abalone predict` asks the model"
+
+    def to_document(self) -> dict[str, Any]:
+        """The report as a JSON document."""
+        return {**asdict(self), "next": self.next_step()}
+
+
+def _describe(settings: Settings) -> tuple[str | None, dict[str, Any]]:
+    """The URL and the description of the endpoint's server; nothing when none answers."""
+    client = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
+    if client is None:
+        return None, {}
+    try:
+        return client.url, client.describe()
+    except EndpointError:  # it was stopped between the two questions
+        return None, {}

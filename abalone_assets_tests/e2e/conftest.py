@@ -1,0 +1,28 @@
+"""One running platform for all end-to-end tests of a worker."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets_tests.stack import Stack, running_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """``abalone dev`` with sensors at 5 s, on the bundled surveys, after its first release."""
+    from abalone_assets.sample_data import base_survey, surveys
+
+    environ = {"ABALONE_RAW_URI": str(base_survey()), "ABALONE_SENSOR_SECONDS": "5"}
+    assert not [name for name in os.environ if name.startswith("ABALONE_LAKE")]
+    with running_stack(tmp_path_factory.mktemp("stack") / "home", environ) as stack:
+        for survey in surveys():
+            stack.land(survey.name, survey.read_bytes())
+        stack.await_(lambda: stack.lake.release() is not None, "the first release")
+        stack.await_release()
+        yield stack

@@ -1,0 +1,73 @@
+"""Nobody presses a button: a real daemon takes landed files to the endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets_tests.platform import survey_rows
+
+if TYPE_CHECKING:
+    from abalone_assets_tests.stack import Stack
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+
+def test_a_landed_file_ends_in_a_new_version_behind_the_endpoint(stack: Stack) -> None:
+    before = stack.live_version()
+    stack.land("abalone.20240110080000", survey_rows(30, seed=1))
+    stack.await_(lambda: stack.live_version() != before, "a new version answers")
+    assert stack.lake.manifest().days["2024-01-10"].rows == 30
+
+
+def test_a_survey_that_lands_while_another_is_in_flight_is_not_lost(stack: Stack) -> None:
+    stack.land("abalone.20240210080000", survey_rows(20, seed=2))
+    stack.await_(lambda: _in_flight(stack, "ingest_surveys"), "the first survey is in flight")
+    stack.land("abalone.20240210080001", survey_rows(20, seed=3))
+    stack.land("abalone.20240211080000", survey_rows(20, seed=4))
+    stack.await_(lambda: stack.lake.manifest().rows_of("2024-02-10") == 40, "both are ingested")
+    stack.await_(lambda: stack.lake.manifest().rows_of("2024-02-11") == 20, "the third one too")
+    stack.await_release()
+
+
+def test_the_endpoint_answers_a_real_boto3_client(stack: Stack) -> None:
+    import boto3
+
+    runtime = boto3.client(
+        "sagemaker-runtime",
+        endpoint_url=stack.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    answer = runtime.invoke_endpoint(
+        EndpointName="abalone",
+        ContentType="text/csv",
+        Body=b"M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15",
+    )
+    assert 4 < float(answer["Body"].read()) < 20
+
+
+def test_a_backfill_asked_for_in_the_ui_is_one_run_and_one_release(stack: Stack) -> None:
+    stack.await_release()
+    releases = _count(stack, "release")
+    days = [f"2024-03-{day:02d}" for day in range(1, 31)]
+    for day in days[::3]:
+        stack.land(f"abalone.{day.replace('-', '')}120000", survey_rows(5, seed=int(day[-2:])))
+    backfill = stack.launch_backfill(days)
+    stack.await_(lambda: stack.backfill_status(backfill) == "COMPLETED_SUCCESS", "the backfill")
+    stack.await_release()
+    tagged = [run for run in stack.runs() if stack.tag(run, "dagster/backfill") == backfill]
+    assert len(tagged) == 1
+    assert all(day in stack.lake.manifest().days for day in days)
+    assert _count(stack, "release") == releases + 1
+
+
+def _count(stack: Stack, job: str) -> int:
+    return sum(run["jobName"] == job for run in stack.runs())
+
+
+def _in_flight(stack: Stack, job: str) -> bool:
+    ended = {"SUCCESS", "FAILURE", "CANCELED"}
+    return any(run["jobName"] == job and run["status"] not in ended for run in stack.runs())

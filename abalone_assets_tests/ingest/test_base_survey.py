@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+import zipfile
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.errors import StorageError, SurveyError
+from abalone_assets.ingest import base_survey
+from abalone_assets.ingest.base_survey import NetworkRefusedError, fetch_base_survey
+from abalone_assets.sample_data import base_survey as bundled
+from abalone_assets.settings import UCI_SHA256
+from abalone_assets.storage import ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest_plugins = ("abalone_assets_tests.s3",)
+
+DATA = b"M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15\n"
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+def zipped(**members: bytes) -> bytes:
+    """A ZIP archive; ``_`` stands for the dot in a member's name."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name.replace("_", "."), data)
+    return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Site:
+    """A web site on the loopback; a path that is not in ``pages`` is 404."""
+
+    url: str
+    pages: dict[str, bytes]
+
+    def serve(self, path: str, data: bytes) -> str:
+        self.pages[path] = data
+        return self.url + path
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    pages: dict[str, bytes] = {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            page = pages.get(self.path)
+            self.send_response(404 if page is None else 200)
+            self.send_header("Content-Length", str(len(page or b"")))
+            self.end_headers()
+            self.wfile.write(page or b"")
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield Site(f"http://127.0.0.1:{server.server_port}", pages)
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "abalone.data").write_bytes(DATA)
+    return tmp_path / "abalone.data"
+
+
+def test_reads_a_file_by_path_and_by_uri(file: Path) -> None:
+    for uri in (str(file), f"file://{file}"):
+        survey = fetch_base_survey(uri, sha256=SHA256)
+        assert (survey.data, survey.name, survey.source) == (DATA, "abalone.data", uri)
+        assert (survey.sha256, survey.note) == (SHA256, "")
+
+
+def test_reads_a_file_whose_name_holds_characters_that_uris_escape(tmp_path: Path) -> None:
+    # The file:// URI of such a path was once opened with its escapes in it.
+    file = tmp_path / "the abalone #1.data"
+    file.write_bytes(DATA)
+    assert fetch_base_survey(str(file)).name == "the abalone #1.data"
+    assert fetch_base_survey(file.as_uri()).data == DATA
+
+
+def test_the_real_survey_has_the_checksum_that_is_expected_of_it(uci_file: Path) -> None:
+    assert fetch_base_survey(str(uci_file), sha256=UCI_SHA256).sha256 == UCI_SHA256
+
+
+def test_a_missing_file_names_the_variable_to_set(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"gone: .*No such file.*set ABALONE_RAW_URI"):
+        fetch_base_survey(str(tmp_path / "gone"))
+
+
+def test_a_missing_file_is_never_replaced_by_the_bundled_survey(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="gone"):
+        fetch_base_survey(str(tmp_path / "gone"), fallback=True)
+
+
+def test_reads_an_object_of_s3(s3: str) -> None:
+    ObjectStore(s3).write("raw/abalone.data", DATA)
+    survey = fetch_base_survey(f"{s3}/raw/abalone.data", sha256=SHA256)
+    assert (survey.data, survey.name) == (DATA, "abalone.data")
+    with pytest.raises(StorageError, match=f"{s3}/raw/gone: no such object"):
+        fetch_base_survey(f"{s3}/raw/gone")
+
+
+def test_reads_the_one_survey_of_an_archive_on_the_web(site: Site) -> None:
+    archive = zipped(Index=b"index", abalone_names=b"names", abalone_data=DATA)
+    uri = site.serve("/static/abalone.zip", archive)
+    survey = fetch_base_survey(uri, sha256=SHA256.upper())
+    assert (survey.data, survey.name, survey.source) == (DATA, "abalone.data", uri)
+    assert survey.sha256 == SHA256
+
+
+def test_reads_a_plain_survey_on_the_web(site: Site) -> None:
+    assert fetch_base_survey(site.serve("/abalone.csv", DATA)).name == "abalone.csv"
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_another_file_than_the_checksum_says_is_refused(site: Site, *, fallback: bool) -> None:
+    uri = site.serve("/abalone.data", DATA + b"\n")
+    with pytest.raises(StorageError, match=f"its SHA-256 is .*, not the {SHA256} that was exp"):
+        fetch_base_survey(uri, sha256=SHA256, fallback=fallback)
+
+
+def test_an_archive_without_or_with_several_surveys_is_refused_with_its_names(site: Site) -> None:
+    for archive, names in (
+        (zipped(readme_txt=b""), "readme.txt"),
+        (zipped(a_data=DATA, b_csv=DATA), "a.data, b.csv"),
+    ):
+        with pytest.raises(SurveyError, match=rf"expected one \.data or \.csv file.*{names}"):
+            fetch_base_survey(site.serve("/abalone.zip", archive))
+
+
+def damaged_archives() -> dict[str, bytes]:
+    whole = zipped(abalone_data=DATA * 50)
+    start = whole.index(b"abalone.data") + len(b"abalone.data")
+    return {
+        "cut": whole[: len(whole) // 2],
+        "nothing but magic": whole[:4],
+        "garbled": whole[:start] + b"\xff" * 8 + whole[start + 8 :],
+        "encrypted": _with_flag(whole, 0x1),
+    }
+
+
+def _with_flag(archive: bytes, flag: int) -> bytes:
+    """Set a general purpose flag in the local header and in the central directory."""
+    data = bytearray(archive)
+    for magic, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(magic) + offset] |= flag
+    return bytes(data)
+
+
+@pytest.mark.parametrize("damage", list(damaged_archives()))
+def test_a_damaged_archive_is_one_clear_error(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "abalone.zip").write_bytes(damaged_archives()[damage])
+    with pytest.raises(SurveyError, match=r"abalone\.zip: a damaged ZIP archive"):
+        fetch_base_survey(str(tmp_path / "abalone.zip"))
+
+
+def test_an_archive_that_would_unpack_to_too_much_is_not_unpacked(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base_survey, "MAX_FILE_BYTES", 10_000)
+    uri = site.serve("/bomb.zip", zipped(abalone_data=b"0" * 10_001))
+    with pytest.raises(SurveyError, match=r"abalone\.data is too large for a survey"):
+        fetch_base_survey(uri)
+
+
+def test_an_answer_that_is_too_long_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_survey, "MAX_FILE_BYTES", 100)
+    uri = site.serve("/abalone.data", b"0" * 101)
+    with pytest.raises(StorageError, match="more than the 100 bytes"):
+        fetch_base_survey(uri, fallback=True)
+
+
+def test_without_a_fallback_a_refusal_of_the_network_is_one_clear_error(site: Site) -> None:
+    with pytest.raises(NetworkRefusedError, match=r"/gone: the network refused \(HTTPError\)"):
+        fetch_base_survey(f"{site.url}/gone")
+
+
+def test_with_a_fallback_the_bundled_survey_is_used_and_the_note_says_so(site: Site) -> None:
+    survey = fetch_base_survey(f"{site.url}/gone", sha256=SHA256, fallback=True)
+    assert survey.data == bundled().read_bytes()
+    assert survey.source == str(bundled())
+    assert survey.sha256 == hashlib.sha256(survey.data).hexdigest()
+    assert f"{site.url}/gone: the network refused" in survey.note
+    assert "bundled simulated base survey" in survey.note
+
+
+def test_a_server_that_is_not_there_is_a_refusal_of_the_network() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        port = server.server_port
+    assert fetch_base_survey(f"http://127.0.0.1:{port}/abalone.data", fallback=True).note
+
+
+def test_an_answer_that_ends_too_early_is_refused() -> None:
+    # The HTTP library's own error for this once escaped, fallback or not.
+    class Cutting(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str(2 * len(DATA)))
+            self.end_headers()
+            self.wfile.write(DATA)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cutting) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            with pytest.raises(NetworkRefusedError, match="the network refused"):
+                fetch_base_survey(f"http://127.0.0.1:{server.server_port}/abalone.data")
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import hashlib
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.errors import StorageError
+from abalone_assets.ingest import days
+from abalone_assets.ingest.days import parse_day, parse_days
+from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA
+from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
+from abalone_assets.ingest.manifest import day_digest
+from abalone_assets.sample_data import surveys
+from abalone_assets_tests.platform import survey_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MONDAY, TUESDAY, WEDNESDAY = "2025-03-03", "2025-03-04", "2025-03-05"
+FIRST, SECOND, THIRD = (f"abalone.20250303{hour}0000" for hour in (10, 11, 12))
+BAD_ROW = b"M,0.455,0.365,0,0.514,0.2245,0.101,0.15,15\n"
+
+
+@pytest.fixture
+def zone(tmp_path: Path) -> FolderLandingZone:
+    return FolderLandingZone(tmp_path)
+
+
+def test_every_record_of_a_day_is_a_row_or_quarantined(zone: FolderLandingZone) -> None:
+    zone.land(FIRST, survey_rows(5) + BAD_ROW)
+    zone.land(SECOND, survey_rows(7, seed=1) + BAD_ROW * 2)
+    parsed = parse_days(zone, [MONDAY]).days[MONDAY]
+    assert (len(parsed.rows), len(parsed.quarantined)) == (12, 3)
+    assert (parsed.entry.rows, parsed.entry.quarantined) == (12, 3)
+    assert [(file.rows, file.quarantined) for file in parsed.entry.files] == [(5, 1), (7, 2)]
+
+
+def test_every_record_of_the_bundled_surveys_is_a_row_or_quarantined(
+    zone: FolderLandingZone,
+) -> None:
+    records: dict[str, int] = {}
+    for survey in surveys():
+        data = survey.read_bytes()
+        zone.land(survey.name, data)
+        digits = survey.name.removeprefix("abalone.")
+        day = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
+        lines = [line for line in data.splitlines() if line.strip()]
+        records[day] = records.get(day, 0) + len(lines) - lines[0].lower().startswith(b"sex")
+    assert len(records) > 1
+    for day, count in records.items():
+        parsed = parse_days(zone, [day]).days[day]
+        assert len(parsed.rows) + len(parsed.quarantined) == count
+
+
+def test_rows_keep_the_order_of_the_files_and_say_where_they_were_written(
+    zone: FolderLandingZone,
+) -> None:
+    zone.land(SECOND, survey_rows(1))
+    zone.land(FIRST, b"\n" + survey_rows(1) + BAD_ROW + survey_rows(1, seed=1))
+    parsed = parse_days(zone, [MONDAY]).days[MONDAY]
+    assert parsed.rows.select("source_file", "line").rows() == [(FIRST, 2), (FIRST, 4), (SECOND, 1)]
+    assert parsed.rows.schema == SURVEY_SCHEMA
+    assert parsed.quarantined.select("source_file", "line", "column", "raw").rows() == [
+        (FIRST, 3, "height", BAD_ROW.decode().rstrip())
+    ]
+
+
+def test_a_day_without_files_has_empty_frames_of_the_same_schema(zone: FolderLandingZone) -> None:
+    parsed = parse_days(zone, [MONDAY]).days[MONDAY]
+    assert (len(parsed.rows), len(parsed.quarantined)) == (0, 0)
+    assert (parsed.rows.schema, parsed.quarantined.schema) == (SURVEY_SCHEMA, QUARANTINE_SCHEMA)
+    assert parsed.entry.files == ()
+    assert parsed.entry.digest == day_digest([])
+
+
+def test_each_file_lands_in_its_own_day(zone: FolderLandingZone) -> None:
+    zone.land(FIRST, survey_rows(2))
+    zone.land("abalone.20250305000000", survey_rows(3))
+    zone.land("abalone.20250306000000", survey_rows(4))
+    zone.land("abalone.20250302235959", survey_rows(5))
+    parsed = parse_days(zone, [MONDAY, TUESDAY, WEDNESDAY])
+    assert {day: len(rows) for day, rows in parsed.rows.items()} == {
+        MONDAY: 2,
+        TUESDAY: 0,
+        WEDNESDAY: 3,
+    }
+    assert list(parsed.quarantined) == list(parsed.entries) == [MONDAY, TUESDAY, WEDNESDAY]
+    assert [file.name for file in parsed.files] == [FIRST, "abalone.20250305000000"]
+
+
+@pytest.mark.parametrize("junk", [b"\xff\xfe\x00", b"PK\x03\x04\x00", b"M;1;2\n" * 3])
+def test_a_file_that_is_no_survey_is_recorded_with_its_problem_and_blocks_nobody(
+    zone: FolderLandingZone, junk: bytes
+) -> None:
+    zone.land(FIRST, survey_rows(2))
+    zone.land(SECOND, junk)
+    zone.land(THIRD, survey_rows(3, seed=1))
+    parsed = parse_days(zone, [MONDAY]).days[MONDAY]
+    first, refused, third = parsed.entry.files
+    assert len(parsed.rows) == 5
+    assert (refused.rows, refused.quarantined, refused.size) == (0, 0, len(junk))
+    assert refused.problem
+    assert refused.sha256 == hashlib.sha256(junk).hexdigest()
+    assert first.problem is third.problem is None
+
+
+def test_a_file_that_is_too_large_is_recorded_and_never_read(
+    zone: FolderLandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(days, "MAX_FILE_BYTES", 1000)
+    zone.land(FIRST, b"x" * 1001)
+    zone.land(SECOND, survey_rows(2))
+    (zone.folder / FIRST).chmod(0)
+    read: list[str] = []
+
+    class Watched(FolderLandingZone):
+        def read(self, name: str) -> bytes:
+            read.append(name)
+            return super().read(name)
+
+    parsed = parse_days(Watched(zone.folder), [MONDAY]).days[MONDAY]
+    refused, kept = parsed.entry.files
+    assert read == [SECOND]
+    assert refused.problem == "1001 bytes are more than the 1000 that a survey may have"
+    assert refused.sha256 == refused.e_tag
+    assert kept.rows == len(parsed.rows) == 2
+
+
+def test_a_file_deleted_between_listing_and_reading_raises(zone: FolderLandingZone) -> None:
+    zone.land(FIRST, survey_rows(1))
+    zone.land(SECOND, survey_rows(1))
+
+    class Vanishing(FolderLandingZone):
+        def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
+            yield from list(super().list_files(since))
+            (self.folder / SECOND).unlink(missing_ok=True)
+
+    with pytest.raises(StorageError, match=f"{SECOND}: cannot read this survey"):
+        parse_days(Vanishing(zone.folder), [MONDAY])
+
+
+def test_the_entry_describes_the_bytes_that_were_parsed_not_those_that_were_listed(
+    zone: FolderLandingZone,
+) -> None:
+    zone.land(FIRST, survey_rows(1))
+    listed = tuple(zone.list_files())
+    zone.land(FIRST, survey_rows(4))
+    parsed = parse_day(zone, listed)
+    (file,) = parsed.entry.files
+    assert (file.rows, file.size, len(parsed.rows)) == (4, len(survey_rows(4)), 4)
+    assert file.sha256 == hashlib.sha256(survey_rows(4)).hexdigest()
+    assert file.e_tag == listed[0].e_tag  # so that the next look sees a rewritten file
+
+
+def test_the_same_files_give_the_same_digest_others_another(zone: FolderLandingZone) -> None:
+    zone.land(FIRST, survey_rows(2))
+    before = parse_days(zone, [MONDAY]).entries[MONDAY]
+    zone.land(FIRST, survey_rows(2))
+    assert parse_days(zone, [MONDAY]).entries[MONDAY].digest == before.digest
+    zone.land(SECOND, survey_rows(2))
+    assert parse_days(zone, [MONDAY]).entries[MONDAY].digest != before.digest
+
+
+def test_reports_its_progress_every_hundred_days(zone: FolderLandingZone) -> None:
+    told: list[str] = []
+    parse_days(
+        zone, [date.fromordinal(738_000 + number).isoformat() for number in range(250)], told.append
+    )
+    assert [line.split(" survey")[0] for line in told] == [
+        "parsed 100 of 250",
+        "parsed 200 of 250",
+    ]

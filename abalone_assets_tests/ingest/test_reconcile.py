@@ -1,0 +1,314 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from abalone_assets.ingest import reconcile
+from abalone_assets.ingest.landing_zone import LandedFile, Landing
+from abalone_assets.ingest.manifest import IngestedDay, IngestedFile, Manifest, day_digest
+from abalone_assets.ingest.reconcile import DayRange, Due, find_due, plan_ranges
+from abalone_assets.survey import MAX_FILE_BYTES
+
+DAY, NEXT, OLD = "2025-03-03", "2025-03-04", "2023-06-01"
+
+
+def name_of(day: str, second: int = 0) -> str:
+    return f"abalone.{day.replace('-', '')}1200{second:02}"
+
+
+FILE, TWIN = name_of(DAY), name_of(DAY, 1)
+
+
+@dataclass
+class World:
+    """A landing zone in memory, and a lake that ingests what is due.
+
+    Attributes:
+        files: Bytes of each landed file; writing counts up its token.
+        reads: Names of the files that were read to compare them.
+    """
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    tokens: dict[str, int] = field(default_factory=dict)
+    manifest: Manifest = field(default_factory=Manifest)
+    reads: list[str] = field(default_factory=list)
+
+    def write(self, name: str, data: bytes) -> None:
+        self.files[name] = data
+        self.tokens[name] = self.tokens.get(name, 0) + 1
+
+    def landed(self, name: str) -> LandedFile:
+        return LandedFile(name, len(self.files[name]), f"token {self.tokens[name]}")
+
+    def landing(self) -> Landing:
+        days: dict[str, tuple[LandedFile, ...]] = {}
+        for name in sorted(self.files):
+            digits = name.removeprefix("abalone.")
+            day = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
+            days[day] = (*days.get(day, ()), self.landed(name))
+        return Landing(days, ())
+
+    def read(self, name: str) -> bytes:
+        self.reads.append(name)
+        return self.files[name]
+
+    def look(self, before: Due | None = None, since: date | None = None) -> Due:
+        return find_due(
+            self.landing(),
+            self.manifest,
+            self.read,
+            identical=before.identical if before else None,
+            since=since,
+        )
+
+    def ingest(self, *days: str) -> None:
+        landing = self.landing()
+        entries = {}
+        for day in days:
+            files = [
+                IngestedFile(
+                    file.name,
+                    file.size,
+                    file.e_tag,
+                    hashlib.sha256(self.files[file.name]).hexdigest(),
+                    rows=1,
+                    quarantined=0,
+                )
+                for file in landing.days.get(day, ())
+            ]
+            entries[day] = IngestedDay(day_digest(files), tuple(files))
+        self.manifest = replace(self.manifest, days={**self.manifest.days, **entries})
+
+
+@pytest.fixture
+def world() -> World:
+    """A day of two files and one of one file, both ingested."""
+    world = World()
+    world.write(FILE, b"one")
+    world.write(TWIN, b"two")
+    world.write(name_of(NEXT), b"next")
+    world.ingest(DAY, NEXT)
+    return world
+
+
+def test_what_was_ingested_is_not_due_and_nothing_is_read(world: World) -> None:
+    assert world.look() == Due((), {}, 0)
+    assert world.reads == []
+
+
+def test_an_empty_landing_zone_and_an_empty_lake_agree() -> None:
+    assert World().look().days == ()
+
+
+def test_a_new_day_is_due(world: World) -> None:
+    world.write(name_of("2025-03-05"), b"x")
+    assert world.look().days == ("2025-03-05",)
+
+
+def test_a_late_file_makes_its_old_day_due(world: World) -> None:
+    world.write(name_of(OLD), b"late")
+    world.write(name_of(DAY, 2), b"late")
+    assert world.look().days == (OLD, DAY)
+
+
+def test_a_file_rewritten_with_another_size_is_due_without_being_read(world: World) -> None:
+    world.write(FILE, b"longer")
+    assert world.look().days == (DAY,)
+    assert world.reads == []
+
+
+def test_a_file_rewritten_with_other_bytes_of_the_same_size_is_due(world: World) -> None:
+    world.write(FILE, b"eno")
+    assert world.look().days == (DAY,)
+
+
+def test_an_identical_rewrite_is_read_once_and_never_again(world: World) -> None:
+    world.write(FILE, b"one")
+    first = world.look()
+    assert (first.days, world.reads) == ((), [FILE])
+    second = world.look(before=first)
+    third = world.look(before=second)
+    assert third == second == first
+    assert world.reads == [FILE]
+
+
+def test_a_second_rewrite_is_read_again(world: World) -> None:
+    world.write(FILE, b"one")
+    before = world.look()
+    world.write(FILE, b"eno")
+    assert world.look(before=before).days == (DAY,)
+
+
+def test_what_is_identical_is_forgotten_with_its_file(world: World) -> None:
+    world.write(FILE, b"one")
+    before = world.look()
+    del world.files[FILE]
+    assert world.look(before=before).identical == {}
+
+
+def test_a_lost_memory_costs_one_more_read_and_nothing_else(world: World) -> None:
+    world.write(FILE, b"one")
+    assert world.look() == world.look(before=Due((), {"other": "token"}))
+    assert world.reads == [FILE, FILE]
+
+
+def test_a_deleted_file_makes_its_day_due(world: World) -> None:
+    del world.files[TWIN]
+    assert world.look().days == (DAY,)
+
+
+def test_a_renamed_file_makes_its_day_due(world: World) -> None:
+    world.write(name_of(DAY, 9), world.files.pop(TWIN))
+    assert world.look().days == (DAY,)
+
+
+def test_a_day_whose_last_file_was_deleted_is_due_once(world: World) -> None:
+    del world.files[name_of(NEXT)]
+    assert world.look().days == (NEXT,)
+    world.ingest(NEXT)
+    assert world.look().days == ()
+
+
+def test_a_day_is_due_again_when_its_only_file_returns(world: World) -> None:
+    data = world.files.pop(name_of(NEXT))
+    world.ingest(NEXT)
+    world.write(name_of(NEXT), data)
+    assert world.look().days == (NEXT,)
+
+
+def test_a_revoked_day_is_due(world: World) -> None:
+    revoked = replace(world.manifest.days[DAY], digest="")
+    world.manifest = Manifest(None, {**world.manifest.days, DAY: revoked})
+    assert world.look().days == (DAY,)
+
+
+def test_a_revoked_day_without_any_file_left_is_due(world: World) -> None:
+    revoked = replace(world.manifest.days[NEXT], digest="")
+    world.manifest = Manifest(None, {**world.manifest.days, NEXT: revoked})
+    del world.files[name_of(NEXT)]
+    assert world.look().days == (NEXT,)
+
+
+def test_days_before_since_are_left_alone_deleted_files_included(world: World) -> None:
+    world.write(name_of(OLD), b"late")
+    del world.files[TWIN]
+    world.write(name_of(NEXT), b"changed")
+    assert world.look(since=date(2025, 3, 4)).days == (NEXT,)
+    assert world.look(since=date(2025, 3, 3)).days == (DAY, NEXT)
+
+
+def test_a_rewritten_file_too_large_to_be_read_is_due_without_being_read(world: World) -> None:
+    entry = IngestedFile(FILE, MAX_FILE_BYTES + 1, "token 1", "token 1", 0, 0, "too large")
+    manifest = Manifest(None, {DAY: IngestedDay("digest", (entry,))})
+    for token, days in (("token 1", ()), ("token 2", (DAY,))):
+        landing = Landing({DAY: (LandedFile(FILE, MAX_FILE_BYTES + 1, token),)}, ())
+        assert find_due(landing, manifest, world.read).days == days
+    assert world.reads == []
+
+
+def test_files_compared_at_one_look_are_limited_and_the_rest_follow(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "MAX_COMPARED_FILES", 2)
+    for name in list(world.files):
+        world.write(name, world.files[name])
+    first = world.look()
+    assert (first.days, first.undecided, len(world.reads)) == ((), 1, 2)
+    second = world.look(before=first)
+    assert (second.days, second.undecided, len(world.reads)) == ((), 0, 3)
+    assert set(second.identical) == set(world.files)
+
+
+def test_a_changed_file_beyond_the_limit_is_due_at_the_next_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconcile, "MAX_COMPARED_FILES", 2)
+    world.write(FILE, b"one")
+    world.write(TWIN, b"two")
+    world.write(name_of(NEXT), b"txen")
+    first = world.look()
+    assert first.days == ()
+    assert world.look(before=first).days == (NEXT,)
+
+
+# Ranges ---------------------------------------------------------------------------------------
+
+
+def ranges(*pairs: tuple[str, str]) -> tuple[DayRange, ...]:
+    return tuple(DayRange(first, last) for first, last in pairs)
+
+
+def test_no_days_need_no_range() -> None:
+    assert plan_ranges([], limit=5) == ()
+    assert plan_ranges([], alone={DAY}, limit=5) == ()
+
+
+def test_adjacent_days_are_one_range_in_whatever_order_they_come() -> None:
+    days = ["2025-03-05", DAY, NEXT, DAY]
+    assert plan_ranges(days, limit=5) == ranges((DAY, "2025-03-05"))
+
+
+def test_a_gap_of_a_month_is_bridged_a_longer_one_is_not() -> None:
+    assert plan_ranges(["2025-01-01", "2025-02-01"], limit=5) == ranges(
+        ("2025-01-01", "2025-02-01")
+    )
+    assert plan_ranges(["2025-01-01", "2025-02-02"], limit=5) == ranges(
+        ("2025-01-01", "2025-01-01"), ("2025-02-02", "2025-02-02")
+    )
+
+
+def test_a_day_that_failed_before_is_alone_and_is_not_bridged_over() -> None:
+    planned = plan_ranges([DAY, NEXT, "2025-03-05"], alone={NEXT}, limit=5)
+    assert planned == ranges((DAY, DAY), ("2025-03-05", "2025-03-05"), (NEXT, NEXT))
+
+
+def test_a_day_that_failed_is_not_bridged_over_even_while_it_waits() -> None:
+    assert plan_ranges([DAY, "2025-03-05"], alone={NEXT}, limit=5) == ranges(
+        (DAY, DAY), ("2025-03-05", "2025-03-05")
+    )
+
+
+def test_days_that_failed_come_last_so_that_they_hold_up_no_other() -> None:
+    planned = plan_ranges([OLD, DAY], alone={OLD}, limit=1)
+    assert planned == ranges((DAY, DAY))
+
+
+def test_the_oldest_ranges_come_first_up_to_the_limit() -> None:
+    days = ["2023-01-01", "2023-06-01", "2024-01-01"]
+    assert plan_ranges(days, limit=2) == ranges(
+        ("2023-01-01", "2023-01-01"), ("2023-06-01", "2023-06-01")
+    )
+
+
+def test_ten_years_of_days_are_one_range() -> None:
+    first = date(2015, 1, 1)
+    days = [(first + timedelta(days=number)).isoformat() for number in range(3650)]
+    assert plan_ranges(days, limit=5) == ranges((days[0], days[-1]))
+
+
+some_days = st.sets(st.dates(date(2023, 1, 1), date(2023, 12, 31)).map(date.isoformat), max_size=30)
+
+
+@settings(max_examples=100, deadline=None)
+@given(days=some_days, others=some_days, data=st.data())
+def test_every_due_day_is_in_exactly_one_range_and_a_failed_one_has_its_own(
+    days: set[str], others: set[str], data: st.DataObject
+) -> None:
+    failed = {day for day in sorted(days) if data.draw(st.booleans())}
+    planned = plan_ranges(days, alone=failed | others, limit=10_000)
+    alone = (failed | others) & days
+    for day in days:
+        covering = [planned_range for planned_range in planned if day in planned_range]
+        assert len(covering) == 1
+        if day in alone:
+            assert covering == [DayRange(day, day)]
+    for planned_range in planned:
+        assert {planned_range.first, planned_range.last} <= days
+        if planned_range.first != planned_range.last:
+            assert not any(day in planned_range for day in failed | others)
+    assert plan_ranges(days, alone=failed | others, limit=2) == planned[:2]
