@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import AbaloneError
+from abalone_assets.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 CONFIG_NAME: Final = "dagster.yaml"
 LOCK_NAME: Final = "driver.lock"
+PROCESS_TAG: Final = "abalone/pid"
+"""Tag of a run that a process executes by itself, without Dagster's launcher: the process's id."""
+
 _REVISION: Final = re.compile(rb"\A# abalone-assets local instance, revision ([0-9]+)\n")
 
 
@@ -69,12 +73,25 @@ def child_environment(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def home_environment(settings: Settings) -> Iterator[None]:
-    """Make this process work on the home and its Dagster instance, for a while."""
+def home_environment(home: Path | None = None) -> Iterator[Settings]:
+    """Make this process work on a home and its Dagster instance, for a while.
+
+    Args:
+        home: The folder; None is the one that the environment says.
+
+    Yields:
+        The settings in force.
+
+    Raises:
+        SettingsError: The environment is malformed.
+    """
     before = dict(os.environ)
-    os.environ.update(child_environment(settings))
+    if home is not None:
+        os.environ["ABALONE_HOME"] = str(home.expanduser().resolve())
     try:
-        yield
+        settings = load_settings()
+        os.environ.update(child_environment(settings))
+        yield settings
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -101,20 +118,62 @@ def driver_lock(settings: Settings) -> Iterator[bool]:
         lock.release()
 
 
-def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:
-    """End the runs whose process died with whoever drove the home before; say which.
+def open_instance_for_demo(settings: Settings) -> dg.DagsterInstance:
+    """The home's instance, without capturing what steps print.
 
-    Whoever holds the driver lock knows that nothing else executes runs here. Without this, a run
-    that a killed process left behind counts as in flight and holds the sensors back.
+    The capture starts two processes for each step, takes this process's output away meanwhile, and
+    has nothing to record here: the events of the runs say it all.
+    """
+    import dagster as dg
+    from dagster._core.instance.ref import InstanceRef
+
+    no_capture = {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+    return dg.DagsterInstance.from_ref(
+        InstanceRef.from_dir(str(settings.dagster_home), overrides={"compute_logs": no_capture})
+    )
+
+
+def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:
+    """End the runs whose processes died before they did; say which.
+
+    A run that a killed process left behind counts as in flight and would hold the sensors back.
+    Dagster's local launcher cannot tell that a worker died, so its run monitoring does not.
     """
     import dagster as dg
 
     status = dg.DagsterRunStatus
     begun = [status.NOT_STARTED, status.STARTING, status.STARTED, status.CANCELING]
-    orphans = instance.get_runs(dg.RunsFilter(statuses=begun))
+    orphans = [
+        run for run in instance.get_runs(dg.RunsFilter(statuses=begun)) if _died(instance, run)
+    ]
     for run in orphans:
         instance.report_run_failed(run, "The process of this run ended before the run did.")
     return [run.run_id for run in orphans]
+
+
+def _died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether the run says its processes' ids, and none of them lives."""
+    import dagster as dg
+
+    pids = {int(run.tags[PROCESS_TAG])} if PROCESS_TAG in run.tags else set()
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        if entry.dagster_event is not None:
+            pid = entry.dagster_event.engine_event_data.metadata.get("pid")
+            pids |= {int(str(pid.value))} if pid else set()
+    return bool(pids) and not any(map(_lives, pids))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it lives, and is somebody else's
+        return True
+    return True
 
 
 def _packaged(name: str) -> Path:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import dagster as dg
 
 from abalone_assets.errors import AbaloneError
+from abalone_assets.instance import PROCESS_TAG
 from abalone_assets.runs import INGEST_JOB, RELEASE_JOB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SENSOR_JOBS: Final = {"survey_sensor": INGEST_JOB, "release_sensor": RELEASE_JOB}
+INTERRUPTION: Final = "DagsterExecutionInterruptedError"
 QUIET_LOGGERS: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -33,7 +37,7 @@ class LocalPlatform:
     Attributes:
         definitions: The platform's definitions.
         instance: Where runs and events are recorded.
-        watch: Told each event of each run as it happens.
+        watch: Told each event of each run as it happens, with the request of the run.
         quiet: Keep Dagster's console log of the runs from the terminal; the instance has it all.
         cursors: Each sensor's cursor after its last tick.
         reasons: Why each sensor asked for nothing at its last tick, if it did not.
@@ -41,7 +45,7 @@ class LocalPlatform:
 
     definitions: dg.Definitions
     instance: dg.DagsterInstance
-    watch: Callable[[dg.EventLogEntry], None] | None = None
+    watch: Callable[[dg.RunRequest, dg.EventLogEntry], None] | None = None
     quiet: bool = False
     cursors: dict[str, str | None] = field(default_factory=dict)
     reasons: dict[str, str | None] = field(default_factory=dict)
@@ -70,15 +74,24 @@ class LocalPlatform:
         """Execute what a sensor asked for, here."""
         run_id = str(uuid4())
         if self.watch is not None:
-            self.instance.add_event_listener(run_id, self.watch)
-        return self.definitions.resolve_job_def(job).execute_in_process(
-            instance=self.instance,
-            run_config=QUIET_LOGGERS if self.quiet else None,
-            tags=dict(request.tags),
-            asset_selection=list(request.asset_selection) if request.asset_selection else None,
-            raise_on_error=raise_on_error,
-            run_id=run_id,
-        )
+            self.instance.add_event_listener(run_id, partial(self.watch, request))
+        try:
+            return self.definitions.resolve_job_def(job).execute_in_process(
+                instance=self.instance,
+                run_config=QUIET_LOGGERS if self.quiet else None,
+                tags={**request.tags, PROCESS_TAG: str(os.getpid())},
+                asset_selection=list(request.asset_selection) if request.asset_selection else None,
+                raise_on_error=raise_on_error,
+                run_id=run_id,
+            )
+        finally:
+            self._end(run_id)
+
+    def _end(self, run_id: str) -> None:
+        """Record the end of a run that Ctrl-C ended between its steps, where Dagster does not."""
+        run = self.instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            self.instance.report_run_canceled(run, "The run was interrupted.")
 
     def settle(self, *, rounds: int = 10) -> dict[str, int]:
         """Tick both sensors and run what they ask for, until neither asks for anything.
@@ -88,6 +101,7 @@ class LocalPlatform:
 
         Raises:
             RunFailedError: A run failed.
+            KeyboardInterrupt: Ctrl-C ended a run; its record says so.
             UnsettledError: They still ask for runs after all rounds.
         """
         runs = dict.fromkeys(SENSOR_JOBS.values(), 0)
@@ -115,6 +129,8 @@ def _check_succeeded(result: dg.ExecuteInProcessResult) -> None:
         return
     run = result.dagster_run
     failures = [event for event in result.all_events if event.is_step_failure]
+    if any(_was_interrupted(failure) for failure in failures):
+        raise KeyboardInterrupt
     what = f"{failures[0].step_key}: {_cause(failures[0])}" if failures else "no step failed"
     raise RunFailedError(
         f"a run of {run.job_name} failed at {what}. All of its events are in the UI: start it with"
@@ -122,9 +138,15 @@ def _check_succeeded(result: dg.ExecuteInProcessResult) -> None:
     )
 
 
+def _was_interrupted(failure: dg.DagsterEvent) -> bool:
+    """Whether Ctrl-C ended the step: Dagster records that as its failure and goes on."""
+    error = failure.step_failure_data.error
+    return error is not None and error.cls_name == INTERRUPTION
+
+
 def _cause(failure: dg.DagsterEvent) -> str:
-    """The innermost error of a failed step, in one line."""
-    error: Any = failure.step_failure_data.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return " ".join(error.message.split()) if error is not None else "the reason is not recorded"
+    """The error that the step raised, in one line; Dagster wraps it into its own."""
+    error = failure.step_failure_data.error
+    if error is None:
+        return "the reason is not recorded"
+    return " ".join((error.cause or error).message.split())

@@ -125,15 +125,17 @@ def files_table(files: Sequence[IngestedFile]) -> dg.TableMetadataValue:
     return records_table(records, ["file", "bytes", "rows", "quarantined", "problem"])
 
 
-def plot(png: bytes, title: str) -> dg.MarkdownMetadataValue:
-    """A plot that the UI draws in place."""
-    return dg.MetadataValue.md(
-        f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
+def plots_page(plots: Mapping[str, bytes]) -> dg.MarkdownMetadataValue:
+    """Plots, PNG by name, as one page that the UI draws."""
+    images = (
+        f"![{name.replace('_', ' ')}](data:image/png;base64,{base64.b64encode(png).decode()})"
+        for name, png in plots.items()
     )
+    return dg.MetadataValue.md("\n\n".join(images))
 
 
 def scanned_preview(uri: str) -> dg.TableMetadataValue:
     """The first rows of a Parquet file."""
     import polars as pl
 
-    return preview(pl.scan_parquet(uri).head(PREVIEW_ROWS).collect())
+    return preview(pl.scan_parquet(uri, glob=False).head(PREVIEW_ROWS).collect())

@@ -41,7 +41,7 @@ class FailedAttempts:
 
     def retry_at(self, first_wait: timedelta) -> datetime:
         """The time of the next attempt: the wait doubles with each failure, up to an hour."""
-        doubled = first_wait * (1 << min(self.count - 1, 20))
+        doubled = min(first_wait, MAX_BACK_OFF) * (1 << min(self.count - 1, 20))
         return self.last + min(doubled, MAX_BACK_OFF)
 
 

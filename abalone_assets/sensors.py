@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abalone_assets.ingest.landing_zone import Landing, LandingZone, StrayFile
+    from abalone_assets.ingest.manifest import Manifest
     from abalone_assets.lake import Lake
     from abalone_assets.settings import Settings
 
@@ -141,28 +142,41 @@ def release_tick(
         lake: Where they are ingested.
         settings: For the days and the waits.
         released: Everything that a release makes, the base survey included.
-
-    Raises:
-        ValueError: The context has no repository to select from.
     """
     manifest = lake.manifest()
     cursor = _release_cursor(context.cursor)
     if cursor.digest != manifest.digest:
         cursor = ReleaseCursor(manifest.digest, time.time())
     reason = _reason_to_wait(context.instance, zone, lake, settings, cursor)
-    if context.repository_def is None:
-        raise ValueError("a tick needs the repository whose assets it releases")
-    if manifest.raw:
-        released -= dg.AssetSelection.assets("raw_abalone")
-    selected = released.resolve(context.repository_def.asset_graph)
-    request = dg.RunRequest(
-        asset_selection=sorted(selected), tags={DIGEST_TAG: manifest.digest[:12]}
-    )
+    request = release_request(context, manifest, released)
     return dg.SensorResult(
         run_requests=[] if reason else [request],
         skip_reason=reason,
         cursor=json.dumps(asdict(cursor)),
     )
+
+
+def release_request(
+    context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext,
+    manifest: Manifest,
+    released: dg.AssetSelection,
+) -> dg.RunRequest:
+    """A release of what the lake holds; the base survey is fetched only when it lacks it.
+
+    Args:
+        context: Of the tick.
+        manifest: What the lake holds.
+        released: Everything that a release makes, the base survey included.
+
+    Raises:
+        ValueError: The context has no repository to select from.
+    """
+    if context.repository_def is None:
+        raise ValueError("a tick needs the repository whose assets it releases")
+    if manifest.raw:
+        released -= dg.AssetSelection.assets("raw_abalone")
+    selected = released.resolve(context.repository_def.asset_graph)
+    return dg.RunRequest(asset_selection=sorted(selected), tags={DIGEST_TAG: manifest.digest[:12]})
 
 
 def _reason_to_wait(

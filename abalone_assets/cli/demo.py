@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import dagster as dg
+    from rich.console import Console
 
     from abalone_assets.cli.demo_report import DemoReport
     from abalone_assets.serving.client import EndpointClient
     from abalone_assets.settings import Settings
 
 FOLLOW_SECONDS: Final = 180.0
+PATIENCE_SECONDS: Final = 40.0
+"""How long to wait for the sensors while they back off after runs that failed or were cut short."""
+
 LOOK_SECONDS: Final = 0.5
 
 
@@ -39,13 +44,11 @@ def demo(home: Path | None, *, as_json: bool) -> None:
     """
     from abalone_assets.cli.processes import interrupted_by_signals
     from abalone_assets.instance import home_environment, prepare_instance
-    from abalone_assets.settings import load_settings
 
-    settings = _local(load_settings(), home)
-    prepare_instance(settings)
-    with interrupted_by_signals(), home_environment(settings):
-        show = _Progress(quiet=as_json)
-        report = _demonstrate(settings, show)
+    with interrupted_by_signals(), home_environment(home) as settings:
+        _refuse_other_profiles(settings)
+        prepare_instance(settings)
+        report = _demonstrate(settings, _Progress(console(stderr=as_json)))
     if as_json:
         print_json(report.to_document())
         return
@@ -56,48 +59,56 @@ def demo(home: Path | None, *, as_json: bool) -> None:
     out.print("Next: `abalone status`, or `abalone dev` (`make dev`): UI, sensors and endpoint.")
 
 
-def _local(settings: Settings, home: Path | None) -> Settings:
-    """The settings for this home.
-
-    Raises:
-        SettingsError: They are of another profile than the local one.
-    """
-    import os
-
+def _refuse_other_profiles(settings: Settings) -> None:
     from abalone_assets.errors import SettingsError
-    from abalone_assets.settings import load_settings
 
-    if home is not None:
-        os.environ["ABALONE_HOME"] = str(home.expanduser().resolve())
-        settings = load_settings()
     if settings.profile != "local":
-        raise SettingsError("the demo lands simulated surveys: unset ABALONE_PROFILE to run it")
-    return settings
+        raise SettingsError(
+            "the demo would land simulated surveys for everybody: unset ABALONE_PROFILE to run it"
+        )
 
 
 class _Progress:
     """Says each step as it ends, with the seconds that it took."""
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._out = console(stderr=True) if quiet else console()
+    def __init__(self, out: Console) -> None:
+        self._out = out
         self._started = time.monotonic()
+        self._waited = False
 
     def say(self, text: str, *, mark: str = "✓", style: str = "green") -> None:
         seconds = time.monotonic() - self._started
-        self._out.print(f"[{style}]{mark}[/{style}] [dim]{seconds:5.1f} s[/dim]  ", end="")
+        self._out.print(f"[{style}]{mark}[/] [dim]{seconds:5.1f} s[/]  ", end="")
         self._out.print(text, markup=False)
 
-    def step(self, entry: dg.EventLogEntry) -> None:
+    def once(self, text: str) -> None:
+        """Say why nothing happens, the first time only."""
+        if not self._waited:
+            self._waited = True
+            self.say(text, mark="…", style="yellow")
+
+    def step(self, request: dg.RunRequest, entry: dg.EventLogEntry) -> None:
         """Say the steps of a run that succeeded, failed or were skipped."""
         event = entry.dagster_event
         if event is None or event.step_key is None:
             return
+        step = " ".join([*_days(request), event.step_key])
         if event.is_step_success:
-            self.say(f"{entry.job_name}: {event.step_key}")
+            self.say(f"{entry.job_name}: {step}")
         elif event.is_step_failure:
-            self.say(f"{entry.job_name}: {event.step_key} failed", mark="✗", style="red")
+            self.say(f"{entry.job_name}: {step} failed", mark="✗", style="red")
         elif event.is_step_skipped:
-            self.say(f"{entry.job_name}: {event.step_key} skipped", mark="-", style="yellow")
+            self.say(f"{entry.job_name}: {step} skipped", mark="-", style="yellow")
+
+
+def _days(request: dg.RunRequest) -> list[str]:
+    """The survey days of a request, in words; none for a release."""
+    from abalone_assets.runs import RANGE_END_TAG, RANGE_START_TAG
+
+    if RANGE_START_TAG not in request.tags:
+        return []
+    first, last = request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]
+    return [first if first == last else f"{first} to {last}"]
 
 
 def _demonstrate(settings: Settings, show: _Progress) -> DemoReport:
@@ -146,21 +157,28 @@ def _land(settings: Settings, show: _Progress) -> int:
 
 
 def _drive(settings: Settings, show: _Progress) -> dict[str, int]:
-    """Evaluate the sensors here and execute what they ask for."""
-    import dagster as dg
+    """Evaluate the sensors here and execute what they ask for.
 
+    Raises:
+        UnsettledError: They have more to do but wait, after failed runs, for too long.
+    """
     from abalone_assets.definitions import defs
-    from abalone_assets.instance import fail_orphaned_runs
+    from abalone_assets.instance import fail_orphaned_runs, open_instance_for_demo
     from abalone_assets.local_run import LocalPlatform, UnsettledError
 
-    with dg.DagsterInstance.get() as instance:
+    with open_instance_for_demo(settings) as instance:
         fail_orphaned_runs(instance)
         platform = LocalPlatform(defs(), instance, watch=show.step, quiet=True)
-        runs = platform.settle()
-        if not _settled(settings):
+        runs = Counter(platform.settle())
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not _settled(settings):
             reasons = "; ".join(reason for reason in platform.reasons.values() if reason)
-            raise UnsettledError(f"the sensors have more to do, but not now: {reasons}")
-    return runs
+            if time.monotonic() > deadline:
+                raise UnsettledError(f"the sensors have more to do, but not now: {reasons}")
+            show.once(f"the sensors wait: {reasons}")
+            time.sleep(LOOK_SECONDS)
+            runs.update(platform.settle())
+    return dict(runs)
 
 
 def _follow(settings: Settings, show: _Progress) -> dict[str, int]:
@@ -201,5 +219,6 @@ def _base_survey_note() -> str:
 
     with dg.DagsterInstance.get() as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey("raw_abalone"))
-    metadata: Any = event.asset_materialization.metadata if event else {}
-    return str(metadata["note"].value) if "note" in metadata else ""
+    materialization = event.asset_materialization if event else None
+    note = materialization.metadata.get("note") if materialization else None
+    return str(note.value) if note else ""

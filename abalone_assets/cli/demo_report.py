@@ -89,24 +89,19 @@ class DemoReport:
         """The report as names and values, for people."""
         surveys, merged = self.surveys, self.merged
         champion = self.rmse["champion"]
+        champion_rmse = "none yet" if champion is None else f"{champion:.3f}"
+        sizes = [f"{name.removesuffix('_split')} {merged[name]}" for name in PREPARED[1:]]
+        limit = f"the gate allows {self.rmse['limit']:g}"
         rows = [
             (
-                "Surveys",
-                f"{surveys['files']} files on {surveys['days']} days, {surveys['rows']} rows, "
-                f"{surveys['quarantined']} quarantined; base survey {surveys['base_rows']} rows, "
-                f"{surveys['base_quarantined']} quarantined",
+                "Base survey",
+                f"{surveys['base_rows']} rows, {surveys['base_quarantined']} quarantined",
             ),
+            ("Landed", f"{surveys['files']} files of {surveys['days']} survey days"),
+            ("Ingested", f"{surveys['rows']} rows, {surveys['quarantined']} quarantined"),
             ("Merged", f"{merged['merged_dataset']} rows, {merged['repeats']} repeats removed"),
-            (
-                "Splits",
-                f"train {merged['train_split']}, validation {merged['validation_split']}, "
-                f"test {merged['test_split']}",
-            ),
-            (
-                "RMSE",
-                f"{self.rmse['model']:.3f} rings; the gate allows {self.rmse['limit']:g}, champion "
-                + (f"{champion:.3f}" if champion is not None else "none yet"),
-            ),
+            ("Splits", ", ".join(sizes)),
+            ("RMSE", f"{self.rmse['model']:.3f} rings; {limit}, champion: {champion_rmse}"),
             ("Gate", self.decision),
             ("Live", f"version {self.version}" if self.version else "no version"),
             ("Question", self.question),
@@ -145,7 +140,7 @@ def _merged_counts(lake: Lake) -> dict[str, int]:
     import polars as pl
 
     rows = {
-        name: int(pl.scan_parquet(lake.uri(name)).select(pl.len()).collect().item())
+        name: int(pl.scan_parquet(lake.uri(name), glob=False).select(pl.len()).collect().item())
         for name in PREPARED
     }
     return {**rows, "repeats": lake.preparation().repeats}

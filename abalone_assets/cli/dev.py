@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -48,14 +49,19 @@ def dev(port: int, endpoint_port: int | None, log_level: str) -> None:
     """
     from abalone_assets.cli.processes import interrupted_by_signals
     from abalone_assets.cli.serve import refuse_second_server
-    from abalone_assets.instance import InstanceError, driver_lock, prepare_instance
-    from abalone_assets.settings import load_settings
+    from abalone_assets.instance import (
+        InstanceError,
+        driver_lock,
+        home_environment,
+        prepare_instance,
+    )
 
-    settings = load_settings()
-    endpoint_port = settings.endpoint_port if endpoint_port is None else endpoint_port
-    prepare_instance(settings)
-    with interrupted_by_signals(), driver_lock(settings) as alone:
-        if not alone:
+    with ExitStack() as stack:
+        stack.enter_context(interrupted_by_signals())
+        settings = stack.enter_context(home_environment())
+        endpoint_port = settings.endpoint_port if endpoint_port is None else endpoint_port
+        prepare_instance(settings)
+        if not stack.enter_context(driver_lock(settings)):
             raise InstanceError(
                 f"{settings.home} is driven by another `abalone dev` or `abalone demo`; stop that"
                 " one first, or set ABALONE_HOME to another folder"
@@ -78,7 +84,7 @@ def _run(settings: Settings, port: int, endpoint_port: int, log_level: str) -> N
     out.print("Starting the endpoint server and Dagster (Ctrl-C stops both) …")
     server = start_server(settings, endpoint_port)
     with stopped_on_exit(server):
-        _fail_orphaned_runs(settings)
+        _fail_orphaned_runs()
         dagster = _start_dagster(settings, port, log_level)
         with stopped_on_exit(dagster):
             client = wait_for_server(settings, server)
@@ -100,12 +106,12 @@ def _start_dagster(settings: Settings, port: int, log_level: str) -> Child:
     return Child("Dagster", arguments, child_environment(settings))
 
 
-def _fail_orphaned_runs(settings: Settings) -> None:
+def _fail_orphaned_runs() -> None:
     import dagster as dg
 
-    from abalone_assets.instance import fail_orphaned_runs, home_environment
+    from abalone_assets.instance import fail_orphaned_runs
 
-    with home_environment(settings), dg.DagsterInstance.get() as instance:
+    with dg.DagsterInstance.get() as instance:
         fail_orphaned_runs(instance)
 
 

@@ -9,6 +9,7 @@ import click
 
 from abalone_assets.cli.output import (
     console,
+    counted,
     example,
     json_option,
     print_json,
@@ -100,9 +101,7 @@ def _warn_of_quarantine(checked: Sequence[CheckedFile]) -> None:
     if not rows:
         return
     out = console(stderr=True)
-    out.print(
-        f"{len(rows)} rows break the survey contract and will be quarantined:", style="yellow"
-    )
+    out.print(f"To be quarantined: {counted(len(rows), 'row')}", style="yellow")
     for row in rows[:SHOWN_ROWS]:
         out.print(f"  {row.file}:{row.line} {row.rule}: {row.message}", markup=False)
     if len(rows) > SHOWN_ROWS:

@@ -50,6 +50,11 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
+def counted(number: int, noun: str) -> str:
+    """The number and its noun: 1 row, 2 rows."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def example(*commands: str) -> str:
     """The epilog of a command's help that shows how to call it."""
     heading = "Example:" if len(commands) == 1 else "Examples:"

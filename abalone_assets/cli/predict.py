@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final, TextIO
 
 import click
@@ -55,7 +56,7 @@ def _lines(values: Sequence[str], file: TextIO | None) -> list[str]:
     from abalone_assets.survey import validate_measurements
 
     if values == ("-",) and file is None:
-        file = click.get_text_stream("stdin")
+        file = sys.stdin
     elif values:
         if file is not None:
             raise click.UsageError("give either the values of one animal or --file, not both")

@@ -32,8 +32,9 @@ class ProcessError(AbaloneError):
 
 
 class Child:
-    """A process in a session of its own: Ctrl-C in the terminal does not reach it, its parent's
-    ``stop`` reaches it and everything that it started.
+    """A process in a session of its own.
+
+    Ctrl-C in the terminal does not reach it; ``kill`` reaches it and everything that it started.
 
     Args:
         name: What people call it.
@@ -54,7 +55,7 @@ class Child:
         self._log = log
         self._asked_to_stop = False
         with nullcontext() if log is None else log.open("wb") as output:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
                 [sys.executable, *arguments],
                 env=environment,
                 start_new_session=True,
@@ -85,26 +86,29 @@ class Child:
             self._asked_to_stop = True
             self._process.send_signal(signal.SIGINT)
 
-    def stop(self) -> None:
-        """Send it Ctrl-C, wait until it has ended, and kill what it left behind."""
-        self.ask_to_stop()
+    def wait(self) -> None:
+        """Wait until it has ended, for as long as a clean end may take."""
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)
+
+    def kill(self) -> None:
+        """Kill it and whatever it left behind."""
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
 
 
 @contextmanager
-def stopped_on_exit(*children: Child) -> Iterator[None]:
-    """Stop the children at the end, all at once."""
+def stopped_on_exit(child: Child) -> Iterator[None]:
+    """Stop the child at the end, cleanly; a second Ctrl-C while it ends kills it."""
     try:
         yield
     finally:
-        for child in children:
+        try:
             child.ask_to_stop()
-        for child in children:
-            child.stop()
+            child.wait()
+        finally:
+            child.kill()
 
 
 def start_server(settings: Settings, port: int) -> Child:

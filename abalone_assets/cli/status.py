@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from abalone_assets.cli.output import console, example, facts, json_option, print_json, table
+from abalone_assets.cli.output import (
+    console,
+    counted,
+    example,
+    facts,
+    json_option,
+    print_json,
+    table,
+)
 
 if TYPE_CHECKING:
     from abalone_assets.cli.status_report import Live, Quarantine, StatusReport
@@ -34,10 +42,13 @@ def status(*, as_json: bool) -> None:
 
 def _facts(report: StatusReport) -> list[tuple[str, str]]:
     totals = report.totals
-    base = (
-        f"{totals.base_rows} rows, {totals.base_quarantined} quarantined, from {totals.base_survey}"
-        if totals.base_survey
-        else "not ingested yet"
+    base = "not ingested yet"
+    if totals.base_survey:
+        rows = f"{counted(totals.base_rows, 'row')}, {totals.base_quarantined} quarantined"
+        base = f"{rows}, from {totals.base_survey}"
+    surveys = (
+        f"{counted(totals.files, 'file')} on {counted(totals.days, 'day')}: "
+        f"{counted(totals.rows, 'row')}, {totals.quarantined} quarantined"
     )
     return [
         ("Home", f"{report.home} (profile {report.profile})"),
@@ -45,11 +56,7 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
         ("Pending", _pending(report)),
         ("Last release", _release(report)),
         ("Base survey", base),
-        (
-            "Surveys",
-            f"{totals.files} files on {totals.days} days: {totals.rows} rows, "
-            f"{totals.quarantined} quarantined",
-        ),
+        ("Surveys", surveys),
     ]
 
 
@@ -72,7 +79,7 @@ def _pending(report: StatusReport) -> str:
     if report.due_days:
         more = "" if len(report.due_days) <= LISTED else ", …"
         listed = ", ".join(report.due_days[:LISTED]) + more
-        parts.append(f"{len(report.due_days)} survey days to ingest ({listed})")
+        parts.append(f"{counted(len(report.due_days), 'survey day')} to ingest ({listed})")
     if report.release_due:
         parts.append("a release of what was ingested")
     return "; ".join(parts) or "nothing"

@@ -93,7 +93,7 @@ class Quarantine:
         if not days:
             return cls({}, [])
         try:
-            rows = pl.scan_parquet([lake.uri("quarantined_rows", day) for day in days])
+            rows = pl.scan_parquet([lake.uri("quarantined_rows", day) for day in days], glob=False)
             counted = rows.group_by("rule").len().sort("len", "rule", descending=[True, False])
             newest = rows.tail(NEWEST_ROWS).select(
                 "source_file", "line", "column", "rule", "message"

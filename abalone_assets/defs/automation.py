@@ -10,7 +10,7 @@ import dagster as dg
 
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.runs import INGEST_JOB, RELEASE_JOB
-from abalone_assets.sensors import release_tick, survey_tick
+from abalone_assets.sensors import release_request, release_tick, survey_tick
 from abalone_assets.settings import load_settings
 
 _INTERVAL = load_settings().sensor_seconds
@@ -63,9 +63,12 @@ def release_sensor(
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )
-def nightly_release(lake: LakeResource) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def nightly_release(
+    context: dg.ScheduleEvaluationContext, lake: LakeResource
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Release at midnight, if anything was ingested since the last release."""
-    if lake.open().release_due():
-        yield dg.RunRequest()
+    opened = lake.open()
+    if opened.release_due():
+        yield release_request(context, opened.manifest(), _released)
     else:
         yield dg.SkipReason("nothing was ingested since the last release")

@@ -31,14 +31,14 @@ def prepare(request: PrepareRequest) -> PrepareReport:
     if not request.inputs:
         raise StorageError("nothing to prepare: the lake holds neither raw_abalone nor a survey")
     try:
-        inputs = pl.scan_parquet(list(request.inputs)).select(COLUMNS_READ)
+        inputs = pl.scan_parquet(list(request.inputs), glob=False).select(COLUMNS_READ)
         rows_in = _count(inputs)
         _write(merge([nw.from_native(inputs)]).to_native(), request.merged)
-        merged = pl.scan_parquet(request.merged)
+        merged = pl.scan_parquet(request.merged, glob=False)
         rows = {"merged_dataset": _count(merged)}
         for name, uri in request.splits.items():
             _write(split(nw.from_native(merged), name).to_native(), uri)
-            rows[name] = _count(pl.scan_parquet(uri))
+            rows[name] = _count(pl.scan_parquet(uri, glob=False))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StorageError(f"the preparation cannot read or write its data: {error}") from error
     schema = {name: str(dtype) for name, dtype in merged.collect_schema().items()}

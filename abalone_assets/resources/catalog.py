@@ -1,5 +1,6 @@
 """The catalog: every asset as a table that SQL can ask for by its name."""
 
+import re
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from abalone_assets.lake import Lake
 
 DATA_FILE: Final = "data.parquet"
+_GLOB_CHARACTER: Final = re.compile(r"([*?\[])")
 
 
 class Catalog(dg.ConfigurableResource[None], ABC):
@@ -46,12 +48,14 @@ class DuckDBCatalog(Catalog):
 
 def _views(lake: "Lake") -> dict[str, str]:
     """The glob of each asset's Parquet objects."""
+    folder = _GLOB_CHARACTER.sub(r"[\1]", lake.store.uri)
     views: dict[str, str] = {}
     for found in lake.store.list():
         *folders, name = found.key.split("/")
         if name == DATA_FILE:
             asset, *partitions = folders
-            views[asset] = lake.store.uri_of("/".join([asset, *("*" for _ in partitions), name]))
+            objects = "/".join([asset, *("*" for _ in partitions), name])
+            views[asset] = f"{folder}/{objects}"
     return views
 
 

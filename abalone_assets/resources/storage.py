@@ -43,10 +43,12 @@ class ParquetIOManager(dg.ConfigurableIOManager):
 
     lake: LakeResource
 
-    def handle_output(
-        self, context: dg.OutputContext, obj: pl.DataFrame | Mapping[str, pl.DataFrame]
-    ) -> None:
-        """Write each partition's frame, or the one frame of an unpartitioned asset."""
+    def handle_output(self, context: dg.OutputContext, obj: object) -> None:
+        """Write each partition's frame, or the one frame of an unpartitioned asset.
+
+        Raises:
+            StorageError: The frames are not those of the run's partitions, or no Polars frames.
+        """
         lake, asset = self.lake.open(), _asset_name(context)
         keys = context.asset_partition_keys if context.has_asset_partitions else [None]
         frames = obj if isinstance(obj, Mapping) else {keys[0]: obj}
@@ -56,6 +58,8 @@ class ParquetIOManager(dg.ConfigurableIOManager):
                 f"expected {sorted(map(str, keys))}"
             )
         for partition, frame in frames.items():
+            if not isinstance(frame, pl.DataFrame):
+                raise StorageError(f"{asset}: returned {type(frame)}, expected polars.DataFrame")
             lake.store.write(lake.key(asset, partition), to_parquet(frame))
         uri = lake.uri(asset, keys[0]) if len(keys) == 1 else lake.folder_uri(asset)
         context.add_output_metadata({"dagster/uri": dg.MetadataValue.path(uri)})
@@ -71,7 +75,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         lake, asset = self.lake.open(), _asset_name(context)
         keys = context.asset_partition_keys if context.has_asset_partitions else [None]
         frames = {
-            partition: pl.scan_parquet(lake.uri(asset, partition))
+            partition: pl.scan_parquet(lake.uri(asset, partition), glob=False)
             for partition in keys
             if lake.store.find(lake.key(asset, partition)) is not None
         }

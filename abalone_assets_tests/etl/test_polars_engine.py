@@ -88,6 +88,19 @@ def test_inputs_may_be_empty(tmp_path: Path) -> None:
     assert len(prepared.merged) == 3
 
 
+def test_the_lake_may_lie_in_a_folder_whose_name_looks_like_a_pattern(
+    tmp_path: Path, surveys: list[pl.DataFrame]
+) -> None:
+    # Polars took the brackets of such a path for a pattern, and found no file.
+    assert len(_rows_merged_in(tmp_path / "a [b] *?", surveys)) == 60
+
+
+def _rows_merged_in(folder: Path, surveys: list[pl.DataFrame]) -> pl.DataFrame:
+    request = request_for({"survey": surveys[0]}, str(folder))
+    prepare(request)
+    return pl.read_parquet(request.merged, glob=False)
+
+
 def test_nothing_to_prepare_is_one_clear_error() -> None:
     with pytest.raises(StorageError, match="nothing to prepare: the lake holds neither"):
         prepare(PrepareRequest((), "merged.parquet", {}))

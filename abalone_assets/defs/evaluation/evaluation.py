@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from abalone_assets.metadata import plot, records_table
+from abalone_assets.metadata import plots_page, records_table
 from abalone_assets.resources.ml_platform import EvaluationReport, EvaluationRequest, MLPlatform
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource
@@ -58,7 +58,7 @@ def _metadata(report: EvaluationReport) -> dict[str, Any]:
     if champion:
         shown["champion"] = f"version {champion['version']}"
         shown["champion_rmse"] = champion["rmse"]
-    shown |= {name: plot(png, name.replace("_", " ")) for name, png in report.plots.items()}
+    shown["plots"] = plots_page(report.plots)
     for name, by in {"by_sex": "sex", "by_age": "age_band"}.items():
         shown[name] = records_table(metrics["slices"][by], _SLICE_COLUMNS)
     return {name: value for name, value in shown.items() if value is not None} | {

@@ -58,7 +58,9 @@ def _rows_are_conserved(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
 
 
 def _written_rows(lake: Lake, asset: str, days: list[str]) -> int:
-    stored = pl.scan_parquet([lake.uri(asset, day) for day in days], hive_partitioning=False)
+    stored = pl.scan_parquet(
+        [lake.uri(asset, day) for day in days], glob=False, hive_partitioning=False
+    )
     return int(stored.select(pl.len()).collect().item())
 
 

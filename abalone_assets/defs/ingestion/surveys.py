@@ -47,7 +47,7 @@ landing_zone_spec = dg.AssetSpec(
     deps=[landing_zone_spec],
     internal_asset_deps={
         "new_surveys": {dg.AssetKey("landing_zone")},
-        "quarantined_rows": {dg.AssetKey("landing_zone"), dg.AssetKey("new_surveys")},
+        "quarantined_rows": {dg.AssetKey("new_surveys")},
     },
     check_specs=[
         dg.AssetCheckSpec(

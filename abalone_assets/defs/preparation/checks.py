@@ -16,7 +16,9 @@ def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
     """Compare the manifest's counts with the preparation's and with the merged rows themselves."""
     opened = lake.open()
     record = opened.preparation()
-    merged = pl.scan_parquet(opened.uri("merged_dataset")).select(pl.len()).collect().item()
+    merged = (
+        pl.scan_parquet(opened.uri("merged_dataset"), glob=False).select(pl.len()).collect().item()
+    )
     return dg.AssetCheckResult(
         passed=record.rows_ingested == record.rows_in == merged + record.repeats,
         metadata={
@@ -37,9 +39,11 @@ def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
 def splits_partition_the_rows(lake: LakeResource) -> dg.AssetCheckResult:
     """Count the splits' rows, and the distinct rows of all of them together."""
     opened = lake.open()
-    splits = {name: pl.read_parquet(opened.uri(name)) for name in SPLIT_PERCENT}
+    splits = {name: pl.read_parquet(opened.uri(name), glob=False) for name in SPLIT_PERCENT}
     distinct = pl.concat(list(splits.values())).n_unique()
-    merged = pl.scan_parquet(opened.uri("merged_dataset")).select(pl.len()).collect().item()
+    merged = (
+        pl.scan_parquet(opened.uri("merged_dataset"), glob=False).select(pl.len()).collect().item()
+    )
     counts = {name: len(frame) for name, frame in splits.items()}
     return dg.AssetCheckResult(
         passed=distinct == sum(counts.values()) == merged,

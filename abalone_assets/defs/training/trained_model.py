@@ -31,7 +31,7 @@ class TrainingConfig(dg.Config):
 
 
 @dg.asset(
-    deps=["train_split", "validation_split"],
+    deps=["merged_dataset", "train_split", "validation_split"],  # whose checks block training
     group_name="training",
     kinds={"xgboost"},
     code_version="1",

@@ -1,0 +1,213 @@
+"""The ingestion assets: what they keep, what they show, and that no row is lost unnoticed."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from abalone_assets.ingest.reconcile import DayRange
+from abalone_assets.resources import storage
+from abalone_assets_tests.automation import (
+    INGEST,
+    RELEASE,
+    RELEASE_SENSOR,
+    ingest,
+    ingest_range,
+    name_of,
+    platform_in,
+    ranges,
+    recorded,
+    requests,
+)
+from abalone_assets_tests.platform import survey_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from abalone_assets_tests.platform import Platform
+
+DAY, NEXT_DAY, EMPTY_DAY = "2025-03-03", "2025-03-04", "2025-03-05"
+BAD_ROWS = b"X,0.1,0.1,0.1,0.1,0.1,0.1,0.1,5\nM,0.1\n"
+
+
+def by_partition(
+    result: dg.ExecuteInProcessResult, asset: str
+) -> dict[str, Mapping[str, dg.MetadataValue]]:
+    """The metadata of each partition that a run materialized."""
+    return {
+        event.partition or "": event.step_materialization_data.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey(asset)
+    }
+
+
+def check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation | None:
+    found = [found for found in result.get_asset_check_evaluations() if found.check_name == name]
+    return found[0] if found else None
+
+
+def test_the_uci_survey_keeps_4175_rows_and_quarantines_2(uci_file: Path, tmp_path: Path) -> None:
+    with platform_in(tmp_path, RAW_URI=str(uci_file)) as platform:
+        result = platform.run(RELEASE, dg.RunRequest(asset_selection=[dg.AssetKey("raw_abalone")]))
+        (metadata,) = by_partition(result, "raw_abalone").values()
+        conserved = check(result, "rows_are_conserved")
+        rows = pl.read_parquet(platform.lake.uri("raw_abalone"))
+        raw = platform.lake.manifest().raw
+    assert len(rows) == metadata["dagster/row_count"].value == 4175
+    assert rows["height"].min() > 0  # type: ignore[operator] # a column of floats has a float
+    assert metadata["quarantined"].value == 2
+    assert raw is not None
+    assert (raw.rows, raw.quarantined) == (4175, 2)
+    assert conserved is not None
+    assert conserved.passed
+    assert conserved.metadata["records"].value == 4177
+
+
+@pytest.fixture(scope="module")
+def ranged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Two files on one day, one on the next, none on the third."""
+    with platform_in(tmp_path_factory.mktemp("range")) as platform:
+        platform.land(name_of(DAY), survey_rows(3) + BAD_ROWS)
+        platform.land(name_of(DAY, "130000"), b"\x00")
+        platform.land(name_of(NEXT_DAY), survey_rows(4, seed=1))
+        yield platform
+
+
+@pytest.fixture(scope="module")
+def result(ranged: Platform) -> dg.ExecuteInProcessResult:
+    """The one run that ingested all three days."""
+    return ingest_range(ranged, DayRange(DAY, EMPTY_DAY))
+
+
+class TestASurveyRange:
+    @pytest.mark.parametrize(
+        ("asset", "rows"),
+        [("new_surveys", [3, 4, 0]), ("quarantined_rows", [2, 0, 0])],
+    )
+    def test_shows_each_partition_its_own_rows(
+        self, result: dg.ExecuteInProcessResult, asset: str, rows: list[int]
+    ) -> None:
+        partitions = by_partition(result, asset)
+        assert list(partitions) == [DAY, NEXT_DAY, EMPTY_DAY]
+        assert [shown["dagster/row_count"].value for shown in partitions.values()] == rows
+        previews = [shown["preview"] for shown in partitions.values()]
+        assert [
+            len(preview.records)
+            for preview in previews
+            if isinstance(preview, dg.TableMetadataValue)
+        ] == rows
+
+    def test_shows_each_partition_its_own_digest_and_files(
+        self, result: dg.ExecuteInProcessResult, ranged: Platform
+    ) -> None:
+        partitions = by_partition(result, "new_surveys")
+        manifest = ranged.lake.manifest()
+        for day, shown in partitions.items():
+            assert shown["digest"].value == manifest.days[day].digest
+            assert isinstance(shown["files"], dg.TableMetadataValue)
+            names = [record.data["file"] for record in shown["files"].records]
+            assert names == [file.name for file in manifest.days[day].files]
+        assert len({shown["digest"].value for shown in partitions.values()}) == 3
+
+    @pytest.mark.parametrize("asset", ["new_surveys", "quarantined_rows"])
+    def test_shows_where_it_is(
+        self, result: dg.ExecuteInProcessResult, ranged: Platform, asset: str
+    ) -> None:
+        for shown in by_partition(result, asset).values():
+            assert shown["dagster/uri"].value == ranged.lake.folder_uri(asset)
+
+    def test_quarantines_with_file_line_rule_and_raw_text(
+        self, result: dg.ExecuteInProcessResult, ranged: Platform
+    ) -> None:
+        assert result.success
+        rows = pl.read_parquet(ranged.lake.uri("quarantined_rows", DAY), hive_partitioning=False)
+        assert rows.select("source_file", "line", "raw").rows() == [
+            (name_of(DAY), 4, "X,0.1,0.1,0.1,0.1,0.1,0.1,0.1,5"),
+            (name_of(DAY), 5, "M,0.1"),
+        ]
+        assert rows["rule"].to_list() == ["sex", "field_count"]
+
+    def test_warns_of_a_file_that_is_no_survey(self, result: dg.ExecuteInProcessResult) -> None:
+        readable = check(result, "files_are_surveys")
+        assert readable is not None
+        assert not readable.passed
+        assert readable.severity is dg.AssetCheckSeverity.WARN
+        assert isinstance(readable.metadata["refused"], dg.TableMetadataValue)
+        (refused,) = readable.metadata["refused"].records
+        assert refused.data["file"] == name_of(DAY, "130000")
+
+    def test_counts_its_rows_in_what_was_written(self, result: dg.ExecuteInProcessResult) -> None:
+        conserved = check(result, "rows_are_conserved")
+        assert conserved is not None
+        assert conserved.passed
+        assert {name: value.value for name, value in conserved.metadata.items()} == {
+            "records": 9,
+            "new_surveys": 7,
+            "quarantined_rows": 2,
+        }
+
+
+def test_a_row_lost_on_its_way_to_the_lake_fails_the_run_and_leaves_the_day_due(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.land(name_of(DAY), survey_rows(3))
+    to_parquet = storage.to_parquet
+    monkeypatch.setattr(storage, "to_parquet", lambda frame: to_parquet(frame.tail(-1)))
+    (request,) = requests(platform)
+    result = platform.run(INGEST, request, raise_on_error=False)
+    conserved = check(result, "rows_are_conserved")
+    assert not result.success
+    assert conserved is not None
+    assert not conserved.passed
+    assert conserved.metadata["new_surveys"].value == 2
+    assert platform.lake.manifest().days == {}
+
+
+def test_implausible_rows_are_kept_and_warned_of(platform: Platform) -> None:
+    platform.land(name_of(DAY), b"M,0.5,0.4,0.1,0.5,0.9,0.1,0.1,9\n")  # shucked > whole
+    (request,) = requests(platform)
+    result = platform.run(INGEST, request)
+    plausible = check(result, "rows_are_plausible")
+    assert plausible is not None
+    assert not plausible.passed
+    assert plausible.severity is dg.AssetCheckSeverity.WARN
+    assert platform.lake.manifest().days[DAY].rows == 1
+
+
+def test_a_survey_day_can_be_asked_for_in_sql(platform: Platform) -> None:
+    import duckdb
+
+    platform.land(name_of(DAY), survey_rows(3))
+    assert ingest(platform) == [True]
+    with duckdb.connect(str(platform.home / "catalog.duckdb"), read_only=True) as connection:
+        counted = connection.execute(
+            "select survey_day::varchar, count(*) from new_surveys group by all"
+        ).fetchall()
+    assert counted == [(DAY, 3)]
+
+
+def test_three_years_with_a_survey_every_third_day_take_one_run_and_one_release(
+    platform: Platform,
+) -> None:
+    first = date(2023, 1, 1)
+    days = [(first + timedelta(days=number)).isoformat() for number in range(1096)]
+    surveyed = days[::3]
+    for seed, day in enumerate(surveyed):
+        platform.land(name_of(day), survey_rows(1, seed=seed))
+    (request,) = requests(platform)
+    assert ranges([request]) == [(days[0], surveyed[-1])]
+    result = platform.run(INGEST, request)
+    assert result.success
+    covered = days[: days.index(surveyed[-1]) + 1]
+    assert platform.instance.get_materialized_partitions(dg.AssetKey("new_surveys")) == set(covered)
+    assert list(platform.lake.manifest().days) == covered
+    assert sum(day.rows for day in platform.lake.manifest().days.values()) == len(surveyed)
+    materialized = recorded(platform, result.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    assert len(materialized) == 2 * len(covered)
+    assert requests(platform) == []
+    assert len(requests(platform, RELEASE_SENSOR)) == 1

@@ -1,0 +1,138 @@
+"""The preparation's conservation laws notice what is missing, and stop what depends on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import narwhals as nw
+import polars as pl
+import pytest
+
+from abalone_assets.defs.preparation import checks
+from abalone_assets.etl import polars_engine
+from abalone_assets.resources.storage import LakeResource
+from abalone_assets_tests.automation import (
+    RELEASE,
+    ingest,
+    name_of,
+    platform_in,
+    prepare_only,
+    recorded,
+)
+from abalone_assets_tests.platform import survey_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abalone_assets_tests.platform import Platform
+
+DAY = "2025-03-03"
+REPEATED = 2
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Iterator[Platform]:
+    """Sixty rows as the base survey, thirty as a survey day, two of which repeat each other."""
+    raw = tmp_path / "base.csv"
+    raw.write_bytes(survey_rows(60))
+    with platform_in(tmp_path, RAW_URI=str(raw)) as platform:
+        rows = survey_rows(30, seed=9).splitlines(keepends=True)
+        platform.land(name_of(DAY), b"".join([*rows, *rows[:REPEATED]]))
+        assert ingest(platform) == [True]
+        assert prepare_only(platform).success
+        yield platform
+
+
+def drop_a_row(uri: str) -> None:
+    pl.read_parquet(uri).tail(-1).write_parquet(uri)
+
+
+def conserved(platform: Platform) -> dg.AssetCheckResult:
+    result = checks.rows_are_conserved(lake=LakeResource(uri=platform.lake.store.uri))
+    assert isinstance(result, dg.AssetCheckResult)
+    return result
+
+
+def partitioned(platform: Platform) -> dg.AssetCheckResult:
+    result = checks.splits_partition_the_rows(lake=LakeResource(uri=platform.lake.store.uri))
+    assert isinstance(result, dg.AssetCheckResult)
+    return result
+
+
+def test_all_rows_are_accounted_for(prepared: Platform) -> None:
+    assert conserved(prepared).passed
+    assert partitioned(prepared).passed
+    record = prepared.lake.preparation()
+    assert (record.rows_in, record.repeats) == (92, REPEATED)
+    assert record.digest == prepared.lake.manifest().digest
+
+
+def test_a_row_missing_from_the_merged_rows_is_noticed(prepared: Platform) -> None:
+    drop_a_row(prepared.lake.uri("merged_dataset"))
+    assert not conserved(prepared).passed
+    assert not partitioned(prepared).passed
+
+
+@pytest.mark.parametrize("split", ["train_split", "validation_split", "test_split"])
+def test_a_row_missing_from_a_split_is_noticed(prepared: Platform, split: str) -> None:
+    drop_a_row(prepared.lake.uri(split))
+    assert conserved(prepared).passed
+    assert not partitioned(prepared).passed
+
+
+def test_a_row_in_two_splits_is_noticed(prepared: Platform) -> None:
+    train, test = prepared.lake.uri("train_split"), prepared.lake.uri("test_split")
+    leaked = pl.concat([pl.read_parquet(test).tail(-1), pl.read_parquet(train).head(1)])
+    leaked.write_parquet(test)
+    assert not partitioned(prepared).passed
+
+
+def test_a_row_missing_from_an_ingested_day_is_noticed_by_the_next_preparation(
+    prepared: Platform,
+) -> None:
+    drop_a_row(prepared.lake.uri("new_surveys", DAY))
+    assert not prepare_only(prepared).success
+    record = prepared.lake.preparation()
+    assert record.rows_ingested == record.rows_in + 1
+    assert not conserved(prepared).passed
+
+
+def test_nothing_is_trained_on_splits_that_lost_rows(
+    prepared: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = polars_engine.split
+
+    def losing_split(merged: nw.LazyFrame[pl.LazyFrame], name: str) -> nw.LazyFrame[pl.LazyFrame]:
+        return split(merged, name).filter(nw.col("sex") != "M")
+
+    monkeypatch.setattr(polars_engine, "split", losing_split)
+    result = prepared.run(RELEASE, dg.RunRequest(), raise_on_error=False)
+    assert not result.success
+    started = {
+        event.step_key
+        for event in recorded(prepared, result.run_id, dg.DagsterEventType.STEP_START)
+    }
+    assert "trained_model" not in started
+    assert prepared.lake.release() is None
+
+
+def test_columns_tell_their_units_and_where_they_come_from(prepared: Platform) -> None:
+    graph = prepared.definitions.resolve_asset_graph()
+    for asset, upstream in {
+        "merged_dataset": {"raw_abalone", "new_surveys"},
+        "train_split": {"merged_dataset"},
+        "validation_split": {"merged_dataset"},
+        "test_split": {"merged_dataset"},
+    }.items():
+        metadata = graph.get(dg.AssetKey(asset)).metadata
+        schema, lineage = metadata["dagster/column_schema"], metadata["dagster/column_lineage"]
+        columns = {column.name: column for column in schema.columns}
+        assert "[mm / 200]" in str(columns["length"].description)
+        assert "[g / 200]" in str(columns["whole_weight"].description)
+        stored = pl.read_parquet_schema(prepared.lake.uri(asset))
+        assert list(stored) == list(columns)
+        assert {
+            dep.asset_key.to_user_string() for dep in lineage.deps_by_column["rings"]
+        } == upstream

@@ -1,0 +1,106 @@
+"""What a person sees: the Dagster UI in headless Chromium, with screenshots of what matters.
+
+Screenshots go to ``test-output/``, or to ``docs/images/`` when ``ABALONE_TEST_UPDATE_IMAGES`` is
+set.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page
+
+    from abalone_assets_tests.stack import Stack
+
+pytestmark = pytest.mark.xdist_group("stack")
+
+PROJECT = Path(__file__).parents[2]
+IMAGES = PROJECT / (
+    "docs/images" if os.environ.get("ABALONE_TEST_UPDATE_IMAGES") else "test-output/images"
+)
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+GROUPS = ["ingestion", "preparation", "training", "evaluation", "deployment"]
+TIMEOUT_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def page(stack: Stack) -> Iterator[Page]:
+    """A page on the running UI."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs Debian's chromium")
+        pytest.skip("there is no chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        page = browser.new_page(viewport={"width": 1600, "height": 1000})
+        page.set_default_timeout(TIMEOUT_MS)
+        page.goto(stack.ui)
+        yield page
+        browser.close()
+
+
+def test_the_lineage_shows_every_stage(page: Page, stack: Stack) -> None:
+    page.goto(f"{stack.ui}/asset-groups")
+    for group in GROUPS:
+        page.get_by_text(group, exact=True).first.wait_for()
+    page.keyboard.press("Alt+KeyE")  # expand all groups
+    for asset in ("landing_zone", "merged_dataset", "trained_model", "endpoint"):
+        page.get_by_text(asset, exact=True).first.wait_for()
+    _screenshot(page, "lineage")
+
+
+def test_new_surveys_shows_its_partitions_and_their_files(page: Page, stack: Stack) -> None:
+    page.goto(f"{stack.ui}/assets/new_surveys?view=partitions&partition=2025-05-21")
+    page.get_by_text("Materialized (").first.wait_for()
+    page.get_by_text("abalone.20250521054500").first.wait_for()
+    _screenshot(page, "partitions")
+
+
+def test_evaluation_shows_its_plots(page: Page, stack: Stack) -> None:
+    page.goto(f"{stack.ui}/assets/evaluation")
+    row = page.get_by_role("row").filter(has_text="plots")
+    row.get_by_text("[Show Markdown]").click()
+    plots = page.locator("img[src^='data:image/png']")
+    plots.nth(2).wait_for()
+    assert plots.count() == 3
+    assert all(plot.evaluate("image => image.naturalWidth") > 400 for plot in plots.all())
+    _screenshot(page, "evaluation")
+
+
+def test_the_sensors_run_and_the_nightly_release_does_not(page: Page, stack: Stack) -> None:
+    from playwright.sync_api import expect
+
+    page.goto(f"{stack.ui}/automation")
+    running = {"survey_sensor": True, "release_sensor": True, "nightly_release": False}
+    for name, expected in running.items():
+        row = page.locator("[data-index]").filter(has_text=name)
+        row.get_by_text(name, exact=True).wait_for()
+        switch = row.get_by_role("checkbox").nth(1)  # the first one selects the row
+        expect(switch).to_be_checked(checked=expected)
+    _screenshot(page, "sensors")
+
+
+def _screenshot(page: Page, name: str) -> None:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(1500)  # the graph is drawn after its data has come
+    page.screenshot(path=IMAGES / f"{name}.png")

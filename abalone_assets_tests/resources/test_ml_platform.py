@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from abalone_assets.errors import AbaloneError, StorageError
+from abalone_assets.ingest.frames import to_parquet
+from abalone_assets.modeling import archive, inference
+from abalone_assets.resources.ml_platform import (
+    EvaluationReport,
+    EvaluationRequest,
+    LocalMLPlatform,
+    TrainingReport,
+    TrainingRequest,
+)
+from abalone_assets.sample_data import base_survey
+from abalone_assets.storage import ObjectStore
+from abalone_assets.survey import COLUMNS
+
+pytest_plugins = ("abalone_assets_tests.s3",)
+
+PLATFORM = LocalMLPlatform()
+QUICK = {"num_boost_round": 12, "eta": 0.3, "max_depth": 3}
+WEAK = QUICK | {"num_boost_round": 1}
+
+
+@dataclass(frozen=True)
+class Released:
+    """A model that was trained and evaluated on a lake."""
+
+    store: ObjectStore
+    request: TrainingRequest
+    training: TrainingReport
+    evaluation: EvaluationReport
+
+
+def splits() -> dict[str, pl.DataFrame]:
+    names = [column.name for column in COLUMNS]
+    rows = pl.read_csv(base_survey(), has_header=False, new_columns=names)
+    return {"train": rows[:800], "validation": rows[800:1000], "test": rows[1000:1200]}
+
+
+def lake_with_splits(uri: str) -> ObjectStore:
+    store = ObjectStore(uri)
+    for name, frame in splits().items():
+        store.write(f"{name}_split/data.parquet", to_parquet(frame))
+    return store
+
+
+def training_request(store: ObjectStore, **hyperparameters: Any) -> TrainingRequest:
+    return TrainingRequest(
+        job_name="train-1",
+        channels={name: store.uri_of(f"{name}_split") for name in ("train", "validation")},
+        output_uri=store.uri_of("trained_model"),
+        hyperparameters=hyperparameters,
+    )
+
+
+def evaluation_request(store: ObjectStore, model_uri: str) -> EvaluationRequest:
+    return EvaluationRequest("evaluate-1", model_uri, store.uri_of("test_split"))
+
+
+def release(uri: str) -> Released:
+    store = lake_with_splits(uri)
+    request = training_request(store, **QUICK)
+    training = PLATFORM.train(request)
+    evaluation = PLATFORM.evaluate(evaluation_request(store, training.model_uri))
+    return Released(store, request, training, evaluation)
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
+    return release(str(tmp_path_factory.mktemp("lake")))
+
+
+def test_the_archive_lies_where_sagemaker_would_put_it(released: Released) -> None:
+    expected = released.store.uri_of("trained_model/train-1/output/model.tar.gz")
+    assert released.training.model_uri == released.request.model_uri == expected
+    assert archive.read_card(Path(expected)) == released.training.card
+    assert released.training.seconds > 0
+
+
+def test_hyperparameters_reach_the_training(released: Released) -> None:
+    card = released.training.card
+    assert {name: card.hyperparameters[name] for name in QUICK} == QUICK
+    assert card.best_iteration < 12
+
+
+def test_the_evaluation_is_of_this_model_on_the_test_split(released: Released) -> None:
+    evaluation = released.evaluation.evaluation
+    assert evaluation["rows"] == 200
+    assert evaluation["model_sha256"] == released.training.card.model_sha256
+    assert evaluation["champion"] is None
+    assert 1 < evaluation["rmse"] < evaluation["baseline_rmse"]
+    assert set(released.evaluation.plots) == {
+        "predicted_against_actual",
+        "residuals",
+        "feature_importance",
+    }
+    assert all(png.startswith(b"\x89PNG") for png in released.evaluation.plots.values())
+
+
+def test_a_lake_on_s3_gives_identical_metrics(released: Released, s3: str) -> None:
+    there = release(s3)
+    assert there.training.model_uri.startswith(s3)
+    assert there.training.card.model_sha256 == released.training.card.model_sha256
+    assert there.training.card.metrics == released.training.card.metrics
+    assert there.evaluation.evaluation == released.evaluation.evaluation
+    assert there.evaluation.probes == released.evaluation.probes
+
+
+def test_probes_are_requests_with_the_rings_that_the_model_answers(
+    released: Released, tmp_path: Path
+) -> None:
+    lines, rings = zip(*released.evaluation.probes, strict=True)
+    archive.extract(Path(released.training.model_uri), tmp_path / "model")
+    rows = inference.input_fn("\n".join(lines), "text/csv")
+    answered = inference.predict_fn(rows, inference.model_fn(tmp_path / "model"))
+    body, _ = inference.output_fn(answered, "text/csv")
+    assert len(lines) == 5
+    assert [float(line) for line in body.split()] == pytest.approx(rings, abs=1e-4)
+    test = splits()["test"].drop("rings").head(5)
+    assert list(lines) == test.write_csv(include_header=False).splitlines()
+
+
+def test_the_champion_is_scored_on_the_same_rows(released: Released) -> None:
+    weak = replace(released.request, job_name="train-weak", hyperparameters=WEAK)
+    champion_uri = PLATFORM.train(weak).model_uri
+    request = evaluation_request(released.store, released.training.model_uri)
+    compared = PLATFORM.evaluate(
+        replace(request, champion_uri=champion_uri, champion_version=7)
+    ).evaluation
+    alone = PLATFORM.evaluate(evaluation_request(released.store, champion_uri)).evaluation
+    assert compared["champion"]["version"] == "7"
+    assert compared["champion"]["rmse"] == alone["rmse"] > compared["rmse"]
+    assert compared["rmse"] == released.evaluation.evaluation["rmse"]
+
+
+def test_training_writes_nothing_beside_the_archive(released: Released) -> None:
+    keys = {found.key for found in released.store.list() if "train-weak" not in found.key}
+    assert keys == {
+        "train_split/data.parquet",
+        "validation_split/data.parquet",
+        "test_split/data.parquet",
+        "trained_model/train-1/output/model.tar.gz",
+    }
+
+
+@pytest.mark.parametrize("backing", ["folder", "s3"])
+def test_a_missing_channel_is_one_clear_error_and_makes_no_archive(
+    request: pytest.FixtureRequest, tmp_path: Path, backing: str
+) -> None:
+    uri = request.getfixturevalue("s3") if backing == "s3" else str(tmp_path)
+    store = lake_with_splits(uri)
+    store.delete("validation_split/data.parquet")
+    with pytest.raises(AbaloneError, match="validation: "):
+        PLATFORM.train(training_request(store, **QUICK))
+    assert not list(store.list("trained_model"))
+
+
+def test_a_hyperparameter_out_of_range_is_one_clear_error(released: Released) -> None:
+    request = replace(released.request, hyperparameters={"eta": 7}, job_name="train-wrong")
+    with pytest.raises(AbaloneError, match=r"eta must be"):
+        PLATFORM.train(request)
+    with pytest.raises(AbaloneError, match="--colour"):
+        PLATFORM.train(replace(request, hyperparameters={"colour": "red"}))
+    assert not list(released.store.list("trained_model/train-wrong"))
+
+
+def test_a_missing_model_or_champion_is_named(released: Released) -> None:
+    request = evaluation_request(released.store, released.training.model_uri)
+    gone = released.store.uri_of("trained_model/gone/output/model.tar.gz")
+    for missing in (replace(request, model_uri=gone), replace(request, champion_uri=gone)):
+        with pytest.raises(StorageError, match=f"{gone}: no such object"):
+            PLATFORM.evaluate(missing)

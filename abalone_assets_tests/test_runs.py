@@ -1,0 +1,241 @@
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from abalone_assets.ingest.reconcile import DayRange
+from abalone_assets.runs import (
+    INGEST_JOB,
+    RELEASE_JOB,
+    FailedAttempts,
+    Runs,
+    day_range_tags,
+    days_of,
+)
+
+MONDAY, TUESDAY, WEDNESDAY = "2025-03-03", "2025-03-04", "2025-03-05"
+STATUS = dg.DagsterRunStatus
+IN_FLIGHT = [
+    STATUS.QUEUED,
+    STATUS.NOT_STARTED,
+    STATUS.STARTING,
+    STATUS.STARTED,
+    STATUS.CANCELING,
+    STATUS.MANAGED,
+]
+
+
+@dg.asset
+def anything(context: dg.AssetExecutionContext) -> None:
+    """Fails when the run's tags say so."""
+    if "fails" in context.run.tags:
+        raise RuntimeError("as asked")
+
+
+class History:
+    """Real runs on an instance of their own."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.runs = Runs(instance)
+        names = (INGEST_JOB, RELEASE_JOB, "somebody_elses")
+        jobs = [dg.define_asset_job(name, selection=[anything]) for name in names]
+        self.definitions = dg.Definitions(assets=[anything], jobs=jobs)
+
+    def ended(
+        self, job: str, first: str = MONDAY, last: str = "", *, succeeds: bool = False
+    ) -> dg.DagsterRun:
+        """A run of these days that ended."""
+        tags = day_range_tags(DayRange(first, last or first)) | ({} if succeeds else {"fails": "1"})
+        result = self.definitions.resolve_job_def(job).execute_in_process(
+            instance=self.instance, tags=tags, raise_on_error=False
+        )
+        assert result.success is succeeds
+        return result.dagster_run
+
+    def created(self, job: str, status: dg.DagsterRunStatus, **options: Any) -> dg.DagsterRun:
+        """A run that nothing executes."""
+        return self.instance.create_run_for_job(
+            self.definitions.resolve_job_def(job), status=status, **options
+        )
+
+
+@pytest.fixture
+def history() -> Iterator[History]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield History(instance)
+
+
+def run_with(tags: dict[str, str]) -> dg.DagsterRun:
+    return dg.DagsterRun(job_name=INGEST_JOB, tags=tags)
+
+
+# Days ------------------------------------------------------------------------------------------
+
+
+def test_a_range_of_days_survives_its_tags() -> None:
+    days = DayRange(MONDAY, WEDNESDAY)
+    assert days_of(run_with(day_range_tags(days))) == days
+
+
+def test_the_tags_are_those_by_which_dagster_runs_a_range_of_partitions() -> None:
+    @dg.asset(
+        partitions_def=dg.DailyPartitionsDefinition(MONDAY),
+    )
+    def daily(context: dg.AssetExecutionContext) -> None:
+        context.add_output_metadata({"keys": context.partition_keys})
+
+    result = dg.materialize([daily], tags=day_range_tags(DayRange(MONDAY, WEDNESDAY)))
+    (event, *_) = result.asset_materializations_for_node("daily")
+    assert event.metadata["keys"].value == [MONDAY, TUESDAY, WEDNESDAY]
+
+
+def test_a_run_of_a_single_partition_is_a_range_of_one_day() -> None:
+    assert days_of(run_with({"dagster/partition": MONDAY})) == DayRange(MONDAY, MONDAY)
+
+
+def test_a_run_without_partitions_has_no_days() -> None:
+    assert days_of(run_with({})) is None
+    assert days_of(run_with({"dagster/backfill": "x"})) is None
+
+
+# In flight -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", IN_FLIGHT)
+def test_a_run_is_in_flight_from_the_queue_to_its_end(
+    history: History, status: dg.DagsterRunStatus
+) -> None:
+    tags = day_range_tags(DayRange(MONDAY, TUESDAY))
+    run = history.created(INGEST_JOB, status, tags=tags)
+    assert [found.run_id for found in history.runs.in_flight()] == [run.run_id]
+    assert history.runs.days_in_flight() == [DayRange(MONDAY, TUESDAY)]
+
+
+def test_every_status_is_either_in_flight_or_an_end() -> None:
+    assert set(STATUS) == {*IN_FLIGHT, STATUS.SUCCESS, STATUS.FAILURE, STATUS.CANCELED}
+
+
+@pytest.mark.parametrize("status", [STATUS.SUCCESS, STATUS.FAILURE, STATUS.CANCELED])
+def test_a_run_that_ended_is_not_in_flight(history: History, status: dg.DagsterRunStatus) -> None:
+    history.created(INGEST_JOB, status)
+    assert history.runs.in_flight() == []
+
+
+def test_a_release_is_in_flight_without_any_day(history: History) -> None:
+    history.created(RELEASE_JOB, STATUS.STARTED)
+    assert len(history.runs.in_flight()) == 1
+    assert history.runs.days_in_flight() == []
+
+
+def test_runs_of_other_jobs_are_not_ours_but_backfills_of_assets_are(history: History) -> None:
+    history.created("somebody_elses", STATUS.STARTED, tags={"dagster/partition": MONDAY})
+    assert history.runs.in_flight() == []
+    history.created(
+        "somebody_elses",
+        STATUS.QUEUED,
+        tags={"dagster/partition": TUESDAY},
+        asset_selection=frozenset({dg.AssetKey("anything")}),
+    )
+    assert history.runs.days_in_flight() == [DayRange(TUESDAY, TUESDAY)]
+
+
+# Failures --------------------------------------------------------------------------------------
+
+
+def test_a_day_that_never_failed_has_no_failures(history: History) -> None:
+    assert history.runs.failures_by_day([MONDAY]) == {}
+    history.ended(INGEST_JOB, succeeds=True)
+    assert history.runs.failures_by_day([MONDAY]) == {}
+
+
+def test_failures_of_a_range_count_for_each_of_its_days_and_no_other(history: History) -> None:
+    history.ended(INGEST_JOB, MONDAY, TUESDAY)
+    history.ended(INGEST_JOB, TUESDAY)
+    failures = history.runs.failures_by_day([MONDAY, TUESDAY, WEDNESDAY])
+    assert {day: failed.count for day, failed in failures.items()} == {MONDAY: 1, TUESDAY: 2}
+
+
+def test_only_failures_since_the_last_success_of_the_day_count(history: History) -> None:
+    history.ended(INGEST_JOB)
+    history.ended(INGEST_JOB, succeeds=True)
+    history.ended(INGEST_JOB)
+    history.ended(INGEST_JOB, TUESDAY, succeeds=True)
+    history.ended(INGEST_JOB)
+    assert history.runs.failures_by_day([MONDAY])[MONDAY].count == 2
+
+
+def test_a_success_ends_the_failures(history: History) -> None:
+    history.ended(INGEST_JOB)
+    history.ended(INGEST_JOB, MONDAY, WEDNESDAY, succeeds=True)
+    assert history.runs.failures_by_day([MONDAY]) == {}
+
+
+def test_a_cancelled_run_counts_as_a_failure(history: History) -> None:
+    tags = {"dagster/partition": MONDAY}
+    run = history.created(INGEST_JOB, STATUS.CANCELING, tags=tags)
+    assert history.runs.failures_by_day([MONDAY]) == {}
+    history.instance.report_run_canceled(run)
+    assert history.runs.failures_by_day([MONDAY])[MONDAY].count == 1
+
+
+def test_releases_and_ingestions_do_not_count_for_each_other(history: History) -> None:
+    assert history.runs.release_failures() is None
+    history.ended(INGEST_JOB)
+    assert history.runs.release_failures() is None
+    history.ended(RELEASE_JOB)
+    history.ended(RELEASE_JOB)
+    failed = history.runs.release_failures()
+    assert failed is not None
+    assert failed.count == 2
+    assert history.runs.failures_by_day([MONDAY])[MONDAY].count == 1
+    history.ended(RELEASE_JOB, succeeds=True)
+    assert history.runs.release_failures() is None
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_the_last_failure_is_the_time_when_it_ended_in_whatever_time_zone(
+    history: History, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        history.ended(RELEASE_JOB)
+        before = datetime.now(UTC)
+        history.ended(RELEASE_JOB)
+        failed = history.runs.release_failures()
+        never_started = history.created(
+            INGEST_JOB, STATUS.QUEUED, tags=day_range_tags(DayRange(MONDAY, MONDAY))
+        )
+        history.instance.report_run_failed(never_started)
+        launch_failed = history.runs.failures_by_day([MONDAY])[MONDAY]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert failed is not None
+    for ended in (failed.last, launch_failed.last):
+        assert before <= ended <= datetime.now(UTC)
+
+
+# Back-off --------------------------------------------------------------------------------------
+
+ENDED_AT = datetime(2025, 3, 3, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds"),
+    [(1, 10), (2, 20), (3, 40), (9, 2560), (10, 3600), (100, 3600), (10**6, 3600)],
+)
+def test_the_wait_doubles_up_to_an_hour(count: int, seconds: int) -> None:
+    retry_at = FailedAttempts(count, ENDED_AT).retry_at(timedelta(seconds=10))
+    assert retry_at == ENDED_AT + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("first_wait", [timedelta(hours=2), timedelta(days=999_999)])
+def test_a_first_wait_of_any_length_is_cut_to_an_hour(first_wait: timedelta) -> None:
+    # A long ABALONE_RETRY_SECONDS doubled twenty times once left the range of a timedelta.
+    for count in (1, 100):
+        assert FailedAttempts(count, ENDED_AT).retry_at(first_wait) == ENDED_AT + timedelta(hours=1)
