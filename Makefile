@@ -17,7 +17,7 @@ dev: $(VENV)/.base ## Start the Dagster UI, its daemon and the endpoint server
 	@$(BIN)/abalone dev
 
 test: $(VENV)/.dev ## Run all tests
-	$(BIN)/pytest -n auto --dist worksteal
+	$(BIN)/pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.dev ## Check style and imports
 	$(BIN)/ruff check .

@@ -108,19 +108,28 @@ class LocalPlatform:
         for _ in range(rounds):
             before = sum(runs.values())
             for sensor, job in SENSOR_JOBS.items():
-                runs[job] += self._tick_and_run(sensor, job)
+                runs[job] += self.tick_and_run(sensor)
             if sum(runs.values()) == before:
                 return runs
         raise UnsettledError(f"the sensors still ask for runs after {rounds} rounds: {runs}")
 
-    def _tick_and_run(self, sensor: str, job: str) -> int:
+    def tick_and_run(self, sensor: str) -> int:
+        """Evaluate a sensor once, record what it observed, and run what it asks for.
+
+        Returns:
+            How many runs that took.
+
+        Raises:
+            RunFailedError: A run failed.
+            KeyboardInterrupt: Ctrl-C ended a run; its record says so.
+        """
         result = self.tick(sensor)
         for event in result.asset_events:
             if isinstance(event, dg.AssetObservation):
                 self.instance.report_runless_asset_event(event)
         requests = result.run_requests or []
         for request in requests:
-            _check_succeeded(self.run(job, request, raise_on_error=False))
+            _check_succeeded(self.run(SENSOR_JOBS[sensor], request, raise_on_error=False))
         return len(requests)
 
 

@@ -18,7 +18,7 @@ from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.platform import Platform
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from abalone_assets.ingest.reconcile import DayRange
@@ -145,3 +145,9 @@ def recorded(
     """A run's events of one type, as the instance has them."""
     entries = platform.instance.all_logs(run_id, of_type=of_type)
     return [entry.dagster_event for entry in entries if entry.dagster_event is not None]
+
+
+def table(shown: object) -> list[Mapping[str, object]]:
+    """The records of a metadata value that is a table."""
+    assert isinstance(shown, dg.TableMetadataValue)
+    return [record.data for record in shown.records]

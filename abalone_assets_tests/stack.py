@@ -10,11 +10,13 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
 from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake import Lake
 
 if TYPE_CHECKING:
@@ -124,8 +126,14 @@ class Stack:
         return time.monotonic() - started
 
     def await_release(self, *, seconds: float = START_SECONDS) -> float:
-        """Wait until everything ingested is released and nothing is due or in flight."""
-        return self.await_(lambda: not self.lake.release_due(), "a release", seconds=seconds)
+        """Wait until everything that landed is ingested and released."""
+        return self.await_(self._is_released, "a release of all surveys", seconds=seconds)
+
+    def _is_released(self) -> bool:
+        zone = FolderLandingZone(self.home / "landing_zone")
+        landing = zone.look(date.min, datetime.now(UTC).date())
+        due = find_due(landing, self.lake.manifest(), zone.read)
+        return not due.days and not self.lake.release_due()
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]

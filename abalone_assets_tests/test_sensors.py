@@ -20,6 +20,7 @@ from abalone_assets_tests.automation import (
     name_of,
     ranges,
     requests,
+    table,
     today,
 )
 from abalone_assets_tests.platform import Platform, survey_rows
@@ -144,9 +145,9 @@ class TestStrays:
     def test_show_their_names_and_problems(self, platform: Platform) -> None:
         platform.land("abalone.20250231120000", survey_rows(3))
         (event,) = platform.tick(SURVEY_SENSOR).asset_events
-        (record,) = event.metadata["files"].value.records
-        assert record.data["file"] == "abalone.20250231120000"
-        assert "day" in str(record.data["problem"])
+        (record,) = table(event.metadata["files"])
+        assert record["file"] == "abalone.20250231120000"
+        assert "day" in str(record["problem"])
 
     def test_block_no_other_file(self, platform: Platform) -> None:
         platform.land("abalone.csv", survey_rows(3))
@@ -160,8 +161,8 @@ class TestStrays:
         tick = platform.tick(SURVEY_SENSOR)
         assert tick.run_requests == []
         (event,) = tick.asset_events
-        (record,) = event.metadata["files"].value.records
-        assert "ABALONE_FIRST_SURVEY_DAY" in str(record.data["problem"])
+        (record,) = table(event.metadata["files"])
+        assert "ABALONE_FIRST_SURVEY_DAY" in str(record["problem"])
 
     def test_of_the_future_are_ingested_when_their_day_comes(
         self, platform: Platform, clock: Clock

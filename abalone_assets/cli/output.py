@@ -100,7 +100,10 @@ def facts(rows: Sequence[tuple[str, str]]) -> Table:
 
 
 def with_progress(items: Iterable[Item], description: str, *, total: int) -> Iterator[Item]:
-    """The items; a bar on stderr shows how many are done when it takes more than a second."""
+    """The items; a bar shows how many are done when it takes more than a second.
+
+    It goes to stderr, and only where somebody looks: not into a file or a pipe.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     bar = Progress(
@@ -111,7 +114,7 @@ def with_progress(items: Iterable[Item], description: str, *, total: int) -> Ite
         transient=True,
     )
     task = bar.add_task(description, total=total)
-    started, shown = time.monotonic(), False
+    started, shown = time.monotonic(), not bar.console.is_terminal
     try:
         for item in items:
             yield item
@@ -120,4 +123,5 @@ def with_progress(items: Iterable[Item], description: str, *, total: int) -> Ite
                 bar.start()
                 shown = True
     finally:
-        bar.stop()
+        if bar.live.is_started:
+            bar.stop()

@@ -12,6 +12,7 @@ import pytest
 
 from abalone_assets.defs.preparation import checks
 from abalone_assets.etl import polars_engine
+from abalone_assets.etl.preparation import split
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets_tests.automation import (
     RELEASE,
@@ -102,8 +103,6 @@ def test_a_row_missing_from_an_ingested_day_is_noticed_by_the_next_preparation(
 def test_nothing_is_trained_on_splits_that_lost_rows(
     prepared: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    split = polars_engine.split
-
     def losing_split(merged: nw.LazyFrame[pl.LazyFrame], name: str) -> nw.LazyFrame[pl.LazyFrame]:
         return split(merged, name).filter(nw.col("sex") != "M")
 

@@ -23,6 +23,5 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running_stack(tmp_path_factory.mktemp("stack") / "home", environ) as stack:
         for survey in surveys():
             stack.land(survey.name, survey.read_bytes())
-        stack.await_(lambda: stack.lake.release() is not None, "the first release")
         stack.await_release()
         yield stack

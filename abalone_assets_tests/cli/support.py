@@ -1,0 +1,97 @@
+"""What the tests of the commands share: how to call them, and homes with something in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from click.testing import CliRunner
+
+from abalone_assets.cli import main
+from abalone_assets.ingest.days import parse_days
+from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.manifest import commit_days
+from abalone_assets.lake import Lake
+from abalone_assets.resources.storage import to_parquet
+from abalone_assets.sample_data import base_survey
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from click.testing import Result
+
+GOOD_ROW = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15\n"
+ANIMAL = ("M", "0.455", "0.365", "0.095", "0.514", "0.2245", "0.101", "0.15")
+
+
+def abalone(*arguments: str | Path, text: str | None = None) -> Result:
+    """Run a command in this process."""
+    return CliRunner().invoke(main, [str(argument) for argument in arguments], input=text)
+
+
+def abalone_json(*arguments: str | Path) -> dict[str, Any]:
+    """Run a command that succeeds, and read its JSON document."""
+    result = abalone(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    """The environment of a command that works on a home, from the bundled base survey."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ABALONE_")}
+    own = {"ABALONE_HOME": str(home), "ABALONE_RAW_URI": str(base_survey())}
+    return kept | own | variables
+
+
+def abalone_process(
+    arguments: Sequence[str | Path], env: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "abalone_assets.cli", *map(str, arguments)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def ingest(home: Path, day: str) -> None:
+    """Ingest one survey day as the asset does, without Dagster."""
+    lake = Lake(str(home / "lake"))
+    parsed = parse_days(FolderLandingZone(home / "landing_zone"), [day])
+    for asset, frames in (
+        ("new_surveys", parsed.rows),
+        ("quarantined_rows", parsed.quarantined),
+    ):
+        lake.store.write(lake.key(asset, day), to_parquet(frames[day]))
+    commit_days(lake.store, parsed.entries)
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of this machine."""
+
+    pid: int
+    command: str
+
+
+def processes_of(home: Path) -> list[Process]:
+    """The processes that work on a home, from whoever started them."""
+    mark = f"ABALONE_HOME={home}\0".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (folder / "environ").read_bytes():
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                found.append(Process(int(folder.name), command))
+        except OSError:  # it has ended since, or is somebody else's
+            continue
+    return [process for process in found if process.command]  # a zombie has none

@@ -1,0 +1,119 @@
+"""How every command starts and fails."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from abalone_assets import __version__
+from abalone_assets.cli import main
+from abalone_assets.cli.output import ErrorBoundary
+from abalone_assets.errors import AbaloneError
+from abalone_assets_tests.cli.support import abalone, abalone_process, environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMANDS = ["demo", "dev", "land", "predict", "serve", "status"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_every_command_has_an_example(command: str) -> None:
+    result = abalone(command, "--help")
+    assert result.exit_code == 0
+    assert re.search(rf"Examples?:\n  +(head .* \| )?abalone {command}", result.output)
+
+
+def test_every_command_is_listed() -> None:
+    assert sorted(main.commands) == COMMANDS
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert abalone("--version").output == f"abalone, version {__version__}\n"
+
+
+def test_an_error_is_one_line_on_stderr_without_a_trace(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_ENDPOINT_PROT", "1")
+    result = abalone("status")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: ABALONE_ENDPOINT_PROT: no such setting")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_wrong_call_exits_with_two() -> None:
+    assert abalone("predict").exit_code == 2
+    assert abalone("land").exit_code == 2
+    assert abalone("status", "--jsn").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "message"),
+    [(AbaloneError("two\nlines"), 1, "Error: two lines\n"), (KeyboardInterrupt(), 130, "")],
+)
+def test_the_boundary_maps_errors_to_exit_codes(
+    error: BaseException, exit_code: int, message: str
+) -> None:
+    @click.group(cls=ErrorBoundary)
+    def group() -> None: ...
+
+    @group.command()
+    def fail() -> None:
+        raise error
+
+    from click.testing import CliRunner
+
+    result = CliRunner().invoke(group, ["fail"])
+    assert (result.exit_code, result.output) == (exit_code, message)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["status"], ["land", "--help"], ["predict", *"M1234567"]]
+)
+def test_quick_commands_import_no_dagster(home: Path, arguments: list[str]) -> None:
+    program = (
+        "import sys\n"
+        "from abalone_assets.cli import main\n"
+        "main(sys.argv[1:], standalone_mode=False) if True else None\n"
+    )
+    check = "import atexit, sys; atexit.register(lambda: print('dagster' in sys.modules))\n"
+    result = subprocess.run(
+        [sys.executable, "-c", check + program, *arguments],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.splitlines()[-1] == "False", result.stderr
+
+
+def test_ctrl_c_ends_a_command_quietly_with_130(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from abalone_assets.serving import server\n"
+        "def serve(*_, **__): os.kill(os.getpid(), signal.SIGINT)\n"
+        "server.serve = serve\n"
+        "from abalone_assets.cli import main\n"
+        "main(['serve'])\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (128 + signal.SIGINT, "", "")
+
+
+def test_the_module_runs_as_the_command(tmp_path: Path) -> None:
+    result = abalone_process(["--version"], environment(tmp_path))
+    assert result.stdout == f"abalone, version {__version__}\n"

@@ -1,0 +1,133 @@
+"""`abalone land`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.cli import output
+from abalone_assets.survey import survey_file_name
+from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "abalone.20250314061500"
+
+
+def survey(folder: Path, name: str = NAME, content: str | bytes = GOOD_ROW) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def landed(home: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in (home / "landing_zone").iterdir()}
+
+
+def test_a_survey_lands_and_its_rows_are_counted(home: Path, tmp_path: Path) -> None:
+    content = GOOD_ROW + GOOD_ROW.replace("0.455", "0") + GOOD_ROW
+    document = abalone_json("land", survey(tmp_path, content=content))
+    assert landed(home) == {NAME: content}
+    assert document["files"] == [
+        {
+            "file": NAME,
+            "bytes": len(content),
+            "rows": 2,
+            "quarantined": 1,
+            "problem": None,
+            "change": "landed",
+        }
+    ]
+
+
+def test_rows_for_the_quarantine_are_shown_with_their_place(home: Path, tmp_path: Path) -> None:
+    result = abalone("land", survey(tmp_path, content=GOOD_ROW + "M,0,1\n" * 7))
+    assert result.exit_code == 0
+    assert "To be quarantined: 7 rows" in result.stderr
+    assert f"{NAME}:2 field_count: found 3 fields" in result.stderr
+    assert "and 2 more" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("survey.csv", "call it abalone.YYYYMMDDHHMMSS"),
+        ("abalone.20250230061500", "names a time that does not exist"),
+        ("abalone.20200314061500", "set ABALONE_FIRST_SURVEY_DAY"),
+        (
+            survey_file_name(datetime.now(UTC) + timedelta(days=2)),
+            "is in the future; it is taken in when that day comes",
+        ),
+    ],
+)
+def test_a_name_that_ingestion_would_not_take_in_is_refused(
+    home: Path, tmp_path: Path, name: str, message: str
+) -> None:
+    result = abalone("land", survey(tmp_path, name))
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert landed(home) == {}
+
+
+def test_all_files_are_checked_before_the_first_one_lands(home: Path, tmp_path: Path) -> None:
+    good = survey(tmp_path)
+    bad = survey(tmp_path, "abalone.20250315061500", b"\0\0")
+    result = abalone("land", good, bad)
+    assert result.exit_code == 1
+    assert "NUL byte" in result.stderr
+    assert "--force" in result.stderr
+    assert landed(home) == {}
+
+
+def test_every_refused_name_is_listed(home: Path, tmp_path: Path) -> None:
+    result = abalone("land", survey(tmp_path, "one.csv"), survey(tmp_path, "two.csv"))
+    assert "one.csv" in result.stderr
+    assert "two.csv" in result.stderr
+
+
+def test_force_lands_a_file_that_is_no_survey(home: Path, tmp_path: Path) -> None:
+    document = abalone_json("land", "--force", survey(tmp_path, content=b"\0"))
+    assert "NUL byte" in document["files"][0]["problem"]
+    assert landed(home) == {NAME: "\0"}
+
+
+def test_identical_bytes_are_left_alone(home: Path, tmp_path: Path) -> None:
+    abalone_json("land", survey(tmp_path))
+    before = (home / "landing_zone" / NAME).stat()
+    result = abalone("land", tmp_path / NAME)
+    assert "Nothing to do" in result.output
+    assert (home / "landing_zone" / NAME).stat() == before
+
+
+def test_other_bytes_need_force(home: Path, tmp_path: Path) -> None:
+    abalone_json("land", survey(tmp_path))
+    changed = survey(tmp_path, content=GOOD_ROW.replace(",15\n", ",14\n"))
+    result = abalone("land", changed)
+    assert result.exit_code == 1
+    assert "with another content; --force replaces it" in result.stderr
+    assert landed(home) == {NAME: GOOD_ROW}
+    assert abalone_json("land", changed, "--force")["files"][0]["change"] == "replaced"
+    assert landed(home) == {NAME: changed.read_text()}
+
+
+def test_one_name_given_twice_is_refused(home: Path, tmp_path: Path) -> None:
+    result = abalone("land", survey(tmp_path / "a"), survey(tmp_path / "b"))
+    assert result.exit_code == 1
+    assert "given twice" in result.stderr
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_slow_work_shows_a_bar_on_a_terminal_only(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, terminal: bool
+) -> None:
+    monkeypatch.setattr(output, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setenv("FORCE_COLOR" if terminal else "NO_COLOR", "1")
+    result = abalone("land", survey(tmp_path), "--json")
+    assert json.loads(result.stdout)["files"][0]["change"] == "landed"
+    assert ("checking" in result.stderr) is terminal
+    assert bool(result.stderr) is terminal

@@ -1,0 +1,160 @@
+"""`abalone serve` as a process, and `abalone predict` asking it."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.serving.registry import ModelRegistry
+from abalone_assets.serving.state import read_state
+from abalone_assets.storage import ObjectStore
+from abalone_assets.survey import age_years
+from abalone_assets_tests.cli.support import ANIMAL, abalone, abalone_json, environment
+from abalone_assets_tests.serving.support import (
+    DEADLINE_SECONDS,
+    local_prediction,
+    register,
+    tiny_archive,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LINE = ",".join(ANIMAL)
+
+
+@pytest.fixture(scope="module")
+def served_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, float]]:
+    """A home whose endpoint is served by `abalone serve`: its folder, what it said, an answer."""
+    home = tmp_path_factory.mktemp("served")
+    registry = ModelRegistry(ObjectStore(home / "registry"))
+    archive = tiny_archive(1)
+    publish_pointer(registry.store, "abalone", register(registry, archive).version)
+    log = home / "serve.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "abalone_assets.cli", "serve", "--port", "0"],
+            env=environment(home),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until(lambda: "Ctrl-C" in log.read_text() or process.poll() is not None)
+        state = read_state(home / "endpoint" / "server.json")
+        assert state is not None, log.read_text()
+        from abalone_assets.serving.client import EndpointClient
+
+        wait_until(lambda: EndpointClient(state.url, "abalone").describe()["version"] == 1)
+        yield home, log.read_text(), local_prediction(archive, LINE + "\n")[0]
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE_SECONDS) == 0
+
+
+@pytest.fixture
+def answer(served_home: tuple[Path, str, float], monkeypatch: pytest.MonkeyPatch) -> float:
+    monkeypatch.setenv("ABALONE_HOME", str(served_home[0]))
+    return served_home[2]
+
+
+def test_the_curl_example_that_serve_prints_works(served_home: tuple[Path, str, float]) -> None:
+    _, said, expected = served_home
+    command = next(line for line in said.splitlines() if line.strip().startswith("curl"))
+    _, *arguments = shlex.split(command)
+    result = subprocess.run(
+        ["curl", "--silent", "--noproxy", "*", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert float(result.stdout) == pytest.approx(expected)
+
+
+def test_one_animal_gets_rings_and_age(answer: float) -> None:
+    prediction = abalone_json("predict", *ANIMAL)["predictions"]
+    assert prediction == [
+        {"rings": answer, "age_years": round(age_years(answer), 4), "model_version": 1}
+    ]
+    said = abalone("predict", *ANIMAL).output
+    assert said == f"{answer:.1f} rings, {answer + 1.5:.1f} years old (model version 1)\n"
+
+
+def test_a_file_and_stdin_give_one_answer_for_each_line(answer: float, tmp_path: Path) -> None:
+    path = tmp_path / "animals.csv"
+    path.write_text(f"{LINE}\n\n{LINE}\r\n{LINE}")
+    for result in (
+        abalone("predict", "--file", path),
+        abalone("predict", "--file", "-", text=path.read_text()),
+        abalone("predict", "-", text=path.read_text()),
+    ):
+        assert result.exit_code == 0, result.output
+        assert result.output.count(f"{answer:.1f}") >= 3
+        assert "3 animals, model version 1" in result.output
+
+
+def test_a_file_larger_than_a_request_is_asked_in_batches(
+    answer: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from abalone_assets.cli import predict
+
+    monkeypatch.setattr(sys.modules[predict.callback.__module__], "BATCH_ROWS", 2)
+    path = tmp_path / "animals.csv"
+    path.write_text(f"{LINE}\n" * 5)
+    assert len(abalone_json("predict", "--file", path)["predictions"]) == 5
+
+
+def test_an_impossible_animal_is_refused_before_it_is_asked(answer: float) -> None:
+    result = abalone("predict", "M", "-0.4", *ANIMAL[2:])
+    assert result.exit_code == 1
+    assert "length is '-0.4'; it must be above 0" in result.stderr
+
+
+def test_the_endpoint_says_which_row_of_a_file_it_refuses(answer: float) -> None:
+    result = abalone("predict", "-", text=f"{LINE}\nM,1\n")
+    assert result.exit_code == 1
+    assert "row 2" in result.stderr
+
+
+def test_status_says_which_version_answers(answer: float) -> None:
+    live = abalone_json("status")["live"]
+    assert (live["version"], live["requested_version"], live["rmse"]) == (1, 1, 2.1)
+    assert "version 1 (RMSE 2.100 rings) answers at http" in abalone("status").output
+
+
+def test_a_second_server_of_the_same_home_is_refused(answer: float) -> None:
+    result = abalone("serve", "--port", "0")
+    assert result.exit_code == 1
+    assert "is served already at http" in result.stderr
+
+
+def test_a_taken_port_is_one_clear_error(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        result = abalone("serve", "--port", str(listener.getsockname()[1]))
+    assert result.exit_code == 1
+    assert "already in use" in result.stderr
+
+
+def test_without_a_server_predict_says_how_to_start_one(home: Path) -> None:
+    for arguments in ([], ["--url", "http://127.0.0.1:9"]):
+        result = abalone("predict", *arguments, *ANIMAL)
+        assert result.exit_code == 1
+        assert "start one with `abalone serve`" in result.stderr
+
+
+def test_an_empty_file_has_no_rows(answer: float, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").touch()
+    result = abalone("predict", "--file", tmp_path / "empty.csv")
+    assert "no rows in it" in result.stderr
+
+
+def test_values_and_a_file_together_are_a_wrong_call(home: Path) -> None:
+    assert abalone("predict", "--file", "-", *ANIMAL, text="").exit_code == 2

@@ -1,0 +1,97 @@
+"""`abalone status`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from abalone_assets.lake import Lake, Release
+from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.serving.registry import ModelRegistry
+from abalone_assets.storage import ObjectStore
+from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json, ingest
+from abalone_assets_tests.serving.support import register
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME = "abalone.20250314061500"
+
+
+def land(home: Path, name: str, content: str) -> None:
+    (home / "landing_zone" / name).write_text(content)
+
+
+def test_an_empty_home_is_described_and_the_demo_proposed(home: Path) -> None:
+    result = abalone("status")
+    assert result.exit_code == 0
+    assert "no model was deployed yet" in result.output
+    assert "Next: `abalone demo`" in result.output
+
+
+def test_landed_days_are_pending_until_ingested_and_then_a_release_is(home: Path) -> None:
+    land(home, NAME, GOOD_ROW)
+    before = abalone_json("status")
+    assert (before["due_days"], before["release_due"]) == (["2025-03-14"], False)
+    assert "1 survey day to ingest (2025-03-14)" in abalone("status").output
+    ingest(home, "2025-03-14")
+    after = abalone_json("status")
+    assert (after["due_days"], after["release_due"]) == ([], True)
+    assert after["totals"]["rows"] == 1
+
+
+def test_the_last_release_is_shown_with_its_reason(home: Path) -> None:
+    lake = Lake(str(home / "lake"))
+    reason = "Rejected: RMSE 2.900 is above the limit of 2.5."
+    digest = lake.manifest().digest
+    lake.record_release(Release(digest, "rejected", reason, None, "run", "2025-03-14T07:00:00"))
+    assert abalone_json("status")["release"]["reason"] == reason
+    assert reason in " ".join(abalone("status").output.split())
+
+
+def test_quarantined_rows_are_counted_by_rule_and_the_newest_shown(home: Path) -> None:
+    land(home, NAME, GOOD_ROW + "X,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15\n" + "M,1\n" * 2)
+    land(home, "abalone.20250401061500", "M,[b]1\n")
+    for day in ("2025-03-14", "2025-04-01"):
+        ingest(home, day)
+    quarantine = abalone_json("status")["quarantine"]
+    assert quarantine["by_rule"] == {"field_count": 3, "sex": 1}
+    assert quarantine["newest"][-1] == {
+        "file": "abalone.20250401061500",
+        "line": 1,
+        "column": None,
+        "rule": "field_count",
+        "message": quarantine["newest"][-1]["message"],
+    }
+    assert f"{NAME}:2" in abalone("status").output
+
+
+def test_files_that_can_be_no_survey_are_listed_with_their_problem(home: Path) -> None:
+    land(home, "notes[1].txt", "hello")
+    land(home, NAME, "\0")
+    ingest(home, "2025-03-14")
+    document = abalone_json("status")
+    assert "call it abalone.YYYYMMDDHHMMSS" in document["stray_files"]["notes[1].txt"]
+    assert "NUL byte" in document["unreadable_files"][NAME]
+    output = abalone("status").output
+    assert "notes[1].txt" in output
+    assert NAME in output
+
+
+def test_a_deployed_version_without_a_server_is_not_called_live(home: Path) -> None:
+    registry = ModelRegistry(ObjectStore(home / "registry"))
+    version = register(registry, b"archive").version
+    publish_pointer(registry.store, "abalone", version)
+    live = abalone_json("status")["live"]
+    assert (live["requested_version"], live["version"], live["url"]) == (1, None, None)
+    assert live["rmse"] == 2.1
+    assert "deployed but no server runs" in abalone("status").output
+
+
+def test_a_damaged_lake_is_one_clear_error(home: Path) -> None:
+    land(home, NAME, "M,1\n")
+    ingest(home, "2025-03-14")
+    lake = Lake(str(home / "lake"))
+    lake.store.write(lake.key("quarantined_rows", "2025-03-14"), b"not parquet")
+    result = abalone("status")
+    assert result.exit_code == 1
+    assert "quarantined_rows cannot be read" in result.stderr

@@ -1,0 +1,148 @@
+"""The local Dagster instance: configuration, lock, runs that outlived their process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pytest
+import yaml
+from dagster._core.instance.config import PoolGranularity
+from dagster._core.test_utils import create_run_for_test
+
+from abalone_assets.instance import (
+    PROCESS_TAG,
+    InstanceError,
+    driver_lock,
+    fail_orphaned_runs,
+    home_environment,
+    local_workspace,
+    open_instance_for_demo,
+    prepare_instance,
+)
+from abalone_assets.runs import Runs
+from abalone_assets.settings import load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from abalone_assets.settings import Settings
+
+FIRST_LINE = "# abalone-assets local instance, revision 1\n"
+
+
+@pytest.fixture
+def fresh(home: Path) -> Settings:
+    """Settings of a home without a ``dagster.yaml``."""
+    (home / "dagster" / "dagster.yaml").unlink()
+    return load_settings()
+
+
+def config_of(settings: Settings) -> Path:
+    return settings.dagster_home / "dagster.yaml"
+
+
+def ended_process() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_dagster_accepts_the_packaged_configuration(fresh: Settings) -> None:
+    prepare_instance(fresh)
+    with dg.DagsterInstance.get() as instance:
+        assert instance.run_monitoring_enabled
+        assert not instance.run_retries_enabled
+        assert not instance.telemetry_enabled
+        concurrency = instance.get_concurrency_config()
+        assert concurrency.pool_config.default_pool_limit == 1
+        assert concurrency.pool_config.pool_granularity is PoolGranularity.RUN
+        assert concurrency.run_queue_config is not None
+        assert concurrency.run_queue_config.max_concurrent_runs == 4
+
+
+def test_the_demo_opens_the_same_instance_without_log_capture(fresh: Settings) -> None:
+    prepare_instance(fresh)
+    with open_instance_for_demo(fresh) as demo, dg.DagsterInstance.get() as instance:
+        create_run_for_test(demo, run_id="made-by-the-demo")
+        assert instance.get_run_by_id("made-by-the-demo") is not None
+        assert type(demo.compute_log_manager).__name__ == "NoOpComputeLogManager"
+
+
+def test_an_older_revision_is_replaced(fresh: Settings) -> None:
+    config_of(fresh).write_text(FIRST_LINE.replace("1", "0"))
+    prepare_instance(fresh)
+    assert config_of(fresh).read_text().startswith(FIRST_LINE)
+
+
+@pytest.mark.parametrize("text", ["telemetry:\n  enabled: false\n", FIRST_LINE + "nux:\n"])
+def test_a_file_of_the_users_own_or_of_this_revision_is_left_alone(
+    fresh: Settings, text: str
+) -> None:
+    config_of(fresh).write_text(text)
+    prepare_instance(fresh)
+    assert config_of(fresh).read_text() == text
+
+
+def test_a_home_that_cannot_be_written_is_one_clear_error(home: Path) -> None:
+    (home / "file").touch()
+    with (
+        home_environment(home / "file") as settings,
+        pytest.raises(InstanceError, match="set ABALONE_HOME"),
+    ):
+        prepare_instance(settings)
+
+
+def test_the_workspace_names_the_code_location_as_the_project_does() -> None:
+    ours = yaml.safe_load(local_workspace().read_text())
+    assert ours["load_from"][0]["python_module"]["location_name"] == "abalone_assets"
+
+
+def test_the_environment_of_a_home_ends_with_its_block(home: Path, tmp_path: Path) -> None:
+    before = dict(os.environ)
+    with home_environment(tmp_path / "other") as settings:
+        assert settings.home == tmp_path / "other"
+        assert os.environ["DAGSTER_HOME"] == str(tmp_path / "other" / "dagster")
+    assert dict(os.environ) == before
+
+
+def test_only_one_driver_gets_the_lock(home: Path) -> None:
+    settings = load_settings()
+    with driver_lock(settings) as first, driver_lock(settings) as second:
+        assert (first, second) == (True, False)
+    with driver_lock(settings) as third:
+        assert third
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_a_run_whose_process_died_is_no_longer_in_flight(
+    home: Path, status: dg.DagsterRunStatus
+) -> None:
+    with dg.DagsterInstance.get() as instance:
+        tags = {PROCESS_TAG: str(ended_process())}
+        run = create_run_for_test(instance, job_name="release", status=status, tags=tags)
+        assert fail_orphaned_runs(instance) == [run.run_id]
+        assert Runs(instance).in_flight() == []
+
+
+def test_runs_that_live_or_wait_are_left_alone(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        started, queued = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.QUEUED
+        own = {PROCESS_TAG: str(os.getpid())}
+        create_run_for_test(instance, job_name="release", status=started, tags=own)
+        create_run_for_test(instance, job_name="release", status=queued)
+        create_run_for_test(instance, job_name="release", status=started)
+        assert fail_orphaned_runs(instance) == []
+        assert len(Runs(instance).in_flight()) == 3
+
+
+def test_the_launchers_own_record_of_the_process_counts(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        started = dg.DagsterRunStatus.STARTED
+        run = create_run_for_test(instance, job_name="release", status=started)
+        metadata = {"pid": dg.MetadataValue.text(str(ended_process()))}
+        instance.report_engine_event("Started process", run, dg.EngineEventData(metadata=metadata))
+        assert fail_orphaned_runs(instance) == [run.run_id]
