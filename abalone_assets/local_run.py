@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
+import threading
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -15,10 +19,10 @@ from abalone_assets.instance import PROCESS_TAG
 from abalone_assets.runs import INGEST_JOB, RELEASE_JOB
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 SENSOR_JOBS: Final = {"survey_sensor": INGEST_JOB, "release_sensor": RELEASE_JOB}
-INTERRUPTION: Final = "DagsterExecutionInterruptedError"
+INTERRUPTS: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 QUIET_LOGGERS: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -76,14 +80,17 @@ class LocalPlatform:
         if self.watch is not None:
             self.instance.add_event_listener(run_id, partial(self.watch, request))
         try:
-            return self.definitions.resolve_job_def(job).execute_in_process(
-                instance=self.instance,
-                run_config=QUIET_LOGGERS if self.quiet else None,
-                tags={**request.tags, PROCESS_TAG: str(os.getpid())},
-                asset_selection=list(request.asset_selection) if request.asset_selection else None,
-                raise_on_error=raise_on_error,
-                run_id=run_id,
-            )
+            with _no_interrupt_lost():
+                return self.definitions.resolve_job_def(job).execute_in_process(
+                    instance=self.instance,
+                    run_config=QUIET_LOGGERS if self.quiet else None,
+                    tags={**request.tags, PROCESS_TAG: str(os.getpid())},
+                    asset_selection=list(request.asset_selection)
+                    if request.asset_selection
+                    else None,
+                    raise_on_error=raise_on_error,
+                    run_id=run_id,
+                )
         finally:
             self._end(run_id)
 
@@ -133,24 +140,47 @@ class LocalPlatform:
         return len(requests)
 
 
+@contextmanager
+def _no_interrupt_lost() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end when a signal asked for it meanwhile.
+
+    While Dagster executes a run it takes the signals' handlers away: it records Ctrl-C within a
+    step as that step's failure, and forgets one that comes after the last step.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only
+        return
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        reader.settimeout(0)
+        writer.settimeout(0)
+        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            if _received(reader) & INTERRUPTS:
+                raise KeyboardInterrupt
+
+
+def _received(reader: socket.socket) -> set[int]:
+    """The numbers of the signals that came."""
+    try:
+        return set(reader.recv(4096))
+    except BlockingIOError:
+        return set()
+
+
 def _check_succeeded(result: dg.ExecuteInProcessResult) -> None:
     if result.success:
         return
     run = result.dagster_run
     failures = [event for event in result.all_events if event.is_step_failure]
-    if any(_was_interrupted(failure) for failure in failures):
-        raise KeyboardInterrupt
     what = f"{failures[0].step_key}: {_cause(failures[0])}" if failures else "no step failed"
     raise RunFailedError(
         f"a run of {run.job_name} failed at {what}. All of its events are in the UI: start it with"
         f" `abalone dev` and open run {run.run_id}"
     )
-
-
-def _was_interrupted(failure: dg.DagsterEvent) -> bool:
-    """Whether Ctrl-C ended the step: Dagster records that as its failure and goes on."""
-    error = failure.step_failure_data.error
-    return error is not None and error.cls_name == INTERRUPTION
 
 
 def _cause(failure: dg.DagsterEvent) -> str:

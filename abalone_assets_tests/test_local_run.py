@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -34,8 +35,8 @@ def small_platform(
     ingest = dg.define_asset_job(INGEST_JOB, "thing")
 
     @dg.sensor(job=ingest)
-    def survey_sensor() -> Iterator[dg.RunRequest | dg.SkipReason]:
-        yield dg.SkipReason("all is done") if next(left, None) is None else dg.RunRequest()
+    def survey_sensor() -> dg.RunRequest | dg.SkipReason:
+        return dg.SkipReason("all is done") if next(left, None) is None else dg.RunRequest()
 
     @dg.sensor(job=dg.define_asset_job(RELEASE_JOB, "thing"))
     def release_sensor() -> dg.SkipReason:
@@ -54,7 +55,7 @@ def instance(home: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def interrupt() -> None:
-    raise KeyboardInterrupt
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_it_runs_what_the_sensors_ask_for_until_they_rest(instance: dg.DagsterInstance) -> None:
@@ -75,10 +76,8 @@ def test_it_runs_what_the_sensors_ask_for_until_they_rest(instance: dg.DagsterIn
 
 def test_a_failed_run_tells_the_steps_own_error(instance: dg.DagsterInstance) -> None:
     def fail() -> None:
-        try:
-            raise FileNotFoundError("inner")
-        except FileNotFoundError as error:
-            raise StorageError("cannot read it;\n set ABALONE_RAW_URI") from error
+        inner = FileNotFoundError("inner")
+        raise StorageError("cannot read it;\n set ABALONE_RAW_URI") from inner
 
     with pytest.raises(RunFailedError, match=r"at thing: .*cannot read it; set ABALONE_RAW_URI"):
         small_platform(instance, fail).settle()
@@ -90,9 +89,12 @@ def test_ctrl_c_in_a_step_ends_the_run_and_the_driver(instance: dg.DagsterInstan
     assert all(run.is_finished for run in instance.get_runs())
 
 
-def test_ctrl_c_between_steps_leaves_no_run_in_flight(instance: dg.DagsterInstance) -> None:
+@pytest.mark.parametrize("moment", ["PIPELINE_START", "STEP_SUCCESS", "PIPELINE_SUCCESS"])
+def test_ctrl_c_outside_a_step_is_not_lost_and_leaves_no_run_in_flight(
+    instance: dg.DagsterInstance, moment: str
+) -> None:
     def watch(request: dg.RunRequest, entry: dg.EventLogEntry) -> None:
-        if entry.dagster_event and entry.dagster_event.event_type_value == "PIPELINE_START":
+        if entry.dagster_event and entry.dagster_event.event_type_value == moment:
             interrupt()
 
     with pytest.raises(KeyboardInterrupt):

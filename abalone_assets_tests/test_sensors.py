@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,11 @@ import pytest
 
 from abalone_assets import sensors
 from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.lake import Release
 from abalone_assets.settings import load_settings
 from abalone_assets_tests.automation import (
     INGEST,
+    RELEASE_SENSOR,
     SURVEY_SENSOR,
     Clock,
     ingest,
@@ -274,11 +277,14 @@ def test_a_lost_dagster_database_loses_no_state(
 ) -> None:
     platform.land(FILE, survey_rows(3))
     assert ingest(platform) == [True]
+    digest = platform.lake.manifest().digest
+    platform.lake.record_release(Release(digest, "deployed", "a test", 1, "a run", "2025-03-03"))
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     monkeypatch.setenv("DAGSTER_HOME", str(fresh))
     with Platform.at(platform.home) as reborn:
         assert requests(reborn) == []
+        assert requests(reborn, RELEASE_SENSOR) == []
         reborn.land(name_of("2025-03-04"), survey_rows(3, seed=1))
         assert ranges(requests(reborn)) == [("2025-03-04", "2025-03-04")]
 
@@ -312,7 +318,34 @@ def test_a_tick_reads_no_file_in_the_steady_state(platform: Platform) -> None:
     assert reads == [2, 2, 2], "the first look compares what was rewritten; no later one reads"
 
 
-def _set_mtime(path: Path, nanoseconds: int) -> None:
-    import os
+class TestWithARareReconciliation:
+    """On S3 a listing of all days is dear, so most ticks look at the recent ones only."""
 
+    @pytest.fixture
+    def platform(self, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
+        monkeypatch.setenv("ABALONE_RECONCILE_SECONDS", "600")
+        return platform
+
+    def test_a_recent_survey_is_seen_at_once_and_a_late_one_at_the_next_look_at_all(
+        self, platform: Platform, clock: Clock
+    ) -> None:
+        assert requests(platform) == []  # the first tick looks at all days
+        platform.land(FILE, survey_rows(3))
+        platform.land(name_of(today(), "000000"), survey_rows(3, seed=1))
+        assert ranges(requests(platform)) == [(today(), today())]
+        assert ingest(platform) == [True]
+        clock.advance(seconds=500)
+        assert requests(platform) == []
+        clock.advance(seconds=100)
+        assert ranges(requests(platform)) == [(DAY, DAY)]
+
+    def test_strays_are_reported_once(self, platform: Platform, clock: Clock) -> None:
+        platform.land("notes.txt", b"gone fishing")
+        reports = [len(platform.tick(SURVEY_SENSOR).asset_events) for _ in range(2)]
+        clock.advance(seconds=600)
+        reports.append(len(platform.tick(SURVEY_SENSOR).asset_events))
+        assert reports == [1, 0, 0]
+
+
+def _set_mtime(path: Path, nanoseconds: int) -> None:
     os.utime(path, ns=(nanoseconds, nanoseconds))

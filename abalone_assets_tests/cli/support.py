@@ -14,10 +14,10 @@ from click.testing import CliRunner
 
 from abalone_assets.cli import main
 from abalone_assets.ingest.days import parse_days
+from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.ingest.manifest import commit_days
 from abalone_assets.lake import Lake
-from abalone_assets.resources.storage import to_parquet
 from abalone_assets.sample_data import base_survey
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,53 +28,43 @@ if TYPE_CHECKING:
 CLOSED_PORT = "https://127.0.0.1:9/abalone.zip"
 
 
-def demo(home: Path, **variables: str) -> tuple[dict[str, Any], str]:
-    """The report of a demo, and what it said on the way."""
-    result = abalone_process(["demo", "--home", home, "--json"], environment(home, **variables))
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout), result.stderr
-
-
 def test_the_demo_releases_a_model_and_a_second_one_finds_nothing_new(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    first, said = demo(home)
+    refused = environment(home, ABALONE_RAW_URI=CLOSED_PORT, ABALONE_RAW_FALLBACK="true")
+    result = abalone_process(["demo", "--home", home, "--json"], refused)
+    assert result.returncode == 0, result.stderr
+    first = json.loads(result.stdout)
     assert first["new_files"] == len(surveys()) == 6
     assert first["runs"]["release"] == 1
     assert first["version"] == 1
     assert 1 < first["rings"] < 30
     assert first["rmse"]["model"] <= first["rmse"]["limit"]
-    merged = first["merged"]
-    splits = sum(merged[f"{name}_split"] for name in ("train", "validation", "test"))
-    assert splits == merged["merged_dataset"]
-    rows_in = first["surveys"]["rows"] + first["surveys"]["base_rows"]
-    assert rows_in == merged["merged_dataset"] + merged["repeats"]
-    assert "release: trained_model" in said
-    assert " - DEBUG - " not in said
-    assert " - INFO - " not in said
+    _check_conservation(first)
+    _check_progress(result.stderr)
     assert processes_of(home) == [], "the server that it started is stopped"
 
-    second, said = demo(home)
-    assert second["new_files"] == 0
-    assert not any(second["runs"].values())
-    assert "nothing to land" in said
-    own = {"new_files", "runs"}
-    assert {name: second[name] for name in second.keys() - own} == {
-        name: first[name] for name in first.keys() - own
-    }
-    text = abalone_process(["demo", "--home", home], environment(home)).stdout
+    text = abalone_process(["demo", "--home", home], refused).stdout
+    assert "nothing to land" in text
     assert f"nothing new since {first['released_at']}" in text
-    assert f"RMSE         {first['rmse']['model']:.3f} rings" in text
+    assert f"{first['rmse']['model']:.3f} rings" in text
+    assert f"{first['rings']:.1f} rings, so {first['age_years']:.1f} years old" in text
+    assert "release: " not in text
 
 
-def test_a_refused_network_is_one_line_and_the_bundled_survey_is_used(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    report, said = demo(home, ABALONE_RAW_URI=CLOSED_PORT, ABALONE_RAW_FALLBACK="true")
-    assert report["version"] == 1
-    assert [line for line in said.splitlines() if "the network refused" in line] == [
-        line for line in said.splitlines() if line.endswith("base survey instead")
-    ]
+def _check_conservation(report: dict[str, Any]) -> None:
+    merged, landed = report["merged"], report["surveys"]
+    splits = sum(merged[f"{name}_split"] for name in ("train", "validation", "test"))
+    assert splits == merged["merged_dataset"]
+    assert landed["rows"] + landed["base_rows"] == merged["merged_dataset"] + merged["repeats"]
+
+
+def _check_progress(said: str) -> None:
+    """Each step has a line, the refused network exactly one, and Dagster's log none."""
+    assert "release: trained_model" in said
     assert said.count("the network refused") == 1
-    assert "the network refused" in report["note"]
+    assert "used the bundled simulated base survey instead" in said
+    for level in ("DEBUG", "INFO", "WARNING"):
+        assert f" - {level} - " not in said
 
 
 def test_a_run_that_fails_is_one_error_with_its_reason(tmp_path: Path) -> None:
@@ -82,13 +73,15 @@ def test_a_run_that_fails_is_one_error_with_its_reason(tmp_path: Path) -> None:
     result = abalone_process(["demo", "--home", home], environment(home, ABALONE_RAW_URI=missing))
     assert result.returncode == 1
     assert "raw_abalone failed" in result.stdout
-    error = result.stderr.splitlines()
-    assert len(error) == 1, result.stderr
-    assert "nowhere.csv: cannot read the base survey" in error[0]
+    assert result.stderr.count("\n") == 1, result.stderr
+    assert "nowhere.csv: cannot read the base survey" in result.stderr
     assert processes_of(home) == []
 
 
-def test_ctrl_c_stops_the_demo_and_its_server(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_demo_and_its_server_quietly(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     home = tmp_path / "home"
     with subprocess.Popen(
         [sys.executable, "-m", "abalone_assets.cli", "demo", "--home", home],
@@ -100,7 +93,7 @@ def test_ctrl_c_stops_the_demo_and_its_server(tmp_path: Path) -> None:
         assert process.stdout is not None
         while "ingest_surveys" not in process.stdout.readline():
             assert process.poll() is None
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")
     wait_until(lambda: processes_of(home) == [])
@@ -109,9 +102,8 @@ def test_ctrl_c_stops_the_demo_and_its_server(tmp_path: Path) -> None:
 def test_the_demo_waits_for_a_running_dev_instead_of_driving(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from abalone_assets.cli import demo as command
-
-    monkeypatch.setattr(sys.modules[command.callback.__module__], "FOLLOW_SECONDS", 0.0)
+    command = import_module("abalone_assets.cli.demo")
+    monkeypatch.setattr(command, "FOLLOW_SECONDS", 0.0)
     with home_environment(home) as settings, driver_lock(settings):
         result = abalone("demo")
     assert result.exit_code == 1

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
@@ -104,9 +105,7 @@ def test_a_file_and_stdin_give_one_answer_for_each_line(answer: float, tmp_path:
 def test_a_file_larger_than_a_request_is_asked_in_batches(
     answer: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from abalone_assets.cli import predict
-
-    monkeypatch.setattr(sys.modules[predict.callback.__module__], "BATCH_ROWS", 2)
+    monkeypatch.setattr(import_module("abalone_assets.cli.predict"), "BATCH_ROWS", 2)
     path = tmp_path / "animals.csv"
     path.write_text(f"{LINE}\n" * 5)
     assert len(abalone_json("predict", "--file", path)["predictions"]) == 5

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from abalone_assets import definitions
-from abalone_assets.ingest.frames import to_parquet
+from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.resources import storage
 from abalone_assets_tests.automation import (
@@ -174,6 +174,23 @@ def test_implausible_rows_are_kept_and_warned_of(platform: Platform) -> None:
     assert not plausible.passed
     assert plausible.severity is dg.AssetCheckSeverity.WARN
     assert platform.lake.manifest().days[DAY].rows == 1
+
+
+@pytest.mark.parametrize("asset", ["raw_abalone", "new_surveys"])
+def test_columns_tell_their_units(platform: Platform, asset: str) -> None:
+    metadata = platform.definitions.resolve_asset_graph().get(dg.AssetKey(asset)).metadata
+    columns = {column.name: column for column in metadata["dagster/column_schema"].columns}
+    assert list(columns) == list(SURVEY_SCHEMA)
+    assert "[mm / 200]" in columns["length"].description
+    assert "[g / 200]" in columns["shell_weight"].description
+
+
+def test_quarantined_columns_are_described(platform: Platform) -> None:
+    graph = platform.definitions.resolve_asset_graph()
+    metadata = graph.get(dg.AssetKey("quarantined_rows")).metadata
+    columns = metadata["dagster/column_schema"].columns
+    assert [column.name for column in columns] == list(QUARANTINE_SCHEMA)
+    assert all(column.description for column in columns)
 
 
 def test_a_survey_day_can_be_asked_for_in_sql(platform: Platform) -> None:

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,9 +12,6 @@ from abalone_assets.etl.polars_engine import prepare
 from abalone_assets.etl.request import PrepareRequest
 from abalone_assets_tests.etl.support import SPLITS, Prepared, frame_of, request_for
 from abalone_assets_tests.platform import survey_rows
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytest_plugins = ("abalone_assets_tests.s3",)
 
@@ -153,6 +151,36 @@ def test_an_output_that_cannot_be_written_is_one_clear_error(
     (tmp_path / "merged_dataset").touch()
     with pytest.raises(StorageError, match="cannot read or write its data"):
         prepare(request)
+
+
+def test_an_output_that_cannot_be_moved_to_its_place_leaves_no_staged_file(
+    tmp_path: Path, surveys: list[pl.DataFrame]
+) -> None:
+    request = request_for({"survey": surveys[0]}, str(tmp_path))
+    (tmp_path / "merged_dataset" / "data.parquet").mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot read or write its data"):
+        prepare(request)
+    assert files_below(tmp_path) == ["inputs/survey.parquet"]
+
+
+def test_a_reader_sees_the_old_or_the_new_rows_never_a_part(
+    tmp_path: Path, surveys: list[pl.DataFrame]
+) -> None:
+    whole = request_for({"one": surveys[0], "other": surveys[1]}, str(tmp_path))
+    half = replace(whole, inputs=whole.inputs[:1])
+    counts = {prepare(request).rows["merged_dataset"] for request in (whole, half)}
+
+    def prepare_again_and_again() -> None:
+        for request in (whole, half) * 5:
+            prepare(request)
+
+    writer = threading.Thread(target=prepare_again_and_again)
+    writer.start()
+    seen = set()
+    while writer.is_alive():
+        seen.add(len(pl.read_parquet(Path(whole.merged).read_bytes())))
+    writer.join()
+    assert seen <= counts
 
 
 def test_a_lake_on_s3_gives_the_same_rows_as_one_in_a_folder(

@@ -224,11 +224,23 @@ def test_a_folder_is_read_whole_whatever_since_says(folder: Path) -> None:
     assert list(zone.look(FIRST, LAST, since=LAST).days) == ["2025-01-01"]
 
 
-def test_the_marker_of_an_s3_folder_is_no_file(s3: str) -> None:
+def put_object(uri: str) -> None:
+    """Put an empty object under a key that our own writer would refuse."""
     import boto3
 
-    bucket, _, prefix = s3.removeprefix("s3://").partition("/")
-    boto3.client("s3").put_object(Bucket=bucket, Key=f"{prefix}/", Body=b"")
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
+
+
+def test_an_s3_key_with_an_empty_part_is_one_clear_error_that_names_it(s3: str) -> None:
+    put_object(f"{s3}//{NAME}")
+    with pytest.raises(StorageError, match=f"/{NAME}.* contained empty path segment") as raised:
+        open_landing_zone(s3).look(FIRST, LAST)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_marker_of_an_s3_folder_is_no_file(s3: str) -> None:
+    put_object(f"{s3}/")
     zone = open_landing_zone(s3)
     zone.land(NAME, b"")
     assert names(zone) == [NAME]

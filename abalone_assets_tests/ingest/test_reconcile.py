@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from abalone_assets.errors import StorageError
 from abalone_assets.ingest import reconcile
 from abalone_assets.ingest.landing_zone import LandedFile, Landing
 from abalone_assets.ingest.manifest import IngestedDay, IngestedFile, Manifest, day_digest
@@ -209,6 +210,20 @@ def test_a_rewritten_file_too_large_to_be_read_is_due_without_being_read(world: 
         landing = Landing({DAY: (LandedFile(FILE, MAX_FILE_BYTES + 1, token),)}, ())
         assert find_due(landing, manifest, world.read).days == days
     assert world.reads == []
+
+
+def test_a_rewritten_file_that_cannot_be_read_makes_its_day_due_and_stops_no_other(
+    world: World,
+) -> None:
+    world.write(FILE, b"one")
+    world.write(name_of(NEXT), b"txen")
+
+    def read(name: str) -> bytes:
+        if name == FILE:
+            raise StorageError("deleted since it was listed")
+        return world.read(name)
+
+    assert find_due(world.landing(), world.manifest, read).days == (DAY, NEXT)
 
 
 def test_files_compared_at_one_look_are_limited_and_the_rest_follow(
