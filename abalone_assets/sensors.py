@@ -62,7 +62,8 @@ def survey_tick(
     """Ask for the ingestion of the days that are due, neither in flight nor backing off."""
     cursor = _survey_cursor(context.cursor)
     now = time.time()
-    whole = now - cursor.reconciled_at >= settings.reconcile_seconds
+    # A clock that was set back must not put the next look off until it has caught up.
+    whole = not 0 <= now - cursor.reconciled_at < settings.reconcile_seconds
     since = None if whole else _today() - timedelta(days=RECENT_DAYS)
     landing = zone.look(settings.first_survey_day, _today(), since)
     due = find_due(landing, lake.manifest(), zone.read, identical=cursor.identical, since=since)

@@ -83,6 +83,29 @@ class Stack:
             runId jobName status startTime endTime creationTime tags { key value } } } } }"""
         return list(self.graphql(query)["runsOrError"]["results"])
 
+    def run(self, run_id: str) -> dict[str, Any]:
+        return next(run for run in self.runs() if run["runId"] == run_id)
+
+    def worker_pid(self, run_id: str) -> int | None:
+        """Process that executes the run, once it was started."""
+        query = """query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events {
+            ... on EngineEvent { metadataEntries { label
+            ... on TextMetadataEntry { text } } } } } } }"""
+        for event in self.graphql(query, {"id": run_id})["logsForRun"]["events"]:
+            for entry in event.get("metadataEntries", []):
+                if entry["label"] == "pid":
+                    return int(entry["text"])
+        return None
+
+    def launch_job(self, name: str) -> str:
+        """Launch a job as the UI does; returns the run's id."""
+        launch = """mutation($p: ExecutionParams!) { launchRun(executionParams: $p) {
+            __typename ... on LaunchRunSuccess { run { runId } }
+            ... on PythonError { message } } }"""
+        selector = {**REPOSITORY, "jobName": name}
+        parameters = {"p": {"selector": selector, "runConfigData": {}, "mode": "default"}}
+        return str(self.graphql(launch, parameters)["launchRun"]["run"]["runId"])
+
     def stop_sensor(self, name: str) -> None:
         selector = {**REPOSITORY, "sensorName": name}
         query = """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) {

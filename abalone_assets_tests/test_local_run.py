@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
+from dagster._core.execution import execute_in_process
 
 from abalone_assets.errors import StorageError
 from abalone_assets.local_run import LocalPlatform, RunFailedError, UnsettledError
@@ -102,6 +103,18 @@ def test_ctrl_c_outside_a_step_is_not_lost_and_leaves_no_run_in_flight(
     runs = instance.get_runs()
     assert [run.is_finished for run in runs] == [True]
     assert runs[0].tags["abalone/pid"] == str(os.getpid())
+
+
+def test_ctrl_c_before_the_first_step_leaves_no_run_in_flight(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(execute_in_process, "ExecuteRunWithPlanIterable", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        small_platform(instance, lambda: None).settle()
+    assert [run.is_finished for run in instance.get_runs()] == [True]
 
 
 def test_sensors_that_never_rest_are_an_error(instance: dg.DagsterInstance) -> None:

@@ -339,6 +339,15 @@ class TestWithARareReconciliation:
         clock.advance(seconds=100)
         assert ranges(requests(platform)) == [(DAY, DAY)]
 
+    def test_a_clock_that_is_set_back_hides_no_late_survey(
+        self, platform: Platform, clock: Clock
+    ) -> None:
+        """The last look then lies in the future, and once put the next one off until then."""
+        assert requests(platform) == []
+        clock.advance(seconds=-3600)
+        platform.land(FILE, survey_rows(3))
+        assert ranges(requests(platform)) == [(DAY, DAY)]
+
     def test_strays_are_reported_once(self, platform: Platform, clock: Clock) -> None:
         platform.land("notes.txt", b"gone fishing")
         reports = [len(platform.tick(SURVEY_SENSOR).asset_events) for _ in range(2)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.platform import survey_rows
-from abalone_assets_tests.stack import running_stack
+from abalone_assets_tests.stack import Stack, running_stack
 
 LANDINGS = 5
 
@@ -21,17 +21,18 @@ def main() -> None:
         tempfile.TemporaryDirectory() as folder,
         running_stack(Path(folder) / "home", environ) as stack,
     ):
-        stack.await_(lambda: stack.lake.release() is not None, "the first release")
         for number in range(LANDINGS):
             stack.await_release()
-            before = stack.live_version()
-            stack.land(f"abalone.2025010{number + 1}120000", survey_rows(50, seed=number))
-            seconds.append(
-                stack.await_(lambda v=before: stack.live_version() != v, "a new version")
-            )
+            seconds.append(_landed_to_live(stack, number))
     print("| landing to new version, s | median | min | max | n |")
     print("| --- | --- | --- | --- | --- |")
     print(
         f"| sensors at 5 s | {statistics.median(seconds):.1f} | {min(seconds):.1f} | "
         f"{max(seconds):.1f} | {len(seconds)} |"
     )
+
+
+def _landed_to_live(stack: Stack, number: int) -> float:
+    before = stack.live_version()
+    stack.land(f"abalone.2025010{number + 1}120000", survey_rows(50, seed=number))
+    return stack.await_(lambda: stack.live_version() != before, "a new version")

@@ -13,6 +13,7 @@ from abalone_assets.cli.output import console, example
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from abalone_assets.cli.processes import Child
     from abalone_assets.settings import Settings
@@ -34,14 +35,8 @@ PROBE_SECONDS: Final = 5.0
     type=click.IntRange(0, 65535),
     help="Port of the endpoint; 0 takes a free one.  [default: 8080, ABALONE_ENDPOINT_PORT]",
 )
-@click.option(
-    "--log-level",
-    default="warning",
-    show_default=True,
-    type=click.Choice(["critical", "error", "warning", "info", "debug"]),
-    help="How much Dagster's processes say here.",
-)
-def dev(port: int, endpoint_port: int | None, log_level: str) -> None:
+@click.option("--verbose", is_flag=True, help="Show Dagster's log here instead of in dev.log.")
+def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
     """Run the UI, the sensors and the endpoint server on this machine until Ctrl-C.
 
     Everything is kept in ABALONE_HOME, so the next start goes on where this one ends. When one
@@ -69,10 +64,11 @@ def dev(port: int, endpoint_port: int | None, log_level: str) -> None:
         refuse_second_server(settings)
         _check_free(HOST, port, "--port")
         _check_free(settings.endpoint_host, endpoint_port, "--endpoint-port")
-        _run(settings, port or _free_port(), endpoint_port, log_level)
+        log = None if verbose else settings.dagster_home / "dev.log"
+        _run(settings, port or _free_port(), endpoint_port, log)
 
 
-def _run(settings: Settings, port: int, endpoint_port: int, log_level: str) -> None:
+def _run(settings: Settings, port: int, endpoint_port: int, log: Path | None) -> None:
     from abalone_assets.cli.processes import (
         start_server,
         stopped_on_exit,
@@ -85,7 +81,7 @@ def _run(settings: Settings, port: int, endpoint_port: int, log_level: str) -> N
     server = start_server(settings, endpoint_port)
     with stopped_on_exit(server):
         _fail_orphaned_runs()
-        dagster = _start_dagster(settings, port, log_level)
+        dagster = _start_dagster(settings, port, log)
         with stopped_on_exit(dagster):
             client = wait_for_server(settings, server)
             url = f"http://{HOST}:{port}"
@@ -93,17 +89,18 @@ def _run(settings: Settings, port: int, endpoint_port: int, log_level: str) -> N
             out.print(f"UI        {url}", style="bold green", markup=False)
             out.print(f"Endpoint  {client.url}", style="bold green", markup=False)
             out.print(f"Surveys   {settings.landing_zone_uri}  (`abalone land FILE`)", markup=False)
+            if log is not None:
+                out.print(f"Log       {log}", markup=False)
             _supervise([server, dagster])
 
 
-def _start_dagster(settings: Settings, port: int, log_level: str) -> Child:
+def _start_dagster(settings: Settings, port: int, log: Path | None) -> Child:
     from abalone_assets.cli.processes import Child
     from abalone_assets.instance import child_environment, local_workspace
 
     arguments = ["-W", "ignore:Function `dev_command`", "-m", "dagster", "dev"]
     arguments += ["--workspace", str(local_workspace()), "--host", HOST, "--port", str(port)]
-    arguments += ["--log-level", log_level, "--code-server-log-level", log_level]
-    return Child("Dagster", arguments, child_environment(settings))
+    return Child("Dagster", arguments, child_environment(settings), log=log)
 
 
 def _fail_orphaned_runs() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +30,19 @@ def test_a_survey_that_lands_while_another_is_in_flight_is_not_lost(stack: Stack
     stack.land("abalone.20240211080000", survey_rows(20, seed=4))
     stack.await_(lambda: stack.lake.manifest().rows_of("2024-02-10") == 40, "both are ingested")
     stack.await_(lambda: stack.lake.manifest().rows_of("2024-02-11") == 20, "the third one too")
+    stack.await_release()
+
+
+def test_a_survey_whose_run_is_killed_is_ingested_all_the_same(stack: Stack) -> None:
+    known = {run["runId"] for run in stack.runs()}
+    stack.land("abalone.20240310080000", survey_rows(20, seed=5))
+    stack.await_(lambda: _started(stack, known) is not None, "the run's process")
+    killed = _started(stack, known)
+    assert killed is not None
+    run_id, pid = killed
+    os.kill(pid, signal.SIGKILL)
+    stack.await_(lambda: stack.lake.manifest().rows_of("2024-03-10") == 20, "its ingestion")
+    stack.await_(lambda: stack.run(run_id)["status"] == "FAILURE", "the killed run's failure")
     stack.await_release()
 
 
@@ -62,6 +77,15 @@ def test_a_backfill_asked_for_in_the_ui_is_one_run_and_one_release(stack: Stack)
     assert len(tagged) == 1
     assert all(day in stack.lake.manifest().days for day in days)
     assert _count(stack, "release") == releases + 1
+
+
+def _started(stack: Stack, known: set[str]) -> tuple[str, int] | None:
+    """The new ingestion run and its process, as soon as there is one."""
+    for run in stack.runs():
+        if run["jobName"] == "ingest_surveys" and run["runId"] not in known:
+            pid = stack.worker_pid(run["runId"])
+            return None if pid is None else (run["runId"], pid)
+    return None
 
 
 def _count(stack: Stack, job: str) -> int:
