@@ -54,7 +54,8 @@ def test_dagster_accepts_the_packaged_configuration(fresh: Settings) -> None:
     prepare_instance(fresh)
     with dg.DagsterInstance.get() as instance:
         assert instance.run_monitoring_enabled
-        assert not instance.run_retries_enabled
+        assert instance.run_retries_enabled
+        assert not instance.run_retries_retry_on_asset_or_op_failure
         assert not instance.telemetry_enabled
         concurrency = instance.get_concurrency_config()
         assert concurrency.pool_config.default_pool_limit == 1

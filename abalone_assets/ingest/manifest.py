@@ -48,7 +48,7 @@ class IngestedFile:
 
 @dataclass(frozen=True)
 class IngestedDay:
-    """One survey day in the lake; ``digest`` is empty while the day is being written."""
+    """One survey day in the lake; its ``digest`` is empty while it is being written."""
 
     digest: str
     files: tuple[IngestedFile, ...] = ()
@@ -62,6 +62,9 @@ class IngestedDay:
     def quarantined(self) -> int:
         """Rows in ``quarantined_rows`` of this day."""
         return sum(file.quarantined for file in self.files)
+
+
+BEING_WRITTEN: Final = IngestedDay("")
 
 
 @dataclass(frozen=True)
@@ -158,17 +161,11 @@ def commit_days(store: ObjectStore, days: Mapping[str, IngestedDay]) -> None:
 
 
 def revoke_days(store: ObjectStore, days: Iterable[str]) -> None:
-    """Record that these days are being written: what they hold is known again at their commit."""
-    revoked = list(days)
+    """Record that these days are being written: until their commit they are due, and hold nothing.
 
-    def change(document: dict[str, Any] | None) -> dict[str, Any]:
-        manifest = Manifest.from_document(document)
-        known = {
-            day: replace(manifest.days[day], digest="") for day in revoked if day in manifest.days
-        }
-        return replace(manifest, days={**manifest.days, **known}).to_document()
-
-    store.update_json(MANIFEST_KEY, change)
+    A release in the meantime leaves them out rather than read what may be half of a day.
+    """
+    commit_days(store, dict.fromkeys(days, BEING_WRITTEN))
 
 
 def commit_raw(store: ObjectStore, raw: IngestedRaw) -> None:

@@ -62,10 +62,10 @@ def find_due(
     """
     comparison = _Comparison(read, dict(identical or {}))
     first = since.isoformat() if since else ""
-    candidates = {*landing.days, *(day for day, entry in manifest.days.items() if entry.files)}
+    known = {day for day, entry in manifest.days.items() if entry.files or not entry.digest}
     days = [
         day
-        for day in sorted(candidates)
+        for day in sorted(known | set(landing.days))
         if day >= first and comparison.differs(landing.days.get(day, ()), manifest.days.get(day))
     ]
     return Due(tuple(days), comparison.confirmed, comparison.undecided)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.manifest import (
+    BEING_WRITTEN,
     MANIFEST_KEY,
     IngestedDay,
     IngestedFile,
@@ -110,17 +111,23 @@ def test_days_with_rows_are_in_order_and_leave_out_the_others() -> None:
     assert manifest.days_with_rows == ["2025-03-02", "2025-03-04"]
 
 
-def test_a_revoked_day_keeps_its_files_and_loses_its_digest(store: ObjectStore) -> None:
+def test_a_revoked_day_holds_nothing_until_it_is_committed_again(store: ObjectStore) -> None:
     commit_days(store, {"2025-03-03": day(FILE), "2025-03-04": day(FILE)})
+    both = read_manifest(store).digest
     revoke_days(store, iter(["2025-03-03"]))
-    days = read_manifest(store).days
-    assert days["2025-03-03"] == IngestedDay("", (FILE,))
-    assert days["2025-03-04"] == day(FILE)
+    revoked = read_manifest(store)
+    assert revoked.days_with_rows == ["2025-03-04"]
+    assert revoked.rows == day(FILE).rows
+    assert revoked.digest != both
+    commit_days(store, {"2025-03-03": day(FILE)})
+    assert read_manifest(store).digest == both
 
 
-def test_revoking_a_day_that_was_never_ingested_records_nothing(store: ObjectStore) -> None:
+def test_a_day_that_was_never_ingested_is_remembered_as_being_written(store: ObjectStore) -> None:
+    before = read_manifest(store).digest
     revoke_days(store, ["2025-03-03"])
-    assert read_manifest(store).days == {}
+    assert read_manifest(store).days == {"2025-03-03": BEING_WRITTEN}
+    assert read_manifest(store).digest == before
 
 
 def test_runs_that_commit_at_once_lose_no_day(store: ObjectStore) -> None:

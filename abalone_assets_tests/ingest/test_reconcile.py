@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest import reconcile
 from abalone_assets.ingest.landing_zone import LandedFile, Landing
-from abalone_assets.ingest.manifest import IngestedDay, IngestedFile, Manifest, day_digest
+from abalone_assets.ingest.manifest import (
+    BEING_WRITTEN,
+    IngestedDay,
+    IngestedFile,
+    Manifest,
+    day_digest,
+)
 from abalone_assets.ingest.reconcile import DayRange, Due, find_due, plan_ranges
 from abalone_assets.survey import MAX_FILE_BYTES
 
@@ -183,14 +189,12 @@ def test_a_day_is_due_again_when_its_only_file_returns(world: World) -> None:
 
 
 def test_a_revoked_day_is_due(world: World) -> None:
-    revoked = replace(world.manifest.days[DAY], digest="")
-    world.manifest = Manifest(None, {**world.manifest.days, DAY: revoked})
+    world.manifest = Manifest(None, {**world.manifest.days, DAY: BEING_WRITTEN})
     assert world.look().days == (DAY,)
 
 
 def test_a_revoked_day_without_any_file_left_is_due(world: World) -> None:
-    revoked = replace(world.manifest.days[NEXT], digest="")
-    world.manifest = Manifest(None, {**world.manifest.days, NEXT: revoked})
+    world.manifest = Manifest(None, {**world.manifest.days, NEXT: BEING_WRITTEN})
     del world.files[name_of(NEXT)]
     assert world.look().days == (NEXT,)
 
