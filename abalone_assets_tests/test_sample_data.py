@@ -1,4 +1,3 @@
-import os
 from collections import Counter
 from pathlib import Path
 
@@ -6,10 +5,6 @@ import pytest
 
 from abalone_assets.sample_data import base_survey, surveys
 from abalone_assets.survey import SEXES, ParsedSurvey, parse_survey, survey_day
-
-RAW = Path(
-    os.environ.get("ABALONE_TEST_RAW", Path(__file__).parents[2] / "shared/data/abalone.data")
-)
 
 
 def parse(path: Path) -> ParsedSurvey:
@@ -35,8 +30,10 @@ def test_the_base_survey_is_as_large_as_the_real_one_and_all_valid(base: ParsedS
     assert set(base.columns["sex"]) == set(SEXES)
 
 
-def test_no_simulated_row_equals_a_real_one(base: ParsedSurvey, crews: list[ParsedSurvey]) -> None:
-    real = set(rows_of(parse(RAW)))
+def test_no_simulated_row_equals_a_real_one(
+    base: ParsedSurvey, crews: list[ParsedSurvey], uci_file: Path
+) -> None:
+    real = set(rows_of(parse(uci_file)))
     assert all(real.isdisjoint(rows_of(survey)) for survey in [base, *crews])
 
 

@@ -1,6 +1,5 @@
 import csv
 import io
-import os
 from pathlib import Path
 
 import pytest
@@ -22,9 +21,6 @@ from abalone_assets.survey import (
 FILE = "abalone.20250301120000"
 ROW = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15"
 VALUES = ["M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15, 15]
-RAW = Path(
-    os.environ.get("ABALONE_TEST_RAW", Path(__file__).parents[2] / "shared/data/abalone.data")
-)
 
 
 def parse(text: str) -> ParsedSurvey:
@@ -42,8 +38,8 @@ def row_with(column: str, text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def survey() -> ParsedSurvey:
-    return parse_survey(RAW.read_bytes(), RAW.name)
+def survey(uci_file: Path) -> ParsedSurvey:
+    return parse_survey(uci_file.read_bytes(), uci_file.name)
 
 
 class TestRealFile:
@@ -52,8 +48,10 @@ class TestRealFile:
         assert faults == [(1258, "height", "not_positive"), (3997, "height", "not_positive")]
         assert (survey.row_count, survey.record_count) == (4175, 4177)
 
-    def test_canonical_values_equal_the_files_own_numbers(self, survey: ParsedSurvey) -> None:
-        records = list(csv.reader(io.StringIO(RAW.read_text())))
+    def test_canonical_values_equal_the_files_own_numbers(
+        self, survey: ParsedSurvey, uci_file: Path
+    ) -> None:
+        records = list(csv.reader(io.StringIO(uci_file.read_text())))
         kept = [records[line - 1] for line in survey.lines]
         assert rows_of(survey) == [[r[0], *map(float, r[1:8]), int(r[8])] for r in kept]
 

@@ -1,8 +1,7 @@
-"""The real survey and models trained on it, made once per test process."""
+"""A survey and models trained on it, made once per test process."""
 
 import hashlib
 import json
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,11 @@ from abalone_assets.modeling.archive import ModelCard, card_of, pack, write_arch
 from abalone_assets.modeling.dataset import COLUMN_NAMES
 from abalone_assets.modeling.inference import CARD_FILE, MODEL_FILE, model_fn
 from abalone_assets.modeling.train import FittedModel, Hyperparameters, fit
+from abalone_assets.sample_data import base_survey
+from abalone_assets_tests.conftest import UCI_FILE
 
 Table = dict[str, NDArray[Any]]
 
-RAW = Path(
-    os.environ.get("ABALONE_TEST_RAW", Path(__file__).parents[3] / "shared/data/abalone.data")
-)
 QUICK = Hyperparameters(eta=0.2, max_depth=3, num_boost_round=40, early_stopping_rounds=10)
 CREATED_AT = "2025-03-01T12:00:00+00:00"
 CSV_ROW = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15"
@@ -29,8 +27,9 @@ CSV_ROW = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15"
 
 @cache
 def survey_frame() -> pd.DataFrame:
-    """The valid rows of the UCI survey, shuffled."""
-    frame = pd.read_csv(RAW, header=None, names=list(COLUMN_NAMES))
+    """The valid rows of the UCI survey, or of the bundled one where it is missing, shuffled."""
+    source = UCI_FILE if UCI_FILE.exists() else base_survey()
+    frame = pd.read_csv(source, header=None, names=list(COLUMN_NAMES))
     return frame[frame["height"] > 0].sample(frac=1, random_state=5).reset_index(drop=True)
 
 
