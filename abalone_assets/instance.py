@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 CONFIG_NAME: Final = "dagster.yaml"
 LOCK_NAME: Final = "driver.lock"
 PROCESS_TAG: Final = "abalone/pid"
-"""Tag of a run that a process executes by itself, without Dagster's launcher: the process's id."""
+"""Tag of a run that a process executes by itself, without Dagster's launcher: its identity."""
 
+_PROC: Final = Path("/proc")
 _REVISION: Final = re.compile(rb"\A# abalone-assets local instance, revision ([0-9]+)\n")
 
 
@@ -37,15 +38,15 @@ def local_workspace() -> Path:
 
 
 def prepare_instance(settings: Settings) -> Path:
-    """Make the home's Dagster folder, and bring its ``dagster.yaml`` up to this package's revision.
+    """Make the home's Dagster folder and landing zone, and bring ``dagster.yaml`` up to date.
 
     A ``dagster.yaml`` that does not begin with our revision line is the user's own and stays.
 
     Returns:
-        The folder, for ``DAGSTER_HOME``.
+        The Dagster folder, for ``DAGSTER_HOME``.
 
     Raises:
-        InstanceError: The folder or the file cannot be written.
+        InstanceError: A folder or the file cannot be written.
     """
     folder = settings.dagster_home
     config, packaged = folder / CONFIG_NAME, _packaged("local_dagster.yaml").read_bytes()
@@ -60,7 +61,32 @@ def prepare_instance(settings: Settings) -> Path:
             f"{folder}: cannot prepare the Dagster instance ({error.strerror}); set ABALONE_HOME to"
             " a folder that you may write to"
         ) from error
+    make_landing_zone(settings)
     return folder
+
+
+def has_own_landing_zone(settings: Settings) -> bool:
+    """Whether surveys land in the home's own folder, not in one that the user chose."""
+    return settings.landing_zone_uri == str(settings.home / "landing_zone")
+
+
+def make_landing_zone(settings: Settings) -> None:
+    """Make the home's own landing zone when it is missing.
+
+    One that the user chose is left alone: when it is missing, surveys would go unseen.
+
+    Raises:
+        InstanceError: The folder cannot be made.
+    """
+    if not has_own_landing_zone(settings):
+        return
+    try:
+        Path(settings.landing_zone_uri).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InstanceError(
+            f"{settings.landing_zone_uri}: cannot make the landing zone ({error.strerror}); set"
+            " ABALONE_HOME to a folder that you may write to"
+        ) from error
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
@@ -154,26 +180,56 @@ def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:
     return [run.run_id for run in orphans]
 
 
+def process_identity(pid: int) -> str:
+    """What no other process has, not even a later one with the same id: for ``PROCESS_TAG``.
+
+    Returns:
+        The process's id, the id of the machine's boot and the process's start since then in clock
+        ticks (proc(5): field 22 of ``/proc/PID/stat``); the first alone where /proc is missing.
+    """
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        stat = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return str(pid)
+    after_name = stat.rpartition(b")")[2].split()  # field 2, the name, may hold spaces and ")"
+    return f"{pid}/{boot}/{int(after_name[22 - 3])}"
+
+
 def _died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether the run says its processes' ids, and none of them lives."""
+    """Whether the run says its processes, and none of them lives.
+
+    A tag alone decides: the engine's events repeat the id of its process, without the start.
+    """
+    if PROCESS_TAG in run.tags:
+        return not _lives(run.tags[PROCESS_TAG])
+    processes = _launched_processes(instance, run)
+    return bool(processes) and not any(map(_lives, processes))
+
+
+def _launched_processes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str]:
+    """The ids of the processes that Dagster's launcher and executor recorded."""
     import dagster as dg
 
-    pids = {int(run.tags[PROCESS_TAG])} if PROCESS_TAG in run.tags else set()
+    pids: set[str] = set()
     for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         if entry.dagster_event is not None:
             pid = entry.dagster_event.engine_event_data.metadata.get("pid")
-            pids |= {int(str(pid.value))} if pid else set()
-    return bool(pids) and not any(map(_lives, pids))
+            pids |= {str(pid.value)} if pid else set()
+    return pids
 
 
-def _lives(pid: int) -> bool:
+def _lives(identity: str) -> bool:
+    """Whether the process lives; where an identity or this machine lacks a start, by its id."""
+    pid, _, start = identity.partition("/")
     try:
-        os.kill(pid, 0)
+        os.kill(int(pid), 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # it lives, and is somebody else's
-        return True
-    return True
+        pass
+    found = process_identity(int(pid)).partition("/")[2]
+    return not (start and found) or start == found
 
 
 def _packaged(name: str) -> Path:

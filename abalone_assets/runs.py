@@ -11,7 +11,7 @@ import dagster as dg
 from abalone_assets.ingest.reconcile import DayRange
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 RANGE_START_TAG: Final = "dagster/asset_partition_range_start"
 RANGE_END_TAG: Final = "dagster/asset_partition_range_end"
@@ -34,10 +34,17 @@ MAX_BACK_OFF: Final = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class FailedAttempts:
-    """Attempts that failed one after another: how many, and when the last one ended."""
+    """Attempts that failed one after another.
+
+    Attributes:
+        count: How many.
+        last: When the last one ended.
+        days: The survey days of the last one, if it had any.
+    """
 
     count: int
     last: datetime
+    days: DayRange | None = None
 
     def retry_at(self, first_wait: timedelta) -> datetime:
         """The time of the next attempt: the wait doubles with each failure, up to an hour."""
@@ -46,10 +53,27 @@ class FailedAttempts:
 
 
 class Runs:
-    """The runs of this platform, as its sensors see them."""
+    """The runs of this platform, as its sensors see them.
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    Args:
+        instance: Where they are recorded.
+        assets: The platform's assets, by which runs of other jobs (backfills, the UI) are known.
+    """
+
+    def __init__(self, instance: dg.DagsterInstance, assets: Collection[dg.AssetKey]) -> None:
         self.instance = instance
+        self.assets = frozenset(assets)
+
+    @classmethod
+    def seen_by(cls, context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext) -> Runs:
+        """The runs as a tick sees them.
+
+        Raises:
+            ValueError: The context has no repository, so nobody knows which runs are ours.
+        """
+        if context.repository_def is None:
+            raise ValueError("a tick needs the repository whose runs it looks at")
+        return cls(context.instance, context.repository_def.asset_graph.get_all_asset_keys())
 
     def days_in_flight(self) -> list[DayRange]:
         """The survey days that runs in flight are ingesting, whoever launched them."""
@@ -58,7 +82,11 @@ class Runs:
     def in_flight(self) -> list[dg.DagsterRun]:
         """The runs of this platform that are queued, starting, running or being cancelled."""
         runs = self.instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT))
-        return [run for run in runs if _is_ours(run)]
+        return [run for run in runs if self._is_ours(run)]
+
+    def _is_ours(self, run: dg.DagsterRun) -> bool:
+        ours = not self.assets.isdisjoint(run.asset_selection or ())
+        return ours or run.job_name in {INGEST_JOB, RELEASE_JOB}
 
     def failures_by_day(self, days: Sequence[str]) -> dict[str, FailedAttempts]:
         """The days whose latest ingestion runs failed."""
@@ -72,6 +100,10 @@ class Runs:
             for day in days
         }
         return {day: failed for day, failed in failures.items() if failed}
+
+    def ingestion_failures(self) -> FailedAttempts | None:
+        """The failures since the last ingestion that came to its end, whatever its days."""
+        return _failures(self._history(INGEST_JOB))
 
     def release_failures(self) -> FailedAttempts | None:
         """The failures since the last release that came to its end."""
@@ -99,11 +131,6 @@ def day_range_tags(days: DayRange) -> dict[str, str]:
     }
 
 
-def _is_ours(run: dg.DagsterRun) -> bool:
-    """Whether it is one of our jobs, or materializes assets by name (a backfill, the UI)."""
-    return run.job_name in {INGEST_JOB, RELEASE_JOB} or bool(run.asset_selection)
-
-
 def _failures(records: Sequence[dg.RunRecord]) -> FailedAttempts | None:
     """The unbroken failures at the head of records that are sorted latest first."""
     failed: list[dg.RunRecord] = []
@@ -114,4 +141,5 @@ def _failures(records: Sequence[dg.RunRecord]) -> FailedAttempts | None:
     if not failed:
         return None
     ended = failed[0].end_time or failed[0].update_timestamp.timestamp()
-    return FailedAttempts(len(failed), datetime.fromtimestamp(ended, UTC))
+    days = days_of(failed[0].dagster_run)
+    return FailedAttempts(len(failed), datetime.fromtimestamp(ended, UTC), days)

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
+from abalone_assets.ingest.base_survey import public_uri
 from abalone_assets.ingest.reconcile import Due, find_due, plan_ranges
 from abalone_assets.metadata import records_table
 from abalone_assets.runs import Runs, day_range_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from abalone_assets.ingest.landing_zone import Landing, LandingZone, StrayFile
-    from abalone_assets.ingest.manifest import Manifest
+    from abalone_assets.ingest.manifest import IngestedRaw
     from abalone_assets.lake import Lake
+    from abalone_assets.runs import FailedAttempts
     from abalone_assets.settings import Settings
 
 MAX_REQUESTS: Final = 5
@@ -66,8 +68,8 @@ def survey_tick(
     whole = not 0 <= now - cursor.reconciled_at < settings.reconcile_seconds
     since = None if whole else _today() - timedelta(days=RECENT_DAYS)
     landing = zone.look(settings.first_survey_day, _today(), since)
-    due = find_due(landing, lake.manifest(), zone.read, identical=cursor.identical, since=since)
-    requests, reason = _ingestion_requests(Runs(context.instance), due, settings)
+    due = find_due(landing, lake.manifest(), zone.read, identical=cursor.identical)
+    requests, reason = _ingestion_requests(Runs.seen_by(context), due, settings)
     remembered = SurveyCursor(
         reconciled_at=now if whole else cursor.reconciled_at,
         identical=dict(due.identical) if whole else {**cursor.identical, **due.identical},
@@ -87,20 +89,42 @@ def _ingestion_requests(
     runs: Runs, due: Due, settings: Settings
 ) -> tuple[list[dg.RunRequest], str | None]:
     if not due.days:
-        return [], "every landed survey is in the lake"
+        return [], _vanished_reason(due) or "every landed survey is in the lake"
     in_flight = runs.days_in_flight()
     free = [day for day in due.days if not any(day in days for days in in_flight)]
     failures = runs.failures_by_day(free)
-    first_wait, now = timedelta(seconds=settings.retry_seconds), datetime.now(UTC)
-    waiting = {day for day, failed in failures.items() if failed.retry_at(first_wait) > now}
-    apart = {*failures, *(days.first for days in in_flight)}  # no range may bridge these
-    ranges = plan_ranges(set(free) - waiting, alone=apart, limit=MAX_REQUESTS)
+    waiting = _waiting(runs, failures, timedelta(seconds=settings.retry_seconds))
+    ranges = plan_ranges(
+        set(free) - waiting,
+        failed={day: failed.days for day, failed in failures.items() if failed.days},
+        apart={days.first for days in in_flight},
+        limit=MAX_REQUESTS,
+    )
     requests = [dg.RunRequest(tags=day_range_tags(days)) for days in ranges]
     if requests:
         return requests, None
     return [], (
         f"{len(due.days)} survey days are due: {len(due.days) - len(free)} in flight, "
         f"{len(waiting)} wait after a failed run ({', '.join(sorted(waiting)[:3])})"
+    )
+
+
+def _waiting(runs: Runs, failures: Mapping[str, FailedAttempts], first_wait: timedelta) -> set[str]:
+    """The failed days whose time has not come; all of them while every run fails."""
+    now = datetime.now(UTC)
+    lately = runs.ingestion_failures()
+    if lately and lately.retry_at(first_wait) > now:
+        return set(failures)
+    return {day for day, failed in failures.items() if failed.retry_at(first_wait) > now}
+
+
+def _vanished_reason(due: Due) -> str | None:
+    if not due.vanished:
+        return None
+    return (
+        f"the files of {len(due.vanished)} survey days, {due.vanished[0]} to {due.vanished[-1]}, "
+        "are gone from the landing zone at once; the lake keeps their rows. If that is meant, "
+        "backfill new_surveys over these days"
     )
 
 
@@ -148,25 +172,42 @@ def release_tick(
     cursor = _release_cursor(context.cursor)
     if cursor.digest != manifest.digest:
         cursor = ReleaseCursor(manifest.digest, time.time())
-    reason = _reason_to_wait(context.instance, zone, lake, settings, cursor)
-    request = release_request(context, manifest, released)
+    reason = no_release_reason(context, lake, settings)
+    reason = reason or _reason_to_wait(context, zone, lake, settings, cursor)
     return dg.SensorResult(
-        run_requests=[] if reason else [request],
+        run_requests=[] if reason else [release_request(context, lake, settings, released)],
         skip_reason=reason,
         cursor=json.dumps(asdict(cursor)),
     )
 
 
+def no_release_reason(
+    context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext,
+    lake: Lake,
+    settings: Settings,
+) -> str | None:
+    """Why nothing can be released now, or None when something new has come to rest."""
+    raw = lake.manifest().raw
+    if not lake.release_due() and (raw is None or _is_asked_for(raw, settings)):
+        return "nothing was ingested since the last release"
+    in_flight = Runs.seen_by(context).in_flight()
+    return f"{len(in_flight)} runs are in flight" if in_flight else None
+
+
 def release_request(
     context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext,
-    manifest: Manifest,
+    lake: Lake,
+    settings: Settings,
     released: dg.AssetSelection,
 ) -> dg.RunRequest:
-    """A release of what the lake holds; the base survey is fetched only when it lacks it.
+    """A release of what the lake holds, with the base survey unless the lake has the right one.
+
+    A simulated base survey is never the right one: the network may be back.
 
     Args:
         context: Of the tick.
-        manifest: What the lake holds.
+        lake: What is released.
+        settings: Say which base survey is asked for.
         released: Everything that a release makes, the base survey included.
 
     Raises:
@@ -174,33 +215,37 @@ def release_request(
     """
     if context.repository_def is None:
         raise ValueError("a tick needs the repository whose assets it releases")
-    if manifest.raw:
+    manifest = lake.manifest()
+    if manifest.raw and _is_asked_for(manifest.raw, settings) and not manifest.raw.simulated:
         released -= dg.AssetSelection.assets("raw_abalone")
     selected = released.resolve(context.repository_def.asset_graph)
     return dg.RunRequest(asset_selection=sorted(selected), tags={DIGEST_TAG: manifest.digest[:12]})
 
 
+def _is_asked_for(raw: IngestedRaw, settings: Settings) -> bool:
+    """Whether the lake's base survey is the one that the settings name."""
+    expected = settings.raw_sha256.lower()
+    return raw.uri == public_uri(settings.raw_uri) and (
+        raw.simulated or expected in {"", raw.digest}
+    )
+
+
 def _reason_to_wait(
-    instance: dg.DagsterInstance,
+    context: dg.SensorEvaluationContext,
     zone: LandingZone,
     lake: Lake,
     settings: Settings,
     cursor: ReleaseCursor,
 ) -> str | None:
-    if not lake.release_due():
-        return "nothing was ingested since the last release"
-    runs = Runs(instance)
-    if in_flight := runs.in_flight():
-        return f"{len(in_flight)} runs are in flight"
-    if failed := runs.release_failures():
+    if failed := Runs.seen_by(context).release_failures():
         retry_at = failed.retry_at(timedelta(seconds=settings.retry_seconds))
         if retry_at > datetime.now(UTC):
             return f"{failed.count} releases failed; the next is tried at {retry_at:%H:%M:%S} UTC"
-    if time.time() - cursor.since < SETTLE_SECONDS:
+    if 0 <= time.time() - cursor.since < SETTLE_SECONDS:
         landing = zone.look(settings.first_survey_day, _today())
         due = find_due(landing, lake.manifest(), zone.read)
-        if due.days:
-            return f"{len(due.days)} survey days are still to be ingested"
+        if due.days or due.undecided:
+            return f"{len(due.days) + due.undecided} survey days are still to be ingested"
     return None
 
 

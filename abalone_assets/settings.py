@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from abalone_assets.errors import SettingsError
+from abalone_assets.serving.pointer import ENDPOINT_NAME_PATTERN
 
 PREFIX: Final = "ABALONE_"
 TEST_PREFIX: Final = "ABALONE_TEST_"
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
     gate_champion_tolerance: float = Field(
         0.02, ge=0, description="How much worse than the champion, as a share of its RMSE."
     )
-    endpoint_name: str = Field("abalone", pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")
+    endpoint_name: str = Field("abalone", pattern=f"^{ENDPOINT_NAME_PATTERN}$")
     endpoint_host: str = Field("127.0.0.1", description="Address that `abalone serve` listens on.")
     endpoint_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes a free one.")
     endpoint_timeout_seconds: Seconds = Field(30, description="Longest wait for a new version.")

@@ -11,6 +11,7 @@ import json
 import os
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote, urlsplit
@@ -47,10 +48,11 @@ class ObjectStore:
     """The objects below a folder or an ``s3://bucket/prefix``.
 
     Args:
-        uri: A folder's path, a ``file://`` URI or an ``s3://`` URI. A folder is made when missing.
+        uri: A folder's path, a ``file://`` URI or an ``s3://`` URI. A missing folder is made by the
+            first write.
 
     Raises:
-        StorageError: The URI is neither, or the folder cannot be made.
+        StorageError: The URI is neither.
     """
 
     def __init__(self, uri: str | os.PathLike[str]) -> None:
@@ -64,12 +66,14 @@ class ObjectStore:
             self.uri = str(self.root)
         else:
             raise StorageError(f"{text}: not a folder, file:// or s3:// URI")
-        self._store = self._open()
+        if self.root is None:
+            _ = self._store  # refuses a malformed URI now; a folder is opened by its first use
 
     def __repr__(self) -> str:
         return f"ObjectStore({self.uri!r})"
 
-    def _open(self) -> ObstoreStore:
+    @cached_property
+    def _store(self) -> ObstoreStore:
         from obstore.store import LocalStore, S3Store
 
         if self.root is not None:
@@ -85,6 +89,11 @@ class ObjectStore:
                 config={"endpoint": endpoint} if endpoint else {},
                 client_options={"allow_http": endpoint.startswith("http://")},
             )
+
+    @property
+    def _is_missing(self) -> bool:
+        """Whether this is a folder that nothing was written to yet."""
+        return self.root is not None and not self.root.exists()
 
     def uri_of(self, key: str) -> str:
         """The absolute path or ``s3://`` URI of an object, as other tools would open it."""
@@ -102,6 +111,8 @@ class ObjectStore:
         return data
 
     def _read(self, key: str) -> bytes | None:
+        if self._is_missing:
+            return None
         with _told_as_storage_errors(self.uri_of(key)):
             try:
                 return bytes(self._store.get(key).bytes())
@@ -124,6 +135,8 @@ class ObjectStore:
 
     def find(self, key: str) -> StoredObject | None:
         """What is known of the object, or None when there is none."""
+        if self._is_missing:
+            return None
         with _told_as_storage_errors(self.uri_of(key)):
             try:
                 return _stored(self._store.head(key))
@@ -132,6 +145,8 @@ class ObjectStore:
 
     def list(self, prefix: str = "", *, after: str | None = None) -> Iterator[StoredObject]:
         """The objects below a prefix that ends at a ``/``, those past the key ``after`` only."""
+        if self._is_missing:
+            return
         with _told_as_storage_errors(self.uri_of(prefix)):
             for chunk in self._store.list(prefix or None, offset=after):
                 yield from (_stored(meta) for meta in chunk if not _is_lock(meta["path"]))
@@ -169,8 +184,8 @@ class ObjectStore:
         if self.root is not None:
             from filelock import FileLock
 
-            lock = self.root / f".{key.replace('/', '.')}.lock"
-            with FileLock(lock):
+            self.root.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.root / f".{key.replace('/', '.')}.lock"):
                 self.write_json(key, change(self.read_json(key)))
             return
         self._swap_json(key, change)
@@ -212,3 +227,9 @@ def _is_lock(key: str) -> bool:
 
 def _stored(meta: Any) -> StoredObject:  # noqa: ANN401 - obstore's ObjectMeta is a TypedDict
     return StoredObject(meta["path"], meta["size"], meta["e_tag"] or "", meta["last_modified"])
+
+
+def locate(uri: str) -> tuple[ObjectStore, str]:
+    """The store and the key of one object, from its path or ``s3://`` URI."""
+    parent, _, key = uri.rpartition("/")
+    return ObjectStore(parent), key

@@ -14,6 +14,7 @@ from dagster._core.events import EngineEventData
 from dagster._core.instance.config import PoolGranularity
 from dagster._core.test_utils import create_run_for_test
 
+import abalone_assets.instance as instance_module
 from abalone_assets.instance import (
     PROCESS_TAG,
     InstanceError,
@@ -23,6 +24,7 @@ from abalone_assets.instance import (
     local_workspace,
     open_instance_for_demo,
     prepare_instance,
+    process_identity,
 )
 from abalone_assets.runs import Runs
 from abalone_assets.settings import load_settings
@@ -30,6 +32,7 @@ from abalone_assets.settings import load_settings
 if TYPE_CHECKING:
     from abalone_assets.settings import Settings
 
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 FIRST_LINE = "# abalone-assets local instance, revision 1\n"
 
 
@@ -96,6 +99,20 @@ def test_a_home_that_cannot_be_written_is_one_clear_error(home: Path) -> None:
         prepare_instance(settings)
 
 
+def test_the_homes_own_landing_zone_is_made(tmp_path: Path, home: Path) -> None:
+    with home_environment(tmp_path / "new") as settings:
+        prepare_instance(settings)
+    assert (tmp_path / "new" / "landing_zone").is_dir()
+
+
+def test_a_chosen_landing_zone_is_not_made(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_LANDING_ZONE_URI", str(tmp_path / "unmounted"))
+    prepare_instance(load_settings())
+    assert not (tmp_path / "unmounted").exists()
+
+
 def test_the_workspace_names_the_code_location_as_the_project_does() -> None:
     project = Path(__file__).parents[1] / "workspace.yaml"
     assert local_workspace().read_text().endswith(project.read_text())
@@ -125,7 +142,59 @@ def test_a_run_whose_process_died_is_no_longer_in_flight(
         tags = {PROCESS_TAG: str(ended_process())}
         run = create_run_for_test(instance, job_name="release", status=status, tags=tags)
         assert fail_orphaned_runs(instance) == [run.run_id]
-        assert Runs(instance).in_flight() == []
+        assert Runs(instance, []).in_flight() == []
+
+
+def in_flight_run_of(identity: str, instance: dg.DagsterInstance) -> str:
+    """A run that a process executes itself; Dagster's executor records the process's id too."""
+    started = dg.DagsterRunStatus.STARTED
+    tags = {PROCESS_TAG: identity}
+    run = create_run_for_test(instance, job_name="release", status=started, tags=tags)
+    data = EngineEventData.in_process(int(identity.partition("/")[0]))
+    instance.report_engine_event("Executing steps in process", run, data)
+    return str(run.run_id)
+
+
+@needs_proc
+@pytest.mark.parametrize("part", ["boot", "start"])
+def test_another_process_that_got_the_same_id_does_not_keep_a_run_alive(
+    home: Path, part: str
+) -> None:
+    pid, boot, start = process_identity(os.getpid()).split("/")
+    earlier = f"{pid}/{boot}/{int(start) - 1}" if part == "start" else f"{pid}/other-boot/{start}"
+    with dg.DagsterInstance.get() as instance:
+        run_id = in_flight_run_of(earlier, instance)
+        assert fail_orphaned_runs(instance) == [run_id]
+
+
+def test_a_run_whose_very_process_lives_is_left_alone(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        in_flight_run_of(process_identity(os.getpid()), instance)
+        assert fail_orphaned_runs(instance) == []
+
+
+def test_without_proc_the_id_alone_decides(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = process_identity(os.getpid())
+    monkeypatch.setattr(instance_module, "_PROC", tmp_path / "missing")
+    assert process_identity(os.getpid()) == str(os.getpid())
+    with dg.DagsterInstance.get() as instance:
+        in_flight_run_of(told, instance)
+        in_flight_run_of(str(os.getpid()), instance)
+        ended = in_flight_run_of(str(ended_process()), instance)
+        assert fail_orphaned_runs(instance) == [ended]
+
+
+@needs_proc
+def test_a_process_name_with_spaces_and_brackets_does_not_hide_its_start(tmp_path: Path) -> None:
+    program = tmp_path / "a) R 1 (b"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "60"]) as odd, subprocess.Popen(["/bin/sleep", "60"]) as plain:
+        starts = [int(process_identity(child.pid).split("/")[2]) for child in (odd, plain)]
+        odd.kill()
+        plain.kill()
+    assert abs(starts[0] - starts[1]) < os.sysconf("SC_CLK_TCK") * 10
 
 
 def test_runs_that_live_or_do_not_tell_are_left_alone(home: Path) -> None:
@@ -135,7 +204,7 @@ def test_runs_that_live_or_do_not_tell_are_left_alone(home: Path) -> None:
         create_run_for_test(instance, job_name="release", status=started, tags=own)
         create_run_for_test(instance, job_name="release", status=started)
         assert fail_orphaned_runs(instance) == []
-        assert len(Runs(instance).in_flight()) == 2
+        assert len(Runs(instance, []).in_flight()) == 2
 
 
 def test_the_launchers_own_record_of_the_process_counts(home: Path) -> None:

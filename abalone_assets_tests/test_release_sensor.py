@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
@@ -11,6 +11,7 @@ from abalone_assets.ingest.manifest import IngestedRaw, commit_raw
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake import Release
 from abalone_assets.sensors import DIGEST_TAG, SETTLE_SECONDS
+from abalone_assets.settings import load_settings
 from abalone_assets_tests.automation import (
     RELEASE,
     RELEASE_SENSOR,
@@ -66,13 +67,42 @@ def test_a_new_platform_releases_the_base_survey(platform: Platform) -> None:
     assert dg.AssetKey("endpoint") in (request.asset_selection or [])
 
 
+def base_survey_in_lake(*, uri: str = "", simulated: bool = False) -> IngestedRaw:
+    """The entry of a base survey, the one that the settings ask for unless a URI is given."""
+    asked_for = load_settings().raw_uri
+    return IngestedRaw("digest", uri or asked_for, simulated=simulated, rows=3, quarantined=0)
+
+
 def test_the_base_survey_is_fetched_only_while_the_lake_lacks_it(platform: Platform) -> None:
-    commit_raw(platform.lake.store, IngestedRaw("digest", "source", 3, 0))
+    commit_raw(platform.lake.store, base_survey_in_lake())
     (request,) = releases(platform)
     names = {key.to_user_string() for key in request.asset_selection or []}
     assert "raw_abalone" not in names
     assert {"merged_dataset", "trained_model", "evaluation", "endpoint"} <= names
     assert names.isdisjoint({"new_surveys", "quarantined_rows", "landing_zone"})
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"simulated": True}, {"uri": "elsewhere"}], ids=["simulated", "another URI"]
+)
+def test_a_base_survey_that_was_not_asked_for_is_fetched_again(
+    platform: Platform, wrong: dict[str, Any]
+) -> None:
+    """Once, one network failure kept the simulated survey for ever."""
+    commit_raw(platform.lake.store, base_survey_in_lake(**wrong))
+    (request,) = releases(platform)
+    assert dg.AssetKey("raw_abalone") in (request.asset_selection or [])
+
+
+def test_another_base_survey_in_the_settings_is_a_reason_to_release(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit_raw(platform.lake.store, base_survey_in_lake())
+    finish_release(platform)
+    assert reason(platform) == "nothing was ingested since the last release"
+    monkeypatch.setenv("ABALONE_RAW_URI", "elsewhere.csv")
+    (request,) = releases(platform)
+    assert dg.AssetKey("raw_abalone") in (request.asset_selection or [])
 
 
 def test_a_release_says_which_content_it_is_made_from(platform: Platform) -> None:
@@ -206,7 +236,7 @@ class TestNightlyRelease:
 
     def test_leaves_the_base_survey_as_it_is(self, platform: Platform) -> None:
         """Fetched again without a network, the bundled survey would once have replaced it."""
-        commit_raw(platform.lake.store, IngestedRaw("digest", "source", 3, 0))
+        commit_raw(platform.lake.store, base_survey_in_lake())
         (request,) = self.tick(platform).run_requests or []
         assert request.asset_selection
         assert dg.AssetKey("raw_abalone") not in request.asset_selection

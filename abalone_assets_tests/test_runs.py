@@ -42,7 +42,7 @@ class History:
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
-        self.runs = Runs(instance)
+        self.runs = Runs(instance, [dg.AssetKey("anything")])
         names = (INGEST_JOB, RELEASE_JOB, "somebody_elses")
         jobs = [dg.define_asset_job(name, selection=[anything]) for name in names]
         self.definitions = dg.Definitions(assets=[anything], jobs=jobs)
@@ -142,6 +142,7 @@ def test_runs_of_other_jobs_are_not_ours_but_backfills_of_assets_are(history: Hi
         asset_selection=frozenset({dg.AssetKey("anything")}),
     )
     assert history.runs.days_in_flight() == [DayRange(TUESDAY, TUESDAY)]
+    assert Runs(history.instance, [dg.AssetKey("new_surveys")]).in_flight() == []
 
 
 # Failures --------------------------------------------------------------------------------------

@@ -310,7 +310,11 @@ def test_a_tick_reads_no_file_in_the_steady_state(platform: Platform) -> None:
     zone = CountingZone(platform.home / "landing_zone")
     cursor, reads = None, []
     for _ in range(3):
-        with dg.build_sensor_context(instance=platform.instance, cursor=cursor) as context:
+        with dg.build_sensor_context(
+            instance=platform.instance,
+            cursor=cursor,
+            repository_def=platform.definitions.get_repository_def(),
+        ) as context:
             tick = sensors.survey_tick(context, zone, platform.lake, load_settings())
         assert tick.run_requests == []
         cursor = tick.cursor

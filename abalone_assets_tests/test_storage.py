@@ -339,7 +339,15 @@ def test_refuses_an_s3_uri_without_a_bucket() -> None:
 def test_names_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match="file/store: cannot make this folder"):
-        ObjectStore(tmp_path / "file" / "store")
+        ObjectStore(tmp_path / "file" / "store").write("key", b"")
+
+
+def test_opening_a_missing_folder_makes_nothing(tmp_path: Path) -> None:
+    store = ObjectStore(tmp_path / "store")
+    assert (list(store.list()), store.find("key"), store.read_json("key")) == ([], None, None)
+    assert not (tmp_path / "store").exists()
+    store.update_json("key", lambda _: 1)
+    assert store.read_json("key") == 1
 
 
 def test_a_key_below_a_file_is_one_clear_error(tmp_path: Path) -> None:

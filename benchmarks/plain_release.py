@@ -39,7 +39,13 @@ def _ingest_base_survey(lake: Lake, settings: Settings) -> None:
     survey = parse_survey(source.data, source.name)
     rows, quarantined = survey_frame([survey]), quarantine_frame([survey])
     lake.store.write(lake.key("raw_abalone"), to_parquet(rows))
-    raw = IngestedRaw(source.sha256, source.source, len(rows), len(quarantined))
+    raw = IngestedRaw(
+        digest=source.sha256,
+        uri=source.uri,
+        simulated=source.simulated,
+        rows=len(rows),
+        quarantined=len(quarantined),
+    )
     commit_raw(lake.store, raw)
 
 

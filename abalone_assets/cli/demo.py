@@ -42,11 +42,12 @@ def demo(home: Path | None, *, as_json: bool) -> None:
     The sensors, runs and instance are those that `abalone dev` opens later. A second demo finds
     nothing new to do.
     """
+    from abalone_assets.cli.demo_home import refuse_real_places
     from abalone_assets.cli.processes import interrupted_by_signals
     from abalone_assets.instance import home_environment, prepare_instance
 
     with interrupted_by_signals(), home_environment(home) as settings:
-        _refuse_other_profiles(settings)
+        refuse_real_places(settings)
         prepare_instance(settings)
         report = _demonstrate(settings, _Progress(console(stderr=as_json)))
     if as_json:
@@ -57,15 +58,6 @@ def demo(home: Path | None, *, as_json: bool) -> None:
     out.print(facts(report.rows()))
     out.print()
     out.print("Next: `abalone status`, or `abalone dev` (`make dev`): UI, sensors and endpoint.")
-
-
-def _refuse_other_profiles(settings: Settings) -> None:
-    from abalone_assets.errors import SettingsError
-
-    if settings.profile != "local":
-        raise SettingsError(
-            "the demo would land simulated surveys for everybody: unset ABALONE_PROFILE to run it"
-        )
 
 
 class _Progress:

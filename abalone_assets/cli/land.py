@@ -48,10 +48,12 @@ def land(files: tuple[Path, ...], *, force: bool, as_json: bool) -> None:
     """
     from abalone_assets.cli.landing import check_files, read_files
     from abalone_assets.ingest.landing_zone import open_landing_zone
+    from abalone_assets.instance import make_landing_zone
     from abalone_assets.settings import load_settings
 
     settings = load_settings()
     given = read_files(files, settings.first_survey_day)
+    make_landing_zone(settings)
     zone = open_landing_zone(settings.landing_zone_uri)
     checks = check_files(given, zone, force=force)
     checked = list(with_progress(checks, "checking", total=len(given)))

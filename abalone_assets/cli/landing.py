@@ -48,8 +48,8 @@ class CheckedFile:
             zone.land(self.name, self.data)
 
 
-class _GivenFiles(LandingZone):
-    """The files to land, as a landing zone of their own: the same rules judge their names."""
+class GivenFiles(LandingZone):
+    """Files in memory as a landing zone, none at first: the same rules judge their names."""
 
     uri = "the files given"
 
@@ -57,13 +57,16 @@ class _GivenFiles(LandingZone):
         self.files: dict[str, bytes] = {}
 
     def list_files(self, since: date | None = None) -> Iterator[LandedFile]:  # noqa: ARG002 - few
+        """All of them."""
         for name, data in self.files.items():
             yield LandedFile(name, len(data), "")
 
     def read(self, name: str) -> bytes:
+        """One file's bytes."""
         return self.files[name]
 
     def land(self, name: str, data: bytes) -> None:
+        """Add a file, or replace it."""
         self.files[name] = data
 
 
@@ -81,7 +84,7 @@ def read_files(paths: Sequence[Path], first_day: date) -> dict[str, bytes]:
     repeated = [name for name, count in Counter(path.name for path in paths).items() if count > 1]
     if repeated:
         raise SurveyError(f"{', '.join(repeated)}: given twice; a survey day has a name only once")
-    given = _GivenFiles()
+    given = GivenFiles()
     for path in paths:
         given.land(path.name, _read(path))
     strays = given.look(first_day, datetime.now(UTC).date()).strays

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from abalone_assets.cli.landing import GivenFiles
 from abalone_assets.errors import EndpointError, StorageError
-from abalone_assets.ingest.landing_zone import open_landing_zone
+from abalone_assets.ingest.landing_zone import LandingZone, open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
+from abalone_assets.instance import has_own_landing_zone
 from abalone_assets.lake import Lake, Release
 from abalone_assets.serving.deployment import connect
 from abalone_assets.serving.pointer import read_pointer
@@ -16,7 +19,7 @@ from abalone_assets.serving.registry import ModelRegistry
 from abalone_assets.storage import ObjectStore
 
 if TYPE_CHECKING:
-    from abalone_assets.ingest.manifest import Manifest
+    from abalone_assets.ingest.manifest import IngestedRaw, Manifest
     from abalone_assets.settings import Settings
 
 NEWEST_ROWS: Final = 5
@@ -141,7 +144,7 @@ class Totals:
             unreadable_files=sum(file.problem is not None for day in days for file in day.files),
             rows=sum(day.rows for day in days),
             quarantined=sum(day.quarantined for day in days),
-            base_survey=raw.source if raw else None,
+            base_survey=_source(raw) if raw else None,
             base_rows=raw.rows if raw else 0,
             base_quarantined=raw.quarantined if raw else 0,
         )
@@ -178,8 +181,9 @@ class StatusReport:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Look at everything now."""
-        lake, zone = Lake(settings.lake_uri), open_landing_zone(settings.landing_zone_uri)
+        lake = Lake(settings.lake_uri)
         manifest = lake.manifest()
+        zone = _landing_zone(settings, manifest)
         landing = zone.look(settings.first_survey_day, datetime.now(UTC).date())
         files = [file for day in manifest.days.values() for file in day.files]
         return cls(
@@ -208,6 +212,19 @@ class StatusReport:
     def to_document(self) -> dict[str, Any]:
         """The report as a JSON document."""
         return {**asdict(self), "next": self.next_step()}
+
+
+def _source(raw: IngestedRaw) -> str:
+    """Where the base survey came from, in words."""
+    return f"the bundled simulated survey, instead of {raw.uri}" if raw.simulated else raw.uri
+
+
+def _landing_zone(settings: Settings, manifest: Manifest) -> LandingZone:
+    """The landing zone; an empty one in a home where nothing has landed yet."""
+    new = has_own_landing_zone(settings) and not any(day.files for day in manifest.days.values())
+    if new and not Path(settings.landing_zone_uri).exists():
+        return GivenFiles()
+    return open_landing_zone(settings.landing_zone_uri)
 
 
 def _describe(settings: Settings) -> tuple[str | None, dict[str, Any]]:

@@ -10,7 +10,7 @@ import dagster as dg
 
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.runs import INGEST_JOB, RELEASE_JOB
-from abalone_assets.sensors import release_request, release_tick, survey_tick
+from abalone_assets.sensors import no_release_reason, release_request, release_tick, survey_tick
 from abalone_assets.settings import load_settings
 
 _INTERVAL = load_settings().sensor_seconds
@@ -67,8 +67,8 @@ def nightly_release(
     context: dg.ScheduleEvaluationContext, lake: LakeResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Release at midnight, if anything was ingested since the last release."""
-    opened = lake.open()
-    if opened.release_due():
-        yield release_request(context, opened.manifest(), _released)
+    opened, settings = lake.open(), load_settings()
+    if reason := no_release_reason(context, opened, settings):
+        yield dg.SkipReason(reason)
     else:
-        yield dg.SkipReason("nothing was ingested since the last release")
+        yield release_request(context, opened, settings, _released)

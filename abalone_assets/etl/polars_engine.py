@@ -33,6 +33,7 @@ def prepare(request: PrepareRequest) -> PrepareReport:
     try:
         inputs = pl.scan_parquet(list(request.inputs), glob=False).select(COLUMNS_READ)
         rows_in = _count(inputs)
+        repeats = rows_in - _count(inputs.select(SURVEY_COLUMNS).unique())
         _write(merge([nw.from_native(inputs)]).to_native(), request.merged)
         merged = pl.scan_parquet(request.merged, glob=False)
         rows = {"merged_dataset": _count(merged)}
@@ -43,7 +44,7 @@ def prepare(request: PrepareRequest) -> PrepareReport:
         raise StorageError(f"the preparation cannot read or write its data: {error}") from error
     schema = {name: str(dtype) for name, dtype in merged.collect_schema().items()}
     seconds = time.perf_counter() - started
-    return PrepareReport(f"polars {pl.__version__}", rows_in, rows, schema, seconds)
+    return PrepareReport(f"polars {pl.__version__}", rows_in, repeats, rows, schema, seconds)
 
 
 def _count(frame: pl.LazyFrame) -> int:

@@ -31,6 +31,7 @@ class PrepareReport:
     Attributes:
         engine: Name and version of the engine that ran it.
         rows_in: Rows read from all inputs.
+        repeats: Rows of the inputs that repeat an earlier one, counted on the inputs themselves.
         rows: Rows written to each output, ``merged_dataset`` included.
         schema: Data type of each column of ``merged_dataset``, in the engine's spelling.
         seconds: Wall time.
@@ -38,11 +39,7 @@ class PrepareReport:
 
     engine: str
     rows_in: int
+    repeats: int
     rows: dict[str, int]
     schema: dict[str, str]
     seconds: float
-
-    @property
-    def repeats(self) -> int:
-        """Rows removed as exact repeats."""
-        return self.rows_in - self.rows["merged_dataset"]

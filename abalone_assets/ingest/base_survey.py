@@ -7,13 +7,13 @@ import io
 import zipfile
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.sample_data import base_survey
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage import locate
 from abalone_assets.survey import MAX_FILE_BYTES
 
 CONNECT_SECONDS: Final = 5
@@ -32,15 +32,17 @@ class BaseSurvey:
     Attributes:
         data: Headerless CSV in the survey contract's columns.
         name: File name that its rows carry as their source.
-        source: The URI that it was read from.
+        uri: The URI that was asked for, without user, password and query: they may be secrets.
         sha256: Digest of ``data``.
+        simulated: Whether it is the bundled survey, because the network refused.
         note: What the user should know of its origin, or an empty string.
     """
 
     data: bytes
     name: str
-    source: str
+    uri: str
     sha256: str
+    simulated: bool = False
     note: str = ""
 
 
@@ -62,28 +64,35 @@ def fetch_base_survey(uri: str, *, sha256: str = "", fallback: bool = False) -> 
         if not fallback:
             raise
         bundled = base_survey()
+        data = bundled.read_bytes()
         note = f"{error}; used the bundled simulated base survey instead"
-        return _base_survey(bundled.read_bytes(), bundled.name, str(bundled), note)
-    survey = _base_survey(data, name, uri)
-    if sha256 and survey.sha256 != sha256.lower():
+        digest = hashlib.sha256(data).hexdigest()
+        return BaseSurvey(data, bundled.name, public_uri(uri), digest, simulated=True, note=note)
+    digest = hashlib.sha256(data).hexdigest()
+    if sha256 and digest != sha256.lower():
         raise StorageError(
-            f"{uri}: its SHA-256 is {survey.sha256}, not the {sha256.lower()} that was expected; "
-            "it is another file, or was damaged on the way"
+            f"{public_uri(uri)}: its SHA-256 is {digest}, not the {sha256.lower()} that was "
+            "expected; it is another file, or was damaged on the way"
         )
-    return survey
+    return BaseSurvey(data, name, public_uri(uri), digest)
 
 
-def _base_survey(data: bytes, name: str, source: str, note: str = "") -> BaseSurvey:
-    return BaseSurvey(data, name, source, hashlib.sha256(data).hexdigest(), note)
+def public_uri(uri: str) -> str:
+    """The URI without user, password, query and fragment, fit for logs and metadata."""
+    parts = urlsplit(uri)
+    if parts.scheme not in {"http", "https"}:
+        return uri
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
 def _read(uri: str) -> bytes:
     parts = urlsplit(uri)
     if parts.scheme in {"http", "https"}:
         return _download(uri)
-    folder, _, name = uri.rpartition("/")
     if parts.scheme == "s3":
-        return ObjectStore(folder).read(name)
+        store, key = locate(uri)
+        return store.read(key)
     path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(uri).expanduser()
     try:
         return path.read_bytes()
@@ -103,14 +112,17 @@ def _download(uri: str) -> bytes:
             data = answer.raw.read(MAX_FILE_BYTES + 1, decode_content=True)
     except (requests.RequestException, HTTPError, OSError) as error:
         cause = type(error).__name__
-        raise NetworkRefusedError(f"{uri}: the network refused ({cause})") from error
+        raise NetworkRefusedError(f"{public_uri(uri)}: the network refused ({cause})") from error
     if len(data) > MAX_FILE_BYTES:
-        raise StorageError(f"{uri}: more than the {MAX_FILE_BYTES} bytes that a survey may have")
+        raise StorageError(
+            f"{public_uri(uri)}: more than the {MAX_FILE_BYTES} bytes that a survey may have"
+        )
     return bytes(data)
 
 
 def _unzipped(data: bytes, uri: str) -> tuple[bytes, str]:
-    name = uri.rpartition("/")[2]
+    parts = urlsplit(uri)
+    name = PurePosixPath(unquote(parts.path) if parts.scheme else uri).name
     if not data.startswith(ZIP_MAGIC):
         return data, name
     try:
@@ -118,9 +130,13 @@ def _unzipped(data: bytes, uri: str) -> tuple[bytes, str]:
             members = [m for m in archive.infolist() if m.filename.endswith((".data", ".csv"))]
             if len(members) != 1:
                 names = ", ".join(archive.namelist())
-                raise SurveyError(f"{uri}: expected one .data or .csv file in it, found: {names}")
+                raise SurveyError(
+                    f"{public_uri(uri)}: expected one .data or .csv file in it, found: {names}"
+                )
             if members[0].file_size > MAX_FILE_BYTES:
-                raise SurveyError(f"{uri}: {members[0].filename} is too large for a survey")
+                raise SurveyError(
+                    f"{public_uri(uri)}: {members[0].filename} is too large for a survey"
+                )
             return archive.read(members[0]), members[0].filename
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise SurveyError(f"{uri}: a damaged ZIP archive: {error}") from error
+        raise SurveyError(f"{public_uri(uri)}: a damaged ZIP archive: {error}") from error

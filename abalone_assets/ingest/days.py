@@ -23,10 +23,18 @@ PROGRESS_DAYS: Final = 100
 
 @dataclass(frozen=True)
 class ParsedDay:
-    """One survey day, parsed: its rows, its quarantined rows and its entry for the manifest."""
+    """One survey day, parsed.
+
+    Attributes:
+        rows: The rows that obey the contract.
+        quarantined: The rows that do not.
+        records: How many records its files hold, counted before they were judged.
+        entry: What the manifest will say of it.
+    """
 
     rows: pl.DataFrame
     quarantined: pl.DataFrame
+    records: int
     entry: IngestedDay
 
 
@@ -47,7 +55,8 @@ def parse_day(zone: LandingZone, files: tuple[LandedFile, ...]) -> ParsedDay:
         if survey is not None:
             surveys.append(survey)
     entry = IngestedDay(day_digest(entries), tuple(entries))
-    return ParsedDay(survey_frame(surveys), quarantine_frame(surveys), entry)
+    records = sum(survey.record_count for survey in surveys)
+    return ParsedDay(survey_frame(surveys), quarantine_frame(surveys), records, entry)
 
 
 def _parse_file(zone: LandingZone, file: LandedFile) -> tuple[ParsedSurvey | None, IngestedFile]:
@@ -89,6 +98,11 @@ class ParsedDays:
     def entries(self) -> dict[str, IngestedDay]:
         """What the manifest will say of each day."""
         return {day: parsed.entry for day, parsed in self.days.items()}
+
+    @property
+    def records(self) -> int:
+        """Records in the files of all days."""
+        return sum(parsed.records for parsed in self.days.values())
 
     @property
     def files(self) -> list[IngestedFile]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.storage import ObjectStore
@@ -40,8 +42,17 @@ class StrayFile:
 
 @dataclass(frozen=True)
 class Landing:
-    """What lies in the landing zone: the files of each survey day (ISO date), and the strays."""
+    """What lies in the landing zone, as one look at it found.
 
+    Attributes:
+        first: First day (ISO date) that was looked at.
+        last: Last day that was looked at.
+        days: The files of each survey day.
+        strays: Files of no such day.
+    """
+
+    first: str
+    last: str
     days: dict[str, tuple[LandedFile, ...]]
     strays: tuple[StrayFile, ...]
 
@@ -77,15 +88,21 @@ class LandingZone(ABC):
                 _check_day(day, first_day, last_day)
             except SurveyError as error:
                 strays.append(StrayFile(file, str(error)))
-            else:
+                continue
+            if since is None or day >= since:
                 days.setdefault(day.isoformat(), []).append(file)
-        return Landing({day: tuple(files) for day, files in days.items()}, tuple(strays))
+        return Landing(
+            first=max(first_day, since or first_day).isoformat(),
+            last=last_day.isoformat(),
+            days={day: tuple(files) for day, files in days.items()},
+            strays=tuple(strays),
+        )
 
 
 def open_landing_zone(uri: str) -> LandingZone:
     """The landing zone at a folder's path, a ``file://`` or an ``s3://`` URI."""
     store = ObjectStore(uri)
-    return ObjectStoreLandingZone(store) if store.root is None else FolderLandingZone(store.root)
+    return S3LandingZone(uri) if store.root is None else FolderLandingZone(store.root)
 
 
 class FolderLandingZone(LandingZone):
@@ -150,27 +167,62 @@ class FolderLandingZone(LandingZone):
                 raise
 
 
-class ObjectStoreLandingZone(LandingZone):
-    """An S3 prefix."""
+class S3LandingZone(LandingZone):
+    """The objects directly below an S3 prefix.
 
-    def __init__(self, store: ObjectStore) -> None:
-        self.store = store
-        self.uri = store.uri
+    Listed by boto3, which takes any key that a crew can think of: one that obstore cannot parse
+    would hide all others.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri.rstrip("/")
+        parts = urlsplit(self.uri)
+        self._bucket = parts.netloc
+        self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
+
+    @cached_property
+    def _s3(self) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+        import boto3
+
+        return boto3.client("s3")
 
     def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
-        """The objects; names sort by time, so S3 lists only those from ``since`` on."""
-        after = f"{FILE_PREFIX}{since - timedelta(days=1):%Y%m%d}~" if since else None
-        for found in self.store.list(after=after):
-            if found.key:  # the marker that S3's console makes for a "folder" has no name below it
-                yield LandedFile(found.key, found.size, found.e_tag)
+        """The objects; names sort by time, so S3 lists only those from ``since`` on.
+
+        Raises:
+            StorageError: The bucket is missing or refuses.
+        """
+        request = {"Bucket": self._bucket, "Prefix": self._prefix, "Delimiter": "/"}
+        if since:
+            before = since - timedelta(days=1)
+            request["StartAfter"] = f"{self._prefix}{FILE_PREFIX}{before:%Y%m%d}~"
+        with _told_as_storage_errors(self.uri):
+            for page in self._s3.get_paginator("list_objects_v2").paginate(**request):
+                for found in page.get("Contents", []):
+                    name = found["Key"].removeprefix(self._prefix)
+                    if name and not name.startswith("."):
+                        yield LandedFile(_printable(name), found["Size"], found["ETag"])
 
     def read(self, name: str) -> bytes:
         """One object's bytes."""
-        return self.store.read(name)
+        with _told_as_storage_errors(f"{self.uri}/{name}"):
+            answer = self._s3.get_object(Bucket=self._bucket, Key=self._prefix + name)
+            return bytes(answer["Body"].read())
 
     def land(self, name: str, data: bytes) -> None:
         """Put the object; S3 shows it when it is whole."""
-        self.store.write(name, data)
+        with _told_as_storage_errors(f"{self.uri}/{name}"):
+            self._s3.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=data)
+
+
+@contextmanager
+def _told_as_storage_errors(uri: str) -> Iterator[None]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise StorageError(f"{uri}: {error}") from error
 
 
 def _printable(name: str) -> str:

@@ -69,10 +69,19 @@ BEING_WRITTEN: Final = IngestedDay("")
 
 @dataclass(frozen=True)
 class IngestedRaw:
-    """The base survey in the lake; ``digest`` is the SHA-256 of its file."""
+    """The base survey in the lake.
+
+    Attributes:
+        digest: SHA-256 of its file.
+        uri: Where it was asked for.
+        simulated: Whether the bundled survey stands in for it, because the network refused.
+        rows: Rows that obey the survey contract.
+        quarantined: Rows that do not.
+    """
 
     digest: str
-    source: str
+    uri: str
+    simulated: bool
     rows: int
     quarantined: int
 
@@ -168,8 +177,8 @@ def revoke_days(store: ObjectStore, days: Iterable[str]) -> None:
     commit_days(store, dict.fromkeys(days, BEING_WRITTEN))
 
 
-def commit_raw(store: ObjectStore, raw: IngestedRaw) -> None:
-    """Record that the lake now holds this base survey."""
+def commit_raw(store: ObjectStore, raw: IngestedRaw | None) -> None:
+    """Record that the lake now holds this base survey; None while it is being written."""
     store.update_json(
         MANIFEST_KEY,
         lambda document: replace(Manifest.from_document(document), raw=raw).to_document(),

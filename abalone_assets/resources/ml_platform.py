@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage import ObjectStore, locate
 from abalone_assets.survey import FEATURES
 
 if TYPE_CHECKING:
     from abalone_assets.modeling.archive import ModelCard
 
-MODEL_FILE: Final = "model.tar.gz"
 PROBES: Final = 5
 
 
@@ -41,7 +40,9 @@ class TrainingRequest:
     @property
     def model_uri(self) -> str:
         """Where SageMaker would put the model archive, and where every platform does."""
-        return f"{self.output_uri}/{self.job_name}/output/{MODEL_FILE}"
+        from abalone_assets.modeling.archive import ARCHIVE_NAME
+
+        return f"{self.output_uri}/{self.job_name}/output/{ARCHIVE_NAME}"
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class LocalMLPlatform(MLPlatform):
     def train(self, request: TrainingRequest) -> TrainingReport:
         """Train here and put the archive where SageMaker would."""
         from abalone_assets.external import train
-        from abalone_assets.modeling.archive import pack, read_card
+        from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
 
         started = time.perf_counter()
         with TemporaryDirectory(prefix="training-") as folder:
@@ -125,7 +126,7 @@ class LocalMLPlatform(MLPlatform):
                 for part in (f"--{name}", str(value))
             ]
             train.main(arguments, environ)
-            archive = root / MODEL_FILE
+            archive = root / ARCHIVE_NAME
             pack(root / "model", archive)
             card = read_card(archive)
             _put(request.model_uri, archive.read_bytes())
@@ -134,16 +135,17 @@ class LocalMLPlatform(MLPlatform):
     def evaluate(self, request: EvaluationRequest) -> EvaluationReport:
         """Evaluate here."""
         from abalone_assets.external import evaluate
+        from abalone_assets.modeling.archive import ARCHIVE_NAME
 
         started = time.perf_counter()
         with TemporaryDirectory(prefix="processing-") as folder:
             root = Path(folder)
             output = _made(root / "evaluation")
-            _get(request.model_uri, _made(root / "model") / MODEL_FILE)
+            _get(request.model_uri, _made(root / "model") / ARCHIVE_NAME)
             arguments = ["--model-dir", str(root / "model"), "--output-dir", str(output)]
             arguments += ["--test-dir", str(_fetch(request.test_uri, root / "test"))]
             if request.champion_uri is not None:
-                _get(request.champion_uri, _made(root / "champion") / MODEL_FILE)
+                _get(request.champion_uri, _made(root / "champion") / ARCHIVE_NAME)
                 arguments += ["--champion-dir", str(root / "champion")]
                 arguments += ["--champion-version", str(request.champion_version)]
             evaluate.main(arguments)
@@ -171,13 +173,13 @@ def _fetch(uri: str, folder: Path) -> Path:
 
 
 def _get(uri: str, path: Path) -> None:
-    parent, _, name = uri.rpartition("/")
-    path.write_bytes(ObjectStore(parent).read(name))
+    store, key = locate(uri)
+    path.write_bytes(store.read(key))
 
 
 def _put(uri: str, data: bytes) -> None:
-    parent, _, name = uri.rpartition("/")
-    ObjectStore(parent).write(name, data)
+    store, key = locate(uri)
+    store.write(key, data)
 
 
 def _probes(predictions: Path) -> list[tuple[str, float]]:

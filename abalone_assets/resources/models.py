@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage import ObjectStore, locate
 
 if TYPE_CHECKING:
     from abalone_assets.modeling.gate import Decision
@@ -57,22 +57,14 @@ class ModelRegistryResource(dg.ConfigurableResource[None]):
         decision: dict[str, Any],
         release_digest: str,
     ) -> "ModelVersion":
-        """Make the archive a version; a release tried again gets the version it made before.
+        """Make the archive a version, as `ModelRegistry.register` does.
 
         Raises:
             StorageError: The archive cannot be read.
         """
-        registry = self.open()
-        latest = registry.latest()
-        if (
-            latest is not None
-            and latest.release_digest == release_digest
-            and latest.evaluation.get("model_sha256") == evaluation["model_sha256"]
-        ):
-            return latest
-        folder, _, name = model_uri.rpartition("/")
-        return registry.register(
-            ObjectStore(folder).read(name),
+        store, key = locate(model_uri)
+        return self.open().register(
+            store.read(key),
             evaluation=evaluation,
             decision=decision,
             release_digest=release_digest,

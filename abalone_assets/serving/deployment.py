@@ -29,6 +29,10 @@ RINGS_TOLERANCE: Final = 1e-4
 _LOOK_SECONDS: Final = 0.05
 
 
+class _WrongAnswerError(EndpointError):
+    """A version predicts something else than it did when it was evaluated."""
+
+
 @dataclass(frozen=True)
 class Deployment:
     """The outcome of a deployment that was not refused.
@@ -94,7 +98,8 @@ def deploy(
     """Make an endpoint serve a version, verified by real requests.
 
     Without a running server the version is only asked for: the next server serves it. A version
-    that already serves is verified and left alone.
+    that already serves is verified and left alone, unless it answers wrongly and there is one
+    before it to return to.
 
     Args:
         registry: Where versions and the endpoint's pointer are kept.
@@ -107,8 +112,8 @@ def deploy(
 
     Raises:
         StorageError: There is no such version.
-        EndpointError: No probe was given; or the version was refused, late or answered wrongly,
-            and the version before was put back.
+        EndpointError: No probe was given; or the version was refused, late or answered wrongly.
+            The message says which version is deployed now.
     """
     if not probes:
         raise EndpointError("a deployment needs at least one probe to prove the new version")
@@ -120,7 +125,8 @@ def deploy(
     if pointer is None:
         pointer = publish_pointer(registry.store, endpoint_name, version)
     if client is not None:
-        _Rollout(registry, client, pointer, timeout_seconds).verify_or_roll_back(probes)
+        rollout = _Rollout(registry, client, pointer, timeout_seconds, live_already=live_already)
+        rollout.verify_or_roll_back(probes)
     return Deployment(
         version=version,
         previous=pointer.previous,
@@ -151,33 +157,54 @@ def _message(version: int, *, served: bool, live_already: bool) -> str:
 
 @dataclass(frozen=True)
 class _Rollout:
-    """One published version on its way to a running server."""
+    """One published version on its way to a running server, or on it already."""
 
     registry: ModelRegistry
     client: EndpointClient
     pointer: EndpointPointer
     timeout_seconds: float
+    live_already: bool
 
     def verify_or_roll_back(self, probes: Sequence[tuple[str, float]]) -> None:
         try:
             self._wait_until(self._is_live, f"version {self.pointer.version} is not live")
             self._check_probes(probes)
         except EndpointError as error:
-            raise EndpointError(f"{error}; {self._roll_back()}") from error
+            raise EndpointError(f"{error}; {self._after(error)}") from error
         except BaseException:  # the run was cancelled: nothing unverified stays asked for
-            self._put_back()
+            if not self.live_already:
+                self._put_back()
             raise
 
+    def _after(self, error: EndpointError) -> str:
+        """Roll back, unless that would take down a version which may be right; says which."""
+        replaceable = isinstance(error, _WrongAnswerError) and self.pointer.previous is not None
+        if self.live_already and not replaceable:
+            return f"version {self.pointer.version} was live before and is not rolled back"
+        return self._roll_back()
+
     def _wait_until(self, done: Callable[[dict[str, Any]], bool], complaint: str) -> None:
+        """Ask the server until it is done; one that is being restarted does not answer for a while.
+
+        Raises:
+            EndpointError: It was not done in time.
+        """
         deadline = time.monotonic() + self.timeout_seconds
-        while not done(self.client.describe()):
+        while True:
+            try:
+                description = self.client.describe()
+                if done(description):
+                    return
+                # A refusal that is not this request's would be told of another version.
+                reason = description["refused_version"] is None and description["failure_reason"]
+            except EndpointUnreachableError as error:
+                reason = error
             if time.monotonic() > deadline:
-                raise EndpointError(f"{complaint} after {self.timeout_seconds:g} s")
+                late = f"{complaint} after {self.timeout_seconds:g} s"
+                raise EndpointError(f"{late}: {reason}" if reason else late)
             time.sleep(_LOOK_SECONDS)
 
     def _is_live(self, description: dict[str, Any]) -> bool:
-        if description["refused_request"] == self.pointer.requested_at:
-            raise EndpointError(str(description["failure_reason"]))
         wanted = read_pointer(self.registry.store, self.pointer.endpoint)
         if wanted is None or wanted.version != self.pointer.version:
             other = wanted.version if wanted else "none"
@@ -185,6 +212,8 @@ class _Rollout:
                 f"version {self.pointer.version} was superseded by another deployment"
                 f" (version {other})"
             )
+        if description["refused_request"] == wanted.requested_at:
+            raise EndpointError(str(description["failure_reason"]))
         return bool(description["version"] == self.pointer.version)
 
     def _check_probes(self, probes: Sequence[tuple[str, float]]) -> None:
@@ -195,10 +224,10 @@ class _Rollout:
                 f"version {answer.version} answered instead of version {self.pointer.version}"
             )
         if len(answer.rings) != len(expected):
-            raise EndpointError(f"{len(answer.rings)} predictions for {len(expected)} probes")
+            raise _WrongAnswerError(f"{len(answer.rings)} predictions for {len(expected)} probes")
         for line, wanted, rings in zip(lines, expected, answer.rings, strict=True):
             if not abs(rings - wanted) <= RINGS_TOLERANCE:  # also catches NaN
-                raise EndpointError(
+                raise _WrongAnswerError(
                     f"version {self.pointer.version} predicts {rings} rings for {line.strip()!r}"
                     f" where {wanted} was expected"
                 )
@@ -207,7 +236,12 @@ class _Rollout:
         """Put the version before back and wait until it serves; says how that went."""
         restored = self._put_back()
         wanted = None if restored is None else restored.version
-        outcome = "nothing is deployed" if wanted is None else f"version {wanted} is deployed again"
+        if wanted is None:
+            outcome = "nothing is deployed"
+        elif wanted == self.pointer.previous:
+            outcome = f"version {wanted} is deployed again"
+        else:
+            outcome = f"another deployment has asked for version {wanted} since"
         try:
             self._wait_until(
                 lambda description: description["version"] == wanted,

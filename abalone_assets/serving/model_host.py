@@ -2,6 +2,9 @@
 
 A new version is fetched, verified, loaded and warmed up while the present one keeps answering. The
 swap itself is one assignment: a request in flight finishes on the model that it began with.
+
+A model that is wrong is refused until it is asked for again. One that cannot be fetched, because
+the store fails for instance, is tried again after growing waits.
 """
 
 from __future__ import annotations
@@ -9,12 +12,13 @@ from __future__ import annotations
 import logging
 import math
 import threading
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from abalone_assets.errors import EndpointError
+from abalone_assets.errors import EndpointError, ModelArchiveError
 from abalone_assets.serving.pointer import EndpointPointer, pointer_key, read_pointer
 
 if TYPE_CHECKING:
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
 DEFAULT_POLL_SECONDS: Final = 0.25
 STOP_TIMEOUT_SECONDS: Final = 10.0
+FIRST_RETRY_SECONDS: Final = 0.5
+LONGEST_RETRY_SECONDS: Final = 10.0
 WARM_UP_ROW: Final = b"M,0.5,0.4,0.13,0.7,0.3,0.15,0.2\n"
 
 logger = logging.getLogger(__name__)
@@ -59,12 +65,12 @@ class ServedModel:
 
     Attributes:
         version: Its number in the registry.
-        sha256: SHA-256 of its archive.
+        archive_sha256: SHA-256 of its archive.
         model: What ``model_fn`` returned.
     """
 
     version: int
-    sha256: str
+    archive_sha256: str
     model: Any
 
     def invoke(self, body: bytes, content_type: str, accept: str) -> Answer:
@@ -92,7 +98,7 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A version that could not be loaded.
+    """A version whose model is damaged or predicts nonsense.
 
     Attributes:
         version: Its number.
@@ -113,8 +119,8 @@ class HostView:
         serving: The model that answers, if any.
         pointer: What was last asked for, if anything.
         loading: Whether that is being loaded now.
-        refused: The version that could not be loaded since the last one that could.
-        problem: Why the pointer cannot be read at present.
+        refused: The version that was refused since the last one that was loaded.
+        problem: Why the pointer or the version that it names cannot be fetched at present.
     """
 
     serving: ServedModel | None = None
@@ -125,7 +131,11 @@ class HostView:
 
     @property
     def status(self) -> str:
-        """SageMaker's endpoint status: Creating, Updating, InService or Failed."""
+        """SageMaker's endpoint status: Creating, Updating, InService or Failed.
+
+        A version that is waiting to be tried again is neither refused nor being loaded: with an
+        older one that answers the endpoint is InService, else Creating.
+        """
         if self.serving is not None:
             return "Updating" if self.loading else "InService"
         if self.pointer is None or self.refused is None:
@@ -137,13 +147,33 @@ class HostView:
         return {
             "status": self.status,
             "version": self.serving and self.serving.version,
-            "model_sha256": self.serving and self.serving.sha256,
+            "archive_sha256": self.serving and self.serving.archive_sha256,
             "requested_version": self.pointer and self.pointer.version,
             "requested_at": self.pointer and self.pointer.requested_at,
             "refused_version": self.refused and self.refused.version,
             "refused_request": self.refused and self.refused.requested_at,
             "failure_reason": self.problem or (self.refused and self.refused.reason),
         }
+
+
+class _Backoff:
+    """When to try again what failed: after waits that double up to a limit."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Nothing failed."""
+        self._due, self._wait = math.inf, FIRST_RETRY_SECONDS
+
+    def postpone(self) -> None:
+        """It failed, once more perhaps."""
+        self._due = time.monotonic() + self._wait
+        self._wait = min(2 * self._wait, LONGEST_RETRY_SECONDS)
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() >= self._due
 
 
 class ModelHost:
@@ -168,6 +198,7 @@ class ModelHost:
         self._key = pointer_key(endpoint)
         self._poll_seconds = poll_seconds
         self._seen_e_tag: str | None = None
+        self._backoff = _Backoff()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model-host", daemon=True)
 
@@ -180,11 +211,13 @@ class ModelHost:
         self._thread.join(STOP_TIMEOUT_SECONDS)
 
     def refresh(self) -> None:
-        """Look at the pointer once and load the version that it names when it changed."""
+        """Look at the pointer once; load its version when it changed or a retry is due."""
         found = self._registry.store.find(self._key)
         e_tag = found.e_tag if found else ""
-        if e_tag == self._seen_e_tag and self.view.problem is None:
+        if e_tag == self._seen_e_tag and not self._backoff.is_due:
             return
+        if e_tag != self._seen_e_tag:
+            self._backoff.reset()
         pointer = read_pointer(self._registry.store, self.endpoint)
         self._follow(pointer)
         self._seen_e_tag = e_tag
@@ -195,6 +228,7 @@ class ModelHost:
                 self.refresh()
             except Exception as error:  # noqa: BLE001 - the store may fail in any way; keep serving
                 self._report(f"the endpoint's pointer cannot be read: {_first_line(error)}")
+                self._seen_e_tag = None
             self._stopping.wait(self._poll_seconds)
 
     def _report(self, problem: str) -> None:
@@ -204,35 +238,51 @@ class ModelHost:
         self.view = replace(self.view, problem=problem, loading=False)
 
     def _follow(self, pointer: EndpointPointer | None) -> None:
+        known_problem = self.view.problem if pointer == self.view.pointer else None
         view = replace(self.view, pointer=pointer, problem=None, loading=False)
         if pointer is None:
             self.view = replace(view, serving=None)
         elif view.serving is not None and view.serving.version == pointer.version:
             self.view = view
         else:
-            self.view = replace(view, loading=True)
+            self.view = replace(view, problem=known_problem, loading=True)
             self.view = self._swapped(view, pointer)
 
     def _swapped(self, view: HostView, pointer: EndpointPointer) -> HostView:
         try:
             served = load_model(self._registry, pointer.version)
-        except Exception as error:  # noqa: BLE001 - whatever a bad model raises, the old one serves on
-            reason = f"version {pointer.version} cannot be served: {_first_line(error)}"
-            logger.warning(reason)
-            refusal = Refusal(pointer.version, pointer.requested_at, reason)
-            return replace(view, refused=refusal)
+        except (ModelArchiveError, EndpointError) as error:
+            self._backoff.reset()
+            return self._refused(view, pointer, error)
+        except Exception as error:  # noqa: BLE001 - the store may fail in any way; the old one serves on
+            self._backoff.postpone()
+            return self._delayed(view, pointer, error)
+        self._backoff.reset()
         # Loading took a while: a version that was taken back meanwhile must not answer at all.
         now = read_pointer(self._registry.store, self.endpoint)
         if now is None or now.version != pointer.version:
             return view
         return replace(view, serving=served, refused=None)
 
+    def _refused(self, view: HostView, pointer: EndpointPointer, error: Exception) -> HostView:
+        reason = f"version {pointer.version} cannot be served: {_first_line(error)}"
+        logger.warning(reason)
+        return replace(view, refused=Refusal(pointer.version, pointer.requested_at, reason))
+
+    def _delayed(self, view: HostView, pointer: EndpointPointer, error: Exception) -> HostView:
+        problem = f"version {pointer.version} cannot be fetched yet: {_first_line(error)}"
+        if problem != self.view.problem:
+            logger.warning(problem)
+        return replace(view, problem=problem)
+
 
 def load_model(registry: ModelRegistry, version: int) -> ServedModel:
     """Fetch a version, verify it, load it and let it predict once.
 
     Raises:
-        AbaloneError: The version is unknown, altered, unsafe to extract or predicts nonsense.
+        StorageError: The version is unknown or cannot be read at present.
+        ModelArchiveError: Its archive was altered, is damaged or unsafe to extract.
+        EndpointError: It cannot predict, or predicts nonsense.
     """
     from abalone_assets.modeling import archive, inference
 
@@ -241,15 +291,20 @@ def load_model(registry: ModelRegistry, version: int) -> ServedModel:
         unpacked = Path(folder) / "model"
         archive.extract(data, unpacked)
         model = inference.model_fn(unpacked)
-    served = ServedModel(version, registry.get(version).model_sha256, model)
+    served = ServedModel(version, registry.get(version).archive_sha256, model)
     _warm_up(served)
     return served
 
 
 def _warm_up(served: ServedModel) -> None:
-    answer = served.invoke(WARM_UP_ROW, "text/csv", "text/csv").body.decode()
-    if not math.isfinite(float(answer)):
-        raise EndpointError(f"the warm-up prediction is {answer.strip()}; train the model again")
+    try:
+        rings = float(served.invoke(WARM_UP_ROW, "text/csv", "text/csv").body)
+    except Exception as error:
+        raise EndpointError(
+            f"the warm-up prediction failed: {_first_line(error)}; train the model again"
+        ) from error
+    if not math.isfinite(rings):
+        raise EndpointError(f"the warm-up prediction is {rings}; train the model again")
 
 
 def _first_line(error: Exception) -> str:

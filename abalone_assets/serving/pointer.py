@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from abalone_assets.storage import ObjectStore
 
 # SageMaker's pattern for an endpoint's name: it is also safe as a part of a key.
-_ENDPOINT_NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
+ENDPOINT_NAME_PATTERN: Final = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def check_endpoint_name(name: str) -> str:
     Raises:
         EndpointError: It would not.
     """
-    if not _ENDPOINT_NAME.fullmatch(name):
+    if not re.fullmatch(ENDPOINT_NAME_PATTERN, name):
         raise EndpointError(
             f"{name!r} is no endpoint name: use up to 63 letters, digits and inner hyphens"
         )
@@ -56,7 +56,7 @@ def pointer_key(endpoint: str) -> str:
 
 
 def read_pointer(store: ObjectStore, endpoint: str) -> EndpointPointer | None:
-    """What the endpoint should serve, or None when nothing was deployed to it yet.
+    """What the endpoint should serve, or None when nothing is deployed to it.
 
     Raises:
         StorageError: The pointer is damaged.
@@ -90,24 +90,23 @@ def roll_back_pointer(
 ) -> EndpointPointer | None:
     """Take a failed request back: ask for the ``fallback`` version, or for none at all.
 
-    A pointer that no longer names the failed version is someone else's request and stays.
+    A pointer that holds another request, be it for the same version, is someone else's and stays.
+    Asking for none writes a pointer whose version is null, because a store cannot delete an object
+    on the condition that nobody has written it since.
 
     Returns:
         The pointer that now holds; None when there is none.
+
+    Raises:
+        StorageError: The present pointer is damaged.
     """
     key = pointer_key(failed.endpoint)
-    if fallback is None:
-        now = read_pointer(store, failed.endpoint)
-        if now is not None and now.version == failed.version:
-            store.delete(key)
-            return None
-        return now
 
     def change(document: object) -> object:
-        now = _parsed(document, store.uri_of(key))
-        if now is not None and now.version != failed.version:
+        if _parsed(document, store.uri_of(key)) != failed:
             return document
-        return asdict(EndpointPointer(failed.endpoint, fallback, None, _now()))
+        taken_back = {"version": fallback, "previous": None, "requested_at": _now()}
+        return asdict(failed) | taken_back
 
     store.update_json(key, change)
     return read_pointer(store, failed.endpoint)
@@ -126,7 +125,7 @@ def _parsed(document: object, uri: str) -> EndpointPointer | None:
     names = {field.name for field in fields(EndpointPointer)}
     if not isinstance(document, dict) or set(document) != names:
         raise StorageError(f"{uri}: not an endpoint pointer; delete it and deploy again")
-    return EndpointPointer(**document)
+    return None if document["version"] is None else EndpointPointer(**document)
 
 
 def _now() -> str:

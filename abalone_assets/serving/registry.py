@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import ModelArchiveError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from abalone_assets.storage import ObjectStore
 
 VERSIONS_PREFIX: Final = "versions/"
-ARCHIVE_NAME: Final = "model.tar.gz"
 RECORD_NAME: Final = "version.json"
 MAX_NUMBER_ATTEMPTS: Final = 100
+_VERSION_KEY: Final = re.compile(re.escape(VERSIONS_PREFIX) + r"([0-9]{6,})/([^/]+)")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class ModelVersion:
 
     Attributes:
         version: Its number, from 1; numbers grow but may skip.
-        model_sha256: SHA-256 of the archive, in hexadecimal.
+        archive_sha256: SHA-256 of the archive, in hexadecimal.
         created_at: When it was registered, ISO 8601 in UTC.
         evaluation: The evaluation that the gate saw.
         decision: What the gate decided, and why.
@@ -41,7 +42,7 @@ class ModelVersion:
     """
 
     version: int
-    model_sha256: str
+    archive_sha256: str
     created_at: str
     evaluation: dict[str, Any]
     decision: dict[str, Any]
@@ -68,7 +69,11 @@ class ModelRegistry:
         release_digest: str,
         created_at: datetime,
     ) -> ModelVersion:
-        """Add a version; the same archive for the same release is added only once.
+        """Add a version; a release tried again gets the version that it made before.
+
+        That is the latest version, when it has the same release and the same model: an archive
+        trained again differs in its card's time, so models are told apart by the ``model_sha256``
+        of their evaluations, the digest of the booster. Without one a version is always added.
 
         Args:
             archive: The bytes of ``model.tar.gz``.
@@ -82,14 +87,13 @@ class ModelRegistry:
                 the store refuses.
         """
         _check_registration(archive, evaluation, decision, created_at)
-        sha256 = hashlib.sha256(archive).hexdigest()
-        for known in reversed(self.versions()):
-            if (known.model_sha256, known.release_digest) == (sha256, release_digest):
-                return known
+        latest = self.latest()
+        if latest is not None and _is_of(latest, release_digest, evaluation):
+            return latest
         version, model_key = self._claim_number(archive)
         entry = ModelVersion(
             version=version,
-            model_sha256=sha256,
+            archive_sha256=hashlib.sha256(archive).hexdigest(),
             created_at=_utc_iso(created_at),
             evaluation=dict(evaluation),
             decision=dict(decision),
@@ -132,27 +136,28 @@ class ModelRegistry:
         """The archive of a version, checked against its SHA-256.
 
         Raises:
-            StorageError: There is no such version, or its archive was altered or lost.
+            StorageError: There is no such version, or its archive was lost.
+            ModelArchiveError: Its archive was altered.
         """
         entry = self.get(version)
         archive = self.store.read(entry.model_key)
         found = hashlib.sha256(archive).hexdigest()
-        if found != entry.model_sha256:
-            raise StorageError(
+        if found != entry.archive_sha256:
+            raise ModelArchiveError(
                 f"{self.store.uri_of(entry.model_key)}: SHA-256 is {found}, registered was"
-                f" {entry.model_sha256}; restore the archive or register the model again"
+                f" {entry.archive_sha256}; restore the archive or register the model again"
             )
         return archive
 
     def _numbers(self, object_name: str) -> list[int]:
-        """The numbers below which an object of that name exists, ascending."""
-        parts = (stored.key.split("/") for stored in self.store.list(VERSIONS_PREFIX))
-        return sorted(
-            int(number) for _, number, name in parts if name == object_name and number.isdigit()
-        )
+        """The numbers below which an object of that name exists, ascending; skips strays."""
+        keys = (_VERSION_KEY.fullmatch(stored.key) for stored in self.store.list(VERSIONS_PREFIX))
+        return sorted(int(key[1]) for key in keys if key is not None and key[2] == object_name)
 
     def _claim_number(self, archive: bytes) -> tuple[int, str]:
         """Write the archive below the next number; whoever creates the object owns the number."""
+        from abalone_assets.modeling.archive import ARCHIVE_NAME
+
         version = max(self._numbers(ARCHIVE_NAME), default=0) + 1
         for candidate in range(version, version + MAX_NUMBER_ATTEMPTS):
             key = f"{VERSIONS_PREFIX}{candidate:06d}/{ARCHIVE_NAME}"
@@ -170,6 +175,13 @@ class ModelRegistry:
 
 def _record_key(version: int) -> str:
     return f"{VERSIONS_PREFIX}{version:06d}/{RECORD_NAME}"
+
+
+def _is_of(version: ModelVersion, release_digest: str, evaluation: Mapping[str, Any]) -> bool:
+    """Whether a version holds the evaluated model of a release."""
+    model = evaluation.get("model_sha256")
+    same_model = model is not None and version.evaluation.get("model_sha256") == model
+    return same_model and version.release_digest == release_digest
 
 
 def _utc_iso(time: datetime) -> str:

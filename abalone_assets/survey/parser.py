@@ -79,6 +79,8 @@ class ParsedSurvey:
         lines: The physical line, from 1, where each row starts.
         quarantined: The rejected records, in file order.
         header_line: Whether the first record was a header and skipped.
+        record_count: Records that were read, neither blank nor the header; counted before they
+            were judged, so that a record that got lost shows.
     """
 
     file: str
@@ -86,16 +88,12 @@ class ParsedSurvey:
     lines: list[int]
     quarantined: list[QuarantinedRow]
     header_line: bool
+    record_count: int
 
     @property
     def row_count(self) -> int:
         """Rows that obey every hard rule."""
         return len(self.lines)
-
-    @property
-    def record_count(self) -> int:
-        """Records in the file that are neither blank nor its header."""
-        return self.row_count + len(self.quarantined)
 
 
 def parse_survey(data: bytes, file: str, *, max_bytes: int = MAX_FILE_BYTES) -> ParsedSurvey:
@@ -115,14 +113,16 @@ def parse_survey(data: bytes, file: str, *, max_bytes: int = MAX_FILE_BYTES) -> 
     columns: dict[str, list[_Value]] = {name: [] for name in _NAMES}
     lines: list[int] = []
     quarantined: list[QuarantinedRow] = []
+    record_count = 0
     while block := list(islice(records, _BLOCK_RECORDS)):
+        record_count += len(block)
         accepted, values = _read_block(block, readers, file, quarantined)
         lines.extend(record[0] for record in accepted)
         for column, block_values in zip(columns.values(), values, strict=True):
             column.extend(block_values)
     if not lines:
         _refuse_other_delimiter(quarantined, file)
-    return ParsedSurvey(file, columns, lines, quarantined, header_line)
+    return ParsedSurvey(file, columns, lines, quarantined, header_line, record_count)
 
 
 def _decode(data: bytes, file: str, max_bytes: int) -> str:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from abalone_assets.cli.demo_home import refuse_real_places
 from abalone_assets.instance import driver_lock, home_environment
 from abalone_assets.lake import Lake
 from abalone_assets.sample_data import surveys
+from abalone_assets.settings import load_settings
 from abalone_assets_tests.cli.support import (
     abalone,
     abalone_process,
@@ -119,3 +121,46 @@ def test_the_demo_refuses_a_shared_lake(home: Path, monkeypatch: pytest.MonkeyPa
     result = abalone("demo")
     assert result.exit_code == 1
     assert "unset ABALONE_PROFILE" in result.stderr
+
+
+@pytest.mark.parametrize("place", ["LAKE", "LANDING_ZONE", "REGISTRY"])
+@pytest.mark.parametrize("scheme", ["", "file://", "s3://bucket"])
+def test_the_demo_refuses_a_place_outside_its_home(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, scheme: str
+) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    monkeypatch.setenv(f"ABALONE_{place}_URI", f"{scheme}{real}")
+    result = abalone("demo")
+    assert result.exit_code == 1
+    assert f"unset ABALONE_{place}_URI" in result.stderr
+    assert "--home PATH" in result.stderr
+    assert list(real.iterdir()) == list((home / "landing_zone").iterdir()) == []
+
+
+def test_a_link_out_of_the_home_is_outside_it(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (home / "lake").symlink_to(tmp_path / "real")
+    result = abalone("demo")
+    assert result.exit_code == 1
+    assert "ABALONE_LAKE_URI" in result.stderr
+
+
+@pytest.mark.parametrize("zone", ["landing_zone", "other"])
+def test_the_demo_refuses_a_home_with_surveys_of_others(
+    home: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    (home / zone).mkdir(exist_ok=True)
+    monkeypatch.setenv("ABALONE_LANDING_ZONE_URI", str(home / zone))
+    (home / zone / "abalone.20230102061500").touch()
+    result = abalone("demo")
+    assert result.exit_code == 1
+    assert "surveys that are not the demo's (abalone.20230102061500)" in result.stderr
+    assert "--home PATH" in result.stderr
+    assert [path.name for path in (home / zone).iterdir()] == ["abalone.20230102061500"]
+
+
+def test_the_demos_own_surveys_and_files_that_are_none_are_no_obstacle(home: Path) -> None:
+    for name in ("notes.txt", *(path.name for path in surveys())):
+        (home / "landing_zone" / name).touch()
+    refuse_real_places(load_settings())

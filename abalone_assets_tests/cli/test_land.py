@@ -131,3 +131,28 @@ def test_slow_work_shows_a_bar_on_a_terminal_only(
     assert json.loads(result.stdout)["files"][0]["change"] == "landed"
     assert ("checking" in result.stderr) is terminal
     assert bool(result.stderr) is terminal
+
+
+def test_the_homes_own_landing_zone_is_made_when_it_is_missing(home: Path, tmp_path: Path) -> None:
+    (home / "landing_zone").rmdir()
+    assert abalone_json("land", survey(tmp_path))["files"][0]["change"] == "landed"
+    assert landed(home) == {NAME: GOOD_ROW}
+
+
+def test_a_chosen_landing_zone_that_is_missing_is_one_clear_error(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = tmp_path / "unmounted"
+    monkeypatch.setenv("ABALONE_LANDING_ZONE_URI", str(chosen))
+    result = abalone("land", survey(tmp_path / "survey"))
+    assert result.exit_code == 1
+    assert f"{chosen}: cannot read the landing zone" in result.stderr
+    assert not chosen.exists()
+
+
+def test_a_landing_zone_that_cannot_be_made_is_one_clear_error(home: Path, tmp_path: Path) -> None:
+    (home / "landing_zone").rmdir()
+    (home / "landing_zone").touch()
+    result = abalone("land", survey(tmp_path))
+    assert result.exit_code == 1
+    assert "cannot make the landing zone" in result.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from abalone_assets.ingest.manifest import IngestedRaw, commit_raw
 from abalone_assets.lake import Lake, Release
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.registry import ModelRegistry
@@ -13,6 +14,8 @@ from abalone_assets_tests.serving.support import register
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 NAME = "abalone.20250314061500"
 
@@ -26,6 +29,35 @@ def test_an_empty_home_is_described_and_the_demo_proposed(home: Path) -> None:
     assert result.exit_code == 0
     assert "no model was deployed yet" in result.output
     assert "Next: `abalone demo`" in result.output
+
+
+def test_a_home_that_does_not_exist_yet_is_described_and_not_made(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_HOME", str(tmp_path / "new"))
+    result = abalone("status")
+    assert result.exit_code == 0, result.output
+    assert "Next: `abalone demo`" in result.output
+    assert not (tmp_path / "new" / "landing_zone").exists()
+
+
+def test_a_landing_zone_that_vanished_is_one_clear_error(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(home, NAME, GOOD_ROW)
+    ingest(home, "2025-03-14")
+    (home / "landing_zone").rename(home / "moved")
+    assert "cannot read the landing zone" in abalone("status").stderr
+    monkeypatch.setenv("ABALONE_LANDING_ZONE_URI", str(tmp_path / "unmounted"))
+    assert "cannot read the landing zone" in abalone("status").stderr
+
+
+def test_a_simulated_base_survey_is_called_so(home: Path) -> None:
+    asked = "https://example.org/abalone.zip"
+    raw = IngestedRaw("0" * 64, asked, simulated=True, rows=4177, quarantined=0)
+    commit_raw(Lake(str(home / "lake")).store, raw)
+    base_survey = abalone_json("status")["totals"]["base_survey"]
+    assert base_survey == f"the bundled simulated survey, instead of {asked}"
 
 
 def test_landed_days_are_pending_until_ingested_and_then_a_release_is(home: Path) -> None:

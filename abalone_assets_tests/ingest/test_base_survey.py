@@ -80,7 +80,7 @@ def file(tmp_path: Path) -> Path:
 def test_reads_a_file_by_path_and_by_uri(file: Path) -> None:
     for uri in (str(file), f"file://{file}"):
         survey = fetch_base_survey(uri, sha256=SHA256)
-        assert (survey.data, survey.name, survey.source) == (DATA, "abalone.data", uri)
+        assert (survey.data, survey.name, survey.uri) == (DATA, "abalone.data", uri)
         assert (survey.sha256, survey.note) == (SHA256, "")
 
 
@@ -118,7 +118,7 @@ def test_reads_the_one_survey_of_an_archive_on_the_web(site: Site) -> None:
     archive = zipped(Index=b"index", abalone_names=b"names", abalone_data=DATA)
     uri = site.serve("/static/abalone.zip", archive)
     survey = fetch_base_survey(uri, sha256=SHA256.upper())
-    assert (survey.data, survey.name, survey.source) == (DATA, "abalone.data", uri)
+    assert (survey.data, survey.name, survey.uri) == (DATA, "abalone.data", uri)
     assert survey.sha256 == SHA256
 
 
@@ -192,7 +192,7 @@ def test_without_a_fallback_a_refusal_of_the_network_is_one_clear_error(site: Si
 def test_with_a_fallback_the_bundled_survey_is_used_and_the_note_says_so(site: Site) -> None:
     survey = fetch_base_survey(f"{site.url}/gone", sha256=SHA256, fallback=True)
     assert survey.data == bundled().read_bytes()
-    assert survey.source == str(bundled())
+    assert (survey.uri, survey.simulated) == (f"{site.url}/gone", True)
     assert survey.sha256 == hashlib.sha256(survey.data).hexdigest()
     assert f"{site.url}/gone: the network refused" in survey.note
     assert "bundled simulated base survey" in survey.note
@@ -225,3 +225,12 @@ def test_an_answer_that_ends_too_early_is_refused() -> None:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_secrets_in_a_uri_are_not_shown(site: Site) -> None:
+    uri = site.serve("/abalone.data", DATA).replace("http://", "http://user:SECRET@")
+    survey = fetch_base_survey(uri)
+    assert (survey.name, survey.uri) == ("abalone.data", f"{site.url}/abalone.data")
+    with pytest.raises(StorageError) as refused:
+        fetch_base_survey(f"{site.url}/gone?X-Amz-Signature=SECRET")
+    assert "SECRET" not in str(refused.value)

@@ -27,7 +27,7 @@ from abalone_assets.ingest.manifest import (
 from abalone_assets.storage import ObjectStore
 
 FILE = IngestedFile("abalone.20250303120000", 45, "tag", "5ha", rows=2, quarantined=1)
-RAW = IngestedRaw("d1gest", "file:///abalone.data", rows=4175, quarantined=2)
+RAW = IngestedRaw("d1gest", "file:///abalone.data", simulated=False, rows=4175, quarantined=2)
 
 
 def day(*files: IngestedFile) -> IngestedDay:
@@ -85,7 +85,7 @@ def test_the_manifests_digest_changes_with_its_content_only() -> None:
     manifest = Manifest(RAW, {"2025-03-03": day(FILE)})
     assert replace(manifest, raw=replace(RAW, digest="other")).digest != manifest.digest
     assert replace(manifest, raw=None).digest != manifest.digest
-    assert replace(manifest, raw=replace(RAW, source="elsewhere")).digest == manifest.digest
+    assert replace(manifest, raw=replace(RAW, uri="elsewhere")).digest == manifest.digest
     assert Manifest(RAW, {"2025-03-04": day(FILE)}).digest != manifest.digest
     assert Manifest(RAW, {"2025-03-03": day(replace(FILE, size=9))}).digest != manifest.digest
 

@@ -18,10 +18,17 @@ from abalone_assets.ingest.manifest import (
     Manifest,
     day_digest,
 )
-from abalone_assets.ingest.reconcile import DayRange, Due, find_due, plan_ranges
+from abalone_assets.ingest.reconcile import (
+    MAX_VANISHED_DAYS,
+    DayRange,
+    Due,
+    find_due,
+    plan_ranges,
+)
 from abalone_assets.survey import MAX_FILE_BYTES
 
 DAY, NEXT, OLD = "2025-03-03", "2025-03-04", "2023-06-01"
+FIRST, LAST = date(2015, 1, 1), date(2025, 12, 31)
 
 
 def name_of(day: str, second: int = 0) -> str:
@@ -52,25 +59,25 @@ class World:
     def landed(self, name: str) -> LandedFile:
         return LandedFile(name, len(self.files[name]), f"token {self.tokens[name]}")
 
-    def landing(self) -> Landing:
+    def landing(self, first: date = FIRST, last: date = LAST) -> Landing:
         days: dict[str, tuple[LandedFile, ...]] = {}
         for name in sorted(self.files):
             digits = name.removeprefix("abalone.")
             day = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"
             days[day] = (*days.get(day, ()), self.landed(name))
-        return Landing(days, ())
+        seen = {day: files for day, files in days.items() if str(first) <= day <= str(last)}
+        return Landing(str(first), str(last), seen, ())
 
     def read(self, name: str) -> bytes:
         self.reads.append(name)
         return self.files[name]
 
-    def look(self, before: Due | None = None, since: date | None = None) -> Due:
+    def look(self, before: Due | None = None, first: date = FIRST, last: date = LAST) -> Due:
         return find_due(
-            self.landing(),
+            self.landing(first, last),
             self.manifest,
             self.read,
             identical=before.identical if before else None,
-            since=since,
         )
 
     def ingest(self, *days: str) -> None:
@@ -199,19 +206,41 @@ def test_a_revoked_day_without_any_file_left_is_due(world: World) -> None:
     assert world.look().days == (NEXT,)
 
 
-def test_days_before_since_are_left_alone_deleted_files_included(world: World) -> None:
+def test_days_that_were_not_looked_at_are_left_alone_deleted_files_included(world: World) -> None:
     world.write(name_of(OLD), b"late")
     del world.files[TWIN]
     world.write(name_of(NEXT), b"changed")
-    assert world.look(since=date(2025, 3, 4)).days == (NEXT,)
-    assert world.look(since=date(2025, 3, 3)).days == (DAY, NEXT)
+    assert world.look(first=date(2025, 3, 4)).days == (NEXT,)
+    assert world.look(first=date(2025, 3, 3)).days == (DAY, NEXT)
+    assert world.look(last=date(2025, 3, 3)).days == (OLD, DAY)
+
+
+def test_a_first_day_set_later_does_not_make_the_days_before_it_due(world: World) -> None:
+    assert world.look(first=date(2025, 3, 4)).days == ()
+
+
+def test_a_landing_zone_that_went_away_is_not_believed() -> None:
+    world = World()
+    days = [f"2025-04-{number:02}" for number in range(1, MAX_VANISHED_DAYS + 2)]
+    for day in days:
+        world.write(name_of(day), b"rows")
+    world.ingest(*days)
+    world.files.clear()
+    away = world.look()
+    assert (away.days, away.vanished) == ((), tuple(days))
+    world.write(name_of(days[0]), b"rows")
+    deleted = world.look()
+    assert (deleted.days, deleted.vanished) == (tuple(days[1:]), ()), "ten may be deleted at once"
 
 
 def test_a_rewritten_file_too_large_to_be_read_is_due_without_being_read(world: World) -> None:
     entry = IngestedFile(FILE, MAX_FILE_BYTES + 1, "token 1", "token 1", 0, 0, "too large")
     manifest = Manifest(None, {DAY: IngestedDay("digest", (entry,))})
     for token, days in (("token 1", ()), ("token 2", (DAY,))):
-        landing = Landing({DAY: (LandedFile(FILE, MAX_FILE_BYTES + 1, token),)}, ())
+        landed: dict[str, tuple[LandedFile, ...]] = {
+            DAY: (LandedFile(FILE, MAX_FILE_BYTES + 1, token),)
+        }
+        landing = Landing(str(FIRST), str(LAST), landed, ())
         assert find_due(landing, manifest, world.read).days == days
     assert world.reads == []
 
@@ -264,7 +293,7 @@ def ranges(*pairs: tuple[str, str]) -> tuple[DayRange, ...]:
 
 def test_no_days_need_no_range() -> None:
     assert plan_ranges([], limit=5) == ()
-    assert plan_ranges([], alone={DAY}, limit=5) == ()
+    assert plan_ranges([], failed={DAY: DayRange(DAY, DAY)}, limit=5) == ()
 
 
 def test_adjacent_days_are_one_range_in_whatever_order_they_come() -> None:
@@ -281,19 +310,42 @@ def test_a_gap_of_a_month_is_bridged_a_longer_one_is_not() -> None:
     )
 
 
-def test_a_day_that_failed_before_is_alone_and_is_not_bridged_over() -> None:
-    planned = plan_ranges([DAY, NEXT, "2025-03-05"], alone={NEXT}, limit=5)
-    assert planned == ranges((DAY, DAY), ("2025-03-05", "2025-03-05"), (NEXT, NEXT))
+def test_days_that_failed_together_are_tried_again_in_halves_after_the_others() -> None:
+    together = ["2025-03-03", "2025-03-04", "2025-03-05", "2025-03-06", "2025-03-07"]
+    failed = dict.fromkeys(together, DayRange(together[0], together[-1]))
+    planned = plan_ranges([*together, "2025-03-01", "2025-03-09"], failed=failed, limit=5)
+    assert planned == ranges(
+        ("2025-03-01", "2025-03-01"),
+        ("2025-03-09", "2025-03-09"),
+        ("2025-03-03", "2025-03-05"),
+        ("2025-03-06", "2025-03-07"),
+    )
 
 
-def test_a_day_that_failed_is_not_bridged_over_even_while_it_waits() -> None:
-    assert plan_ranges([DAY, "2025-03-05"], alone={NEXT}, limit=5) == ranges(
+def test_one_bad_day_of_a_year_is_found_in_a_few_runs() -> None:
+    first = date(2024, 1, 1)
+    days = [(first + timedelta(days=number)).isoformat() for number in range(366)]
+    due, bad, runs = set(days), days[200], 0
+    failed: dict[str, DayRange] = {}
+    while due != {bad} or failed[bad] != DayRange(bad, bad):
+        for planned in plan_ranges(due, failed=failed, limit=5):
+            runs += 1
+            covered = {day for day in due if day in planned}
+            if bad in covered:
+                failed.update(dict.fromkeys(covered, planned))
+            else:
+                due -= covered
+    assert runs <= 20
+
+
+def test_a_day_that_is_apart_is_not_bridged_over() -> None:
+    assert plan_ranges([DAY, "2025-03-05"], apart={NEXT}, limit=5) == ranges(
         (DAY, DAY), ("2025-03-05", "2025-03-05")
     )
 
 
 def test_days_that_failed_come_last_so_that_they_hold_up_no_other() -> None:
-    planned = plan_ranges([OLD, DAY], alone={OLD}, limit=1)
+    planned = plan_ranges([OLD, DAY], failed={OLD: DayRange(OLD, OLD)}, limit=1)
     assert planned == ranges((DAY, DAY))
 
 
@@ -304,10 +356,13 @@ def test_the_oldest_ranges_come_first_up_to_the_limit() -> None:
     )
 
 
-def test_ten_years_of_days_are_one_range() -> None:
+def test_ten_years_of_days_are_ranges_of_a_year() -> None:
     first = date(2015, 1, 1)
     days = [(first + timedelta(days=number)).isoformat() for number in range(3650)]
-    assert plan_ranges(days, limit=5) == ranges((days[0], days[-1]))
+    planned = plan_ranges(days, limit=20)
+    assert len(planned) == 10
+    assert (planned[0].first, planned[-1].last) == (days[0], days[-1])
+    assert sum(sum(day in each for day in days) for each in planned) == len(days)
 
 
 some_days = st.sets(st.dates(date(2023, 1, 1), date(2023, 12, 31)).map(date.isoformat), max_size=30)
@@ -315,19 +370,18 @@ some_days = st.sets(st.dates(date(2023, 1, 1), date(2023, 12, 31)).map(date.isof
 
 @settings(max_examples=100, deadline=None)
 @given(days=some_days, others=some_days, data=st.data())
-def test_every_due_day_is_in_exactly_one_range_and_a_failed_one_has_its_own(
+def test_every_due_day_is_in_exactly_one_range(
     days: set[str], others: set[str], data: st.DataObject
 ) -> None:
-    failed = {day for day in sorted(days) if data.draw(st.booleans())}
-    planned = plan_ranges(days, alone=failed | others, limit=10_000)
-    alone = (failed | others) & days
+    together = DayRange("2023-01-01", "2023-12-31")
+    failed = {day: together for day in sorted(days) if data.draw(st.booleans())}
+    others -= days
+    planned = plan_ranges(days, failed=failed, apart=others, limit=10_000)
     for day in days:
-        covering = [planned_range for planned_range in planned if day in planned_range]
-        assert len(covering) == 1
-        if day in alone:
-            assert covering == [DayRange(day, day)]
-    for planned_range in planned:
-        assert {planned_range.first, planned_range.last} <= days
-        if planned_range.first != planned_range.last:
-            assert not any(day in planned_range for day in failed | others)
-    assert plan_ranges(days, alone=failed | others, limit=2) == planned[:2]
+        assert sum(day in each for each in planned) == 1
+    for each in planned:
+        covered = {day for day in days if day in each}
+        assert {each.first, each.last} <= days
+        assert not any(other in each for other in others)
+        assert covered <= failed.keys() or covered.isdisjoint(failed)
+    assert plan_ranges(days, failed=failed, apart=others, limit=2) == planned[:2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from contextlib import contextmanager
@@ -77,9 +78,10 @@ def local_prediction(archive_bytes: bytes, body: str = BODY) -> list[float]:
 
 
 def register(registry: ModelRegistry, archive_bytes: bytes, release: str = "") -> ModelVersion:
+    """Register an archive; its digest stands for its booster's."""
     return registry.register(
         archive_bytes,
-        evaluation={"rmse": 2.1},
+        evaluation={"rmse": 2.1, "model_sha256": hashlib.sha256(archive_bytes).hexdigest()},
         decision={"approved": True, "reason": "good", "rule": "max_rmse"},
         release_digest=release or "release-1",
         created_at=CREATED_AT,

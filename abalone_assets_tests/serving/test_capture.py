@@ -148,6 +148,7 @@ def test_a_write_error_fails_no_request_is_logged_once_and_counted(
     register(registry, archives[0])
     publish_pointer(registry.store, ENDPOINT, 1)
     assert store.root is not None
+    store.root.mkdir(exist_ok=True)
     (store.root / ENDPOINT).write_text("a file where the folder belongs")
     with (
         caplog.at_level(logging.WARNING, "abalone_assets.serving.capture"),

@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from abalone_assets.errors import EndpointError, StorageError
-from abalone_assets.serving.pointer import publish_pointer, read_pointer, roll_back_pointer
-from abalone_assets_tests.serving.support import ENDPOINT
+from abalone_assets.serving.pointer import (
+    pointer_key,
+    publish_pointer,
+    read_pointer,
+    roll_back_pointer,
+)
+from abalone_assets.storage import ObjectStore
+from abalone_assets_tests.serving.support import DEADLINE_SECONDS, ENDPOINT
 
 if TYPE_CHECKING:
     from abalone_assets.serving.registry import ModelRegistry
@@ -34,26 +41,67 @@ def test_publishing_again_is_a_new_request_for_the_same_version(registry: ModelR
 
 
 def test_rolling_back_restores_the_version_before_or_nothing(registry: ModelRegistry) -> None:
-    first = publish_pointer(registry.store, ENDPOINT, 1)
+    publish_pointer(registry.store, ENDPOINT, 1)
     second = publish_pointer(registry.store, ENDPOINT, 2)
 
     restored = roll_back_pointer(registry.store, second, second.previous)
     assert restored is not None
     assert (restored.version, restored.previous) == (1, None)
-    assert roll_back_pointer(registry.store, first, None) is None
+    assert roll_back_pointer(registry.store, restored, None) is None
     assert read_pointer(registry.store, ENDPOINT) is None
 
 
+def test_after_rolling_back_to_nothing_the_next_version_is_a_first_one(
+    registry: ModelRegistry,
+) -> None:
+    failed = publish_pointer(registry.store, ENDPOINT, 1)
+    roll_back_pointer(registry.store, failed, None)
+    assert publish_pointer(registry.store, ENDPOINT, 2).previous is None
+
+
 @pytest.mark.parametrize("fallback", [None, 1])
+@pytest.mark.parametrize("other_version", [2, 3], ids=["same version", "another version"])
 def test_rolling_back_leaves_another_ones_request_alone(
-    registry: ModelRegistry, fallback: int | None
+    registry: ModelRegistry, fallback: int | None, other_version: int
 ) -> None:
     publish_pointer(registry.store, ENDPOINT, 1)
     failed = publish_pointer(registry.store, ENDPOINT, 2)
-    other = publish_pointer(registry.store, ENDPOINT, 3)
+    other = publish_pointer(registry.store, ENDPOINT, other_version)
 
     assert roll_back_pointer(registry.store, failed, fallback) == other
     assert read_pointer(registry.store, ENDPOINT) == other
+
+
+def test_a_pointer_that_is_gone_stays_gone_when_a_request_is_taken_back(
+    registry: ModelRegistry,
+) -> None:
+    failed = publish_pointer(registry.store, ENDPOINT, 2)
+    registry.store.delete(pointer_key(ENDPOINT))
+    assert roll_back_pointer(registry.store, failed, 1) is None
+
+
+def test_a_version_published_while_another_is_taken_back_is_not_lost(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = publish_pointer(registry.store, ENDPOINT, 1)
+    other_store = ObjectStore(registry.store.uri)
+    intruder = threading.Thread(target=publish_pointer, args=(other_store, ENDPOINT, 3))
+    read_json = registry.store.read_json
+
+    def read_and_be_overtaken(key: str) -> Any:
+        document = read_json(key)
+        if intruder.ident is None:
+            intruder.start()
+            intruder.join(0.2)  # a lock makes it wait for longer
+        return document
+
+    with monkeypatch.context() as patched:
+        patched.setattr(registry.store, "read_json", read_and_be_overtaken)
+        roll_back_pointer(registry.store, failed, None)
+    intruder.join(DEADLINE_SECONDS)
+    pointer = read_pointer(registry.store, ENDPOINT)
+    assert pointer is not None
+    assert pointer.version == 3
 
 
 def test_concurrent_publications_form_one_chain(registry: ModelRegistry) -> None:

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import ModelArchiveError, StorageError
 from abalone_assets.serving.registry import ModelRegistry
 from abalone_assets.storage import ObjectStore
 from abalone_assets_tests.serving.support import CREATED_AT, register
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from abalone_assets.serving.registry import ModelVersion
 
 
 def test_versions_are_numbered_from_one_and_read_back_whole(registry: ModelRegistry) -> None:
@@ -32,15 +35,58 @@ def test_an_empty_registry_has_no_latest_version(registry: ModelRegistry) -> Non
     assert registry.latest() is None
 
 
-def test_registering_again_for_the_same_release_returns_the_same_version(
+def register_model(
+    registry: ModelRegistry, archive: bytes, release: str, **evaluation: Any
+) -> ModelVersion:
+    return registry.register(
+        archive,
+        evaluation=evaluation,
+        decision={},
+        release_digest=release,
+        created_at=CREATED_AT,
+    )
+
+
+def test_the_same_model_trained_again_for_the_same_release_is_the_latest_version(
     registry: ModelRegistry,
 ) -> None:
-    first = register(registry, b"one", "release-1")
-    register(registry, b"two", "release-1")
+    first = register_model(registry, b"trained at noon", "r1", model_sha256="a")
 
-    assert register(registry, b"one", "release-1") == first
-    assert register(registry, b"one", "release-2").version == 3
-    assert len(registry.versions()) == 3
+    assert register_model(registry, b"trained at one", "r1", model_sha256="a") == first
+    assert registry.versions() == [first]
+
+
+def test_another_model_or_release_is_another_version(registry: ModelRegistry) -> None:
+    register_model(registry, b"one", "r1", model_sha256="a")
+
+    assert register_model(registry, b"one", "r1", model_sha256="b").version == 2
+    assert register_model(registry, b"one", "r2", model_sha256="b").version == 3
+    assert register_model(registry, b"one", "r1", model_sha256="a").version == 4
+
+
+def test_models_without_a_digest_are_never_taken_for_the_same(registry: ModelRegistry) -> None:
+    register_model(registry, b"one", "r1", rmse=2.1)
+    assert register_model(registry, b"one", "r1", rmse=2.1).version == 2
+
+
+def test_a_version_names_the_digest_of_its_archive_beside_that_of_its_booster(
+    registry: ModelRegistry,
+) -> None:
+    entry = register_model(registry, b"one", "r1", model_sha256="of the booster")
+    assert entry.archive_sha256 == hashlib.sha256(b"one").hexdigest()
+    assert entry.evaluation["model_sha256"] == "of the booster"
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [".DS_Store", "000001/deep/version.json", "000002.bak/version.json", "1/model.tar.gz"],
+)
+def test_objects_that_are_no_versions_are_skipped(registry: ModelRegistry, stray: str) -> None:
+    first = register(registry, b"one")
+    registry.store.write(f"versions/{stray}", b"put there by a file manager")
+
+    assert registry.versions() == [first]
+    assert register(registry, b"two").version == 2
 
 
 def test_concurrent_registrations_get_different_numbers(registry: ModelRegistry) -> None:
@@ -78,7 +124,7 @@ def test_an_altered_archive_is_refused(registry: ModelRegistry) -> None:
     entry = register(registry, b"one")
     registry.store.write(entry.model_key, b"another")
 
-    with pytest.raises(StorageError, match=r"SHA-256 is .* registered was"):
+    with pytest.raises(ModelArchiveError, match=r"SHA-256 is .* registered was"):
         registry.read_model(1)
 
 

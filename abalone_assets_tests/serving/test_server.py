@@ -200,7 +200,7 @@ def test_describe_shows_what_is_served(live: RunningServer, archives: list[bytes
 
     assert after["status"] == "InService"
     assert after["version"] == after["requested_version"] == 1
-    assert len(after["model_sha256"]) == 64
+    assert len(after["archive_sha256"]) == 64
     assert after["failure_reason"] is None
     assert after["requests"] == before["requests"] + 1
 

@@ -141,6 +141,23 @@ def test_a_model_that_predicts_nonsense_is_not_swapped_in(
         load_model(registry, 1)
 
 
+def test_a_model_that_cannot_predict_is_refused_whatever_it_raises(
+    archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from abalone_assets.modeling import inference
+
+    def explode(*_: object) -> None:
+        raise ZeroDivisionError("no shell")
+
+    register(registry, archives[0])
+    publish_pointer(registry.store, ENDPOINT, 1)
+    monkeypatch.setattr(inference, "predict_fn", explode)
+    host = ModelHost(registry, ENDPOINT)
+    host.refresh()
+    assert host.view.refused is not None
+    assert "warm-up prediction failed: no shell" in host.view.refused.reason
+
+
 def test_a_pointer_taken_away_empties_the_endpoint(
     archives: list[bytes], registry: ModelRegistry
 ) -> None:

@@ -71,5 +71,5 @@ def approved_model(
             "version": version.version,
             "model": dg.MetadataValue.path(model_registry.model_uri(version.version)),
         },
-        data_version=dg.DataVersion(version.model_sha256),
+        data_version=dg.DataVersion(version.archive_sha256),
     )

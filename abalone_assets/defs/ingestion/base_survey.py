@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 
 from abalone_assets.ingest.manifest import IngestedRaw, commit_raw
+from abalone_assets.lake import Lake
 from abalone_assets.metadata import SURVEY_TABLE, preview, table_metadata
 from abalone_assets.resources.base_survey import BaseSurveySource
 from abalone_assets.resources.catalog import Catalog
@@ -47,7 +48,9 @@ def raw_abalone(
         context.log.warning(source.note)
     survey = parse_survey(source.data, source.name)
     rows, quarantined = survey_frame([survey]), quarantine_frame([survey])
-    store = lake.open().store
+    opened = lake.open()
+    store = opened.store
+    commit_raw(store, None)
     store.write(QUARANTINED_KEY, to_parquet(quarantined))
     yield dg.MaterializeResult(
         value=rows,
@@ -55,19 +58,35 @@ def raw_abalone(
             "dagster/row_count": len(rows),
             "quarantined": len(quarantined),
             "quarantined_rows": preview(quarantined),
-            "source": dg.MetadataValue.url(source.source),
+            "source": dg.MetadataValue.url(source.uri),
+            "simulated": source.simulated,
             "note": source.note,
             "preview": preview(rows),
         },
         data_version=dg.DataVersion(source.sha256),
     )
-    yield dg.AssetCheckResult(
-        passed=survey.record_count == len(rows) + len(quarantined),
-        metadata={
-            "records": survey.record_count,
-            "rows": len(rows),
-            "quarantined": len(quarantined),
-        },
+    yield _rows_are_conserved(opened, survey.record_count)
+    commit_raw(
+        store,
+        IngestedRaw(
+            digest=source.sha256,
+            uri=source.uri,
+            simulated=source.simulated,
+            rows=len(rows),
+            quarantined=len(quarantined),
+        ),
     )
-    commit_raw(store, IngestedRaw(source.sha256, source.source, len(rows), len(quarantined)))
     catalog.refresh()
+
+
+def _rows_are_conserved(lake: Lake, records: int) -> dg.AssetCheckResult:
+    written = {
+        name: pl.scan_parquet(uri, glob=False).select(pl.len()).collect().item()
+        for name, uri in {
+            "rows": lake.uri("raw_abalone"),
+            "quarantined": lake.store.uri_of(QUARANTINED_KEY),
+        }.items()
+    }
+    return dg.AssetCheckResult(
+        passed=records == sum(written.values()), metadata={"records": records, **written}
+    )

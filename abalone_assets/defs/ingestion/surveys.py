@@ -60,7 +60,7 @@ landing_zone_spec = dg.AssetSpec(
         dg.AssetCheckSpec(
             "files_are_surveys",
             asset="new_surveys",
-            description="Every file of the day could be read as a survey.",
+            description="Every file of every day could be read as a survey.",
         ),
         dg.AssetCheckSpec(
             "rows_are_plausible",

@@ -1,0 +1,147 @@
+"""What a deployment may do to a version that is live already, and to a server that restarts."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from abalone_assets.errors import EndpointError
+from abalone_assets.serving.client import EndpointClient, EndpointUnreachableError
+from abalone_assets.serving.deployment import deploy
+from abalone_assets.serving.pointer import publish_pointer, read_pointer
+from abalone_assets_tests.serving.support import (
+    BODY,
+    ENDPOINT,
+    LINES,
+    RunningServer,
+    local_prediction,
+    register,
+    running_server,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abalone_assets.serving.registry import ModelRegistry
+
+PROBES = [(LINES[0], 9.0)]
+WRONG = [(LINES[0], -1.0)]
+
+
+@pytest.fixture
+def live(archives: list[bytes], registry: ModelRegistry) -> Iterator[RunningServer]:
+    """A server of version 1, the first that was deployed, with version 2 registered."""
+    for archive in archives[:2]:
+        register(registry, archive)
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry) as running:
+        running.wait_for_version(1)
+        yield running
+
+
+def raise_on_invoke(patched: pytest.MonkeyPatch, error: BaseException) -> None:
+    def invoke(*_: object) -> None:
+        raise error
+
+    patched.setattr(EndpointClient, "invoke", invoke)
+
+
+@pytest.mark.parametrize("version", [1, 2], ids=["the first one", "with one before it"])
+@pytest.mark.parametrize(
+    "error",
+    [EndpointUnreachableError("timed out"), EndpointError("the model failed"), KeyboardInterrupt()],
+    ids=["timeout", "error", "cancelled"],
+)
+def test_a_live_version_that_gives_no_answer_stays_live(
+    live: RunningServer,
+    registry: ModelRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    version: int,
+    error: BaseException,
+) -> None:
+    if version != 1:
+        publish_pointer(registry.store, ENDPOINT, version)
+        live.wait_for_version(version)
+    pointer = read_pointer(registry.store, ENDPOINT)
+    with monkeypatch.context() as patched:
+        raise_on_invoke(patched, error)
+        with pytest.raises((EndpointError, KeyboardInterrupt)) as seen:
+            deploy(registry, ENDPOINT, version, PROBES, url=live.url)
+
+    if isinstance(error, EndpointError):
+        assert str(seen.value) == (
+            f"{error}; version {version} was live before and is not rolled back"
+        )
+    assert read_pointer(registry.store, ENDPOINT) == pointer
+    assert live.client.invoke(BODY).version == version
+
+
+def test_a_live_version_found_wrong_stays_when_there_is_none_to_return_to(
+    live: RunningServer, registry: ModelRegistry
+) -> None:
+    pointer = read_pointer(registry.store, ENDPOINT)
+    with pytest.raises(EndpointError, match=r"version 1 predicts .*; version 1 was live before"):
+        deploy(registry, ENDPOINT, 1, WRONG, url=live.url)
+    assert read_pointer(registry.store, ENDPOINT) == pointer
+    assert live.client.invoke(BODY).version == 1
+
+
+def be_unreachable(patched: pytest.MonkeyPatch, *, first: int, last: int | None) -> None:
+    """Let the looks at the server from ``first`` to ``last``, counted from 1, find none."""
+    describe, looks = EndpointClient.describe, count(1)
+
+    def describe_sometimes(self: EndpointClient) -> dict[str, Any]:
+        look = next(looks)
+        if look >= first and (last is None or look <= last):
+            raise EndpointUnreachableError("no endpoint server answers")
+        return describe(self)
+
+    patched.setattr(EndpointClient, "describe", describe_sometimes)
+
+
+def test_a_server_that_restarts_during_a_deployment_is_waited_for(
+    live: RunningServer,
+    archives: list[bytes],
+    registry: ModelRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    be_unreachable(monkeypatch, first=2, last=4)
+    probes = [(LINES[0], local_prediction(archives[1])[0])]
+    assert deploy(registry, ENDPOINT, 2, probes, url=live.url).served
+    assert live.client.invoke(BODY).version == 2
+
+
+def test_a_server_that_does_not_come_back_is_told_and_finds_the_version_before(
+    live: RunningServer, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = (
+        r"version 2 is not live after 0\.1 s: no endpoint server answers"
+        r"; version 1 is deployed again, but this is not live after 0\.1 s"
+    )
+    with monkeypatch.context() as patched:
+        be_unreachable(patched, first=2, last=None)
+        with pytest.raises(EndpointError, match=message):
+            deploy(registry, ENDPOINT, 2, PROBES, url=live.url, timeout_seconds=0.1)
+    live.wait_for_version(1)
+    assert live.client.invoke(BODY).version == 1
+
+
+def test_a_newer_request_for_the_same_version_is_left_alone(
+    live: RunningServer, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke = EndpointClient.invoke
+
+    def invoke_and_be_overtaken(self: EndpointClient, rows: str) -> Any:
+        publish_pointer(registry.store, ENDPOINT, 2)
+        return invoke(self, rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EndpointClient, "invoke", invoke_and_be_overtaken)
+        with pytest.raises(EndpointError, match="; another deployment has asked for version 2"):
+            deploy(registry, ENDPOINT, 2, WRONG, url=live.url)
+    pointer = read_pointer(registry.store, ENDPOINT)
+    assert pointer is not None
+    assert (pointer.version, pointer.previous) == (2, 1)
+    assert live.client.invoke(BODY).version == 2
