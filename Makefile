@@ -33,8 +33,8 @@ types: $(VENV)/.dev ## Check types, strictly
 bench: $(VENV)/.dev ## Measure; docs/benchmarks.md has the last results
 	$(BIN)/python -m benchmarks
 
-clean: ## Remove the virtual environment and everything that the demo made
-	rm -rf $(VENV) .abalone
+clean: ## Remove the virtual environment and caches; .abalone, with its surveys, stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis test-output
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.11 ...")'
