@@ -15,7 +15,7 @@ from uuid import uuid4
 import dagster as dg
 
 from abalone_assets.errors import AbaloneError
-from abalone_assets.instance import PROCESS_TAG
+from abalone_assets.instance import PROCESS_TAG, process_identity
 from abalone_assets.runs import INGEST_JOB, RELEASE_JOB
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class LocalPlatform:
                 return self.definitions.resolve_job_def(job).execute_in_process(
                     instance=self.instance,
                     run_config=QUIET_LOGGERS if self.quiet else None,
-                    tags={**request.tags, PROCESS_TAG: str(os.getpid())},
+                    tags={**request.tags, PROCESS_TAG: process_identity(os.getpid())},
                     asset_selection=list(request.asset_selection)
                     if request.asset_selection
                     else None,

@@ -11,6 +11,7 @@ import pytest
 from dagster._core.execution import execute_in_process
 
 from abalone_assets.errors import StorageError
+from abalone_assets.instance import process_identity
 from abalone_assets.local_run import LocalPlatform, RunFailedError, UnsettledError
 from abalone_assets.runs import INGEST_JOB, RELEASE_JOB
 
@@ -102,7 +103,7 @@ def test_ctrl_c_outside_a_step_is_not_lost_and_leaves_no_run_in_flight(
         small_platform(instance, lambda: None, watch=watch).settle()
     runs = instance.get_runs()
     assert [run.is_finished for run in runs] == [True]
-    assert runs[0].tags["abalone/pid"] == str(os.getpid())
+    assert runs[0].tags["abalone/pid"] == process_identity(os.getpid())
 
 
 def test_ctrl_c_before_the_first_step_leaves_no_run_in_flight(

@@ -30,8 +30,8 @@ class DuckDBCatalog(Catalog):
     """A DuckDB file of views over the lake's folder.
 
     The file is written anew and renamed over the old one, so that neither a reader who has it open
-    nor a second run can block a refresh. DuckDB reads S3 only with an
-    extension that it downloads, so a lake on S3 gets no views.
+    nor a second run can block a refresh. DuckDB reads S3 only with an extension that it downloads,
+    so a lake on S3 gets no views.
     """
 
     lake: LakeResource
