@@ -80,6 +80,9 @@ def _pending(report: StatusReport) -> str:
         more = "" if len(report.due_days) <= LISTED else ", …"
         listed = ", ".join(report.due_days[:LISTED]) + more
         parts.append(f"{counted(len(report.due_days), 'survey day')} to ingest ({listed})")
+    if report.vanished_days:
+        gone = counted(len(report.vanished_days), "survey day")
+        parts.append(f"the files of {gone} are gone at once: the lake keeps their rows")
     if report.release_due:
         parts.append("a release of what was ingested")
     return "; ".join(parts) or "nothing"

@@ -159,6 +159,7 @@ class StatusReport:
         profile: The profile.
         live: The endpoint.
         due_days: Survey days whose files are not in the lake as they are.
+        vanished_days: Days whose files are all gone, too many at once to be believed.
         release_due: Whether the lake holds anything that was not released.
         release: How the last release ended, or None before the first.
         totals: What the lake has ingested.
@@ -171,6 +172,7 @@ class StatusReport:
     profile: str
     live: Live
     due_days: list[str]
+    vanished_days: list[str]
     release_due: bool
     release: Release | None
     totals: Totals
@@ -185,12 +187,14 @@ class StatusReport:
         manifest = lake.manifest()
         zone = _landing_zone(settings, manifest)
         landing = zone.look(settings.first_survey_day, datetime.now(UTC).date())
+        due = find_due(landing, manifest, zone.read)
         files = [file for day in manifest.days.values() for file in day.files]
         return cls(
             home=str(settings.home),
             profile=settings.profile,
             live=Live.of(settings),
-            due_days=list(find_due(landing, manifest, zone.read).days),
+            due_days=list(due.days),
+            vanished_days=list(due.vanished),
             release_due=bool(manifest.raw or manifest.days) and lake.release_due(),
             release=lake.release(),
             totals=Totals.of(manifest),

@@ -127,3 +127,14 @@ def test_a_damaged_lake_is_one_clear_error(home: Path) -> None:
     result = abalone("status")
     assert result.exit_code == 1
     assert "quarantined_rows cannot be read" in result.stderr
+
+
+def test_days_that_vanished_at_once_are_told(home: Path) -> None:
+    days = [f"2025-03-{number:02}" for number in range(1, 13)]
+    for day in days:
+        land(home, f"abalone.{day.replace('-', '')}061500", GOOD_ROW)
+        ingest(home, day)
+    for file in (home / "landing_zone").iterdir():
+        file.unlink()
+    assert abalone_json("status")["vanished_days"] == days
+    assert "12 survey days are gone at once" in " ".join(abalone("status").output.split())
