@@ -31,6 +31,7 @@ RECENT_DAYS: Final = 7
 LISTED_STRAYS: Final = 100
 
 DIGEST_TAG: Final = "abalone/digest"
+DAYS_TAG: Final = "abalone/survey_days"
 SETTLE_SECONDS: Final = 60.0
 """Days that are due hold a release back no longer than this once the manifest has come to rest."""
 
@@ -100,7 +101,10 @@ def _ingestion_requests(
         apart={days.first for days in in_flight},
         limit=MAX_REQUESTS,
     )
-    requests = [dg.RunRequest(tags=day_range_tags(days)) for days in ranges]
+    requests = [
+        dg.RunRequest(tags={**day_range_tags(days), DAYS_TAG: f"{days.first} to {days.last}"})
+        for days in ranges
+    ]
     if requests:
         return requests, None
     return [], (
@@ -129,8 +133,8 @@ def _vanished_reason(due: Due) -> str | None:
 
 
 def _stray_events(landing: Landing, cursor: SurveyCursor) -> Sequence[dg.AssetObservation]:
-    """One observation of the landing zone that lists all strays, when there is a new one."""
-    if all(cursor.strays.get(stray.file.name) == stray.file.e_tag for stray in landing.strays):
+    """One observation of the landing zone that lists all strays, when they are others now."""
+    if cursor.strays == {stray.file.name: stray.file.e_tag for stray in landing.strays}:
         return []
     return [
         dg.AssetObservation(

@@ -7,8 +7,9 @@ from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from abalone_assets.errors import SettingsError
@@ -19,6 +20,9 @@ TEST_PREFIX: Final = "ABALONE_TEST_"
 UCI_URI: Final = "https://archive.ics.uci.edu/static/public/1/abalone.zip"
 UCI_SHA256: Final = "de37cdcdcaaa50c309d514f248f7c2302a5f1f88c168905eba23fe2fbc78449f"
 """SHA-256 of ``abalone.data``, the one member of the archive that is a survey."""
+
+ZONES: Final = ("lake_uri", "landing_zone_uri", "registry_uri")
+"""Below the home by default; the profile aws keeps them on S3."""
 
 Profile = Literal["local", "aws"]
 Seconds = Annotated[int, Field(ge=1)]
@@ -65,21 +69,35 @@ class Settings(BaseSettings):
     def _derive_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
         home = Path(given.get("home", ".abalone")).expanduser().resolve()
         derived: dict[str, Any] = {}
-        if given.get("profile", "local") == "local":
-            for zone in ("lake", "landing_zone", "registry"):
-                derived[f"{zone}_uri"] = str(home / zone)
-        else:
+        for name in ZONES:
+            derived[name] = str(home / name.removesuffix("_uri"))
+        if given.get("profile", "local") == "aws":
             derived["reconcile_seconds"] = 600
         if given.get("raw_uri", UCI_URI) == UCI_URI:
             derived["raw_sha256"] = UCI_SHA256
             derived["raw_fallback"] = given.get("profile", "local") == "local"
         return derived | given | {"home": home}
 
+    @field_validator("lake_uri", "landing_zone_uri", "registry_uri")
+    @classmethod
+    def _is_folder_or_s3(cls, uri: str) -> str:
+        if urlsplit(uri).scheme not in {"", "file", "s3"}:
+            raise ValueError("expected a folder, a file:// or an s3:// URI")
+        return uri
+
+    @field_validator("raw_uri")
+    @classmethod
+    def _is_readable(cls, uri: str) -> str:
+        if urlsplit(uri).scheme not in {"", "file", "s3", "http", "https"}:
+            raise ValueError("expected a path, a file://, s3://, http:// or https:// URI")
+        return uri
+
     @model_validator(mode="after")
     def _aws_keeps_its_data_on_s3(self) -> Self:
-        for name in ("lake_uri", "landing_zone_uri", "registry_uri"):
-            if self.profile == "aws" and not getattr(self, name).startswith("s3://"):
-                raise ValueError(f"{PREFIX}{name.upper()}: the profile aws needs an s3:// URI")
+        uris = {f"{PREFIX}{name.upper()}": getattr(self, name) for name in ZONES}
+        elsewhere = [name for name, uri in uris.items() if not uri.startswith("s3://")]
+        if self.profile == "aws" and elsewhere:
+            raise ValueError(f"the profile aws needs s3:// URIs in {', '.join(elsewhere)}")
         return self
 
     @property

@@ -146,6 +146,14 @@ def test_days_without_files_cause_no_release(platform: Platform) -> None:
     assert reason(platform) == "nothing was ingested since the last release"
 
 
+def test_a_file_without_a_good_row_causes_no_release(platform: Platform) -> None:
+    finish_release(platform)
+    platform.land(name_of(DAY), b"\xff\xfe not a survey")
+    platform.land(name_of(NEXT_DAY), b"all,of,it,quarantined\n")
+    assert ingest(platform) == [True]
+    assert releases(platform) == []
+
+
 def test_a_deleted_survey_causes_a_release(platform: Platform) -> None:
     land_and_ingest(platform)
     finish_release(platform)

@@ -135,7 +135,7 @@ class TestStrays:
         )
         return [event.metadata["stray_files"].value for event in events]
 
-    def test_are_reported_once_and_again_when_there_is_a_new_one(self, platform: Platform) -> None:
+    def test_are_reported_once_and_again_when_they_are_others(self, platform: Platform) -> None:
         platform.land("abalone.2025-03-03", survey_rows(3))
         assert self.stray_counts(platform) == [1]
         assert self.stray_counts(platform) == []
@@ -143,6 +143,7 @@ class TestStrays:
         assert self.stray_counts(platform) == [2]
         assert self.stray_counts(platform) == []
         (platform.home / "landing_zone" / "notes.txt").unlink()
+        assert self.stray_counts(platform) == [1], "one that is gone is not shown for ever"
         assert self.stray_counts(platform) == []
 
     def test_show_their_names_and_problems(self, platform: Platform) -> None:

@@ -130,25 +130,32 @@ def test_aws_looks_at_all_days_less_often_and_never_falls_back(
 
 
 @pytest.mark.parametrize("missing", [name for name in AWS if name != "ABALONE_PROFILE"])
-def test_aws_says_which_place_is_missing_and_what_it_is(
-    monkeypatch: pytest.MonkeyPatch, missing: str
-) -> None:
+def test_aws_says_which_place_is_missing(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
     set_all(monkeypatch, AWS)
     monkeypatch.delenv(missing)
-    with pytest.raises(SettingsError, match=rf"^{missing} is not set: Folder or s3:// prefix"):
+    with pytest.raises(SettingsError, match=rf"^the profile aws needs s3:// URIs in {missing}$"):
         load_settings()
 
 
 @pytest.mark.parametrize("name", [name for name in AWS if name != "ABALONE_PROFILE"])
 def test_aws_keeps_its_data_on_s3(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     set_all(monkeypatch, AWS | {name: "/data"})
-    with pytest.raises(SettingsError, match=rf"^{name}: the profile aws needs an s3:// URI$"):
+    with pytest.raises(SettingsError, match=rf"^the profile aws needs s3:// URIs in {name}$"):
         load_settings()
+
+
+def test_aws_names_all_missing_places_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABALONE_PROFILE", "aws")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert all(name in str(refused.value) for name in AWS if name != "ABALONE_PROFILE")
 
 
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
+        ("ABALONE_LAKE_URI", "gs://bucket"),
+        ("ABALONE_RAW_URI", "ftp://host/abalone.data"),
         ("ABALONE_PROFILE", "azure"),
         ("ABALONE_FIRST_SURVEY_DAY", "2023-02-30"),
         ("ABALONE_SENSOR_SECONDS", "0"),

@@ -95,8 +95,11 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """Digest of everything a release is made from; days without files do not count."""
-        surveys = [(day, entry.digest) for day, entry in sorted(self.days.items()) if entry.files]
+        """Digest of everything a release is made from; files without a good row do not count."""
+        surveys = [
+            (day, day_digest(file for file in self.days[day].files if file.rows))
+            for day in self.days_with_rows
+        ]
         return _sha256([self.raw.digest if self.raw else None, surveys])
 
     @property

@@ -69,11 +69,11 @@ class ModelRegistry:
         release_digest: str,
         created_at: datetime,
     ) -> ModelVersion:
-        """Add a version; a release tried again gets the version that it made before.
+        """Add a version, unless the model is the latest version's: then that one is returned.
 
-        That is the latest version, when it has the same release and the same model: an archive
-        trained again differs in its card's time, so models are told apart by the ``model_sha256``
-        of their evaluations, the digest of the booster. Without one a version is always added.
+        So a release that is tried again, or that learnt nothing new, adds none. An archive trained
+        again differs in its card's time, so models are told apart by the ``model_sha256`` of their
+        evaluations, the digest of the booster. Without one a version is always added.
 
         Args:
             archive: The bytes of ``model.tar.gz``.
@@ -88,7 +88,7 @@ class ModelRegistry:
         """
         _check_registration(archive, evaluation, decision, created_at)
         latest = self.latest()
-        if latest is not None and _is_of(latest, release_digest, evaluation):
+        if latest is not None and _is_model_of(latest, evaluation):
             return latest
         version, model_key = self._claim_number(archive)
         entry = ModelVersion(
@@ -177,11 +177,9 @@ def _record_key(version: int) -> str:
     return f"{VERSIONS_PREFIX}{version:06d}/{RECORD_NAME}"
 
 
-def _is_of(version: ModelVersion, release_digest: str, evaluation: Mapping[str, Any]) -> bool:
-    """Whether a version holds the evaluated model of a release."""
-    model = evaluation.get("model_sha256")
-    same_model = model is not None and version.evaluation.get("model_sha256") == model
-    return same_model and version.release_digest == release_digest
+def _is_model_of(version: ModelVersion, evaluation: Mapping[str, Any]) -> bool:
+    digest = evaluation.get("model_sha256")
+    return digest is not None and version.evaluation.get("model_sha256") == digest
 
 
 def _utc_iso(time: datetime) -> str:

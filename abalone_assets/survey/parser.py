@@ -231,10 +231,11 @@ def _miscounted(fields: Sequence[str]) -> SurveyRowError:
         return SurveyRowError(
             None, "quoting", "text follows a closing quote; a comma or the line's end must"
         )
+    found = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
     return SurveyRowError(
         None,
         "field_count",
-        f"found {len(fields)} fields; expected {len(_NAMES)}: {', '.join(_NAMES)}",
+        f"found {found}; expected {len(_NAMES)}: {', '.join(_NAMES)}",
     )
 
 

@@ -129,8 +129,9 @@ def _number(name: str, value: object) -> float:
         elif _NOT_FINITE.fullmatch(text):
             number = math.nan
         else:
+            found = "empty" if isinstance(value, str) and not text else shown(value)
             raise SurveyRowError(
-                name, "not_a_number", f"{name} is {shown(value)}; it must be a decimal number"
+                name, "not_a_number", f"{name} is {found}; it must be a decimal number"
             )
     except OverflowError:  # an int beyond the range of a float
         number = math.inf

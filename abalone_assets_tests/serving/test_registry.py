@@ -56,12 +56,14 @@ def test_the_same_model_trained_again_for_the_same_release_is_the_latest_version
     assert registry.versions() == [first]
 
 
-def test_another_model_or_release_is_another_version(registry: ModelRegistry) -> None:
+def test_another_model_is_another_version_the_same_one_in_another_release_is_not(
+    registry: ModelRegistry,
+) -> None:
     register_model(registry, b"one", "r1", model_sha256="a")
 
     assert register_model(registry, b"one", "r1", model_sha256="b").version == 2
-    assert register_model(registry, b"one", "r2", model_sha256="b").version == 3
-    assert register_model(registry, b"one", "r1", model_sha256="a").version == 4
+    assert register_model(registry, b"two", "r2", model_sha256="b").version == 2
+    assert register_model(registry, b"one", "r1", model_sha256="a").version == 3
 
 
 def test_models_without_a_digest_are_never_taken_for_the_same(registry: ModelRegistry) -> None:

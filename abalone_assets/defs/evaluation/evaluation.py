@@ -61,6 +61,9 @@ def _metadata(report: EvaluationReport) -> dict[str, Any]:
     shown["plots"] = plots_page(report.plots)
     for name, by in {"by_sex": "sex", "by_age": "age_band"}.items():
         shown[name] = records_table(metrics["slices"][by], _SLICE_COLUMNS)
-    return {name: value for name, value in shown.items() if value is not None} | {
-        "seconds": report.seconds
+    shown["seconds"] = report.seconds
+    return {
+        name: round(value, 4) if isinstance(value, float) else value
+        for name, value in shown.items()
+        if value is not None
     }
