@@ -1,7 +1,8 @@
-"""The local Dagster instance: its folder, its configuration, and who drives it."""
+"""The local Dagster instance: its folder, its configuration, runs that outlived their process."""
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from contextlib import contextmanager
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from abalone_assets.settings import Settings
 
 CONFIG_NAME: Final = "dagster.yaml"
-LOCK_NAME: Final = "driver.lock"
 PROCESS_TAG: Final = "abalone/pid"
 """Tag of a run that a process executes by itself, without Dagster's launcher: its identity."""
 
@@ -29,7 +29,7 @@ _REVISION: Final = re.compile(rb"\A# abalone-assets local instance, revision ([0
 
 
 class InstanceError(AbaloneError):
-    """The local Dagster instance cannot be prepared, or somebody else drives it."""
+    """The local Dagster instance cannot be prepared, or others drive it."""
 
 
 def local_workspace() -> Path:
@@ -46,8 +46,9 @@ def prepare_instance(settings: Settings) -> Path:
         The Dagster folder, for ``DAGSTER_HOME``.
 
     Raises:
-        InstanceError: A folder or the file cannot be written.
+        InstanceError: A folder or the file cannot be written, or Dagster would not find the file.
     """
+    _refuse_pattern(settings.home)
     folder = settings.dagster_home
     config, packaged = folder / CONFIG_NAME, _packaged("local_dagster.yaml").read_bytes()
     try:
@@ -63,6 +64,15 @@ def prepare_instance(settings: Settings) -> Path:
         ) from error
     make_landing_zone(settings)
     return folder
+
+
+def _refuse_pattern(home: Path) -> None:
+    if glob.escape(str(home)) != str(home):
+        raise InstanceError(
+            f"{home}: Dagster takes this path for a pattern and would silently ignore the"
+            f" {CONFIG_NAME} in it; choose a home whose path has none of [ * ? (ABALONE_HOME, or"
+            " --home of `abalone demo`)"
+        )
 
 
 def has_own_landing_zone(settings: Settings) -> bool:
@@ -123,27 +133,6 @@ def home_environment(home: Path | None = None) -> Iterator[Settings]:
         os.environ.update(before)
 
 
-@contextmanager
-def driver_lock(settings: Settings) -> Iterator[bool]:
-    """Try to become the one process that drives the home's sensors and runs.
-
-    Yields:
-        Whether it worked; otherwise another process, such as `abalone dev`, drives them.
-    """
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(settings.dagster_home / LOCK_NAME)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
-
-
 def open_instance_for_demo(settings: Settings) -> dg.DagsterInstance:
     """The home's instance, without capturing what steps print.
 
@@ -196,15 +185,28 @@ def process_identity(pid: int) -> str:
     return f"{pid}/{boot}/{int(after_name[22 - 3])}"
 
 
+def process_lives(identity: str) -> bool:
+    """Whether the process lives; where an identity or this machine lacks a start, by its id."""
+    pid, _, start = identity.partition("/")
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it lives, and is somebody else's
+        pass
+    found = process_identity(int(pid)).partition("/")[2]
+    return not (start and found) or start == found
+
+
 def _died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether the run says its processes, and none of them lives.
 
     A tag alone decides: the engine's events repeat the id of its process, without the start.
     """
     if PROCESS_TAG in run.tags:
-        return not _lives(run.tags[PROCESS_TAG])
+        return not process_lives(run.tags[PROCESS_TAG])
     processes = _launched_processes(instance, run)
-    return bool(processes) and not any(map(_lives, processes))
+    return bool(processes) and not any(map(process_lives, processes))
 
 
 def _launched_processes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str]:
@@ -217,19 +219,6 @@ def _launched_processes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set
             pid = entry.dagster_event.engine_event_data.metadata.get("pid")
             pids |= {str(pid.value)} if pid else set()
     return pids
-
-
-def _lives(identity: str) -> bool:
-    """Whether the process lives; where an identity or this machine lacks a start, by its id."""
-    pid, _, start = identity.partition("/")
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it lives, and is somebody else's
-        pass
-    found = process_identity(int(pid)).partition("/")[2]
-    return not (start and found) or start == found
 
 
 def _packaged(name: str) -> Path:

@@ -43,6 +43,7 @@ class LocalPlatform:
         instance: Where runs and events are recorded.
         watch: Told each event of each run as it happens, with the request of the run.
         quiet: Keep Dagster's console log of the runs from the terminal; the instance has it all.
+        ui_command: What starts the UI on this home, for the message of a failed run.
         cursors: Each sensor's cursor after its last tick.
         reasons: Why each sensor asked for nothing at its last tick, if it did not.
     """
@@ -51,6 +52,7 @@ class LocalPlatform:
     instance: dg.DagsterInstance
     watch: Callable[[dg.RunRequest, dg.EventLogEntry], None] | None = None
     quiet: bool = False
+    ui_command: str = "abalone dev"
     cursors: dict[str, str | None] = field(default_factory=dict)
     reasons: dict[str, str | None] = field(default_factory=dict)
 
@@ -130,13 +132,14 @@ class LocalPlatform:
             RunFailedError: A run failed.
             KeyboardInterrupt: Ctrl-C ended a run; its record says so.
         """
-        result = self.tick(sensor)
-        for event in result.asset_events:
+        ticked = self.tick(sensor)
+        for event in ticked.asset_events:
             if isinstance(event, dg.AssetObservation):
                 self.instance.report_runless_asset_event(event)
-        requests = result.run_requests or []
+        requests = ticked.run_requests or []
         for request in requests:
-            _check_succeeded(self.run(SENSOR_JOBS[sensor], request, raise_on_error=False))
+            result = self.run(SENSOR_JOBS[sensor], request, raise_on_error=False)
+            _check_succeeded(result, self.ui_command)
         return len(requests)
 
 
@@ -171,7 +174,7 @@ def _received(reader: socket.socket) -> set[int]:
         return set()
 
 
-def _check_succeeded(result: dg.ExecuteInProcessResult) -> None:
+def _check_succeeded(result: dg.ExecuteInProcessResult, ui_command: str) -> None:
     if result.success:
         return
     run = result.dagster_run
@@ -179,7 +182,7 @@ def _check_succeeded(result: dg.ExecuteInProcessResult) -> None:
     what = f"{failures[0].step_key}: {_cause(failures[0])}" if failures else "no step failed"
     raise RunFailedError(
         f"a run of {run.job_name} failed at {what}. All of its events are in the UI: start it with"
-        f" `abalone dev` and open run {run.run_id}"
+        f" `{ui_command}` and open run {run.run_id}"
     )
 
 

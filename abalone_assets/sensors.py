@@ -6,9 +6,10 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import dagster as dg
+from pydantic import TypeAdapter, ValidationError
 
 from abalone_assets.ingest.base_survey import public_uri
 from abalone_assets.ingest.reconcile import Due, find_due, plan_ranges
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from abalone_assets.lake import Lake
     from abalone_assets.runs import FailedAttempts
     from abalone_assets.settings import Settings
+
+_Cursor = TypeVar("_Cursor")
 
 MAX_REQUESTS: Final = 5
 """Ingestion runs that one tick asks for at the most."""
@@ -63,7 +66,7 @@ def survey_tick(
     context: dg.SensorEvaluationContext, zone: LandingZone, lake: Lake, settings: Settings
 ) -> dg.SensorResult:
     """Ask for the ingestion of the days that are due, neither in flight nor backing off."""
-    cursor = _survey_cursor(context.cursor)
+    cursor = _remembered(SurveyCursor, context.cursor)
     now = time.time()
     # A clock that was set back must not put the next look off until it has caught up.
     whole = not 0 <= now - cursor.reconciled_at < settings.reconcile_seconds
@@ -173,7 +176,7 @@ def release_tick(
         released: Everything that a release makes, the base survey included.
     """
     manifest = lake.manifest()
-    cursor = _release_cursor(context.cursor)
+    cursor = _remembered(ReleaseCursor, context.cursor)
     if cursor.digest != manifest.digest:
         cursor = ReleaseCursor(manifest.digest, time.time())
     reason = no_release_reason(context, lake, settings)
@@ -253,18 +256,12 @@ def _reason_to_wait(
     return None
 
 
-def _survey_cursor(text: str | None) -> SurveyCursor:
+def _remembered(kind: type[_Cursor], text: str | None) -> _Cursor:
+    """The cursor, or a fresh one when there is none or it is damaged."""
     try:
-        return SurveyCursor(**json.loads(text or "{}"))
-    except (TypeError, ValueError):
-        return SurveyCursor()
-
-
-def _release_cursor(text: str | None) -> ReleaseCursor:
-    try:
-        return ReleaseCursor(**json.loads(text or "{}"))
-    except (TypeError, ValueError):
-        return ReleaseCursor()
+        return TypeAdapter(kind).validate_json(text or "{}")
+    except ValidationError:
+        return kind()
 
 
 def _today() -> date:

@@ -212,7 +212,9 @@ class TestRequests:
         asked = ranges(requests(platform))
         assert ranges(requests(platform)) == asked == [(DAY, DAY)]
 
-    @pytest.mark.parametrize("cursor", [None, "", "{}", "[]", "no json", '{"other": 1}'])
+    @pytest.mark.parametrize(
+        "cursor", [None, "", "{}", "[]", "no json", '{"other": 1}', '{"reconciled_at": null}']
+    )
     def test_are_made_whatever_became_of_the_cursor(
         self, platform: Platform, cursor: str | None
     ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -46,18 +47,26 @@ def demo(home: Path | None, *, as_json: bool) -> None:
     from abalone_assets.cli.processes import interrupted_by_signals
     from abalone_assets.instance import home_environment, prepare_instance
 
-    with interrupted_by_signals(), home_environment(home) as settings:
-        refuse_real_places(settings)
-        prepare_instance(settings)
-        report = _demonstrate(settings, _Progress(console(stderr=as_json)))
+    prefix = "" if home is None else f"ABALONE_HOME={shlex.quote(str(home))} "
+    try:
+        with interrupted_by_signals(), home_environment(home) as settings:
+            refuse_real_places(settings)
+            prepare_instance(settings)
+            report = _demonstrate(settings, _Progress(console(stderr=as_json)), prefix)
+    except KeyboardInterrupt:
+        click.echo("interrupted; run it again to go on", err=True)
+        raise
     if as_json:
         print_json(report.to_document())
         return
     out = console()
     out.print()
-    out.print(facts(report.rows()))
+    out.print(facts(report.rows(prefix)))
     out.print()
-    out.print("Next: `abalone status`, or `abalone dev` (`make dev`): UI, sensors and endpoint.")
+    out.print(
+        f"Next: `{prefix}abalone status`, or `{prefix}abalone dev`: UI, sensors and endpoint.",
+        markup=False,
+    )
 
 
 class _Progress:
@@ -67,6 +76,7 @@ class _Progress:
         self._out = out
         self._started = time.monotonic()
         self._waited = False
+        self._rejection = ""
 
     def say(self, text: str, *, mark: str = "✓", style: str = "green") -> None:
         seconds = time.monotonic() - self._started
@@ -85,7 +95,13 @@ class _Progress:
         if event is None or event.step_key is None:
             return
         step = " ".join([*_days(request), event.step_key])
-        if event.is_step_success:
+        if event.step_key == "approved_model" and event.event_type_value == "ASSET_OBSERVATION":
+            observed = event.asset_observation_data.asset_observation
+            self._rejection = str(observed.metadata["decision"].value)
+        elif event.step_key == "approved_model" and event.is_step_success and self._rejection:
+            self.say(f"{entry.job_name}: {step}: {self._rejection}", mark="✗", style="yellow")
+            self._rejection = ""
+        elif event.is_step_success:
             self.say(f"{entry.job_name}: {step}")
         elif event.is_step_failure:
             self.say(f"{entry.job_name}: {step} failed", mark="✗", style="red")
@@ -103,27 +119,47 @@ def _days(request: dg.RunRequest) -> list[str]:
     return [first if first == last else f"{first} to {last}"]
 
 
-def _demonstrate(settings: Settings, show: _Progress) -> DemoReport:
+def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> DemoReport:
     from abalone_assets.cli.demo_report import DemoReport
-    from abalone_assets.instance import driver_lock
+    from abalone_assets.cli.driver import driver_lock
+    from abalone_assets.serving.deployment import connect
 
-    with driver_lock(settings) as alone, _endpoint(settings, show) as connected:
-        landed = _land(settings, show)
-        runs = _drive(settings, show) if alone else _follow(settings, show)
-        client = connected()
-        note = _base_survey_note()
-        if note:
-            show.say(note, mark="!", style="yellow")
-        return DemoReport.of(settings, client, landed=landed, runs=runs, note=note)
+    began = time.time()
+    with driver_lock(settings, "abalone demo") as alone:
+        if not alone:
+            _refuse_leftovers(settings)
+        running = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
+        with _endpoint(settings, show, running) as connected:
+            landed = _land(settings, show)
+            runs = _drive(settings, show, prefix) if alone else _follow(settings, show)
+            client = connected()
+            note, noted = _base_survey_note()
+            if note and noted >= began:
+                show.say(note, mark="!", style="yellow")
+            url = running.url if running else None
+            return DemoReport.of(settings, client, url=url, landed=landed, runs=runs, note=note)
+
+
+def _refuse_leftovers(settings: Settings) -> None:
+    """Make sure that somebody drives the home on purpose.
+
+    Raises:
+        InstanceError: Only children of a killed process are left: they may never finish.
+    """
+    from abalone_assets.cli.driver import Driver
+
+    driver = Driver.of(settings)
+    if driver is not None and not driver.lives:
+        raise driver.to_error(settings)
 
 
 @contextmanager
-def _endpoint(settings: Settings, show: _Progress) -> Iterator[Callable[[], EndpointClient]]:
+def _endpoint(
+    settings: Settings, show: _Progress, running: EndpointClient | None
+) -> Iterator[Callable[[], EndpointClient]]:
     """The home's running endpoint server, or one for the time being; it starts while we work."""
     from abalone_assets.cli.processes import start_server, stopped_on_exit, wait_for_server
-    from abalone_assets.serving.deployment import connect
 
-    running = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
     if running is not None:
         show.say(f"endpoint server found at {running.url}")
         yield lambda: running
@@ -135,12 +171,13 @@ def _endpoint(settings: Settings, show: _Progress) -> Iterator[Callable[[], Endp
 
 def _land(settings: Settings, show: _Progress) -> int:
     """Land the bundled surveys; how many of them were new."""
-    from abalone_assets.cli.landing import check_files, read_files
+    from abalone_assets.cli.landing import check_files, read_files, refuse_obstacles
     from abalone_assets.ingest.landing_zone import open_landing_zone
     from abalone_assets.sample_data import surveys
 
     zone = open_landing_zone(settings.landing_zone_uri)
-    files = list(check_files(read_files(surveys(), settings.first_survey_day), zone))
+    files = list(check_files(read_files(surveys()), zone, settings.first_survey_day))
+    refuse_obstacles(files)
     for file in files:
         file.land(zone)
     new = sum(file.change != "identical" for file in files)
@@ -148,7 +185,7 @@ def _land(settings: Settings, show: _Progress) -> int:
     return new
 
 
-def _drive(settings: Settings, show: _Progress) -> dict[str, int]:
+def _drive(settings: Settings, show: _Progress, prefix: str) -> dict[str, int]:
     """Evaluate the sensors here and execute what they ask for.
 
     Raises:
@@ -160,7 +197,9 @@ def _drive(settings: Settings, show: _Progress) -> dict[str, int]:
 
     with open_instance_for_demo(settings) as instance:
         fail_orphaned_runs(instance)
-        platform = LocalPlatform(defs(), instance, watch=show.step, quiet=True)
+        platform = LocalPlatform(
+            defs(), instance, watch=show.step, quiet=True, ui_command=f"{prefix}abalone dev"
+        )
         runs = Counter(platform.settle())
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not _settled(settings):
@@ -174,20 +213,23 @@ def _drive(settings: Settings, show: _Progress) -> dict[str, int]:
 
 
 def _follow(settings: Settings, show: _Progress) -> dict[str, int]:
-    """Wait until `abalone dev`, which drives this home, has done the same.
+    """Wait until the process that drives this home, mostly `abalone dev`, has done the same.
 
     Raises:
         UnsettledError: It takes too long.
     """
+    from abalone_assets.cli.driver import Driver
     from abalone_assets.local_run import SENSOR_JOBS, UnsettledError
 
-    show.say("`abalone dev` runs on this home: its sensors take over", mark="…", style="cyan")
+    driver = Driver.of(settings)
+    command = driver.command if driver else "abalone dev"
+    show.say(f"`{command}` runs on this home: its sensors take over", mark="…", style="cyan")
     deadline = time.monotonic() + FOLLOW_SECONDS
     while not _settled(settings):
         if time.monotonic() > deadline:
             raise UnsettledError(
-                f"`abalone dev` has not released the surveys after {FOLLOW_SECONDS:g} s;"
-                " its UI shows what it does"
+                f"`{command}` has not released the surveys after {FOLLOW_SECONDS:g} s; what it says"
+                " and its UI show what it does"
             )
         time.sleep(LOOK_SECONDS)
     return dict.fromkeys(SENSOR_JOBS.values(), 0)
@@ -205,12 +247,12 @@ def _settled(settings: Settings) -> bool:
     return not lake.release_due() and not find_due(landing, lake.manifest(), zone.read).days
 
 
-def _base_survey_note() -> str:
-    """What the user should know of the base survey's origin, as its asset recorded it."""
+def _base_survey_note() -> tuple[str, float]:
+    """What the user should know of the base survey's origin, as its asset recorded it, and when."""
     import dagster as dg
 
     with dg.DagsterInstance.get() as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey("raw_abalone"))
     materialization = event.asset_materialization if event else None
     note = materialization.metadata.get("note") if materialization else None
-    return str(note.value) if note else ""
+    return (str(note.value), event.timestamp) if event and note else ("", 0.0)

@@ -29,7 +29,8 @@ class DemoReport:
         merged: Rows merged, repeats removed, and the rows of each split.
         rmse: On the test split, in rings: the model's, the gate's limit and the champion's.
         decision: The gate's decision in one sentence.
-        version: The version that answers, or None.
+        version: The version that answered, or None.
+        url: Where it still answers; None when the server was the demo's own and is stopped.
         question: Sex and measurements of one abalone.
         rings: What the endpoint answered, or None.
         note: What to know of the base survey's origin.
@@ -43,6 +44,7 @@ class DemoReport:
     rmse: dict[str, float | None]
     decision: str
     version: int | None
+    url: str | None
     question: str
     rings: float | None
     note: str
@@ -53,11 +55,21 @@ class DemoReport:
         settings: Settings,
         client: EndpointClient,
         *,
+        url: str | None,
         landed: int,
         runs: dict[str, int],
         note: str,
     ) -> Self:
-        """Read the lake and ask the endpoint one question."""
+        """Read the lake and ask the endpoint one question.
+
+        Args:
+            settings: Where everything is.
+            client: Of the server that answers now.
+            url: Its base URL when it goes on running after the demo.
+            landed: Surveys that this demo landed.
+            runs: Runs that it executed, by job.
+            note: What to know of the base survey's origin.
+        """
         lake = Lake(settings.lake_uri)
         release = lake.release()
         metrics = (lake.store.read_json(lake.key("evaluation", suffix="json")) or {})["metrics"]
@@ -75,6 +87,7 @@ class DemoReport:
             },
             decision=release.reason if release else "",
             version=answer.version if answer else None,
+            url=url,
             question=QUESTION,
             rings=answer.rings[0] if answer else None,
             note=note,
@@ -85,8 +98,12 @@ class DemoReport:
         age = None if self.rings is None else round(age_years(self.rings), 4)
         return {**asdict(self), "age_years": age}
 
-    def rows(self) -> list[tuple[str, str]]:
-        """The report as names and values, for people."""
+    def rows(self, prefix: str) -> list[tuple[str, str]]:
+        """The report as names and values, for people.
+
+        Args:
+            prefix: What a shell needs before a command that shall work on this home.
+        """
         surveys, merged = self.surveys, self.merged
         champion = self.rmse["champion"]
         champion_rmse = "none yet" if champion is None else f"{champion:.3f}"
@@ -103,13 +120,23 @@ class DemoReport:
             ("Splits", ", ".join(sizes)),
             ("RMSE", f"{self.rmse['model']:.3f} rings; {limit}, champion: {champion_rmse}"),
             ("Gate", self.decision),
-            ("Live", f"version {self.version}" if self.version else "no version"),
+            ("Live", self._live(prefix)),
             ("Question", self.question),
             ("Answer", self._answer()),
         ]
         if not self.new_files and not any(self.runs.values()):
             rows.insert(0, ("State", f"nothing new since {self.released_at}"))
         return rows
+
+    def _live(self, prefix: str) -> str:
+        if self.version is None:
+            return "no version"
+        if self.url is not None:
+            return f"version {self.version} answers at {self.url}"
+        return (
+            f"version {self.version} is deployed; `{prefix}abalone dev` or `{prefix}abalone serve`"
+            " makes it answer"
+        )
 
     def _answer(self) -> str:
         if self.rings is None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from abalone_assets.cli.driver import DriverLock
     from abalone_assets.cli.processes import Child
     from abalone_assets.settings import Settings
 
@@ -42,33 +43,29 @@ def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
     Everything is kept in ABALONE_HOME, so the next start goes on where this one ends. When one
     process ends by itself, the others are stopped.
     """
+    from abalone_assets.cli.driver import driven_error, driver_lock
     from abalone_assets.cli.processes import interrupted_by_signals
     from abalone_assets.cli.serve import refuse_second_server
-    from abalone_assets.instance import (
-        InstanceError,
-        driver_lock,
-        home_environment,
-        prepare_instance,
-    )
+    from abalone_assets.instance import home_environment, prepare_instance
 
     with ExitStack() as stack:
         stack.enter_context(interrupted_by_signals())
         settings = stack.enter_context(home_environment())
         endpoint_port = settings.endpoint_port if endpoint_port is None else endpoint_port
         prepare_instance(settings)
-        if not stack.enter_context(driver_lock(settings)):
-            raise InstanceError(
-                f"{settings.home} is driven by another `abalone dev` or `abalone demo`; stop that"
-                " one first, or set ABALONE_HOME to another folder"
-            )
+        lock = stack.enter_context(driver_lock(settings, "abalone dev"))
+        if lock is None:
+            raise driven_error(settings)
         refuse_second_server(settings)
         _check_free(HOST, port, "--port")
         _check_free(settings.endpoint_host, endpoint_port, "--endpoint-port")
         log = None if verbose else settings.dagster_home / "dev.log"
-        _run(settings, port or _free_port(), endpoint_port, log)
+        _run(settings, lock, port or _free_port(), endpoint_port, log)
 
 
-def _run(settings: Settings, port: int, endpoint_port: int, log: Path | None) -> None:
+def _run(
+    settings: Settings, lock: DriverLock, port: int, endpoint_port: int, log: Path | None
+) -> None:
     from abalone_assets.cli.processes import (
         start_server,
         stopped_on_exit,
@@ -78,11 +75,13 @@ def _run(settings: Settings, port: int, endpoint_port: int, log: Path | None) ->
 
     out = console()
     out.print("Starting the endpoint server and Dagster (Ctrl-C stops both) …")
-    server = start_server(settings, endpoint_port)
+    server = start_server(settings, endpoint_port, keeps=lock.descriptor)
     with stopped_on_exit(server):
+        lock.record([server])
         _fail_orphaned_runs()
-        dagster = _start_dagster(settings, port, log)
+        dagster = _start_dagster(settings, lock, port, log)
         with stopped_on_exit(dagster):
+            lock.record([server, dagster])
             client = wait_for_server(settings, server)
             url = f"http://{HOST}:{port}"
             wait_until(lambda: _answers(url), dagster, "answers")
@@ -94,13 +93,19 @@ def _run(settings: Settings, port: int, endpoint_port: int, log: Path | None) ->
             _supervise([server, dagster])
 
 
-def _start_dagster(settings: Settings, port: int, log: Path | None) -> Child:
+def _start_dagster(settings: Settings, lock: DriverLock, port: int, log: Path | None) -> Child:
     from abalone_assets.cli.processes import Child
     from abalone_assets.instance import child_environment, local_workspace
 
     arguments = ["-W", "ignore:Function `dev_command`", "-m", "dagster", "dev"]
     arguments += ["--workspace", str(local_workspace()), "--host", HOST, "--port", str(port)]
-    return Child("Dagster", arguments, child_environment(settings), log=log)
+    return Child(
+        "Dagster (UI and daemon)",
+        arguments,
+        child_environment(settings),
+        log=log,
+        keeps=lock.descriptor,
+    )
 
 
 def _fail_orphaned_runs() -> None:
@@ -124,8 +129,9 @@ def _supervise(children: Sequence[Child]) -> None:
         for child in children:
             code = child.exit_code()
             if code is not None:
+                console(stderr=True).print(f"{child.name} ended: stopping the rest …", markup=False)
                 raise ProcessError(
-                    f"the {child.name} ended by itself (exit code {code}), so the rest was stopped"
+                    f"{child.name} ended by itself (exit code {code}); {child.where_it_writes()}"
                 )
         time.sleep(LOOK_SECONDS)
 

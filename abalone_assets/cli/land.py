@@ -38,25 +38,31 @@ SHOWN_ROWS: Final = 5
     metavar="FILE...",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
-@click.option("--force", is_flag=True, help="Replace a landed file; land one that is no survey.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace a landed file; land one that is no survey or of a future day.",
+)
 @json_option
 def land(files: tuple[Path, ...], *, force: bool, as_json: bool) -> None:
     """Check survey files and put them into the landing zone.
 
-    Files are named abalone.YYYYMMDDHHMMSS (UTC). All of them are checked before the first is
-    landed. Rows that break the survey contract land with their file; ingestion quarantines them.
+    Files are named abalone.YYYYMMDDHHMMSS (UTC); none with another name lands. All of them are
+    checked before the first is landed. Rows that break the survey contract land with their file;
+    ingestion quarantines them.
     """
-    from abalone_assets.cli.landing import check_files, read_files
+    from abalone_assets.cli.landing import check_files, read_files, refuse_obstacles
     from abalone_assets.ingest.landing_zone import open_landing_zone
     from abalone_assets.instance import make_landing_zone
     from abalone_assets.settings import load_settings
 
     settings = load_settings()
-    given = read_files(files, settings.first_survey_day)
+    given = read_files(files)
     make_landing_zone(settings)
     zone = open_landing_zone(settings.landing_zone_uri)
-    checks = check_files(given, zone, force=force)
+    checks = check_files(given, zone, settings.first_survey_day, force=force)
     checked = list(with_progress(checks, "checking", total=len(given)))
+    refuse_obstacles(checked)
     for file in with_progress(checked, "landing", total=len(checked)):
         file.land(zone)
     if as_json:
@@ -72,6 +78,7 @@ def _document(file: CheckedFile) -> dict[str, Any]:
         "rows": file.survey.row_count if file.survey else 0,
         "quarantined": len(file.survey.quarantined) if file.survey else 0,
         "problem": file.problem,
+        "waits": file.waits,
         "change": file.change,
     }
 
@@ -95,7 +102,9 @@ def _show(checked: Sequence[CheckedFile], uri: str) -> None:
 def _outcome(file: CheckedFile) -> str:
     if file.problem:
         return f"[red]{file.change}, but it is no survey[/red]"
-    return "identical bytes are there already" if file.change == "identical" else file.change
+    if file.change == "identical":
+        return "identical bytes are there already"
+    return f"{file.change}; it waits until its day comes" if file.waits else file.change
 
 
 def _warn_of_quarantine(checked: Sequence[CheckedFile]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -33,14 +33,18 @@ class CheckedFile:
         data: Its bytes.
         survey: What ingestion will make of it, or None when it can make nothing of it.
         problem: Why not, or None.
+        waits: Whether its day is in the future: it may land, and is ingested when that day comes.
         change: What landing it does: a new file, another content, or nothing.
+        obstacles: Why it may not land, and what would let it.
     """
 
     name: str
     data: bytes
     survey: ParsedSurvey | None
     problem: str | None
+    waits: bool
     change: Change
+    obstacles: tuple[str, ...] = ()
 
     def land(self, zone: LandingZone) -> None:
         """Write it atomically, unless it lies there already."""
@@ -53,8 +57,8 @@ class GivenFiles(LandingZone):
 
     uri = "the files given"
 
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
+    def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
+        self.files = dict(files or {})
 
     def list_files(self, since: date | None = None) -> Iterator[LandedFile]:  # noqa: ARG002 - few
         """All of them."""
@@ -70,59 +74,88 @@ class GivenFiles(LandingZone):
         self.files[name] = data
 
 
-def read_files(paths: Sequence[Path], first_day: date) -> dict[str, bytes]:
-    """The files' bytes by name, when every one of them has a name that ingestion takes in.
-
-    Args:
-        paths: The files.
-        first_day: The first survey day with a partition; the last one is today.
+def read_files(paths: Sequence[Path]) -> dict[str, bytes]:
+    """The files' bytes by name.
 
     Raises:
-        SurveyError: A file cannot be read, two have one name, or a name is none of a survey day
-            that is taken in; the message lists all such files.
+        SurveyError: A file cannot be read, or two have one name.
     """
     repeated = [name for name, count in Counter(path.name for path in paths).items() if count > 1]
     if repeated:
         raise SurveyError(f"{', '.join(repeated)}: given twice; a survey day has a name only once")
-    given = GivenFiles()
-    for path in paths:
-        given.land(path.name, _read(path))
-    strays = given.look(first_day, datetime.now(UTC).date()).strays
-    if strays:
-        problems = "; ".join(f"{stray.file.name}: {stray.problem}" for stray in strays)
-        raise SurveyError(f"nothing was landed: {problems}")
-    return given.files
+    return {path.name: _read(path) for path in paths}
 
 
 def check_files(
-    files: Mapping[str, bytes], zone: LandingZone, *, force: bool = False
+    files: Mapping[str, bytes], zone: LandingZone, first_day: date, *, force: bool = False
 ) -> Iterator[CheckedFile]:
     """Parse each file and compare it with what lies in the landing zone, in the order given.
 
     Args:
-        files: Names, all of survey days, and bytes.
+        files: Names and bytes.
         zone: Where they shall land.
-        force: Let an unreadable file, and another content under a landed name, pass.
-
-    Raises:
-        SurveyError: A file is no survey, or would replace another one, and ``force`` is not set.
+        first_day: The first survey day with a partition; the last one is today.
+        force: Let an unreadable file, one of a future day, and another content under a landed name
+            pass; a name that ingestion never takes in does not.
     """
-    first_day = min(map(survey_day, files))
-    landed = {file.name: file.size for file in zone.list_files(since=first_day)}
+    today = datetime.now(UTC).date()
+    given = GivenFiles(files)
+    strays = {stray.file.name: stray.problem for stray in given.look(first_day, today).strays}
+    days = [day for day in map(day_of, files) if day]
+    landed = {file.name: file.size for file in zone.list_files(since=min(days))} if days else {}
     for name, data in files.items():
         survey, problem = _parse(name, data)
-        if problem and not force:
-            raise SurveyError(
-                f"nothing was landed: {name}: {problem}; --force lands it all the same, and "
-                "ingestion will list it as no survey"
-            )
-        change = _change(zone, landed.get(name), name, data)
-        if change == "replaced" and not force:
-            raise SurveyError(
-                f"nothing was landed: {name} lies in {zone.uri} with another content; --force "
-                "replaces it, and its day is ingested again"
-            )
-        yield CheckedFile(name, data, survey, problem, change)
+        day = day_of(name)
+        file = CheckedFile(
+            name=name,
+            data=data,
+            survey=survey,
+            problem=problem,
+            waits=day is not None and day > today,
+            change=_change(zone, landed.get(name), name, data),
+        )
+        wrong_name = strays.get(name) if not file.waits else None
+        obstacles = [wrong_name] if wrong_name else [] if force else _forceable(file, zone)
+        yield replace(file, obstacles=tuple(obstacles))
+
+
+def refuse_obstacles(checked: Sequence[CheckedFile]) -> None:
+    """Make sure that all of the files may land.
+
+    Raises:
+        SurveyError: Some may not; the message lists every one of them.
+    """
+    problems = [f"{file.name}: {problem}" for file in checked for problem in file.obstacles]
+    if problems:
+        raise SurveyError(f"nothing was landed: {'; '.join(problems)}")
+
+
+def day_of(name: str) -> date | None:
+    """The survey day that a file's name says, if it is a survey's name."""
+    try:
+        return survey_day(name)
+    except SurveyError:
+        return None
+
+
+def _forceable(file: CheckedFile, zone: LandingZone) -> list[str]:
+    """What keeps a file from landing unless it is forced."""
+    obstacles = []
+    if file.problem:
+        obstacles.append(
+            f"{file.problem} (--force lands it all the same; ingestion will list it as no survey)"
+        )
+    if file.waits:
+        obstacles.append(
+            f"its day {day_of(file.name)} is in the future (--force lands it all the same; it waits"
+            " there until that day, UTC)"
+        )
+    if file.change == "replaced":
+        obstacles.append(
+            f"lies in {zone.uri} with another content (--force replaces it; its day is ingested"
+            " again)"
+        )
+    return obstacles
 
 
 def _read(path: Path) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING, Final, TextIO
+from urllib.parse import urlsplit
 
 import click
 
@@ -20,6 +21,13 @@ BATCH_ROWS: Final = 10_000
 VALUES: Final = "SEX LENGTH DIAMETER HEIGHT WHOLE SHUCKED VISCERA SHELL"
 
 
+def _check_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
+    parts = urlsplit(url or "http://host")
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise click.BadParameter(f"{url} is not an http:// URL, such as http://127.0.0.1:8080")
+    return url
+
+
 @click.command(
     context_settings={"ignore_unknown_options": True},  # a negative number is no option
     epilog=example(
@@ -32,7 +40,11 @@ VALUES: Final = "SEX LENGTH DIAMETER HEIGHT WHOLE SHUCKED VISCERA SHELL"
 @click.option(
     "--file", "file", type=click.File(), help="CSV of eight fields a line, no header; - is stdin."
 )
-@click.option("--url", help="Base URL of the endpoint server, instead of this home's.")
+@click.option(
+    "--url",
+    callback=_check_url,
+    help="Base URL of the endpoint server, instead of this home's.",
+)
 @json_option
 def predict(
     values: tuple[str, ...], file: TextIO | None, url: str | None, *, as_json: bool
@@ -44,6 +56,7 @@ def predict(
     """
     lines = _lines(values, file)
     client = _connected(url)
+    _check_has_model(client)
     answers = [client.invoke("\n".join(batch) + "\n") for batch in _batches(lines)]
     if as_json:
         _print_document(client, answers)
@@ -86,6 +99,22 @@ def _connected(url: str | None) -> EndpointClient:
             f"no server of endpoint {name} answers {where}: start one with `abalone serve`"
         )
     return client
+
+
+def _check_has_model(client: EndpointClient) -> None:
+    from abalone_assets.errors import EndpointError
+
+    description = client.describe()
+    if description["version"] is not None:
+        return
+    requested, failure = description["requested_version"], description["failure_reason"]
+    if requested is None:
+        why = "has no model yet: `abalone dev` or `abalone demo` releases the first one"
+    elif failure:
+        why = f"cannot serve version {requested}: {failure}"
+    else:
+        why = f"is still loading version {requested}; ask again in a moment"
+    raise EndpointError(f"endpoint {client.name} at {client.url} {why}")
 
 
 def _batches(lines: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -37,10 +37,11 @@ class Child:
     Ctrl-C in the terminal does not reach it; ``kill`` reaches it and everything that it started.
 
     Args:
-        name: What people call it.
+        name: What people call it, as a message begins with it.
         arguments: Of the Python interpreter.
         environment: Its whole environment.
         log: File for its output; None is this process's own output.
+        keeps: A file descriptor of this process that it keeps open as long as it lives.
     """
 
     def __init__(
@@ -50,15 +51,17 @@ class Child:
         environment: dict[str, str],
         *,
         log: Path | None = None,
+        keeps: int | None = None,
     ) -> None:
         self.name = name
-        self._log = log
+        self.log = log
         self._asked_to_stop = False
         with nullcontext() if log is None else log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
                 [sys.executable, *arguments],
                 env=environment,
                 start_new_session=True,
+                pass_fds=() if keeps is None else (keeps,),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -73,11 +76,15 @@ class Child:
         """Its exit code, or None while it runs."""
         return self._process.poll()
 
+    def where_it_writes(self) -> str:
+        """Where its output is, in words."""
+        return "its output is above" if self.log is None else f"its log is {self.log}"
+
     def last_words(self) -> str:
         """The last line that it wrote, if that can be known."""
-        if self._log is None:
+        if self.log is None:
             return "its output says why"
-        lines = self._log.read_text(encoding="utf-8", errors="replace").split("\n")
+        lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
     def ask_to_stop(self) -> None:
@@ -111,12 +118,14 @@ def stopped_on_exit(child: Child) -> Iterator[None]:
             child.kill()
 
 
-def start_server(settings: Settings, port: int) -> Child:
+def start_server(settings: Settings, port: int, *, keeps: int | None = None) -> Child:
     """Start the endpoint server of this home as a child that writes to ``server.log``."""
     log = settings.endpoint_state_file.with_name("server.log")
     log.parent.mkdir(parents=True, exist_ok=True)
     arguments = ["-m", "abalone_assets.cli", "serve", "--port", str(port)]
-    return Child("endpoint server", arguments, child_environment(settings), log=log)
+    return Child(
+        "the endpoint server", arguments, child_environment(settings), log=log, keeps=keeps
+    )
 
 
 def wait_for_server(settings: Settings, server: Child) -> EndpointClient:
@@ -175,21 +184,27 @@ def wait_until(condition: Callable[[], Ready | None], child: Child, state: str) 
     deadline = time.monotonic() + START_SECONDS
     while (ready := condition()) is None:
         if child.exit_code() is not None:
-            raise ProcessError(f"the {child.name} ended at its start: {child.last_words()}")
+            raise ProcessError(f"{child.name} ended at its start: {child.last_words()}")
         if time.monotonic() > deadline:
-            raise ProcessError(f"no sign that the {child.name} {state} after {START_SECONDS:g} s")
+            raise ProcessError(f"no sign that {child.name} {state} after {START_SECONDS:g} s")
         time.sleep(LOOK_SECONDS)
     return ready
 
 
 @contextmanager
 def interrupted_by_signals() -> Iterator[None]:
-    """Let SIGTERM and the closing of the terminal end this process as Ctrl-C does: cleanly."""
+    """Let SIGTERM and the closing of the terminal end this process as Ctrl-C does: cleanly.
+
+    So does SIGINT where a script's ``&`` had it ignored. Handlers, unlike ignored signals, are not
+    inherited: children end on Ctrl-C as usual. ``nohup`` keeps its word: SIGHUP stays ignored.
+    """
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    signals = (signal.SIGTERM, signal.SIGHUP)
+    signals = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signals.append(signal.SIGHUP)
     before = {number: signal.signal(number, interrupt) for number in signals}
     try:
         yield

@@ -36,7 +36,7 @@ def status(*, as_json: bool) -> None:
     out = console()
     out.print(facts(_facts(report)))
     _show_quarantine(report.quarantine)
-    _show_files("Files that can be no survey", report.stray_files | report.unreadable_files)
+    _show_files("Files that are not taken in", report.stray_files | report.unreadable_files)
     out.print(f"Next: {report.next_step()}", markup=False)
 
 
@@ -83,6 +83,8 @@ def _pending(report: StatusReport) -> str:
     if report.vanished_days:
         gone = counted(len(report.vanished_days), "survey day")
         parts.append(f"the files of {gone} are gone at once: the lake keeps their rows")
+    if report.waiting_files:
+        parts.append(f"{counted(len(report.waiting_files), 'file')} of a future day, which waits")
     if report.release_due:
         parts.append("a release of what was ingested")
     return "; ".join(parts) or "nothing"

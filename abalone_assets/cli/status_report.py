@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from abalone_assets.cli.landing import GivenFiles
+from abalone_assets.cli.driver import Driver
+from abalone_assets.cli.landing import GivenFiles, day_of
 from abalone_assets.errors import EndpointError, StorageError
 from abalone_assets.ingest.landing_zone import LandingZone, open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
@@ -164,8 +165,10 @@ class StatusReport:
         release: How the last release ended, or None before the first.
         totals: What the lake has ingested.
         quarantine: The rows that were put aside.
-        stray_files: Files in the landing zone that can be no survey, and why.
+        waiting_files: Files in the landing zone of a day in the future; ingested when it comes.
+        stray_files: Other files there that belong to no survey day, and why.
         unreadable_files: Ingested files that are no survey, and why.
+        driver: The command that drives the sensors now, and its process; None when none does.
     """
 
     home: str
@@ -177,8 +180,10 @@ class StatusReport:
     release: Release | None
     totals: Totals
     quarantine: Quarantine
+    waiting_files: list[str]
     stray_files: dict[str, str]
     unreadable_files: dict[str, str]
+    driver: str | None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -186,7 +191,11 @@ class StatusReport:
         lake = Lake(settings.lake_uri)
         manifest = lake.manifest()
         zone = _landing_zone(settings, manifest)
-        landing = zone.look(settings.first_survey_day, datetime.now(UTC).date())
+        today = datetime.now(UTC).date()
+        landing = zone.look(settings.first_survey_day, today)
+        strays = {stray.file.name: stray.problem for stray in landing.strays}
+        waiting = [name for name in strays if (day_of(name) or today) > today]
+        driver = Driver.of(settings)
         due = find_due(landing, manifest, zone.read)
         files = [file for day in manifest.days.values() for file in day.files]
         return cls(
@@ -199,19 +208,30 @@ class StatusReport:
             release=lake.release(),
             totals=Totals.of(manifest),
             quarantine=Quarantine.of(lake, manifest),
-            stray_files={stray.file.name: stray.problem for stray in landing.strays},
+            waiting_files=waiting,
+            stray_files={name: strays[name] for name in strays if name not in waiting},
             unreadable_files={file.name: file.problem for file in files if file.problem},
+            driver=str(driver) if driver and driver.lives else None,
         )
 
     def next_step(self) -> str:
         """What the user would do now."""
         if self.due_days or self.release_due:
+            if self.driver:
+                return f"nothing to do: {self.driver} is at work on what is pending"
             return "`abalone dev` ingests and releases what is pending"
         if self.release is None:
             return "`abalone demo` shows the whole platform with simulated surveys in seconds"
-        if self.live.version is None and self.live.requested_version is not None:
-            return "`abalone serve` (or `abalone dev`) makes the deployed version answer"
+        if self.live.version is None:
+            return self._next_without_answer(self.release)
         return "`abalone land FILE` lands a survey, `abalone predict` asks the model"
+
+    def _next_without_answer(self, release: Release) -> str:
+        if self.live.requested_version is None:
+            return f"no model was good enough so far ({release.reason}); `abalone land FILE` more"
+        if self.live.url is not None:
+            return "the server has not loaded the deployed version; look again in a moment"
+        return "`abalone serve` (or `abalone dev`) makes the deployed version answer"
 
     def to_document(self) -> dict[str, Any]:
         """The report as a JSON document."""
