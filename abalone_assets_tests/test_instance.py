@@ -18,7 +18,6 @@ import abalone_assets.instance as instance_module
 from abalone_assets.instance import (
     PROCESS_TAG,
     InstanceError,
-    driver_lock,
     fail_orphaned_runs,
     home_environment,
     local_workspace,
@@ -126,12 +125,16 @@ def test_the_environment_of_a_home_ends_with_its_block(home: Path, tmp_path: Pat
     assert dict(os.environ) == before
 
 
-def test_only_one_driver_gets_the_lock(home: Path) -> None:
-    settings = load_settings()
-    with driver_lock(settings) as first, driver_lock(settings) as second:
-        assert (first, second) == (True, False)
-    with driver_lock(settings) as third:
-        assert third
+@pytest.mark.parametrize("name", ["a[b]", "a*", "a?"])
+def test_a_home_that_dagster_would_take_for_a_pattern_is_refused(
+    home: Path, tmp_path: Path, name: str
+) -> None:
+    with (
+        home_environment(tmp_path / name) as settings,
+        pytest.raises(InstanceError, match="takes this path for a pattern"),
+    ):
+        prepare_instance(settings)
+    assert not (tmp_path / name).exists()
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])

@@ -228,9 +228,10 @@ class StatusReport:
 
     def _next_without_answer(self, release: Release) -> str:
         if self.live.requested_version is None:
-            return f"no model was good enough so far ({release.reason}); `abalone land FILE` more"
+            reason = release.reason.rstrip(".")
+            return f"no model was good enough so far ({reason}); `abalone land FILE` adds data"
         if self.live.url is not None:
-            return "the server has not loaded the deployed version; look again in a moment"
+            return self.live.problem or "the server loads the deployed version; look again soon"
         return "`abalone serve` (or `abalone dev`) makes the deployed version answer"
 
     def to_document(self) -> dict[str, Any]:

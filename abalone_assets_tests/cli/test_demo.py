@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from abalone_assets.cli.demo_home import refuse_real_places
-from abalone_assets.instance import driver_lock, home_environment
+from abalone_assets.cli.driver import driver_lock
+from abalone_assets.instance import home_environment
 from abalone_assets.lake import Lake
 from abalone_assets.sample_data import surveys
 from abalone_assets.settings import load_settings
@@ -51,6 +52,10 @@ def test_the_demo_releases_a_model_and_a_second_one_finds_nothing_new(tmp_path: 
     assert f"{first['rmse']['model']:.3f} rings" in text
     assert f"{first['rings']:.1f} rings, so {first['age_years']:.1f} years old" in text
     assert "release: " not in text
+    assert "the network refused" not in text
+    command = f"ABALONE_HOME={home} abalone"
+    assert f"version 1 is deployed; `{command} dev` or `{command} serve`" in " ".join(text.split())
+    assert f"Next: `{command} status`" in text
 
 
 def _check_conservation(report: dict[str, Any]) -> None:
@@ -77,11 +82,27 @@ def test_a_run_that_fails_is_one_error_with_its_reason(tmp_path: Path) -> None:
     assert "raw_abalone failed" in result.stdout
     assert result.stderr.count("\n") == 1, result.stderr
     assert "nowhere.csv: cannot read the base survey" in result.stderr
+    assert f"start it with `ABALONE_HOME={home} abalone dev`" in result.stderr
     assert processes_of(home) == []
 
 
+def test_a_rejected_model_is_told_so_and_status_proposes_no_question(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    strict = environment(home, ABALONE_GATE_MAX_RMSE="0.1")
+    result = abalone_process(["demo"], strict)
+    assert result.returncode == 0, result.stderr
+    line = next(line for line in result.stdout.splitlines() if "approved_model" in line)
+    assert "✓" not in line
+    assert "Rejected" in line
+    before = sorted(home.rglob("*"))
+    status = abalone_process(["status"], strict).stdout
+    assert "Next: no model was good enough so far (Rejected" in status
+    assert "abalone predict" not in status
+    assert sorted(home.rglob("*")) == before
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_the_demo_and_its_server_quietly(
+def test_a_signal_stops_the_demo_and_its_server_in_one_line(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     home = tmp_path / "home"
@@ -97,7 +118,7 @@ def test_a_signal_stops_the_demo_and_its_server_quietly(
             assert process.poll() is None
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (130, "")
+    assert (process.returncode, errors) == (130, "interrupted; run it again to go on\n")
     wait_until(lambda: processes_of(home) == [])
 
 
@@ -106,7 +127,7 @@ def test_the_demo_waits_for_a_running_dev_instead_of_driving(
 ) -> None:
     command = import_module("abalone_assets.cli.demo")
     monkeypatch.setattr(command, "FOLLOW_SECONDS", 0.0)
-    with home_environment(home) as settings, driver_lock(settings):
+    with home_environment(home) as settings, driver_lock(settings, "abalone dev"):
         result = abalone("demo")
     assert result.exit_code == 1
     assert "`abalone dev` runs on this home" in result.stdout

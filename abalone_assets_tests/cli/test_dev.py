@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from abalone_assets.instance import driver_lock
+from abalone_assets.cli.driver import driver_lock
 from abalone_assets.settings import load_settings
 from abalone_assets_tests.cli.support import abalone, environment, processes_of
 
@@ -25,10 +25,18 @@ STOP_SECONDS = 60
 
 
 @contextmanager
-def running_dev(home: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
-    """`abalone dev` on free ports, and the URLs that it printed."""
+def running_dev(
+    home: Path, *, ignored: bool = False
+) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """`abalone dev` on free ports, and the URLs that it printed; SIGINT ignored as by ``&``."""
+    program = "import signal, os, sys; signal.signal(signal.SIGINT, signal.SIG_IGN);"
+    program += "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    prefix = ["-c", program] if ignored else []
     process = subprocess.Popen(
-        [sys.executable, "-m", "abalone_assets.cli", "dev", "--port", "0", "--endpoint-port", "0"],
+        [
+            *(sys.executable, *prefix, "-m", "abalone_assets.cli", "dev"),
+            *("--port", "0", "--endpoint-port", "0"),
+        ],
         env=environment(home),
         cwd=home.parent,
         stdout=subprocess.PIPE,
@@ -56,9 +64,10 @@ def _printed_urls(process: subprocess.Popen[str]) -> dict[str, str]:
     raise AssertionError(process.communicate())
 
 
-def test_both_urls_answer_and_ctrl_c_ends_everything(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ignored", [False, True], ids=["terminal", "background"])
+def test_both_urls_answer_and_ctrl_c_ends_everything(tmp_path: Path, *, ignored: bool) -> None:
     home = tmp_path / "home"
-    with running_dev(home) as (process, urls):
+    with running_dev(home, ignored=ignored) as (process, urls):
         assert requests.get(f"{urls['UI']}/server_info", timeout=10).ok
         description = requests.get(f"{urls['Endpoint']}/endpoints/abalone", timeout=10).json()
         assert description["endpoint"] == "abalone"
@@ -82,7 +91,8 @@ def test_when_the_endpoint_server_dies_dev_stops_the_rest(tmp_path: Path) -> Non
         os.kill(server.pid, signal.SIGKILL)
         _, errors = process.communicate(timeout=STOP_SECONDS)
         assert process.returncode == 1
-        assert "Error: the endpoint server ended by itself (exit code -9)" in errors
+        assert "the endpoint server ended: stopping the rest" in errors
+        assert "Error: the endpoint server ended by itself (exit code -9); its log is" in errors
         assert processes_of(home) == []
 
 
@@ -98,7 +108,7 @@ def test_a_taken_port_is_refused_before_anything_starts(home: Path, option: str)
 
 
 def test_a_second_dev_of_the_same_home_is_refused(home: Path) -> None:
-    with driver_lock(load_settings()):
+    with driver_lock(load_settings(), "abalone dev"):
         result = abalone("dev", "--port", "0", "--endpoint-port", "0")
     assert result.exit_code == 1
-    assert "is driven by another `abalone dev`" in result.stderr
+    assert f"is driven by another `abalone dev` (process {os.getpid()})" in result.stderr

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "abalone.20250314061500"
+FUTURE = survey_file_name(datetime.now(UTC) + timedelta(days=2))
 
 
 def survey(folder: Path, name: str = NAME, content: str | bytes = GOOD_ROW) -> Path:
@@ -40,6 +41,7 @@ def test_a_survey_lands_and_its_rows_are_counted(home: Path, tmp_path: Path) -> 
             "rows": 2,
             "quarantined": 1,
             "problem": None,
+            "waits": False,
             "change": "landed",
         }
     ]
@@ -59,10 +61,7 @@ def test_rows_for_the_quarantine_are_shown_with_their_place(home: Path, tmp_path
         ("survey.csv", "call it abalone.YYYYMMDDHHMMSS"),
         ("abalone.20250230061500", "names a time that does not exist"),
         ("abalone.20200314061500", "set ABALONE_FIRST_SURVEY_DAY"),
-        (
-            survey_file_name(datetime.now(UTC) + timedelta(days=2)),
-            "is in the future; it is taken in when that day comes",
-        ),
+        (FUTURE, "is in the future (--force lands it"),
     ],
 )
 def test_a_name_that_ingestion_would_not_take_in_is_refused(
@@ -84,10 +83,32 @@ def test_all_files_are_checked_before_the_first_one_lands(home: Path, tmp_path: 
     assert landed(home) == {}
 
 
-def test_every_refused_name_is_listed(home: Path, tmp_path: Path) -> None:
-    result = abalone("land", survey(tmp_path, "one.csv"), survey(tmp_path, "two.csv"))
-    assert "one.csv" in result.stderr
-    assert "two.csv" in result.stderr
+def test_every_refused_file_is_listed_with_its_reason(home: Path, tmp_path: Path) -> None:
+    abalone_json("land", survey(tmp_path / "first"))
+    bad = [survey(tmp_path, f"abalone.2025031{day}061500", b"\0") for day in (5, 6)]
+    others = [survey(tmp_path, "one.csv"), survey(tmp_path, content=GOOD_ROW * 2)]
+    said = abalone("land", *others, *bad, survey(tmp_path, FUTURE)).stderr
+    for name in ("one.csv", NAME, FUTURE, *(path.name for path in bad)):
+        assert f"{name}: " in said
+    assert said.count("NUL byte") == 2
+    assert landed(home) == {NAME: GOOD_ROW}
+
+
+def test_force_lands_a_file_of_a_future_day_which_waits(home: Path, tmp_path: Path) -> None:
+    document = abalone_json("land", "--force", survey(tmp_path, FUTURE))
+    assert document["files"][0]["waits"]
+    assert landed(home) == {FUTURE: GOOD_ROW}
+    status = abalone_json("status")
+    assert (status["waiting_files"], status["stray_files"]) == ([FUTURE], {})
+    assert "1 file of a future day, which waits" in abalone("status").output
+
+
+@pytest.mark.parametrize("name", ["survey.csv", "abalone.20200314061500"])
+def test_not_even_force_lands_a_name_that_is_never_taken_in(
+    home: Path, tmp_path: Path, name: str
+) -> None:
+    assert abalone("land", "--force", survey(tmp_path, name)).exit_code == 1
+    assert landed(home) == {}
 
 
 def test_force_lands_a_file_that_is_no_survey(home: Path, tmp_path: Path) -> None:
@@ -109,7 +130,7 @@ def test_other_bytes_need_force(home: Path, tmp_path: Path) -> None:
     changed = survey(tmp_path, content=GOOD_ROW.replace(",15\n", ",14\n"))
     result = abalone("land", changed)
     assert result.exit_code == 1
-    assert "with another content; --force replaces it" in result.stderr
+    assert "with another content (--force replaces it" in result.stderr
     assert landed(home) == {NAME: GOOD_ROW}
     assert abalone_json("land", changed, "--force")["files"][0]["change"] == "replaced"
     assert landed(home) == {NAME: changed.read_text()}

@@ -20,8 +20,11 @@ from abalone_assets.survey import age_years
 from abalone_assets_tests.cli.support import ANIMAL, abalone, abalone_json, environment
 from abalone_assets_tests.serving.support import (
     DEADLINE_SECONDS,
+    ENDPOINT,
     local_prediction,
+    new_registry,
     register,
+    running_server,
     tiny_archive,
     wait_until,
 )
@@ -147,6 +150,24 @@ def test_without_a_server_predict_says_how_to_start_one(home: Path) -> None:
         result = abalone("predict", *arguments, *ANIMAL)
         assert result.exit_code == 1
         assert "start one with `abalone serve`" in result.stderr
+
+
+def test_an_endpoint_without_a_model_is_one_clear_error(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_ENDPOINT_NAME", ENDPOINT)
+    with running_server(new_registry(tmp_path / "registry")) as server:
+        result = abalone("predict", "--url", server.url, *ANIMAL)
+    assert result.exit_code == 1
+    assert result.stderr.count(f"endpoint {ENDPOINT}") == 1
+    assert "has no model yet" in result.stderr
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://host", "http://"])
+def test_an_url_that_is_none_is_a_wrong_call(home: Path, url: str) -> None:
+    result = abalone("predict", "--url", url, *ANIMAL)
+    assert result.exit_code == 2
+    assert "is not an http:// URL" in result.stderr
 
 
 def test_an_empty_file_has_no_rows(answer: float, tmp_path: Path) -> None:

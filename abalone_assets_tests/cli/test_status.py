@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from abalone_assets.cli.driver import driver_lock
 from abalone_assets.ingest.manifest import IngestedRaw, commit_raw
 from abalone_assets.lake import Lake, Release
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.registry import ModelRegistry
+from abalone_assets.settings import load_settings
 from abalone_assets.storage import ObjectStore
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json, ingest
 from abalone_assets_tests.serving.support import register
@@ -38,7 +41,15 @@ def test_a_home_that_does_not_exist_yet_is_described_and_not_made(
     result = abalone("status")
     assert result.exit_code == 0, result.output
     assert "Next: `abalone demo`" in result.output
-    assert not (tmp_path / "new" / "landing_zone").exists()
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_pending_while_dev_runs_is_under_way(home: Path) -> None:
+    land(home, NAME, GOOD_ROW)
+    with driver_lock(load_settings(), "abalone dev"):
+        expected = f"nothing to do: `abalone dev` (process {os.getpid()}) is at work"
+        assert abalone_json("status")["next"].startswith(expected)
+    assert abalone_json("status")["next"].startswith("`abalone dev` ingests")
 
 
 def test_a_landing_zone_that_vanished_is_one_clear_error(
