@@ -25,14 +25,14 @@ ROWS = [
 
 
 def survey_rows(count: int, *, seed: int = 0) -> bytes:
-    """A survey file's bytes: ``count`` valid rows that no other seed has."""
+    """A survey file's bytes: ``count`` valid rows, no two alike, that no other seed has."""
     rows = []
     for number in range(count):
-        sex, *sizes, rings = ROWS[number % len(ROWS)].split(",")
-        grown = [
-            f"{float(size) + 0.0005 * (seed * count + number + 1) % 0.05:.4f}" for size in sizes
-        ]
-        rows.append(",".join([sex, *grown, rings]))
+        sex, length, diameter, height, *others = ROWS[number % len(ROWS)].split(",")
+        longer = float(length) + 0.0001 * (number % 500)
+        wider = float(diameter) + 0.0001 * (seed % 500)
+        higher = float(height) + 0.0001 * (number // 500 + 20 * (seed // 500))
+        rows.append(",".join([sex, f"{longer:.4f}", f"{wider:.4f}", f"{higher:.4f}", *others]))
     return ("\n".join(rows) + "\n").encode()
 
 

@@ -15,7 +15,11 @@ LANDINGS = 5
 
 def main() -> None:
     """Land one survey after another, each when the one before is released and all is quiet."""
-    environ = {"ABALONE_RAW_URI": str(base_survey()), "ABALONE_SENSOR_SECONDS": "5"}
+    environ = {
+        "ABALONE_RAW_URI": str(base_survey()),
+        "ABALONE_SENSOR_SECONDS": "5",
+        "ABALONE_GATE_CHAMPION_TOLERANCE": "10",  # made-up rows make no better model
+    }
     seconds: list[float] = []
     with (
         tempfile.TemporaryDirectory() as folder,
