@@ -18,6 +18,15 @@ UCI_FILE = Path(
 )
 
 
+INSTANCE = """
+telemetry:
+  enabled: false
+compute_logs:  # two processes a step to capture what no test reads
+  module: dagster._core.storage.noop_compute_log_manager
+  class: NoOpComputeLogManager
+"""
+
+
 @pytest.fixture(scope="session")
 def uci_file() -> Path:
     """The UCI survey as published; never shipped with the project."""
@@ -39,7 +48,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     (home / "dagster").mkdir(parents=True)
     (home / "landing_zone").mkdir()
-    (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    (home / "dagster" / "dagster.yaml").write_text(INSTANCE)
     monkeypatch.setenv("ABALONE_HOME", str(home))
     monkeypatch.setenv("DAGSTER_HOME", str(home / "dagster"))
     monkeypatch.setenv("ABALONE_RAW_URI", str(base_survey()))
