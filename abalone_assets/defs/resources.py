@@ -7,7 +7,7 @@ from abalone_assets.resources.base_survey import BaseSurveySource
 from abalone_assets.resources.catalog import DuckDBCatalog
 from abalone_assets.resources.etl_engine import PolarsEngine
 from abalone_assets.resources.ml_platform import LocalMLPlatform
-from abalone_assets.resources.models import Gate, LocalEndpointHost, ModelRegistryResource
+from abalone_assets.resources.models import Gate, LocalEndpointHost, LocalModelRegistry
 from abalone_assets.resources.storage import (
     JsonIOManager,
     LakeResource,
@@ -24,7 +24,7 @@ def profile_resources(settings: Settings) -> Mapping[str, Any]:
     registry on S3.
     """
     lake = LakeResource(uri=settings.lake_uri)
-    registry = ModelRegistryResource(uri=settings.registry_uri)
+    registry = LocalModelRegistry(uri=settings.registry_uri)
     return {
         "lake": lake,
         "landing_zone": LandingZoneResource(uri=settings.landing_zone_uri),

@@ -8,10 +8,11 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import dagster as dg
 
+from abalone_assets.resources.jobs import JobReport
 from abalone_assets.storage import ObjectStore, locate
 from abalone_assets.survey import FEATURES
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.archive import ModelCard
 
 PROBES: Final = 5
+Framework = Literal["xgboost", "tensorflow"]
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,17 @@ class TrainingRequest:
         channels: Folder or prefix of each input channel, by its name.
         output_uri: Folder or prefix of the models.
         hyperparameters: Passed to the entry script as ``--name value``.
+        framework: Which entry script trains, and in which container on SageMaker.
+        inputs: Names the content of the channels, such as a digest: a job that already ran for the
+            same content in the same run is not run again.
     """
 
     job_name: str
     channels: dict[str, str]
     output_uri: str
     hyperparameters: dict[str, Any] = field(default_factory=dict)
+    framework: Framework = "xgboost"
+    inputs: str = ""
 
     @property
     def model_uri(self) -> str:
@@ -47,11 +54,11 @@ class TrainingRequest:
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """A finished training job: its archive, the model card in it, and wall seconds."""
+    """A finished training job: its archive, the model card in it, and the job."""
 
     model_uri: str
     card: ModelCard
-    seconds: float
+    job: JobReport
 
 
 @dataclass(frozen=True)
@@ -73,29 +80,39 @@ class EvaluationReport:
         evaluation: The metrics document.
         plots: PNG by name.
         probes: Some test rows as requests (CSV lines), each with the rings that the model answers.
-        seconds: Wall time.
+        job: The job that evaluated.
     """
 
     evaluation: dict[str, Any]
     plots: dict[str, bytes]
     probes: list[tuple[str, float]]
-    seconds: float
+    job: JobReport
 
 
 class MLPlatform(dg.ConfigurableResource[None], ABC):
     """Trains and evaluates models."""
 
     @abstractmethod
-    def train(self, request: TrainingRequest) -> TrainingReport:
+    def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:
         """Run the training entry script to its end.
+
+        Args:
+            request: What to train.
+            context: Of the asset that asks; a job of its own is bound to its run.
 
         Raises:
             AbaloneError: The data or a hyperparameter is refused; the message says which.
         """
 
     @abstractmethod
-    def evaluate(self, request: EvaluationRequest) -> EvaluationReport:
+    def evaluate(
+        self, request: EvaluationRequest, context: dg.AssetExecutionContext
+    ) -> EvaluationReport:
         """Run the evaluation entry script to its end.
+
+        Args:
+            request: What to evaluate, and on what.
+            context: Of the asset that asks; a job of its own is bound to its run.
 
         Raises:
             AbaloneError: The model archive or the data is refused; the message says which.
@@ -105,7 +122,7 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
 class LocalMLPlatform(MLPlatform):
     """Calls the entry scripts' functions in this process, in a folder laid out as a container's."""
 
-    def train(self, request: TrainingRequest) -> TrainingReport:
+    def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:  # noqa: ARG002 - runs here
         """Train here and put the archive where SageMaker would."""
         from abalone_assets.external import train
         from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
@@ -130,9 +147,13 @@ class LocalMLPlatform(MLPlatform):
             pack(root / "model", archive)
             card = read_card(archive)
             _put(request.model_uri, archive.read_bytes())
-        return TrainingReport(request.model_uri, card, time.perf_counter() - started)
+        return TrainingReport(request.model_uri, card, JobReport(time.perf_counter() - started))
 
-    def evaluate(self, request: EvaluationRequest) -> EvaluationReport:
+    def evaluate(
+        self,
+        request: EvaluationRequest,
+        context: dg.AssetExecutionContext,  # noqa: ARG002 - runs here
+    ) -> EvaluationReport:
         """Evaluate here."""
         from abalone_assets.external import evaluate
         from abalone_assets.modeling.archive import ARCHIVE_NAME
@@ -152,7 +173,7 @@ class LocalMLPlatform(MLPlatform):
             evaluation = json.loads((output / "evaluation.json").read_text())
             plots = {plot.stem: plot.read_bytes() for plot in sorted(output.glob("*.png"))}
             probes = _probes(output / "predictions.parquet")
-        return EvaluationReport(evaluation, plots, probes, time.perf_counter() - started)
+        return EvaluationReport(evaluation, plots, probes, JobReport(time.perf_counter() - started))
 
 
 def _made(folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """The gate, the model registry and the endpoint host: who decides, keeps and serves a model."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,45 @@ class Gate(dg.ConfigurableResource[None]):
         )
 
 
-class ModelRegistryResource(dg.ConfigurableResource[None]):
-    """Immutable model versions at a folder or an ``s3://`` prefix."""
+class ModelRegistryResource(dg.ConfigurableResource[None], ABC):
+    """Keeps immutable, numbered versions of approved models."""
+
+    @abstractmethod
+    def versions(self) -> "list[ModelVersion]":
+        """Every version, oldest first."""
+
+    @abstractmethod
+    def model_uri(self, version: int) -> str:
+        """Path or ``s3://`` URI of a version's archive.
+
+        Raises:
+            StorageError: There is no such version.
+        """
+
+    @abstractmethod
+    def register(
+        self,
+        model_uri: str,
+        *,
+        evaluation: dict[str, Any],
+        decision: dict[str, Any],
+        release_digest: str,
+    ) -> "ModelVersion":
+        """Make the archive a version, unless the latest version is this very model.
+
+        Args:
+            model_uri: The archive.
+            evaluation: The evaluation that the gate saw.
+            decision: What the gate decided.
+            release_digest: The digest of the data that the model was trained on.
+
+        Raises:
+            StorageError: The archive cannot be read.
+        """
+
+
+class LocalModelRegistry(ModelRegistryResource):
+    """Versions at a folder or an ``s3://`` prefix."""
 
     uri: str = Field(description="Folder's path or s3:// prefix.")
 
@@ -43,6 +81,10 @@ class ModelRegistryResource(dg.ConfigurableResource[None]):
         from abalone_assets.serving.registry import ModelRegistry
 
         return ModelRegistry(ObjectStore(self.uri))
+
+    def versions(self) -> "list[ModelVersion]":
+        """Every version, oldest first."""
+        return self.open().versions()
 
     def model_uri(self, version: int) -> str:
         """Path or ``s3://`` URI of a version's archive."""
@@ -57,11 +99,7 @@ class ModelRegistryResource(dg.ConfigurableResource[None]):
         decision: dict[str, Any],
         release_digest: str,
     ) -> "ModelVersion":
-        """Make the archive a version, as `ModelRegistry.register` does.
-
-        Raises:
-            StorageError: The archive cannot be read.
-        """
+        """Make the archive a version, as `ModelRegistry.register` does."""
         store, key = locate(model_uri)
         return self.open().register(
             store.read(key),
@@ -82,12 +120,15 @@ class EndpointHost(dg.ConfigurableResource[None], ABC):
         """The version that the endpoint serves or should serve: the champion."""
 
     @abstractmethod
-    def deploy(self, version: int, probes: list[tuple[str, float]]) -> "Deployment":
+    def deploy(
+        self, version: int, probes: list[tuple[str, float]], on_progress: Callable[[str], None]
+    ) -> "Deployment":
         """Serve this version, prove it by real invocations, or go back to the one before.
 
         Args:
             version: A registered version.
             probes: Requests as CSV lines, each with the rings that the model must answer.
+            on_progress: Told what is going on, a sentence at a time.
 
         Raises:
             EndpointError: The version was refused or answered wrongly; the old one serves.
@@ -97,7 +138,7 @@ class EndpointHost(dg.ConfigurableResource[None], ABC):
 class LocalEndpointHost(EndpointHost):
     """The server of ``abalone serve``, told through a pointer in the registry's store."""
 
-    registry: ModelRegistryResource
+    registry: LocalModelRegistry
     state_file: str = Field(description="File in which a running server says its address.")
     timeout_seconds: float = Field(description="Longest wait for the server to take a version.")
 
@@ -108,7 +149,12 @@ class LocalEndpointHost(EndpointHost):
         pointer = read_pointer(self.registry.open().store, self.endpoint_name)
         return pointer.version if pointer else None
 
-    def deploy(self, version: int, probes: list[tuple[str, float]]) -> "Deployment":
+    def deploy(
+        self,
+        version: int,
+        probes: list[tuple[str, float]],
+        on_progress: Callable[[str], None],  # noqa: ARG002 - it takes a second
+    ) -> "Deployment":
         """Publish the version; a running server swaps to it and is asked the probes."""
         from abalone_assets.serving.deployment import deploy
 

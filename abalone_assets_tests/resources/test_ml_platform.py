@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import polars as pl
 import pytest
 
@@ -24,6 +25,7 @@ from abalone_assets.survey import COLUMNS
 pytest_plugins = ("abalone_assets_tests.s3",)
 
 PLATFORM = LocalMLPlatform()
+CONTEXT = dg.build_asset_context()
 QUICK = {"num_boost_round": 12, "eta": 0.3, "max_depth": 3}
 WEAK = QUICK | {"num_boost_round": 1}
 
@@ -67,8 +69,8 @@ def evaluation_request(store: ObjectStore, model_uri: str) -> EvaluationRequest:
 def release(uri: str) -> Released:
     store = lake_with_splits(uri)
     request = training_request(store, **QUICK)
-    training = PLATFORM.train(request)
-    evaluation = PLATFORM.evaluate(evaluation_request(store, training.model_uri))
+    training = PLATFORM.train(request, CONTEXT)
+    evaluation = PLATFORM.evaluate(evaluation_request(store, training.model_uri), CONTEXT)
     return Released(store, request, training, evaluation)
 
 
@@ -81,7 +83,7 @@ def test_the_archive_lies_where_sagemaker_would_put_it(released: Released) -> No
     expected = released.store.uri_of("trained_model/train-1/output/model.tar.gz")
     assert released.training.model_uri == released.request.model_uri == expected
     assert archive.read_card(Path(expected)) == released.training.card
-    assert released.training.seconds > 0
+    assert released.training.job.seconds > 0
 
 
 def test_hyperparameters_reach_the_training(released: Released) -> None:
@@ -129,12 +131,12 @@ def test_probes_are_requests_with_the_rings_that_the_model_answers(
 
 def test_the_champion_is_scored_on_the_same_rows(released: Released) -> None:
     weak = replace(released.request, job_name="train-weak", hyperparameters=WEAK)
-    champion_uri = PLATFORM.train(weak).model_uri
+    champion_uri = PLATFORM.train(weak, CONTEXT).model_uri
     request = evaluation_request(released.store, released.training.model_uri)
     compared = PLATFORM.evaluate(
-        replace(request, champion_uri=champion_uri, champion_version=7)
+        replace(request, champion_uri=champion_uri, champion_version=7), CONTEXT
     ).evaluation
-    alone = PLATFORM.evaluate(evaluation_request(released.store, champion_uri)).evaluation
+    alone = PLATFORM.evaluate(evaluation_request(released.store, champion_uri), CONTEXT).evaluation
     assert compared["champion"]["version"] == "7"
     assert compared["champion"]["rmse"] == alone["rmse"] > compared["rmse"]
     assert compared["rmse"] == released.evaluation.evaluation["rmse"]
@@ -158,16 +160,16 @@ def test_a_missing_channel_is_one_clear_error_and_makes_no_archive(
     store = lake_with_splits(uri)
     store.delete("validation_split/data.parquet")
     with pytest.raises(AbaloneError, match="validation: "):
-        PLATFORM.train(training_request(store, **QUICK))
+        PLATFORM.train(training_request(store, **QUICK), CONTEXT)
     assert not list(store.list("trained_model"))
 
 
 def test_a_hyperparameter_out_of_range_is_one_clear_error(released: Released) -> None:
     request = replace(released.request, hyperparameters={"eta": 7}, job_name="train-wrong")
     with pytest.raises(AbaloneError, match=r"eta must be"):
-        PLATFORM.train(request)
+        PLATFORM.train(request, CONTEXT)
     with pytest.raises(AbaloneError, match="--colour"):
-        PLATFORM.train(replace(request, hyperparameters={"colour": "red"}))
+        PLATFORM.train(replace(request, hyperparameters={"colour": "red"}), CONTEXT)
     assert not list(released.store.list("trained_model/train-wrong"))
 
 
@@ -176,4 +178,4 @@ def test_a_missing_model_or_champion_is_named(released: Released) -> None:
     gone = released.store.uri_of("trained_model/gone/output/model.tar.gz")
     for missing in (replace(request, model_uri=gone), replace(request, champion_uri=gone)):
         with pytest.raises(StorageError, match=f"{gone}: no such object"):
-            PLATFORM.evaluate(missing)
+            PLATFORM.evaluate(missing, CONTEXT)

@@ -33,7 +33,9 @@ def endpoint(
     if not decision.approved:
         raise dg.Failure(f"the gate's limits have changed since the approval: {decision.reason}")
     version = approved_model["version"]
-    deployment = endpoint_host.deploy(version, [tuple(probe) for probe in evaluation["probes"]])
+    deployment = endpoint_host.deploy(
+        version, [tuple(probe) for probe in evaluation["probes"]], context.log.info
+    )
     context.log.info(deployment.message)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     lake.open().record_release(

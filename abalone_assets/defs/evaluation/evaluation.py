@@ -36,7 +36,8 @@ def evaluation(
             test_uri=lake.open().folder_uri("test_split"),
             champion_uri=model_registry.model_uri(champion) if champion else None,
             champion_version=champion,
-        )
+        ),
+        context,
     )
     return dg.MaterializeResult(
         value={
@@ -61,9 +62,9 @@ def _metadata(report: EvaluationReport) -> dict[str, Any]:
     shown["plots"] = plots_page(report.plots)
     for name, by in {"by_sex": "sex", "by_age": "age_band"}.items():
         shown[name] = records_table(metrics["slices"][by], _SLICE_COLUMNS)
-    shown["seconds"] = report.seconds
-    return {
+    rounded = {
         name: round(value, 4) if isinstance(value, float) else value
         for name, value in shown.items()
         if value is not None
     }
+    return {**rounded, **report.job.metadata()}

@@ -60,7 +60,8 @@ def prepare(
     """Merge and split what the manifest lists, and record which content that was."""
     opened = lake.open()
     manifest = opened.manifest()
-    report = etl_engine.prepare(_request(opened, manifest))
+    prepared = etl_engine.prepare(_request(opened, manifest), context)
+    report = prepared.report
     opened.record_preparation(
         Preparation(
             digest=manifest.digest,
@@ -81,7 +82,7 @@ def prepare(
                 "preview": scanned_preview(opened.uri(asset)),
                 "digest": manifest.digest,
                 "engine": report.engine,
-                "seconds": report.seconds,
+                **prepared.job.metadata(),
                 **({"repeats_removed": report.repeats} if asset == "merged_dataset" else {}),
             },
         )

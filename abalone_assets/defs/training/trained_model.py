@@ -56,7 +56,9 @@ def trained_model(
             },
             output_uri=opened.folder_uri("trained_model"),
             hyperparameters=config.given(),
-        )
+            inputs=digest,
+        ),
+        context,
     )
     card = asdict(report.card)
     return dg.MaterializeResult(
@@ -67,7 +69,7 @@ def trained_model(
             "train_rmse": report.card.metrics["train"]["rmse"],
             "boosting_rounds": report.card.best_iteration + 1,
             "model_card": dg.MetadataValue.json(card),
-            "seconds": report.seconds,
+            **report.job.metadata(),
         },
         data_version=dg.DataVersion(report.card.model_sha256),
     )
