@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+JARS := $(VENV)/share/hadoop-aws
 export ABALONE_HOME ?= $(CURDIR)/.abalone
 
 .DEFAULT_GOAL := help
@@ -16,7 +17,7 @@ demo: $(VENV)/.base ## Land surveys, train, deploy and ask the endpoint a questi
 dev: $(VENV)/.base ## Start the Dagster UI, its daemon and the endpoint server
 	@$(BIN)/abalone dev
 
-test: $(VENV)/.dev ## Run all tests
+test: $(VENV)/.dev $(JARS) ## Run all tests
 	$(BIN)/pytest -n auto --dist loadgroup
 
 lint: $(VENV)/.dev ## Check style and imports
@@ -47,3 +48,10 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.base
+
+# Glue's Spark reads s3:// by itself; PySpark needs these jars for it, which PyPI has in one package's source.
+$(JARS): | $(VENV)/bin/python
+	rm -rf $@.new && mkdir -p $@.new
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d $@.new sagemaker_pyspark==1.4.5
+	tar -xzf $@.new/sagemaker_pyspark-1.4.5.tar.gz -C $@.new --strip-components=3 --wildcards '*/hadoop-aws-*.jar' '*/aws-java-sdk-bundle-*.jar'
+	rm $@.new/sagemaker_pyspark-1.4.5.tar.gz && mv $@.new $@

@@ -17,11 +17,13 @@ class PrepareRequest:
         inputs: URIs of Parquet files with the survey columns and ``source_file``.
         merged: URI to write ``merged_dataset`` to.
         splits: URI to write each split to, by its name.
+        digest: Names the content of the inputs, whose URIs stay when they are written again.
     """
 
     inputs: tuple[str, ...]
     merged: str
     splits: dict[str, str]
+    digest: str = ""
 
 
 @dataclass(frozen=True)

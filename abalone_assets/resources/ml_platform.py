@@ -63,13 +63,23 @@ class TrainingReport:
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """One evaluation of a model, and of its champion on the same rows."""
+    """One evaluation of a model, and of its champion on the same rows.
+
+    Attributes:
+        job_name: Unique name.
+        model_uri: The model archive.
+        test_uri: Folder or prefix of the test split.
+        champion_uri: The champion's archive, if there is a champion.
+        champion_version: Its version in the registry.
+        inputs: Names the content of the test split, as in `TrainingRequest`.
+    """
 
     job_name: str
     model_uri: str
     test_uri: str
     champion_uri: str | None = None
     champion_version: int | None = None
+    inputs: str = ""
 
 
 @dataclass(frozen=True)
@@ -135,7 +145,7 @@ class LocalMLPlatform(MLPlatform):
                 "SM_OUTPUT_DATA_DIR": str(_made(root / "output" / "data")),
             }
             for channel, uri in request.channels.items():
-                data = _fetch(uri, root / "input" / "data" / channel)
+                data = fetch(uri, root / "input" / "data" / channel)
                 environ[f"SM_CHANNEL_{channel.upper()}"] = str(data)
             arguments = [
                 part
@@ -164,16 +174,23 @@ class LocalMLPlatform(MLPlatform):
             output = _made(root / "evaluation")
             _get(request.model_uri, _made(root / "model") / ARCHIVE_NAME)
             arguments = ["--model-dir", str(root / "model"), "--output-dir", str(output)]
-            arguments += ["--test-dir", str(_fetch(request.test_uri, root / "test"))]
+            arguments += ["--test-dir", str(fetch(request.test_uri, root / "test"))]
             if request.champion_uri is not None:
                 _get(request.champion_uri, _made(root / "champion") / ARCHIVE_NAME)
                 arguments += ["--champion-dir", str(root / "champion")]
                 arguments += ["--champion-version", str(request.champion_version)]
             evaluate.main(arguments)
-            evaluation = json.loads((output / "evaluation.json").read_text())
-            plots = {plot.stem: plot.read_bytes() for plot in sorted(output.glob("*.png"))}
-            probes = _probes(output / "predictions.parquet")
-        return EvaluationReport(evaluation, plots, probes, JobReport(time.perf_counter() - started))
+            return evaluation_report(output, JobReport(time.perf_counter() - started))
+
+
+def evaluation_report(output: Path, job: JobReport) -> EvaluationReport:
+    """What the evaluation script wrote to its output folder."""
+    return EvaluationReport(
+        evaluation=json.loads((output / "evaluation.json").read_text()),
+        plots={plot.stem: plot.read_bytes() for plot in sorted(output.glob("*.png"))},
+        probes=_probes(output / "predictions.parquet"),
+        job=job,
+    )
 
 
 def _made(folder: Path) -> Path:
@@ -181,7 +198,7 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _fetch(uri: str, folder: Path) -> Path:
+def fetch(uri: str, folder: Path) -> Path:
     """The folder itself when it is local, else a copy of every object below the prefix."""
     store = ObjectStore(uri)
     if store.root is not None:

@@ -36,6 +36,7 @@ def evaluation(
             test_uri=lake.open().folder_uri("test_split"),
             champion_uri=model_registry.model_uri(champion) if champion else None,
             champion_version=champion,
+            inputs=trained_model["release_digest"],
         ),
         context,
     )

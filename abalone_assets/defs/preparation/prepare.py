@@ -96,4 +96,5 @@ def _request(lake: Lake, manifest: Manifest) -> PrepareRequest:
         inputs=(*raw, *surveys),
         merged=lake.uri("merged_dataset"),
         splits={name: lake.uri(name) for name in SPLIT_PERCENT},
+        digest=manifest.digest,
     )

@@ -1,0 +1,67 @@
+"""The preparation as a Glue job on Spark."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from pydantic import Field
+
+from abalone_assets.errors import StorageError
+from abalone_assets.resources.aws_jobs import digest_of, job_report, pipes_channel
+from abalone_assets.resources.etl_engine import EtlEngine, Prepared
+from abalone_assets.storage import ObjectStore
+
+if TYPE_CHECKING:
+    from abalone_assets.etl.request import PrepareReport, PrepareRequest
+    from abalone_assets.pipes import PipesJobInvocation
+
+
+class GlueEngine(EtlEngine):
+    """Spark in a Glue job, which runs the same expressions as `PolarsEngine`."""
+
+    jobs_uri: str = Field(description="s3:// prefix of what jobs are given and give back.")
+    job: str = Field(description="Name of the Glue job.")
+    max_runtime_seconds: int = Field(description="A run that takes longer is stopped.")
+    poll_seconds: float = Field(description="Wait between two looks at the run.")
+
+    def prepare(self, request: "PrepareRequest", context: dg.AssetExecutionContext) -> Prepared:
+        """Run it as a run of the Glue job.
+
+        Raises:
+            PipesJobError: The run failed; the message has Glue's reason and the last log lines.
+        """
+        from abalone_assets.aws.clients import client
+        from abalone_assets.aws.code_bundle import CodeBundles
+        from abalone_assets.aws.parameters import resolve
+        from abalone_assets.aws.prices import GLUE_PRICES
+        from abalone_assets.pipes import PipesGlueJobClient
+
+        jobs = ObjectStore(self.jobs_uri)
+        script, modules = CodeBundles(jobs).preparation()
+        document = asdict(request)
+        invocation = PipesGlueJobClient(
+            **pipes_channel(jobs),
+            client=client("glue"),
+            poll_interval=self.poll_seconds,
+            prices=GLUE_PRICES,
+        ).run(
+            context=context,
+            start_job_run_params={
+                "JobName": resolve(self.job),
+                "Timeout": -(-self.max_runtime_seconds // 60),
+                "Arguments": {"--scriptLocation": script, "--extra-py-files": modules},
+            },
+            extras={"request": document},
+            inputs=digest_of(document),
+        )
+        return Prepared(_prepare_report(invocation), job_report(invocation, "Glue"))
+
+
+def _prepare_report(invocation: "PipesJobInvocation") -> "PrepareReport":
+    """What the script reported last."""
+    from abalone_assets.etl.request import PrepareReport
+
+    reports = [message["report"] for message in invocation.get_custom_messages()]
+    if not reports:
+        raise StorageError(f"{invocation.job.name}: the Glue script ended without a report")
+    return PrepareReport(**reports[-1])

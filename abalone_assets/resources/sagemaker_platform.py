@@ -1,0 +1,218 @@
+"""Training and evaluation as SageMaker jobs in its framework containers, in script mode."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import dagster as dg
+from pydantic import Field
+
+from abalone_assets.errors import StorageError
+from abalone_assets.resources.aws_jobs import digest_of, job_report, pipes_channel
+from abalone_assets.resources.ml_platform import (
+    EvaluationReport,
+    EvaluationRequest,
+    MLPlatform,
+    TrainingReport,
+    TrainingRequest,
+    evaluation_report,
+    fetch,
+)
+from abalone_assets.storage import ObjectStore, locate
+
+PROCESSING: Final = "/opt/ml/processing"
+VOLUME_GB: Final = 10
+SCRIPTS: Final = {"xgboost": "train", "tensorflow": "train_network"}
+METRICS: Final = [
+    {"Name": f"{split}:rmse", "Regex": rf"{split}:rmse=([0-9.]+)"}
+    for split in ("train", "validation")
+]
+"""SageMaker reads these off the log, so that its console plots the training too."""
+
+
+class SageMakerPlatform(MLPlatform):
+    """SageMaker training and processing jobs in its framework containers, in script mode."""
+
+    jobs_uri: str = Field(description="s3:// prefix of what jobs are given and give back.")
+    role_arn: str = Field(description="ARN of the role of the jobs.")
+    training_instance_type: str = Field(description="Trains.")
+    processing_instance_type: str = Field(description="Evaluates.")
+    spot: bool = Field(description="Train on managed spot capacity.")
+    max_runtime_seconds: int = Field(description="A job that runs longer is stopped.")
+    poll_seconds: float = Field(description="Wait between two looks at a job.")
+    images: dict[str, str] = Field(description="Image by framework; empty takes SageMaker's.")
+
+    def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:
+        """Train in a training job.
+
+        Raises:
+            PipesJobError: The job failed; the message has its reason and the last log lines.
+            StorageError: The archive is not the one that the job reported.
+        """
+        from abalone_assets.aws.clients import client
+        from abalone_assets.aws.prices import TRAINING_PRICES
+        from abalone_assets.modeling.archive import read_card
+        from abalone_assets.pipes import PipesSageMakerTrainingClient
+
+        jobs = ObjectStore(self.jobs_uri)
+        invocation = PipesSageMakerTrainingClient(
+            **pipes_channel(jobs),
+            client=client("sagemaker"),
+            poll_interval=self.poll_seconds,
+            prices=TRAINING_PRICES,
+        ).run(
+            context=context,
+            create_training_job_params=self._training_job(request, jobs),
+            inputs=request.inputs,
+        )
+        model_uri = invocation.job.description["ModelArtifacts"]["S3ModelArtifacts"]
+        store, key = locate(model_uri)
+        card = read_card(store.read(key))
+        reported = invocation.get_materialize_result(implicit_materialization=False).data_version
+        if reported is None or reported.value != card.model_sha256:
+            raise StorageError(
+                f"{model_uri}: holds the model {card.model_sha256}, but the job "
+                f"{invocation.job.name} reported {reported and reported.value}"
+            )
+        return TrainingReport(model_uri, card, job_report(invocation, "SageMaker training"))
+
+    def _training_job(self, request: TrainingRequest, jobs: ObjectStore) -> dict[str, Any]:
+        from abalone_assets.aws.clients import region
+        from abalone_assets.aws.code_bundle import CodeBundles
+
+        script = SCRIPTS[request.framework]
+        script_mode = {
+            "sagemaker_program": f"{script}.py",
+            "sagemaker_submit_directory": CodeBundles(jobs).training(script),
+            "sagemaker_region": region(),
+        }
+        hyperparameters = {**request.hyperparameters, **script_mode}
+        params: dict[str, Any] = {
+            "AlgorithmSpecification": {
+                "TrainingImage": self._image(request.framework, self.training_instance_type),
+                "TrainingInputMode": "File",
+                "MetricDefinitions": METRICS,
+            },
+            "RoleArn": self._role(),
+            "HyperParameters": {name: json.dumps(value) for name, value in hyperparameters.items()},
+            "InputDataConfig": [
+                {"ChannelName": name, "DataSource": {"S3DataSource": _prefix(uri)}}
+                for name, uri in request.channels.items()
+            ],
+            "OutputDataConfig": {"S3OutputPath": request.output_uri},
+            "ResourceConfig": _one(self.training_instance_type),
+            "StoppingCondition": {"MaxRuntimeInSeconds": self.max_runtime_seconds},
+            "EnableManagedSpotTraining": self.spot,
+        }
+        if self.spot:
+            params["StoppingCondition"]["MaxWaitTimeInSeconds"] = 2 * self.max_runtime_seconds
+            params["CheckpointConfig"] = {"S3Uri": jobs.uri_of("checkpoints")}
+        return params
+
+    def evaluate(
+        self, request: EvaluationRequest, context: dg.AssetExecutionContext
+    ) -> EvaluationReport:
+        """Evaluate in a processing job.
+
+        Raises:
+            PipesJobError: The job failed; the message has its reason and the last log lines.
+        """
+        from abalone_assets.aws.clients import client
+        from abalone_assets.aws.prices import PROCESSING_PRICES
+        from abalone_assets.pipes import PipesSageMakerProcessingClient
+
+        jobs = ObjectStore(self.jobs_uri)
+        content = {**asdict(request), "job_name": None}
+        output = jobs.uri_of(f"evaluations/{digest_of(content)}")
+        invocation = PipesSageMakerProcessingClient(
+            **pipes_channel(jobs),
+            client=client("sagemaker"),
+            poll_interval=self.poll_seconds,
+            prices=PROCESSING_PRICES,
+        ).run(
+            context=context,
+            create_processing_job_params=self._processing_job(request, jobs, output),
+            inputs=request.inputs,
+        )
+        with TemporaryDirectory(prefix="evaluation-") as folder:
+            return evaluation_report(
+                fetch(output, Path(folder)), job_report(invocation, "SageMaker processing")
+            )
+
+    def _processing_job(
+        self, request: EvaluationRequest, jobs: ObjectStore, output: str
+    ) -> dict[str, Any]:
+        from abalone_assets.aws.code_bundle import CodeBundles
+
+        inputs = {"code": CodeBundles(jobs).evaluation(), "model": request.model_uri}
+        inputs["test"] = f"{request.test_uri}/"
+        if request.champion_uri is not None:
+            inputs["champion"] = request.champion_uri
+        folders = [name for name in inputs if name != "code"]
+        arguments = [part for name in folders for part in (f"--{name}-dir", f"{PROCESSING}/{name}")]
+        arguments += ["--output-dir", f"{PROCESSING}/evaluation"]
+        arguments += ["--champion-version", str(request.champion_version)]
+        return {
+            "AppSpecification": {
+                "ImageUri": self._image("xgboost", self.processing_instance_type),
+                "ContainerEntrypoint": ["python3", f"{PROCESSING}/code/evaluate.pyz"],
+                "ContainerArguments": arguments,
+            },
+            "RoleArn": self._role(),
+            "ProcessingInputs": [
+                {"InputName": name, "S3Input": _mounted(uri, name)} for name, uri in inputs.items()
+            ],
+            "ProcessingOutputConfig": {
+                "Outputs": [
+                    {
+                        "OutputName": "evaluation",
+                        "S3Output": {
+                            "S3Uri": output,
+                            "LocalPath": f"{PROCESSING}/evaluation",
+                            "S3UploadMode": "EndOfJob",
+                        },
+                    }
+                ]
+            },
+            "ProcessingResources": {"ClusterConfig": _one(self.processing_instance_type)},
+            "StoppingCondition": {"MaxRuntimeInSeconds": self.max_runtime_seconds},
+        }
+
+    def _role(self) -> str:
+        from abalone_assets.aws.parameters import resolve
+
+        return resolve(self.role_arn)
+
+    def _image(self, framework: str, instance_type: str) -> str:
+        from abalone_assets.aws.clients import region
+        from abalone_assets.aws.images import image_uri
+
+        return image_uri(
+            framework,
+            region=region(),
+            instance_type=instance_type,
+            override=self.images.get(framework, ""),
+        )
+
+
+def _one(instance_type: str) -> dict[str, Any]:
+    return {"InstanceType": instance_type, "InstanceCount": 1, "VolumeSizeInGB": VOLUME_GB}
+
+
+def _prefix(uri: str) -> dict[str, str]:
+    return {
+        "S3DataType": "S3Prefix",
+        "S3Uri": f"{uri}/",  # without the slash, a neighbour whose name begins alike would come too
+        "S3DataDistributionType": "FullyReplicated",
+    }
+
+
+def _mounted(uri: str, name: str) -> dict[str, str]:
+    return {
+        "S3Uri": uri,
+        "LocalPath": f"{PROCESSING}/{name}",
+        "S3DataType": "S3Prefix",
+        "S3InputMode": "File",
+    }
