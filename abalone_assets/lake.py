@@ -4,7 +4,8 @@
 
     manifest.json                              what has been ingested
     release.json                               what the last finished release was made from
-    <asset>/data.parquet, <asset>/data.json    an unpartitioned asset
+    <asset>/data.parquet or <asset>/data.json  an unpartitioned asset
+    <asset>/_…                                 what else is known of it: SQL engines skip such names
     <asset>/survey_day=2025-03-03/data.parquet one survey day of a partitioned asset
     trained_model/<job>/output/model.tar.gz    a model archive, as SageMaker lays it out
 """
@@ -20,6 +21,7 @@ from abalone_assets.storage import ObjectStore
 
 PARTITION_COLUMN: Final = "survey_day"
 RELEASE_KEY: Final = "release.json"
+PREPARATION_KEY: Final = "merged_dataset/_preparation.json"
 
 _Record = TypeVar("_Record")
 Outcome = Literal["deployed", "rejected"]
@@ -100,15 +102,15 @@ class Lake:
         Raises:
             StorageError: There is no ``merged_dataset`` yet.
         """
-        key = self.key("merged_dataset", suffix="json")
-        found = self._record(key, Preparation)
+        found = self._record(PREPARATION_KEY, Preparation)
         if found is None:
-            raise StorageError(f"{self.store.uri_of(key)}: materialize merged_dataset first")
+            uri = self.store.uri_of(PREPARATION_KEY)
+            raise StorageError(f"{uri}: materialize merged_dataset first")
         return found
 
     def record_preparation(self, preparation: Preparation) -> None:
         """Record what ``merged_dataset`` was made from."""
-        self.store.write_json(self.key("merged_dataset", suffix="json"), asdict(preparation))
+        self.store.write_json(PREPARATION_KEY, asdict(preparation))
 
     def release_due(self) -> bool:
         """Whether the lake holds anything that the last finished release was not made from."""

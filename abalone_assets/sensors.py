@@ -17,9 +17,9 @@ from abalone_assets.metadata import records_table
 from abalone_assets.runs import Runs, day_range_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from abalone_assets.ingest.landing_zone import Landing, LandingZone, StrayFile
+    from abalone_assets.ingest.landing_zone import Hints, Landing, LandingZone, StrayFile
     from abalone_assets.ingest.manifest import IngestedRaw
     from abalone_assets.lake import Lake
     from abalone_assets.runs import FailedAttempts
@@ -31,6 +31,9 @@ MAX_REQUESTS: Final = 5
 """Ingestion runs that one tick asks for at the most."""
 
 RECENT_DAYS: Final = 7
+MAX_OLD_DAYS: Final = 16
+"""Old days that a tick looks at one by one; for more of them it looks at everything."""
+
 LISTED_STRAYS: Final = 100
 
 DIGEST_TAG: Final = "abalone/digest"
@@ -47,11 +50,13 @@ class SurveyCursor:
         reconciled_at: Unix time of the last look at all survey days.
         identical: Files written again with the same bytes: their latest token by name.
         strays: Files that were reported as strays: their token by name.
+        pending: Old days that were due; each tick looks at them until they are in the lake.
     """
 
     reconciled_at: float = 0.0
     identical: dict[str, str] = field(default_factory=dict)
     strays: dict[str, str] = field(default_factory=dict)
+    pending: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,39 @@ class ReleaseCursor:
 def survey_tick(
     context: dg.SensorEvaluationContext, zone: LandingZone, lake: Lake, settings: Settings
 ) -> dg.SensorResult:
-    """Ask for the ingestion of the days that are due, neither in flight nor backing off."""
+    """Ask for the ingestion of the days that are due, neither in flight nor backing off.
+
+    It looks at the recent days, and at old ones that are known to be due or that the storage hints
+    at; at everything whenever ``reconcile_seconds`` have passed.
+    """
+    with zone.hints() as hints:
+        if hints.problem:
+            context.log.warning(hints.problem)
+        return _survey_tick(context, zone, lake, settings, hints)
+
+
+def _survey_tick(
+    context: dg.SensorEvaluationContext,
+    zone: LandingZone,
+    lake: Lake,
+    settings: Settings,
+    hints: Hints,
+) -> dg.SensorResult:
     cursor = _remembered(SurveyCursor, context.cursor)
     now = time.time()
+    recent = _today() - timedelta(days=RECENT_DAYS)
+    old = {
+        day for day in {*hints.days, *cursor.pending} if settings.first_survey_day <= day < recent
+    }
     # A clock that was set back must not put the next look off until it has caught up.
     whole = not 0 <= now - cursor.reconciled_at < settings.reconcile_seconds
-    since = None if whole else _today() - timedelta(days=RECENT_DAYS)
-    landing = zone.look(settings.first_survey_day, _today(), since)
+    whole = whole or len(old) > MAX_OLD_DAYS
+    landing = zone.look(
+        settings.first_survey_day,
+        _today(),
+        None if whole else recent,
+        also=() if whole else old,
+    )
     due = find_due(landing, lake.manifest(), zone.read, identical=cursor.identical)
     requests, reason = _ingestion_requests(Runs.seen_by(context), due, settings)
     remembered = SurveyCursor(
@@ -80,13 +111,18 @@ def survey_tick(
         strays={stray.file.name: stray.file.e_tag for stray in landing.strays}
         if whole
         else cursor.strays,
+        pending=_old_days(due.days, recent)[:MAX_OLD_DAYS],
     )
     return dg.SensorResult(
         run_requests=requests,
-        skip_reason=reason,
-        cursor=json.dumps(asdict(remembered)),
+        skip_reason=reason and "; ".join(filter(None, (reason, hints.problem))),
+        cursor=json.dumps(asdict(remembered), default=str),
         asset_events=_stray_events(landing, cursor) if whole else [],
     )
+
+
+def _old_days(days: Collection[str], recent: date) -> tuple[date, ...]:
+    return tuple(day for day in map(date.fromisoformat, days) if day < recent)
 
 
 def _ingestion_requests(

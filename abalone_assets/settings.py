@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
 
-from abalone_assets.errors import SettingsError
+from abalone_assets.aws.settings import (
+    ZONES,
+    AwsSettings,
+    is_reference,
+    load_aws_settings,
+    reference,
+)
+from abalone_assets.environment import (
+    EnvironmentSettings,
+    read_environment,
+    refuse_unknown_variables,
+    variable,
+)
 from abalone_assets.serving.pointer import ENDPOINT_NAME_PATTERN
 
-PREFIX: Final = "ABALONE_"
-TEST_PREFIX: Final = "ABALONE_TEST_"
 UCI_URI: Final = "https://archive.ics.uci.edu/static/public/1/abalone.zip"
 UCI_SHA256: Final = "de37cdcdcaaa50c309d514f248f7c2302a5f1f88c168905eba23fe2fbc78449f"
 """SHA-256 of ``abalone.data``, the one member of the archive that is a survey."""
-
-ZONES: Final = ("lake_uri", "landing_zone_uri", "registry_uri")
-"""Below the home by default; the profile aws keeps them on S3."""
 
 Profile = Literal["local", "aws"]
 Seconds = Annotated[int, Field(ge=1)]
 
 
-class Settings(BaseSettings):
-    """The platform's settings; each field is the environment variable ``ABALONE_<FIELD>``."""
+class Settings(EnvironmentSettings):
+    """The platform's settings; each field is the environment variable ``ABALONE_<FIELD>``.
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True)
+    Lake, landing zone and registry lie below the home by default; in the profile aws they are
+    found in SSM parameters.
+    """
 
     profile: Profile = Field("local", description="Which backings the resources use.")
     home: Path = Field(description="Folder of everything the local profile keeps.")
@@ -68,10 +74,10 @@ class Settings(BaseSettings):
     @classmethod
     def _derive_defaults(cls, given: dict[str, Any]) -> dict[str, Any]:
         home = Path(given.get("home", ".abalone")).expanduser().resolve()
-        derived: dict[str, Any] = {}
-        for name in ZONES:
-            derived[name] = str(home / name.removesuffix("_uri"))
+        derived: dict[str, Any] = {name: str(home / name.removesuffix("_uri")) for name in ZONES}
         if given.get("profile", "local") == "aws":
+            prefix = load_aws_settings().ssm_prefix
+            derived = {name: reference(prefix, name) for name in ZONES}
             derived["reconcile_seconds"] = 600
         if given.get("raw_uri", UCI_URI) == UCI_URI:
             derived["raw_sha256"] = UCI_SHA256
@@ -81,8 +87,8 @@ class Settings(BaseSettings):
     @field_validator("lake_uri", "landing_zone_uri", "registry_uri")
     @classmethod
     def _is_folder_or_s3(cls, uri: str) -> str:
-        if urlsplit(uri).scheme not in {"", "file", "s3"}:
-            raise ValueError("expected a folder, a file:// or an s3:// URI")
+        if urlsplit(uri).scheme not in {"", "file", "s3"} and not is_reference(uri):
+            raise ValueError("expected a folder, a file:// or an s3:// URI, or ssm:/path/name")
         return uri
 
     @field_validator("raw_uri")
@@ -94,10 +100,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _aws_keeps_its_data_on_s3(self) -> Self:
-        uris = {f"{PREFIX}{name.upper()}": getattr(self, name) for name in ZONES}
-        elsewhere = [name for name, uri in uris.items() if not uri.startswith("s3://")]
+        uris = {variable(name): getattr(self, name) for name in ZONES}
+        elsewhere = [name for name, uri in uris.items() if not uri.startswith(("s3://", "ssm:"))]
         if self.profile == "aws" and elsewhere:
-            raise ValueError(f"the profile aws needs s3:// URIs in {', '.join(elsewhere)}")
+            raise ValueError(
+                f"the profile aws needs s3:// URIs or ssm: references in {', '.join(elsewhere)}"
+            )
         return self
 
     @property
@@ -127,30 +135,6 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: A variable is malformed, missing, or not one of ours; the message names it.
     """
-    _refuse_unknown_variables()
-    try:
-        return Settings()
-    except ValidationError as error:
-        raise SettingsError(_explain(error)) from error
-
-
-def _refuse_unknown_variables() -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    for variable in os.environ:
-        if variable.startswith(TEST_PREFIX) or not variable.startswith(PREFIX):
-            continue
-        if variable not in known:
-            close = get_close_matches(variable, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
-            raise SettingsError(f"{variable}: no such setting; {hint}")
-
-
-def _explain(error: ValidationError) -> str:
-    first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return message
-    variable = f"{PREFIX}{str(first['loc'][0]).upper()}"
-    if first["type"] == "missing":
-        return f"{variable} is not set: {Settings.model_fields[str(first['loc'][0])].description}"
-    return f"{variable}={first['input']!r}: {message}"
+    fields = (*Settings.model_fields, *AwsSettings.model_fields)
+    refuse_unknown_variables({variable(field) for field in fields})
+    return read_environment(Settings)

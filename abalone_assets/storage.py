@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
+from abalone_assets.aws.object_store import explain, is_missing_bucket
 from abalone_assets.errors import StorageError
 
 if TYPE_CHECKING:
@@ -48,15 +49,16 @@ class ObjectStore:
     """The objects below a folder or an ``s3://bucket/prefix``.
 
     Args:
-        uri: A folder's path, a ``file://`` URI or an ``s3://`` URI. A missing folder is made by the
-            first write.
+        uri: A folder's path, a ``file://`` URI, an ``s3://`` URI, or an ``ssm:/path/name`` that
+            holds an ``s3://`` URI. A missing folder is made by the first write.
 
     Raises:
-        StorageError: The URI is neither.
+        StorageError: The URI is none of these.
+        SettingsError: The SSM parameter is missing or cannot be read.
     """
 
     def __init__(self, uri: str | os.PathLike[str]) -> None:
-        text = os.fspath(uri)
+        text = _looked_up(os.fspath(uri))
         scheme = urlsplit(text).scheme
         self.root: Path | None = None
         if scheme == "s3":
@@ -74,21 +76,18 @@ class ObjectStore:
 
     @cached_property
     def _store(self) -> ObstoreStore:
-        from obstore.store import LocalStore, S3Store
+        if self.root is None:
+            from abalone_assets.aws.object_store import open_s3_store
 
-        if self.root is not None:
-            try:
-                self.root.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StorageError(f"{self.root}: cannot make this folder: {error}") from error
-            return LocalStore(self.root)
-        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
-        with _told_as_storage_errors(self.uri):
-            return S3Store.from_url(
-                self.uri,
-                config={"endpoint": endpoint} if endpoint else {},
-                client_options={"allow_http": endpoint.startswith("http://")},
-            )
+            with _told_as_storage_errors(self.uri):
+                return open_s3_store(self.uri)
+        from obstore.store import LocalStore
+
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{self.root}: cannot make this folder: {error}") from error
+        return LocalStore(self.root)
 
     @property
     def _is_missing(self) -> bool:
@@ -116,7 +115,9 @@ class ObjectStore:
         with _told_as_storage_errors(self.uri_of(key)):
             try:
                 return bytes(self._store.get(key).bytes())
-            except FileNotFoundError:
+            except FileNotFoundError as error:
+                if is_missing_bucket(error):
+                    raise
                 return None
 
     def write(self, key: str, data: bytes, *, create_only: bool = False) -> None:
@@ -213,8 +214,19 @@ def _told_as_storage_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (BaseError, OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]  # what follows is the Rust error's debug print
-        raise StorageError(f"{uri}: {reason}") from error
+        raise StorageError(f"{uri}: {explain(error)}") from error
+
+
+def _looked_up(uri: str) -> str:
+    """The URI itself, or the one that an SSM parameter holds."""
+    if not uri.startswith("ssm:"):
+        return uri
+    from abalone_assets.aws.parameters import resolve
+
+    found = resolve(uri)
+    if not found.startswith("s3://"):
+        raise StorageError(f"{uri} holds {found!r}; expected an s3:// URI")
+    return found
 
 
 def _json_bytes(document: object) -> bytes:

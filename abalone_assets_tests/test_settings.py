@@ -129,23 +129,40 @@ def test_aws_looks_at_all_days_less_often_and_never_falls_back(
     assert load_settings().reconcile_seconds == 60
 
 
-@pytest.mark.parametrize("missing", [name for name in AWS if name != "ABALONE_PROFILE"])
-def test_aws_says_which_place_is_missing(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
-    set_all(monkeypatch, AWS)
-    monkeypatch.delenv(missing)
-    with pytest.raises(SettingsError, match=rf"^the profile aws needs s3:// URIs in {missing}$"):
+def test_aws_finds_its_places_in_the_stacks_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABALONE_PROFILE", "aws")
+    settings = load_settings()
+    assert settings.lake_uri == "ssm:/abalone/lake-uri"
+    assert settings.landing_zone_uri == "ssm:/abalone/landing-zone-uri"
+    assert settings.registry_uri == "ssm:/abalone/registry-uri"
+    monkeypatch.setenv("ABALONE_SSM_PREFIX", "/team/abalone")
+    assert load_settings().lake_uri == "ssm:/team/abalone/lake-uri"
+    monkeypatch.setenv("ABALONE_LAKE_URI", "s3://bucket/lake")
+    assert load_settings().lake_uri == "s3://bucket/lake"
+
+
+def test_aws_reports_its_own_malformed_variables_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, {"ABALONE_PROFILE": "aws", "ABALONE_CANARY_PERCENT": "80"})
+    with pytest.raises(SettingsError, match=r"^ABALONE_CANARY_PERCENT='80': "):
         load_settings()
+
+
+def test_the_variables_of_the_profile_aws_are_known_in_every_profile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ABALONE_JOB_ROLE_ARN", "whatever")
+    assert load_settings().profile == "local"
 
 
 @pytest.mark.parametrize("name", [name for name in AWS if name != "ABALONE_PROFILE"])
 def test_aws_keeps_its_data_on_s3(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     set_all(monkeypatch, AWS | {name: "/data"})
-    with pytest.raises(SettingsError, match=rf"^the profile aws needs s3:// URIs in {name}$"):
+    with pytest.raises(SettingsError, match=rf"^the profile aws needs s3:// URIs .* in {name}$"):
         load_settings()
 
 
-def test_aws_names_all_missing_places_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ABALONE_PROFILE", "aws")
+def test_aws_names_all_wrong_places_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_all(monkeypatch, AWS | {name: "/data" for name in AWS if name != "ABALONE_PROFILE"})
     with pytest.raises(SettingsError) as refused:
         load_settings()
     assert all(name in str(refused.value) for name in AWS if name != "ABALONE_PROFILE")
@@ -155,6 +172,7 @@ def test_aws_names_all_missing_places_at_once(monkeypatch: pytest.MonkeyPatch) -
     ("variable", "value"),
     [
         ("ABALONE_LAKE_URI", "gs://bucket"),
+        ("ABALONE_LAKE_URI", "ssm:lake-uri"),
         ("ABALONE_RAW_URI", "ftp://host/abalone.data"),
         ("ABALONE_PROFILE", "azure"),
         ("ABALONE_FIRST_SURVEY_DAY", "2023-02-30"),
@@ -195,7 +213,7 @@ def test_a_variable_like_none_of_ours_is_refused_with_all_that_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ABALONE_XYZZY_QQQ", "1")
-    with pytest.raises(SettingsError, match=r"known are ABALONE_ENDPOINT_HOST, .*ABALONE_HOME"):
+    with pytest.raises(SettingsError, match=r"known are ABALONE_CANARY_PERCENT, .*ABALONE_HOME"):
         load_settings()
 
 

@@ -11,6 +11,7 @@ import click
 from abalone_assets import __version__
 from abalone_assets.cli.demo import demo
 from abalone_assets.cli.dev import dev
+from abalone_assets.cli.doctor import doctor
 from abalone_assets.cli.land import land
 from abalone_assets.cli.output import ErrorBoundary, example
 from abalone_assets.cli.predict import predict
@@ -34,5 +35,5 @@ def main() -> None:
     """
 
 
-for command in (demo, dev, land, status, serve, predict):
+for command in (demo, dev, doctor, land, status, serve, predict):
     main.add_command(command)

@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+from abalone_assets.aws.settings import AwsSettings, load_aws_settings
+from abalone_assets.resources.aws_catalog import GlueCatalog
+from abalone_assets.resources.aws_models import SageMakerEndpointHost, SageMakerModelRegistry
 from abalone_assets.resources.base_survey import BaseSurveySource
 from abalone_assets.resources.catalog import DuckDBCatalog
 from abalone_assets.resources.etl_engine import PolarsEngine
+from abalone_assets.resources.glue_engine import GlueEngine
 from abalone_assets.resources.ml_platform import LocalMLPlatform
 from abalone_assets.resources.models import Gate, LocalEndpointHost, LocalModelRegistry
+from abalone_assets.resources.sagemaker_platform import SageMakerPlatform
 from abalone_assets.resources.storage import (
     JsonIOManager,
     LakeResource,
@@ -20,30 +25,82 @@ from abalone_assets.settings import Settings
 def profile_resources(settings: Settings) -> Mapping[str, Any]:
     """The resources, by the names that assets and sensors ask for.
 
-    Both profiles compute in the run's own process for now; `aws` keeps lake, landing zone and
-    registry on S3.
+    Nothing is looked up or connected to here: a resource does that when it is used.
     """
     lake = LakeResource(uri=settings.lake_uri)
-    registry = LocalModelRegistry(uri=settings.registry_uri)
-    return {
+    shared = {
         "lake": lake,
-        "landing_zone": LandingZoneResource(uri=settings.landing_zone_uri),
         "parquet": ParquetIOManager(lake=lake),
         "json": JsonIOManager(lake=lake),
-        "catalog": DuckDBCatalog(lake=lake, file=str(settings.catalog_file)),
         "base_survey": BaseSurveySource(
             uri=settings.raw_uri, sha256=settings.raw_sha256, fallback=settings.raw_fallback
         ),
-        "etl_engine": PolarsEngine(),
-        "ml_platform": LocalMLPlatform(),
         "gate": Gate(
             max_rmse=settings.gate_max_rmse, champion_tolerance=settings.gate_champion_tolerance
         ),
+    }
+    if settings.profile == "local":
+        return {**shared, **_local(settings, lake)}
+    return {**shared, **_aws(settings, load_aws_settings(), lake)}
+
+
+def _local(settings: Settings, lake: LakeResource) -> Mapping[str, Any]:
+    registry = LocalModelRegistry(uri=settings.registry_uri)
+    return {
+        "landing_zone": LandingZoneResource(uri=settings.landing_zone_uri),
+        "catalog": DuckDBCatalog(lake=lake, file=str(settings.catalog_file)),
+        "etl_engine": PolarsEngine(),
+        "ml_platform": LocalMLPlatform(),
         "model_registry": registry,
         "endpoint_host": LocalEndpointHost(
             registry=registry,
             endpoint_name=settings.endpoint_name,
             state_file=str(settings.endpoint_state_file),
             timeout_seconds=settings.endpoint_timeout_seconds,
+        ),
+    }
+
+
+def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[str, Any]:
+    registry = SageMakerModelRegistry(
+        group=aws.model_package_group,
+        uri=settings.registry_uri,
+        image=aws.xgboost_image,
+        instance_type=aws.endpoint_instance_type,
+    )
+    return {
+        "landing_zone": LandingZoneResource(
+            uri=settings.landing_zone_uri, queue_url=aws.survey_queue_url
+        ),
+        "catalog": GlueCatalog(lake=lake, database=aws.glue_database, crawler=aws.glue_crawler),
+        "etl_engine": GlueEngine(
+            jobs_uri=aws.jobs_uri,
+            job=aws.glue_job,
+            max_runtime_seconds=aws.job_max_runtime_seconds,
+            poll_seconds=aws.poll_seconds,
+        ),
+        "ml_platform": SageMakerPlatform(
+            jobs_uri=aws.jobs_uri,
+            role_arn=aws.job_role_arn,
+            training_instance_type=aws.training_instance_type,
+            processing_instance_type=aws.processing_instance_type,
+            spot=aws.training_spot,
+            max_runtime_seconds=aws.job_max_runtime_seconds,
+            poll_seconds=aws.poll_seconds,
+            images={"xgboost": aws.xgboost_image, "tensorflow": aws.tensorflow_image},
+        ),
+        "model_registry": registry,
+        "endpoint_host": SageMakerEndpointHost(
+            registry=registry,
+            endpoint_name=settings.endpoint_name,
+            role_arn=aws.job_role_arn,
+            capture_uri=aws.capture_uri,
+            instance_type=aws.endpoint_instance_type,
+            instance_count=aws.endpoint_instance_count,
+            alarms=aws.endpoint_alarms,
+            canary_percent=aws.canary_percent,
+            canary_wait_seconds=aws.canary_wait_seconds,
+            timeout_seconds=aws.deployment_timeout_seconds,
+            poll_seconds=aws.poll_seconds,
         ),
     }

@@ -6,21 +6,20 @@ import os
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
-from functools import cached_property
+from datetime import date
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.storage import ObjectStore
 from abalone_assets.survey import survey_day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 FILE_PREFIX: Final = "abalone."
+NO_DAYS: Final = frozenset[date]()
 
 
 @dataclass(frozen=True)
@@ -49,12 +48,31 @@ class Landing:
         last: Last day that was looked at.
         days: The files of each survey day.
         strays: Files of no such day.
+        also: Days before the first that were looked at too.
     """
 
     first: str
     last: str
     days: dict[str, tuple[LandedFile, ...]]
     strays: tuple[StrayFile, ...]
+    also: frozenset[str] = frozenset()
+
+    def covers(self, day: str) -> bool:
+        """Whether this day (ISO date) was looked at."""
+        return self.first <= day <= self.last or day in self.also
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What the storage told of since it was last asked; it may tell too little or too much.
+
+    Attributes:
+        days: Survey days of files that were written or removed.
+        problem: Why there may be more than these days, or empty.
+    """
+
+    days: frozenset[date] = NO_DAYS
+    problem: str = ""
 
 
 class LandingZone(ABC):
@@ -78,31 +96,72 @@ class LandingZone(ABC):
     def land(self, name: str, data: bytes) -> None:
         """Write a file as a crew would, but atomically: nobody sees a part of it."""
 
-    def look(self, first_day: date, last_day: date, since: date | None = None) -> Landing:
-        """Sort what has landed into the partitions ``first_day`` to ``last_day``."""
+    def list_day(self, day: date) -> Iterator[LandedFile]:
+        """The files whose names begin as those of a survey day do."""
+        prefix = day_prefix(day)
+        return (file for file in self.list_files() if file.name.startswith(prefix))
+
+    @contextmanager
+    def hints(self) -> Iterator[Hints]:
+        """Hints of what changed; those that the block used are given up when it ends well."""
+        yield Hints()
+
+    def look(
+        self,
+        first_day: date,
+        last_day: date,
+        since: date | None = None,
+        *,
+        also: Collection[date] = NO_DAYS,
+    ) -> Landing:
+        """Sort what has landed into the partitions ``first_day`` to ``last_day``.
+
+        Args:
+            first_day: The first partition.
+            last_day: The last partition.
+            since: Look at the days from this one on only.
+            also: Single days before ``since`` to look at as well; each costs a listing.
+        """
+        files = {file.name: file for file in self.list_files(since)}
+        for day in also:
+            files.update((file.name, file) for file in self.list_day(day))
         days: dict[str, list[LandedFile]] = {}
         strays: list[StrayFile] = []
-        for file in sorted(self.list_files(since), key=lambda file: file.name):
+        for _, file in sorted(files.items()):
             try:
                 day = survey_day(file.name)
                 _check_day(day, first_day, last_day)
             except SurveyError as error:
                 strays.append(StrayFile(file, str(error)))
                 continue
-            if since is None or day >= since:
+            if since is None or day >= since or day in also:
                 days.setdefault(day.isoformat(), []).append(file)
         return Landing(
             first=max(first_day, since or first_day).isoformat(),
             last=last_day.isoformat(),
             days={day: tuple(files) for day, files in days.items()},
             strays=tuple(strays),
+            also=frozenset(day.isoformat() for day in also),
         )
 
 
-def open_landing_zone(uri: str) -> LandingZone:
-    """The landing zone at a folder's path, a ``file://`` or an ``s3://`` URI."""
+def open_landing_zone(uri: str, queue_url: str = "") -> LandingZone:
+    """The landing zone at a folder's path, a ``file://`` or an ``s3://`` URI.
+
+    Args:
+        uri: The place, or a reference ``ssm:/path/name`` to it.
+        queue_url: The SQS queue that S3 tells of landed files, or a reference to it; may be empty.
+
+    Raises:
+        StorageError: The URI is none of these.
+        SettingsError: The SSM parameter is missing or cannot be read.
+    """
     store = ObjectStore(uri)
-    return S3LandingZone(uri) if store.root is None else FolderLandingZone(store.root)
+    if store.root is not None:
+        return FolderLandingZone(store.root)
+    from abalone_assets.ingest.s3_landing_zone import S3LandingZone
+
+    return S3LandingZone(store.uri, queue_url)
 
 
 class FolderLandingZone(LandingZone):
@@ -133,7 +192,7 @@ class FolderLandingZone(LandingZone):
                     if entry.is_file(follow_symlinks=False):
                         stat = entry.stat(follow_symlinks=False)
                         e_tag = f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
-                        yield LandedFile(_printable(entry.name), stat.st_size, e_tag)
+                        yield LandedFile(printable(entry.name), stat.st_size, e_tag)
 
     def read(self, name: str) -> bytes:
         """One file's bytes."""
@@ -167,65 +226,12 @@ class FolderLandingZone(LandingZone):
                 raise
 
 
-class S3LandingZone(LandingZone):
-    """The objects directly below an S3 prefix.
-
-    Listed by boto3, which takes any key that a crew can think of: one that obstore cannot parse
-    would hide all others.
-    """
-
-    def __init__(self, uri: str) -> None:
-        self.uri = uri.rstrip("/")
-        parts = urlsplit(self.uri)
-        self._bucket = parts.netloc
-        self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
-
-    @cached_property
-    def _s3(self) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-        import boto3
-
-        return boto3.client("s3")
-
-    def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
-        """The objects; names sort by time, so S3 lists only those from ``since`` on.
-
-        Raises:
-            StorageError: The bucket is missing or refuses.
-        """
-        request = {"Bucket": self._bucket, "Prefix": self._prefix, "Delimiter": "/"}
-        if since:
-            before = since - timedelta(days=1)
-            request["StartAfter"] = f"{self._prefix}{FILE_PREFIX}{before:%Y%m%d}~"
-        with _told_as_storage_errors(self.uri):
-            for page in self._s3.get_paginator("list_objects_v2").paginate(**request):
-                for found in page.get("Contents", []):
-                    name = found["Key"].removeprefix(self._prefix)
-                    if name and not name.startswith("."):
-                        yield LandedFile(_printable(name), found["Size"], found["ETag"])
-
-    def read(self, name: str) -> bytes:
-        """One object's bytes."""
-        with _told_as_storage_errors(f"{self.uri}/{name}"):
-            answer = self._s3.get_object(Bucket=self._bucket, Key=self._prefix + name)
-            return bytes(answer["Body"].read())
-
-    def land(self, name: str, data: bytes) -> None:
-        """Put the object; S3 shows it when it is whole."""
-        with _told_as_storage_errors(f"{self.uri}/{name}"):
-            self._s3.put_object(Bucket=self._bucket, Key=self._prefix + name, Body=data)
+def day_prefix(day: date) -> str:
+    """What the names of a survey day's files begin with."""
+    return f"{FILE_PREFIX}{day:%Y%m%d}"
 
 
-@contextmanager
-def _told_as_storage_errors(uri: str) -> Iterator[None]:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise StorageError(f"{uri}: {error}") from error
-
-
-def _printable(name: str) -> str:
+def printable(name: str) -> str:
     """A name that any log, database and terminal takes; a survey's own name is left as it is."""
     return name if name.isprintable() else name.encode("unicode_escape").decode()
 

@@ -70,7 +70,7 @@ def find_due(
     known = {
         day: entry
         for day, entry in manifest.days.items()
-        if landing.first <= day <= landing.last and (entry.files or not entry.digest)
+        if landing.covers(day) and (entry.files or not entry.digest)
     }
     vanished = tuple(sorted(day for day in known if known[day].files and day not in landing.days))
     if len(vanished) <= MAX_VANISHED_DAYS:

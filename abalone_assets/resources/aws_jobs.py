@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from abalone_assets.resources.jobs import JobReport
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from abalone_assets.storage import ObjectStore
 
 
-def pipes_channel(jobs: ObjectStore) -> dict[str, Any]:
-    """Where a Pipes client keeps contexts and messages: below ``pipes/`` of the jobs' prefix."""
+MAX_LOG_GRACE_SECONDS: Final = 15.0
+
+
+def pipes_options(jobs: ObjectStore, poll_seconds: float) -> dict[str, Any]:
+    """What every Pipes client is given; contexts and messages go below ``pipes/`` of the prefix."""
     from abalone_assets.aws.clients import client
 
     parts = urlsplit(jobs.uri_of("pipes"))
@@ -24,6 +27,8 @@ def pipes_channel(jobs: ObjectStore) -> dict[str, Any]:
         "key_prefix": parts.path.strip("/"),
         "s3_client": client("s3"),
         "logs_client": client("logs"),
+        "poll_interval": poll_seconds,
+        "log_grace": min(poll_seconds, MAX_LOG_GRACE_SECONDS),
     }
 
 
@@ -37,8 +42,8 @@ def job_report(invocation: PipesJobInvocation, service: str) -> JobReport:
     """A finished job as every platform tells it."""
     job = invocation.job
     return JobReport(
-        seconds=job.seconds,
-        platform=f"{service}, {job.capacity}",
+        seconds=job.usage.seconds,
+        platform=f"{service}, {job.usage.instance_count} x {job.usage.instance_type}",
         url=job.url,
         billable_seconds=job.billable_seconds,
         estimated_cost_usd=job.estimated_cost_usd,

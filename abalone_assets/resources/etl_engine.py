@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
+from pydantic import Field
 
+from abalone_assets.errors import SettingsError
 from abalone_assets.resources.jobs import JobReport
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
     from abalone_assets.etl.request import PrepareReport, PrepareRequest
+
+
+SPARK_DEFAULTS: Final = {
+    "spark.app.name": "abalone",
+    "spark.ui.enabled": "false",
+    "spark.sql.session.timeZone": "UTC",
+}
 
 
 @dataclass(frozen=True)
@@ -47,3 +58,43 @@ class PolarsEngine(EtlEngine):
 
         report = polars_engine.prepare(request)
         return Prepared(report, JobReport(report.seconds))
+
+
+class SparkEngine(EtlEngine):
+    """Spark with any master, by default this machine; the expressions are `PolarsEngine`'s."""
+
+    spark_config: dict[str, str] = Field(
+        default={}, description="Spark's settings, such as spark.master; they win over ours."
+    )
+
+    def prepare(self, request: PrepareRequest, context: dg.AssetExecutionContext) -> Prepared:  # noqa: ARG002 - the session is this process's
+        """Run it in this process's Spark session.
+
+        Raises:
+            SettingsError: Spark is not installed, or does not start.
+        """
+        spark = _spark_session({**SPARK_DEFAULTS, **self.spark_config})
+        from abalone_assets.etl import spark_engine
+
+        report = spark_engine.prepare(spark, request)
+        return Prepared(report, JobReport(report.seconds))
+
+
+def _spark_session(config: dict[str, str]) -> SparkSession:
+    from abalone_assets.etl.java import ensure_java
+
+    try:
+        from dagster_pyspark import LazyPySparkResource
+        from pyspark.errors import PySparkException
+    except ImportError as error:
+        raise SettingsError(
+            f"the Spark engine needs {error.name}: pip install 'abalone-assets[spark]'"
+        ) from error
+    ensure_java()
+    try:
+        session: SparkSession = LazyPySparkResource(spark_config=config).spark_session
+    except PySparkException as error:
+        raise SettingsError(
+            f"Spark does not start: {error}; its own lines above say why"
+        ) from error
+    return session

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from abalone_assets.errors import StorageError
-from abalone_assets.resources.aws_jobs import digest_of, job_report, pipes_channel
+from abalone_assets.resources.aws_jobs import digest_of, job_report, pipes_options
 from abalone_assets.resources.etl_engine import EtlEngine, Prepared
 from abalone_assets.storage import ObjectStore
 
@@ -40,9 +40,8 @@ class GlueEngine(EtlEngine):
         script, modules = CodeBundles(jobs).preparation()
         document = asdict(request)
         invocation = PipesGlueJobClient(
-            **pipes_channel(jobs),
+            **pipes_options(jobs, self.poll_seconds),
             client=client("glue"),
-            poll_interval=self.poll_seconds,
             prices=GLUE_PRICES,
         ).run(
             context=context,

@@ -6,6 +6,7 @@ import json
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 PROBES: Final = 5
 Framework = Literal["xgboost", "tensorflow"]
+SCRIPTS: Final[dict[Framework, str]] = {"xgboost": "train", "tensorflow": "train_network"}
+"""Name of the entry script that trains with a framework, in ``abalone_assets.external``."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,6 @@ class LocalMLPlatform(MLPlatform):
 
     def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:  # noqa: ARG002 - runs here
         """Train here and put the archive where SageMaker would."""
-        from abalone_assets.external import train
         from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
 
         started = time.perf_counter()
@@ -152,7 +154,8 @@ class LocalMLPlatform(MLPlatform):
                 for name, value in request.hyperparameters.items()
                 for part in (f"--{name}", str(value))
             ]
-            train.main(arguments, environ)
+            script = import_module(f"abalone_assets.external.{SCRIPTS[request.framework]}")
+            script.main(arguments, environ)
             archive = root / ARCHIVE_NAME
             pack(root / "model", archive)
             card = read_card(archive)

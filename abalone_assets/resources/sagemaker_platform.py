@@ -10,8 +10,9 @@ import dagster as dg
 from pydantic import Field
 
 from abalone_assets.errors import StorageError
-from abalone_assets.resources.aws_jobs import digest_of, job_report, pipes_channel
+from abalone_assets.resources.aws_jobs import digest_of, job_report, pipes_options
 from abalone_assets.resources.ml_platform import (
+    SCRIPTS,
     EvaluationReport,
     EvaluationRequest,
     MLPlatform,
@@ -24,7 +25,6 @@ from abalone_assets.storage import ObjectStore, locate
 
 PROCESSING: Final = "/opt/ml/processing"
 VOLUME_GB: Final = 10
-SCRIPTS: Final = {"xgboost": "train", "tensorflow": "train_network"}
 METRICS: Final = [
     {"Name": f"{split}:rmse", "Regex": rf"{split}:rmse=([0-9.]+)"}
     for split in ("train", "validation")
@@ -58,9 +58,8 @@ class SageMakerPlatform(MLPlatform):
 
         jobs = ObjectStore(self.jobs_uri)
         invocation = PipesSageMakerTrainingClient(
-            **pipes_channel(jobs),
+            **pipes_options(jobs, self.poll_seconds),
             client=client("sagemaker"),
-            poll_interval=self.poll_seconds,
             prices=TRAINING_PRICES,
         ).run(
             context=context,
@@ -127,9 +126,8 @@ class SageMakerPlatform(MLPlatform):
         content = {**asdict(request), "job_name": None}
         output = jobs.uri_of(f"evaluations/{digest_of(content)}")
         invocation = PipesSageMakerProcessingClient(
-            **pipes_channel(jobs),
+            **pipes_options(jobs, self.poll_seconds),
             client=client("sagemaker"),
-            poll_interval=self.poll_seconds,
             prices=PROCESSING_PRICES,
         ).run(
             context=context,

@@ -27,10 +27,13 @@ class LandingZoneResource(dg.ConfigurableResource[None]):
     """The landing zone at a folder or an ``s3://`` prefix."""
 
     uri: str = Field(description="Folder's path or s3:// prefix that survey crews write to.")
+    queue_url: str = Field(
+        default="", description="SQS queue that S3 tells of landed files; hints of late ones."
+    )
 
     def open(self) -> LandingZone:
         """The landing zone, opened now."""
-        return open_landing_zone(self.uri)
+        return open_landing_zone(self.uri, self.queue_url)
 
 
 class ParquetIOManager(dg.ConfigurableIOManager):

@@ -20,7 +20,7 @@ from abalone_assets_tests.cli.support import abalone, abalone_process, environme
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ["demo", "dev", "land", "predict", "serve", "status"]
+COMMANDS = ["demo", "dev", "doctor", "land", "predict", "serve", "status"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -15,7 +15,7 @@ from abalone_assets.lake import Lake
 from abalone_assets.resources.catalog import DuckDBCatalog
 from abalone_assets.resources.storage import LakeResource
 
-pytest_plugins = ("abalone_assets_tests.s3",)
+pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_there_is_a_view_for_each_asset_with_data(
     put(lake, "merged_dataset", 1, 2)
     put(lake, "train_split", 1)
     lake.store.write("manifest.json", b"{}")
-    lake.store.write("raw_abalone/quarantined_rows.parquet", b"another object of the asset")
+    lake.store.write("raw_abalone/_quarantined_rows.parquet", b"another object of the asset")
     lake.store.write("trained_model/train-1/output/model.tar.gz", b"")
     assert catalog.refresh() == ["merged_dataset", "train_split"]
     assert ask(file, "select number from merged_dataset order by 1") == [(1,), (2,)]

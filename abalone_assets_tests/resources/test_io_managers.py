@@ -14,7 +14,7 @@ from abalone_assets.errors import StorageError
 from abalone_assets.lake import Lake
 from abalone_assets.resources.storage import JsonIOManager, LakeResource, ParquetIOManager
 
-pytest_plugins = ("abalone_assets_tests.s3",)
+pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 DAYS = ["2025-03-01", "2025-03-02", "2025-03-03"]
 DAILY = dg.DailyPartitionsDefinition(DAYS[0], "2025-03-20")

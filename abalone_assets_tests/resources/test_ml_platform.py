@@ -22,7 +22,7 @@ from abalone_assets.sample_data import base_survey
 from abalone_assets.storage import ObjectStore
 from abalone_assets.survey import COLUMNS
 
-pytest_plugins = ("abalone_assets_tests.s3",)
+pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 PLATFORM = LocalMLPlatform()
 CONTEXT = dg.build_asset_context()

@@ -12,7 +12,7 @@ from abalone_assets.resources.base_survey import BaseSurveySource
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import LakeResource
 
-QUARANTINED_KEY = "raw_abalone/quarantined_rows.parquet"
+QUARANTINED_KEY = "raw_abalone/_quarantined_rows.parquet"
 
 
 @dg.asset(
@@ -38,7 +38,7 @@ def raw_abalone(
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """The UCI base survey: validated, verified by checksum, one row an animal.
 
-    Rows that break the survey contract lie beside it in `quarantined_rows.parquet`.
+    Rows that break the survey contract lie beside it in `_quarantined_rows.parquet`.
     """
     from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
     from abalone_assets.survey import parse_survey

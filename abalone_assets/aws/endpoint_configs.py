@@ -1,0 +1,269 @@
+"""What an endpoint runs: SageMaker models and endpoint configurations, named by their content.
+
+The same version on the same hosting always has the same names, so a try that was cut short leaves
+nothing that the next one would make twice, and a changed setting is a new configuration and thus an
+update: ``<endpoint>-v<version>-<hash>``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.aws.failures import told_as
+from abalone_assets.aws.sagemaker_answers import exists_already, is_missing
+from abalone_assets.errors import EndpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+VARIANT: Final = "AllTraffic"
+PROJECT_TAG: Final = "Project"
+PROJECT: Final = "abalone-assets"
+ENDPOINT_TAG: Final = "Endpoint"
+
+STARTUP_SECONDS: Final = 600
+"""How long an instance may take to fetch the model, and a container to answer its health check."""
+
+_MAX_NAME: Final = 63
+_PACKAGE_VERSION: Final = re.compile(r"/([0-9]+)$")
+_NAME_VERSION: Final = re.compile(r"-v([0-9]{6,})-[0-9a-f]{8}$")
+
+
+@dataclass(frozen=True)
+class Hosting:
+    """On what, and how, an endpoint hosts a model.
+
+    Attributes:
+        role_arn: The role that the containers run with.
+        capture_uri: ``s3://`` prefix of what the endpoint is asked and answers.
+        instance_type: Such as ``ml.m5.large``.
+        instance_count: How many; SageMaker spreads two over two zones.
+    """
+
+    role_arn: str
+    capture_uri: str
+    instance_type: str = "ml.m5.large"
+    instance_count: int = 2
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A model or an endpoint configuration of an endpoint.
+
+    Attributes:
+        kind: ``model`` or ``endpoint config``.
+        name: Its name.
+        created_at: When it was created.
+    """
+
+    kind: str
+    name: str
+    created_at: datetime
+
+
+class EndpointConfigs:
+    """The models and configurations of one endpoint.
+
+    Args:
+        endpoint: The endpoint's name.
+        sagemaker: boto3's client of SageMaker.
+    """
+
+    def __init__(self, endpoint: str, sagemaker: Any) -> None:  # noqa: ANN401 - made at run time
+        self.endpoint = endpoint
+        self._sagemaker = sagemaker
+
+    @property
+    def tags(self) -> list[dict[str, str]]:
+        """The tags of all that belongs to the endpoint, itself included."""
+        tags = {PROJECT_TAG: PROJECT, ENDPOINT_TAG: self.endpoint}
+        return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+    def name_of(self, version: int, package_arn: str, hosting: Hosting) -> str:
+        """The name of the configuration that `ensure` makes."""
+        return str(self._config(version, package_arn, hosting)["EndpointConfigName"])
+
+    def ensure(self, version: int, package_arn: str, hosting: Hosting) -> str:
+        """Create the model and the configuration of a version, where they do not exist.
+
+        Args:
+            version: The model version, for the names.
+            package_arn: Its model package; SageMaker refuses one that is not approved.
+            hosting: On what it is to run.
+
+        Returns:
+            The configuration's name.
+
+        Raises:
+            EndpointError: SageMaker refuses.
+        """
+        model = self._model(version, package_arn, hosting)
+        config = self._config(version, package_arn, hosting)
+        self._create("model", model["ModelName"], self._sagemaker.create_model, model)
+        name: str = config["EndpointConfigName"]
+        create_config = self._sagemaker.create_endpoint_config
+        self._create("endpoint config", name, create_config, config)
+        return name
+
+    def version_of(self, config: str) -> int | None:
+        """The model version that a configuration serves; None when it serves no version of ours.
+
+        Said by its model's package or, where that is gone, by its own name.
+        """
+        found = _PACKAGE_VERSION.search(self._package_of(config)) or _NAME_VERSION.search(config)
+        return int(found[1]) if found else None
+
+    def exists(self, config: str) -> bool:
+        """Whether there is such a configuration."""
+        return self._describe_config(config) is not None
+
+    def all(self) -> list[Resource]:
+        """Every configuration and model that was made for this endpoint, configurations first."""
+        return [*self._listed("endpoint config"), *self._listed("model")]
+
+    def delete(self, resource: Resource) -> None:
+        """Delete a configuration or a model; one that does not exist is no error."""
+        from botocore.exceptions import ClientError
+
+        try:
+            if resource.kind == "model":
+                self._sagemaker.delete_model(ModelName=resource.name)
+            else:
+                self._sagemaker.delete_endpoint_config(EndpointConfigName=resource.name)
+        except ClientError as error:
+            if not is_missing(error):
+                raise
+
+    def delete_unused(self, keep: set[str], before: datetime) -> list[Resource]:
+        """Delete the configurations that are not to be kept, and the models that none of them uses.
+
+        Args:
+            keep: Names of configurations.
+            before: What was created later stays: it belongs to a deployment that has just begun.
+
+        Returns:
+            What was deleted.
+        """
+        models = {self._model_of(config) for config in keep}
+        unused = [
+            resource
+            for resource in self.all()
+            if resource.name not in keep | models and resource.created_at < before
+        ]
+        for resource in unused:
+            self.delete(resource)
+        return unused
+
+    def _model(self, version: int, package_arn: str, hosting: Hosting) -> dict[str, Any]:
+        content = {
+            "PrimaryContainer": {"ModelPackageName": package_arn},
+            "ExecutionRoleArn": hosting.role_arn,
+            "Tags": self.tags,
+        }
+        return {"ModelName": self._name(version, content), **content}
+
+    def _config(self, version: int, package_arn: str, hosting: Hosting) -> dict[str, Any]:
+        content = {
+            "ProductionVariants": [
+                {
+                    "VariantName": VARIANT,
+                    "ModelName": self._model(version, package_arn, hosting)["ModelName"],
+                    "InstanceType": hosting.instance_type,
+                    "InitialInstanceCount": hosting.instance_count,
+                    "InitialVariantWeight": 1.0,
+                    "ModelDataDownloadTimeoutInSeconds": STARTUP_SECONDS,
+                    "ContainerStartupHealthCheckTimeoutInSeconds": STARTUP_SECONDS,
+                }
+            ],
+            "DataCaptureConfig": {
+                "EnableCapture": True,
+                "InitialSamplingPercentage": 100,
+                "DestinationS3Uri": hosting.capture_uri,
+                "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+                # Without these, bodies are captured in Base64.
+                "CaptureContentTypeHeader": {
+                    "CsvContentTypes": ["text/csv"],
+                    "JsonContentTypes": ["application/json"],
+                },
+            },
+            "Tags": self.tags,
+        }
+        return {"EndpointConfigName": self._name(version, content), **content}
+
+    def _name(self, version: int, content: dict[str, Any]) -> str:
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        end = f"-v{version:06d}-{digest[:8]}"
+        return self.endpoint[: _MAX_NAME - len(end)].rstrip("-") + end
+
+    def _create(
+        self, kind: str, name: str, create: Callable[..., Any], parameters: dict[str, Any]
+    ) -> None:
+        from botocore.exceptions import ClientError
+
+        with told_as(EndpointError, f"{kind} {name}"):
+            try:
+                create(**parameters)
+            except ClientError as error:
+                if not exists_already(error):
+                    raise
+
+    def _package_of(self, config: str) -> str:
+        from botocore.exceptions import ClientError
+
+        try:
+            model = self._sagemaker.describe_model(ModelName=self._model_of(config))
+        except ClientError as error:
+            if not is_missing(error):
+                raise
+            return ""
+        containers = [model.get("PrimaryContainer") or {}, *(model.get("Containers") or [])]
+        packages = (container.get("ModelPackageName") for container in containers)
+        return next((str(package) for package in packages if package), "")
+
+    def _model_of(self, config: str) -> str:
+        """The name of a configuration's model; where the configuration is gone, its own."""
+        document = self._describe_config(config)
+        return str(document["ProductionVariants"][0]["ModelName"]) if document else config
+
+    def _describe_config(self, config: str) -> dict[str, Any] | None:
+        from botocore.exceptions import ClientError
+
+        try:
+            document: dict[str, Any] = self._sagemaker.describe_endpoint_config(
+                EndpointConfigName=config
+            )
+        except ClientError as error:
+            if not is_missing(error):
+                raise
+            return None
+        return document
+
+    def _listed(self, kind: str) -> Iterator[Resource]:
+        """What was made for this endpoint: its name says so, and so does its tag."""
+        is_model = kind == "model"
+        operation = "list_models" if is_model else "list_endpoint_configs"
+        names = "Model" if is_model else "EndpointConfig"
+        entries = "Models" if is_model else "EndpointConfigs"
+        start = self.endpoint[:32].rstrip("-")
+        for page in self._sagemaker.get_paginator(operation).paginate(NameContains=start):
+            for entry in page[entries]:
+                name = entry[f"{names}Name"]
+                named_by_us = name.startswith(start) and _NAME_VERSION.search(name)
+                if named_by_us and self._is_ours(entry[f"{names}Arn"]):
+                    yield Resource(kind, name, entry["CreationTime"])
+
+    def _is_ours(self, arn: str) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            tags = self._sagemaker.list_tags(ResourceArn=arn)["Tags"]
+        except ClientError as error:
+            if not is_missing(error):
+                raise
+            return False  # deleted since it was listed
+        return all(tag in tags for tag in self.tags)

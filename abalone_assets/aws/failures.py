@@ -1,0 +1,140 @@
+"""The words for what AWS refuses: the resource, the operation, the cause and what to do."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.errors import AbaloneError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NO_CREDENTIALS: Final = (
+    "no AWS credentials were found; set AWS_PROFILE, run `aws sso login`, or run with a role"
+)
+EXPIRED_CREDENTIALS: Final = (
+    "the AWS credentials have expired or are not valid; sign in again, as with `aws sso login`"
+)
+NO_REGION: Final = "no AWS region is set; set AWS_DEFAULT_REGION, such as us-east-1"
+NO_BUCKET: Final = (
+    "there is no such bucket; correct the variable or parameter that names it, or run `make deploy`"
+)
+
+_KNOWN: Final = {
+    "NoCredentialsError": NO_CREDENTIALS,
+    "PartialCredentialsError": NO_CREDENTIALS,
+    "CredentialRetrievalError": NO_CREDENTIALS,
+    "NoRegionError": NO_REGION,
+    "NoSuchBucket": NO_BUCKET,
+    **dict.fromkeys(
+        (
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "InvalidAccessKeyId",
+            "InvalidClientTokenId",
+            "InvalidToken",
+            "LoginRefreshRequired",
+            "LoginTokenLoadError",
+            "RequestExpired",
+            "SignatureDoesNotMatch",
+            "SSOTokenLoadError",
+            "TokenRetrievalError",
+            "UnauthorizedSSOTokenError",
+            "UnrecognizedClientException",
+        ),
+        EXPIRED_CREDENTIALS,
+    ),
+}
+"""What botocore's errors, and the codes in those of a service, mean whatever was called."""
+
+_DENIED_CODES: Final = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AllAccessDisabled",
+    "AuthorizationError",
+    "UnauthorizedOperation",
+    "AWS.SimpleQueueService.AccessDenied",
+    "403",
+}
+_DENIED: Final = re.compile(
+    r"(?:User: (?P<who>\S+) is )?not authorized to perform: (?P<action>[\w:-]+)"
+    r"(?: on resource: \"?(?P<resource>[^\s\"]+))?"
+)
+
+
+class AwsError(AbaloneError):
+    """An AWS service refused a call, or cannot be reached."""
+
+
+@contextmanager
+def told_as(kind: type[AbaloneError], what: str) -> Iterator[None]:
+    """Raise what botocore raises as one clear error.
+
+    Args:
+        kind: The class of the error.
+        what: The resource that was asked for; the message begins with it.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise kind(f"{what}: {explain(error)}") from error
+
+
+@contextmanager
+def tolerating(code: str) -> Iterator[None]:
+    """Go on after a ``ClientError`` of this code: another run was faster, and nothing is amiss."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) != code:
+            raise
+
+
+def error_code(error: Exception) -> str:
+    """The code of a ``ClientError``, such as ``ThrottlingException``; empty for other errors."""
+    response: dict[str, dict[str, Any]] = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def explain(error: Exception) -> str:
+    """What went wrong, and what to do about it where that is known.
+
+    Args:
+        error: A ``ClientError`` or ``BotoCoreError``.
+    """
+    code = error_code(error)
+    if not code:
+        return _KNOWN.get(type(error).__name__) or str(error)
+    response: dict[str, dict[str, Any]] = getattr(error, "response", {})
+    operation = str(getattr(error, "operation_name", "the call"))
+    return describe(code, str(response["Error"].get("Message", "")), operation=operation)
+
+
+def describe(code: str, message: str, *, operation: str) -> str:
+    """What a service's answer means, and what to do about it where that is known.
+
+    Args:
+        code: The code of the answer, such as ``NoSuchBucket``.
+        message: The text of the answer.
+        operation: What was asked for, such as ``PutObject``.
+    """
+    if known := _KNOWN.get(code):
+        return known
+    if code in _DENIED_CODES:
+        return _describe_denial(message, operation)
+    return f"{operation} failed: {message} ({code})"
+
+
+def _describe_denial(message: str, operation: str) -> str:
+    found = _DENIED.search(message)
+    if found is None:
+        return f"access denied to {operation}; allow it in the policy of this identity"
+    who, resource = found["who"] or "this identity", found["resource"]
+    where = f" on {resource}" if resource else ""
+    return f"access denied: {who} may not {found['action']}{where}; allow it in its policy"

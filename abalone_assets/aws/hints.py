@@ -1,0 +1,126 @@
+"""The SQS queue that S3 tells of what landed: hints of where to look, never the truth.
+
+S3's notifications come in any order, more than once, or late, and one that is lost costs no more
+than the wait for the next look at everything. Hence nothing here is remembered, and everything that
+is no notification is dropped.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_plus
+
+from abalone_assets.aws.batches import in_batches
+from abalone_assets.aws.clients import client
+from abalone_assets.aws.failures import AwsError, told_as
+from abalone_assets.aws.parameters import resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BATCH: Final = 10
+"""Messages that SQS hands out or deletes at once, at the most."""
+
+MAX_MESSAGES: Final = 200
+"""Messages taken at one look; the others wait for the next."""
+
+TEST_EVENT: Final = "s3:TestEvent"
+"""S3 sends one when notifications are set up."""
+
+
+@dataclass(frozen=True)
+class Notifications:
+    """What the queue held.
+
+    Attributes:
+        keys: Bucket and key of each object that was written or removed.
+        receipts: Handles of all messages, the unusable ones included.
+        unusable: How many of them are no notification of S3.
+    """
+
+    keys: frozenset[tuple[str, str]]
+    receipts: tuple[str, ...]
+    unusable: int
+
+
+class NotificationQueue:
+    """An SQS queue that receives a bucket's notifications.
+
+    Args:
+        url: The queue's URL, or a reference ``ssm:/path/name`` to it.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def receive(self) -> Notifications:
+        """Take what waits, without waiting for more; what is not deleted comes again.
+
+        Raises:
+            AwsError: The queue is missing or refuses.
+            SettingsError: Its URL cannot be looked up.
+        """
+        keys: set[tuple[str, str]] = set()
+        receipts: list[str] = []
+        unusable = 0
+        for message in self._messages(resolve(self.url)):
+            receipts.append(message["ReceiptHandle"])
+            found = changed_objects(message["Body"])
+            if found is None:
+                unusable += 1
+            else:
+                keys |= found
+        return Notifications(frozenset(keys), tuple(receipts), unusable)
+
+    def _messages(self, url: str) -> Iterator[dict[str, Any]]:
+        sqs = client("sqs")
+        with told_as(AwsError, f"the queue {url}"):
+            for _ in range(MAX_MESSAGES // BATCH):
+                answer = sqs.receive_message(
+                    QueueUrl=url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=0
+                )
+                if not answer.get("Messages"):
+                    return
+                yield from answer["Messages"]
+
+    def delete(self, notifications: Notifications) -> None:
+        """Remove the messages from the queue; one that stays is only seen again.
+
+        Raises:
+            AwsError: The queue is missing or refuses.
+        """
+        url = resolve(self.url)
+        with told_as(AwsError, f"the queue {url}"):
+            for receipts in in_batches(notifications.receipts, BATCH):
+                entries = [
+                    {"Id": str(number), "ReceiptHandle": receipt}
+                    for number, receipt in enumerate(receipts)
+                ]
+                client("sqs").delete_message_batch(QueueUrl=url, Entries=entries)
+
+
+def changed_objects(body: str) -> frozenset[tuple[str, str]] | None:
+    """The bucket and key of each object that a notification tells of.
+
+    The message is S3's `event message structure
+    <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>`_,
+    whose keys are URL-encoded as in a form: ``+`` is a space.
+
+    Args:
+        body: The message's body.
+
+    Returns:
+        None when the message is no notification of S3.
+    """
+    try:
+        document = json.loads(body)
+        if document.get("Event") == TEST_EVENT:
+            return frozenset()
+        return frozenset(
+            (record["s3"]["bucket"]["name"], unquote_plus(record["s3"]["object"]["key"]))
+            for record in document["Records"]
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -1,0 +1,64 @@
+"""List prices, for the estimated cost that assets show; a bill is made elsewhere.
+
+USD an hour in us-east-1, on demand, as known on ``AS_OF`` from the pages named in ``SOURCES``.
+Other regions, savings plans, spot capacity and later changes make it another price: check.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+AS_OF: Final = date(2025, 6, 1)
+SOURCES: Final = (
+    "https://aws.amazon.com/sagemaker/pricing/",
+    "https://aws.amazon.com/glue/pricing/",
+)
+BASIS: Final = f"list prices of us-east-1 as known on {AS_OF}, on demand"
+
+TRAINING_PRICES: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "ml.m5.large": 0.115,
+        "ml.m5.xlarge": 0.23,
+        "ml.m5.2xlarge": 0.461,
+        "ml.m5.4xlarge": 0.922,
+        "ml.m5.12xlarge": 2.765,
+        "ml.c5.xlarge": 0.204,
+        "ml.c5.2xlarge": 0.408,
+        "ml.g4dn.xlarge": 0.736,
+    }
+)
+"""USD an hour of a SageMaker instance."""
+
+PROCESSING_PRICES: Final = TRAINING_PRICES
+HOSTING_PRICES: Final = TRAINING_PRICES
+"""SageMaker charges the same for each of these uses of an instance."""
+
+GLUE_PRICES: Final[Mapping[str, float]] = MappingProxyType({"DPU": 0.44})
+"""USD an hour of a data processing unit (4 vCPU, 16 GB; one ``G.1X`` worker)."""
+
+GLUE_JOB_MIN_SECONDS: Final = 60
+GLUE_CRAWLER_MIN_SECONDS: Final = 600
+"""What is billed at the least."""
+
+
+def estimated(
+    prices: Mapping[str, float], unit: str, seconds: float, count: int = 1
+) -> float | None:
+    """The list price, in USD, of a number of units for a time.
+
+    Args:
+        prices: USD per hour, such as `TRAINING_PRICES`.
+        unit: What is billed, such as ``ml.m5.large``.
+        seconds: Billed time.
+        count: How many of them.
+
+    Returns:
+        None when no price of it is known.
+    """
+    an_hour = prices.get(unit)
+    return None if an_hour is None else an_hour * count * seconds / 3600

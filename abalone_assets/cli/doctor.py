@@ -1,0 +1,84 @@
+"""``abalone doctor``: is everything there that the platform needs?"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from abalone_assets.cli.output import (
+    FAILED,
+    console,
+    counted,
+    example,
+    json_option,
+    print_json,
+    table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from abalone_assets.doctor import Finding
+    from abalone_assets.settings import Settings
+
+STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red"}
+
+
+@click.command(epilog=example("abalone doctor", "ABALONE_PROFILE=aws abalone doctor --json"))
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, *, as_json: bool) -> None:
+    """Check that everything is there that the platform needs.
+
+    In the profile aws: identity, region, every SSM parameter, buckets, roles and quotas. Nothing is
+    launched. Exits with 1 when something fails.
+    """
+    from abalone_assets.settings import load_settings
+
+    settings = load_settings()
+    with console(stderr=True).status("Looking at everything …"):
+        findings = list(_findings(settings))
+    if as_json:
+        print_json({"profile": settings.profile, "findings": [asdict(each) for each in findings]})
+    else:
+        _show(settings, findings)
+    if any(finding.outcome == "failed" for finding in findings):
+        ctx.exit(FAILED)
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    if settings.profile == "local":
+        from abalone_assets.doctor import local_findings
+
+        return local_findings(settings)
+    # Whoever asks wants to know that nobody answers, and not to wait until somebody does.
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")
+    from abalone_assets.aws.doctor import aws_findings
+    from abalone_assets.aws.settings import load_aws_settings
+
+    return aws_findings(settings, load_aws_settings())
+
+
+def _show(settings: Settings, findings: Sequence[Finding]) -> None:
+    from rich.text import Text
+
+    out = console()
+    shown = table("", "what", "found", title=f"Profile {settings.profile}")
+    for finding in findings:
+        outcome = Text(finding.outcome, style=STYLES[finding.outcome])
+        shown.add_row(outcome, Text(finding.subject), Text(finding.found))
+    out.print(shown)
+    troubles = [finding for finding in findings if finding.remedy and finding.outcome != "ok"]
+    for trouble in troubles:
+        out.print(f"{trouble.subject}: {trouble.remedy}", markup=False)
+    failed = sum(finding.outcome == "failed" for finding in findings)
+    warnings = sum(finding.outcome == "warning" for finding in findings)
+    if failed:
+        out.print(f"{counted(failed, 'check')} failed, {counted(warnings, 'warning')}", style="red")
+    elif warnings:
+        out.print(f"{counted(warnings, 'warning')}; nothing that stops the platform")
+    else:
+        out.print("All is well.", style="green")

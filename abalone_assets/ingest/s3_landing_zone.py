@@ -1,0 +1,111 @@
+"""The landing zone on S3."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager, suppress
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from abalone_assets.aws.clients import client
+from abalone_assets.aws.failures import told_as
+from abalone_assets.aws.hints import NotificationQueue
+from abalone_assets.errors import AbaloneError, StorageError, SurveyError
+from abalone_assets.ingest.landing_zone import Hints, LandedFile, LandingZone, day_prefix, printable
+from abalone_assets.survey import survey_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from abalone_assets.aws.hints import Notifications
+
+logger = logging.getLogger(__name__)
+
+
+class S3LandingZone(LandingZone):
+    """The objects directly below an S3 prefix.
+
+    Listed by boto3, which takes any key that a crew can think of: one that obstore cannot parse
+    would hide all others.
+
+    Args:
+        uri: The ``s3://`` prefix.
+        queue_url: The SQS queue that S3 tells of landed files, or a reference to it; may be empty.
+    """
+
+    def __init__(self, uri: str, queue_url: str = "") -> None:
+        self.uri = uri.rstrip("/")
+        parts = urlsplit(self.uri)
+        self._bucket = parts.netloc
+        self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
+        self._queue = NotificationQueue(queue_url) if queue_url else None
+
+    def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
+        """The objects; names sort by time, so S3 lists only those from ``since`` on.
+
+        Raises:
+            StorageError: The bucket is missing or refuses.
+        """
+        if since is None:
+            return self._list(self._prefix)
+        before = f"{self._prefix}{day_prefix(since - timedelta(days=1))}~"
+        return self._list(self._prefix, StartAfter=before)
+
+    def list_day(self, day: date) -> Iterator[LandedFile]:
+        """The objects whose names begin as those of a survey day do.
+
+        Raises:
+            StorageError: The bucket is missing or refuses.
+        """
+        return self._list(self._prefix + day_prefix(day))
+
+    def _list(self, prefix: str, **more: str) -> Iterator[LandedFile]:
+        request = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/", **more}
+        pages = client("s3").get_paginator("list_objects_v2").paginate(**request)
+        with told_as(StorageError, self.uri):
+            for page in pages:
+                for found in page.get("Contents", []):
+                    name = found["Key"].removeprefix(self._prefix)
+                    if name and not name.startswith("."):
+                        yield LandedFile(printable(name), found["Size"], found["ETag"])
+
+    def read(self, name: str) -> bytes:
+        """One object's bytes."""
+        with told_as(StorageError, f"{self.uri}/{name}"):
+            answer = client("s3").get_object(Bucket=self._bucket, Key=self._prefix + name)
+            return bytes(answer["Body"].read())
+
+    def land(self, name: str, data: bytes) -> None:
+        """Put the object; S3 shows it when it is whole."""
+        with told_as(StorageError, f"{self.uri}/{name}"):
+            client("s3").put_object(Bucket=self._bucket, Key=self._prefix + name, Body=data)
+
+    @contextmanager
+    def hints(self) -> Iterator[Hints]:
+        """What S3 told the queue; without it the next look at everything finds the same."""
+        if self._queue is None:
+            yield Hints()
+            return
+        try:
+            received = self._queue.receive()
+        except AbaloneError as error:
+            yield Hints(problem=f"late files are found later, without hints: {error}")
+            return
+        yield Hints(frozenset(self._hinted_days(received.keys)), _unusable(received))
+        try:
+            self._queue.delete(received)
+        except AbaloneError as error:
+            logger.warning("hints will come again: %s", error)
+
+    def _hinted_days(self, keys: Iterable[tuple[str, str]]) -> Iterator[date]:
+        for bucket, key in keys:
+            if bucket == self._bucket and key.startswith(self._prefix):
+                with suppress(SurveyError):  # a stray; a look at everything reports it
+                    yield survey_day(key.removeprefix(self._prefix))
+
+
+def _unusable(received: Notifications) -> str:
+    if not received.unusable:
+        return ""
+    return f"{received.unusable} messages in the queue are no notifications of S3 and were dropped"

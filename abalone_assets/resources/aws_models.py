@@ -1,0 +1,124 @@
+"""Model registry and endpoint of the aws profile: SageMaker's."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
+from abalone_assets.storage import ObjectStore
+
+if TYPE_CHECKING:
+    from abalone_assets.aws.endpoint import SageMakerEndpoint
+    from abalone_assets.aws.model_packages import ModelPackageRegistry
+    from abalone_assets.serving.deployment import Deployment
+    from abalone_assets.serving.registry import ModelVersion
+
+
+class SageMakerModelRegistry(ModelRegistryResource):
+    """Versions are the packages of a model package group."""
+
+    group: str = Field(description="Name of the model package group, or ssm:/path/name.")
+    uri: str = Field(description="s3:// prefix of the archives, or ssm:/path/name.")
+    image: str = Field(description="Image that serves the models; empty takes SageMaker's.")
+    instance_type: str = Field(description="Instance type that the image is for.")
+
+    def open(self) -> "ModelPackageRegistry":
+        """The registry, opened now.
+
+        Raises:
+            SettingsError: A parameter is missing or cannot be read.
+        """
+        from abalone_assets.aws.clients import client
+        from abalone_assets.aws.model_packages import ModelPackageRegistry
+        from abalone_assets.aws.parameters import resolve
+
+        return ModelPackageRegistry(
+            resolve(self.group), ObjectStore(self.uri), client("sagemaker"), self._serving_image
+        )
+
+    def _serving_image(self) -> str:
+        """XGBoost's: its container has NumPy, so it answers for a network too."""
+        from abalone_assets.aws.clients import region
+        from abalone_assets.aws.images import image_uri
+
+        return image_uri(
+            "xgboost", region=region(), instance_type=self.instance_type, override=self.image
+        )
+
+    def versions(self) -> "list[ModelVersion]":
+        """Every approved version, oldest first."""
+        return self.open().versions()
+
+    def model_uri(self, version: int) -> str:
+        """``s3://`` URI of a version's archive."""
+        return self.open().model_uri(version)
+
+    def register(
+        self,
+        model_uri: str,
+        *,
+        evaluation: dict[str, Any],
+        decision: dict[str, Any],
+        release_digest: str,
+    ) -> "ModelVersion":
+        """Add an approved package, as `ModelPackageRegistry.register` does."""
+        return self.open().register(
+            model_uri, evaluation=evaluation, decision=decision, release_digest=release_digest
+        )
+
+
+class SageMakerEndpointHost(EndpointHost):
+    """A SageMaker endpoint with data capture, updated blue/green behind alarms."""
+
+    registry: SageMakerModelRegistry
+    role_arn: str = Field(description="ARN of the containers' role, or ssm:/path/name.")
+    capture_uri: str = Field(description="s3:// prefix of captured requests, or ssm:/path/name.")
+    instance_type: str = Field(description="Serves.")
+    instance_count: int = Field(description="How many instances serve.")
+    alarms: str = Field(description="CloudWatch alarms, comma-separated, or ssm:/path/name.")
+    canary_percent: int = Field(description="Share of the capacity that is shifted first.")
+    canary_wait_seconds: int = Field(description="How long the alarms watch the canary.")
+    timeout_seconds: int = Field(description="A deployment that takes longer is rolled back.")
+    poll_seconds: float = Field(description="Wait between two looks at the endpoint.")
+
+    def open(self) -> "SageMakerEndpoint":
+        """The endpoint, whether it exists yet or not.
+
+        Raises:
+            SettingsError: A parameter is missing or cannot be read.
+        """
+        from abalone_assets.aws.clients import client
+        from abalone_assets.aws.endpoint import Hosting, Rollout, SageMakerEndpoint
+        from abalone_assets.aws.parameters import resolve, resolve_list
+
+        return SageMakerEndpoint(
+            self.endpoint_name,
+            Hosting(
+                role_arn=resolve(self.role_arn),
+                capture_uri=resolve(self.capture_uri),
+                instance_type=self.instance_type,
+                instance_count=self.instance_count,
+            ),
+            Rollout(
+                canary_percent=self.canary_percent,
+                canary_wait_seconds=self.canary_wait_seconds,
+                alarms=tuple(resolve_list(self.alarms)),
+                timeout_seconds=self.timeout_seconds,
+            ),
+            sagemaker=client("sagemaker"),
+            runtime=client("sagemaker-runtime"),
+            cloudwatch=client("cloudwatch"),
+            poll_seconds=self.poll_seconds,
+        )
+
+    def live_version(self) -> int | None:
+        """The version that answers requests."""
+        return self.open().live_version()
+
+    def deploy(
+        self, version: int, probes: list[tuple[str, float]], on_progress: Callable[[str], None]
+    ) -> "Deployment":
+        """Create or update the endpoint, and prove the version by real invocations."""
+        package_arn = self.registry.open().package_arn(version)
+        return self.open().deploy(version, package_arn, probes, on_progress)

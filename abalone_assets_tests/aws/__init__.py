@@ -1,0 +1,1 @@
+"""Tests of what the profile aws does with boto3."""

@@ -1,0 +1,340 @@
+"""`abalone doctor` on AWS: a healthy account, and each thing that may be wrong with it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from moto.servicequotas.responses import ServiceQuotasResponse
+
+from abalone_assets.aws import parameters
+from abalone_assets.aws.clients import client
+from abalone_assets_tests.aws.support import make_queue, put_parameters
+from abalone_assets_tests.cli.support import abalone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from abalone_assets_tests.fakes.standin import AwsStandIn
+
+pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
+
+ALARMS = ["abalone-errors", "abalone-latency"]
+QUOTAS = {
+    "ml.m5.large for training job usage": 4.0,
+    "ml.m5.large for processing job usage": 4.0,
+    "ml.m5.large for endpoint usage": 4.0,
+    "ml.m99.large for endpoint usage": 0.0,
+}
+LAUNCHED = ("Create", "Start", "Run", "Update", "Invoke")
+
+
+@pytest.fixture
+def quotas(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
+    """The account's quotas; moto has none of SageMaker."""
+    allowed = dict(QUOTAS)
+
+    def list_service_quotas(_: ServiceQuotasResponse) -> str:
+        quotas = [{"QuotaName": name, "Value": value} for name, value in allowed.items()]
+        return json.dumps({"Quotas": quotas})
+
+    monkeypatch.setattr(
+        ServiceQuotasResponse, "list_service_quotas", list_service_quotas, raising=False
+    )
+    return allowed
+
+
+@pytest.fixture
+def account(
+    aws: AwsStandIn, home: Path, quotas: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[AwsStandIn]:
+    """An account in which the stack was deployed."""
+    monkeypatch.setenv("ABALONE_PROFILE", "aws")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    parameters.forget()
+    _secure(aws)
+    queue_url = make_queue(aws, aws.bucket, "landing_zone/")
+    _make_glue(aws)
+    _make_role()
+    client("sagemaker").create_model_package_group(ModelPackageGroupName="abalone")
+    for name in ALARMS:
+        _put_alarm(name)
+    places = ("lake", "landing_zone", "registry", "jobs", "captured_requests")
+    uris = {f"{place.replace('_', '-')}-uri": f"s3://{aws.bucket}/{place}" for place in places}
+    uris["capture-uri"] = uris.pop("captured-requests-uri")
+    put_parameters(
+        {
+            **uris,
+            "survey-queue-url": queue_url,
+            "glue-job": "abalone-prepare",
+            "glue-database": "abalone",
+            "glue-crawler": "abalone-landing-zone",
+            "job-role-arn": "arn:aws:iam::123456789012:role/abalone-jobs",
+            "model-package-group": "abalone",
+            "endpoint-alarms": ",".join(ALARMS),
+        }
+    )
+    yield aws
+    parameters.forget()
+
+
+def _secure(aws: AwsStandIn) -> None:
+    aws.s3.put_bucket_versioning(Bucket=aws.bucket, VersioningConfiguration={"Status": "Enabled"})
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    aws.s3.put_bucket_encryption(
+        Bucket=aws.bucket, ServerSideEncryptionConfiguration={"Rules": [rule]}
+    )
+    _block_public_access(aws, blocked=True)
+
+
+def _block_public_access(aws: AwsStandIn, *, blocked: bool) -> None:
+    names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    aws.s3.put_public_access_block(
+        Bucket=aws.bucket, PublicAccessBlockConfiguration=dict.fromkeys(names, blocked)
+    )
+
+
+def _make_glue(aws: AwsStandIn) -> None:
+    glue = client("glue")
+    glue.create_database(DatabaseInput={"Name": "abalone"})
+    glue.create_crawler(
+        Name="abalone-landing-zone",
+        Role=aws.role_arn,
+        DatabaseName="abalone",
+        Targets={"S3Targets": [{"Path": f"s3://{aws.bucket}/landing_zone/"}]},
+    )
+    glue.create_job(
+        Name="abalone-prepare",
+        Role=aws.role_arn,
+        GlueVersion="5.1",
+        WorkerType="G.1X",
+        NumberOfWorkers=2,
+        Command={"Name": "glueetl", "ScriptLocation": f"s3://{aws.bucket}/x.py"},
+    )
+
+
+def _make_role(name: str = "abalone-jobs", service: str = "sagemaker.amazonaws.com") -> None:
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": "sts:AssumeRole",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
+
+
+def _put_alarm(name: str, state: str = "OK") -> None:
+    cloudwatch = client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        MetricName="Invocation5XXErrors",
+        Namespace="AWS/SageMaker",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
+
+
+def findings() -> tuple[int, dict[str, dict[str, Any]]]:
+    """Exit code and findings, by subject."""
+    result = abalone("doctor", "--json")
+    document = json.loads(result.stdout)
+    return result.exit_code, {found["subject"]: found for found in document["findings"]}
+
+
+def outcome(subject: str) -> tuple[int, str, str, str]:
+    """Exit code of the whole, and outcome, finding and remedy of one subject."""
+    exit_code, found = findings()
+    one = found[subject]
+    return exit_code, one["outcome"], one["found"], one["remedy"]
+
+
+class TestAHealthyAccount:
+    def test_has_nothing_to_do(self, account: AwsStandIn) -> None:
+        exit_code, found = findings()
+        troubles = {name: one for name, one in found.items() if one["outcome"] != "ok"}
+        assert (exit_code, troubles) == (0, {})
+        assert found["identity"]["found"].startswith("arn:aws:sts::123456789012:")
+        assert found["region"]["found"] == "us-east-1"
+        assert found["ssm:/abalone/lake-uri"]["found"] == f"s3://{account.bucket}/lake"
+        assert "versioned, encrypted" in found[f"bucket {account.bucket}"]["found"]
+        assert "Glue 5.1, 2 workers G.1X" in found["Glue job"]["found"]
+        assert "xgboost" in found["xgboost image"]["found"]
+        assert "the first release makes it" in found["endpoint"]["found"]
+        assert "endpoint usage: 4" in found["quotas"]["found"]
+
+    def test_is_shown_as_a_table(self, account: AwsStandIn) -> None:
+        result = abalone("doctor")
+        assert result.exit_code == 0
+        assert "Profile aws" in result.stdout
+        assert result.stdout.rstrip().endswith("All is well.")
+
+    def test_is_left_as_it_was(self, account: AwsStandIn) -> None:
+        before = len(account.calls)
+        findings()
+        called = {call.operation for call in account.calls[before:]}
+        assert not {name for name in called if name.startswith(LAUNCHED)}
+        listed = account.s3.list_objects_v2(Bucket=account.bucket)
+        assert listed["KeyCount"] == 0
+
+
+class TestWhatHidesTheRest:
+    def test_is_told_alone_when_the_credentials_have_expired(self, account: AwsStandIn) -> None:
+        account.faults.expire_credentials()
+        exit_code, found = findings()
+        assert exit_code == 1
+        assert list(found) == ["packages", "region", "identity"]
+        assert "have expired" in found["identity"]["found"]
+        assert "aws sso login" in found["identity"]["remedy"]
+
+    def test_is_told_alone_when_there_is_no_region(
+        self, account: AwsStandIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("AWS_REGION")
+        monkeypatch.delenv("AWS_DEFAULT_REGION")
+        exit_code, found = findings()
+        assert exit_code == 1
+        assert list(found) == ["packages", "region"]
+
+
+class TestAParameter:
+    def test_that_is_missing_is_told_and_what_depends_on_it_is_left_out(
+        self, account: AwsStandIn
+    ) -> None:
+        client("ssm").delete_parameter(Name="/abalone/glue-job")
+        exit_code, found = findings()
+        missing = found["ssm:/abalone/glue-job"]
+        assert (exit_code, missing["outcome"]) == (1, "failed")
+        assert "make deploy" in missing["remedy"]
+        assert "ABALONE_GLUE_JOB" in missing["remedy"]
+        assert "Glue job" not in found
+        assert found["Glue database"]["outcome"] == "ok"
+
+    def test_that_a_variable_overrides_is_told_by_the_variable(
+        self, account: AwsStandIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ABALONE_GLUE_JOB", "abalone-prepare")
+        _, found = findings()
+        assert found["ABALONE_GLUE_JOB"]["found"] == "abalone-prepare"
+
+
+class TestABucket:
+    def test_that_is_missing_fails(self, account: AwsStandIn) -> None:
+        put_parameters({"registry-uri": "s3://no-such-bucket/registry"})
+        exit_code, result, found, _ = outcome("bucket no-such-bucket")
+        assert (exit_code, result) == (1, "failed")
+        assert "there is no such bucket" in found
+
+    def test_that_is_not_as_the_stack_makes_it_is_warned_of(self, account: AwsStandIn) -> None:
+        account.s3.put_bucket_versioning(
+            Bucket=account.bucket, VersioningConfiguration={"Status": "Suspended"}
+        )
+        _block_public_access(account, blocked=False)
+        exit_code, result, found, remedy = outcome(f"bucket {account.bucket}")
+        assert (exit_code, result) == (0, "warning")
+        assert "not versioned; public access is not blocked" in found
+        assert remedy
+
+    def test_of_another_region_fails(self, account: AwsStandIn) -> None:
+        account.s3.create_bucket(
+            Bucket="far-away", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
+        )
+        put_parameters({"capture-uri": "s3://far-away/captured"})
+        exit_code, result, found, _ = outcome("bucket far-away")
+        assert (exit_code, result) == (1, "failed")
+        assert found == "in eu-west-1, but us-east-1 is called"
+
+    def test_that_may_not_be_written_to_fails(self, account: AwsStandIn) -> None:
+        account.faults.deny("PutObject")
+        exit_code, result, found, remedy = outcome("access to the jobs' prefix")
+        assert (exit_code, result) == (1, "failed")
+        assert "may not PutObject" in found
+        assert "s3:PutObject" in remedy
+
+
+class TestTheQueue:
+    def test_that_the_bucket_does_not_notify_is_warned_of(self, account: AwsStandIn) -> None:
+        account.s3.put_bucket_notification_configuration(
+            Bucket=account.bucket, NotificationConfiguration={}
+        )
+        exit_code, result, found, _ = outcome("survey queue")
+        assert (exit_code, result) == (0, "warning")
+        assert "does not notify" in found
+
+    def test_that_is_missing_is_warned_of_since_hints_only_save_time(
+        self, account: AwsStandIn
+    ) -> None:
+        put_parameters({"survey-queue-url": f"{account.url}/123456789012/gone"})
+        exit_code, result, _, _ = outcome("survey queue")
+        assert (exit_code, result) == (0, "warning")
+
+
+class TestTheServices:
+    @pytest.mark.parametrize(
+        ("parameter", "subject"),
+        [
+            ("glue-job", "Glue job"),
+            ("glue-database", "Glue database"),
+            ("glue-crawler", "Glue crawler"),
+            ("model-package-group", "model package group"),
+            ("endpoint-alarms", "endpoint alarms"),
+        ],
+    )
+    def test_fail_when_one_is_missing(
+        self, account: AwsStandIn, parameter: str, subject: str
+    ) -> None:
+        put_parameters({parameter: "no-such"})
+        exit_code, result, found, remedy = outcome(subject)
+        assert (exit_code, result, remedy) == (1, "failed", "run `make deploy`")
+        assert "no-such" in found
+
+    def test_fail_when_sagemaker_may_not_take_the_role(self, account: AwsStandIn) -> None:
+        _make_role("glue-only", "glue.amazonaws.com")
+        put_parameters({"job-role-arn": "arn:aws:iam::123456789012:role/glue-only"})
+        exit_code, result, found, _ = outcome("SageMaker role")
+        assert (exit_code, result) == (1, "failed")
+        assert "does not trust sagemaker.amazonaws.com" in found
+
+    def test_warn_when_the_role_may_not_be_looked_at(self, account: AwsStandIn) -> None:
+        account.faults.deny("GetRole")
+        exit_code, result, _, _ = outcome("SageMaker role")
+        assert (exit_code, result) == (0, "warning")
+
+    def test_warn_of_an_alarm_that_rings(self, account: AwsStandIn) -> None:
+        _put_alarm(ALARMS[1], "ALARM")
+        exit_code, result, found, remedy = outcome("endpoint alarms")
+        assert (exit_code, result, found) == (0, "warning", f"in alarm: {ALARMS[1]}")
+        assert "rolled back" in remedy
+
+    def test_warn_of_an_endpoint_without_alarms(self, account: AwsStandIn) -> None:
+        put_parameters({"endpoint-alarms": "none"})
+        assert outcome("endpoint alarms")[:3] == (0, "warning", "none")
+
+
+class TestTheQuotas:
+    def test_fail_when_a_new_version_cannot_run_beside_the_old(
+        self, account: AwsStandIn, quotas: dict[str, float]
+    ) -> None:
+        quotas["ml.m5.large for endpoint usage"] = 2.0
+        exit_code, result, found, _ = outcome("quotas")
+        assert (exit_code, result) == (1, "failed")
+        assert found == "ml.m5.large for endpoint usage: 2 of 4 needed"
+
+    def test_warn_of_an_instance_type_that_has_none(
+        self, account: AwsStandIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ABALONE_TRAINING_INSTANCE_TYPE", "ml.m98.large")
+        exit_code, result, found, _ = outcome("quotas")
+        assert (exit_code, result) == (0, "warning")
+        assert "ml.m98.large for training job usage" in found
+
+    def test_warn_when_they_cannot_be_read(self, account: AwsStandIn) -> None:
+        account.faults.deny("ListServiceQuotas")
+        exit_code, result, _, remedy = outcome("quotas")
+        assert (exit_code, result) == (0, "warning")
+        assert "Service Quotas" in remedy

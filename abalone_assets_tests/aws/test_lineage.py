@@ -1,0 +1,303 @@
+"""One story through the whole lineage on AWS, with jobs and an endpoint that really run.
+
+Three surveys land: the first makes the endpoint, the second updates it behind a canary, the third
+meets a gate that no model passes. The same surveys go through the local profile beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from abalone_assets import definitions
+from abalone_assets.aws.parameters import forget
+from abalone_assets.local_run import LocalPlatform
+from abalone_assets.sample_data import base_survey
+from abalone_assets_tests.automation import platform_in
+from abalone_assets_tests.aws.stack import (
+    ALARM,
+    CRAWLER,
+    DATABASE,
+    GROUP,
+    LANDING,
+    QUEUE,
+    provision,
+)
+from abalone_assets_tests.fakes import spark
+from abalone_assets_tests.fakes.places import BUCKET, OWN_KEY
+from abalone_assets_tests.fakes.standin import AwsStandIn
+from abalone_assets_tests.platform import survey_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from abalone_assets_tests.fakes.calls import Call
+    from abalone_assets_tests.fakes.server import MotoServer
+
+pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
+pytestmark = [pytest.mark.xdist_group("aws_lineage"), pytest.mark.timeout(600)]
+
+SURVEYS: Final = {
+    "abalone.20250314061500": survey_rows(60, seed=1),
+    "abalone.20250422143000": survey_rows(40, seed=2),
+    "abalone.20250521054500": survey_rows(20, seed=3),
+}
+QUESTION: Final = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15\n"
+SPLITS: Final = ("train_split", "validation_split", "test_split")
+QUICK: Final = {
+    "POLL_SECONDS": "0.2",
+    "CANARY_WAIT_SECONDS": "0",
+    "RECONCILE_SECONDS": "86400",
+    "RAW_SHA256": "",
+}
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What one landed survey led to.
+
+    Attributes:
+        runs: Runs by job.
+        endpoint: SageMaker's description of the endpoint.
+        answer: What the endpoint answers to `QUESTION`.
+        metadata: What the latest materialization of each asset shows.
+        release: The lake's record of the release.
+    """
+
+    runs: Mapping[str, int]
+    endpoint: Mapping[str, Any]
+    answer: str
+    metadata: Mapping[str, Mapping[str, Any]]
+    release: Mapping[str, Any]
+
+
+@dataclass
+class Story:
+    """The account after the story, and what was seen on the way."""
+
+    aws: AwsStandIn
+    chapters: list[Chapter] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    local: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    local_metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def read(self, key: str) -> bytes:
+        body: bytes = self.aws.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+        return body
+
+    def keys(self, prefix: str) -> list[str]:
+        pages = self.aws.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return [found["Key"] for page in pages for found in page.get("Contents", [])]
+
+    def client(self, service: str) -> Any:
+        return self.aws.client(service, access_key=OWN_KEY)
+
+
+@pytest.fixture(scope="module")
+def story(moto_server: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    folder = tmp_path_factory.mktemp("lineage")
+    with (
+        AwsStandIn(moto_server, folder / "aws") as aws,
+        pytest.MonkeyPatch.context() as environment,
+    ):
+        aws.job_environment.update(spark.spark_environment(aws, folder))
+        provision(aws)
+        aws.s3.put_object(Bucket=BUCKET, Key="raw/abalone.data", Body=base_survey().read_bytes())
+        for name, value in aws.environment.items():
+            environment.setenv(name, value)
+        told = Story(aws)
+        with _aws_platform(folder / "home", environment) as platform:
+            platform.tick("survey_sensor")  # the whole landing zone was looked at, and is empty
+            for name in list(SURVEYS)[:2]:
+                told.chapters.append(_land(told, platform, name))
+        environment.setenv("ABALONE_GATE_MAX_RMSE", "0.5")
+        with _aws_platform(folder / "home", environment, again=platform) as strict:
+            told.chapters.append(_land(told, strict, list(SURVEYS)[2]))
+        told.calls = list(aws.calls)
+        for variable in [name for name in os.environ if name.startswith("ABALONE_")]:
+            environment.delenv(variable)
+        _run_locally(told, folder / "local")
+        yield told
+
+
+@contextmanager
+def _aws_platform(
+    home: Any, environment: pytest.MonkeyPatch, again: LocalPlatform | None = None
+) -> Iterator[LocalPlatform]:
+    (home / "dagster").mkdir(parents=True, exist_ok=True)
+    (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    environment.setenv("DAGSTER_HOME", str(home / "dagster"))
+    chosen = {"HOME": str(home), "PROFILE": "aws", "RAW_URI": f"s3://{BUCKET}/raw/abalone.data"}
+    for name, value in {**chosen, **QUICK}.items():
+        environment.setenv(f"ABALONE_{name}", value)
+    forget()
+    with dg.DagsterInstance.get() as instance:
+        platform = LocalPlatform(definitions=definitions.defs(), instance=instance)
+        platform.cursors.update(again.cursors if again else {})
+        yield platform
+
+
+def _land(told: Story, platform: LocalPlatform, name: str) -> Chapter:
+    told.aws.s3.put_object(Bucket=BUCKET, Key=f"{LANDING}{name}", Body=SURVEYS[name])
+    runs = platform.settle()
+    answer = told.client("sagemaker-runtime").invoke_endpoint(
+        EndpointName="abalone", ContentType="text/csv", Accept="text/csv", Body=QUESTION
+    )
+    endpoint = told.client("sagemaker").describe_endpoint(EndpointName="abalone")
+    del endpoint["ResponseMetadata"]
+    return Chapter(
+        runs=runs,
+        endpoint=endpoint,
+        answer=answer["Body"].read().decode(),
+        metadata=_metadata(platform.instance),
+        release=json.loads(told.read("lake/release.json")),
+    )
+
+
+def _metadata(instance: dg.DagsterInstance) -> dict[str, dict[str, Any]]:
+    events = {
+        key.to_user_string(): instance.get_latest_materialization_event(key)
+        for key in instance.all_asset_keys()
+    }
+    return {
+        asset: {name: value.value for name, value in event.asset_materialization.metadata.items()}
+        for asset, event in events.items()
+        if event is not None and event.asset_materialization is not None
+    }
+
+
+def _run_locally(told: Story, folder: Any) -> None:
+    folder.mkdir()
+    with platform_in(folder) as platform:
+        for name in list(SURVEYS)[:2]:
+            platform.land(name, SURVEYS[name])
+            platform.settle()
+        platform.land(list(SURVEYS)[2], SURVEYS[list(SURVEYS)[2]])
+        platform.settle()
+        lake = platform.lake
+        told.local = {name: pl.read_parquet(lake.uri(name)) for name in (*SPLITS, "merged_dataset")}
+        told.local_metadata = _metadata(platform.instance)
+
+
+def test_each_landed_survey_is_ingested_and_released_once(story: Story) -> None:
+    assert [dict(chapter.runs) for chapter in story.chapters] == 3 * [
+        {"ingest_surveys": 1, "release": 1}
+    ]
+
+
+def test_an_old_surveys_day_was_found_by_its_hint(story: Story) -> None:
+    """Nothing else leads to it: the next look at all days is a day away."""
+    received = [call for call in story.calls if call.operation == "ReceiveMessage"]
+    assert received
+    attributes = story.client("sqs").get_queue_attributes(
+        QueueUrl=story.client("sqs").get_queue_url(QueueName=QUEUE)["QueueUrl"],
+        AttributeNames=["ApproximateNumberOfMessages"],
+    )
+    assert attributes["Attributes"]["ApproximateNumberOfMessages"] == "0"
+
+
+def test_two_versions_were_registered_with_metrics_and_approved(story: Story) -> None:
+    sagemaker = story.client("sagemaker")
+    packages = sagemaker.list_model_packages(ModelPackageGroupName=GROUP)
+    found = [
+        sagemaker.describe_model_package(ModelPackageName=each["ModelPackageArn"])
+        for each in packages["ModelPackageSummaryList"]
+    ]
+    assert sorted(package["ModelPackageVersion"] for package in found) == [1, 2]
+    assert {package["ModelApprovalStatus"] for package in found} == {"Approved"}
+    for package in found:
+        uri = package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
+        metrics = json.loads(story.read(uri.removeprefix(f"s3://{BUCKET}/")))
+        assert metrics["regression_metrics"]["rmse"]["value"] < 3
+
+
+def test_the_endpoint_was_updated_behind_a_canary_and_its_alarm(story: Story) -> None:
+    first, second, _ = (chapter.endpoint for chapter in story.chapters)
+    assert first["EndpointConfigName"] != second["EndpointConfigName"]
+    (update,) = [call for call in story.calls if call.operation == "UpdateEndpoint"]
+    deployment = update.params["DeploymentConfig"]
+    routing = deployment["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    assert routing["Type"] == "CANARY"
+    assert deployment["AutoRollbackConfiguration"]["Alarms"] == [{"AlarmName": ALARM}]
+    config = story.client("sagemaker").describe_endpoint_config(
+        EndpointConfigName=second["EndpointConfigName"]
+    )
+    assert config["ProductionVariants"][0]["InitialInstanceCount"] == 2
+    assert config["DataCaptureConfig"]["InitialSamplingPercentage"] == 100
+
+
+def test_a_rejected_model_leaves_the_endpoint_as_it_was(story: Story) -> None:
+    _, second, third = story.chapters
+    assert third.release["outcome"] == "rejected"
+    assert third.release["digest"] != second.release["digest"]
+    assert third.endpoint == second.endpoint
+    assert third.answer == second.answer
+
+
+def test_requests_and_answers_are_captured(story: Story) -> None:
+    captured = [
+        json.loads(line)
+        for key in story.keys("captured_requests/abalone/")
+        for line in story.read(key).splitlines()
+    ]
+    asked = [record["captureData"]["endpointInput"]["data"] for record in captured]
+    assert asked.count(QUESTION) == 3
+
+
+def test_athena_finds_a_table_for_every_frame(story: Story) -> None:
+    glue = story.client("glue")
+    tables = {table["Name"]: table for table in glue.get_tables(DatabaseName=DATABASE)["TableList"]}
+    frames = {"raw_abalone", "new_surveys", "quarantined_rows", "merged_dataset", *SPLITS}
+    assert tables.keys() == frames
+    days = glue.get_partitions(DatabaseName=DATABASE, TableName="new_surveys")["Partitions"]
+    assert sorted(day["Values"][0] for day in days)[:1] == ["2025-03-14"]
+    assert glue.get_crawler(Name=CRAWLER)["Crawler"]["State"] in {"RUNNING", "READY"}
+    for name, table in tables.items():
+        prefix = table["StorageDescriptor"]["Location"].removeprefix(f"s3://{BUCKET}/")
+        seen = [key for key in story.keys(prefix) if not key.rpartition("/")[2].startswith("_")]
+        assert seen, name
+        assert all(key.endswith(".parquet") for key in seen), seen
+
+
+def test_both_profiles_make_identical_splits(story: Story) -> None:
+    for name, frame in story.local.items():
+        on_s3 = pl.read_parquet(BytesIO(story.read(f"lake/{name}/data.parquet")))
+        assert on_s3.schema == frame.schema, name
+        assert on_s3.drop("source_file", strict=False).equals(
+            frame.drop("source_file", strict=False)
+        ), name
+
+
+def test_both_profiles_make_metrics_equal_to_1e_9_and_the_same_metadata_keys(story: Story) -> None:
+    on_aws = story.chapters[2].metadata
+    assert on_aws.keys() == story.local_metadata.keys()
+    for asset, here in story.local_metadata.items():
+        assert on_aws[asset].keys() == here.keys(), asset
+    for asset, metrics in {
+        "evaluation": ("rmse", "mae", "r2", "bias", "rows"),
+        "trained_model": ("validation_rmse", "train_rmse", "boosting_rounds"),
+    }.items():
+        for name in metrics:
+            there = on_aws[asset][name]
+            assert there == pytest.approx(story.local_metadata[asset][name], abs=1e-9), name
+
+
+def test_assets_say_where_their_jobs_ran_and_what_they_cost(story: Story) -> None:
+    for asset, service in {
+        "merged_dataset": "Glue",
+        "trained_model": "SageMaker training",
+        "evaluation": "SageMaker processing",
+    }.items():
+        shown = story.chapters[0].metadata[asset]
+        assert shown["platform"].startswith(service)
+        assert shown["billable_seconds"] > 0
+        assert shown["estimated_cost_usd"] > 0
+        assert "console.aws.amazon.com" in shown["job"]

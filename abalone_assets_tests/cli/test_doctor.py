@@ -1,0 +1,103 @@
+"""`abalone doctor` in the local profile."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from abalone_assets.doctor import packages
+from abalone_assets_tests.cli.support import abalone, abalone_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _free_port(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABALONE_ENDPOINT_PORT", "0")
+
+
+def found(subject: str) -> dict[str, Any]:
+    findings = abalone_json("doctor")["findings"]
+    by_subject: dict[str, dict[str, Any]] = {one["subject"]: one for one in findings}
+    return by_subject[subject]
+
+
+def test_a_fresh_home_has_nothing_to_do() -> None:
+    result = abalone("doctor")
+    assert result.exit_code == 0
+    assert "Profile local" in result.stdout
+    assert result.stdout.rstrip().endswith("All is well.")
+
+
+def test_every_part_is_looked_at() -> None:
+    document = abalone_json("doctor")
+    assert document["profile"] == "local"
+    assert [one["subject"] for one in document["findings"]] == [
+        "packages",
+        "home",
+        "endpoint",
+        "base survey",
+    ]
+
+
+def test_a_home_that_is_not_there_yet_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_HOME", str(tmp_path / "new" / "home"))
+    assert found("home")["outcome"] == "ok"
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_home_that_cannot_be_made_fails_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ABALONE_HOME", str(tmp_path / "file" / "home"))
+    result = abalone("doctor")
+    assert result.exit_code == 1
+    assert "home: set ABALONE_HOME" in result.stdout
+    assert "1 check failed" in result.stdout
+    document = json.loads(abalone("doctor", "--json").stdout)
+    home = document["findings"][1]
+    assert home["outcome"] == "failed"
+    assert home["found"] == f"{tmp_path / 'file'}: not a folder that can be written to"
+
+
+def test_a_port_that_is_taken_fails_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        monkeypatch.setenv("ABALONE_ENDPOINT_PORT", port)
+        result = abalone("doctor")
+    assert result.exit_code == 1
+    assert f"127.0.0.1:{port}: Address already in use" in result.stdout
+    assert "ABALONE_ENDPOINT_PORT" in result.stdout
+
+
+def test_a_base_survey_that_is_missing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_RAW_URI", str(tmp_path / "none.data"))
+    result = abalone("doctor")
+    assert result.exit_code == 1
+    assert "none.data: no such file" in result.stdout
+
+
+def test_a_server_that_refuses_is_a_warning_when_the_bundled_survey_may_stand_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ABALONE_RAW_URI", "http://user:secret@127.0.0.1:9/abalone.data?key=secret")
+    monkeypatch.setenv("ABALONE_RAW_FALLBACK", "1")
+    result = abalone("doctor")
+    assert result.exit_code == 0
+    assert "http://127.0.0.1:9/abalone.data: the network refused" in result.stdout
+    assert "bundled simulated survey" in result.stdout
+    assert "secret" not in result.stdout
+
+
+def test_a_missing_package_is_named() -> None:
+    finding = packages(["click", "no-such-package"], remedy="install it")
+    assert (finding.outcome, finding.found) == ("failed", "not installed: no-such-package")

@@ -1,0 +1,146 @@
+"""The SageMaker platform beside the local one, on the same splits in S3, with jobs that run."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from abalone_assets.ingest.frames import to_parquet
+from abalone_assets.pipes import PipesJobError
+from abalone_assets.resources.ml_platform import (
+    EvaluationReport,
+    EvaluationRequest,
+    Framework,
+    LocalMLPlatform,
+    MLPlatform,
+    TrainingReport,
+    TrainingRequest,
+)
+from abalone_assets.resources.sagemaker_platform import SageMakerPlatform
+from abalone_assets.sample_data import base_survey
+from abalone_assets.storage import ObjectStore
+from abalone_assets.survey import COLUMNS
+from abalone_assets_tests.fakes.standin import AwsStandIn
+
+pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
+
+QUICK: dict[Framework, dict[str, Any]] = {
+    "xgboost": {"num_boost_round": 12, "eta": 0.3, "max_depth": 3},
+    "tensorflow": {"epochs": 2, "batch_size": 64},
+}
+
+
+@pytest.fixture
+def lake(aws: AwsStandIn) -> ObjectStore:
+    store = ObjectStore(f"s3://{aws.bucket}/lake")
+    names = [column.name for column in COLUMNS]
+    rows = pl.read_csv(base_survey(), has_header=False, new_columns=names)
+    for name, frame in {
+        "train": rows[:400],
+        "validation": rows[400:500],
+        "test": rows[:50],
+    }.items():
+        store.write(f"{name}_split/data.parquet", to_parquet(frame))
+    return store
+
+
+def platform_on(aws: AwsStandIn, **changed: Any) -> SageMakerPlatform:
+    chosen: dict[str, Any] = {
+        "jobs_uri": f"s3://{aws.bucket}/jobs",
+        "role_arn": aws.role_arn,
+        "training_instance_type": "ml.m5.large",
+        "processing_instance_type": "ml.m5.large",
+        "spot": False,
+        "max_runtime_seconds": 600,
+        "poll_seconds": 0.1,
+        "images": {},
+    }
+    return SageMakerPlatform(**{**chosen, **changed})
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a platform made, and how its run ended."""
+
+    training: TrainingReport | None
+    evaluation: EvaluationReport | None
+    error: BaseException | None
+
+
+def make(
+    platform: MLPlatform, lake: ObjectStore, framework: Framework = "xgboost", **changed: Any
+) -> Made:
+    """Train and evaluate in a step of a run, as the assets do."""
+    made: dict[str, Any] = {}
+    request = TrainingRequest(
+        job_name="train-1",
+        channels={name: lake.uri_of(f"{name}_split") for name in ("train", "validation")},
+        output_uri=lake.uri_of("trained_model"),
+        hyperparameters={**QUICK[framework], **changed},
+        framework=framework,
+        inputs="digest",
+    )
+
+    def attempt(work: Callable[[], Any]) -> Any:
+        try:
+            return work()
+        except Exception as error:
+            made["error"] = error
+            raise
+
+    @dg.asset
+    def model(context: dg.AssetExecutionContext) -> None:
+        made["training"] = attempt(lambda: platform.train(request, context))
+        uri = made["training"].model_uri
+        evaluation = EvaluationRequest("evaluate-1", uri, lake.uri_of("test_split"), uri, 7)
+        made["evaluation"] = attempt(lambda: platform.evaluate(evaluation, context))
+
+    dg.materialize([model], raise_on_error=False)
+    return Made(made.get("training"), made.get("evaluation"), made.get("error"))
+
+
+@pytest.mark.parametrize("framework", ["xgboost", "tensorflow"])
+def test_jobs_make_what_the_local_platform_makes(
+    aws: AwsStandIn, lake: ObjectStore, framework: Framework
+) -> None:
+    there = make(platform_on(aws), lake, framework)
+    here = make(LocalMLPlatform(), lake, framework)
+    assert there.training is not None, there.error
+    assert here.training is not None
+    assert there.evaluation is not None, there.error
+    assert here.evaluation is not None
+    assert there.training.card.model_sha256 == here.training.card.model_sha256
+    assert there.evaluation.evaluation == here.evaluation.evaluation
+    assert there.evaluation.probes == here.evaluation.probes
+    assert there.evaluation.plots.keys() == here.evaluation.plots.keys()
+    assert asdict(there.training.job).keys() == asdict(here.training.job).keys()
+    assert there.training.job.estimated_cost_usd
+    sagemaker = aws.client("sagemaker")
+    (job,) = sagemaker.list_training_jobs()["TrainingJobSummaries"]
+    described = sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"])
+    image = described["AlgorithmSpecification"]["TrainingImage"].partition("/")[2]
+    assert image.startswith(("sagemaker-xgboost", "tensorflow-training"))
+    assert framework in image
+
+
+def test_a_job_that_fails_says_the_scripts_own_reason(aws: AwsStandIn, lake: ObjectStore) -> None:
+    made = make(platform_on(aws), lake, eta=7.0)
+    assert made.training is None
+    assert isinstance(made.error, PipesJobError)
+    assert "eta must be 0.0001 to 1.0, not 7.0" in str(made.error)
+
+
+def test_spot_jobs_say_how_long_they_wait_and_where_checkpoints_go(
+    aws: AwsStandIn, lake: ObjectStore
+) -> None:
+    made = make(platform_on(aws, spot=True), lake)
+    assert made.training, made.error
+    sagemaker = aws.client("sagemaker")
+    (job,) = sagemaker.list_training_jobs()["TrainingJobSummaries"]
+    described = sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"])
+    assert described["EnableManagedSpotTraining"]
+    assert described["StoppingCondition"]["MaxWaitTimeInSeconds"] == 1200
+    assert described["CheckpointConfig"]["S3Uri"].startswith(f"s3://{aws.bucket}/jobs/")
