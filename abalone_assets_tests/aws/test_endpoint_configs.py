@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from abalone_assets.aws.endpoint import Rollout, delete_endpoint, leftovers
-from abalone_assets.aws.endpoint_configs import EndpointConfigs
+from abalone_assets.aws.endpoint.configs import EndpointConfigs
 from abalone_assets.errors import EndpointError, SettingsError
 from abalone_assets_tests.aws.hosting import ENDPOINT
 

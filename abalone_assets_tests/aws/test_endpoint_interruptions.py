@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.aws import endpoint_deployment
-from abalone_assets.aws.endpoint_configs import EndpointConfigs
-from abalone_assets.aws.endpoint_deployment import EndpointDeployment
+from abalone_assets.aws.endpoint.configs import EndpointConfigs
+from abalone_assets.aws.endpoint.deployment import EndpointDeployment
 from abalone_assets.errors import EndpointError
 from abalone_assets_tests.aws.hosting import ENDPOINT, INFERENCE, constant_archive
 

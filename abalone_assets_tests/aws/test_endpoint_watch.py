@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
-from abalone_assets.aws.endpoint_watch import EndpointState
+from abalone_assets.aws.endpoint.watch import EndpointState
 from abalone_assets.aws.sagemaker_answers import exists_already, is_busy, is_missing, is_passing
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.endpoint_configs import EndpointConfigs
-from abalone_assets.aws.endpoint_watch import EndpointWatch
+from abalone_assets.aws.endpoint.configs import EndpointConfigs
+from abalone_assets.aws.endpoint.watch import EndpointWatch
 from abalone_assets.aws.failures import told_as
 from abalone_assets.aws.sagemaker_answers import is_busy, is_missing
 from abalone_assets.errors import EndpointError

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from abalone_assets.aws.endpoint_configs import EndpointConfigs
-    from abalone_assets.aws.endpoint_watch import EndpointState
+    from abalone_assets.aws.endpoint.configs import EndpointConfigs
+    from abalone_assets.aws.endpoint.watch import EndpointState
 
 PREVIOUS_TAG: Final = "PreviousConfig"
 """The configuration to return to from the one that was deployed last."""

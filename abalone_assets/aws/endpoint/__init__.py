@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.endpoint_configs import EndpointConfigs, Hosting
-from abalone_assets.aws.endpoint_deployment import EndpointDeployment
-from abalone_assets.aws.endpoint_removal import delete_endpoint, leftovers
-from abalone_assets.aws.endpoint_rollout import Rollout, require_alarms
-from abalone_assets.aws.endpoint_watch import EndpointWatch
+from abalone_assets.aws.endpoint.configs import EndpointConfigs, Hosting
+from abalone_assets.aws.endpoint.deployment import EndpointDeployment
+from abalone_assets.aws.endpoint.removal import delete_endpoint, leftovers
+from abalone_assets.aws.endpoint.rollout import Rollout, require_alarms
+from abalone_assets.aws.endpoint.watch import EndpointWatch
 from abalone_assets.aws.failures import told_as
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.pointer import check_endpoint_name

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.aws.clients import client, region
-from abalone_assets.aws.doctor_data import data_findings
-from abalone_assets.aws.doctor_services import service_findings
+from abalone_assets.aws.doctor.data import data_findings
+from abalone_assets.aws.doctor.services import service_findings
 from abalone_assets.aws.failures import AwsError, told_as
 from abalone_assets.aws.parameters import resolve
 from abalone_assets.aws.settings import SSM_SCHEME, STACK_VALUES, ZONES

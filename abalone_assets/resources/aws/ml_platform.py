@@ -10,7 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from abalone_assets.errors import StorageError
-from abalone_assets.resources.aws_jobs import digest_of, job_report, pipes_options
+from abalone_assets.resources.aws.jobs import digest_of, job_report, pipes_options
 from abalone_assets.resources.ml_platform import (
     SCRIPTS,
     EvaluationReport,

@@ -15,7 +15,7 @@ from abalone_assets.aws.tables import glue_columns, start_crawler
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
 from abalone_assets.lake import Lake, Preparation
-from abalone_assets.resources.aws_catalog import GlueCatalog
+from abalone_assets.resources.aws.catalog import GlueCatalog
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.survey import COLUMNS
 from abalone_assets_tests.aws.support import calls_of

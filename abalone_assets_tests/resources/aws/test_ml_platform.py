@@ -10,6 +10,7 @@ import pytest
 
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.pipes import PipesJobError
+from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
 from abalone_assets.resources.ml_platform import (
     EvaluationReport,
     EvaluationRequest,
@@ -19,7 +20,6 @@ from abalone_assets.resources.ml_platform import (
     TrainingReport,
     TrainingRequest,
 )
-from abalone_assets.resources.sagemaker_platform import SageMakerPlatform
 from abalone_assets.sample_data import base_survey
 from abalone_assets.storage import ObjectStore
 from abalone_assets.survey import COLUMNS

@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.endpoint_marks import EndpointMarks
-from abalone_assets.aws.endpoint_probes import WrongAnswerError, check_probes
-from abalone_assets.aws.endpoint_removal import ask_to_delete, remove_endpoint
-from abalone_assets.aws.endpoint_rollout import ALL_AT_ONCE, tripped_alarms
-from abalone_assets.aws.endpoint_watch import BROKEN
+from abalone_assets.aws.endpoint.marks import EndpointMarks
+from abalone_assets.aws.endpoint.probes import WrongAnswerError, check_probes
+from abalone_assets.aws.endpoint.removal import ask_to_delete, remove_endpoint
+from abalone_assets.aws.endpoint.rollout import ALL_AT_ONCE, tripped_alarms
+from abalone_assets.aws.endpoint.watch import BROKEN
 from abalone_assets.aws.failures import told_as
 from abalone_assets.aws.sagemaker_answers import exists_already, is_busy, is_missing
 from abalone_assets.errors import AbaloneError, EndpointError
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from abalone_assets.aws.endpoint_configs import EndpointConfigs, Hosting
-    from abalone_assets.aws.endpoint_rollout import Rollout
-    from abalone_assets.aws.endpoint_watch import EndpointState, EndpointWatch
+    from abalone_assets.aws.endpoint.configs import EndpointConfigs, Hosting
+    from abalone_assets.aws.endpoint.rollout import Rollout
+    from abalone_assets.aws.endpoint.watch import EndpointState, EndpointWatch
 
 ROLLBACK_SECONDS: Final = 1800.0
 """How much longer than its timeout a deployment may take: SageMaker rolls back in that time."""

@@ -1,0 +1,1 @@
+"""The backings of the profile aws, each beside the local one of the same name."""
