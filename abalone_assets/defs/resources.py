@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from abalone_assets.aws.settings import AwsSettings, load_aws_settings
-from abalone_assets.resources.aws_catalog import GlueCatalog
-from abalone_assets.resources.aws_models import SageMakerEndpointHost, SageMakerModelRegistry
+from abalone_assets.resources.aws.catalog import GlueCatalog
+from abalone_assets.resources.aws.etl_engine import GlueEngine
+from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
+from abalone_assets.resources.aws.models import SageMakerEndpointHost, SageMakerModelRegistry
 from abalone_assets.resources.base_survey import BaseSurveySource
 from abalone_assets.resources.catalog import DuckDBCatalog
 from abalone_assets.resources.etl_engine import PolarsEngine
-from abalone_assets.resources.glue_engine import GlueEngine
 from abalone_assets.resources.ml_platform import LocalMLPlatform
 from abalone_assets.resources.models import Gate, LocalEndpointHost, LocalModelRegistry
-from abalone_assets.resources.sagemaker_platform import SageMakerPlatform
 from abalone_assets.resources.storage import (
     JsonIOManager,
     LakeResource,

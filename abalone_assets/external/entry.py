@@ -30,7 +30,13 @@ class ArgumentParser(argparse.ArgumentParser):
         raise ArgumentError(f"{self.prog}: {message} (see --help)")
 
 
-def run_as_script(main: Callable[[], None], message_file: Path) -> None:
+def log_to_stdout() -> None:
+    """Show our own progress, and others' warnings, where containers' logs are taken from."""
+    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(message)s")
+    logging.getLogger("abalone_assets").setLevel(logging.INFO)
+
+
+def run_as_script(main: Callable[[], None], message_file: Path | None = None) -> None:
     """Run an entry point as a process: log to stdout, report a failure, exit with 1 on one.
 
     Args:
@@ -38,12 +44,11 @@ def run_as_script(main: Callable[[], None], message_file: Path) -> None:
         message_file: Where SageMaker looks for the reason of a failure; skipped when its folder
             does not exist.
     """
-    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(message)s")
-    logging.getLogger("abalone_assets").setLevel(logging.INFO)
+    log_to_stdout()
     try:
         main()
     except AbaloneError as error:
-        if message_file.parent.is_dir():
+        if message_file is not None and message_file.parent.is_dir():
             message_file.write_text(str(error), encoding="utf-8")
         logging.getLogger(__name__).error("%s: %s", type(error).__name__, error)  # noqa: TRY400 - the message says what to do; a stack trace would hide it
         sys.exit(1)

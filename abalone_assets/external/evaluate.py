@@ -19,32 +19,36 @@ from abalone_assets.modeling import plots
 from abalone_assets.modeling.archive import ARCHIVE_NAME, extract, read_card
 from abalone_assets.modeling.dataset import read_split
 from abalone_assets.modeling.evaluation import Champion, evaluate_model
-from abalone_assets.modeling.inference import model_fn, predict_rings
+from abalone_assets.modeling.model import load_model, predict_rings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
-    from xgboost import Booster
 
+    from abalone_assets.external.reporting import Reporter
     from abalone_assets.modeling.archive import ModelCard
+    from abalone_assets.modeling.model import Model
 
 logger = logging.getLogger("abalone_assets.external.evaluate")  # also when run as __main__
 
 EVALUATION_FILE: Final = "evaluation.json"
 PREDICTIONS_FILE: Final = "predictions.parquet"
+HEADLINES: Final = ("rmse", "mae", "r2", "bias", "baseline_rmse", "rows")
 MESSAGE_FILE: Final = Path("/opt/ml/output/message")
 _MOUNTS: Final = Path("/opt/ml/processing")
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    model: Booster
+    model: Model
     card: ModelCard
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None, reporter: Reporter | None = None) -> None:
     """Score the model, and the champion if there is one, on the test split.
+
+    Either may be of any framework.
 
     Writes ``predictions.parquet`` (the survey's columns and ``predicted``, in rings), the pictures
     ``predicted_against_actual.png``, ``residuals.png`` and ``feature_importance.png``, and last
@@ -52,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     Args:
         argv: See ``--help``; the process's own when None.
+        reporter: Is told of the scores, if given.
 
     Raises:
         ArgumentError: An argument is unknown.
@@ -72,6 +77,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     predicted = predict_rings(candidate.model, test)
     _write(arguments.output_dir, evaluation, test, predicted)
     logger.info("test:rmse=%.5f; test:mae=%.5f", evaluation["rmse"], evaluation["mae"])
+    if reporter is not None:
+        reporter.report_metadata(
+            {name: evaluation[name] for name in HEADLINES if evaluation[name] is not None}
+        )
 
 
 def _parser() -> ArgumentParser:
@@ -100,7 +109,7 @@ def _load(archive: Path) -> _Loaded:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         extract(archive, folder)
-        return _Loaded(model_fn(folder), read_card(archive))
+        return _Loaded(load_model(folder), read_card(archive))
 
 
 def _champion(archive: Path, version: str) -> Champion | None:
@@ -125,7 +134,9 @@ def _write(
     pictures = {
         "predicted_against_actual.png": plots.predicted_against_actual(actual, predicted, sex),
         "residuals.png": plots.residuals(actual, predicted, sex),
-        "feature_importance.png": plots.feature_importance(evaluation["feature_importance"]),
+        "feature_importance.png": plots.feature_importance(
+            evaluation["feature_importance"], evaluation["importance_measure"]
+        ),
     }
     for name, picture in pictures.items():
         (folder / name).write_bytes(picture)
@@ -133,5 +144,12 @@ def _write(
     (folder / EVALUATION_FILE).write_text(document, encoding="utf-8")
 
 
+def _reported() -> None:
+    from abalone_assets.external.reporting import reporting
+
+    with reporting() as reporter:
+        main(reporter=reporter)
+
+
 if __name__ == "__main__":
-    run_as_script(main, MESSAGE_FILE)
+    run_as_script(_reported, MESSAGE_FILE)

@@ -1,6 +1,7 @@
 """Model archives: ``model.tar.gz`` in SageMaker's layout, written repeatably and read warily.
 
-An archive holds ``model.ubj`` (the booster), ``features.json`` (what the model sees, in order),
+An archive holds the model (``model.ubj`` of XGBoost; ``network.npz`` of a network, and
+``model.keras`` for whoever goes on in Keras), ``features.json`` (what the model sees, in order),
 ``model_card.json`` (where it comes from) and ``code/`` (what SageMaker's container needs to answer
 requests with it). Nothing in it is a pickle.
 """
@@ -21,15 +22,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import abalone_assets
 from abalone_assets.errors import ModelArchiveError
-from abalone_assets.modeling.features import CATALOGUE
-from abalone_assets.modeling.inference import CARD_FILE, FEATURES_FILE, MODEL_FILE
+from abalone_assets.modeling.features import features_named
+from abalone_assets.modeling.model import CARD_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abalone_assets.modeling.train import FittedModel
+    from abalone_assets.modeling.fitted import FittedModel
 
 ARCHIVE_NAME: Final = "model.tar.gz"
+FEATURES_FILE: Final = "features.json"
 
 MAX_UNPACKED_BYTES: Final = 512 * 2**20
 """More than any model of ours by far; an archive that unpacks to more is a bomb."""
@@ -39,8 +41,11 @@ VENDORED: Final = (
     "errors.py",
     "survey/*.py",
     "modeling/__init__.py",
+    "modeling/booster.py",
     "modeling/features.py",
     "modeling/inference.py",
+    "modeling/model.py",
+    "modeling/network.py",
 )
 """The modules, as patterns, that answer requests where this project is not installed."""
 
@@ -58,16 +63,16 @@ class ModelCard:
     """Where a model comes from.
 
     Attributes:
-        framework: Such as ``xgboost``.
+        framework: ``xgboost`` or ``tensorflow``.
         versions: Version of the framework, of Python and of what else shaped the model.
         objective: The loss it minimises, in the framework's terms.
         hyperparameters: By name.
-        best_iteration: The boosting round, from 0, that it was cut at.
+        best_iteration: The boosting round or the epoch, from 0, whose state it is.
         metrics: RMSE and MAE in rings, per split.
         rows: Number of rows, per split.
         training_mean_rings: Mean rings of the training rows: the baseline's prediction.
         training_rows_sha256: Digest of the training rows.
-        model_sha256: Digest of the model's file.
+        model_sha256: Digest of the file that answers requests.
         created_at: ISO 8601, UTC.
     """
 
@@ -83,6 +88,15 @@ class ModelCard:
     model_sha256: str
     created_at: str
 
+    def headlines(self) -> dict[str, str | float]:
+        """What one asks of a model first; RMSE in rings, rounds of boosting or epochs."""
+        return {
+            "framework": self.framework,
+            "train_rmse": self.metrics["train"]["rmse"],
+            "validation_rmse": self.metrics["validation"]["rmse"],
+            "rounds": self.best_iteration + 1,
+        }
+
 
 def card_of(model: FittedModel, created_at: str) -> ModelCard:
     """The card of a model trained just now.
@@ -92,19 +106,16 @@ def card_of(model: FittedModel, created_at: str) -> ModelCard:
         created_at: ISO 8601, UTC; given, because an archive's bytes depend on it.
     """
     import numpy as np
-    import xgboost
-
-    from abalone_assets.modeling.train import OBJECTIVE
 
     return ModelCard(
-        framework="xgboost",
+        framework=model.framework,
         versions={
             "abalone_assets": abalone_assets.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
-            "xgboost": xgboost.__version__,
+            **model.versions,
         },
-        objective=OBJECTIVE,
+        objective=model.objective,
         hyperparameters=asdict(model.hyperparameters),
         best_iteration=model.best_iteration,
         metrics=model.metrics,
@@ -119,11 +130,12 @@ def card_of(model: FittedModel, created_at: str) -> ModelCard:
 def write_archive(model: FittedModel, folder: Path, card: ModelCard) -> None:
     """Lay out the archive's members in a folder, as SageMaker expects them in ``SM_MODEL_DIR``."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MODEL_FILE).write_bytes(model.ubj)
+    for name, content in model.files.items():
+        (folder / name).write_bytes(content)
     _write_json(folder / CARD_FILE, asdict(card))
     described = [
         {"name": each.name, "unit": each.unit, "description": each.description}
-        for each in CATALOGUE
+        for each in features_named(model.features)
     ]
     _write_json(folder / FEATURES_FILE, {"features": described})
     _vendor(folder / "code")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from abalone_assets.modeling.dataset import rows_sha256, target
-from abalone_assets.modeling.inference import predict_rings
-from abalone_assets.modeling.metrics import feature_importance, r2, rmse, scores, slices
+from abalone_assets.modeling.metrics import permutation_importance, r2, rmse, scores, slices
+from abalone_assets.modeling.model import predict_rings
 
 if TYPE_CHECKING:
-    from xgboost import Booster
-
     from abalone_assets.modeling.features import Columns
+    from abalone_assets.modeling.model import Model
+
+GAIN: Final = "mean gain of the splits on a feature (Poisson loss)"
+PERMUTATION: Final = "rise of the RMSE, in rings, when a column is shuffled"
 
 
 @dataclass(frozen=True)
@@ -23,17 +25,17 @@ class Champion:
 
     Attributes:
         version: Its version in the registry.
-        model: The booster.
-        model_sha256: Digest of the booster's file.
+        model: The model, of whatever framework.
+        model_sha256: Digest of the model's file.
     """
 
     version: str
-    model: Booster
+    model: Model
     model_sha256: str
 
 
 def evaluate_model(
-    model: Booster,
+    model: Model,
     test: Columns,
     *,
     model_sha256: str,
@@ -52,8 +54,9 @@ def evaluate_model(
     Returns:
         A JSON document: ``rows``, ``rmse``, ``mae``, ``bias`` and ``baseline_rmse`` in rings,
         ``r2`` (None when all rings are equal), ``slices`` (see `metrics.slices`),
-        ``feature_importance`` (mean gain by name), ``model_sha256``, ``test_rows_sha256``, and
-        ``champion``: None or ``{"version", "rmse", "mae", "bias", "model_sha256"}``.
+        ``feature_importance`` (by name, the largest first) and ``importance_measure`` (what it
+        means), ``model_sha256``, ``test_rows_sha256``, and ``champion``: None or ``{"version",
+        "rmse", "mae", "bias", "model_sha256"}``.
 
     Raises:
         DatasetError: The test split is empty or has no usable rings.
@@ -67,10 +70,21 @@ def evaluate_model(
         "r2": r2(predicted, actual),
         "baseline_rmse": rmse(np.full_like(actual, training_mean_rings), actual),
         "slices": slices(test, predicted),
-        "feature_importance": feature_importance(model),
+        **_importance(model, test),
         "model_sha256": model_sha256,
         "test_rows_sha256": rows_sha256(test),
         "champion": None if champion is None else _champion_scores(champion, test),
+    }
+
+
+def _importance(model: Model, test: Columns) -> dict[str, Any]:
+    """The model's own account of its features, or else what the test split tells."""
+    own = model.importance()
+    measured = permutation_importance(model, test) if own is None else own
+    ranked = sorted(measured.items(), key=lambda item: -item[1])
+    return {
+        "feature_importance": dict(ranked),
+        "importance_measure": PERMUTATION if own is None else GAIN,
     }
 
 

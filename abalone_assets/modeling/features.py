@@ -103,11 +103,26 @@ CATALOGUE: Final[tuple[Feature, ...]] = (
         _water_loss,
     ),
 )
-"""Every feature this version can compute, in the order of new models."""
+"""Every feature this version can compute, in the order of new boosted models."""
 
 FEATURE_NAMES: Final[tuple[str, ...]] = tuple(feature.name for feature in CATALOGUE)
 
 _BY_NAME: Final = {feature.name: feature for feature in CATALOGUE}
+
+
+def features_named(names: Sequence[str]) -> list[Feature]:
+    """The features of these names, in their order.
+
+    Raises:
+        FeatureError: This version cannot compute one of them.
+    """
+    unknown = [name for name in names if name not in _BY_NAME]
+    if unknown:
+        raise FeatureError(
+            f"this version of abalone_assets cannot compute {', '.join(unknown)}: "
+            "use the version that trained the model, or train a new one"
+        )
+    return [_BY_NAME[name] for name in names]
 
 
 def design_matrix(columns: Columns, names: Sequence[str] = FEATURE_NAMES) -> NDArray[np.float32]:
@@ -125,15 +140,10 @@ def design_matrix(columns: Columns, names: Sequence[str] = FEATURE_NAMES) -> NDA
         FeatureError: A column is missing, lengths differ, a sex is none of M, F and I, a
             measurement is not a positive finite number, or a feature is unknown.
     """
-    unknown = [name for name in names if name not in _BY_NAME]
-    if unknown:
-        raise FeatureError(
-            f"this version of abalone_assets cannot compute {', '.join(unknown)}: "
-            "use the version that trained the model, or train a new one"
-        )
+    wanted = features_named(names)
     inputs = _validated(columns)
     return np.ascontiguousarray(
-        np.column_stack([_BY_NAME[name].formula(inputs) for name in names]), dtype=np.float32
+        np.column_stack([feature.formula(inputs) for feature in wanted]), dtype=np.float32
     )
 
 

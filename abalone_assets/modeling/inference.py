@@ -1,38 +1,28 @@
 """SageMaker's inference contract: ``model_fn``, ``input_fn``, ``predict_fn`` and ``output_fn``.
 
 The same code answers behind the local endpoint and, from a model archive's ``code`` folder, in
-SageMaker's XGBoost container, where nothing of this project is installed: it needs NumPy and
-XGBoost only. The contract is described in the `SageMaker inference toolkit
+SageMaker's XGBoost container, where nothing of this project is installed: it needs NumPy, and
+XGBoost for a model of XGBoost. The contract is described in the `SageMaker inference toolkit
 <https://github.com/aws/sagemaker-inference-toolkit#implementation-steps>`_.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from abalone_assets import survey
-from abalone_assets.errors import AbaloneError, ModelArchiveError
-from abalone_assets.modeling.features import FEATURE_NAMES, design_matrix
+from abalone_assets.errors import AbaloneError
+from abalone_assets.modeling.model import Model, load_model, predict_rings
 
 if TYPE_CHECKING:
     import os
 
+    import numpy as np
     from numpy.typing import NDArray
-    from xgboost import Booster
-
-    from abalone_assets.modeling.features import Columns
-
-MODEL_FILE: Final = "model.ubj"
-FEATURES_FILE: Final = "features.json"
-CARD_FILE: Final = "model_card.json"
 
 CSV: Final = "text/csv"
 JSON: Final = "application/json"
@@ -65,64 +55,9 @@ class UnsupportedContentTypeError(AbaloneError):
     """A content type that is neither ``text/csv`` nor ``application/json``."""
 
 
-def model_fn(model_dir: str | os.PathLike[str]) -> Booster:
-    """Load the model from the folder its archive was extracted to.
-
-    Raises:
-        ModelArchiveError: The folder holds no model, one that is not the model its card describes,
-            or one that needs features which this version cannot compute.
-    """
-    import xgboost
-
-    path = Path(model_dir) / MODEL_FILE
-    booster = xgboost.Booster()
-    try:
-        booster.load_model(bytearray(_undamaged(path)))
-    except xgboost.core.XGBoostError as error:
-        raise ModelArchiveError(f"{path}: not an XGBoost model: {_first_line(error)}") from error
-    unknown = sorted(set(feature_names(booster)) - set(FEATURE_NAMES))
-    if unknown:
-        raise ModelArchiveError(
-            f"{path}: needs features this version cannot compute: {', '.join(unknown)}"
-        )
-    # A request is a handful of rows: starting threads would take longer than predicting.
-    booster.set_param({"nthread": 1})
-    return booster
-
-
-def _undamaged(path: Path) -> bytes:
-    """The model's bytes, if its card vouches for them.
-
-    XGBoost must not see damaged ones: a flipped bit of a UBJSON model often loads and predicts
-    nonsense, or ends the process with a segmentation fault.
-    """
-    try:
-        data = path.read_bytes()
-        card = json.loads(path.with_name(CARD_FILE).read_bytes())
-    except (OSError, ValueError) as error:
-        raise ModelArchiveError(
-            f"{path.parent}: not an extracted model archive with {MODEL_FILE} and {CARD_FILE}: "
-            f"{error}"
-        ) from error
-    expected = card.get("model_sha256") if isinstance(card, dict) else None
-    if hashlib.sha256(data).hexdigest() != expected:
-        raise ModelArchiveError(f"{path}: damaged, it is not the model that {CARD_FILE} describes")
-    return data
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
-
-
-def feature_names(model: Booster) -> tuple[str, ...]:
-    """The features the model was trained on, in its order.
-
-    Raises:
-        ModelArchiveError: The model does not say.
-    """
-    if not model.feature_names:
-        raise ModelArchiveError("the model does not name its features: train it with this project")
-    return tuple(model.feature_names)
+def model_fn(model_dir: str | os.PathLike[str]) -> Model:
+    """Load the model from the folder its archive was extracted to; raises as `load_model` does."""
+    return load_model(model_dir)
 
 
 def input_fn(body: bytes | bytearray | str, content_type: str) -> list[Row]:
@@ -205,21 +140,10 @@ def _validated(row: Row, number: int) -> Row:
         raise InvalidRequestError(error.message, number, error.column) from error
 
 
-def predict_fn(rows: Sequence[Row], model: Booster) -> NDArray[np.float64]:
+def predict_fn(rows: Sequence[Row], model: Model) -> NDArray[np.float64]:
     """The rings predicted for the rows of ``input_fn``, in their order."""
     columns = dict(zip(survey.FEATURES, zip(*rows, strict=True), strict=True))
     return predict_rings(model, columns)
-
-
-def predict_rings(model: Booster, columns: Columns) -> NDArray[np.float64]:
-    """The rings predicted for ``n`` abalones given column by column.
-
-    Raises:
-        FeatureError: The columns cannot be turned into the features that the model wants.
-    """
-    matrix = design_matrix(columns, feature_names(model))
-    # Unlike `predict`, `inplace_predict` takes no lock: threads answer side by side.
-    return np.asarray(model.inplace_predict(matrix), dtype=np.float64)
 
 
 def output_fn(prediction: Sequence[float] | NDArray[np.float64], accept: str) -> tuple[str, str]:

@@ -53,19 +53,20 @@ def residuals(actual: ArrayLike, predicted: ArrayLike, sex: Sequence[str] | NDAr
     return _png(figure)
 
 
-def feature_importance(importance: Mapping[str, float], most: int = 12) -> bytes:
-    """The features that improve the splits most, the best on top.
+def feature_importance(importance: Mapping[str, float], measure: str, most: int = 12) -> bytes:
+    """The features that matter most, the best on top.
 
     Args:
-        importance: Mean gain by feature name.
+        importance: By feature name.
+        measure: What its numbers mean.
         most: How many to show.
     """
     ranked = sorted(importance.items(), key=lambda item: item[1], reverse=True)[:most]
-    names, gains = [name for name, _ in ranked], [gain for _, gain in ranked]
+    names, values = [name for name, _ in ranked], [value for _, value in ranked]
     figure, axes = _canvas("What the model looks at")
-    axes.barh(names, gains, color=_BLUE)
+    axes.barh(names, values, color=_BLUE)
     axes.invert_yaxis()
-    axes.set(xlabel="mean gain of the splits on a feature (Poisson loss)")
+    axes.set(xlabel=measure)
     axes.grid(visible=False, axis="y")
     return _png(figure)
 

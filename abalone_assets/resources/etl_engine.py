@@ -85,6 +85,7 @@ def _spark_session(config: dict[str, str]) -> SparkSession:
 
     try:
         from dagster_pyspark import LazyPySparkResource
+        from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # py4j has no types
         from pyspark.errors import PySparkException
     except ImportError as error:
         raise SettingsError(
@@ -93,8 +94,8 @@ def _spark_session(config: dict[str, str]) -> SparkSession:
     ensure_java()
     try:
         session: SparkSession = LazyPySparkResource(spark_config=config).spark_session
-    except PySparkException as error:
+    except (Py4JError, PySparkException) as error:
         raise SettingsError(
-            f"Spark does not start: {error}; its own lines above say why"
+            f"Spark does not start: {error} Check spark_config, and what Spark itself has written"
         ) from error
     return session

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
+from abalone_assets.modeling.hyperparameters import Framework
 from abalone_assets.resources.jobs import JobReport
 from abalone_assets.storage import ObjectStore, locate
 from abalone_assets.survey import FEATURES
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.archive import ModelCard
 
 PROBES: Final = 5
-Framework = Literal["xgboost", "tensorflow"]
 SCRIPTS: Final[dict[Framework, str]] = {"xgboost": "train", "tensorflow": "train_network"}
 """Name of the entry script that trains with a framework, in ``abalone_assets.external``."""
 

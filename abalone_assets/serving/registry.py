@@ -73,7 +73,7 @@ class ModelRegistry:
 
         So a release that is tried again, or that learnt nothing new, adds none. An archive trained
         again differs in its card's time, so models are told apart by the ``model_sha256`` of their
-        evaluations, the digest of the booster. Without one a version is always added.
+        evaluations, the digest of the model's file. Without one a version is always added.
 
         Args:
             archive: The bytes of ``model.tar.gz``.

@@ -13,7 +13,7 @@ from abalone_assets.etl.request import PrepareRequest
 from abalone_assets_tests.etl.support import SPLITS, Prepared, frame_of, request_for
 from abalone_assets_tests.platform import survey_rows
 
-pytest_plugins = ("abalone_assets_tests.s3",)
+pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 OUTPUTS = ("merged_dataset", *SPLITS)
 

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +12,18 @@ from abalone_assets.errors import ModelArchiveError
 from abalone_assets.external.entry import ArgumentError
 from abalone_assets.external.evaluate import main
 from abalone_assets.modeling.dataset import COLUMN_NAMES, DatasetError
+from abalone_assets.modeling.fitted import FittedModel
+from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
 from abalone_assets.modeling.metrics import rmse
-from abalone_assets.modeling.train import Hyperparameters, fit
-from abalone_assets_tests.modeling.support import packed, quick_model, split_frames, splits
+from abalone_assets.modeling.train import fit
+from abalone_assets_tests.external.support import Listener
+from abalone_assets_tests.modeling.support import (
+    packed,
+    quick_model,
+    quick_network,
+    split_frames,
+    splits,
+)
 
 RESULTS = [
     "evaluation.json",
@@ -54,13 +64,40 @@ def test_as_a_function_writes_scores_predictions_and_pictures(
 
 def test_scores_the_champion_of_the_given_version(arguments: list[str], tmp_path: Path) -> None:
     parts = splits()
-    weak = fit(parts["train"], parts["validation"], Hyperparameters(num_boost_round=2))
+    weak = fit(parts["train"], parts["validation"], BoosterHyperparameters(num_boost_round=2))
     packed(weak, tmp_path / "champion")
     main([*arguments, "--champion-version", "12"])
     evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
     assert evaluation["champion"]["version"] == "12"
     assert evaluation["champion"]["model_sha256"] == weak.sha256
     assert evaluation["champion"]["rmse"] > evaluation["rmse"]
+
+
+@pytest.mark.parametrize(
+    ("challenger", "champion"), [(quick_model, quick_network), (quick_network, quick_model)]
+)
+def test_a_champion_may_be_of_another_framework(
+    arguments: list[str],
+    tmp_path: Path,
+    challenger: Callable[[], FittedModel],
+    champion: Callable[[], FittedModel],
+) -> None:
+    packed(challenger(), tmp_path / "model")
+    packed(champion(), tmp_path / "champion")
+    main([*arguments, "--champion-version", "3"])
+    evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
+    assert results(tmp_path) == RESULTS
+    assert evaluation["model_sha256"] == challenger().sha256
+    assert evaluation["champion"]["model_sha256"] == champion().sha256
+    assert abs(evaluation["rmse"] - evaluation["champion"]["rmse"]) < 0.5
+
+
+def test_reports_the_scores_to_whoever_listens(arguments: list[str], tmp_path: Path) -> None:
+    listener = Listener()
+    main(arguments, listener)
+    evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
+    names = ("rmse", "mae", "r2", "bias", "baseline_rmse", "rows")
+    assert listener.told == [({name: evaluation[name] for name in names}, None, None)]
 
 
 def test_an_empty_champion_folder_is_no_champion(arguments: list[str], tmp_path: Path) -> None:

@@ -9,38 +9,31 @@ import pytest
 
 from abalone_assets.errors import AbaloneError, ModelArchiveError
 from abalone_assets.external.entry import ArgumentError
-from abalone_assets.external.train import TrainingEnvironmentError, main, parse_hyperparameters
+from abalone_assets.external.train import TRAINER, main
+from abalone_assets.external.training import TrainingEnvironmentError
 from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
 from abalone_assets.modeling.dataset import DatasetError
-from abalone_assets.modeling.inference import model_fn
-from abalone_assets.modeling.train import HyperparameterError, Hyperparameters
-from abalone_assets_tests.modeling.support import QUICK, quick_model, split_frames
+from abalone_assets.modeling.hyperparameters import BoosterHyperparameters, HyperparameterError
+from abalone_assets.modeling.model import load_model
+from abalone_assets_tests.external.support import Listener, training_environment
+from abalone_assets_tests.modeling.support import QUICK, quick_model
 
 ARGUMENTS = [text for name, value in vars(QUICK).items() for text in (f"--{name}", str(value))]
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """SageMaker's variables, with the real survey in the channels."""
-    for name in ("train", "validation"):
-        (tmp_path / name).mkdir()
-        split_frames()[name].to_parquet(tmp_path / name / "part-0.parquet")
-    return {
-        "SM_CHANNEL_TRAIN": str(tmp_path / "train"),
-        "SM_CHANNEL_VALIDATION": str(tmp_path / "validation"),
-        "SM_MODEL_DIR": str(tmp_path / "model"),
-        "SM_OUTPUT_DATA_DIR": str(tmp_path / "data"),
-        "SOURCE_DATE_EPOCH": "1740830400",
-    }
+    return training_environment(tmp_path)
 
 
 def test_as_a_function_writes_the_model_and_its_metrics(
     environ: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    quick_model()  # XGBoost imports scikit-learn where there is one, which sets variables
     before = dict(os.environ)
     with caplog.at_level(logging.INFO):
         main(ARGUMENTS, environ)
-    model_fn(tmp_path / "model")
+    load_model(tmp_path / "model")
     pack(tmp_path / "model", tmp_path / ARCHIVE_NAME)
     card = read_card(tmp_path / ARCHIVE_NAME)
     metrics = json.loads((tmp_path / "data/metrics.json").read_text())
@@ -53,6 +46,19 @@ def test_as_a_function_writes_the_model_and_its_metrics(
     assert metrics["history"] == quick_model().history
     assert dict(os.environ) == before
     assert caplog.messages[-1].startswith("[best: ")
+
+
+def test_reports_the_model_to_whoever_listens(environ: dict[str, str]) -> None:
+    listener = Listener()
+    main(ARGUMENTS, environ, listener)
+    metrics = quick_model().metrics
+    expected = {
+        "framework": "xgboost",
+        "train_rmse": metrics["train"]["rmse"],
+        "validation_rmse": metrics["validation"]["rmse"],
+        "rounds": quick_model().best_iteration + 1,
+    }
+    assert listener.told == [(expected, quick_model().sha256, None)]
 
 
 def test_logs_metrics_every_fifty_rounds(
@@ -69,7 +75,7 @@ def test_as_a_process_logs_metrics_to_stdout(environ: dict[str, str], tmp_path: 
     done = run(environ, "--num_boost_round", "50", "--eta", "0.2")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("[50] train:rmse=")
-    model_fn(tmp_path / "model")
+    load_model(tmp_path / "model")
 
 
 def test_as_a_process_ends_with_one_clear_line_on_a_mistake(environ: dict[str, str]) -> None:
@@ -89,13 +95,13 @@ def run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess
 
 
 def test_arguments_default_to_those_of_the_model() -> None:
-    assert parse_hyperparameters([]) == Hyperparameters()
-    assert parse_hyperparameters(["--max_depth", "6"]) == Hyperparameters(max_depth=6)
+    assert TRAINER.parse([]) == BoosterHyperparameters()
+    assert TRAINER.parse(["--max_depth", "6"]) == BoosterHyperparameters(max_depth=6)
 
 
 def test_help_describes_every_hyperparameter(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        parse_hyperparameters(["--help"])
+        TRAINER.parse(["--help"])
     text = capsys.readouterr().out
     assert all(f"--{name}" in text for name in vars(QUICK))
     assert "Learning rate" in text
@@ -113,7 +119,7 @@ def test_help_describes_every_hyperparameter(capsys: pytest.CaptureFixture[str])
 )
 def test_refuses_wrong_arguments(arguments: list[str], error: type[AbaloneError]) -> None:
     with pytest.raises(error):
-        parse_hyperparameters(arguments)
+        TRAINER.parse(arguments)
 
 
 @pytest.mark.parametrize(

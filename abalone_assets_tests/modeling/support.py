@@ -9,18 +9,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from xgboost import Booster
 
 from abalone_assets.modeling.archive import ModelCard, card_of, pack, write_archive
-from abalone_assets.modeling.dataset import COLUMN_NAMES
-from abalone_assets.modeling.inference import CARD_FILE, MODEL_FILE, model_fn
-from abalone_assets.modeling.train import FittedModel, Hyperparameters, fit
+from abalone_assets.modeling.booster import BoosterModel
+from abalone_assets.modeling.dataset import COLUMN_NAMES, rows_sha256
+from abalone_assets.modeling.features import design_matrix
+from abalone_assets.modeling.fitted import FittedModel, score_splits
+from abalone_assets.modeling.hyperparameters import BoosterHyperparameters, NetworkHyperparameters
+from abalone_assets.modeling.model import CARD_FILE, MODEL_FILES, Model, load_model
+from abalone_assets.modeling.network import NetworkModel
+from abalone_assets.modeling.train import fit
+from abalone_assets.modeling.train_network import FEATURES
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.conftest import UCI_FILE
 
 Table = dict[str, NDArray[Any]]
 
-QUICK = Hyperparameters(eta=0.2, max_depth=3, num_boost_round=40, early_stopping_rounds=10)
+QUICK = BoosterHyperparameters(eta=0.2, max_depth=3, num_boost_round=40, early_stopping_rounds=10)
 CREATED_AT = "2025-03-01T12:00:00+00:00"
 CSV_ROW = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15"
 
@@ -52,15 +57,57 @@ def quick_model() -> FittedModel:
     return fit(parts["train"], parts["validation"], QUICK)
 
 
-def booster_of(model: FittedModel, folder: Path) -> Booster:
+@cache
+def quick_network() -> FittedModel:
+    """A network without Keras: its hidden layers are drawn, its last one is solved for."""
+    parts = {name: splits()[name] for name in ("train", "validation")}
+    matrix, rings = design_matrix(parts["train"], FEATURES), parts["train"]["rings"].astype(float)
+    random = np.random.default_rng(7)
+    shapes = ((len(FEATURES), 32), (32, 32))
+    hidden = [(random.normal(0, shape[0] ** -0.5, shape), np.zeros(32)) for shape in shapes]
+    mean, scale = matrix.mean(axis=0, dtype=float), matrix.std(axis=0, dtype=float)
+    signal = (matrix - mean) / scale
+    for kernel, _ in hidden:
+        signal = np.maximum(signal @ kernel, 0)
+    solved = np.linalg.lstsq(np.column_stack([signal, np.ones(rings.size)]), rings, rcond=None)[0]
+    layers = (*hidden, (solved[:-1, np.newaxis], solved[-1:]))
+    model = NetworkModel(FEATURES, mean, scale, layers)
+    return FittedModel(
+        framework="tensorflow",
+        versions={"keras": "none"},
+        objective="mean_squared_error",
+        features=FEATURES,
+        files={MODEL_FILES["tensorflow"]: model.to_npz(), "model.keras": b"as Keras saves it"},
+        hyperparameters=NetworkHyperparameters(),
+        best_iteration=0,
+        metrics=score_splits(model, parts),
+        history={"train": [2.0], "validation": [2.0]},
+        rows={name: part["rings"].size for name, part in parts.items()},
+        training_mean_rings=float(rings.mean()),
+        training_rows_sha256=rows_sha256(parts["train"]),
+    )
+
+
+def ubj(model: FittedModel) -> bytes:
+    return model.files[MODEL_FILES["xgboost"]]
+
+
+def loaded(model: FittedModel, folder: Path) -> Model:
+    """The model as it is read back from its archive."""
     write_archive(model, folder, card_of(model, CREATED_AT))
-    return model_fn(folder)
+    return load_model(folder)
 
 
-def save_bare(ubj: bytes, folder: Path) -> None:
+def booster_of(model: FittedModel, folder: Path) -> BoosterModel:
+    booster = loaded(model, folder)
+    assert isinstance(booster, BoosterModel)
+    return booster
+
+
+def save_bare(data: bytes, folder: Path, framework: str = "xgboost") -> None:
     """A model's file and a card that only vouches for it."""
-    card = {"model_sha256": hashlib.sha256(ubj).hexdigest()}
-    (folder / MODEL_FILE).write_bytes(ubj)
+    card = {"framework": framework, "model_sha256": hashlib.sha256(data).hexdigest()}
+    (folder / MODEL_FILES[framework]).write_bytes(data)
     (folder / CARD_FILE).write_text(json.dumps(card))
 
 

@@ -1,4 +1,5 @@
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -16,13 +17,22 @@ import abalone_assets
 from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.archive import card_of, extract, pack, read_card
 from abalone_assets.modeling.features import FEATURE_NAMES
+from abalone_assets.modeling.fitted import FittedModel
 from abalone_assets.modeling.inference import model_fn, output_fn, predict_fn
-from abalone_assets_tests.modeling.support import CREATED_AT, CSV_ROW, packed, quick_model
+from abalone_assets.modeling.train_network import FEATURES
+from abalone_assets_tests.modeling.support import (
+    CREATED_AT,
+    CSV_ROW,
+    packed,
+    quick_model,
+    quick_network,
+)
 
 ASK = f"""
 import sys
 sys.path[:0] = [sys.argv[2]]
 sys.path.append(sys.argv[3])
+sys.modules |= dict.fromkeys(sys.argv[4:])  # None: importing it fails
 import abalone_assets
 import inference
 assert abalone_assets.__file__.startswith(sys.argv[2]), abalone_assets.__file__
@@ -95,16 +105,37 @@ class TestLayout:
         card = replace(card_of(quick_model(), CREATED_AT), created_at="2025-03-02T00:00:00+00:00")
         assert packed(quick_model(), tmp_path, card).read_bytes() != archive.read_bytes()
 
+    def test_of_a_network_holds_it_for_serving_and_for_keras(self, tmp_path: Path) -> None:
+        archive = packed(quick_network(), tmp_path)
+        extract(archive, tmp_path / "model")
+        features = json.loads((tmp_path / "model/features.json").read_text())["features"]
+        card = read_card(archive)
+        served = (tmp_path / "model/network.npz").read_bytes()
+        assert (tmp_path / "model/model.keras").exists()
+        assert [feature["name"] for feature in features] == list(FEATURES)
+        assert card == card_of(quick_network(), CREATED_AT)
+        assert (card.framework, card.versions["keras"]) == ("tensorflow", "none")
+        assert card.model_sha256 == hashlib.sha256(served).hexdigest()
+
+    @pytest.mark.parametrize(
+        ("model", "missing"),
+        [
+            (quick_model, []),
+            (quick_network, ["keras", "torch", "tensorflow", "xgboost"]),
+        ],
+        ids=["booster", "network"],
+    )
     def test_answers_with_nothing_of_this_project_installed(
-        self, archive: Path, tmp_path: Path
+        self, tmp_path: Path, model: Callable[[], FittedModel], missing: list[str]
     ) -> None:
         folder = tmp_path / "model"
-        extract(archive, folder)
+        extract(packed(model(), tmp_path / "archive"), folder)
         # -S keeps the editable installation off the path, -P the working folder.
         answer = subprocess.run(
             [
                 *(sys.executable, "-S", "-P", "-c", ASK, str(folder), str(folder / "code")),
                 *site.getsitepackages(),
+                *missing,
             ],
             cwd=tmp_path,
             env={"PATH": os.environ["PATH"]},

@@ -7,12 +7,9 @@ import pytest
 import xgboost
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from xgboost import Booster
 
 from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.inference import (
-    CARD_FILE,
-    MODEL_FILE,
     InvalidRequestError,
     UnsupportedContentTypeError,
     input_fn,
@@ -20,23 +17,27 @@ from abalone_assets.modeling.inference import (
     negotiate,
     output_fn,
     predict_fn,
-    predict_rings,
 )
+from abalone_assets.modeling.model import CARD_FILE, MODEL_FILES, Model, predict_rings
 from abalone_assets_tests.modeling.support import (
     CSV_ROW,
-    booster_of,
+    loaded,
     one_animal,
     quick_model,
+    quick_network,
     save_bare,
+    ubj,
 )
+
+MODEL_FILE = MODEL_FILES["xgboost"]
 
 ANIMAL = ("M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15)
 NAMED = {name: column[0].item() for name, column in one_animal().items() if name != "rings"}
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Booster:
-    return booster_of(quick_model(), tmp_path_factory.mktemp("model"))
+@pytest.fixture(scope="module", params=[quick_model, quick_network], ids=["booster", "network"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return loaded(request.param(), tmp_path_factory.mktemp("model"))
 
 
 class TestInput:
@@ -128,17 +129,17 @@ class TestInput:
 
 
 class TestPrediction:
-    def test_answers_in_the_order_of_the_rows(self, model: Booster) -> None:
+    def test_answers_in_the_order_of_the_rows(self, model: Model) -> None:
         small = ("I", 0.2, 0.15, 0.05, 0.04, 0.017, 0.01, 0.012)
         both, reverse = predict_fn([ANIMAL, small], model), predict_fn([small, ANIMAL], model)
         assert both.tolist() == reverse.tolist()[::-1]
         assert both[0] > both[1] > 0
 
-    def test_of_a_row_does_not_depend_on_its_neighbours(self, model: Booster) -> None:
+    def test_of_a_row_does_not_depend_on_its_neighbours(self, model: Model) -> None:
         alone = predict_fn([ANIMAL], model)
         assert np.array_equal(predict_fn([ANIMAL] * 3, model), alone.repeat(3))
 
-    def test_by_rows_and_by_columns_agree(self, model: Booster) -> None:
+    def test_by_rows_and_by_columns_agree(self, model: Model) -> None:
         assert predict_fn([ANIMAL], model) == predict_rings(model, one_animal())
 
 
@@ -178,16 +179,16 @@ class TestOutput:
 class TestLoading:
     @pytest.mark.parametrize("missing", [MODEL_FILE, CARD_FILE])
     def test_names_a_missing_file(self, tmp_path: Path, missing: str) -> None:
-        save_bare(quick_model().ubj, tmp_path)
+        save_bare(ubj(quick_model()), tmp_path)
         (tmp_path / missing).unlink()
         with pytest.raises(ModelArchiveError, match=f"not an extracted model archive.*{missing}"):
             model_fn(tmp_path)
 
-    @pytest.mark.parametrize("card", ["", "[]", "{}"])
+    @pytest.mark.parametrize("card", ["", "[]", "{}", '{"framework": "xgboost"}'])
     def test_refuses_a_card_that_does_not_vouch_for_the_model(
         self, tmp_path: Path, card: str
     ) -> None:
-        save_bare(quick_model().ubj, tmp_path)
+        save_bare(ubj(quick_model()), tmp_path)
         (tmp_path / CARD_FILE).write_text(card)
         with pytest.raises(ModelArchiveError, match="model_card"):
             model_fn(tmp_path)
@@ -195,14 +196,26 @@ class TestLoading:
     @pytest.mark.parametrize("keep", [0, 1000, -1])
     def test_refuses_a_damaged_model(self, tmp_path: Path, keep: int) -> None:
         """Given these bytes, XGBoost would end the process or load nonsense."""
-        save_bare(quick_model().ubj, tmp_path)
-        (tmp_path / MODEL_FILE).write_bytes(quick_model().ubj[:keep] + b"?" * (keep == -1))
+        save_bare(ubj(quick_model()), tmp_path)
+        (tmp_path / MODEL_FILE).write_bytes(ubj(quick_model())[:keep] + b"?" * (keep == -1))
         with pytest.raises(ModelArchiveError, match="damaged"):
             model_fn(tmp_path)
 
-    def test_refuses_what_is_no_model(self, tmp_path: Path) -> None:
-        save_bare(b"not a model", tmp_path)
-        with pytest.raises(ModelArchiveError, match="not an XGBoost model"):
+    @pytest.mark.parametrize(
+        ("framework", "message"),
+        [("xgboost", "not an XGBoost model"), ("tensorflow", "not a network")],
+    )
+    def test_refuses_what_is_no_model(self, tmp_path: Path, framework: str, message: str) -> None:
+        save_bare(b"not a model", tmp_path, framework)
+        with pytest.raises(ModelArchiveError, match=message):
+            model_fn(tmp_path)
+
+    @pytest.mark.parametrize("framework", ["catboost", None, ["xgboost"]])
+    def test_names_a_framework_that_it_does_not_know(
+        self, tmp_path: Path, framework: object
+    ) -> None:
+        (tmp_path / CARD_FILE).write_text(json.dumps({"framework": framework}))
+        with pytest.raises(ModelArchiveError, match="knows xgboost and tensorflow"):
             model_fn(tmp_path)
 
     @pytest.mark.parametrize(

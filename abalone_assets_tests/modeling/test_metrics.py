@@ -2,11 +2,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from abalone_assets.modeling.metrics import (
     EvaluationError,
     bias,
     mae,
+    permutation_importance,
     r2,
     rmse,
     slices,
@@ -57,3 +59,25 @@ def test_slices_are_scored_on_their_own_rows() -> None:
         ("6-10 rings", 0.0),
         ("16+ rings", pytest.approx(52**0.5)),
     ]
+
+
+class LengthModel:
+    """Predicts ten rings for each unit of length."""
+
+    features = ("length",)
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.asarray(matrix[:, 0], dtype=np.float64) * 10
+
+    def importance(self) -> None:
+        return None
+
+
+def test_shuffling_costs_only_where_the_model_looks() -> None:
+    columns = splits()["test"]
+    columns = columns | {"rings": columns["length"] * 10 + 1e-9}
+    importance = permutation_importance(LengthModel(), columns)
+    spread = float(np.std(columns["length"] * 10))
+    # Two independent draws of one distribution differ by the square root of two times its spread.
+    assert importance.pop("length") == pytest.approx(2**0.5 * spread, rel=0.1)
+    assert importance == pytest.approx(dict.fromkeys(importance, 0.0), abs=1e-12)

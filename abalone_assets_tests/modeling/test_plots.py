@@ -13,7 +13,9 @@ SEX = np.asarray(["M", "F", "I"])[np.arange(RINGS.size) % 3]
 PICTURES: dict[str, Callable[[], bytes]] = {
     "predicted against actual": lambda: plots.predicted_against_actual(RINGS, PREDICTED, SEX),
     "residuals": lambda: plots.residuals(RINGS, PREDICTED, SEX),
-    "feature importance": lambda: plots.feature_importance({f"f{i}": float(i) for i in range(21)}),
+    "feature importance": lambda: plots.feature_importance(
+        {f"f{i}": float(i - 3) for i in range(21)}, "rings"
+    ),
     "one abalone": lambda: plots.predicted_against_actual([9], [10.5], ["I"]),
 }
 
@@ -32,6 +34,6 @@ def test_shows_the_error_of_each_animal() -> None:
 
 
 def test_ranks_features_by_gain() -> None:
-    assert plots.feature_importance({"a": 1.0, "b": 2.0}) == plots.feature_importance(
-        {"b": 2.0, "a": 1.0}
+    assert plots.feature_importance({"a": 1.0, "b": 2.0}, "gain") == plots.feature_importance(
+        {"b": 2.0, "a": 1.0}, "gain"
     )

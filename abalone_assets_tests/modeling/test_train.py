@@ -7,9 +7,10 @@ import pytest
 
 from abalone_assets.modeling.dataset import DatasetError
 from abalone_assets.modeling.features import FEATURE_NAMES, FeatureError
-from abalone_assets.modeling.inference import predict_rings
+from abalone_assets.modeling.hyperparameters import BoosterHyperparameters, HyperparameterError
 from abalone_assets.modeling.metrics import rmse
-from abalone_assets.modeling.train import HyperparameterError, Hyperparameters, fit
+from abalone_assets.modeling.model import predict_rings
+from abalone_assets.modeling.train import fit
 from abalone_assets_tests.modeling.support import (
     QUICK,
     booster_of,
@@ -17,6 +18,7 @@ from abalone_assets_tests.modeling.support import (
     splits,
     survey_frame,
     table,
+    ubj,
 )
 
 
@@ -40,14 +42,14 @@ def test_defaults_cross_validate_well_below_the_mean_baseline(tmp_path: Path) ->
 def test_same_data_and_seed_give_the_same_bytes() -> None:
     parts = splits()
     again = fit(parts["train"], parts["validation"], QUICK)
-    assert again.ubj == quick_model().ubj
+    assert ubj(again) == ubj(quick_model())
     assert again.sha256 == quick_model().sha256
 
 
 def test_another_seed_gives_another_model() -> None:
     parts = splits()
-    other = Hyperparameters(**{**vars(QUICK), "seed": 1})
-    assert fit(parts["train"], parts["validation"], other).ubj != quick_model().ubj
+    other = BoosterHyperparameters(**{**vars(QUICK), "seed": 1})
+    assert ubj(fit(parts["train"], parts["validation"], other)) != ubj(quick_model())
 
 
 def test_reports_what_the_saved_model_scores(tmp_path: Path) -> None:
@@ -62,12 +64,12 @@ def test_reports_what_the_saved_model_scores(tmp_path: Path) -> None:
 
 def test_stops_early_and_keeps_the_best_round_only(tmp_path: Path) -> None:
     parts = splits()
-    eager = Hyperparameters(eta=0.5, num_boost_round=300, early_stopping_rounds=5)
+    eager = BoosterHyperparameters(eta=0.5, num_boost_round=300, early_stopping_rounds=5)
     model = fit(parts["train"], parts["validation"], eager)
     history = model.history["validation"]
     assert len(history) == model.best_iteration + 1 + 5 < 300
     assert history[model.best_iteration] == min(history)
-    assert booster_of(model, tmp_path).num_boosted_rounds() == model.best_iteration + 1
+    assert booster_of(model, tmp_path).booster.num_boosted_rounds() == model.best_iteration + 1
     assert model.metrics["validation"]["rmse"] == pytest.approx(min(history), rel=1e-5)
 
 
@@ -76,14 +78,14 @@ def test_reports_progress_every_round() -> None:
     fit(
         splits()["train"],
         splits()["validation"],
-        Hyperparameters(num_boost_round=3),
+        BoosterHyperparameters(num_boost_round=3),
         lambda number, scores: seen.append((number, set(scores))),
     )
     assert seen == [(number, {"train", "validation"}) for number in (1, 2, 3)]
 
 
 def test_the_model_names_its_features(tmp_path: Path) -> None:
-    assert booster_of(quick_model(), tmp_path).feature_names == list(FEATURE_NAMES)
+    assert booster_of(quick_model(), tmp_path).features == FEATURE_NAMES
 
 
 def test_training_digest_ignores_the_order_of_rows() -> None:
@@ -131,4 +133,4 @@ def test_names_a_missing_column() -> None:
 )
 def test_refuses_a_hyperparameter_out_of_range(values: dict[str, float], message: str) -> None:
     with pytest.raises(HyperparameterError, match=message):
-        Hyperparameters(**values)  # type: ignore[arg-type] # wrong types are the point
+        BoosterHyperparameters(**values)  # type: ignore[arg-type] # wrong types are the point

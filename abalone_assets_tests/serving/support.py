@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abalone_assets.modeling import archive, inference
-from abalone_assets.modeling.train import Hyperparameters, fit
+from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
+from abalone_assets.modeling.train import fit
 from abalone_assets.serving.client import EndpointClient
 from abalone_assets.serving.registry import ModelRegistry, ModelVersion
 from abalone_assets.serving.server import EndpointServer
@@ -41,7 +42,8 @@ DEADLINE_SECONDS = 20.0
 def tiny_archive(seed: int) -> bytes:
     """A real model archive, trained in milliseconds; another seed predicts otherwise."""
     columns = _simulated_columns(300, seed)
-    model = fit(columns, columns, Hyperparameters(num_boost_round=5 + seed, eta=0.3, seed=seed))
+    chosen = BoosterHyperparameters(num_boost_round=5 + seed, eta=0.3, seed=seed)
+    model = fit(columns, columns, chosen)
     with TemporaryDirectory() as folder:
         laid_out, packed = Path(folder, "model"), Path(folder, "model.tar.gz")
         archive.write_archive(model, laid_out, archive.card_of(model, CREATED_AT.isoformat()))

@@ -6,28 +6,26 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from abalone_assets.modeling.hyperparameters import (
+    Framework,
+    check_hyperparameters,
+    describe_hyperparameters,
+)
 from abalone_assets.resources.ml_platform import MLPlatform, TrainingRequest
 from abalone_assets.resources.storage import LakeResource
 
 
 class TrainingConfig(dg.Config):
-    """Hyperparameters of XGBoost; one that is not given has the training script's default."""
+    """What trains the model, and how."""
 
-    eta: float | None = Field(None, description="Learning rate: the weight of each tree.")
-    max_depth: int | None = Field(None, description="Splits between root and deepest leaf.")
-    subsample: float | None = Field(None, description="Share of the rows drawn for each tree.")
-    colsample_bytree: float | None = Field(None, description="Share of the features for each tree.")
-    min_child_weight: float | None = Field(None, description="Least sum of Hessians in a leaf.")
-    reg_lambda: float | None = Field(None, description="L2 penalty on the leaves' weights.")
-    num_boost_round: int | None = Field(None, description="Most trees to grow.")
-    early_stopping_rounds: int | None = Field(
-        None, description="Rounds without a better validation RMSE after which to stop."
+    framework: Framework = Field(
+        "xgboost", description="xgboost: boosted trees. tensorflow: the dense network, in Keras."
     )
-    seed: int | None = Field(None, description="Seed of the row and feature draws.")
-
-    def given(self) -> dict[str, Any]:
-        """The hyperparameters that were given."""
-        return {name: value for name, value in self.model_dump().items() if value is not None}
+    hyperparameters: dict[str, Any] = Field(
+        {},
+        description="By name; one that is not given has its default.\n\n"
+        + describe_hyperparameters(),
+    )
 
 
 @dg.asset(
@@ -44,7 +42,8 @@ def trained_model(
     ml_platform: MLPlatform,
     lake: LakeResource,
 ) -> dg.MaterializeResult[dict[str, Any]]:
-    """`model.tar.gz` in SageMaker's layout: XGBoost, stopped early by the validation split."""
+    """`model.tar.gz` in SageMaker's layout, of trees or a network; validation stops it early."""
+    check_hyperparameters(config.framework, config.hyperparameters)
     opened = lake.open()
     digest = opened.preparation().digest
     report = ml_platform.train(
@@ -55,7 +54,8 @@ def trained_model(
                 "validation": opened.folder_uri("validation_split"),
             },
             output_uri=opened.folder_uri("trained_model"),
-            hyperparameters=config.given(),
+            hyperparameters=config.hyperparameters,
+            framework=config.framework,
             inputs=digest,
         ),
         context,
@@ -65,9 +65,7 @@ def trained_model(
         value={"model_uri": report.model_uri, "release_digest": digest, "card": card},
         metadata={
             "model": dg.MetadataValue.path(report.model_uri),
-            "validation_rmse": report.card.metrics["validation"]["rmse"],
-            "train_rmse": report.card.metrics["train"]["rmse"],
-            "boosting_rounds": report.card.best_iteration + 1,
+            **report.card.headlines(),
             "model_card": dg.MetadataValue.json(card),
             **report.job.metadata(),
         },

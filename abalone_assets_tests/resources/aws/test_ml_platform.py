@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from abalone_assets.ingest.frames import to_parquet
+from abalone_assets.modeling.hyperparameters import Framework
 from abalone_assets.pipes import PipesJobError
 from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
 from abalone_assets.resources.ml_platform import (
     EvaluationReport,
     EvaluationRequest,
-    Framework,
     LocalMLPlatform,
     MLPlatform,
     TrainingReport,

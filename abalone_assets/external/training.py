@@ -1,0 +1,155 @@
+"""SageMaker's training contract, for whatever trains: folders by environment, settings by argument.
+
+The contract is described in the `SageMaker training toolkit
+<https://github.com/aws/sagemaker-training-toolkit/blob/master/ENVIRONMENT_VARIABLES.md>`_.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from abalone_assets.errors import AbaloneError
+from abalone_assets.external.entry import ArgumentParser
+from abalone_assets.modeling.archive import card_of, write_archive
+from abalone_assets.modeling.dataset import read_split
+from abalone_assets.modeling.hyperparameters import Hyperparameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from abalone_assets.external.reporting import Reporter
+    from abalone_assets.modeling.fitted import FittedModel, Progress
+
+logger = logging.getLogger(__name__)
+
+METRICS_FILE: Final = "metrics.json"
+FAILURE_FILE: Final = Path("/opt/ml/output/failure")
+
+Chosen = TypeVar("Chosen", bound=Hyperparameters)
+
+
+class TrainingEnvironmentError(AbaloneError):
+    """A variable of SageMaker's training contract is missing or malformed."""
+
+
+@dataclass(frozen=True)
+class Trainer(Generic[Chosen]):
+    """An entry script's own part.
+
+    Attributes:
+        program: The script's module, as its help calls it.
+        hyperparameters: What it takes as arguments.
+        fit: Fits on the columns of the training and of the validation split.
+        log_every: Rounds or epochs between two lines of progress.
+    """
+
+    program: str
+    hyperparameters: type[Chosen]
+    fit: Callable[[Any, Any, Chosen, Progress], FittedModel]
+    log_every: int
+
+    def run(
+        self,
+        argv: Sequence[str] | None,
+        environ: Mapping[str, str],
+        reporter: Reporter | None,
+    ) -> None:
+        """Read the channels, train, and write the archive's members and the metrics.
+
+        Progress is logged as ``[n] train:rmse=...; validation:rmse=...``, for SageMaker's metric
+        definitions to find.
+
+        Args:
+            argv: Hyperparameters such as ``["--seed", "7"]``; the process's own when None.
+            environ: Must hold ``SM_CHANNEL_TRAIN`` and ``SM_CHANNEL_VALIDATION`` (folders of
+                Parquet files), ``SM_MODEL_DIR`` (gets the archive's members) and
+                ``SM_OUTPUT_DATA_DIR`` (gets ``metrics.json``). ``SOURCE_DATE_EPOCH``, in seconds,
+                fixes the model's time of birth.
+            reporter: Is told of the model, if given.
+
+        Raises:
+            TrainingEnvironmentError: A variable is missing or malformed.
+            ArgumentError: An argument is unknown or no number.
+            HyperparameterError: A hyperparameter is out of range.
+            DatasetError: A channel has no usable rows.
+            FeatureError: A channel's values cannot be turned into features.
+        """
+        chosen = self.parse(argv)
+        model_folder = Path(_required(environ, "SM_MODEL_DIR"))
+        output_folder = Path(_required(environ, "SM_OUTPUT_DATA_DIR"))
+        created_at = _created_at(environ)
+        train = read_split(_required(environ, "SM_CHANNEL_TRAIN"), "train")
+        validation = read_split(_required(environ, "SM_CHANNEL_VALIDATION"), "validation")
+
+        model = self.fit(train, validation, chosen, self._log_progress)
+        best = {split: values["rmse"] for split, values in model.metrics.items()}
+        logger.info("[best: %d] %s", model.best_iteration + 1, _metric_line(best))
+        card = card_of(model, created_at)
+        write_archive(model, model_folder, card)
+        output_folder.mkdir(parents=True, exist_ok=True)
+        (output_folder / METRICS_FILE).write_text(_metrics(model), encoding="utf-8")
+        if reporter is not None:
+            reporter.report_metadata(card.headlines(), data_version=card.model_sha256)
+
+    def parse(self, argv: Sequence[str] | None) -> Chosen:
+        """Hyperparameters from arguments, each with its own default.
+
+        Raises:
+            ArgumentError: An argument is unknown or no number.
+            HyperparameterError: A hyperparameter is out of range.
+        """
+        parser = ArgumentParser(
+            prog=self.program,
+            description="Train a model on SM_CHANNEL_TRAIN, stopping by SM_CHANNEL_VALIDATION.",
+            allow_abbrev=False,
+        )
+        for field in fields(self.hyperparameters):
+            parser.add_argument(
+                f"--{field.name}",
+                type=type(field.default),
+                default=field.default,
+                help=f"{field.metadata['description']} (default: %(default)s)",
+            )
+        return self.hyperparameters(**vars(parser.parse_args(argv)))
+
+    def _log_progress(self, number: int, rmse: Mapping[str, float]) -> None:
+        if number % self.log_every == 0:
+            logger.info("[%d] %s", number, _metric_line(rmse))
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name)
+    if not value:
+        raise TrainingEnvironmentError(f"{name} is not set: SageMaker's training contract needs it")
+    return value
+
+
+def _created_at(environ: Mapping[str, str]) -> str:
+    epoch = environ.get("SOURCE_DATE_EPOCH")
+    try:
+        time = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise TrainingEnvironmentError(
+            f"SOURCE_DATE_EPOCH must be whole seconds since 1970, not {epoch!r}"
+        ) from error
+    return time.isoformat(timespec="seconds")
+
+
+def _metric_line(rmse: Mapping[str, float]) -> str:
+    return "; ".join(f"{split}:rmse={value:.5f}" for split, value in rmse.items())
+
+
+def _metrics(model: FittedModel) -> str:
+    document = {
+        **model.metrics,
+        "best_iteration": model.best_iteration,
+        "rows": model.rows,
+        "model_sha256": model.sha256,
+        "history": model.history,
+    }
+    return json.dumps(document, indent=1, allow_nan=False)

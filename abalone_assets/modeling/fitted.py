@@ -1,0 +1,75 @@
+"""A model trained just now, whatever trained it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abalone_assets.modeling.dataset import target
+from abalone_assets.modeling.metrics import mae, rmse
+from abalone_assets.modeling.model import MODEL_FILES, predict_rings
+
+if TYPE_CHECKING:
+    from abalone_assets.modeling.features import Columns
+    from abalone_assets.modeling.hyperparameters import Framework, Hyperparameters
+    from abalone_assets.modeling.model import Model
+
+Progress = Callable[[int, Mapping[str, float]], None]
+"""Called after every round or epoch with its number, from 1, and each split's RMSE in rings."""
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """A trained model and how it came about.
+
+    Attributes:
+        framework: What trained it.
+        versions: Version of the framework, and of what else shaped the model.
+        objective: The loss it minimises, in the framework's terms.
+        features: What it sees, in its order.
+        files: The archive's files by name, the one that answers requests among them.
+        hyperparameters: What it was trained with.
+        best_iteration: The boosting round or the epoch, from 0, of the least validation RMSE, whose
+            state the model is.
+        metrics: ``{"train": {"rmse", "mae"}, "validation": {...}}`` in rings, of this model.
+        history: RMSE in rings of every round or epoch, per split:
+            ``{"train": [...], "validation": [...]}``.
+        rows: Number of rows per split.
+        training_mean_rings: Mean rings of the training rows: the baseline's prediction.
+        training_rows_sha256: Digest of the training rows.
+    """
+
+    framework: Framework
+    versions: dict[str, str]
+    objective: str
+    features: tuple[str, ...]
+    files: dict[str, bytes]
+    hyperparameters: Hyperparameters
+    best_iteration: int
+    metrics: dict[str, dict[str, float]]
+    history: dict[str, list[float]]
+    rows: dict[str, int]
+    training_mean_rings: float
+    training_rows_sha256: str
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the file that answers requests."""
+        return hashlib.sha256(self.files[MODEL_FILES[self.framework]]).hexdigest()
+
+
+def score_splits(model: Model, splits: Mapping[str, Columns]) -> dict[str, dict[str, float]]:
+    """``{"rmse", "mae"}`` in rings of a model on each split, by its name.
+
+    Raises:
+        FeatureError: A column is missing or holds an impossible value.
+        DatasetError: A split has no rows or no usable rings.
+    """
+    return {name: _scores(model, columns) for name, columns in splits.items()}
+
+
+def _scores(model: Model, columns: Columns) -> dict[str, float]:
+    predicted, actual = predict_rings(model, columns), target(columns)
+    return {"rmse": rmse(predicted, actual), "mae": mae(predicted, actual)}

@@ -1,0 +1,246 @@
+"""What a policy allows, what recorded calls need, and what a policy allows that no call needed.
+
+A small evaluator of IAM's identity policies: Allow and Deny, Action and Resource with wildcards,
+the conditions StringEquals, StringLike, ArnEquals and ArnLike. What it does not know it refuses
+loudly, so that a policy cannot pass by being misread. Source:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from abalone_assets_tests.fakes.places import ACCOUNT, REGION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from abalone_assets_tests.fakes.calls import Call
+
+PLACE = f"{REGION}:{ACCOUNT}"
+PSEUDO_PARAMETERS = {
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Partition": "aws",
+    "AWS::Region": REGION,
+    "AWS::URLSuffix": "amazonaws.com",
+}
+KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition"}
+FREE = {"sts:GetCallerIdentity"}
+"""What everybody may do."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """One permission that a call needs.
+
+    Attributes:
+        action: Such as ``s3:GetObject``.
+        resource: ARN; one that ends with ``/?`` is any object of a bucket.
+        context: Condition keys of the request.
+    """
+
+    action: str
+    resource: str
+    context: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The statements of a role."""
+
+    statements: tuple[dict[str, Any], ...] = field(default_factory=tuple)
+
+    @classmethod
+    def of(cls, documents: Iterable[Mapping[str, Any]]) -> Policy:
+        """The policies of one role together.
+
+        Raises:
+            AssertionError: A statement has an element that the evaluator does not know.
+        """
+        statements = tuple(
+            statement for document in documents for statement in _many(document["Statement"])
+        )
+        for statement in statements:
+            assert set(statement) <= KNOWN, statement
+        return cls(statements)
+
+    def allows(self, need: Need) -> bool:
+        """Whether some statement allows it and none denies it."""
+        effects = {s["Effect"] for s in self.statements if _applies(s, need)}
+        return need.action in FREE or effects == {"Allow"}
+
+    def actions(self) -> set[str]:
+        """Every action that is allowed on something."""
+        return {
+            action
+            for statement in self.statements
+            if statement["Effect"] == "Allow"
+            for action in _many(statement["Action"])
+        }
+
+
+def role_policy(template: Mapping[str, Any], role: str) -> Policy:
+    """The policies of a role of a synthesised stack; it may have none that AWS manages.
+
+    Args:
+        template: The stack's template.
+        role: Beginning of the role's logical id.
+
+    Raises:
+        AssertionError: There is not exactly one such role.
+    """
+    resources = template["Resources"]
+    found = [name for name in _of_kind(resources, "AWS::IAM::Role") if name.startswith(role)]
+    assert len(found) == 1, found
+    assert not resources[found[0]]["Properties"].get("ManagedPolicyArns"), found
+    return Policy.of(
+        resolved(resources, policy["Properties"]["PolicyDocument"])
+        for policy in _of_kind(resources, "AWS::IAM::Policy").values()
+        if {"Ref": found[0]} in policy["Properties"]["Roles"]
+    )
+
+
+def resolved(resources: Mapping[str, Any], value: Any) -> Any:
+    """The value with the intrinsic functions of CloudFormation that policies use worked out."""
+    if isinstance(value, list):
+        return [resolved(resources, each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"Ref"}:
+        return PSEUDO_PARAMETERS.get(value["Ref"], value["Ref"])
+    if set(value) == {"Fn::Join"}:
+        separator, parts = value["Fn::Join"]
+        return str(separator).join(resolved(resources, parts))
+    if set(value) == {"Fn::GetAtt"}:
+        return _arn(resources, *value["Fn::GetAtt"])
+    return {key: resolved(resources, each) for key, each in value.items()}
+
+
+def _of_kind(resources: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
+
+
+def _arn(resources: Mapping[str, Any], name: str, attribute: str) -> str:
+    """A stand-in for what a resource's attribute will be: its kind and logical id tell it apart."""
+    kind = resources[name]["Type"].lower().split("::")
+    return f"arn:aws:{kind[1]}:{PLACE}:{kind[2]}/{name}#{attribute}"
+
+
+def required_permissions(calls: Iterable[Call]) -> set[Need]:
+    """What the identity that made these calls must be allowed, implied permissions included."""
+    return {need for call in calls for need in _needs(call)}
+
+
+def denied(policy: Policy, calls: Iterable[Call]) -> list[Need]:
+    """What the calls need and the policy does not allow."""
+    needs = required_permissions(calls)
+    return sorted((n for n in needs if not policy.allows(n)), key=lambda n: (n.action, n.resource))
+
+
+def unused_actions(policy: Policy, calls: Iterable[Call]) -> set[str]:
+    """What the policy allows and no call needed."""
+    return policy.actions() - {need.action for need in required_permissions(calls)}
+
+
+def _many(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _applies(statement: Mapping[str, Any], need: Need) -> bool:
+    return (
+        any(_like(action.lower(), need.action.lower()) for action in _many(statement["Action"]))
+        and any(_covers(resource, need.resource) for resource in _many(statement["Resource"]))
+        and _conditions_hold(statement.get("Condition", {}), dict(need.context))
+    )
+
+
+def _covers(pattern: str, resource: str) -> bool:
+    if resource.endswith("/?"):
+        return pattern == "*" or pattern.startswith(resource.removesuffix("?"))
+    return _like(pattern, resource)
+
+
+def _like(pattern: str, text: str) -> bool:
+    translated = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(translated, text, re.DOTALL) is not None
+
+
+OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda wanted, found: wanted == found,
+    "StringLike": _like,
+    "ArnEquals": _like,
+    "ArnLike": _like,
+}
+
+
+def _conditions_hold(conditions: Mapping[str, Any], context: Mapping[str, str]) -> bool:
+    """Every operator and every key must hold; a key that the request lacks does not."""
+    return all(
+        key in context
+        and any(OPERATORS[operator](wanted, context[key]) for wanted in _many(wanteds))
+        for operator, keys in conditions.items()
+        for key, wanteds in keys.items()
+    )
+
+
+def _needs(call: Call) -> Iterable[Need]:
+    resources = _resources(call)
+    yield from (Need(_action(call), resource) for resource in resources)
+    if call.service != "sagemaker" or not call.operation.startswith("Create"):
+        return
+    if call.params.get("Tags"):
+        yield from (Need("sagemaker:AddTags", resource) for resource in resources)
+    if role := call.params.get("RoleArn") or call.params.get("ExecutionRoleArn"):
+        yield Need("iam:PassRole", role, (("iam:PassedToService", "sagemaker.amazonaws.com"),))
+
+
+def _action(call: Call) -> str:
+    """IAM knows no action of its own for a batch of messages or for a look at a bucket."""
+    renamed = {
+        "s3:HeadBucket": "s3:ListBucket",
+        "s3:HeadObject": "s3:GetObject",
+        "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+        "monitoring:DescribeAlarms": "cloudwatch:DescribeAlarms",
+    }
+    return renamed.get(call.action, call.action)
+
+
+def _resources(call: Call) -> list[str]:
+    """ARNs that AWS checks, as the service authorization reference has them."""
+    if call.action == "s3:DeleteObject" and "/" not in call.resource:
+        return [f"{call.resource}/?"]  # a batch: the stand-in does not record its keys
+    if call.service == "glue" and "DatabaseName" in call.params:
+        return _catalog(call.params)
+    if call.action in _SPECIAL:
+        return [f"arn:aws:{each.format(**call.params)}" for each in _SPECIAL[call.action]]
+    return [call.resource]
+
+
+_MODEL_PACKAGE = f"sagemaker:{PLACE}:model-package/{{ModelPackageGroupName}}/1"
+_DEPLOYED = [
+    f"sagemaker:{PLACE}:endpoint/{{EndpointName}}",
+    f"sagemaker:{PLACE}:endpoint-config/{{EndpointConfigName}}",
+]
+_SPECIAL = {
+    "cloudwatch:DescribeAlarms": [f"cloudwatch:{PLACE}:alarm:*"],
+    "logs:DescribeLogStreams": [f"logs:{PLACE}:log-group:{{logGroupName}}:log-stream:"],
+    "logs:GetLogEvents": [f"logs:{PLACE}:log-group:{{logGroupName}}:log-stream:{{logStreamName}}"],
+    "sagemaker:CreateEndpoint": _DEPLOYED,
+    "sagemaker:CreateModelPackage": [_MODEL_PACKAGE],
+    "sagemaker:ListModelPackages": [_MODEL_PACKAGE],
+    "sagemaker:UpdateEndpoint": _DEPLOYED,
+}
+"""What a call is about where one parameter alone does not say it."""
+
+
+def _catalog(params: Mapping[str, Any]) -> list[str]:
+    """Glue checks catalog, database and table."""
+    database, table = params["DatabaseName"], params.get("TableName") or params.get("Name")
+    table = table or params.get("TableInput", {}).get("Name", "*")
+    return [
+        f"arn:aws:glue:{PLACE}:catalog",
+        f"arn:aws:glue:{PLACE}:database/{database}",
+        f"arn:aws:glue:{PLACE}:table/{database}/{table}",
+    ]

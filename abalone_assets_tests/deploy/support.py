@@ -1,0 +1,99 @@
+"""The stacks as `make synth` makes them, for tests to look at and to deploy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deploy.cloudformation import Stacks
+
+ROOT = Path(__file__).parents[2]
+NOWHERE = "http://127.0.0.1:9"
+OIDC = (
+    "name=abalone-staging",
+    "retain=false",
+    "nat_gateways=2",
+    "database_multi_az=true",
+    "image=registry.example.com/abalone-assets:1",
+    "alarm_topic_arn=arn:aws:sns:us-east-1:123456789012:alarms",
+    "oidc_issuer=https://id.example.com",
+    "oidc_authorization_endpoint=https://id.example.com/authorize",
+    "oidc_token_endpoint=https://id.example.com/token",
+    "oidc_user_info_endpoint=https://id.example.com/userinfo",
+    "oidc_client_id=abalone",
+    "oidc_client_secret=abalone/oidc",
+    "certificate_arn=arn:aws:acm:us-east-1:123456789012:certificate/0d9f6c4e-1111-4222-8333-0123456789ab",
+)
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """What `make synth` wrote.
+
+    Attributes:
+        folder: The cloud assembly.
+        name: The deployment's name.
+    """
+
+    folder: Path
+    name: str
+
+    @cached_property
+    def templates(self) -> dict[str, dict[str, Any]]:
+        """Templates by what they hold: data, jobs, platform."""
+        import json
+
+        return {
+            kind: json.loads((self.folder / f"{self.name}-{kind}.template.json").read_text())
+            for kind in ("data", "jobs", "platform")
+        }
+
+    def resources(self, kind: str) -> list[dict[str, Any]]:
+        """All resources of a type, of any stack."""
+        return [
+            resource
+            for template in self.templates.values()
+            for resource in template["Resources"].values()
+            if resource["Type"] == kind
+        ]
+
+    def deploy(self, stacks: Stacks, *kinds: str) -> None:
+        """Bring some of the stacks up, in an account that a test brought."""
+        from deploy.cloudformation import read_assembly
+
+        for template in read_assembly(self.folder):
+            if template.stack in {f"{self.name}-{kind}" for kind in kinds}:
+                stacks.deploy(template)
+
+
+def synthesise(folder: Path, *context: str, module: str = "deploy.app") -> Path:
+    """Synthesise where there is no network, no credentials and no program but Python.
+
+    Raises:
+        AssertionError: It failed, as it does when cdk-nag finds something.
+    """
+    arguments = [part for pair in context for part in ("-c", pair)]
+    done = subprocess.run(
+        [sys.executable, "-m", module, "-o", str(folder), *arguments],
+        cwd=ROOT,
+        env={
+            "PATH": str(folder),
+            "HOME": os.environ["HOME"],  # the CDK keeps its unpacked libraries there
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "HTTP_PROXY": NOWHERE,
+            "HTTPS_PROXY": NOWHERE,
+            "LANG": os.environ.get("LANG", "C.UTF-8"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder

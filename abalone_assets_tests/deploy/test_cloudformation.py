@@ -1,0 +1,169 @@
+"""How stacks are brought up when CloudFormation has something to object to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.models import CloudFormationBackend
+
+from abalone_assets.aws.clients import client
+from deploy.cloudformation import BODY_LIMIT, Stacks, Template, read_assembly
+from deploy.config import DeployError
+from deploy.deploy import main
+
+if TYPE_CHECKING:
+    from abalone_assets_tests.fakes.standin import AwsStandIn
+
+pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
+
+
+def template(**queues: str) -> Template:
+    """A stack of queues: names by logical id."""
+    resources = {
+        logical: {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": name}}
+        for logical, name in queues.items()
+    }
+    outputs = {logical: {"Value": {"Ref": logical}} for logical in queues}
+    return Template("stack", json.dumps({"Resources": resources, "Outputs": outputs}))
+
+
+def queue_names() -> set[str]:
+    urls = client("sqs").list_queues().get("QueueUrls", [])
+    return {url.rpartition("/")[2] for url in urls}
+
+
+class Told(list[str]):
+    """What was said."""
+
+    def __call__(self, line: str) -> None:
+        self.append(line)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def stacks(aws: AwsStandIn, told: Told) -> Stacks:
+    return Stacks(client("cloudformation"), told, poll_seconds=0.01)
+
+
+def test_a_stack_is_created_updated_and_deleted_and_its_events_are_told(
+    stacks: Stacks, told: Told
+) -> None:
+    assert stacks.status("stack") is None
+    assert stacks.deploy(template(One="one"))
+    assert stacks.deploy(template(One="one", Two="two"))
+    assert stacks.status("stack") == "UPDATE_COMPLETE"
+    assert set(stacks.outputs("stack")) == {"One", "Two"}
+    assert queue_names() == {"one", "two"}
+
+    stacks.delete("stack")
+
+    assert stacks.status("stack") is None
+    assert queue_names() == set()
+    assert [line.split()[2] for line in told if line.startswith("stack: stack ")] == [
+        "CREATE_IN_PROGRESS",
+        "CREATE_COMPLETE",
+        "UPDATE_IN_PROGRESS",
+        "UPDATE_COMPLETE",
+        "DELETE_IN_PROGRESS",
+        "DELETE_COMPLETE",
+    ]
+
+
+def test_a_stack_that_is_up_to_date_is_left_alone(
+    stacks: Stacks, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stacks.deploy(template(One="one"))
+
+    def unchanged(*_: Any, **__: Any) -> None:
+        raise ValidationError(message="No updates are to be performed.")
+
+    monkeypatch.setattr(CloudFormationBackend, "update_stack", unchanged)
+
+    assert not stacks.deploy(template(One="one"))
+    assert told[-1] == "stack: no changes"
+
+
+def test_a_refused_template_is_told_in_one_error(aws: AwsStandIn, stacks: Stacks) -> None:
+    aws.faults.refuse("CreateStack", "ValidationError", "Template format error: no resources")
+
+    with pytest.raises(DeployError, match="stack stack: CreateStack failed: Template format error"):
+        stacks.deploy(template(One="one"))
+
+
+def _fail_creations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let stacks be rolled back as CloudFormation does, the second of two reasons a consequence."""
+    create = CloudFormationBackend.create_stack
+
+    def create_in_vain(self: Any, *arguments: Any, **named: Any) -> Any:
+        stack = create(self, *arguments, **named)
+        for logical, reason in (("One", "quota exceeded"), ("Two", "Resource creation cancelled")):
+            stack._add_stack_event("CREATE_FAILED", resource_status_reason=reason)
+            stack.events[-1].logical_resource_id = logical
+        stack._add_stack_event("ROLLBACK_COMPLETE")
+        stack.status = "ROLLBACK_COMPLETE"
+        return stack
+
+    monkeypatch.setattr(CloudFormationBackend, "create_stack", create_in_vain)
+
+
+def test_a_failed_creation_is_told_with_its_first_reason(
+    stacks: Stacks, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_creations(monkeypatch)
+
+    with pytest.raises(DeployError, match="stack stack: ROLLBACK_COMPLETE: One: quota exceeded"):
+        stacks.deploy(template(One="one"))
+
+    assert "stack: One CREATE_FAILED (quota exceeded)" in told
+
+
+def test_a_stack_whose_creation_failed_is_made_anew(
+    stacks: Stacks, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        _fail_creations(patch)
+        with pytest.raises(DeployError):
+            stacks.deploy(template(One="one"))
+
+    assert stacks.deploy(template(One="one"))
+
+    assert stacks.status("stack") == "CREATE_COMPLETE"
+    assert any("its creation had failed" in line for line in told)
+
+
+def test_a_folder_without_an_assembly_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(DeployError, match="no cloud assembly; run `make synth`"):
+        read_assembly(tmp_path)
+
+
+def test_a_template_too_large_for_a_request_is_refused_before_anything_is_deployed(
+    tmp_path: Path,
+) -> None:
+    artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "t.json"}}
+    (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": {"big": artifact}}))
+    (tmp_path / "t.json").write_text(json.dumps({"Description": "x" * BODY_LIMIT}))
+
+    with pytest.raises(DeployError, match="stack big: its template exceeds"):
+        read_assembly(tmp_path)
+
+
+def test_expired_credentials_are_one_clear_line(aws: AwsStandIn, tmp_path: Path) -> None:
+    artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "t.json"}}
+    (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": {"abalone-data": artifact}}))
+    (tmp_path / "t.json").write_text(template(One="one").body)
+    aws.faults.expire_credentials()
+
+    done = CliRunner().invoke(main, ["--assembly", str(tmp_path)])
+
+    assert done.exit_code == 1
+    assert "the AWS credentials have expired" in done.output
+    assert "Traceback" not in done.output

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from abalone_assets import __version__
+from abalone_assets.settings import Settings
+from abalone_assets_tests.deploy.support import OIDC
+from deploy.config import DeployConfig, DeployError, read_context
+
+
+def test_the_defaults_are_cdk_jsons_and_the_packages_version() -> None:
+    config = DeployConfig.from_context(read_context([]))
+
+    assert config == DeployConfig()
+    assert config.image_tag == __version__
+    assert config.ssm_prefix == "/abalone"
+    assert config.name == Settings.model_fields["endpoint_name"].default
+
+
+def test_the_command_line_overrides_cdk_json(tmp_path: Path) -> None:
+    cdk_json = tmp_path / "cdk.json"
+    cdk_json.write_text(json.dumps({"context": {"name": "one", "retain": True}}))
+
+    config = DeployConfig.from_context(read_context(["name=two", "retain=false"], cdk_json))
+
+    assert (config.name, config.retain) == ("two", False)
+
+
+def test_what_the_cdk_itself_puts_into_the_context_is_left_alone() -> None:
+    flags = {"@aws-cdk/core:x": True, "aws:cdk:enable-path-metadata": True}
+
+    assert DeployConfig.from_context(flags) == DeployConfig()
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ("nmae=abalone", "nmae: no such context value; did you mean name?"),
+        ("name=Abalone", "expected 3 to 20 of a-z"),
+        ("name=abalone-", "expected 3 to 20 of a-z"),
+        ("name=" + "a" * 21, "expected 3 to 20 of a-z"),
+        ("retain=yes", "retain='yes': expected true or false"),
+        ("nat_gateways=two", "nat_gateways='two': expected a whole number"),
+        ("nat_gateways=0", "expected 1 or 2"),
+        ("image_tag=a b", "no tag of a container image"),
+        ("oidc_client_id=x", "needs the context values oidc_issuer, oidc_authorization_endpoint"),
+        ("name", "-c name: expected key=value"),
+    ],
+)
+def test_a_wrong_context_value_is_named(pair: str, message: str) -> None:
+    with pytest.raises(DeployError, match=message.replace("?", r"\?")):
+        DeployConfig.from_context(read_context([pair]))
+
+
+def test_signing_in_wants_https() -> None:
+    pairs = [pair.replace("oidc_issuer=https", "oidc_issuer=http") for pair in OIDC]
+
+    with pytest.raises(DeployError, match="oidc_issuer: expected an https:// URL"):
+        DeployConfig.from_context(read_context(pairs))

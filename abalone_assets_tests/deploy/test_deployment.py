@@ -1,0 +1,285 @@
+"""The stacks, deployed to moto: what a service holds then, not what a template says.
+
+moto keeps no record of a database's protection, a service's network, a repository's scans: for
+those, and for log delivery, `test_synth` looks at the templates.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from abalone_assets.aws.clients import client
+from abalone_assets.aws.hints import NotificationQueue
+from abalone_assets.aws.parameters import forget, resolve, resolve_list
+from abalone_assets.aws.settings import PARAMETERS
+from abalone_assets_tests.deploy.cloudformation_models import complete_moto
+from abalone_assets_tests.fakes.places import ACCOUNT, REGION, TEST_KEY, credentials
+from deploy.cloudformation import Stacks
+from deploy.config import DeployConfig, DeployError
+from deploy.deploy import Deployer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abalone_assets_tests.deploy.support import Assembly
+    from abalone_assets_tests.fakes.server import MotoServer
+
+pytest_plugins = (
+    "abalone_assets_tests.deploy.fixtures",
+    "abalone_assets_tests.fakes.fixtures",
+)
+pytestmark = pytest.mark.xdist_group("cdk")
+
+DATA = f"abalone-data-{ACCOUNT}-{REGION}"
+MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+LOGS = f"abalone-logs-{ACCOUNT}-{REGION}"
+
+
+@pytest.fixture(scope="module")
+def account(moto_server: MotoServer) -> Iterator[None]:
+    """An empty account, for all tests of this module."""
+    moto_server.reset()
+    with pytest.MonkeyPatch.context() as patch:
+        complete_moto(patch)
+        for name, value in credentials(moto_server.url, TEST_KEY).items():
+            patch.setenv(name, value)
+        yield
+        forget()
+
+
+@pytest.fixture(scope="module")
+def refusal(account: None, assembly: Assembly) -> str:
+    """What `make deploy` says before there is an image."""
+    with pytest.raises(DeployError) as refused:
+        _deployer().deploy(assembly.folder)
+    return str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def outputs(refusal: str, assembly: Assembly) -> dict[str, str]:
+    """The outputs of `make deploy` with an image: everything is deployed."""
+    client("ecr").put_image(
+        repositoryName="abalone",
+        imageTag=DeployConfig().image_tag,
+        imageManifest=json.dumps({"schemaVersion": 2, "mediaType": MANIFEST}),
+    )
+    return _deployer().deploy(assembly.folder)
+
+
+def _deployer() -> Deployer:
+    stacks = Stacks(client("cloudformation"), _say, poll_seconds=0.01)
+    return Deployer(DeployConfig(), stacks, client("ecr"), _say)
+
+
+def _say(_: str) -> None:
+    """Nobody listens."""
+
+
+def test_without_an_image_data_and_jobs_stand_and_one_is_told_how_to_push_it(refusal: str) -> None:
+    assert "there is no image" in refusal
+    assert "docker push" in refusal
+    assert f"abalone:{DeployConfig().image_tag}" in refusal
+
+
+@pytest.mark.parametrize("bucket", [DATA, LOGS])
+def test_buckets_are_versioned_encrypted_private_and_tls_only(
+    bucket: str, outputs: dict[str, str]
+) -> None:
+    s3 = client("s3")
+    encryption = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
+    policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    assert encryption["Rules"][0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    assert _denies_plain_http(policy)
+
+
+def test_what_is_made_again_or_only_for_looking_up_expires(outputs: dict[str, str]) -> None:
+    rules = client("s3").get_bucket_lifecycle_configuration(Bucket=DATA)["Rules"]
+    days = {
+        rule["Filter"]["Prefix"]: rule["Expiration"]["Days"]
+        for rule in rules
+        if "Prefix" in rule.get("Filter", {}) and "Days" in rule.get("Expiration", {})
+    }
+
+    assert days == {"jobs/": 90, "captured_requests/": 365}
+    assert any(rule.get("NoncurrentVersionExpiration") for rule in rules)
+
+
+def test_the_data_buckets_accesses_are_logged(outputs: dict[str, str]) -> None:
+    logging = client("s3").get_bucket_logging(Bucket=DATA)["LoggingEnabled"]
+
+    assert (logging["TargetBucket"], logging["TargetPrefix"]) == (LOGS, "s3_access/")
+
+
+def test_a_landed_survey_becomes_a_hint_and_other_objects_do_not(outputs: dict[str, str]) -> None:
+    s3, queue = client("s3"), NotificationQueue("ssm:/abalone/survey-queue-url")
+    s3.put_object(Bucket=DATA, Key="lake/x.parquet", Body=b"1")
+    s3.put_object(Bucket=DATA, Key="landing_zone/abalone.20250314061500", Body=b"1")
+
+    assert queue.receive().keys == {(DATA, "landing_zone/abalone.20250314061500")}
+
+
+def test_queues_are_encrypted_tls_only_and_dead_messages_raise_an_alarm(
+    outputs: dict[str, str],
+) -> None:
+    attributes = {name: _queue(name) for name in ("abalone-surveys", "abalone-surveys-dead")}
+    [alarm] = _alarms("abalone-surveys-dead-not-empty")
+
+    for found in attributes.values():
+        assert found["SqsManagedSseEnabled"] == "true"
+        assert _denies_plain_http(json.loads(found["Policy"]))
+    redrive = json.loads(attributes["abalone-surveys"]["RedrivePolicy"])
+    assert redrive["deadLetterTargetArn"].endswith(":abalone-surveys-dead")
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": "abalone-surveys-dead"}]
+
+
+def test_only_the_data_bucket_of_this_account_may_send_hints(outputs: dict[str, str]) -> None:
+    policy = json.loads(_queue("abalone-surveys")["Policy"])
+    [sending] = [s for s in policy["Statement"] if s["Effect"] == "Allow"]
+
+    assert sending["Action"] == "sqs:SendMessage"
+    assert sending["Condition"] == {
+        "ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{DATA}"},
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+    }
+
+
+def test_the_platform_finds_every_parameter(outputs: dict[str, str]) -> None:
+    forget()
+    values = {name: resolve(f"ssm:/abalone/{name}") for name in PARAMETERS}
+
+    assert values["lake-uri"] == f"s3://{DATA}/lake"
+    assert values["jobs-uri"] == f"s3://{DATA}/jobs"
+    assert values["job-role-arn"] == f"arn:aws:iam::{ACCOUNT}:role/abalone-sagemaker-{REGION}"
+    assert all(values.values())
+
+
+def test_what_the_parameters_name_exists(outputs: dict[str, str]) -> None:
+    forget()
+    named = {name: resolve(f"ssm:/abalone/{name}") for name in PARAMETERS}
+    glue, alarms = client("glue"), resolve_list("ssm:/abalone/endpoint-alarms")
+
+    assert glue.get_database(Name=named["glue-database"])["Database"]
+    assert glue.get_crawler(Name=named["glue-crawler"])["Crawler"]
+    assert glue.get_job(JobName=named["glue-job"])["Job"]
+    assert client("iam").get_role(RoleName=named["job-role-arn"].rpartition("/")[2])["Role"]
+    group = {"ModelPackageGroupName": named["model-package-group"]}
+    assert client("sagemaker").describe_model_package_group(**group)
+    assert {alarm["AlarmName"] for alarm in _alarms(*alarms)} == set(alarms)
+    assert len(alarms) == 3
+
+
+def test_the_alarms_watch_the_endpoints_variant_minute_by_minute(outputs: dict[str, str]) -> None:
+    alarms = _alarms(*resolve_list("ssm:/abalone/endpoint-alarms"))
+
+    assert {a["MetricName"] for a in alarms} == {
+        "Invocation5XXErrors",
+        "InvocationModelErrors",
+        "ModelLatency",
+    }
+    for alarm in alarms:
+        assert {d["Name"]: d["Value"] for d in alarm["Dimensions"]} == {
+            "EndpointName": "abalone",
+            "VariantName": "AllTraffic",
+        }
+        assert (alarm["Period"], alarm["TreatMissingData"]) == (60, "notBreaching")
+
+
+def test_the_glue_job_runs_the_spark_that_the_tests_run(outputs: dict[str, str]) -> None:
+    job = client("glue").get_job(JobName="abalone-prepare")["Job"]
+
+    assert (job["GlueVersion"], job["WorkerType"], job["NumberOfWorkers"]) == ("5.1", "G.1X", 2)
+    assert (job["Timeout"], job["MaxRetries"]) == (60, 0)
+    assert job["ExecutionProperty"]["MaxConcurrentRuns"] == 2
+    assert job["SecurityConfiguration"] == "abalone-prepare"
+    assert job["DefaultArguments"]["--enable-metrics"] == "true"
+
+
+def test_the_crawler_reads_the_landing_zone(outputs: dict[str, str]) -> None:
+    crawler = client("glue").get_crawler(Name="abalone-landing-zone")["Crawler"]
+
+    assert crawler["Targets"]["S3Targets"][0]["Path"] == f"s3://{DATA}/landing_zone/"
+    assert crawler["DatabaseName"] == "abalone"
+
+
+def test_the_database_is_encrypted_private_and_backed_up(outputs: dict[str, str]) -> None:
+    [database] = client("rds").describe_db_instances()["DBInstances"]
+
+    assert database["StorageEncrypted"]
+    assert not database["PubliclyAccessible"]
+    assert database["BackupRetentionPeriod"] == 7
+    assert database["DBInstanceClass"] == "db.t4g.micro"
+
+
+def test_three_services_run_and_runs_have_a_task_definition(outputs: dict[str, str]) -> None:
+    ecs = client("ecs")
+    arns = ecs.list_services(cluster="abalone")["serviceArns"]
+    services = ecs.describe_services(cluster="abalone", services=arns)["services"]
+    task = ecs.describe_task_definition(taskDefinition="abalone-run")["taskDefinition"]
+
+    assert {service["serviceName"] for service in services} == {"web", "daemon", "code"}
+    assert {service["desiredCount"] for service in services} == {1}
+    assert task["containerDefinitions"][0]["name"] == "run"
+    assert outputs["Cluster"] == "abalone"
+
+
+def test_logs_end_after_a_month(outputs: dict[str, str]) -> None:
+    groups = {
+        group["logGroupName"]: group.get("retentionInDays")
+        for group in client("logs").describe_log_groups()["logGroups"]
+    }
+
+    assert groups == {
+        **{f"/abalone/{task}": 30 for task in ("web", "daemon", "code", "run")},
+        "/aws/rds/instance/abalone-dagster/postgresql": 30,
+    }
+
+
+def test_roles_are_taken_on_by_services_of_this_account_only(outputs: dict[str, str]) -> None:
+    roles = client("iam").list_roles()["Roles"]
+    trusts = [role["AssumeRolePolicyDocument"]["Statement"][0] for role in roles]
+
+    assert {trust["Principal"]["Service"] for trust in trusts} == {
+        "ecs-tasks.amazonaws.com",
+        "glue.amazonaws.com",
+        "sagemaker.amazonaws.com",
+    }
+    for trust in trusts:
+        assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+
+
+def test_everything_is_tagged_with_its_project(outputs: dict[str, str]) -> None:
+    [database] = client("rds").describe_db_instances()["DBInstances"]
+    tags = client("s3").get_bucket_tagging(Bucket=DATA)["TagSet"]
+
+    for found in (tags, database["TagList"]):
+        assert {"Key": "Project", "Value": "abalone-assets"} in found
+
+
+def _queue(name: str) -> dict[str, str]:
+    sqs = client("sqs")
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    attributes: dict[str, str] = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])[
+        "Attributes"
+    ]
+    return attributes
+
+
+def _alarms(*names: str) -> list[dict[str, Any]]:
+    alarms: list[dict[str, Any]] = client("cloudwatch").describe_alarms(AlarmNames=list(names))[
+        "MetricAlarms"
+    ]
+    return alarms
+
+
+def _denies_plain_http(policy: dict[str, Any]) -> bool:
+    return any(
+        statement["Effect"] == "Deny"
+        and statement.get("Condition", {}).get("Bool") == {"aws:SecureTransport": "false"}
+        for statement in policy["Statement"]
+    )

@@ -1,0 +1,231 @@
+"""`make destroy` where everything runs that can: nothing is paid for by the hour after it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner
+
+from abalone_assets.aws.clients import client
+from abalone_assets.aws.endpoint import Hosting
+from abalone_assets.aws.endpoint.configs import EndpointConfigs
+from abalone_assets_tests.deploy.cloudformation_models import complete_moto
+from abalone_assets_tests.fakes.places import ACCOUNT, REGION
+from abalone_assets_tests.fakes.support import packed, wait_for
+from deploy.cloudformation import Stacks
+from deploy.config import DeployConfig
+from deploy.destroy import destroy, main
+from deploy.stored import StoredData
+from deploy.teardown import Teardown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abalone_assets_tests.deploy.support import Assembly
+    from abalone_assets_tests.fakes.standin import AwsStandIn
+
+pytest_plugins = (
+    "abalone_assets_tests.deploy.fixtures",
+    "abalone_assets_tests.fakes.fixtures",
+)
+pytestmark = pytest.mark.xdist_group("cdk")
+
+CONFIG = DeployConfig()
+DATA = f"abalone-data-{ACCOUNT}-{REGION}"
+LOGS = f"abalone-logs-{ACCOUNT}-{REGION}"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/abalone-sagemaker-{REGION}"
+KEPT = [f"bucket {DATA}", f"bucket {LOGS}", "image repository abalone"]
+INFERENCE = b"""
+def model_fn(folder): return 1
+def input_fn(body, content_type): return body
+def predict_fn(rows, model): return [9.5]
+def output_fn(prediction, accept): return "9.5", "text/csv"
+"""
+SLEEP = b"import time; time.sleep(300)"
+
+
+@pytest.fixture
+def stacks(aws: AwsStandIn, assembly: Assembly) -> Iterator[Stacks]:
+    """CloudFormation of an account with all three stacks."""
+    with pytest.MonkeyPatch.context() as patch:
+        complete_moto(patch)
+        made = Stacks(client("cloudformation"), _say, poll_seconds=0.01)
+        assembly.deploy(made, "data", "jobs", "platform")
+        yield made
+
+
+def _say(_: str) -> None:
+    """Nobody listens."""
+
+
+def _destroyed(stacks: Stacks, *, delete_data: bool = False) -> tuple[list[str], list[str]]:
+    teardown = Teardown(CONFIG, stacks, client, _say, poll_seconds=0.05)
+    stored = StoredData(CONFIG, ACCOUNT, REGION, client, _say)
+    return destroy(CONFIG, stacks, teardown, stored, delete_data=delete_data)
+
+
+def _register_model(aws: AwsStandIn) -> str:
+    uri = f"s3://{DATA}/registry/model.tar.gz"
+    aws.storage.write(uri, packed({"code/inference.py": INFERENCE}))
+    return str(
+        client("sagemaker").create_model_package(
+            ModelPackageGroupName="abalone",
+            ModelApprovalStatus="Approved",
+            InferenceSpecification={
+                "Containers": [{"Image": "xgboost", "ModelDataUrl": uri}],
+                "SupportedContentTypes": ["text/csv"],
+                "SupportedResponseMIMETypes": ["text/csv"],
+            },
+        )["ModelPackageArn"]
+    )
+
+
+def _serve(package: str) -> None:
+    """Serve a version with what the platform's own deployments make."""
+    sagemaker = client("sagemaker")
+    configs = EndpointConfigs("abalone", sagemaker)
+    hosting = Hosting(role_arn=ROLE, capture_uri=f"s3://{DATA}/captured_requests")
+    config = configs.ensure(1, package, hosting)
+    sagemaker.create_endpoint(EndpointName="abalone", EndpointConfigName=config, Tags=configs.tags)
+    wait_for(
+        lambda: sagemaker.describe_endpoint(EndpointName="abalone")["EndpointStatus"] == "InService"
+    )
+
+
+def _train(aws: AwsStandIn, name: str, role: str = ROLE) -> None:
+    code = f"s3://{DATA}/jobs/code/sourcedir.tar.gz"
+    aws.storage.write(code, packed({"train.py": SLEEP}))
+    script = {"sagemaker_program": "train.py", "sagemaker_submit_directory": code}
+    client("sagemaker").create_training_job(
+        TrainingJobName=name,
+        AlgorithmSpecification={"TrainingImage": "xgboost", "TrainingInputMode": "File"},
+        RoleArn=role,
+        HyperParameters={key: json.dumps(value) for key, value in script.items()},
+        OutputDataConfig={"S3OutputPath": f"s3://{DATA}/lake/trained_model"},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        StoppingCondition={"MaxRuntimeInSeconds": 600},
+    )
+
+
+def _prepare(aws: AwsStandIn) -> str:
+    script = f"s3://{DATA}/jobs/code/prepare.py"
+    aws.storage.write(script, SLEEP)
+    run: str = client("glue").start_job_run(
+        JobName="abalone-prepare", Arguments={"--scriptLocation": script}
+    )["JobRunId"]
+    wait_for(lambda: _run_state(run) == "RUNNING")
+    return run
+
+
+def _run_state(run: str) -> str:
+    found = client("glue").get_job_run(JobName="abalone-prepare", RunId=run)
+    return str(found["JobRun"]["JobRunState"])
+
+
+def _training_status(name: str) -> str:
+    found = client("sagemaker").describe_training_job(TrainingJobName=name)
+    return str(found["TrainingJobStatus"])
+
+
+def test_what_runs_is_stopped_and_deleted_and_the_data_stays(
+    aws: AwsStandIn, stacks: Stacks
+) -> None:
+    _serve(_register_model(aws))
+    _train(aws, "trained-model-0123-1")
+    _prepare(aws)
+    sagemaker = client("sagemaker")
+
+    costly, kept = _destroyed(stacks)
+
+    assert costly == []
+    assert kept == [*KEPT, "stack abalone-data (CREATE_COMPLETE)"]
+    assert sagemaker.list_endpoints()["Endpoints"] == []
+    assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == []
+    assert sagemaker.list_models()["Models"] == []
+    assert sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"] == []
+    assert _training_status("trained-model-0123-1") == "Stopped"
+    [cluster] = client("ecs").describe_clusters(clusters=["abalone"])["clusters"]
+    assert cluster["status"] == "INACTIVE"
+    assert client("rds").describe_db_instances()["DBInstances"] == []
+    assert client("ec2").describe_nat_gateways()["NatGateways"] == []
+    assert client("ssm").get_parameters_by_path(Path="/abalone")["Parameters"] == []
+
+
+def test_with_delete_data_nothing_is_left_not_even_old_versions(
+    aws: AwsStandIn, stacks: Stacks
+) -> None:
+    for body in (b"1", b"2"):
+        client("s3").put_object(Bucket=DATA, Key="lake/x", Body=body)
+    client("s3").delete_object(Bucket=DATA, Key="lake/x")
+
+    costly, kept = _destroyed(stacks, delete_data=True)
+
+    assert (costly, kept) == ([], [])
+    assert {bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]} == {aws.bucket}
+    assert client("ecr").describe_repositories()["repositories"] == []
+
+
+def test_a_second_time_there_is_nothing_to_do(stacks: Stacks) -> None:
+    first, second = _destroyed(stacks), _destroyed(stacks)
+
+    assert first == second
+
+
+def test_jobs_of_others_go_on(aws: AwsStandIn, stacks: Stacks) -> None:
+    _train(aws, "somebody-elses", role=f"arn:aws:iam::{ACCOUNT}:role/somebody")
+
+    costly, _ = _destroyed(stacks)
+
+    assert costly == []
+    assert _training_status("somebody-elses") == "InProgress"
+
+
+def test_a_deployment_can_be_destroyed_that_was_never_finished(
+    aws: AwsStandIn, assembly: Assembly
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        complete_moto(patch)
+        made = Stacks(client("cloudformation"), _say, poll_seconds=0.01)
+        assembly.deploy(made, "data")
+
+        costly, kept = _destroyed(made)
+
+    assert costly == []
+    assert kept[:3] == KEPT
+
+
+@pytest.mark.parametrize("answer", ["", "yes", "abalone-staging"])
+def test_the_name_must_be_typed(answer: str, aws: AwsStandIn, stacks: Stacks) -> None:
+    asked = CliRunner().invoke(main, input=f"{answer}\n")
+
+    assert asked.exit_code == 1
+    assert f"the deployment abalone in {ACCOUNT} {REGION}: all but its data" in asked.output
+    assert "nothing was deleted" in asked.output
+    assert stacks.status("abalone-platform") == "CREATE_COMPLETE"
+
+
+def test_it_tells_what_it_does_and_what_is_left(stacks: Stacks) -> None:
+    done = CliRunner().invoke(main, ["-c", "name=abalone"], input="abalone\n")
+
+    assert done.exit_code == 0, done.output
+    assert "abalone-platform: abalone-platform DELETE_COMPLETE" in done.output
+    assert [line for line in done.output.splitlines() if line.startswith("Left: ")] == [
+        *(f"Left: {what}" for what in KEPT),
+        "Left: stack abalone-data (CREATE_COMPLETE)",
+    ]
+
+
+def test_what_still_runs_is_told_and_fails_the_command(
+    aws: AwsStandIn, stacks: Stacks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left(_: Any) -> list[str]:
+        return ["endpoint abalone (Updating)"]
+
+    monkeypatch.setattr(Teardown, "costly_leftovers", left)
+
+    done = CliRunner().invoke(main, ["--yes"])
+
+    assert done.exit_code == 1
+    assert "Left: endpoint abalone (Updating)" in done.output

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from abalone_assets_tests.deploy.iam import (
+    Need,
+    Policy,
+    denied,
+    required_permissions,
+    role_policy,
+    unused_actions,
+)
+from abalone_assets_tests.fakes.calls import Call
+from abalone_assets_tests.fakes.places import ACCOUNT, REGION
+
+if TYPE_CHECKING:
+    from abalone_assets_tests.deploy.support import Assembly
+
+pytest_plugins = ("abalone_assets_tests.deploy.fixtures",)
+pytestmark = pytest.mark.xdist_group("cdk")
+
+PLACE = f"{REGION}:{ACCOUNT}"
+DATA = f"arn:aws:s3:::abalone-data-{ACCOUNT}-{REGION}"
+JOB_ROLE = f"arn:aws:iam::{ACCOUNT}:role/abalone-sagemaker-{REGION}"
+
+
+def policy(*statements: dict[str, Any]) -> Policy:
+    return Policy.of([{"Version": "2012-10-17", "Statement": list(statements)}])
+
+
+def allow(action: Any, resource: Any, **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+def call(action: str, resource: str = "*", **params: Any) -> Call:
+    service, _, operation = action.partition(":")
+    return Call(service, operation, params, resource, "test")
+
+
+def test_an_action_is_allowed_on_what_the_pattern_covers_only() -> None:
+    read = policy(allow("s3:Get*", [f"{DATA}/lake/*"]))
+
+    assert read.allows(Need("s3:GetObject", f"{DATA}/lake/a/b"))
+    assert read.allows(Need("S3:getobject", f"{DATA}/lake/"))
+    assert not read.allows(Need("s3:GetObject", f"{DATA}/lakes/a"))
+    assert not read.allows(Need("s3:PutObject", f"{DATA}/lake/a"))
+
+
+def test_a_question_mark_stands_for_one_character_and_a_dot_for_itself() -> None:
+    read = policy(allow("s3:GetObject", "arn:aws:s3:::a.b/?"))
+
+    assert read.allows(Need("s3:GetObject", "arn:aws:s3:::a.b/x"))
+    assert not read.allows(Need("s3:GetObject", "arn:aws:s3:::axb/x"))
+    assert not read.allows(Need("s3:GetObject", "arn:aws:s3:::a.b/xy"))
+
+
+def test_a_denial_wins() -> None:
+    both = policy(
+        allow("s3:*", "*"),
+        {"Effect": "Deny", "Action": "s3:PutObject", "Resource": f"{DATA}/registry/*"},
+    )
+
+    assert both.allows(Need("s3:PutObject", f"{DATA}/lake/a"))
+    assert not both.allows(Need("s3:PutObject", f"{DATA}/registry/a"))
+
+
+def test_every_condition_must_hold_and_a_missing_key_holds_none() -> None:
+    passing = policy(
+        allow(
+            "iam:PassRole",
+            JOB_ROLE,
+            Condition={"StringEquals": {"iam:PassedToService": ["sagemaker.amazonaws.com"]}},
+        )
+    )
+
+    def passed(service: str) -> Need:
+        return Need("iam:PassRole", JOB_ROLE, (("iam:PassedToService", service),))
+
+    assert passing.allows(passed("sagemaker.amazonaws.com"))
+    assert not passing.allows(passed("ec2.amazonaws.com"))
+    assert not passing.allows(Need("iam:PassRole", JOB_ROLE))
+
+
+def test_what_the_evaluator_does_not_know_it_refuses() -> None:
+    with pytest.raises(AssertionError):
+        policy({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"})
+
+
+def test_a_job_needs_its_role_passed_and_its_tags_allowed() -> None:
+    job = f"arn:aws:sagemaker:{PLACE}:training-job/trained-model-x-1"
+    made = call("sagemaker:CreateTrainingJob", job, RoleArn=JOB_ROLE, Tags=[{"Key": "a"}])
+
+    assert required_permissions([made]) == {
+        Need("sagemaker:CreateTrainingJob", job),
+        Need("sagemaker:AddTags", job),
+        Need("iam:PassRole", JOB_ROLE, (("iam:PassedToService", "sagemaker.amazonaws.com"),)),
+    }
+
+
+def test_an_update_needs_both_the_endpoint_and_its_configuration() -> None:
+    endpoint = f"arn:aws:sagemaker:{PLACE}:endpoint/abalone"
+    made = call(
+        "sagemaker:UpdateEndpoint", endpoint, EndpointName="abalone", EndpointConfigName="c"
+    )
+
+    assert {need.resource for need in required_permissions([made])} == {
+        endpoint,
+        f"arn:aws:sagemaker:{PLACE}:endpoint-config/c",
+    }
+
+
+def test_a_batch_of_deletions_must_be_allowed_somewhere_in_the_bucket() -> None:
+    batch = [call("s3:DeleteObject", DATA)]
+
+    assert not denied(policy(allow("s3:DeleteObject", f"{DATA}/lake/*")), batch)
+    assert denied(policy(allow("s3:DeleteObject", "arn:aws:s3:::other/*")), batch)
+
+
+def test_what_no_call_needed_is_named() -> None:
+    granted = policy(allow(["s3:GetObject", "s3:PutObject"], "*"))
+
+    assert unused_actions(granted, [call("s3:GetObject", DATA)]) == {"s3:PutObject"}
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed", "refused"),
+    [
+        pytest.param(
+            ("platform", "DagsterRunRole"),
+            [
+                call("s3:GetObject", f"{DATA}/landing_zone/abalone.20250314061500"),
+                call("s3:PutObject", f"{DATA}/lake/_manifest.json"),
+                call("ssm:GetParametersByPath", f"arn:aws:ssm:{PLACE}:parameter/abalone"),
+                call("sqs:ReceiveMessage", f"arn:aws:sqs:{PLACE}:abalone-surveys"),
+                call("glue:StartJobRun", f"arn:aws:glue:{PLACE}:job/abalone-prepare"),
+                call("glue:CreateTable", DatabaseName="abalone", TableInput={"Name": "t"}),
+                call("logs:GetLogEvents", logGroupName="/aws-glue/jobs/output", logStreamName="x"),
+                call("cloudwatch:DescribeAlarms"),
+            ],
+            [
+                call("s3:DeleteObject", f"{DATA}/registry/models/x/model.tar.gz"),
+                call("s3:DeleteObject", f"{DATA}/landing_zone/abalone.20250314061500"),
+                call("s3:GetObject", "arn:aws:s3:::someone-elses/lake/x"),
+                call("glue:StartJobRun", f"arn:aws:glue:{PLACE}:job/another"),
+                call("sagemaker:DeleteEndpoint", f"arn:aws:sagemaker:{PLACE}:endpoint/another"),
+                call(
+                    "sagemaker:DeleteModelPackage", f"arn:aws:sagemaker:{PLACE}:model-package/a/1"
+                ),
+                call("ecs:RunTask", f"arn:aws:ecs:{PLACE}:task-definition/abalone-run:1"),
+                call("secretsmanager:GetSecretValue", "*"),
+            ],
+            id="run",
+        ),
+        pytest.param(
+            ("platform", "DagsterDaemonRole"),
+            [call("ecs:StopTask", f"arn:aws:ecs:{PLACE}:task/abalone/0123")],
+            [
+                call("s3:GetObject", f"{DATA}/lake/x"),
+                call("ecs:StopTask", f"arn:aws:ecs:{PLACE}:task/another/0123"),
+                call("ecs:RunTask", f"arn:aws:ecs:{PLACE}:task-definition/another:1"),
+            ],
+            id="daemon",
+        ),
+        pytest.param(
+            ("jobs", "SageMakerRole"),
+            [
+                call("s3:GetObject", f"{DATA}/registry/models/x/model.tar.gz"),
+                call("s3:PutObject", f"{DATA}/captured_requests/abalone/AllTraffic/x.jsonl"),
+            ],
+            [
+                call("s3:PutObject", f"{DATA}/registry/models/x/model.tar.gz"),
+                call("s3:GetObject", f"{DATA}/landing_zone/x"),
+                call("s3:DeleteObject", f"{DATA}/lake/x"),
+                call("sagemaker:CreateTrainingJob", f"arn:aws:sagemaker:{PLACE}:training-job/x"),
+            ],
+            id="sagemaker",
+        ),
+        pytest.param(
+            ("jobs", "GlueCrawlerRole"),
+            [call("s3:GetObject", f"{DATA}/landing_zone/x")],
+            [
+                call("s3:PutObject", f"{DATA}/landing_zone/x"),
+                call("s3:GetObject", f"{DATA}/lake/x"),
+            ],
+            id="crawler",
+        ),
+    ],
+)
+def test_roles_may_do_their_work_and_no_other(
+    role: tuple[str, str], allowed: list[Call], refused: list[Call], assembly: Assembly
+) -> None:
+    stack, name = role
+    granted = role_policy(assembly.templates[stack], name)
+
+    assert not denied(granted, allowed)
+    assert [each.action for each in refused if not denied(granted, [each])] == []

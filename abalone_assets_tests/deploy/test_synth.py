@@ -1,0 +1,284 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from abalone_assets.aws.settings import AwsSettings
+from abalone_assets.settings import Settings
+from abalone_assets_tests.deploy.support import ROOT, Assembly, synthesise
+from deploy.cloudformation import read_assembly
+
+pytest_plugins = ("abalone_assets_tests.deploy.fixtures",)
+pytestmark = pytest.mark.xdist_group("cdk")
+
+TASKS = {"web", "daemon", "code", "run"}
+FROM_THE_IMAGE = {"DAGSTER_CODE_SERVER_PORT"}
+
+
+def test_cfn_lint_finds_nothing(assembly: Assembly, oidc_assembly: Assembly) -> None:
+    templates = [
+        str(template)
+        for folder in (assembly.folder, oidc_assembly.folder)
+        for template in folder.glob("*.template.json")
+    ]
+
+    found = subprocess.run(
+        [str(Path(sys.executable).with_name("cfn-lint")), "-i", "W3005", "--", *templates],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert len(templates) == 6
+    assert (found.returncode, found.stdout) == (0, "")
+
+
+def test_a_finding_of_cdk_nag_fails_the_synthesis(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"AwsSolutions-ECS4"):
+        synthesise(tmp_path, module="abalone_assets_tests.deploy.unacknowledged")
+
+
+def test_nothing_needs_an_upload_or_a_function_of_its_own(assembly: Assembly) -> None:
+    manifest = json.loads((assembly.folder / "manifest.json").read_text())
+    kinds = {artifact["type"] for artifact in manifest["artifacts"].values()}
+
+    assert "cdk:asset-manifest" not in kinds
+    assert not assembly.resources("AWS::Lambda::Function")
+    assert not [
+        resource
+        for template in assembly.templates.values()
+        for resource in template["Resources"].values()
+        if resource["Type"].startswith(("Custom::", "AWS::CloudFormation::CustomResource"))
+    ]
+
+
+def test_stacks_come_in_the_order_of_their_needs(assembly: Assembly) -> None:
+    stacks = [template.stack for template in read_assembly(assembly.folder)]
+
+    assert stacks == ["abalone-data", "abalone-jobs", "abalone-platform"]
+
+
+def test_no_role_has_a_policy_that_aws_manages(assembly: Assembly) -> None:
+    roles = assembly.resources("AWS::IAM::Role")
+
+    assert len(roles) == 7
+    assert not [role for role in roles if "ManagedPolicyArns" in role["Properties"]]
+
+
+def test_a_wildcard_resource_stands_only_where_the_service_allows_nothing_narrower(
+    assembly: Assembly,
+) -> None:
+    narrowable = {
+        action
+        for statement in _statements(assembly)
+        if "*" in _many(statement["Resource"]) and "Condition" not in statement
+        for action in _many(statement["Action"])
+        if _resource_types(action)
+    }
+
+    assert not narrowable
+
+
+def test_no_action_has_a_wildcard(assembly: Assembly) -> None:
+    actions = {
+        action for statement in _statements(assembly) for action in _many(statement["Action"])
+    }
+
+    assert len(actions) > 50
+    assert not [action for action in actions if "*" in action]
+
+
+def test_a_role_is_passed_only_to_the_service_it_is_for(assembly: Assembly) -> None:
+    passing = [s for s in _statements(assembly) if "iam:PassRole" in _many(s["Action"])]
+
+    assert {s["Condition"]["StringEquals"]["iam:PassedToService"] for s in passing} == {
+        "sagemaker.amazonaws.com",
+        "ecs-tasks.amazonaws.com",
+    }
+
+
+def test_without_oidc_nothing_listens_and_only_the_web_server_takes_sessions(
+    assembly: Assembly,
+) -> None:
+    services = assembly.resources("AWS::ECS::Service")
+
+    assert not assembly.resources("AWS::ElasticLoadBalancingV2::LoadBalancer")
+    assert [
+        service["Properties"]["ServiceName"]
+        for service in services
+        if service["Properties"].get("EnableExecuteCommand")
+    ] == ["web"]
+
+
+def test_with_oidc_an_internal_load_balancer_asks_who_one_is(oidc_assembly: Assembly) -> None:
+    [balancer] = oidc_assembly.resources("AWS::ElasticLoadBalancingV2::LoadBalancer")
+    [listener] = oidc_assembly.resources("AWS::ElasticLoadBalancingV2::Listener")
+    first, second = listener["Properties"]["DefaultActions"]
+
+    assert balancer["Properties"]["Scheme"] == "internal"
+    assert listener["Properties"]["Protocol"] == "HTTPS"
+    assert (first["Type"], second["Type"]) == ("authenticate-oidc", "forward")
+    assert "{{resolve:secretsmanager:" in json.dumps(first["AuthenticateOidcConfig"])
+    assert not [
+        service
+        for service in oidc_assembly.resources("AWS::ECS::Service")
+        if service["Properties"].get("EnableExecuteCommand")
+    ]
+
+
+def test_every_variable_that_the_instance_and_the_workspace_read_is_given_to_all_tasks(
+    assembly: Assembly,
+) -> None:
+    read = {
+        variable
+        for name in ("dagster.yaml", "workspace.yaml")
+        for variable in re.findall(r"\{ *env: *(\w+) *\}", (ROOT / "deploy" / name).read_text())
+    }
+    for name, container in _containers(assembly).items():
+        given = {each["Name"] for each in (*container["Environment"], *container["Secrets"])}
+        # A run worker launches no other, and names itself: it needs not know its own definition.
+        missing = read - given - FROM_THE_IMAGE
+        assert missing <= ({"DAGSTER_ECS_TASK_DEFINITION"} if name == "run" else set()), name
+
+
+def test_the_platform_knows_every_setting_that_the_tasks_give_it(assembly: Assembly) -> None:
+    fields = (*Settings.model_fields, *AwsSettings.model_fields)
+    known = {f"ABALONE_{name.upper()}" for name in fields}
+    for container in _containers(assembly).values():
+        ours = {e["Name"] for e in container["Environment"] if e["Name"].startswith("ABALONE_")}
+        assert ours
+        assert ours <= known
+
+
+def test_passwords_come_from_secrets_manager(assembly: Assembly) -> None:
+    for container in _containers(assembly).values():
+        assert {secret["Name"] for secret in container["Secrets"]} == {
+            "DAGSTER_POSTGRES_USER",
+            "DAGSTER_POSTGRES_PASSWORD",
+        }
+    [database] = assembly.resources("AWS::RDS::DBInstance")
+    assert "{{resolve:secretsmanager:" in json.dumps(database["Properties"]["MasterUserPassword"])
+
+
+def test_tasks_write_to_nothing_but_a_volume(assembly: Assembly, oidc_assembly: Assembly) -> None:
+    for made, writable in ((assembly, {"web"}), (oidc_assembly, set())):
+        containers = _containers(made)
+        assert set(containers) == TASKS
+        assert {
+            name for name, each in containers.items() if not each["ReadonlyRootFilesystem"]
+        } == writable
+        assert all(c["MountPoints"][0]["ContainerPath"] == "/tmp" for c in containers.values())
+
+
+def test_the_old_daemon_ends_before_the_new_one_begins(assembly: Assembly) -> None:
+    [daemon] = [
+        service["Properties"]
+        for service in assembly.resources("AWS::ECS::Service")
+        if service["Properties"]["ServiceName"] == "daemon"
+    ]
+
+    assert daemon["DeploymentConfiguration"]["MaximumPercent"] == 100
+    assert daemon["DeploymentConfiguration"]["MinimumHealthyPercent"] == 0
+
+
+def test_no_task_has_a_public_address(assembly: Assembly) -> None:
+    services = assembly.resources("AWS::ECS::Service")
+
+    assert len(services) == 3
+    for service in services:
+        network = service["Properties"]["NetworkConfiguration"]["AwsvpcConfiguration"]
+        assert network["AssignPublicIp"] == "DISABLED"
+
+
+def test_images_are_scanned_and_a_tag_is_never_moved(assembly: Assembly) -> None:
+    [repository] = assembly.resources("AWS::ECR::Repository")
+
+    assert repository["Properties"]["ImageScanningConfiguration"] == {"ScanOnPush": True}
+    assert repository["Properties"]["ImageTagMutability"] == "IMMUTABLE"
+
+
+def test_the_database_answers_dagster_only(assembly: Assembly) -> None:
+    rules = assembly.resources("AWS::EC2::SecurityGroupIngress")
+    to_database = [r["Properties"] for r in rules if r["Properties"]["FromPort"] == 5432]
+    [database] = assembly.resources("AWS::RDS::DBInstance")
+
+    assert database["Properties"]["DeletionProtection"]
+    assert len(to_database) == 2
+    assert all("SourceSecurityGroupId" in rule for rule in to_database)
+    assert not [rule for rule in rules if "CidrIp" in rule["Properties"]]
+
+
+def test_services_of_other_accounts_cannot_write_into_the_logs_bucket(assembly: Assembly) -> None:
+    deliveries = [
+        statement
+        for policy in assembly.resources("AWS::S3::BucketPolicy")
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+    ]
+
+    assert {str(statement["Principal"]["Service"]) for statement in deliveries} == {
+        "delivery.logs.amazonaws.com",
+        "logdelivery.elasticloadbalancing.amazonaws.com",
+        "logging.s3.amazonaws.com",
+    }
+    for statement in deliveries:
+        assert "aws:SourceAccount" in statement["Condition"]["StringEquals"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "policy"),
+    [
+        ("AWS::S3::Bucket", ("Retain", "Delete")),
+        ("AWS::ECR::Repository", ("Retain", "Delete")),
+        ("AWS::RDS::DBInstance", ("Snapshot", "Delete")),
+    ],
+)
+def test_data_is_kept_unless_the_context_says_otherwise(
+    kind: str, policy: tuple[str, str], assembly: Assembly, oidc_assembly: Assembly
+) -> None:
+    kept, dropped = assembly.resources(kind), oidc_assembly.resources(kind)
+
+    assert {resource["DeletionPolicy"] for resource in kept} == {policy[0]}
+    assert {resource["DeletionPolicy"] for resource in dropped} == {policy[1]}
+
+
+def _statements(assembly: Assembly) -> list[dict[str, Any]]:
+    return [
+        statement
+        for policy in assembly.resources("AWS::IAM::Policy")
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
+def _containers(assembly: Assembly) -> dict[str, dict[str, Any]]:
+    return {
+        container["Name"]: container
+        for task in assembly.resources("AWS::ECS::TaskDefinition")
+        for container in task["Properties"]["ContainerDefinitions"]
+    }
+
+
+def _many(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@cache
+def _service_authorization() -> dict[str, Any]:
+    table = files("cfnlint") / "data" / "AdditionalSpecs" / "Policies.json"
+    known: dict[str, Any] = json.loads(table.read_text())
+    return known
+
+
+def _resource_types(action: str) -> list[str]:
+    """Kinds of resources that a policy can name for an action, by cfn-lint's copy of AWS' table."""
+    service, _, name = action.lower().partition(":")
+    known = _service_authorization()[service]["Actions"][name]
+    return list(known.get("Resources", []))

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.external.reporting import ReportingError, reporting
+from abalone_assets_tests.external.pipes import bootstrap, messages
+
+if TYPE_CHECKING:
+    from abalone_assets_tests.fakes.standin import AwsStandIn
+
+pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
+
+SCRIPT = """
+import sys
+from abalone_assets.external.reporting import reporting
+with reporting() as reporter:
+    reporter.report_metadata({"rows": reporter.extras["rows"]}, data_version="v1")
+    reporter.report({"assets": list(reporter.asset_keys)})
+    reporter.log("half way")
+    if "fail" in sys.argv:
+        raise ValueError("told to fail")
+"""
+
+
+def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The script in a process of its own, as Pipes wants it."""
+    environ = os.environ | variables
+    command = [sys.executable, "-c", SCRIPT, *arguments]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+
+
+def test_reports_reach_dagster_by_sagemakers_variables(aws: AwsStandIn) -> None:
+    done = run(**bootstrap(aws, "model", extras={"rows": 7}))
+    assert (done.returncode, done.stderr) == (0, "")
+    sent = messages(aws)
+    assert [method for method, _ in sent] == [
+        "opened",
+        "report_asset_materialization",
+        "report_custom_message",
+        "log",
+        "closed",
+    ]
+    assert sent[1][1] == {
+        "asset_key": "model",
+        "metadata": {"rows": {"raw_value": 7, "type": "__infer__"}},
+        "data_version": "v1",
+    }
+    assert sent[2][1] == {"payload": {"assets": ["model"]}}
+    assert sent[3][1]["message"] == "half way"
+
+
+def test_a_failure_reaches_dagster_by_glues_arguments_and_ends_the_script(aws: AwsStandIn) -> None:
+    found = bootstrap(aws, "model", extras={"rows": 7})
+    context, sent_to = found.values()
+    done = run("fail", "--dagster-pipes-context", context, f"--dagster-pipes-messages={sent_to}")
+    assert done.returncode == 1
+    assert done.stderr.endswith("ValueError: told to fail\n")
+    method, params = messages(aws)[-1]
+    assert method == "closed"
+    assert params["exception"]["message"] == "ValueError: told to fail\n"
+
+
+def test_without_dagster_reports_go_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO), reporting([], {}) as reporter:
+        assert (dict(reporter.extras), reporter.asset_keys) == ({}, ())
+        reporter.report_metadata({"rows": 7}, data_version="v1", asset_key="model")
+        reporter.report({"a": 1})
+        reporter.log("half way")
+    assert caplog.messages == ["model: {'rows': 7} (data version v1)", "{'a': 1}", "half way"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ"),
+    [
+        (["--dagster-pipes-context", "x"], {}),
+        ([], {"DAGSTER_PIPES_MESSAGES": "x"}),
+    ],
+)
+def test_half_of_the_parameters_is_one_clear_error(
+    argv: list[str], environ: dict[str, str]
+) -> None:
+    with pytest.raises(ReportingError, match="came without its counterpart"):
+        reporting(argv, environ).__enter__()

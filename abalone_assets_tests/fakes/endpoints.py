@@ -1,0 +1,274 @@
+"""SageMaker endpoints whose models really answer, deployed blue/green with alarms and roll-back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from moto.cloudwatch.models import cloudwatch_backends
+from moto.sagemaker.exceptions import ValidationError
+from moto.sagemaker.models import FakeEndpointConfig, sagemaker_backends
+from moto.sagemaker.responses import SageMakerResponse
+from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
+
+from abalone_assets_tests.fakes.actions import Request, Service, action
+from abalone_assets_tests.fakes.data_capture import Exchange, capture_uri, captured
+from abalone_assets_tests.fakes.jobs import check_tags, now
+from abalone_assets_tests.fakes.model_servers import ModelError, ModelLoadError
+from abalone_assets_tests.fakes.places import ACCOUNT, REGION
+from abalone_assets_tests.fakes.processes import LogStream
+
+if TYPE_CHECKING:
+    import pytest
+
+    from abalone_assets_tests.fakes.standin import AwsStandIn
+
+
+class DeploymentFailedError(Exception):
+    """A deployment that SageMaker takes back; the message is the endpoint's failure reason."""
+
+
+class Endpoints(Service):
+    """Models, endpoint configurations and endpoints."""
+
+    response_class = SageMakerResponse
+
+    def __init__(self, aws: AwsStandIn) -> None:
+        self._aws = aws
+
+    def install(self, patches: pytest.MonkeyPatch) -> None:
+        super().install(patches)
+        # moto's list of instance types ends before today's.
+        patches.setattr(FakeEndpointConfig, "validate_instance_type", lambda *_: None)
+
+    @action
+    def create_model(self, request: Request) -> Any:
+        backend = request.response.sagemaker_backend
+        _refuse_existing("model", request.params["ModelName"], backend._models)
+        check_tags(request.params.get("Tags"))
+        package = (request.params.get("PrimaryContainer") or {}).get("ModelPackageName")
+        if package is not None:
+            status = backend.describe_model_package(package).model_approval_status
+            if status != "Approved":
+                raise ValidationError(
+                    message=f"Cannot create a model from the model package {package}: its approval "
+                    f"status is {status}, not Approved"
+                )
+        return request.moto()
+
+    @action
+    def describe_model(self, request: Request) -> dict[str, Any]:
+        described = dict(request.moto().result)
+        return {key: value for key, value in described.items() if value not in ({}, [])}
+
+    @action
+    def create_endpoint_config(self, request: Request) -> Any:
+        configs = request.response.sagemaker_backend.endpoint_configs
+        name = request.params["EndpointConfigName"]
+        _refuse_existing("endpoint configuration", name, configs)
+        check_tags(request.params.get("Tags"))
+        return request.moto()
+
+    @action
+    def create_endpoint(self, request: Request) -> Any:
+        backend = request.response.sagemaker_backend
+        name = request.params["EndpointName"]
+        _refuse_existing("endpoint", name, backend.endpoints)
+        check_tags(request.params.get("Tags"))
+        config = _config(backend, request.params["EndpointConfigName"])
+        answer = request.moto()
+        endpoint = backend.endpoints[name]
+        endpoint.endpoint_status = "Creating"
+        endpoint.pending_deployment_summary = _summary(config)
+        self._aws.processes.in_background(self._create, backend, endpoint, config)
+        return answer
+
+    @action
+    def update_endpoint(self, request: Request) -> dict[str, Any]:
+        backend = request.response.sagemaker_backend
+        endpoint = _endpoint(backend, request.params["EndpointName"])
+        config = _config(backend, request.params["EndpointConfigName"])
+        if endpoint.endpoint_status not in {"InService", "Failed"}:
+            raise ValidationError(message=f'Cannot update in-progress endpoint "{endpoint.arn}".')
+        deployment = request.params.get("DeploymentConfig") or {}
+        endpoint.endpoint_status, endpoint.failure_reason = "Updating", None
+        endpoint.last_deployment_config = deployment or None
+        endpoint.pending_deployment_summary = _summary(config)
+        self._aws.processes.in_background(self._update, backend, endpoint, config, deployment)
+        return {"EndpointArn": endpoint.arn}
+
+    @action
+    def describe_endpoint(self, request: Request) -> dict[str, Any]:
+        _endpoint(request.response.sagemaker_backend, request.params["EndpointName"])
+        described = dict(request.moto().result)
+        capture = described.pop("DataCaptureConfig", None)
+        if capture:
+            described["DataCaptureConfig"] = {
+                "EnableCapture": capture.get("EnableCapture", False),
+                "CaptureStatus": "Started" if capture.get("EnableCapture") else "Stopped",
+                "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+                "DestinationS3Uri": capture["DestinationS3Uri"],
+                "KmsKeyId": capture.get("KmsKeyId", ""),
+            }
+        return described
+
+    @action
+    def delete_endpoint(self, request: Request) -> Any:
+        backend = request.response.sagemaker_backend
+        endpoint = _endpoint(backend, request.params["EndpointName"])
+        if endpoint.endpoint_status in {"Creating", "Updating", "RollingBack"}:
+            raise ValidationError(message=f'Cannot update in-progress endpoint "{endpoint.arn}".')
+        return request.moto()
+
+    def _create(self, backend: Any, endpoint: Any, config: Any) -> None:
+        self._aws.processes.pause(self._aws.faults.endpoint_seconds)
+        try:
+            self._load(backend, endpoint, config)
+            endpoint.endpoint_status = "InService"
+        except DeploymentFailedError as error:
+            endpoint.endpoint_status, endpoint.failure_reason = "Failed", str(error)
+        endpoint.pending_deployment_summary = None
+        endpoint.last_modified_time = now()
+
+    def _update(self, backend: Any, endpoint: Any, config: Any, deployment: dict[str, Any]) -> None:
+        try:
+            self._load(backend, endpoint, config)
+            self._aws.processes.pause(self._aws.faults.endpoint_seconds)
+            _check_alarms(deployment.get("AutoRollbackConfiguration") or {})
+            endpoint.endpoint_config_name = config.endpoint_config_name
+            endpoint.production_variants = endpoint._process_production_variants(
+                config.production_variants
+            )
+            endpoint.data_capture_config = config.data_capture_config
+        except DeploymentFailedError as error:
+            endpoint.endpoint_status = "RollingBack"
+            self._aws.processes.pause(self._aws.faults.endpoint_seconds)
+            endpoint.failure_reason = str(error)
+        endpoint.pending_deployment_summary = None
+        endpoint.last_modified_time = now()
+        endpoint.endpoint_status = "InService"
+
+    def _load(self, backend: Any, endpoint: Any, config: Any) -> None:
+        if (reason := self._aws.faults.take_update_failure()) is not None:
+            raise DeploymentFailedError(reason)
+        for variant in config.production_variants:
+            log = endpoint_log(self._aws, endpoint.endpoint_name, variant["VariantName"])
+            try:
+                self._aws.model_servers.of(backend, variant["ModelName"], log)
+            except ModelLoadError as error:
+                raise DeploymentFailedError(
+                    f"The primary container for production variant {variant['VariantName']} did "
+                    "not pass the ping health check. Please check CloudWatch logs for this "
+                    f"endpoint. ({error})"
+                ) from error
+            finally:
+                log.close()
+
+
+def endpoint_log(aws: AwsStandIn, endpoint: str, variant: str) -> LogStream:
+    """The log stream of a variant's one instance."""
+    group = f"/aws/sagemaker/Endpoints/{endpoint}"
+    return LogStream(aws.server, group, f"{variant}/i-0123456789abcdef0", 0)
+
+
+def _refuse_existing(kind: str, name: str, existing: dict[str, Any]) -> None:
+    if name in existing:
+        raise ValidationError(
+            message=f'Cannot create already existing {kind} "{existing[name].arn}".'
+        )
+
+
+def _endpoint(backend: Any, name: str) -> Any:
+    endpoint = backend.endpoints.get(name)
+    if endpoint is None:
+        raise ValidationError(message=f'Could not find endpoint "{_arn("endpoint", name)}".')
+    return endpoint
+
+
+def _config(backend: Any, name: str) -> Any:
+    config = backend.endpoint_configs.get(name)
+    if config is None:
+        arn = _arn("endpoint-config", name)
+        raise ValidationError(message=f'Could not find endpoint configuration "{arn}".')
+    return config
+
+
+def _arn(kind: str, name: str) -> str:
+    return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/{name}"
+
+
+def _summary(config: Any) -> dict[str, Any]:
+    return {"EndpointConfigName": config.endpoint_config_name, "StartTime": now()}
+
+
+def _check_alarms(rollback: dict[str, Any]) -> None:
+    alarms = cloudwatch_backends[ACCOUNT][REGION].alarms
+    names = [alarm["AlarmName"] for alarm in rollback.get("Alarms", [])]
+    firing = [name for name in names if name in alarms and alarms[name].state_value == "ALARM"]
+    if firing:
+        raise DeploymentFailedError(
+            "One or more configured alarms have been triggered during the deployment: "
+            + ", ".join(firing)
+        )
+
+
+class Runtime(Service):
+    """``invoke_endpoint``."""
+
+    response_class = SageMakerRuntimeResponse
+
+    def __init__(self, aws: AwsStandIn) -> None:
+        self._aws = aws
+
+    @action
+    def invoke_endpoint(self, request: Request) -> Any:
+        response = request.response
+        backend = sagemaker_backends[ACCOUNT][REGION]
+        name = response.path.split("/")[2]
+        endpoint = backend.endpoints.get(name)
+        if endpoint is None or endpoint.endpoint_status in {"Creating", "Failed"}:
+            message = f"Endpoint {name} of account {ACCOUNT} not found."
+            return _error(400, "ValidationError", {"message": message})
+        variant = endpoint.production_variants[0]["VariantName"]
+        config = backend.endpoint_configs[endpoint.endpoint_config_name]
+        headers = {key.lower(): value for key, value in response.headers.items()}
+        content_type = headers.get("content-type", "application/octet-stream")
+        accept = headers.get("accept", "*/*")
+        body = bytes(response.raw_body)
+        log = endpoint_log(self._aws, name, variant)
+        try:
+            model_name = config.production_variants[0]["ModelName"]
+            server = self._aws.model_servers.of(backend, model_name, log)
+            answer, answer_type = server.answer(body, content_type, accept)
+        except (ModelError, ModelLoadError) as error:
+            return _model_error(variant, str(error))
+        exchange = Exchange(
+            content_type,
+            body,
+            answer_type,
+            answer,
+            headers.get("x-amzn-sagemaker-custom-attributes"),
+            headers.get("x-amzn-sagemaker-inference-id"),
+        )
+        self._capture(exchange, endpoint, variant)
+        said = {"Content-Type": answer_type, "x-Amzn-Invoked-Production-Variant": variant}
+        return 200, said, answer
+
+    def _capture(self, exchange: Exchange, endpoint: Any, variant: str) -> None:
+        config = endpoint.data_capture_config
+        if config and config.get("EnableCapture"):
+            uri = capture_uri(config, endpoint.endpoint_name, variant)
+            self._aws.storage.write(uri, captured(exchange, config))
+
+
+def _model_error(variant: str, reason: str) -> Any:
+    message = f"Received server error (500) from {variant} with message {json.dumps(reason)}."
+    return _error(
+        424,
+        "ModelError",
+        {"OriginalStatusCode": 500, "OriginalMessage": reason, "message": message},
+    )
+
+
+def _error(status: int, kind: str, document: dict[str, Any]) -> Any:
+    return status, {"x-amzn-ErrorType": kind, "status": status}, json.dumps(document)

@@ -1,0 +1,66 @@
+"""What moto's model registry lacks: deletion, tags and client tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from moto.sagemaker.exceptions import ConflictException, ValidationError
+from moto.sagemaker.responses import SageMakerResponse
+
+from abalone_assets_tests.fakes.actions import Request, Service, action
+from abalone_assets_tests.fakes.jobs import check_tags
+
+if TYPE_CHECKING:
+    from abalone_assets_tests.fakes.standin import AwsStandIn
+
+
+class ModelPackages(Service):
+    """Model packages and their groups."""
+
+    response_class = SageMakerResponse
+
+    def __init__(self, aws: AwsStandIn) -> None:
+        self._aws = aws
+        self._by_token: dict[str, str] = {}
+
+    @action
+    def create_model_package(self, request: Request) -> Any:
+        params, backend = request.params, request.response.sagemaker_backend
+        check_tags(params.get("Tags"))
+        group = params.get("ModelPackageGroupName")
+        if group is not None and group not in backend.model_package_groups:
+            raise ValidationError(message=f"Model Package Group {group} does not exist.")
+        token = params.get("ClientToken")
+        if token in self._by_token:
+            return {"ModelPackageArn": self._by_token[token]}
+        answer = request.moto()
+        if token is not None:
+            self._by_token[token] = answer.result["ModelPackageArn"]
+        return answer
+
+    @action
+    def delete_model_package(self, request: Request) -> dict[str, Any]:
+        backend = request.response.sagemaker_backend
+        package = backend.describe_model_package(request.params["ModelPackageName"])
+        del backend.model_packages[package.arn]
+        names = backend.model_package_name_mapping
+        for name in [name for name, arn in names.items() if arn == package.arn]:
+            del names[name]
+        return {}
+
+    @action
+    def delete_model_package_group(self, request: Request) -> dict[str, Any]:
+        backend = request.response.sagemaker_backend
+        name = request.params["ModelPackageGroupName"]
+        backend.describe_model_package_group(name)
+        if any(each.model_package_group_name == name for each in backend.model_packages.values()):
+            raise ConflictException(f"Model Package Group {name} is not empty.")
+        del backend.model_package_groups[name]
+        return {}
+
+    @action
+    def list_tags(self, request: Request) -> Any:
+        """As moto's, which cannot read the ARN of a model package."""
+        arn = request.params["ResourceArn"]
+        packages = request.response.sagemaker_backend.model_packages
+        return {"Tags": packages[arn].tags or []} if arn in packages else request.moto()

@@ -1,0 +1,158 @@
+"""SageMaker processing jobs that run: files in, a command, files out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from moto.sagemaker.exceptions import ValidationError
+from moto.sagemaker.responses import SageMakerResponse
+
+from abalone_assets_tests.fakes.actions import Request, Service, action
+from abalone_assets_tests.fakes.jobs import (
+    Sandbox,
+    check_lengths,
+    check_name,
+    check_tags,
+    environment_of,
+    log_stream,
+    now,
+)
+from abalone_assets_tests.fakes.storage import NoSuchDataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from abalone_assets_tests.fakes.processes import Ended
+    from abalone_assets_tests.fakes.standin import AwsStandIn
+
+ENVIRONMENT_LIMIT: Final = 256
+ARGUMENT_LIMIT: Final = 256
+EXIT_MESSAGE_LIMIT: Final = 1024
+
+
+class ProcessingJobs(Service):
+    """Create, describe and stop processing jobs."""
+
+    response_class = SageMakerResponse
+
+    def __init__(self, aws: AwsStandIn) -> None:
+        self._aws = aws
+
+    @action
+    def create_processing_job(self, request: Request) -> Any:
+        params = request.params
+        jobs = request.response.sagemaker_backend.processing_jobs
+        _check(params, jobs)
+        answer = request.moto()
+        job = jobs[params["ProcessingJobName"]]
+        job.environment = params.get("Environment")
+        job.processing_resources = params["ProcessingResources"]
+        job.processing_job_status = "InProgress"
+        job.processing_start_time = job.processing_end_time = None
+        job.failure_reason = job.exit_message = None
+        self._aws.processes.enter(job.processing_job_name)
+        self._aws.processes.in_background(_Run(self._aws, job, params).to_its_end)
+        return answer
+
+    @action
+    def describe_processing_job(self, request: Request) -> Any:
+        _existing(request)
+        return request.moto()
+
+    @action
+    def stop_processing_job(self, request: Request) -> dict[str, Any]:
+        job = _existing(request)
+        if job.processing_job_status == "InProgress":
+            job.processing_job_status = "Stopping"
+            self._aws.processes.stop(job.processing_job_name)
+        return {}
+
+
+def _existing(request: Request) -> Any:
+    name = request.params["ProcessingJobName"]
+    job = request.response.sagemaker_backend.processing_jobs.get(name)
+    if job is None:
+        raise ValidationError(message=f"Could not find requested job with name: {name}")
+    return job
+
+
+def _check(params: dict[str, Any], jobs: dict[str, Any]) -> None:
+    check_name("Processing", params["ProcessingJobName"], jobs)
+    check_lengths("environment", params.get("Environment") or {}, ENVIRONMENT_LIMIT)
+    arguments = params["AppSpecification"].get("ContainerArguments") or []
+    numbered = {str(number): value for number, value in enumerate(arguments)}
+    check_lengths("appSpecification.containerArguments", numbered, ARGUMENT_LIMIT)
+    check_tags(params.get("Tags"))
+
+
+class _Run:
+    """One processing job, from its input to its end."""
+
+    def __init__(self, aws: AwsStandIn, job: Any, params: dict[str, Any]) -> None:
+        self.aws = aws
+        self.job = job
+        self.params = params
+        self.name: str = job.processing_job_name
+        self.sandbox = Sandbox(aws.folder / "processing" / self.name / "opt_ml")
+
+    def to_its_end(self) -> None:
+        self.aws.processes.pause(self.aws.faults.job_seconds)
+        status = "Failed"
+        try:
+            status = self._run()
+        except NoSuchDataError as error:
+            self.job.failure_reason = str(error)
+        except Exception as error:  # noqa: BLE001 - as SageMaker does, say whatever went wrong
+            self.job.failure_reason = f"InternalServerError: {error!r}"
+        self.job.processing_end_time = self.job.last_modified_time = now()
+        self.job.processing_job_status = status
+
+    def _run(self) -> str:
+        if (end := self.aws.faults.take_job_end()) is not None:
+            self.job.failure_reason = end[1] or None
+            return "Stopped" if end[0] == "STOPPED" else "Failed"
+        for each in self.params.get("ProcessingInputs") or []:
+            source = each["S3Input"]
+            self.aws.storage.require(source["S3Uri"], self.sandbox.folder(source["LocalPath"]))
+        outputs = self._output_folders()
+        ended = self._process()
+        message = self.sandbox.folder("output") / "message"
+        if message.exists():
+            self.job.exit_message = message.read_text()[:EXIT_MESSAGE_LIMIT]
+        if ended.succeeded:
+            for folder, uri in outputs:
+                self.aws.storage.upload(folder, uri)
+            return "Completed"
+        if ended.stopped or ended.timed_out:
+            return "Stopped"
+        self.job.failure_reason = (
+            f"AlgorithmError: See job logs for more information, exit code: {ended.code}"
+        )
+        return "Failed"
+
+    def _output_folders(self) -> list[tuple[Path, str]]:
+        config = self.params.get("ProcessingOutputConfig") or {}
+        outputs = [each["S3Output"] for each in config.get("Outputs", [])]
+        return [(self.sandbox.folder(each["LocalPath"]), each["S3Uri"]) for each in outputs]
+
+    def _process(self) -> Ended:
+        app = self.params["AppSpecification"]
+        command = [*(app.get("ContainerEntrypoint") or []), *(app.get("ContainerArguments") or [])]
+        moved = [self.sandbox.moved(part) for part in command]
+        if moved and moved[0] in {"python", "python3"}:
+            moved[0] = self.aws.python
+        given = self.params.get("Environment") or {}
+        environ = {key: self.sandbox.moved(value) for key, value in given.items()}
+        stream = log_stream(self.aws, "Processing", self.name)
+        self.job.processing_start_time = now()
+        try:
+            return self.aws.processes.run(
+                self.name,
+                moved,
+                environment_of(self.aws, self.name, environ),
+                self.sandbox.folder("work"),
+                [stream],
+                (self.params.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", 86_400),
+            )
+        finally:
+            stream.close()

@@ -1,0 +1,270 @@
+"""SageMaker training jobs that run, by the script mode contract of the framework containers.
+
+The contract is the `SageMaker training toolkit's
+<https://github.com/aws/sagemaker-training-toolkit/blob/master/ENVIRONMENT_VARIABLES.md>`_.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from moto.sagemaker.exceptions import ValidationError
+from moto.sagemaker.responses import SageMakerResponse
+
+from abalone_assets_tests.fakes.actions import Request, Service, action
+from abalone_assets_tests.fakes.jobs import (
+    Sandbox,
+    billed,
+    check_lengths,
+    check_name,
+    check_tags,
+    environment_of,
+    log_stream,
+    now,
+    transition,
+)
+from abalone_assets_tests.fakes.storage import NoSuchDataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from abalone_assets_tests.fakes.processes import Ended, LogStream
+    from abalone_assets_tests.fakes.standin import AwsStandIn
+
+ENVIRONMENT_LIMIT: Final = 512
+HYPERPARAMETER_LIMIT: Final = 2500
+SPOT_PRICE: Final = 0.3
+"""Billable share of the seconds of a spot job."""
+
+_FOLDERS: Final = ("input/config", "input/data", "model", "output/data", "code", "checkpoints")
+
+
+class TrainingJobs(Service):
+    """Create, describe and stop training jobs."""
+
+    response_class = SageMakerResponse
+
+    def __init__(self, aws: AwsStandIn) -> None:
+        self._aws = aws
+
+    @action
+    def create_training_job(self, request: Request) -> Any:
+        params = request.params
+        jobs = request.response.sagemaker_backend.training_jobs
+        _check(params, jobs)
+        metrics = params["AlgorithmSpecification"].get("MetricDefinitions") or []
+        answer = request.moto()
+        job = jobs[params["TrainingJobName"]]
+        job.algorithm_specification["MetricDefinitions"] = metrics  # moto puts its own there
+        job.environment = params.get("Environment")
+        job.artifacts, job.model_artifacts = job.model_artifacts["S3ModelArtifacts"], None
+        job.training_start_time = job.training_end_time = job.failure_reason = None
+        job.final_metric_data_list = []
+        job.training_job_status = job.secondary_status = "InProgress"
+        transition(job, "Starting", "Starting the training job")
+        self._aws.processes.enter(job.training_job_name)
+        self._aws.processes.in_background(_Run(self._aws, job, params).to_its_end)
+        return answer
+
+    @action
+    def describe_training_job(self, request: Request) -> Any:
+        name = request.params["TrainingJobName"]
+        if name not in request.response.sagemaker_backend.training_jobs:
+            raise ValidationError(message="Requested resource not found.")
+        return request.moto()
+
+    @action
+    def stop_training_job(self, request: Request) -> dict[str, Any]:
+        jobs = request.response.sagemaker_backend.training_jobs
+        job = jobs.get(request.params["TrainingJobName"])
+        if job is None:
+            raise ValidationError(message="Requested resource not found.")
+        if job.training_job_status == "InProgress":
+            job.training_job_status = "Stopping"
+            transition(job, "Stopping", "Stopping the training job")
+            self._aws.processes.stop(job.training_job_name)
+        return {}
+
+
+def _check(params: dict[str, Any], jobs: dict[str, Any]) -> None:
+    check_name("Training", params["TrainingJobName"], jobs)
+    check_lengths("environment", params.get("Environment") or {}, ENVIRONMENT_LIMIT)
+    check_lengths("hyperParameters", params.get("HyperParameters") or {}, HYPERPARAMETER_LIMIT)
+    check_tags(params.get("Tags"))
+    condition = params["StoppingCondition"]
+    wait, runtime = condition.get("MaxWaitTimeInSeconds"), condition.get("MaxRuntimeInSeconds", 0)
+    spot = params.get("EnableManagedSpotTraining", False)
+    if spot != (wait is not None) or (spot and wait < runtime):
+        raise ValidationError(
+            message="Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal "
+            "to MaxRuntimeInSeconds for managed spot training, and absent without it"
+        )
+
+
+class _Run:
+    """One training job, from its input to its end."""
+
+    def __init__(self, aws: AwsStandIn, job: Any, params: dict[str, Any]) -> None:
+        self.aws = aws
+        self.job = job
+        self.params = params
+        self.name: str = job.training_job_name
+        self.sandbox = Sandbox(aws.folder / "training" / self.name / "opt_ml")
+        self.hyperparameters = {
+            key: _decoded(self.sandbox.moved(value))
+            for key, value in (params.get("HyperParameters") or {}).items()
+        }
+        self.channels: dict[str, Path] = {}
+        self.interrupt_after = (
+            aws.faults.take_spot_interruption() if job.enable_managed_spot_training else None
+        )
+
+    def to_its_end(self) -> None:
+        self.aws.processes.pause(self.aws.faults.job_seconds)
+        status, message = "Failed", "Training job failed"
+        try:
+            status, message = self._run()
+        except NoSuchDataError as error:
+            self.job.failure_reason = str(error)
+        except Exception as error:  # noqa: BLE001 - as SageMaker does, say whatever went wrong
+            self.job.failure_reason = f"InternalServerError: {error!r}"
+        self.job.training_end_time = now()
+        transition(self.job, status, message)
+        ended = {"MaxRuntimeExceeded": "Stopped", "MaxWaitTimeExceeded": "Stopped"}
+        self.job.training_job_status = ended.get(status, status)
+
+    def _run(self) -> tuple[str, str]:
+        if (end := self.aws.faults.take_job_end()) is not None:
+            self.job.failure_reason = end[1] or None
+            return ("Stopped" if end[0] == "STOPPED" else "Failed"), end[1]
+        if self.aws.processes.was_stopped(self.name):
+            return "Stopped", "Training job stopped"
+        transition(self.job, "Downloading", "Downloading the training image")
+        self._download()
+        self.job.training_start_time = now()
+        stream = log_stream(self.aws, "Training", self.name)
+        ended = self._train(stream)
+        if self.interrupt_after is not None and not ended.succeeded and not ended.stopped:
+            ended = self._train_again(stream, ended)
+        stream.close()
+        return self._finish(ended, stream)
+
+    def _download(self) -> None:
+        for name in _FOLDERS:
+            self.sandbox.folder(name)
+        for channel in self.params.get("InputDataConfig") or []:
+            name = channel["ChannelName"]
+            folder = self.sandbox.folder(f"input/data/{name}")
+            self.aws.storage.require(channel["DataSource"]["S3DataSource"]["S3Uri"], folder)
+            self.channels[name] = folder
+        if checkpoints := self.params.get("CheckpointConfig"):
+            folder = self._checkpoints()
+            self.aws.storage.download(checkpoints["S3Uri"], folder)
+        submitted = self.hyperparameters["sagemaker_submit_directory"]
+        self.aws.storage.extract(submitted, self.sandbox.folder("code"))
+
+    def _checkpoints(self) -> Path:
+        config = self.params["CheckpointConfig"]
+        return self.sandbox.folder(config.get("LocalPath", "/opt/ml/checkpoints"))
+
+    def _train(self, stream: LogStream) -> Ended:
+        transition(self.job, "Training", "Training image download completed. Training in progress.")
+        if self.interrupt_after is not None:
+            self.aws.processes.interrupt(self.name, self.interrupt_after)
+        user = {k: v for k, v in self.hyperparameters.items() if not k.startswith("sagemaker_")}
+        arguments = [part for key in sorted(user) for part in (f"--{key}", str(user[key]))]
+        program = str(self.hyperparameters["sagemaker_program"])
+        return self.aws.processes.run(
+            self.name,
+            [self.aws.python, program, *arguments],
+            self._environment(user, arguments),
+            self.sandbox.folder("code"),
+            [stream],
+            self.params["StoppingCondition"].get("MaxRuntimeInSeconds", 86_400),
+        )
+
+    def _train_again(self, stream: LogStream, ended: Ended) -> Ended:
+        """After a spot interruption: the checkpoints survive the instance, nothing else does."""
+        if checkpoints := self.params.get("CheckpointConfig"):
+            self.aws.storage.upload(self._checkpoints(), checkpoints["S3Uri"])
+        self.interrupt_after = None
+        transition(self.job, "Interrupted", "Interrupting the training job")
+        transition(self.job, "Starting", "Starting the training job")
+        again = self._train(stream)
+        again.seconds += ended.seconds
+        return again
+
+    def _environment(self, user: dict[str, Any], arguments: list[str]) -> dict[str, str]:
+        given = self.params.get("Environment") or {}
+        folders = {
+            "SM_MODEL_DIR": "model",
+            "SM_OUTPUT_DIR": "output",
+            "SM_OUTPUT_DATA_DIR": "output/data",
+            "SM_INPUT_DIR": "input",
+            "PYTHONPATH": "code",
+        }
+        contract = {
+            **{name: str(self.sandbox.folder(folder)) for name, folder in folders.items()},
+            "SM_HPS": json.dumps(user),
+            "SM_USER_ARGS": json.dumps(arguments),
+            "SM_CHANNELS": json.dumps(sorted(self.channels)),
+            "SM_CURRENT_HOST": "algo-1",
+            "SM_HOSTS": '["algo-1"]',
+            "SM_NUM_CPUS": "1",
+            "SM_NUM_GPUS": "0",
+            "SM_TRAINING_ENV": json.dumps({"job_name": self.name, "hyperparameters": user}),
+            "TRAINING_JOB_NAME": self.name,
+            "TRAINING_JOB_ARN": self.job.arn,
+            **{f"SM_CHANNEL_{name.upper()}": str(path) for name, path in self.channels.items()},
+            **{f"SM_HP_{name.upper()}": str(value) for name, value in user.items()},
+        }
+        moved = {key: self.sandbox.moved(value) for key, value in given.items()}
+        return environment_of(self.aws, self.name, {**contract, **moved})
+
+    def _finish(self, ended: Ended, stream: LogStream) -> tuple[str, str]:
+        transition(self.job, "Uploading", "Uploading generated training model")
+        self.job.training_time_in_seconds = billed(ended.seconds)
+        share = SPOT_PRICE if self.job.enable_managed_spot_training else 1
+        self.job.billable_time_in_seconds = billed(ended.seconds * share)
+        if checkpoints := self.params.get("CheckpointConfig"):
+            self.aws.storage.upload(self._checkpoints(), checkpoints["S3Uri"])
+        output = self.sandbox.folder("output/data")
+        if any(output.iterdir()):
+            target = self.job.artifacts.removesuffix("model.tar.gz") + "output.tar.gz"
+            self.aws.storage.pack(output, target)
+        if not (ended.succeeded or ended.stopped or ended.timed_out):
+            self.job.failure_reason = _failure(ended.code, stream.lines)
+            return "Failed", "Training job failed"
+        self.aws.storage.pack(self.sandbox.folder("model"), self.job.artifacts)
+        self.job.model_artifacts = {"S3ModelArtifacts": self.job.artifacts}
+        self.job.final_metric_data_list = self._metrics(stream.lines)
+        if ended.stopped:
+            return "Stopped", "Training job stopped"
+        if ended.timed_out:
+            return "MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds"
+        return "Completed", "Training job completed"
+
+    def _metrics(self, lines: list[str]) -> list[dict[str, Any]]:
+        """The last value of each metric that the log shows."""
+        found = []
+        for definition in self.job.algorithm_specification["MetricDefinitions"]:
+            values = re.findall(definition["Regex"], "\n".join(lines))
+            if values:
+                metric = {"MetricName": definition["Name"], "Value": float(values[-1])}
+                found.append({**metric, "Timestamp": now()})
+        return found
+
+
+def _decoded(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _failure(code: int, lines: list[str]) -> str:
+    """As the training toolkit words it."""
+    tail = "\n".join(lines[-30:])[-700:]
+    return f'AlgorithmError: ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{tail}"'

@@ -1,0 +1,51 @@
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from abalone_assets.modeling.hyperparameters import (
+    HYPERPARAMETERS,
+    Framework,
+    HyperparameterError,
+    NetworkHyperparameters,
+    check_hyperparameters,
+    describe_hyperparameters,
+)
+
+
+@pytest.mark.parametrize(
+    ("framework", "given"),
+    [
+        ("xgboost", {}),
+        ("xgboost", {"eta": 0.1, "max_depth": 3}),
+        ("tensorflow", {"hidden_units": 16, "learning_rate": 0.01, "seed": 1}),
+    ],
+)
+def test_accepts_what_the_framework_has(framework: Framework, given: dict[str, Any]) -> None:
+    check_hyperparameters(framework, given)
+
+
+@pytest.mark.parametrize(
+    ("framework", "given", "message"),
+    [
+        ("tensorflow", {"eta": 0.1}, "tensorflow has no hyperparameter eta: it has hidden_units, "),
+        ("xgboost", {"epochs": 5, "colour": "red"}, "xgboost has no hyperparameter epochs, colour"),
+        ("xgboost", {"eta": "fast"}, "eta must be float, not 'fast'"),
+        ("tensorflow", {"epochs": 2.5}, "epochs must be int, not 2.5"),
+        ("tensorflow", {"hidden_units": 0}, "hidden_units must be 1 to 1024, not 0"),
+    ],
+)
+def test_names_what_the_framework_has_not(
+    framework: Framework, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(HyperparameterError, match=message):
+        check_hyperparameters(framework, given)
+
+
+def test_describes_each_with_its_range_and_default() -> None:
+    lines = describe_hyperparameters().splitlines()
+    assert len(lines) == sum(len(fields(kind)) for kind in HYPERPARAMETERS.values())
+    assert (
+        "- tensorflow `hidden_units`: Units of each of the two hidden layers "
+        f"(1 to 1024, default {NetworkHyperparameters().hidden_units})."
+    ) in lines

@@ -1,0 +1,1 @@
+"""The production instance on a real PostgreSQL, and what the containers run, as processes."""

@@ -1,0 +1,33 @@
+"""One PostgreSQL for all tests of a worker; a database for each that asks for one."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets_tests.production.postgres import find_binaries, running_cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abalone_assets_tests.production.postgres import Cluster, Database
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A server that ends with the session, however the session ends."""
+    binaries = find_binaries()
+    if binaries is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs Debian's postgresql (apt-get install postgresql)")
+        pytest.skip("there is no PostgreSQL server on this machine (apt-get install postgresql)")
+    with running_cluster(binaries) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def database(cluster: Cluster) -> Database:
+    """An empty database of the test's own."""
+    return cluster.create_database()

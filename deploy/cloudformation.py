@@ -1,0 +1,235 @@
+"""Stacks: created, updated and deleted, with what happens told as it happens."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.aws.clients import told_as
+from deploy.config import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Say = Callable[[str], None]
+
+BODY_LIMIT: Final = 51_200
+"""Bytes of a template that is handed over in the request, and need not be uploaded first."""
+
+PATIENCE_SECONDS: Final = 3600.0
+GONE: Final = "DELETE_COMPLETE"
+NEVER_FINISHED: Final = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}
+"""Statuses of a stack whose creation failed: it can only be deleted."""
+
+_UNCHANGED: Final = "No updates are to be performed"
+_CANCELLED: Final = "cancelled"
+
+
+@dataclass(frozen=True)
+class Template:
+    """A synthesised stack.
+
+    Attributes:
+        stack: The stack's name.
+        body: Its template, as JSON without white space.
+    """
+
+    stack: str
+    body: str
+
+
+def read_assembly(folder: Path) -> list[Template]:
+    """The stacks of a cloud assembly, each after those that it depends on.
+
+    Raises:
+        DeployError: The folder holds none, or a template is too large to be handed over.
+    """
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        raise DeployError(f"{folder}: no cloud assembly; run `make synth`")
+    artifacts = json.loads(manifest.read_text())["artifacts"]
+    stacks = {
+        name: artifact
+        for name, artifact in artifacts.items()
+        if artifact["type"] == "aws:cloudformation:stack"
+    }
+    return [_template(folder, name, stacks[name]) for name in _in_order(stacks)]
+
+
+def _in_order(stacks: dict[str, Any]) -> list[str]:
+    ordered: list[str] = []
+
+    def add(name: str) -> None:
+        for needed in stacks[name].get("dependencies", []):
+            if needed in stacks:
+                add(needed)
+        if name not in ordered:
+            ordered.append(name)
+
+    for name in stacks:
+        add(name)
+    return ordered
+
+
+def _template(folder: Path, name: str, artifact: dict[str, Any]) -> Template:
+    document = json.loads((folder / artifact["properties"]["templateFile"]).read_text())
+    body = json.dumps(document, separators=(",", ":"))
+    if len(body.encode()) > BODY_LIMIT:
+        raise DeployError(f"stack {name}: its template exceeds {BODY_LIMIT} bytes; split the stack")
+    return Template(artifact["properties"].get("stackName", name), body)
+
+
+class Stacks:
+    """CloudFormation of one account and region.
+
+    Args:
+        cloudformation: boto3 client.
+        say: Told, in lines, what happens.
+        poll_seconds: Wait between two looks at a stack that is at work.
+    """
+
+    def __init__(self, cloudformation: Any, say: Say, *, poll_seconds: float = 5.0) -> None:  # noqa: ANN401 - boto3 client
+        self._api, self._say, self._poll_seconds = cloudformation, say, poll_seconds
+
+    def status(self, stack: str) -> str | None:
+        """The stack's status, or None when there is none.
+
+        Raises:
+            DeployError: AWS refuses to say.
+        """
+        found = self._describe(stack)
+        return None if found is None or found["StackStatus"] == GONE else found["StackStatus"]
+
+    def outputs(self, stack: str) -> dict[str, str]:
+        """The stack's outputs; empty when there is no such stack."""
+        outputs = (self._describe(stack) or {}).get("Outputs", [])
+        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+    def resources(self, stack: str, kind: str) -> list[str]:
+        """Physical ids of a stack's resources of one type, such as ``AWS::RDS::DBInstance``."""
+        if self.status(stack) is None:
+            return []
+        with told_as(DeployError, f"stack {stack}"):
+            pages = self._api.get_paginator("list_stack_resources").paginate(StackName=stack)
+            return [
+                each["PhysicalResourceId"]
+                for page in pages
+                for each in page["StackResourceSummaries"]
+                if each["ResourceType"] == kind and each["ResourceStatus"] != GONE
+            ]
+
+    def deploy(self, template: Template) -> bool:
+        """Create the stack or bring it up to its template, and wait until that is done.
+
+        Returns:
+            Whether anything changed.
+
+        Raises:
+            DeployError: It failed and was rolled back, with the first reason; or AWS refuses.
+        """
+        stack = template.stack
+        if self.status(stack) in NEVER_FINISHED:
+            self._say(f"{stack}: its creation had failed; deleting what is left of it")
+            self.delete(stack)
+        creating = self.status(stack) in {None, "REVIEW_IN_PROGRESS"}
+        with told_as(DeployError, f"stack {stack}"):
+            seen = set() if creating else {event["EventId"] for event in self._events(stack)}
+            if not self._submit(template, creating=creating):
+                self._say(f"{stack}: no changes")
+                return False
+            status = self._wait(stack, seen)
+        if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+            raise DeployError(f"stack {stack}: {status}: {self._first_reason(stack, seen)}")
+        return True
+
+    def delete(self, stack: str) -> None:
+        """Delete the stack and wait until it is gone; one that does not exist is no error.
+
+        Raises:
+            DeployError: Something of it could not be deleted, with the reason; or AWS refuses.
+        """
+        found = self._describe(stack)
+        if found is None or found["StackStatus"] == GONE:
+            return
+        # A deleted stack's name finds nothing any more; its id still does.
+        identity = found["StackId"]
+        with told_as(DeployError, f"stack {stack}"):
+            seen = {event["EventId"] for event in self._events(identity)}
+            self._api.delete_stack(StackName=stack)
+            status = self._wait(identity, seen)
+        if status != GONE:
+            raise DeployError(f"stack {stack}: {status}: {self._first_reason(identity, seen)}")
+
+    def _describe(self, stack: str) -> dict[str, Any] | None:
+        from botocore.exceptions import ClientError
+
+        with told_as(DeployError, f"stack {stack}"):
+            try:
+                found: dict[str, Any] = self._api.describe_stacks(StackName=stack)["Stacks"][0]
+            except ClientError as error:
+                if "does not exist" in str(error):
+                    return None
+                raise
+            return found
+
+    def _submit(self, template: Template, *, creating: bool) -> bool:
+        """Hand the template over; whether it changes anything."""
+        from botocore.exceptions import ClientError
+
+        submit = self._api.create_stack if creating else self._api.update_stack
+        try:
+            submit(
+                StackName=template.stack,
+                TemplateBody=template.body,
+                Capabilities=["CAPABILITY_NAMED_IAM"],
+            )
+        except ClientError as error:
+            if _UNCHANGED not in str(error):
+                raise
+            return False
+        return True
+
+    def _wait(self, stack: str, seen: set[str]) -> str:
+        """Tell of new events until nothing is in progress any more; the status then."""
+        told = set(seen)
+        for found in self._looks(lambda: self._describe(stack)):
+            for event in reversed(self._events(stack) if found is not None else []):
+                if event["EventId"] not in told:
+                    told.add(event["EventId"])
+                    self._say(_line(event))
+            status = GONE if found is None else str(found["StackStatus"])
+            if not status.endswith("_IN_PROGRESS"):
+                return status
+        raise DeployError(f"stack {stack}: not done after {PATIENCE_SECONDS:.0f} s; look again")
+
+    def _looks(self, look: Callable[[], Any]) -> Iterator[Any]:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            yield look()
+            time.sleep(self._poll_seconds)
+
+    def _events(self, stack: str) -> list[dict[str, Any]]:
+        """The newest events, newest first."""
+        events: list[dict[str, Any]] = self._api.describe_stack_events(StackName=stack)[
+            "StackEvents"
+        ]
+        return events
+
+    def _first_reason(self, stack: str, seen: set[str]) -> str:
+        with told_as(DeployError, f"stack {stack}"):
+            for event in reversed(self._events(stack)):
+                reason = event.get("ResourceStatusReason", "")
+                failed = event["ResourceStatus"].endswith("_FAILED")
+                if event["EventId"] not in seen and failed and _CANCELLED not in reason.lower():
+                    return f"{event['LogicalResourceId']}: {reason}"
+        return "see the events above"
+
+
+def _line(event: dict[str, Any]) -> str:
+    reason = event.get("ResourceStatusReason", "")
+    line = f"{event['StackName']}: {event['LogicalResourceId']} {event['ResourceStatus']}"
+    return f"{line} ({reason})" if reason else line

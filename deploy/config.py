@@ -1,0 +1,167 @@
+"""What a deployment may choose: the context values of the CDK app, typed and checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets import __version__
+from abalone_assets.errors import AbaloneError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,18}[a-z0-9]")
+"""Leaves room for account and region in a bucket's 63 characters."""
+
+IMAGE_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+CDK_JSON: Final = Path(__file__).with_name("cdk.json")
+
+
+class DeployError(AbaloneError):
+    """A deployment was configured wrongly, refused or left unfinished."""
+
+
+@dataclass(frozen=True)
+class Oidc:
+    """How the load balancer signs people in, and the certificate it answers with.
+
+    Attributes:
+        issuer: The provider's issuer URL.
+        authorization_endpoint: URL people are sent to.
+        token_endpoint: URL the load balancer redeems codes at.
+        user_info_endpoint: URL it learns who somebody is from.
+        client_id: The application's id at the provider.
+        client_secret: Name of the Secrets Manager secret that holds the client secret.
+        certificate_arn: ACM certificate of the listener.
+    """
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    user_info_endpoint: str
+    client_id: str
+    client_secret: str
+    certificate_arn: str
+
+    def __post_init__(self) -> None:
+        for name in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint"):
+            if not getattr(self, name).startswith("https://"):
+                raise DeployError(f"oidc_{name}: expected an https:// URL")
+
+
+@dataclass(frozen=True)
+class DeployConfig:
+    """One deployment.
+
+    Attributes:
+        name: Prefix of every name, path of the SSM parameters and name of the endpoint; two
+            deployments in one account differ in it.
+        image: URI of the container image; empty takes `image_tag` of the stack's own repository.
+        image_tag: Tag of that image.
+        retain: Keep buckets, database and images when the stacks are deleted.
+        nat_gateways: One is cheaper; two survive the loss of a zone.
+        database_multi_az: Keep a standby of the database in the other zone.
+        alarm_topic_arn: SNS topic told of alarms; empty tells nobody.
+        oidc: How people sign in; without it the web server has no listener at all.
+    """
+
+    name: str = "abalone"
+    image: str = ""
+    image_tag: str = __version__
+    retain: bool = True
+    nat_gateways: int = 1
+    database_multi_az: bool = False
+    alarm_topic_arn: str = ""
+    oidc: Oidc | None = None
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise DeployError(
+                f"name={self.name!r}: expected 3 to 20 of a-z, 0-9 and -, beginning with a letter"
+            )
+        if not IMAGE_TAG.fullmatch(self.image_tag):
+            raise DeployError(f"image_tag={self.image_tag!r}: no tag of a container image")
+        if self.nat_gateways not in {1, 2}:
+            raise DeployError(f"nat_gateways={self.nat_gateways}: expected 1 or 2")
+
+    @property
+    def ssm_prefix(self) -> str:
+        """Path of the stack's SSM parameters."""
+        return f"/{self.name}"
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, Any]) -> DeployConfig:
+        """Check a CDK context; values may be text, as ``-c key=value`` gives them.
+
+        Raises:
+            DeployError: A value is malformed, or there is no such key.
+        """
+        plain = {field.name: field for field in fields(cls) if field.name != "oidc"}
+        sign_in = {f"oidc_{name}": name for name in _OIDC_NAMES} | {
+            "certificate_arn": "certificate_arn"
+        }
+        ours = {key: value for key, value in context.items() if not _is_the_cdks(key)}
+        for key in ours:
+            if key not in plain and key not in sign_in:
+                raise DeployError(f"{key}: no such context value; {_hint(key, {*plain, *sign_in})}")
+        given: dict[str, Any] = {
+            key: _typed(key, value, plain[key].type) for key, value in ours.items() if key in plain
+        }
+        return cls(**given, oidc=_oidc({sign_in[k]: v for k, v in ours.items() if k in sign_in}))
+
+
+_OIDC_NAMES: Final = tuple(field.name for field in fields(Oidc) if field.name != "certificate_arn")
+
+
+def read_context(arguments: Sequence[str], cdk_json: Path = CDK_JSON) -> dict[str, Any]:
+    """The context of ``cdk.json``, with the command line's ``key=value`` pairs over it.
+
+    Raises:
+        DeployError: A pair has no ``=``.
+    """
+    context: dict[str, Any] = json.loads(cdk_json.read_text()).get("context", {})
+    for pair in arguments:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise DeployError(f"-c {pair}: expected key=value")
+        context[key] = value
+    return context
+
+
+def _is_the_cdks(key: str) -> bool:
+    """Whether the CDK put the value there: feature flags and look-ups."""
+    return key.startswith(("@aws-cdk/", "aws:cdk:", "aws-cdk:", "cdk-", "availability-zones:"))
+
+
+def _hint(key: str, known: set[str]) -> str:
+    close = get_close_matches(key, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
+
+
+def _typed(key: str, value: object, kind: object) -> object:
+    text = str(value).strip()
+    if kind == "bool":
+        if text.lower() not in {"true", "false"}:
+            raise DeployError(f"{key}={value!r}: expected true or false")
+        return text.lower() == "true"
+    if kind == "int":
+        if not text.isdecimal():
+            raise DeployError(f"{key}={value!r}: expected a whole number")
+        return int(text)
+    return text
+
+
+def _oidc(given: dict[str, Any]) -> Oidc | None:
+    present = {name: str(value).strip() for name, value in given.items() if str(value).strip()}
+    if not present:
+        return None
+    missing = [field.name for field in fields(Oidc) if field.name not in present]
+    if missing:
+        names = ", ".join(n if n == "certificate_arn" else f"oidc_{n}" for n in missing)
+        raise DeployError(f"signing in by OIDC also needs the context values {names}")
+    return Oidc(**present)

@@ -1,0 +1,1 @@
+"""Three stacks: the data, the jobs that AWS runs on it, and Dagster itself."""

@@ -1,0 +1,139 @@
+"""Glue: the database of Athena's tables, the crawler of the landing zone, the Spark job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_glue as glue
+from constructs import Construct
+
+from deploy.stacks import job_permissions
+from deploy.stacks import names as n
+from deploy.stacks.acknowledged import acknowledge
+from deploy.stacks.permissions import role
+
+if TYPE_CHECKING:
+    from deploy.stacks.names import Names
+
+GLUE_VERSION = "5.1"  # Spark 3.5.6 and Python 3.11, which the tests run
+WORKERS = 2
+TIMEOUT_MINUTES = 60
+
+
+class Glue(Construct):
+    """The catalog and the preparation on Spark.
+
+    Args:
+        scope: The stack.
+        construct_id: Id in the stack.
+        names: Of the deployment.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, names: Names) -> None:
+        super().__init__(scope, construct_id)
+        self._names = names
+        security = self._security_configuration()
+        database = glue.CfnDatabase(
+            self,
+            "Database",
+            catalog_id=cdk.Aws.ACCOUNT_ID,
+            database_input=glue.CfnDatabase.DatabaseInputProperty(
+                name=names.glue_database, description="The assets of the lake, for Athena"
+            ),
+        )
+        crawler = self._crawler(security)
+        crawler.add_resource_dependency(database)
+        job = self._job(security)
+        acknowledge(crawler, GL1=_LOGS_REASON)
+        acknowledge(job, GL1=_LOGS_REASON, GL3="the job uses no bookmarks; the lake has a manifest")
+
+    def _security_configuration(self) -> glue.CfnSecurityConfiguration:
+        return glue.CfnSecurityConfiguration(
+            self,
+            "Security",
+            name=self._names.glue_job,
+            encryption_configuration=glue.CfnSecurityConfiguration.EncryptionConfigurationProperty(
+                s3_encryptions=[
+                    glue.CfnSecurityConfiguration.S3EncryptionProperty(s3_encryption_mode="SSE-S3")
+                ],
+                cloud_watch_encryption=glue.CfnSecurityConfiguration.CloudWatchEncryptionProperty(
+                    cloud_watch_encryption_mode="DISABLED"
+                ),
+                job_bookmarks_encryption=glue.CfnSecurityConfiguration.JobBookmarksEncryptionProperty(
+                    job_bookmarks_encryption_mode="DISABLED"
+                ),
+            ),
+        )
+
+    def _crawler(self, security: glue.CfnSecurityConfiguration) -> glue.CfnCrawler:
+        crawling = role(
+            self,
+            "CrawlerRole",
+            service="glue.amazonaws.com",
+            description="Crawler of the landing zone",
+            permissions=job_permissions.glue_crawler(self._names),
+        )
+        crawler = glue.CfnCrawler(
+            self,
+            "Crawler",
+            name=self._names.glue_crawler,
+            description="Tables of the files that crews sent; started by the platform",
+            role=crawling.role_arn,
+            database_name=self._names.glue_database,
+            targets=glue.CfnCrawler.TargetsProperty(
+                s3_targets=[
+                    glue.CfnCrawler.S3TargetProperty(
+                        path=f"{self._names.data_uri(n.LANDING_ZONE)}/"
+                    )
+                ]
+            ),
+            schema_change_policy=glue.CfnCrawler.SchemaChangePolicyProperty(
+                update_behavior="UPDATE_IN_DATABASE", delete_behavior="LOG"
+            ),
+            crawler_security_configuration=security.ref,
+        )
+        crawler.node.add_dependency(crawling)
+        return crawler
+
+    def _job(self, security: glue.CfnSecurityConfiguration) -> glue.CfnJob:
+        preparing = role(
+            self,
+            "JobRole",
+            service="glue.amazonaws.com",
+            description="Preparation on Spark",
+            permissions=job_permissions.glue_job(self._names),
+        )
+        return glue.CfnJob(
+            self,
+            "Job",
+            name=self._names.glue_job,
+            description="Merges and splits the surveys; each run brings its own script",
+            role=preparing.role_arn,
+            glue_version=GLUE_VERSION,
+            worker_type="G.1X",
+            number_of_workers=WORKERS,
+            timeout=TIMEOUT_MINUTES,
+            max_retries=0,  # Dagster retries, and sees it
+            execution_property=glue.CfnJob.ExecutionPropertyProperty(max_concurrent_runs=2),
+            security_configuration=security.ref,
+            command=glue.CfnJob.JobCommandProperty(
+                name="glueetl",
+                python_version="3",
+                # Nothing is there: a run passes --scriptLocation, the script of its own version.
+                script_location=f"{self._names.data_uri(n.JOBS)}/code/none/prepare.py",
+            ),
+            default_arguments={
+                "--job-language": "python",
+                "--job-bookmark-option": "job-bookmark-disable",
+                "--enable-metrics": "true",
+                "--enable-observability-metrics": "true",
+                "--TempDir": f"{self._names.data_uri(n.JOBS)}/glue-temp/",
+            },
+        )
+
+
+_LOGS_REASON = (
+    "CloudWatch encrypts every log group at rest; a customer's key would make Glue write to other"
+    " groups, named after role and configuration, and the platform follows the usual ones"
+)

@@ -1,0 +1,50 @@
+"""Dagster itself: network, database, services, and the way to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk as cdk
+
+from deploy.stacks.database import Database
+from deploy.stacks.front_door import FrontDoor
+from deploy.stacks.network import Network
+from deploy.stacks.services import Services
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from deploy.config import DeployConfig
+    from deploy.stacks.names import Names
+
+
+class PlatformStack(cdk.Stack):
+    """The VPC, RDS, the ECS services and, when people sign in by OIDC, the load balancer."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: DeployConfig,
+        names: Names,
+        **kwargs: Any,  # noqa: ANN401 - as aws_cdk.Stack's
+    ) -> None:
+        super().__init__(scope, construct_id, **kwargs)
+        network = Network(self, "Network", names=names, nat_gateways=config.nat_gateways)
+        database = Database(self, "Database", config=config, network=network)
+        services = Services(
+            self, "Dagster", config=config, names=names, network=network, database=database
+        )
+        cdk.CfnOutput(self, "Cluster", value=names.cluster)
+        if config.oidc is not None:
+            door = FrontDoor(
+                self,
+                "FrontDoor",
+                oidc=config.oidc,
+                names=names,
+                network=network,
+                web=services.web,
+                retain=config.retain,
+            )
+            cdk.CfnOutput(self, "WebServer", value=f"https://{door.host}")

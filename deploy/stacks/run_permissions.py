@@ -1,0 +1,295 @@
+"""What Dagster's tasks may do: those that run our code, and those that run Dagster.
+
+The *run role* belongs to the run workers and the code location, which execute this
+project's code: the lineage's calls, and no right to start a task. Daemon and web server have roles
+of their own: they start and stop run workers, and see none of the data.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy.stacks import names as n
+from deploy.stacks.job_permissions import OBJECTS, catalog
+from deploy.stacks.names import arn
+from deploy.stacks.permissions import ANY, NO_RESOURCE, Permission
+
+if TYPE_CHECKING:
+    from deploy.stacks.names import Names
+
+ANY_TASK = "a task has an id of its own; the cluster is named"
+JOB_NAMES = "a job's name is its asset's and a hash of its inputs"
+READ = (n.LAKE, n.LANDING_ZONE, n.REGISTRY, n.JOBS, n.CAPTURED_REQUESTS)
+WRITTEN = (n.LAKE, n.LANDING_ZONE, n.REGISTRY, n.JOBS)
+DELETED = (n.LAKE, n.JOBS)
+
+
+def lineage(names: Names) -> list[Permission]:
+    """Every call that a run of the lineage, or a sensor, makes."""
+    return [
+        *_data(names),
+        *_settings(names),
+        *_preparation(names),
+        *_jobs(names),
+        *_registry(names),
+        *_endpoint(names),
+        compute_logs(names),
+    ]
+
+
+def compute_logs(names: Names) -> Permission:
+    """What runs and sensors print: written by who prints it, read by the web server."""
+    return Permission(
+        "KeepComputeLogs",
+        ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"],
+        [names.logs(n.COMPUTE_LOGS)],
+        wildcards="a log's key holds the id of its run",
+    )
+
+
+def watch(names: Names) -> list[Permission]:
+    """Look after run workers and stop them, show what they printed; nothing of the data."""
+    return [
+        compute_logs(names),
+        Permission(
+            "ListComputeLogs",
+            ["s3:ListBucket"],
+            [names.logs_bucket_arn],
+            conditions={"StringLike": {"s3:prefix": f"{n.COMPUTE_LOGS}/*"}},
+        ),
+        Permission(
+            "WatchRunWorkers",
+            ["ecs:DescribeTasks", "ecs:StopTask"],
+            [_tasks(names)],
+            wildcards=ANY_TASK,
+        ),
+        Permission(
+            "DescribeTaskDefinitions",
+            ["ecs:DescribeTaskDefinition"],
+            [ANY],
+            wildcards=NO_RESOURCE,
+        ),
+        Permission(
+            "ReadRunWorkerLogs",
+            ["logs:GetLogEvents"],
+            [arn("logs", f"log-group:/{names.cluster}/run:log-stream:*")],
+            wildcards="each task has a log stream of its own",
+        ),
+    ]
+
+
+def launch(names: Names, cluster_arn: str, run_roles: list[str]) -> list[Permission]:
+    """Start run workers, in the network of the task that starts them.
+
+    Args:
+        names: Of the deployment.
+        cluster_arn: The only cluster that tasks may be started in.
+        run_roles: ARNs of a run worker's task role and execution role.
+    """
+    return [
+        Permission(
+            "StartRunWorkers",
+            ["ecs:RunTask"],
+            [arn("ecs", f"task-definition/{names.run_task_family}:*")],
+            wildcards="any revision of the run workers' task definition",
+            conditions={"ArnEquals": {"ecs:cluster": cluster_arn}},
+        ),
+        Permission(
+            "TagRunWorkers",
+            ["ecs:TagResource"],
+            [_tasks(names)],
+            wildcards=ANY_TASK,
+            conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
+        ),
+        Permission(
+            "PassRunRoles",
+            ["iam:PassRole"],
+            run_roles,
+            conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+        ),
+        Permission(
+            "FindOwnNetwork", ["ec2:DescribeNetworkInterfaces"], [ANY], wildcards=NO_RESOURCE
+        ),
+    ]
+
+
+def _tasks(names: Names) -> str:
+    return arn("ecs", f"task/{names.cluster}/*")
+
+
+def _data(names: Names) -> list[Permission]:
+    return [
+        Permission(
+            "ReadData",
+            ["s3:GetObject"],
+            [names.data(prefix) for prefix in READ],
+            wildcards=OBJECTS,
+        ),
+        Permission(
+            "WriteData",
+            ["s3:PutObject", "s3:AbortMultipartUpload"],
+            [names.data(prefix) for prefix in WRITTEN],
+            wildcards=OBJECTS,
+        ),
+        Permission(
+            "DeleteData",
+            ["s3:DeleteObject"],
+            [names.data(prefix) for prefix in DELETED],
+            wildcards=OBJECTS,
+        ),
+        # No condition on the prefix: S3 says 404, not 403, only to who may list the bucket.
+        Permission("ListData", ["s3:ListBucket"], [names.data_bucket_arn]),
+        Permission(
+            "ReceiveHints",
+            ["sqs:ReceiveMessage", "sqs:DeleteMessage"],
+            [arn("sqs", names.survey_queue)],
+        ),
+    ]
+
+
+def _settings(names: Names) -> list[Permission]:
+    return [
+        Permission(
+            "ReadSettings",
+            ["ssm:GetParametersByPath"],
+            [
+                arn("ssm", f"parameter{names.ssm_prefix}"),
+                arn("ssm", f"parameter{names.ssm_prefix}/*"),
+            ],
+            wildcards="the parameters below the one path",
+        )
+    ]
+
+
+def _preparation(names: Names) -> list[Permission]:
+    return [
+        Permission(
+            "PrepareData",
+            ["glue:StartJobRun", "glue:GetJobRun", "glue:GetJobRuns", "glue:BatchStopJobRun"],
+            [arn("glue", f"job/{names.glue_job}")],
+        ),
+        Permission(
+            "CrawlLandingZone",
+            ["glue:GetCrawler", "glue:StartCrawler"],
+            [arn("glue", f"crawler/{names.glue_crawler}")],
+        ),
+        Permission(
+            "KeepCatalog",
+            [
+                "glue:GetTables",
+                "glue:CreateTable",
+                "glue:UpdateTable",
+                "glue:DeleteTable",
+                "glue:GetPartitions",
+                "glue:BatchCreatePartition",
+                "glue:BatchDeletePartition",
+            ],
+            catalog(names),
+            wildcards="a table for each asset of the lake",
+        ),
+        Permission(
+            "ReadJobLogs",
+            ["logs:DescribeLogStreams", "logs:GetLogEvents"],
+            [
+                arn("logs", f"log-group:{group}:*")
+                for group in (
+                    "/aws-glue/jobs/output",
+                    "/aws-glue/jobs/error",
+                    "/aws/sagemaker/TrainingJobs",
+                    "/aws/sagemaker/ProcessingJobs",
+                )
+            ],
+            wildcards="the service names the log streams, one or more for each job",
+        ),
+    ]
+
+
+def _jobs(names: Names) -> list[Permission]:
+    training = arn("sagemaker", f"training-job/{n.TRAINING_JOBS}-*")
+    processing = arn("sagemaker", f"processing-job/{n.EVALUATION_JOBS}-*")
+    return [
+        Permission(
+            "TrainAndEvaluate",
+            [
+                "sagemaker:AddTags",
+                "sagemaker:CreateTrainingJob",
+                "sagemaker:DescribeTrainingJob",
+                "sagemaker:StopTrainingJob",
+                "sagemaker:CreateProcessingJob",
+                "sagemaker:DescribeProcessingJob",
+                "sagemaker:StopProcessingJob",
+            ],
+            [training, processing],
+            wildcards=JOB_NAMES,
+        ),
+        Permission(
+            "PassJobRole",
+            ["iam:PassRole"],
+            [names.job_role_arn],
+            conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+        ),
+    ]
+
+
+def _registry(names: Names) -> list[Permission]:
+    group = names.model_package_group
+    return [
+        Permission(
+            "RegisterModels",
+            [
+                "sagemaker:AddTags",
+                "sagemaker:CreateModelPackage",
+                "sagemaker:DescribeModelPackage",
+                "sagemaker:DescribeModelPackageGroup",
+                "sagemaker:ListModelPackages",
+                "sagemaker:UpdateModelPackage",
+            ],
+            [
+                arn("sagemaker", f"model-package-group/{group}"),
+                arn("sagemaker", f"model-package/{group}/*"),
+            ],
+            wildcards="the versions of the one group are numbered",
+        )
+    ]
+
+
+def _endpoint(names: Names) -> list[Permission]:
+    endpoint = arn("sagemaker", f"endpoint/{names.endpoint}")
+    made = [
+        arn("sagemaker", f"{kind}/{names.endpoint}-v*") for kind in ("model", "endpoint-config")
+    ]
+    return [
+        Permission(
+            "DeployModels",
+            [
+                "sagemaker:AddTags",
+                "sagemaker:ListTags",
+                "sagemaker:CreateModel",
+                "sagemaker:DescribeModel",
+                "sagemaker:DeleteModel",
+                "sagemaker:CreateEndpointConfig",
+                "sagemaker:DescribeEndpointConfig",
+                "sagemaker:DeleteEndpointConfig",
+                "sagemaker:CreateEndpoint",
+                "sagemaker:DescribeEndpoint",
+                "sagemaker:UpdateEndpoint",
+                "sagemaker:DeleteEndpoint",
+                "sagemaker:InvokeEndpoint",
+            ],
+            [endpoint, *made],
+            wildcards="a version's models and configurations begin with the endpoint's name",
+        ),
+        Permission(
+            "FindOldModels",
+            ["sagemaker:ListModels", "sagemaker:ListEndpointConfigs"],
+            [ANY],
+            wildcards=NO_RESOURCE,
+        ),
+        # CloudWatch checks this action on all alarms, even when a request names some.
+        Permission(
+            "WatchAlarms",
+            ["cloudwatch:DescribeAlarms"],
+            [arn("cloudwatch", "alarm:*")],
+            wildcards="CloudWatch checks this action on all alarms of the region",
+        ),
+    ]

@@ -1,0 +1,222 @@
+"""What `make destroy` takes down besides the stacks, and what it finds left."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.aws.clients import told_as
+from abalone_assets.aws.endpoint import delete_endpoint, leftovers
+from deploy.config import DeployError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from deploy.cloudformation import Say, Stacks
+    from deploy.config import DeployConfig
+
+PATIENCE_SECONDS: Final = 900.0
+ACTIVE_GLUE: Final = {"WAITING", "STARTING", "RUNNING"}
+ENDED_GLUE: Final = {"STOPPED", "SUCCEEDED", "FAILED", "TIMEOUT", "ERROR", "EXPIRED"}
+
+
+@dataclass(frozen=True)
+class Teardown:
+    """Stops and removes what runs make: they are in no stack.
+
+    Attributes:
+        config: The deployment.
+        stacks: CloudFormation.
+        make_client: Makes the boto3 client of a service.
+        say: Told, in lines, what happens.
+        poll_seconds: Wait between two looks at what is stopping.
+    """
+
+    config: DeployConfig
+    stacks: Stacks
+    make_client: Callable[[str], Any]
+    say: Say
+    poll_seconds: float = field(default=5.0)
+
+    @property
+    def platform(self) -> str:
+        """Name of the stack that Dagster itself is in."""
+        return f"{self.config.name}-platform"
+
+    def stop_dagster(self) -> None:
+        """Scale the services to nothing and stop all tasks, so that nothing new is started.
+
+        Raises:
+            DeployError: AWS refuses.
+        """
+        if not self.stacks.resources(self.platform, "AWS::ECS::Cluster"):
+            return
+        ecs, cluster = self.make_client("ecs"), self.config.name
+        with told_as(DeployError, f"ECS cluster {cluster}"):
+            for service in self.stacks.resources(self.platform, "AWS::ECS::Service"):
+                ecs.update_service(cluster=cluster, service=service, desiredCount=0)
+            for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster):
+                for task in page["taskArns"]:
+                    ecs.stop_task(cluster=cluster, task=task, reason="make destroy")
+                    self.say(f"task {task.rpartition('/')[2]}: stopping")
+
+    def stop_jobs(self) -> None:
+        """Stop running SageMaker and Glue jobs of this deployment, and wait until they ended.
+
+        Raises:
+            DeployError: AWS refuses, or a job does not end.
+        """
+        sagemaker, glue = self.make_client("sagemaker"), self.make_client("glue")
+        with told_as(DeployError, "running jobs"):
+            for job in self._sagemaker_jobs(sagemaker):
+                job.stop()
+                self._until(job.is_over, job.name)
+                self.say(f"{job.kind} job {job.name}: stopped")
+            for run in self._glue_runs(glue):
+                glue.batch_stop_job_run(JobName=self._glue_job, JobRunIds=[run])
+                self._until(partial(self._glue_run_is_over, glue, run), run)
+                self.say(f"Glue job run {run}: stopped")
+
+    def delete_endpoint(self) -> list[str]:
+        """Delete endpoint, configurations and models; returns what is left of them.
+
+        Raises:
+            EndpointError: The endpoint was not gone in time, or AWS refuses.
+        """
+        return delete_endpoint(
+            self.config.name,
+            self.make_client("sagemaker"),
+            poll_seconds=self.poll_seconds,
+            on_progress=self.say,
+        )
+
+    def delete_model_packages(self) -> None:
+        """Delete the registry's versions: a group that holds any cannot be deleted.
+
+        Raises:
+            DeployError: AWS refuses.
+        """
+        sagemaker = self.make_client("sagemaker")
+        with told_as(DeployError, f"model package group {self.config.name}"):
+            for arn in self._model_packages(sagemaker):
+                sagemaker.delete_model_package(ModelPackageName=arn)
+                self.say(f"model package {arn.rpartition('/')[2]}: deleted")
+
+    def lift_protections(self) -> None:
+        """Let the database and the load balancer be deleted with their stack.
+
+        Raises:
+            DeployError: AWS refuses.
+        """
+        with told_as(DeployError, f"stack {self.platform}"):
+            for database in self.stacks.resources(self.platform, "AWS::RDS::DBInstance"):
+                self.make_client("rds").modify_db_instance(
+                    DBInstanceIdentifier=database, DeletionProtection=False, ApplyImmediately=True
+                )
+            kind = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+            for balancer in self.stacks.resources(self.platform, kind):
+                self.make_client("elbv2").modify_load_balancer_attributes(
+                    LoadBalancerArn=balancer,
+                    Attributes=[{"Key": "deletion_protection.enabled", "Value": "false"}],
+                )
+
+    def costly_leftovers(self) -> list[str]:
+        """What still runs and is paid for by the hour.
+
+        Raises:
+            DeployError: AWS refuses to say.
+        """
+        sagemaker, glue = self.make_client("sagemaker"), self.make_client("glue")
+        left = leftovers(self.config.name, sagemaker)
+        with told_as(DeployError, "running jobs"):
+            left += [f"{job.kind} job {job.name}" for job in self._sagemaker_jobs(sagemaker)]
+            left += [f"Glue job run {run}" for run in self._glue_runs(glue)]
+        left += [
+            f"stack {name} ({status})"
+            for name in (self.platform, f"{self.config.name}-jobs")
+            if (status := self.stacks.status(name)) is not None
+        ]
+        return left
+
+    @property
+    def _glue_job(self) -> str:
+        return f"{self.config.name}-prepare"
+
+    def _sagemaker_jobs(self, sagemaker: Any) -> Iterator[_Job]:  # noqa: ANN401 - boto3 client
+        """Running jobs with the deployment's role: their names say nothing of it."""
+        for kind in ("Training", "Processing"):
+            pages = sagemaker.get_paginator(f"list_{kind.lower()}_jobs").paginate(
+                StatusEquals="InProgress"
+            )
+            for page in pages:
+                for summary in page[f"{kind}JobSummaries"]:
+                    job = _Job(sagemaker, kind.lower(), summary[f"{kind}JobName"])
+                    role = job.describe()["RoleArn"].rpartition("/")[2]
+                    if role.startswith(f"{self.config.name}-sagemaker-"):
+                        yield job
+
+    def _glue_runs(self, glue: Any) -> list[str]:  # noqa: ANN401 - boto3 client
+        from botocore.exceptions import ClientError
+
+        try:
+            pages = list(glue.get_paginator("get_job_runs").paginate(JobName=self._glue_job))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "EntityNotFoundException":
+                raise
+            return []
+        runs = [run for page in pages for run in page["JobRuns"]]
+        return [run["Id"] for run in runs if run["JobRunState"] in ACTIVE_GLUE]
+
+    def _glue_run_is_over(self, glue: Any, run: str) -> bool:  # noqa: ANN401 - boto3 client
+        found = glue.get_job_run(JobName=self._glue_job, RunId=run)["JobRun"]
+        return found["JobRunState"] in ENDED_GLUE
+
+    def _model_packages(self, sagemaker: Any) -> list[str]:  # noqa: ANN401 - boto3 client
+        from botocore.exceptions import ClientError
+
+        try:
+            pages = list(
+                sagemaker.get_paginator("list_model_packages").paginate(
+                    ModelPackageGroupName=self.config.name
+                )
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":  # there is no such group
+                raise
+            return []
+        return [
+            package["ModelPackageArn"]
+            for page in pages
+            for package in page["ModelPackageSummaryList"]
+        ]
+
+    def _until(self, is_over: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not is_over():
+            if time.monotonic() > deadline:
+                raise DeployError(f"{what}: not stopped after {PATIENCE_SECONDS:.0f} s")
+            time.sleep(self.poll_seconds)
+
+
+@dataclass(frozen=True)
+class _Job:
+    sagemaker: Any
+    kind: str
+    name: str
+
+    def describe(self) -> dict[str, Any]:
+        described: dict[str, Any] = self._call("describe")
+        return described
+
+    def stop(self) -> None:
+        self._call("stop")
+
+    def is_over(self) -> bool:
+        status = self.describe()[f"{self.kind.title()}JobStatus"]
+        return status in {"Completed", "Failed", "Stopped"}
+
+    def _call(self, verb: str) -> Any:  # noqa: ANN401 - boto3's answers
+        operation = getattr(self.sagemaker, f"{verb}_{self.kind}_job")
+        return operation(**{f"{self.kind.title()}JobName": self.name})
