@@ -65,6 +65,9 @@ class Settings(EnvironmentSettings):
     gate_champion_tolerance: float = Field(
         0.02, ge=0, description="How much worse than the champion, as a share of its RMSE."
     )
+    etl_engine: Literal["polars", "spark"] = Field(
+        "polars", description="What prepares the data in the profile local; spark needs its extra."
+    )
     endpoint_name: str = Field("abalone", pattern=f"^{ENDPOINT_NAME_PATTERN}$")
     endpoint_host: str = Field("127.0.0.1", description="Address that `abalone serve` listens on.")
     endpoint_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes a free one.")

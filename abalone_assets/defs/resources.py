@@ -10,7 +10,7 @@ from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
 from abalone_assets.resources.aws.models import SageMakerEndpointHost, SageMakerModelRegistry
 from abalone_assets.resources.base_survey import BaseSurveySource
 from abalone_assets.resources.catalog import DuckDBCatalog
-from abalone_assets.resources.etl_engine import PolarsEngine
+from abalone_assets.resources.etl_engine import PolarsEngine, SparkEngine
 from abalone_assets.resources.ml_platform import LocalMLPlatform
 from abalone_assets.resources.models import Gate, LocalEndpointHost, LocalModelRegistry
 from abalone_assets.resources.storage import (
@@ -49,7 +49,7 @@ def _local(settings: Settings, lake: LakeResource) -> Mapping[str, Any]:
     return {
         "landing_zone": LandingZoneResource(uri=settings.landing_zone_uri),
         "catalog": DuckDBCatalog(lake=lake, file=str(settings.catalog_file)),
-        "etl_engine": PolarsEngine(),
+        "etl_engine": PolarsEngine() if settings.etl_engine == "polars" else SparkEngine(),
         "ml_platform": LocalMLPlatform(),
         "model_registry": registry,
         "endpoint_host": LocalEndpointHost(

@@ -31,7 +31,6 @@ from abalone_assets_tests.aws.stack import (
     QUEUE,
     provision,
 )
-from abalone_assets_tests.fakes import spark
 from abalone_assets_tests.fakes.places import BUCKET, OWN_KEY
 from abalone_assets_tests.fakes.standin import AwsStandIn
 from abalone_assets_tests.platform import survey_rows
@@ -111,7 +110,6 @@ def story(moto_server: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> 
         AwsStandIn(moto_server, folder / "aws") as aws,
         pytest.MonkeyPatch.context() as environment,
     ):
-        aws.job_environment.update(spark.spark_environment(aws, folder))
         provision(aws)
         aws.s3.put_object(Bucket=BUCKET, Key="raw/abalone.data", Body=_base())
         for name, value in aws.environment.items():

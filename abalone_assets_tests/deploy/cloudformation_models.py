@@ -190,6 +190,10 @@ DELETIONS: dict[str, Callable[[Any], Any]] = {
     "AWS::EC2::RouteTable": lambda made: _backend("ec2").delete_route_table(made.id),
     "AWS::EC2::VPCEndpoint": lambda made: _backend("ec2").vpc_end_points.pop(made.id),
     "AWS::EC2::VPCGatewayAttachment": lambda _: None,  # gone with its gateway
+    "AWS::ECS::Cluster": lambda made: _backend("ecs").delete_cluster(made.name),
+    "AWS::ECS::Service": lambda made: _backend("ecs").delete_service(
+        made.cluster_name, made.name, force=True
+    ),
 }
 """Resources that moto creates with a stack, and does not (rightly) delete with it."""
 

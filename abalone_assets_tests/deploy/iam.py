@@ -30,6 +30,21 @@ KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition"}
 FREE = {"sts:GetCallerIdentity"}
 """What everybody may do."""
 
+RARELY_NEEDED = {
+    "s3:AbortMultipartUpload": "an upload in parts broke off",
+    "glue:BatchDeletePartition": "a survey day is gone from the landing zone",
+    "glue:BatchStopJobRun": "a run was terminated while Glue prepared",
+    "glue:DeleteTable": "an asset was removed from the lineage",
+    "glue:UpdateTable": "an asset's columns changed",
+    "sagemaker:DeleteEndpoint": "an endpoint could not be created, and is made anew",
+    "sagemaker:StopProcessingJob": "a run was terminated while SageMaker evaluated",
+    "sagemaker:StopTrainingJob": "a run was terminated while SageMaker trained",
+}
+"""What the run role may do although a lineage run without mishaps never needs it, and when it does.
+
+Reading and writing compute logs is S3 too, and does not show among actions.
+"""
+
 
 @dataclass(frozen=True)
 class Need:

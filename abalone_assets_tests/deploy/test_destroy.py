@@ -129,6 +129,14 @@ def _training_status(name: str) -> str:
     return str(found["TrainingJobStatus"])
 
 
+def _services() -> set[str]:
+    """Statuses of the services; ECS remembers deleted ones for a while, and so does moto."""
+    ecs = client("ecs")
+    arns = ecs.list_services(cluster="abalone")["serviceArns"]
+    found = ecs.describe_services(cluster="abalone", services=arns)["services"]
+    return {str(service["status"]) for service in found}
+
+
 def test_what_runs_is_stopped_and_deleted_and_the_data_stays(
     aws: AwsStandIn, stacks: Stacks
 ) -> None:
@@ -146,10 +154,11 @@ def test_what_runs_is_stopped_and_deleted_and_the_data_stays(
     assert sagemaker.list_models()["Models"] == []
     assert sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"] == []
     assert _training_status("trained-model-0123-1") == "Stopped"
-    [cluster] = client("ecs").describe_clusters(clusters=["abalone"])["clusters"]
-    assert cluster["status"] == "INACTIVE"
+    assert _services() == {"INACTIVE"}
     assert client("rds").describe_db_instances()["DBInstances"] == []
-    assert client("ec2").describe_nat_gateways()["NatGateways"] == []
+    gateways = client("ec2").describe_nat_gateways()["NatGateways"]
+    assert {gateway["State"] for gateway in gateways} == {"deleted"}
+    assert client("iam").list_roles()["Roles"] == []
     assert client("ssm").get_parameters_by_path(Path="/abalone")["Parameters"] == []
 
 

@@ -134,19 +134,24 @@ def test_with_oidc_an_internal_load_balancer_asks_who_one_is(oidc_assembly: Asse
     ]
 
 
-def test_every_variable_that_the_instance_and_the_workspace_read_is_given_to_all_tasks(
+def test_every_variable_that_the_instance_and_the_workspace_read_is_given_to_the_tasks(
     assembly: Assembly,
 ) -> None:
+    files = [ROOT / "deploy" / name for name in ("dagster.yaml", "workspace.yaml")]
     read = {
         variable
-        for name in ("dagster.yaml", "workspace.yaml")
-        for variable in re.findall(r"\{ *env: *(\w+) *\}", (ROOT / "deploy" / name).read_text())
+        for file in files
+        for variable in re.findall(r"\{ *env: *(\w+) *\}", file.read_text())
     }
+
+    missing = {}
     for name, container in _containers(assembly).items():
         given = {each["Name"] for each in (*container["Environment"], *container["Secrets"])}
-        # A run worker launches no other, and names itself: it needs not know its own definition.
-        missing = read - given - FROM_THE_IMAGE
-        assert missing <= ({"DAGSTER_ECS_TASK_DEFINITION"} if name == "run" else set()), name
+        missing[name] = read - given - FROM_THE_IMAGE
+
+    # Only who has to do with run workers makes the run launcher.
+    launching = {"DAGSTER_ECS_TASK_DEFINITION"}
+    assert missing == {"web": set(), "daemon": set(), "code": launching, "run": launching}
 
 
 def test_the_platform_knows_every_setting_that_the_tasks_give_it(assembly: Assembly) -> None:

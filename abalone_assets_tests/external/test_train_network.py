@@ -13,9 +13,7 @@ from abalone_assets.modeling.model import load_model
 from abalone_assets.modeling.network import NetworkModel
 from abalone_assets_tests.external.support import Listener, training_environment
 
-pytestmark = [
-    pytest.mark.xdist_group("keras"),
-]
+pytestmark = pytest.mark.xdist_group("keras")
 
 ARGUMENTS = ["--hidden_units", "8", "--epochs", "12", "--learning_rate", "0.01"]
 

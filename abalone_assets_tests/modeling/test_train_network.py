@@ -21,10 +21,7 @@ from abalone_assets.modeling.network import NetworkModel, read_network
 from abalone_assets.modeling.train_network import FEATURES, KERAS_FILE, KerasMissingError, fit
 from abalone_assets_tests.modeling.support import Table, loaded, splits
 
-pytestmark = [
-    pytest.mark.xdist_group("keras"),
-    # Keras' PyTorch backend hands out arrays by NumPy 1's protocol.
-]
+pytestmark = pytest.mark.xdist_group("keras")
 
 QUICK = NetworkHyperparameters(hidden_units=16, learning_rate=0.02, epochs=12, patience=3)
 

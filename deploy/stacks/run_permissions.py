@@ -1,8 +1,6 @@
-"""What Dagster's tasks may do: those that run our code, and those that run Dagster.
+"""What this project's code may do: every call of the lineage, and no right to start a task.
 
-The *run role* belongs to the run workers and the code location, which execute this
-project's code: the lineage's calls, and no right to start a task. Daemon and web server have roles
-of their own: they start and stop run workers, and see none of the data.
+It is the role of the run workers and of the code location, whose sensors look at the data too.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from deploy.stacks.permissions import ANY, NO_RESOURCE, Permission
 if TYPE_CHECKING:
     from deploy.stacks.names import Names
 
-ANY_TASK = "a task has an id of its own; the cluster is named"
 JOB_NAMES = "a job's name is its asset's and a hash of its inputs"
 READ = (n.LAKE, n.LANDING_ZONE, n.REGISTRY, n.JOBS, n.CAPTURED_REQUESTS)
 WRITTEN = (n.LAKE, n.LANDING_ZONE, n.REGISTRY, n.JOBS)
@@ -45,76 +42,6 @@ def compute_logs(names: Names) -> Permission:
         [names.logs(n.COMPUTE_LOGS)],
         wildcards="a log's key holds the id of its run",
     )
-
-
-def watch(names: Names) -> list[Permission]:
-    """Look after run workers and stop them, show what they printed; nothing of the data."""
-    return [
-        compute_logs(names),
-        Permission(
-            "ListComputeLogs",
-            ["s3:ListBucket"],
-            [names.logs_bucket_arn],
-            conditions={"StringLike": {"s3:prefix": f"{n.COMPUTE_LOGS}/*"}},
-        ),
-        Permission(
-            "WatchRunWorkers",
-            ["ecs:DescribeTasks", "ecs:StopTask"],
-            [_tasks(names)],
-            wildcards=ANY_TASK,
-        ),
-        Permission(
-            "DescribeTaskDefinitions",
-            ["ecs:DescribeTaskDefinition"],
-            [ANY],
-            wildcards=NO_RESOURCE,
-        ),
-        Permission(
-            "ReadRunWorkerLogs",
-            ["logs:GetLogEvents"],
-            [arn("logs", f"log-group:/{names.cluster}/run:log-stream:*")],
-            wildcards="each task has a log stream of its own",
-        ),
-    ]
-
-
-def launch(names: Names, cluster_arn: str, run_roles: list[str]) -> list[Permission]:
-    """Start run workers, in the network of the task that starts them.
-
-    Args:
-        names: Of the deployment.
-        cluster_arn: The only cluster that tasks may be started in.
-        run_roles: ARNs of a run worker's task role and execution role.
-    """
-    return [
-        Permission(
-            "StartRunWorkers",
-            ["ecs:RunTask"],
-            [arn("ecs", f"task-definition/{names.run_task_family}:*")],
-            wildcards="any revision of the run workers' task definition",
-            conditions={"ArnEquals": {"ecs:cluster": cluster_arn}},
-        ),
-        Permission(
-            "TagRunWorkers",
-            ["ecs:TagResource"],
-            [_tasks(names)],
-            wildcards=ANY_TASK,
-            conditions={"StringEquals": {"ecs:CreateAction": "RunTask"}},
-        ),
-        Permission(
-            "PassRunRoles",
-            ["iam:PassRole"],
-            run_roles,
-            conditions={"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
-        ),
-        Permission(
-            "FindOwnNetwork", ["ec2:DescribeNetworkInterfaces"], [ANY], wildcards=NO_RESOURCE
-        ),
-    ]
-
-
-def _tasks(names: Names) -> str:
-    return arn("ecs", f"task/{names.cluster}/*")
 
 
 def _data(names: Names) -> list[Permission]:
