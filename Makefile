@@ -6,7 +6,7 @@ JARS := $(VENV)/share/hadoop-aws
 export ABALONE_HOME ?= $(CURDIR)/.abalone
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint format types bench clean
+.PHONY: help demo dev test lint format types bench synth deploy destroy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -34,6 +34,15 @@ types: $(VENV)/.dev ## Check types, strictly
 bench: $(VENV)/.dev ## Measure; docs/benchmarks.md has the last results
 	$(BIN)/python -m benchmarks
 
+synth: $(VENV)/.deploy ## Write the CloudFormation templates to cdk.out, checked by cdk-nag and cfn-lint
+	$(BIN)/python -m deploy.app
+
+deploy: $(VENV)/.deploy ## Create or update the stacks on AWS
+	$(BIN)/python -m deploy.deploy
+
+destroy: $(VENV)/.deploy ## Delete the stacks, the endpoint first; the data stays
+	$(BIN)/python -m deploy.destroy
+
 clean: ## Remove the virtual environment and caches; .abalone, with its surveys, stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis test-output
 
@@ -47,6 +56,10 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.base $(VENV)/.deploy
+
+$(VENV)/.deploy: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[aws,deploy]'
 	@touch $@ $(VENV)/.base
 
 # Glue's Spark reads s3:// by itself; PySpark needs these jars for it, which PyPI has in one package's source.

@@ -135,7 +135,7 @@ def _one_task(spark: SparkSession) -> Iterator[None]:
 
 @contextmanager
 def _told_as_storage_errors() -> Iterator[None]:
-    from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # py4j has no types
+    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
     try:

@@ -85,7 +85,7 @@ def _spark_session(config: dict[str, str]) -> SparkSession:
 
     try:
         from dagster_pyspark import LazyPySparkResource
-        from py4j.protocol import Py4JError  # type: ignore[import-untyped]  # py4j has no types
+        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
     except ImportError as error:
         raise SettingsError(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.aws import endpoint_deployment
+from abalone_assets.aws.endpoint import deployment
 from abalone_assets.aws.endpoint.configs import EndpointConfigs
 from abalone_assets.aws.endpoint.deployment import EndpointDeployment
 from abalone_assets.errors import EndpointError
@@ -266,7 +266,7 @@ def test_a_deployment_that_takes_too_long_is_told_as_such(
 ) -> None:
     live.aws.faults.endpoint_seconds = 0.5
     rollout = replace(live.watched()["rollout"], alarms=())
-    monkeypatch.setattr(endpoint_deployment, "ROLLBACK_SECONDS", 0.2 - rollout.timeout_seconds)
+    monkeypatch.setattr(deployment, "ROLLBACK_SECONDS", 0.2 - rollout.timeout_seconds)
     with pytest.raises(EndpointError, match=r"is still Updating after 0\.2 s; SageMaker goes on"):
         live.deploy(2, 2.0, rollout=rollout)
 

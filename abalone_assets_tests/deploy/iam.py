@@ -8,11 +8,12 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 
 from __future__ import annotations
 
+import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from abalone_assets_tests.fakes.places import ACCOUNT, REGION
+from abalone_assets_tests.fakes.places import ACCOUNT, BUCKET, REGION, ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from abalone_assets_tests.fakes.calls import Call
 
 PLACE = f"{REGION}:{ACCOUNT}"
+ROLE_PREFIX = f"arn:aws:iam::{ACCOUNT}:role/abalone"
 PSEUDO_PARAMETERS = {
     "AWS::AccountId": ACCOUNT,
     "AWS::Partition": "aws",
@@ -37,13 +39,13 @@ RARELY_NEEDED = {
     "glue:DeleteTable": "an asset was removed from the lineage",
     "glue:UpdateTable": "an asset's columns changed",
     "sagemaker:DeleteEndpoint": "an endpoint could not be created, and is made anew",
+    "sagemaker:DeleteEndpointConfig": "an endpoint has been updated more than once",
+    "sagemaker:DeleteModel": "the same",
+    "sagemaker:DescribeModelPackageGroup": "the registry is asked for what it does not have",
     "sagemaker:StopProcessingJob": "a run was terminated while SageMaker evaluated",
     "sagemaker:StopTrainingJob": "a run was terminated while SageMaker trained",
 }
-"""What the run role may do although a lineage run without mishaps never needs it, and when it does.
-
-Reading and writing compute logs is S3 too, and does not show among actions.
-"""
+"""What the run role may do although a lineage run without mishaps never needs it, and when it does."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,25 @@ def _arn(resources: Mapping[str, Any], name: str, attribute: str) -> str:
     return f"arn:aws:{kind[1]}:{PLACE}:{kind[2]}/{name}#{attribute}"
 
 
+def as_deployed(calls: Iterable[Call]) -> list[Call]:
+    """The calls as they would be with the names of the stacks instead of the stand-in's."""
+    return [
+        replace(call, resource=_deployed(call.resource), params=json.loads(_deployed(_text(call))))
+        for call in calls
+    ]
+
+
+def _text(call: Call) -> str:
+    return json.dumps(call.params, default=str)
+
+
+def _deployed(text: str) -> str:
+    names = {BUCKET: f"abalone-data-{ACCOUNT}-{REGION}", ROLE: f"{ROLE_PREFIX}-sagemaker-{REGION}"}
+    for ours, deployed in names.items():
+        text = text.replace(ours, deployed)
+    return text
+
+
 def required_permissions(calls: Iterable[Call]) -> set[Need]:
     """What the identity that made these calls must be allowed, implied permissions included."""
     return {need for call in calls for need in _needs(call)}
@@ -240,6 +261,8 @@ _DEPLOYED = [
 ]
 _SPECIAL = {
     "cloudwatch:DescribeAlarms": [f"cloudwatch:{PLACE}:alarm:*"],
+    "glue:GetCrawler": [f"glue:{PLACE}:crawler/{{Name}}"],
+    "glue:StartCrawler": [f"glue:{PLACE}:crawler/{{Name}}"],
     "logs:DescribeLogStreams": [f"logs:{PLACE}:log-group:{{logGroupName}}:log-stream:"],
     "logs:GetLogEvents": [f"logs:{PLACE}:log-group:{{logGroupName}}:log-stream:{{logStreamName}}"],
     "sagemaker:CreateEndpoint": _DEPLOYED,

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from abalone_assets_tests.deploy.describe_roles import SNAPSHOT, described, policy_of
 from abalone_assets_tests.deploy.iam import (
+    RARELY_NEEDED,
     Need,
     Policy,
+    as_deployed,
     denied,
     required_permissions,
-    role_policy,
     unused_actions,
 )
 from abalone_assets_tests.fakes.calls import Call
-from abalone_assets_tests.fakes.places import ACCOUNT, REGION
+from abalone_assets_tests.fakes.places import ACCOUNT, BUCKET, REGION, ROLE
 
 if TYPE_CHECKING:
     from abalone_assets_tests.deploy.support import Assembly
@@ -24,6 +27,21 @@ pytestmark = pytest.mark.xdist_group("cdk")
 PLACE = f"{REGION}:{ACCOUNT}"
 DATA = f"arn:aws:s3:::abalone-data-{ACCOUNT}-{REGION}"
 JOB_ROLE = f"arn:aws:iam::{ACCOUNT}:role/abalone-sagemaker-{REGION}"
+
+
+def test_the_snapshot_of_the_roles_is_up_to_date(assembly: Assembly) -> None:
+    assert json.loads(SNAPSHOT.read_text()) == described(assembly), (
+        "look at what changed: python -m abalone_assets_tests.deploy.describe_roles; git diff"
+    )
+
+
+def test_calls_of_the_stand_in_get_the_names_of_the_stacks() -> None:
+    made = call("sagemaker:CreateTrainingJob", f"arn:aws:s3:::{BUCKET}/x", RoleArn=ROLE)
+
+    [renamed] = as_deployed([made])
+
+    assert renamed.resource == f"{DATA}/x"
+    assert renamed.params == {"RoleArn": JOB_ROLE}
 
 
 def policy(*statements: dict[str, Any]) -> Policy:
@@ -128,7 +146,7 @@ def test_what_no_call_needed_is_named() -> None:
     ("role", "allowed", "refused"),
     [
         pytest.param(
-            ("platform", "DagsterRunRole"),
+            "run",
             [
                 call("s3:GetObject", f"{DATA}/landing_zone/abalone.20250314061500"),
                 call("s3:PutObject", f"{DATA}/lake/_manifest.json"),
@@ -151,20 +169,18 @@ def test_what_no_call_needed_is_named() -> None:
                 call("ecs:RunTask", f"arn:aws:ecs:{PLACE}:task-definition/abalone-run:1"),
                 call("secretsmanager:GetSecretValue", "*"),
             ],
-            id="run",
         ),
         pytest.param(
-            ("platform", "DagsterDaemonRole"),
+            "daemon",
             [call("ecs:StopTask", f"arn:aws:ecs:{PLACE}:task/abalone/0123")],
             [
                 call("s3:GetObject", f"{DATA}/lake/x"),
                 call("ecs:StopTask", f"arn:aws:ecs:{PLACE}:task/another/0123"),
                 call("ecs:RunTask", f"arn:aws:ecs:{PLACE}:task-definition/another:1"),
             ],
-            id="daemon",
         ),
         pytest.param(
-            ("jobs", "SageMakerRole"),
+            "sagemaker",
             [
                 call("s3:GetObject", f"{DATA}/registry/models/x/model.tar.gz"),
                 call("s3:PutObject", f"{DATA}/captured_requests/abalone/AllTraffic/x.jsonl"),
@@ -175,24 +191,25 @@ def test_what_no_call_needed_is_named() -> None:
                 call("s3:DeleteObject", f"{DATA}/lake/x"),
                 call("sagemaker:CreateTrainingJob", f"arn:aws:sagemaker:{PLACE}:training-job/x"),
             ],
-            id="sagemaker",
         ),
         pytest.param(
-            ("jobs", "GlueCrawlerRole"),
+            "crawler",
             [call("s3:GetObject", f"{DATA}/landing_zone/x")],
             [
                 call("s3:PutObject", f"{DATA}/landing_zone/x"),
                 call("s3:GetObject", f"{DATA}/lake/x"),
             ],
-            id="crawler",
         ),
     ],
 )
 def test_roles_may_do_their_work_and_no_other(
-    role: tuple[str, str], allowed: list[Call], refused: list[Call], assembly: Assembly
+    role: str, allowed: list[Call], refused: list[Call]
 ) -> None:
-    stack, name = role
-    granted = role_policy(assembly.templates[stack], name)
+    granted = policy_of(role)
 
     assert not denied(granted, allowed)
     assert [each.action for each in refused if not denied(granted, [each])] == []
+
+
+def test_what_is_rarely_needed_is_granted_at_all() -> None:
+    assert RARELY_NEEDED.keys() <= policy_of("run").actions()

@@ -21,6 +21,8 @@ def glue_job(names: Names) -> list[Permission]:
     """The preparation on Spark: reads its code and the lake, writes the lake, reports by Pipes."""
     return [
         _read(names, n.LAKE, n.JOBS),
+        # Spark's S3 connector looks whether the folder itself is an object.
+        Permission("LookAtFolder", ["s3:GetObject"], [names.data(n.LAKE, "")]),
         _write(names, n.LAKE, n.JOBS),
         Permission(
             "DeleteStagedObjects",

@@ -13,12 +13,15 @@ from aws_cdk import Aws
 if TYPE_CHECKING:
     from deploy.config import DeployConfig
 
+RAW: Final = "raw"
+"""For a base survey that does not come from UCI: `ABALONE_RAW_URI` may name an object there."""
+
 LAKE: Final = "lake"
 LANDING_ZONE: Final = "landing_zone"
 REGISTRY: Final = "registry"
 JOBS: Final = "jobs"
 CAPTURED_REQUESTS: Final = "captured_requests"
-"""Prefixes in the data bucket."""
+"""Prefixes in the data bucket of what the platform keeps."""
 
 TRAINING_JOBS: Final = "trained-model"
 EVALUATION_JOBS: Final = "evaluation"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deploy.stacks.names import Names
 
 JOB_NAMES = "a job's name is its asset's and a hash of its inputs"
-READ = (n.LAKE, n.LANDING_ZONE, n.REGISTRY, n.JOBS, n.CAPTURED_REQUESTS)
+READ = (n.RAW, n.LAKE, n.LANDING_ZONE, n.REGISTRY, n.JOBS, n.CAPTURED_REQUESTS)
 WRITTEN = (n.LAKE, n.LANDING_ZONE, n.REGISTRY, n.JOBS)
 DELETED = (n.LAKE, n.JOBS)
 
