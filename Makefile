@@ -35,7 +35,8 @@ bench: $(VENV)/.dev ## Measure; docs/benchmarks.md has the last results
 	$(BIN)/python -m benchmarks
 
 synth: $(VENV)/.deploy ## Write the CloudFormation templates to cdk.out, checked by cdk-nag and cfn-lint
-	$(BIN)/python -m deploy.app
+	$(BIN)/python -m deploy.app -o cdk.out
+	$(BIN)/cfn-lint -i W3005 -- cdk.out/*.template.json
 
 deploy: $(VENV)/.deploy ## Create or update the stacks on AWS
 	$(BIN)/python -m deploy.deploy

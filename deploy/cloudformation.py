@@ -105,9 +105,13 @@ class Stacks:
         return None if found is None or found["StackStatus"] == GONE else found["StackStatus"]
 
     def outputs(self, stack: str) -> dict[str, str]:
-        """The stack's outputs; empty when there is no such stack."""
+        """The stack's outputs for people: those for other stacks are exports, and left out."""
         outputs = (self._describe(stack) or {}).get("Outputs", [])
-        return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+        return {
+            output["OutputKey"]: output["OutputValue"]
+            for output in outputs
+            if "ExportName" not in output
+        }
 
     def resources(self, stack: str, kind: str) -> list[str]:
         """Physical ids of a stack's resources of one type, such as ``AWS::RDS::DBInstance``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -121,10 +122,13 @@ _OIDC_NAMES: Final = tuple(field.name for field in fields(Oidc) if field.name !=
 def read_context(arguments: Sequence[str], cdk_json: Path = CDK_JSON) -> dict[str, Any]:
     """The context of ``cdk.json``, with the command line's ``key=value`` pairs over it.
 
+    The CDK CLI, when it is what runs the app, hands its own context over in a variable.
+
     Raises:
         DeployError: A pair has no ``=``.
     """
     context: dict[str, Any] = json.loads(cdk_json.read_text()).get("context", {})
+    context |= json.loads(os.environ.get("CDK_CONTEXT_JSON", "{}"))
     for pair in arguments:
         key, separator, value = pair.partition("=")
         if not separator:
@@ -135,7 +139,9 @@ def read_context(arguments: Sequence[str], cdk_json: Path = CDK_JSON) -> dict[st
 
 def _is_the_cdks(key: str) -> bool:
     """Whether the CDK put the value there: feature flags and look-ups."""
-    return key.startswith(("@aws-cdk/", "aws:cdk:", "aws-cdk:", "cdk-", "availability-zones:"))
+    return key.startswith(
+        ("@aws-cdk/", "aws:cdk:", "aws-cdk:", "cdk-", "availability-zones:", "context-overflow")
+    )
 
 
 def _hint(key: str, known: set[str]) -> str:

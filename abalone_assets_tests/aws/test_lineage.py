@@ -31,6 +31,8 @@ from abalone_assets_tests.aws.stack import (
     QUEUE,
     provision,
 )
+from abalone_assets_tests.deploy.describe_roles import policy_of
+from abalone_assets_tests.deploy.iam import RARELY_NEEDED, as_deployed, denied, unused_actions
 from abalone_assets_tests.fakes.places import BUCKET, OWN_KEY
 from abalone_assets_tests.fakes.standin import AwsStandIn
 from abalone_assets_tests.platform import survey_rows
@@ -313,3 +315,18 @@ def test_assets_say_where_their_jobs_ran_and_what_they_cost(story: Story) -> Non
         assert shown["billable_seconds"] > 0
         assert shown["estimated_cost_usd"] > 0
         assert "console.aws.amazon.com" in shown["job"]
+
+
+def test_each_role_may_make_every_call_of_the_lineage_and_the_runs_little_more(
+    story: Story,
+) -> None:
+    own = as_deployed(call for call in story.calls if call.caller == "test")
+    assert denied(policy_of("run"), own) == []
+    assert unused_actions(policy_of("run"), own) <= RARELY_NEEDED.keys()
+    for role, beginning in {
+        "glue": "jr_",
+        "sagemaker": ("trained-model-", "evaluation-"),
+    }.items():
+        jobs = as_deployed(call for call in story.calls if call.caller.startswith(beginning))
+        assert jobs, role
+        assert denied(policy_of(role), jobs) == []

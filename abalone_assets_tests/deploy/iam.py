@@ -45,7 +45,7 @@ RARELY_NEEDED = {
     "sagemaker:StopProcessingJob": "a run was terminated while SageMaker evaluated",
     "sagemaker:StopTrainingJob": "a run was terminated while SageMaker trained",
 }
-"""What the run role may do although a lineage run without mishaps never needs it, and when it does."""
+"""What the run role may do although a story without mishaps never needs it, and what does."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,13 @@ def test_the_command_line_overrides_cdk_json(tmp_path: Path) -> None:
     assert (config.name, config.retain) == ("two", False)
 
 
+def test_the_cdk_clis_context_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"name": "two", "aws:cdk:enable-path-metadata": True}
+    monkeypatch.setenv("CDK_CONTEXT_JSON", json.dumps(given))
+
+    assert DeployConfig.from_context(read_context([])).name == "two"
+
+
 def test_what_the_cdk_itself_puts_into_the_context_is_left_alone() -> None:
     flags = {"@aws-cdk/core:x": True, "aws:cdk:enable-path-metadata": True}
 

@@ -225,7 +225,7 @@ def test_three_services_run_and_runs_have_a_task_definition(outputs: dict[str, s
     assert {service["serviceName"] for service in services} == {"web", "daemon", "code"}
     assert {service["desiredCount"] for service in services} == {1}
     assert task["containerDefinitions"][0]["name"] == "run"
-    assert outputs["Cluster"] == "abalone"
+    assert outputs == {"Cluster": "abalone"}
 
 
 def test_logs_end_after_a_month(outputs: dict[str, str]) -> None:

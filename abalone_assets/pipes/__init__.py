@@ -1,0 +1,25 @@
+"""Dagster Pipes clients for jobs of Amazon SageMaker and AWS Glue.
+
+They depend on dagster, dagster-pipes and boto3 alone; nothing of the project is imported here. See
+README.md beside this file.
+"""
+
+from abalone_assets.pipes._errors import PipesJobError, PipesJobParametersError
+from abalone_assets.pipes._job import PipesJobInvocation
+from abalone_assets.pipes._orphans import stop_orphaned_jobs
+from abalone_assets.pipes._remote import JobSummary, Usage
+from abalone_assets.pipes.glue import PipesGlueJobClient
+from abalone_assets.pipes.processing import PipesSageMakerProcessingClient
+from abalone_assets.pipes.training import PipesSageMakerTrainingClient
+
+__all__ = [
+    "JobSummary",
+    "PipesGlueJobClient",
+    "PipesJobError",
+    "PipesJobInvocation",
+    "PipesJobParametersError",
+    "PipesSageMakerProcessingClient",
+    "PipesSageMakerTrainingClient",
+    "Usage",
+    "stop_orphaned_jobs",
+]

@@ -1,0 +1,172 @@
+"""One job from its start to its end, as one session of Dagster sees it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from dagster._utils.interrupts import capture_interrupts
+
+from abalone_assets.pipes._errors import AWS_ERRORS, PipesJobError, explain
+from abalone_assets.pipes._remote import JobExistsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from logging import Logger
+
+    from dagster import PipesSession
+
+    from abalone_assets.pipes._channel import JobMessageReader
+    from abalone_assets.pipes._logs import CloudWatchTail
+    from abalone_assets.pipes._patience import Patience
+    from abalone_assets.pipes._remote import RemoteJob
+
+_ACKNOWLEDGE_SECONDS: Final = 10.0
+_UNKNOWN_STATUS_SECONDS: Final = 3600.0
+
+
+class JobFollower:
+    """Starts a job, unless it is there, and follows it.
+
+    Args:
+        job: The job; it has a name already.
+        log: The run's log.
+        patience: Makes the calls.
+        reader: Reads the job's messages.
+        tail: Reads the job's logs.
+        poll_interval: Seconds between two looks at the job.
+    """
+
+    def __init__(
+        self,
+        job: RemoteJob,
+        *,
+        log: Logger,
+        patience: Patience,
+        reader: JobMessageReader,
+        tail: CloudWatchTail,
+        poll_interval: float,
+    ) -> None:
+        self._job = job
+        self._log = log
+        self._patiently = patience
+        self._hurriedly = patience.in_a_hurry()
+        self._reader = reader
+        self._tail = tail
+        self._poll_interval = poll_interval
+        self._progress: list[str] = []
+        self._unknown_since: float | None = None
+        self._title = f"{job.kind} {job.name}"
+
+    def launch(self, session: PipesSession, tags: Mapping[str, str]) -> None:
+        """Start the job, or say that it is there.
+
+        Raises:
+            PipesJobError: AWS refuses.
+            PipesJobParametersError: The bootstrap does not fit into the service's limits.
+        """
+        job = self._job
+        if not job.attached:
+            bootstrap = session.get_bootstrap_env_vars()
+            self._patiently(f"start of {self._title}", lambda: self._create(bootstrap, tags))
+        verb = "attached to" if job.attached else "started"
+        self._log.info(f"[pipes] {verb} {self._title}: {job.url}")
+        session.report_launched({"extras": {"job_name": job.name, "run_id": job.run_id}})
+
+    def watch(self, *, log_grace: float) -> None:
+        """Wait for the job's end; meanwhile handle its messages, statuses and logs.
+
+        Args:
+            log_grace: Seconds to wait for its last log lines.
+
+        Raises:
+            PipesJobError: The job cannot be followed any more. It goes on.
+        """
+        job = self._job
+        while True:
+            self._patiently(f"description of {self._title}", job.refresh)
+            self._log_progress()
+            self._patiently(f"messages of {self._title}", self._reader.read_new)
+            if job.is_over:
+                break
+            self._look_for_unknown_status()
+            self._tail.read_new(job.log_sources)
+            time.sleep(self._poll_interval)
+        self._tail.drain(job.log_sources, grace=log_grace)
+
+    def stop(self) -> bool:
+        """Stop the job and wait shortly for the acknowledgement; a second signal does not hinder.
+
+        Returns:
+            Whether the job stops, is over or never began.
+        """
+        with capture_interrupts():
+            try:
+                self._stop()
+            except (PipesJobError, *AWS_ERRORS) as error:
+                self._log.error(
+                    f"[pipes] {self._title} could not be stopped and may go on and cost money: "
+                    f"{explain(error)}; stop it here: {self._job.url}"
+                )
+                return False
+        return True
+
+    def failure(self, reason: str, metadata: Mapping[str, Any]) -> PipesJobError:
+        """The error of a job that did not do its work."""
+        lines = "\n".join(self._tail.last_lines)
+        shown = f"\nLast lines of its log:\n{lines}" if lines else ""
+        return PipesJobError(
+            f"{self._title} {reason}\n{self._job.url}{shown}",
+            metadata={**metadata, "aws/last_log_lines": lines},
+        )
+
+    def _create(self, bootstrap: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        try:
+            self._job.create(bootstrap, tags)
+        except JobExistsError:
+            # Lost the race to another worker of the same run, or AWS took a request that seemed
+            # to fail: either way the job is the one that was wanted.
+            self._job.attached = True
+            self._job.refresh()
+
+    def _log_progress(self) -> None:
+        """Log the statuses that are new or have a new message, also those between two looks."""
+        known = self._progress
+        self._progress = list(self._job.progress)
+        for index, text in enumerate(self._progress):
+            if index >= len(known) or known[index] != text:
+                self._log.info(f"[pipes] {self._title}: {text}")
+
+    def _look_for_unknown_status(self) -> None:
+        job = self._job
+        if job.status in job.active or job.status == job.stopping:
+            self._unknown_since = None
+            return
+        now = time.monotonic()
+        if self._unknown_since is None:
+            self._unknown_since = now
+            self._log.warning(f"[pipes] {self._title} has the unknown status {job.status!r}")
+        elif now - self._unknown_since > _UNKNOWN_STATUS_SECONDS:
+            raise self.failure(f"has had the unknown status {job.status!r} for an hour", {})
+
+    def _stop(self) -> None:
+        job = self._job
+        if not job.description:
+            found = job.find(job.name)
+            if found is None:
+                return
+            job.take(job.name, job.attempt, found)
+        self._hurriedly(f"description of {self._title}", job.refresh)
+        if job.is_over:
+            return
+        self._log.warning(f"[pipes] interrupted: stopping {self._title}")
+        self._hurriedly(f"stop of {self._title}", job.stop)
+        self._await_acknowledgement()
+
+    def _await_acknowledgement(self) -> None:
+        job = self._job
+        end = time.monotonic() + _ACKNOWLEDGE_SECONDS
+        while not job.is_over and job.status != job.stopping and time.monotonic() < end:
+            time.sleep(min(self._poll_interval, 1.0))
+            self._hurriedly(f"description of {self._title}", job.refresh)
+        self._log.warning(f"[pipes] {self._title} is now {job.status}")

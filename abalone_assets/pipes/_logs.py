@@ -1,0 +1,139 @@
+"""A job's CloudWatch logs, line by line into the run's log while the job runs."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.pipes._errors import AWS_ERRORS, explain, is_transient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from logging import Logger
+
+LAST_LINES: Final = 20
+"""How many lines an error shows."""
+
+_PAGES_A_LOOK: Final = 20
+_LINES_AN_ENTRY: Final = 200
+_DRAIN_WAIT_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True)
+class LogSource:
+    """Log streams of one job.
+
+    Attributes:
+        group: The log group.
+        stream_prefix: What the names of the job's streams begin with.
+        label: Names the stream in the log: a regular expression over the stream's name, or a text.
+    """
+
+    group: str
+    stream_prefix: str
+    label: str
+
+    def label_of(self, stream: str) -> str:
+        """The short name of a stream."""
+        found = re.search(self.label, stream)
+        return found[0] if found else self.label
+
+
+class CloudWatchTail:
+    """Follows a job's log streams, which appear late, one by one or never.
+
+    Logs are a courtesy: whatever goes wrong here is said once and never fails the job.
+
+    Args:
+        client: A boto3 client of CloudWatch Logs.
+        log: Where the lines go.
+
+    Attributes:
+        last_lines: The latest lines, oldest first.
+    """
+
+    def __init__(self, client: Any, log: Logger) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
+        self._client = client
+        self._log = log
+        self._tokens: dict[tuple[str, str], str | None] = {}
+        self._refused = False
+        self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
+
+    def read_new(self, sources: Sequence[LogSource]) -> bool:
+        """Log the lines that came since the last time.
+
+        Returns:
+            Whether there may be more at once: lines came, or CloudWatch was busy.
+        """
+        if self._refused:
+            return False
+        try:
+            counts = [self._read_stream(*found) for found in self._streams(sources)]
+            return any(counts)
+        except AWS_ERRORS as error:
+            if is_transient(error):
+                return True
+            self._refused = True
+            self._log.warning(f"[pipes] the job's CloudWatch logs cannot be read: {explain(error)}")
+            return False
+
+    def drain(self, sources: Sequence[LogSource], *, grace: float) -> None:
+        """Read on until no more lines come; call it when the job is over.
+
+        Args:
+            sources: The job's streams.
+            grace: Seconds to wait for a stream that is still to appear, and in all; streams that
+                are there count as complete after a fifth of it without a line.
+        """
+        end = time.monotonic() + grace
+        quiet_since = time.monotonic()
+        while not self._refused:
+            if self.read_new(sources):
+                quiet_since = time.monotonic()
+            now = time.monotonic()
+            if now >= end or (self._tokens and now - quiet_since >= grace / 5):
+                return
+            time.sleep(min(_DRAIN_WAIT_SECONDS, grace / 5))
+
+    def _streams(self, sources: Sequence[LogSource]) -> Iterator[tuple[LogSource, str]]:
+        for source in sources:
+            pages = self._client.get_paginator("describe_log_streams").paginate(
+                logGroupName=source.group, logStreamNamePrefix=source.stream_prefix
+            )
+            try:
+                names = [found["logStreamName"] for page in pages for found in page["logStreams"]]
+            except self._client.exceptions.ResourceNotFoundException:
+                continue  # no log group yet: nothing has ever been logged in this account
+            yield from ((source, name) for name in sorted(names))
+
+    def _read_stream(self, source: LogSource, stream: str) -> int:
+        """The number of new lines."""
+        count = 0
+        for _ in range(_PAGES_A_LOOK):
+            lines = self._read_page(source.group, stream)
+            if lines is None:
+                break
+            count += len(lines)
+            self._emit(source.label_of(stream), lines)
+        return count
+
+    def _read_page(self, group: str, stream: str) -> list[str] | None:
+        """The next lines; None at the stream's end for now, which the same token again tells."""
+        token = self._tokens.get((group, stream))
+        start = {"nextToken": token} if token else {}
+        page = self._client.get_log_events(
+            logGroupName=group, logStreamName=stream, startFromHead=True, **start
+        )
+        self._tokens[group, stream] = page["nextForwardToken"]
+        if not page["events"] and page["nextForwardToken"] == token:
+            return None
+        return [line for event in page["events"] for line in event["message"].splitlines()]
+
+    def _emit(self, label: str, lines: list[str]) -> None:
+        for start in range(0, len(lines), _LINES_AN_ENTRY):
+            shown = [f"[{label}] {line}" for line in lines[start : start + _LINES_AN_ENTRY]]
+            self.last_lines.extend(shown)
+            self._log.info("\n".join(shown))

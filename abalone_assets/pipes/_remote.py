@@ -1,0 +1,251 @@
+"""A job that runs elsewhere: what every service's jobs have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from abalone_assets.pipes._logs import LogSource
+
+CHANNEL_TAG: Final = "dagster/pipes-channel"
+"""Tag of a job: bucket and key prefix of the client that started it."""
+
+_HOUR: Final = 3600
+
+
+class JobExistsError(Exception):
+    """Somebody else has just created the job of this name."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a job has used.
+
+    Attributes:
+        instance_type: Type of its instances or workers; empty when unknown.
+        instance_count: How many of them.
+        seconds: How long it ran.
+        billable_seconds: For how long of that an instance is paid.
+        capacity: Priced units held for that time: ``{"ml.m5.large": 2}``.
+    """
+
+    instance_type: str = ""
+    instance_count: int = 0
+    seconds: int = 0
+    billable_seconds: int = 0
+    capacity: Mapping[str, float] = field(default_factory=dict)
+
+    def cost(self, prices: Mapping[str, float]) -> float | None:
+        """What that costs in USD, by prices in USD per unit and hour; None when one is unknown."""
+        if not self.capacity or not self.capacity.keys() <= prices.keys():
+            return None
+        an_hour = sum(units * prices[name] for name, units in self.capacity.items())
+        return an_hour * self.billable_seconds / _HOUR
+
+
+@dataclass(frozen=True)
+class JobSummary:
+    """A job as it ended.
+
+    Attributes:
+        name: Its name, the same for all who ask for the same attempt.
+        arn: Its ARN; empty for a Glue run, which has none.
+        run_id: A Glue run's id; of other jobs the name.
+        url: Its page in the AWS console.
+        log_url: Its logs in the AWS console.
+        usage: What it used.
+        estimated_cost_usd: What that costs; None when no price is known.
+        attempt: Its number among the jobs of the same identity, counted from 1.
+        attached: Whether it had been started before, by a worker that has gone since.
+        description: What the service says of it.
+    """
+
+    name: str
+    arn: str
+    run_id: str
+    url: str
+    log_url: str
+    usage: Usage
+    estimated_cost_usd: float | None
+    attempt: int
+    attached: bool
+    description: Mapping[str, Any]
+
+    @property
+    def billable_seconds(self) -> int:
+        """For how long an instance is paid."""
+        return self.usage.billable_seconds
+
+    def metadata(self) -> dict[str, Any]:
+        """The same as Dagster metadata."""
+        usage = self.usage
+        metadata: dict[str, Any] = {
+            "aws/job_name": self.name,
+            "aws/job_run_id": self.run_id,
+            "aws/job_url": dg.MetadataValue.url(self.url),
+            "aws/log_url": dg.MetadataValue.url(self.log_url),
+            "aws/instance_type": usage.instance_type,
+            "aws/instance_count": usage.instance_count,
+            "aws/job_seconds": usage.seconds,
+            "aws/billable_seconds": usage.billable_seconds,
+            "aws/attempt": self.attempt,
+            "aws/attached": self.attached,
+        }
+        if self.arn:
+            metadata["aws/job_arn"] = self.arn
+        if self.estimated_cost_usd is not None:
+            metadata["aws/estimated_cost_usd"] = round(self.estimated_cost_usd, 6)
+        if usage.seconds > usage.billable_seconds:
+            saved = 100 * (1 - usage.billable_seconds / usage.seconds)
+            metadata["aws/spot_savings_percent"] = round(saved, 1)
+        return metadata
+
+
+class RemoteJob(ABC):
+    """One job of a service, in one session.
+
+    Args:
+        client: The boto3 client of the service.
+        request: What the caller gives to the service; it is not changed.
+
+    Attributes:
+        name: Its name; empty until `take`.
+        attempt: Counted from 1.
+        attached: Whether somebody else started it.
+        description: The service's latest words about it; empty before it exists.
+    """
+
+    kind: ClassVar[str]
+    """What to call such a job in a message."""
+
+    succeeded: ClassVar[str]
+    """The one status that means success."""
+
+    failed: ClassVar[frozenset[str]]
+    """The statuses from which a job does not come back."""
+
+    active: ClassVar[frozenset[str]]
+    """The statuses of a job that may still succeed."""
+
+    stopping: ClassVar[str]
+    """The status of a job that will not succeed but is not over."""
+
+    def __init__(self, client: Any, request: Mapping[str, Any]) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
+        self.client = client
+        self.request = request
+        self.name = ""
+        self.attempt = 0
+        self.attached = False
+        self.description: Mapping[str, Any] = {}
+
+    def take(self, name: str, attempt: int, description: Mapping[str, Any] | None = None) -> None:
+        """Be the job of that name, attached when it is there already."""
+        self.name, self.attempt = name, attempt
+        self.attached = description is not None
+        self.description = description or {}
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its status is final."""
+        return self.status == self.succeeded or self.status in self.failed
+
+    @property
+    def region(self) -> str:
+        """The region that it runs in."""
+        return str(self.client.meta.region_name)
+
+    def summary(self, prices: Mapping[str, float]) -> JobSummary:
+        """The job as it is now.
+
+        Args:
+            prices: USD per hour of an instance type or unit.
+        """
+        usage = self.usage
+        return JobSummary(
+            name=self.name,
+            arn=self.arn,
+            run_id=self.run_id,
+            url=self.url,
+            log_url=self.log_url,
+            usage=usage,
+            estimated_cost_usd=usage.cost(prices),
+            attempt=self.attempt,
+            attached=self.attached,
+            description=self.description,
+        )
+
+    @abstractmethod
+    def find(self, name: str) -> Mapping[str, Any] | None:
+        """The description of the job of that name; None when there is none."""
+
+    @abstractmethod
+    def create(self, bootstrap: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        """Start it.
+
+        Args:
+            bootstrap: What tells the script where Pipes is: environment variables.
+            tags: What runs it in Dagster.
+
+        Raises:
+            JobExistsError: It exists.
+            PipesJobParametersError: The bootstrap does not fit.
+        """
+
+    @abstractmethod
+    def refresh(self) -> None:
+        """Ask the service for its description."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Ask the service to stop it."""
+
+    @property
+    @abstractmethod
+    def status(self) -> str:
+        """Its status in the service's words."""
+
+    @property
+    @abstractmethod
+    def progress(self) -> Sequence[str]:
+        """The statuses that the service tells, each with its message; the last is the present."""
+
+    @property
+    @abstractmethod
+    def reason(self) -> str:
+        """Why it did not succeed."""
+
+    @property
+    @abstractmethod
+    def usage(self) -> Usage:
+        """What it has used."""
+
+    @property
+    @abstractmethod
+    def log_sources(self) -> Sequence[LogSource]:
+        """Where it logs."""
+
+    @property
+    @abstractmethod
+    def arn(self) -> str:
+        """Its ARN; empty when it has none."""
+
+    @property
+    @abstractmethod
+    def run_id(self) -> str:
+        """What the service knows it by."""
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Its page in the AWS console."""
+
+    @property
+    @abstractmethod
+    def log_url(self) -> str:
+        """Its logs in the AWS console."""

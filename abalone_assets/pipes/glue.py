@@ -1,0 +1,228 @@
+"""Dagster Pipes for AWS Glue jobs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any, Final
+
+import dagster as dg
+
+from abalone_assets.pipes._console import console_url, log_url
+from abalone_assets.pipes._errors import PipesJobError, PipesJobParametersError
+from abalone_assets.pipes._job import PipesJobInvocation, _PipesJobClient
+from abalone_assets.pipes._logs import LogSource
+from abalone_assets.pipes._remote import RemoteJob, Usage
+
+DPU: Final = "DPU"
+"""What Glue is paid by: the key of its price, in USD per DPU and hour."""
+
+_IDENTITY_ARGUMENT: Final = "--dagster-pipes-job"
+_DEFAULT_LOG_GROUP: Final = "/aws-glue/jobs"
+_LEAST_BILLED_SECONDS: Final = 60
+
+
+class PipesGlueJobClient(_PipesJobClient):
+    """Runs Glue jobs with Dagster Pipes.
+
+    The script opens Pipes with ``PipesCliArgsParamsLoader``, ``PipesS3ContextLoader`` and
+    ``PipesS3MessageWriter``. The arguments are those of every client of this package.
+
+    Args:
+        bucket: The S3 bucket through which a job and Dagster exchange context and messages.
+        key_prefix: Key prefix in it; each job has a prefix of its own below.
+        client: boto3's ``glue``; None makes one when it is needed.
+        s3_client: boto3's ``s3``, likewise.
+        logs_client: boto3's ``logs``, likewise.
+        forward_termination: Whether to stop the job when the run is terminated.
+        poll_interval: Seconds between two looks at a running job.
+        prices: USD per hour of a ``DPU``, for the estimated cost.
+        require_pipes: Whether a job that never opens Pipes fails.
+        delete_messages: Whether to delete a job's messages after its success.
+        log_grace: Seconds to wait for the last log lines of a job that is over.
+        max_poll_failures: How often in a row AWS may be busy or away before the step fails.
+    """
+
+    _service = "glue"
+
+    def run(  # type: ignore[override]  # clients narrow the base's **kwargs, as dagster-aws' do
+        self,
+        *,
+        context: dg.OpExecutionContext | dg.AssetExecutionContext,
+        start_job_run_params: Mapping[str, Any],
+        extras: Mapping[str, Any] | None = None,
+        inputs: str = "",
+        job_name_prefix: str | None = None,
+        max_runtime_seconds: int = 3600,
+    ) -> PipesJobInvocation:
+        """Run a Glue job, or attach to the run that a retry finds.
+
+        Glue has no names for runs: the identity travels as an argument of the script,
+        ``--dagster-pipes-job``, and Glue is asked for a run that has it. Two workers that do so in
+        the same second can both start one.
+
+        Args:
+            context: Of the step.
+            start_job_run_params: Parameters of boto3's ``start_job_run``.
+            extras: JSON for the script: ``pipes.extras``.
+            inputs: Digest of the inputs, where neither parameters nor extras tell them apart.
+            job_name_prefix: How the identity begins; by default the asset's key.
+            max_runtime_seconds: Bounds the run where the parameters have no ``Timeout``; in whole
+                minutes, as Glue counts.
+
+        Raises:
+            PipesJobError: The run did not succeed, or cannot be followed.
+            PipesJobParametersError: The parameters cannot make a run.
+        """
+        job = GlueJobRun(self.client, start_job_run_params, max_runtime_seconds=max_runtime_seconds)
+        return self._run_job(
+            job, context, extras=extras, inputs=inputs, job_name_prefix=job_name_prefix
+        )
+
+
+class GlueJobRun(RemoteJob):
+    """A run of a Glue job; its name is the identity in its arguments.
+
+    Args:
+        client: boto3's ``glue``.
+        request: Parameters of ``start_job_run``.
+        max_runtime_seconds: Bounds the run when the parameters do not.
+
+    Raises:
+        PipesJobParametersError: The parameters name no job.
+    """
+
+    kind = "Glue job run"
+    succeeded = "SUCCEEDED"
+    failed = frozenset({"FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED"})
+    active = frozenset({"WAITING", "STARTING", "RUNNING"})
+    stopping = "STOPPING"
+
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401 - boto3 makes its clients at run time
+        request: Mapping[str, Any],
+        *,
+        max_runtime_seconds: int,
+    ) -> None:
+        super().__init__(client, request)
+        self._max_runtime_seconds = max_runtime_seconds
+        self._tried = False
+        if not request.get("JobName"):
+            raise PipesJobParametersError("start_job_run_params must have the JobName")
+
+    def find(self, name: str) -> Mapping[str, Any] | None:
+        """The run with that identity, one that may succeed before one that did not."""
+        pages = self.client.get_paginator("get_job_runs").paginate(
+            JobName=self._glue_job, PaginationConfig={"PageSize": 200}
+        )
+        runs = (run for page in pages for run in page["JobRuns"])
+        found = [run for run in runs if run.get("Arguments", {}).get(_IDENTITY_ARGUMENT) == name]
+        found.sort(key=lambda run: run["JobRunState"] in self.failed)
+        return found[0] if found else None
+
+    def create(self, bootstrap: Mapping[str, str], tags: Mapping[str, str]) -> None:  # noqa: ARG002 - Glue runs have no tags
+        """Start the run, unless an earlier try that seemed to fail has done so."""
+        if self._tried and (found := self.find(self.name)) is not None:
+            self.description = found
+            return
+        self._tried = True
+        request = deepcopy(dict(self.request))
+        request.setdefault("Timeout", math.ceil(self._max_runtime_seconds / 60))
+        request["Arguments"] = {
+            **(request.get("Arguments") or {}),
+            **{_argument(name): value for name, value in bootstrap.items()},
+            _IDENTITY_ARGUMENT: self.name,
+        }
+        self.description = {"Id": self.client.start_job_run(**request)["JobRunId"]}
+
+    def refresh(self) -> None:
+        """Ask for the run."""
+        self.description = self.client.get_job_run(JobName=self._glue_job, RunId=self.run_id)[
+            "JobRun"
+        ]
+
+    def stop(self) -> None:
+        """Stop the run.
+
+        Raises:
+            PipesJobError: Glue does not.
+        """
+        answer = self.client.batch_stop_job_run(JobName=self._glue_job, JobRunIds=[self.run_id])
+        if errors := answer.get("Errors"):
+            detail = errors[0].get("ErrorDetail", {})
+            raise PipesJobError(f"{detail.get('ErrorMessage')} ({detail.get('ErrorCode')})")
+
+    @property
+    def status(self) -> str:
+        """``WAITING`` … ``SUCCEEDED``, ``FAILED``, ``EXPIRED`` or a new one."""
+        return str(self.description.get("JobRunState", ""))
+
+    @property
+    def progress(self) -> Sequence[str]:
+        """The status and its detail."""
+        detail = self.description.get("StateDetail")
+        return [f"{self.status}: {detail}" if detail else self.status]
+
+    @property
+    def reason(self) -> str:
+        """``ErrorMessage``."""
+        message = self.description.get("ErrorMessage") or self.description.get("StateDetail")
+        return str(message or "Glue gives no reason; somebody may have stopped it")
+
+    @property
+    def usage(self) -> Usage:
+        """Glue bills DPUs by the second, for a minute at least."""
+        seconds = int(self.description.get("ExecutionTime") or 0)
+        billable = max(seconds, _LEAST_BILLED_SECONDS) if seconds else 0
+        dpus = float(self.description.get("MaxCapacity") or 0)
+        if scaled := self.description.get("DPUSeconds"):  # told where the capacity varied
+            dpus = scaled / billable if billable else 0.0
+        return Usage(
+            instance_type=str(self.description.get("WorkerType", "")),
+            instance_count=int(self.description.get("NumberOfWorkers") or 0),
+            seconds=seconds,
+            billable_seconds=billable,
+            capacity={DPU: dpus} if dpus else {},
+        )
+
+    @property
+    def log_sources(self) -> Sequence[LogSource]:
+        """The driver's standard output and error."""
+        return [
+            LogSource(f"{self._log_group}/{kind}", self.run_id, kind)
+            for kind in ("output", "error")
+        ]
+
+    @property
+    def arn(self) -> str:
+        """Glue gives its runs none."""
+        return ""
+
+    @property
+    def run_id(self) -> str:
+        """Glue's id of the run."""
+        return str(self.description.get("Id", ""))
+
+    @property
+    def url(self) -> str:
+        """The run's page."""
+        page = f"/job/{self._glue_job}/run/{self.run_id}"
+        return console_url(self.region, "gluestudio/home", page)
+
+    @property
+    def log_url(self) -> str:
+        """The run's log streams."""
+        return log_url(self.region, f"{self._log_group}/output", self.run_id)
+
+    @property
+    def _glue_job(self) -> str:
+        return str(self.request["JobName"])
+
+    @property
+    def _log_group(self) -> str:
+        return str(self.description.get("LogGroupName") or _DEFAULT_LOG_GROUP)
+
+
+def _argument(variable: str) -> str:
+    """As ``PipesSession.get_bootstrap_cli_arguments`` spells it: ``--dagster-pipes-context``."""
+    return f"--{variable.lower().replace('_', '-')}"
