@@ -68,8 +68,8 @@ class ObjectStore:
             self.uri = str(self.root)
         else:
             raise StorageError(f"{text}: not a folder, file:// or s3:// URI")
-        if self.root is None:
-            _ = self._store  # refuses a malformed URI now; a folder is opened by its first use
+        if scheme == "s3" and not urlsplit(text).netloc:
+            raise StorageError(f"{text}: names no bucket; expected s3://bucket/prefix")
 
     def __repr__(self) -> str:
         return f"ObjectStore({self.uri!r})"

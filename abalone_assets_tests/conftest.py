@@ -27,6 +27,16 @@ compute_logs:  # two processes a step to capture what no test reads
 """
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse to run groups apart: each worker would make what a group shares, minutes in all."""
+    if not config.getoption("loadgroup", default=False):
+        return
+    for item in items:
+        if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid}: pytest-xdist does not group tests here")
+
+
 @pytest.fixture(scope="session")
 def uci_file() -> Path:
     """The UCI survey as published; never shipped with the project."""

@@ -28,7 +28,7 @@ def image_uri(framework: str, *, region: str, instance_type: str, override: str 
         from sagemaker.core import image_uris
     except ImportError as error:
         raise SettingsError(
-            "the profile aws needs sagemaker: pip install 'abalone-assets[aws]', or set "
+            "the profile aws needs sagemaker-core: pip install 'abalone-assets[aws]', or set "
             f"ABALONE_{framework.upper()}_IMAGE"
         ) from error
     try:
@@ -44,6 +44,6 @@ def image_uri(framework: str, *, region: str, instance_type: str, override: str 
         )
     except (KeyError, ValueError) as error:
         raise SettingsError(
-            f"sagemaker knows no {framework} {VERSIONS[framework]} image for {region}: {error}; "
+            f"sagemaker-core knows no {framework} {VERSIONS[framework]} image for {region}: {error}; "
             f"set ABALONE_{framework.upper()}_IMAGE"
         ) from error

@@ -66,6 +66,14 @@ def test_a_client_is_patient_and_says_who_it_is(aws: AwsStandIn) -> None:
     assert f"abalone-assets/{__version__}" in config.user_agent
 
 
+def test_a_client_for_what_must_not_happen_twice_calls_once(
+    aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A StartJobRun that is repeated after a time-out would start two runs."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "7")
+    assert client("glue", retries=False).meta.config.retries["total_max_attempts"] == 1
+
+
 def test_the_standard_variables_win(aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")

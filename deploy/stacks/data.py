@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from deploy.config import DeployConfig
 
 KEPT_IMAGES = 20
+UNTAGGED_DAYS = 7
 
 
 class DataStack(cdk.Stack):
@@ -38,7 +39,13 @@ class DataStack(cdk.Stack):
         **kwargs: Any,  # noqa: ANN401 - as aws_cdk.Stack's
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
-        self._keep = cdk.RemovalPolicy.RETAIN if config.retain else cdk.RemovalPolicy.DESTROY
+        # Not RETAIN: it would keep them when their very creation is rolled back, too, and the next
+        # attempt would find their names taken.
+        self._keep = (
+            cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+            if config.retain
+            else cdk.RemovalPolicy.DESTROY
+        )
         logs = self._bucket("Logs", names.logs_bucket, _LOGS_RULES)
         _allow_log_delivery(logs)
         data = self._bucket("Data", names.data_bucket, _DATA_RULES, access_logs=logs)
@@ -79,7 +86,21 @@ class DataStack(cdk.Stack):
             repository_name=name,
             image_scan_on_push=True,
             image_tag_mutability=ecr.TagMutability.IMMUTABLE,
-            lifecycle_rules=[ecr.LifecycleRule(max_image_count=KEPT_IMAGES)],
+            lifecycle_rules=[
+                ecr.LifecycleRule(
+                    rule_priority=1,
+                    description="what a broken push or an index leaves",
+                    tag_status=ecr.TagStatus.UNTAGGED,
+                    max_image_age=cdk.Duration.days(UNTAGGED_DAYS),
+                ),
+                ecr.LifecycleRule(
+                    rule_priority=2,
+                    description="the images of the last deployments",
+                    tag_status=ecr.TagStatus.TAGGED,
+                    tag_pattern_list=["*"],
+                    max_image_count=KEPT_IMAGES,
+                ),
+            ],
             removal_policy=self._keep,
             empty_on_delete=not retain,
         )

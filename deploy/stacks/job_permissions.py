@@ -96,7 +96,21 @@ def sagemaker_jobs(names: Names) -> list[Permission]:
         ),
         Permission("LogInToImages", ["ecr:GetAuthorizationToken"], [ANY], wildcards=NO_RESOURCE),
         _metrics("/aws/sagemaker/*"),
+        watch_alarms(),
     ]
+
+
+def watch_alarms() -> Permission:
+    """Look at alarms: before a deployment by who starts it, during it by SageMaker, as its role.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
+    """
+    return Permission(
+        "WatchAlarms",
+        ["cloudwatch:DescribeAlarms"],
+        [arn("cloudwatch", "alarm:*")],
+        wildcards="CloudWatch checks this action on all alarms, even when a request names some",
+    )
 
 
 def catalog(names: Names) -> list[str]:

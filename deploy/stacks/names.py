@@ -1,7 +1,8 @@
 """The names and ARNs of everything that one stack makes and another, or the package, refers to.
 
-Names are given, not generated: stacks need no exports, policies can name single resources, and a
-retained bucket is found again by the next deployment.
+Names are given, not generated: stacks need no exports, and policies can name single resources. The
+price: what was retained when its stack was deleted keeps its name, and the stack cannot be made anew
+until it is imported or deleted. `make destroy` therefore lets the data stack stand.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Aws
 
+from deploy.config import LAKE_PREFIX
+
 if TYPE_CHECKING:
     from deploy.config import DeployConfig
 
 RAW: Final = "raw"
 """For a base survey that does not come from UCI: `ABALONE_RAW_URI` may name an object there."""
 
-LAKE: Final = "lake"
+LAKE: Final = LAKE_PREFIX
 LANDING_ZONE: Final = "landing_zone"
 REGISTRY: Final = "registry"
 JOBS: Final = "jobs"

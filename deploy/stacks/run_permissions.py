@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.stacks import names as n
-from deploy.stacks.job_permissions import OBJECTS, catalog
+from deploy.stacks.job_permissions import OBJECTS, catalog, watch_alarms
 from deploy.stacks.names import arn
 from deploy.stacks.permissions import ANY, NO_RESOURCE, Permission
 
@@ -212,11 +212,5 @@ def _endpoint(names: Names) -> list[Permission]:
             [ANY],
             wildcards=NO_RESOURCE,
         ),
-        # CloudWatch checks this action on all alarms, even when a request names some.
-        Permission(
-            "WatchAlarms",
-            ["cloudwatch:DescribeAlarms"],
-            [arn("cloudwatch", "alarm:*")],
-            wildcards="CloudWatch checks this action on all alarms of the region",
-        ),
+        watch_alarms(),
     ]

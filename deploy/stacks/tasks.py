@@ -117,25 +117,48 @@ class TaskDefinitions:
             task_role=task_role,
             execution_role=self.execution_role,
             volumes=[ecs.Volume(name="tmp")],
+            runtime_platform=ecs.RuntimePlatform(
+                cpu_architecture=ecs.CpuArchitecture.X86_64,  # of the image, wherever it is built
+                operating_system_family=ecs.OperatingSystemFamily.LINUX,
+            ),
         )
+        log_group, variables = self._logs(task), {**self.environment, **(environment or {})}
+        container = self._add(definition, task, log_group, variables)
+        if task.first is not None:
+            container.add_container_dependencies(
+                ecs.ContainerDependency(
+                    container=self._add(definition, task.first, log_group, variables),
+                    condition=ecs.ContainerDependencyCondition.SUCCESS,
+                )
+            )
+        acknowledge(definition, ECS2=NOT_SECRET)
+        return definition
+
+    def _add(
+        self,
+        definition: ecs.FargateTaskDefinition,
+        task: Task,
+        log_group: logs.LogGroup,
+        environment: Mapping[str, str],
+    ) -> ecs.ContainerDefinition:
         container = definition.add_container(
             task.name,
             container_name=task.name,
+            essential=task.essential,
             image=self.image,
             command=task.command,
-            environment={**self.environment, **(environment or {})},
+            environment=environment,
             secrets=self.secrets,
             readonly_root_filesystem=not task.writable,
             health_check=_health_check(task.health) if task.health else None,
-            logging=ecs.LogDrivers.aws_logs(stream_prefix=task.name, log_group=self._logs(task)),
+            logging=ecs.LogDrivers.aws_logs(stream_prefix=task.name, log_group=log_group),
             port_mappings=[ecs.PortMapping(container_port=task.port)] if task.port else None,
             stop_timeout=cdk.Duration.seconds(120),
         )
         container.add_mount_points(
             ecs.MountPoint(source_volume="tmp", container_path="/tmp", read_only=False)  # noqa: S108 - a container's own
         )
-        acknowledge(definition, ECS2=NOT_SECRET)
-        return definition
+        return container
 
     def _logs(self, task: Task) -> logs.LogGroup:
         return logs.LogGroup(

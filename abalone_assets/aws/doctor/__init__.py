@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from abalone_assets.aws.settings import AwsSettings
     from abalone_assets.settings import Settings
 
-NEEDED: Final = ("boto3", "dagster-aws", "sagemaker")
+NEEDED: Final = ("boto3", "dagster-aws", "sagemaker-core")
 DEPLOY: Final = "run `make deploy` in this account and region"
 
 

@@ -41,7 +41,7 @@ class GlueEngine(EtlEngine):
         document = asdict(request)
         invocation = PipesGlueJobClient(
             **pipes_options(jobs, self.poll_seconds),
-            client=client("glue"),
+            client=client("glue", retries=False),  # a repeated StartJobRun would start two runs
             prices=GLUE_PRICES,
         ).run(
             context=context,
