@@ -8,6 +8,7 @@
     <asset>/_…                                 what else is known of it: SQL engines skip such names
     <asset>/survey_day=2025-03-03/data.parquet one survey day of a partitioned asset
     trained_model/<job>/output/model.tar.gz    a model archive, as SageMaker lays it out
+    _staged/…                                  what Spark has not finished, or a killed run left
 """
 
 from __future__ import annotations
@@ -107,6 +108,10 @@ class Lake:
             uri = self.store.uri_of(PREPARATION_KEY)
             raise StorageError(f"{uri}: materialize merged_dataset first")
         return found
+
+    def revoke_preparation(self) -> None:
+        """Forget what ``merged_dataset`` was made from: it and its splits are written anew."""
+        self.store.delete(PREPARATION_KEY)
 
     def record_preparation(self, preparation: Preparation) -> None:
         """Record what ``merged_dataset`` was made from."""

@@ -11,7 +11,7 @@ import dagster as dg
 from abalone_assets.ingest.reconcile import DayRange
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 RANGE_START_TAG: Final = "dagster/asset_partition_range_start"
 RANGE_END_TAG: Final = "dagster/asset_partition_range_end"
@@ -30,6 +30,7 @@ HISTORY: Final = 100
 """Latest runs of a job that count its failures."""
 
 MAX_BACK_OFF: Final = timedelta(hours=1)
+DIGEST_TAG: Final = "abalone/digest"
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,10 @@ class FailedAttempts:
     last: datetime
     days: DayRange | None = None
 
-    def retry_at(self, first_wait: timedelta) -> datetime:
-        """The time of the next attempt: the wait doubles with each failure, up to an hour."""
-        doubled = min(first_wait, MAX_BACK_OFF) * (1 << min(self.count - 1, 20))
-        return self.last + min(doubled, MAX_BACK_OFF)
+    def retry_at(self, first_wait: timedelta, longest: timedelta = MAX_BACK_OFF) -> datetime:
+        """The time of the next attempt: the wait doubles with each failure, up to the longest."""
+        doubled = min(first_wait, longest) * (1 << min(self.count - 1, 20))
+        return self.last + min(doubled, longest)
 
 
 class Runs:
@@ -105,13 +106,18 @@ class Runs:
         """The failures since the last ingestion that came to its end, whatever its days."""
         return _failures(self._history(INGEST_JOB))
 
-    def release_failures(self) -> FailedAttempts | None:
-        """The failures since the last release that came to its end."""
-        return _failures(self._history(RELEASE_JOB))
+    def release_failures(self, digest_tag: str | None = None) -> FailedAttempts | None:
+        """The failures since the last release that came to its end.
 
-    def _history(self, job: str) -> Sequence[dg.RunRecord]:
+        Args:
+            digest_tag: Count only what a tick asked for with this `DIGEST_TAG`.
+        """
+        tags = {DIGEST_TAG: digest_tag} if digest_tag else {}
+        return _failures(self._history(RELEASE_JOB, tags))
+
+    def _history(self, job: str, tags: Mapping[str, str] | None = None) -> Sequence[dg.RunRecord]:
         return self.instance.get_run_records(
-            dg.RunsFilter(job_name=job, statuses=ENDED), limit=HISTORY
+            dg.RunsFilter(job_name=job, statuses=ENDED, tags=tags), limit=HISTORY
         )
 
 

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from abalone_assets.ingest.base_survey import public_uri
 from abalone_assets.ingest.reconcile import Due, find_due, plan_ranges
 from abalone_assets.metadata import records_table
-from abalone_assets.runs import Runs, day_range_tags
+from abalone_assets.runs import DIGEST_TAG, Runs, day_range_tags
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -36,8 +36,10 @@ MAX_OLD_DAYS: Final = 16
 
 LISTED_STRAYS: Final = 100
 
-DIGEST_TAG: Final = "abalone/digest"
 DAYS_TAG: Final = "abalone/survey_days"
+LONGEST_RELEASE_WAIT: Final = timedelta(hours=24)
+"""After failed releases of the same content: each may have paid for jobs and a fleet."""
+
 SETTLE_SECONDS: Final = 60.0
 """Days that are due hold a release back no longer than this once the manifest has come to rest."""
 
@@ -262,7 +264,13 @@ def release_request(
     if manifest.raw and _is_asked_for(manifest.raw, settings) and not manifest.raw.simulated:
         released -= dg.AssetSelection.assets("raw_abalone")
     selected = released.resolve(context.repository_def.asset_graph)
-    return dg.RunRequest(asset_selection=sorted(selected), tags={DIGEST_TAG: manifest.digest[:12]})
+    return dg.RunRequest(
+        asset_selection=sorted(selected), tags={DIGEST_TAG: _digest_tag(manifest.digest)}
+    )
+
+
+def _digest_tag(digest: str) -> str:
+    return digest[:12]
 
 
 def _is_asked_for(raw: IngestedRaw, settings: Settings) -> bool:
@@ -280,16 +288,32 @@ def _reason_to_wait(
     settings: Settings,
     cursor: ReleaseCursor,
 ) -> str | None:
-    if failed := Runs.seen_by(context).release_failures():
-        retry_at = failed.retry_at(timedelta(seconds=settings.retry_seconds))
-        if retry_at > datetime.now(UTC):
-            return f"{failed.count} releases failed; the next is tried at {retry_at:%H:%M:%S} UTC"
+    if reason := _reason_to_back_off(Runs.seen_by(context), settings, cursor.digest):
+        return reason
     if 0 <= time.time() - cursor.since < SETTLE_SECONDS:
         landing = zone.look(settings.first_survey_day, _today())
         due = find_due(landing, lake.manifest(), zone.read)
         if due.days or due.undecided:
             return f"{len(due.days) + due.undecided} survey days are still to be ingested"
     return None
+
+
+def _reason_to_back_off(runs: Runs, settings: Settings, digest: str) -> str | None:
+    """Why failed releases hold the next one back: those of other content for an hour at most."""
+    first_wait = timedelta(seconds=settings.retry_seconds)
+    of_this = runs.release_failures(_digest_tag(digest))
+    failed = runs.release_failures()
+    if failed is None:
+        return None
+    retry_at = failed.retry_at(first_wait)
+    if of_this is not None:
+        retry_at = max(retry_at, of_this.retry_at(first_wait, LONGEST_RELEASE_WAIT))
+    if retry_at <= datetime.now(UTC):
+        return None
+    return (
+        f"{failed.count} releases failed; the next is tried at {retry_at:%Y-%m-%d %H:%M:%S} UTC, "
+        "or at once when somebody launches the job release"
+    )
 
 
 def _remembered(kind: type[_Cursor], text: str | None) -> _Cursor:

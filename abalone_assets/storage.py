@@ -135,7 +135,10 @@ class ObjectStore:
                 raise StorageError(f"{self.uri_of(key)}: exists already") from error
 
     def find(self, key: str) -> StoredObject | None:
-        """What is known of the object, or None when there is none."""
+        """What is known of the object, or None when there is none.
+
+        S3 gives no reason when it has none, so a missing bucket is one too: see `require_bucket`.
+        """
         if self._is_missing:
             return None
         with _told_as_storage_errors(self.uri_of(key)):
@@ -143,6 +146,14 @@ class ObjectStore:
                 return _stored(self._store.head(key))
             except FileNotFoundError:
                 return None
+
+    def require_bucket(self) -> None:
+        """Make sure that what is missing is an object and not its whole bucket.
+
+        Raises:
+            StorageError: There is no such bucket, or it may not be listed.
+        """
+        next(self.list(), None)
 
     def list(self, prefix: str = "", *, after: str | None = None) -> Iterator[StoredObject]:
         """The objects below a prefix that ends at a ``/``, those past the key ``after`` only."""

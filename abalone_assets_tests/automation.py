@@ -15,6 +15,7 @@ import pytest
 
 from abalone_assets.runs import day_range_tags, days_of
 from abalone_assets.sample_data import base_survey
+from abalone_assets_tests.conftest import INSTANCE
 from abalone_assets_tests.platform import Platform
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def platform_in(folder: Path, **settings: str) -> Iterator[Platform]:
     home = folder / "home"
     for name in ("dagster", "landing_zone"):
         (home / name).mkdir(parents=True)
-    (home / "dagster" / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    (home / "dagster" / "dagster.yaml").write_text(INSTANCE)
     chosen = {"HOME": str(home), "RAW_URI": str(base_survey()), **settings}
     with pytest.MonkeyPatch.context() as environment:
         for variable in list(os.environ):

@@ -10,7 +10,8 @@ import pytest
 from abalone_assets.ingest.manifest import IngestedRaw, commit_raw
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake import Release
-from abalone_assets.sensors import DIGEST_TAG, SETTLE_SECONDS
+from abalone_assets.runs import DIGEST_TAG
+from abalone_assets.sensors import SETTLE_SECONDS
 from abalone_assets.settings import load_settings
 from abalone_assets_tests.automation import (
     RELEASE,
@@ -207,6 +208,28 @@ def test_a_failed_release_is_tried_again_later_and_later(platform: Platform, clo
     assert prepare_only(platform).success
     clock.reset()
     assert len(releases(platform)) == 1, "a success ends the count of failures"
+
+
+def test_content_whose_releases_failed_waits_for_up_to_a_day_and_new_content_for_an_hour(
+    platform: Platform, clock: Clock
+) -> None:
+    """A failure that stays was once paid for every hour."""
+    land_and_ingest(platform)
+    (request,) = releases(platform)
+    job = platform.definitions.resolve_job_def("release")
+    for _ in range(20):
+        platform.instance.create_run_for_job(
+            job, tags=dict(request.tags), status=dg.DagsterRunStatus.FAILURE
+        )
+    clock.advance(days=1, seconds=-60)
+    assert "or at once when somebody launches" in reason(platform)
+    clock.advance(seconds=120)
+    assert len(releases(platform)) == 1
+    clock.reset()
+    clock.advance(seconds=3700)
+    assert reason(platform).startswith("20 releases failed")
+    land_and_ingest(platform, NEXT_DAY, seed=1)
+    assert len(releases(platform)) == 1
 
 
 @pytest.mark.parametrize("cursor", ["", "[]", "no json", '{"other": 1}'])

@@ -243,3 +243,8 @@ def test_a_first_wait_of_any_length_is_cut_to_an_hour(first_wait: timedelta) -> 
     # A long ABALONE_RETRY_SECONDS doubled twenty times once left the range of a timedelta.
     for count in (1, 100):
         assert FailedAttempts(count, ENDED_AT).retry_at(first_wait) == ENDED_AT + timedelta(hours=1)
+
+
+def test_the_longest_wait_is_the_callers_choice() -> None:
+    day = timedelta(days=1)
+    assert FailedAttempts(10**6, ENDED_AT).retry_at(timedelta(seconds=10), day) == ENDED_AT + day

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.clients import told_as
 from deploy.config import DeployError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 Say = Callable[[str], None]
@@ -22,8 +22,8 @@ BODY_LIMIT: Final = 51_200
 
 PATIENCE_SECONDS: Final = 3600.0
 GONE: Final = "DELETE_COMPLETE"
-NEVER_FINISHED: Final = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"}
-"""Statuses of a stack whose creation failed: it can only be deleted."""
+NEVER_FINISHED: Final = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
+"""Statuses of a stack whose creation or deletion failed: it can only be deleted."""
 
 _UNCHANGED: Final = "No updates are to be performed"
 _CANCELLED: Final = "cancelled"
@@ -36,10 +36,12 @@ class Template:
     Attributes:
         stack: The stack's name.
         body: Its template, as JSON without white space.
+        outputs: Those of its outputs whose values are known before it is deployed.
     """
 
     stack: str
     body: str
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_assembly(folder: Path) -> list[Template]:
@@ -80,7 +82,12 @@ def _template(folder: Path, name: str, artifact: dict[str, Any]) -> Template:
     body = json.dumps(document, separators=(",", ":"))
     if len(body.encode()) > BODY_LIMIT:
         raise DeployError(f"stack {name}: its template exceeds {BODY_LIMIT} bytes; split the stack")
-    return Template(artifact["properties"].get("stackName", name), body)
+    outputs = {
+        key: output["Value"]
+        for key, output in document.get("Outputs", {}).items()
+        if isinstance(output["Value"], str)
+    }
+    return Template(artifact["properties"].get("stackName", name), body, outputs)
 
 
 class Stacks:
@@ -123,11 +130,23 @@ class Stacks:
                 each["PhysicalResourceId"]
                 for page in pages
                 for each in page["StackResourceSummaries"]
-                if each["ResourceType"] == kind and each["ResourceStatus"] != GONE
+                if each["ResourceType"] == kind
+                and each["ResourceStatus"] != GONE
+                and each.get("PhysicalResourceId")  # none where the creation failed at once
             ]
+
+    def unfinished(self, stack: str) -> bool:
+        """Whether there is only a remainder of the stack, which can be nothing but deleted.
+
+        Raises:
+            DeployError: AWS refuses to say.
+        """
+        return self.status(stack) in NEVER_FINISHED
 
     def deploy(self, template: Template) -> bool:
         """Create the stack or bring it up to its template, and wait until that is done.
+
+        A stack that was never finished has to be deleted first: `unfinished` tells.
 
         Returns:
             Whether anything changed.
@@ -136,9 +155,6 @@ class Stacks:
             DeployError: It failed and was rolled back, with the first reason; or AWS refuses.
         """
         stack = template.stack
-        if self.status(stack) in NEVER_FINISHED:
-            self._say(f"{stack}: its creation had failed; deleting what is left of it")
-            self.delete(stack)
         creating = self.status(stack) in {None, "REVIEW_IN_PROGRESS"}
         with told_as(DeployError, f"stack {stack}"):
             seen = set() if creating else {event["EventId"] for event in self._events(stack)}

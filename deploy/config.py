@@ -20,6 +20,14 @@ NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,18}[a-z0-9]")
 """Leaves room for account and region in a bucket's 63 characters."""
 
 IMAGE_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+HOST: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
+IMAGE_OUTPUT: Final = "Image"
+IMAGE_TAG_OUTPUT: Final = "ImageTag"
+"""Outputs of the platform stack: an image elsewhere, or the tag in our own repository."""
+
+LAKE_PREFIX: Final = "lake"
+"""In the data bucket."""
+
 CDK_JSON: Final = Path(__file__).with_name("cdk.json")
 
 
@@ -39,6 +47,9 @@ class Oidc:
         client_id: The application's id at the provider.
         client_secret: Name of the Secrets Manager secret that holds the client secret.
         certificate_arn: ACM certificate of the listener.
+        host: DNS name that the certificate covers, and that people use: a CNAME of the load
+            balancer.
+        client_secret_version: Id of the secret's version; `make deploy` takes the current one.
     """
 
     issuer: str
@@ -48,11 +59,17 @@ class Oidc:
     client_id: str
     client_secret: str
     certificate_arn: str
+    host: str
+    client_secret_version: str = ""
 
     def __post_init__(self) -> None:
         for name in ("issuer", "authorization_endpoint", "token_endpoint", "user_info_endpoint"):
             if not getattr(self, name).startswith("https://"):
                 raise DeployError(f"oidc_{name}: expected an https:// URL")
+        if not HOST.fullmatch(self.host):
+            raise DeployError(
+                f"oidc_host={self.host!r}: expected a DNS name, such as abalone.example.com"
+            )
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,7 @@ class DeployConfig:
         name: Prefix of every name, path of the SSM parameters and name of the endpoint; two
             deployments in one account differ in it.
         image: URI of the container image; empty takes `image_tag` of the stack's own repository.
-        image_tag: Tag of that image.
+        image_tag: Tag of that image; `make deploy` keeps the running one when it is given none.
         retain: Keep buckets, database and images when the stacks are deleted.
         nat_gateways: One is cheaper; two survive the loss of a zone.
         database_multi_az: Keep a standby of the database in the other zone.
@@ -117,6 +134,7 @@ class DeployConfig:
 
 
 _OIDC_NAMES: Final = tuple(field.name for field in fields(Oidc) if field.name != "certificate_arn")
+_OIDC_OPTIONAL: Final = {"client_secret_version"}
 
 
 def read_context(arguments: Sequence[str], cdk_json: Path = CDK_JSON) -> dict[str, Any]:
@@ -166,7 +184,8 @@ def _oidc(given: dict[str, Any]) -> Oidc | None:
     present = {name: str(value).strip() for name, value in given.items() if str(value).strip()}
     if not present:
         return None
-    missing = [field.name for field in fields(Oidc) if field.name not in present]
+    required = [field.name for field in fields(Oidc) if field.name not in _OIDC_OPTIONAL]
+    missing = [name for name in required if name not in present]
     if missing:
         names = ", ".join(n if n == "certificate_arn" else f"oidc_{n}" for n in missing)
         raise DeployError(f"signing in by OIDC also needs the context values {names}")

@@ -9,17 +9,33 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from abalone_assets.aws.clients import client, region, told_as
-from deploy.cloudformation import Say, Stacks, read_assembly
+from abalone_assets.aws.failures import error_code
+from deploy.cloudformation import Say, Stacks, Template, read_assembly
 from deploy.command import Command, context_option
-from deploy.config import DeployConfig, DeployError, read_context
+from deploy.config import (
+    IMAGE_OUTPUT,
+    IMAGE_TAG_OUTPUT,
+    DeployConfig,
+    DeployError,
+    read_context,
+)
+from deploy.protections import lift_protections
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+
+PUSH: Final = (
+    "aws ecr get-login-password | docker login --username AWS --password-stdin {registry}"
+    " && docker build --platform linux/amd64 --provenance=false --file deploy/Dockerfile"
+    " --tag {image} . && docker push {image}"
+)
+"""What brings an image into the repository; without provenance, it is one manifest."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +45,19 @@ class Deployer:
     Attributes:
         config: The deployment.
         stacks: CloudFormation.
-        ecr: boto3 client.
+        make_client: Makes the boto3 client of a service.
         say: Told, in lines, what happens.
     """
 
     config: DeployConfig
     stacks: Stacks
-    ecr: Any
+    make_client: Callable[[str], Any]
     say: Say
+
+    @property
+    def platform(self) -> str:
+        """Name of the stack that runs the image."""
+        return f"{self.config.name}-platform"
 
     def deploy(self, assembly: Path) -> dict[str, str]:
         """Bring up every stack of the assembly.
@@ -49,31 +70,52 @@ class Deployer:
         """
         outputs: dict[str, str] = {}
         for template in read_assembly(assembly):
-            if template.stack == f"{self.config.name}-platform":
-                self.require_image()
+            if template.stack == self.platform:
+                self.require_image(template)
+            self._clear(template.stack)
             self.stacks.deploy(template)
             outputs |= self.stacks.outputs(template.stack)
         return outputs
 
-    def require_image(self) -> None:
-        """Check that ECS will find the image; one of another registry is taken on trust.
+    def _clear(self, stack: str) -> None:
+        """Delete what a failed creation left; CloudFormation leaves a protected database alone."""
+        if self.stacks.unfinished(stack):
+            self.say(f"{stack}: it was never finished; deleting what is left of it")
+            lift_protections(stack, self.stacks, self.make_client)
+            self.stacks.delete(stack)
+
+    def require_image(self, platform: Template) -> None:
+        """Check that ECS will find the image, and tell which is replaced by which.
+
+        An image of another registry is taken on trust.
+
+        Args:
+            platform: The template that names it.
 
         Raises:
             DeployError: It is not in the repository; the message says how to get it there.
         """
-        if self.config.image:
-            return
-        repository, tag = self.config.name, self.config.image_tag
-        with told_as(DeployError, f"image repository {repository}"):
-            if _has_tag(self.ecr, repository, tag):
-                return
-            uri = self.ecr.describe_repositories(repositoryNames=[repository])["repositories"][0][
-                "repositoryUri"
-            ]
-        raise DeployError(
-            f"there is no image {uri}:{tag} yet; data and jobs stand. Push it and deploy again:"
-            f" docker build -f deploy/Dockerfile -t {uri}:{tag} . && docker push {uri}:{tag}"
+        self.say(
+            f"image: {_image(self.stacks.outputs(self.platform))} -> {_image(platform.outputs)}"
         )
+        tag = platform.outputs.get(IMAGE_TAG_OUTPUT)
+        if tag is None:
+            return
+        repository, ecr = self.config.name, self.make_client("ecr")
+        with told_as(DeployError, f"image repository {repository}"):
+            if _has_tag(ecr, repository, tag):
+                return
+            [found] = ecr.describe_repositories(repositoryNames=[repository])["repositories"]
+        uri = found["repositoryUri"]
+        push = PUSH.format(registry=uri.partition("/")[0], image=f"{uri}:{tag}")
+        raise DeployError(
+            f"there is no image {uri}:{tag} yet; data and jobs stand. Push it and deploy again"
+            f" with the same arguments: {push}"
+        )
+
+
+def _image(outputs: Mapping[str, str]) -> str:
+    return outputs.get(IMAGE_OUTPUT) or outputs.get(IMAGE_TAG_OUTPUT) or "none"
 
 
 def _has_tag(ecr: Any, repository: str, tag: str) -> bool:  # noqa: ANN401 - boto3 client
@@ -82,10 +124,47 @@ def _has_tag(ecr: Any, repository: str, tag: str) -> bool:  # noqa: ANN401 - bot
     try:
         ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ImageNotFoundException":
+        if error_code(error) != "ImageNotFoundException":
             raise
         return False
     return True
+
+
+def looked_up(
+    context: Mapping[str, Any], stacks: Stacks, make_client: Callable[[str], Any]
+) -> dict[str, Any]:
+    """The context with what only the account knows: the running image, the secret's version.
+
+    An update that names no image is one of something else: it keeps the one that runs.
+
+    Args:
+        context: Context values as given.
+        stacks: CloudFormation.
+        make_client: Makes the boto3 client of a service.
+
+    Raises:
+        DeployError: A context value is malformed, the secret does not exist, or AWS refuses to say.
+    """
+    config, found = DeployConfig.from_context(context), dict(context)
+    if not (context.get("image") or context.get("image_tag")):
+        running = stacks.outputs(f"{config.name}-platform")
+        for key, output in (("image", IMAGE_OUTPUT), ("image_tag", IMAGE_TAG_OUTPUT)):
+            if output in running:
+                found[key] = running[output]
+    if config.oidc is not None and not config.oidc.client_secret_version:
+        found["oidc_client_secret_version"] = _current_version(
+            config.oidc.client_secret, make_client("secretsmanager")
+        )
+    return found
+
+
+def _current_version(secret: str, secrets: Any) -> str:  # noqa: ANN401 - boto3 client
+    with told_as(DeployError, f"secret {secret}"):
+        versions = secrets.describe_secret(SecretId=secret).get("VersionIdsToStages", {})
+    for version, stages in versions.items():
+        if "AWSCURRENT" in stages:
+            return str(version)
+    raise DeployError(f"secret {secret}: it has no value yet; put the client secret there")
 
 
 def synthesise(context: dict[str, Any], folder: Path) -> None:
@@ -107,12 +186,11 @@ def main(context: Sequence[str], assembly: Path | None) -> None:
     values = read_context(context)
     config = DeployConfig.from_context(values)
     click.echo(f"Deploying {config.name} to {region()}")
-    deployer = Deployer(
-        config, Stacks(client("cloudformation"), click.echo), client("ecr"), click.echo
-    )
+    stacks = Stacks(client("cloudformation"), click.echo)
+    deployer = Deployer(config, stacks, client, click.echo)
     with tempfile.TemporaryDirectory(prefix="cdk-") as folder:
         if assembly is None:
-            synthesise(values, Path(folder))
+            synthesise(looked_up(values, stacks, client), Path(folder))
         outputs = deployer.deploy(assembly or Path(folder))
     for name, value in sorted(outputs.items()):
         click.echo(f"{name}: {value}")

@@ -1,7 +1,8 @@
 """``python -m deploy.destroy``: take the platform down, what costs by the hour first.
 
 Order: Dagster is stopped, so that nothing new is started; the endpoint, running jobs and model
-packages go; then the stacks of platform and jobs. The data stack (buckets, images) stays unless
+packages go, and with them the record of the last release, so that the next deployment releases
+anew; then the stacks of platform and jobs. The data stack (buckets, images) stays unless
 ``--delete-data`` is given. In the end it is told what is left.
 """
 
@@ -20,6 +21,8 @@ from deploy.teardown import Teardown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+KEPT = "but not surveys, lake and images"
 
 
 def destroy(
@@ -42,6 +45,7 @@ def destroy(
     teardown.delete_endpoint()
     teardown.stop_jobs()
     teardown.delete_model_packages()
+    stored.forget_release()
     teardown.lift_protections()
     for stack in (teardown.platform, f"{config.name}-jobs"):
         stacks.delete(stack)
@@ -62,8 +66,11 @@ def main(ctx: click.Context, context: Sequence[str], *, delete_data: bool, yes: 
     config = DeployConfig.from_context(read_context(context))
     with told_as(DeployError, "AWS identity"):
         account = client("sts").get_caller_identity()["Account"]
-    what = "all of it, the data too" if delete_data else "all but its data"
-    click.echo(f"This deletes the deployment {config.name} in {account} {region()}: {what}.")
+    what = "surveys, lake and images too" if delete_data else KEPT
+    click.echo(
+        f"This deletes the deployment {config.name} in {account} {region()}: Dagster, the endpoint,"
+        f" the registry with all model versions, {what}."
+    )
     if not yes and click.prompt(f"Type {config.name} to go on", default="") != config.name:
         raise DeployError("nothing was deleted")
     stacks = Stacks(client("cloudformation"), click.echo)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from abalone_assets.aws.clients import told_as
-from deploy.config import DeployError
+from abalone_assets.lake import RELEASE_KEY
+from deploy.config import LAKE_PREFIX, DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,19 @@ class StoredData:
                 self.make_client("s3").delete_bucket(Bucket=bucket)
             self.say(f"bucket {bucket}: deleted")
 
+    def forget_release(self) -> None:
+        """Have the next deployment release again what the lake holds: what it released is gone.
+
+        The record of the last release stays in the bucket, as an older version.
+
+        Raises:
+            DeployError: AWS refuses.
+        """
+        bucket, key = self._bucket("data"), f"{LAKE_PREFIX}/{RELEASE_KEY}"
+        if bucket in self._buckets():
+            with told_as(DeployError, f"bucket {bucket}"):
+                self.make_client("s3").delete_object(Bucket=bucket, Key=key)
+
     def left(self, stacks: Stacks) -> list[str]:
         """What there still is, in words.
 
@@ -77,7 +91,7 @@ class StoredData:
 
         found = []
         for kind in ("data", "logs"):
-            bucket = f"{self.config.name}-{kind}-{self.account}-{self.region}"
+            bucket = self._bucket(kind)
             with told_as(DeployError, f"bucket {bucket}"):
                 try:
                     self.make_client("s3").head_bucket(Bucket=bucket)
@@ -87,6 +101,9 @@ class StoredData:
                 else:
                     found.append(bucket)
         return found
+
+    def _bucket(self, kind: str) -> str:
+        return f"{self.config.name}-{kind}-{self.account}-{self.region}"
 
     def _empty(self, bucket: str) -> None:
         """Delete every version of every object."""

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.clients import told_as
 from abalone_assets.aws.endpoint import delete_endpoint, leftovers
+from abalone_assets.aws.sagemaker_answers import is_missing
 from deploy.config import DeployError
+from deploy.ecs import Cluster
+from deploy.protections import lift_protections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,21 +49,16 @@ class Teardown:
         return f"{self.config.name}-platform"
 
     def stop_dagster(self) -> None:
-        """Scale the services to nothing and stop all tasks, so that nothing new is started.
+        """Stop all services and tasks and wait for their end, so that nothing new is started.
 
         Raises:
-            DeployError: AWS refuses.
+            DeployError: A task does not end, or AWS refuses.
         """
         if not self.stacks.resources(self.platform, "AWS::ECS::Cluster"):
             return
-        ecs, cluster = self.make_client("ecs"), self.config.name
-        with told_as(DeployError, f"ECS cluster {cluster}"):
-            for service in self.stacks.resources(self.platform, "AWS::ECS::Service"):
-                ecs.update_service(cluster=cluster, service=service, desiredCount=0)
-            for page in ecs.get_paginator("list_tasks").paginate(cluster=cluster):
-                for task in page["taskArns"]:
-                    ecs.stop_task(cluster=cluster, task=task, reason="make destroy")
-                    self.say(f"task {task.rpartition('/')[2]}: stopping")
+        services = self.stacks.resources(self.platform, "AWS::ECS::Service")
+        ecs = self.make_client("ecs")
+        Cluster(self.config.name, ecs, self.say, self.poll_seconds).stop(services)
 
     def stop_jobs(self) -> None:
         """Stop running SageMaker and Glue jobs of this deployment, and wait until they ended.
@@ -110,17 +108,7 @@ class Teardown:
         Raises:
             DeployError: AWS refuses.
         """
-        with told_as(DeployError, f"stack {self.platform}"):
-            for database in self.stacks.resources(self.platform, "AWS::RDS::DBInstance"):
-                self.make_client("rds").modify_db_instance(
-                    DBInstanceIdentifier=database, DeletionProtection=False, ApplyImmediately=True
-                )
-            kind = "AWS::ElasticLoadBalancingV2::LoadBalancer"
-            for balancer in self.stacks.resources(self.platform, kind):
-                self.make_client("elbv2").modify_load_balancer_attributes(
-                    LoadBalancerArn=balancer,
-                    Attributes=[{"Key": "deletion_protection.enabled", "Value": "false"}],
-                )
+        lift_protections(self.platform, self.stacks, self.make_client)
 
     def costly_leftovers(self) -> list[str]:
         """What still runs and is paid for by the hour.
@@ -183,7 +171,7 @@ class Teardown:
                 )
             )
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationException":  # there is no such group
+            if not is_missing(error):
                 raise
             return []
         return [

@@ -24,7 +24,7 @@ MAX_ATTEMPTS: Final = 10
 _making = RLock()  # botocore's sessions are not safe to make clients from two threads
 
 
-def client(service: str, *, retries: bool = True) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+def client(service: str, *, retries: bool = True, patient: bool = False) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
     """The process's boto3 client of a service, made by its first use.
 
     It tries again with growing waits where AWS asks for patience. The standard ``AWS_…`` variables
@@ -33,12 +33,16 @@ def client(service: str, *, retries: bool = True) -> Any:  # noqa: ANN401 - boto
     Args:
         service: boto3's name of it, such as ``s3``.
         retries: Without, a call is made once: where a repetition would do its work twice.
+        patient: Try ten times even where ``AWS_MAX_ATTEMPTS`` is less: of a service that throttles.
 
     Raises:
         SettingsError: boto3 is not installed, or no region or an unknown profile is set.
     """
+    tries: int | None = MAX_ATTEMPTS if retries else 1
+    if retries and not patient and "AWS_MAX_ATTEMPTS" in os.environ:
+        tries = None
     with _making:
-        return _client(service, retries, environment_key())
+        return _client(service, tries, environment_key())
 
 
 def session() -> Any:  # noqa: ANN401 - boto3 is imported at run time
@@ -64,13 +68,11 @@ def region() -> str:
 
 
 @lru_cache(maxsize=64)
-def _client(service: str, retries: bool, environment: tuple[tuple[str, str], ...]) -> Any:  # noqa: ANN401, FBT001 - as client
+def _client(service: str, tries: int | None, environment: tuple[tuple[str, str], ...]) -> Any:  # noqa: ANN401 - as client
     from botocore.config import Config
 
     made = _session(environment)
-    attempts: _RetryDict = {"total_max_attempts": MAX_ATTEMPTS if retries else 1}
-    if retries and "AWS_MAX_ATTEMPTS" in os.environ:
-        attempts = {}
+    attempts: _RetryDict = {} if tries is None else {"total_max_attempts": tries}
     config = Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,

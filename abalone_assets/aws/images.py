@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final
 
 from abalone_assets.errors import SettingsError
@@ -10,6 +11,7 @@ VERSIONS: Final = {"xgboost": "3.2-0", "tensorflow": "2.19"}
 """Framework versions: XGBoost's as the project's own, TensorFlow's newest that trains Keras 3."""
 
 
+@cache
 def image_uri(framework: str, *, region: str, instance_type: str, override: str = "") -> str:
     """The image of a framework's training container, which also processes and serves.
 
@@ -20,7 +22,7 @@ def image_uri(framework: str, *, region: str, instance_type: str, override: str 
         override: Wins, when it is not empty.
 
     Raises:
-        SettingsError: The sagemaker package is missing, or has no such image for the region.
+        SettingsError: sagemaker-core is missing, or has no such image for the region.
     """
     if override:
         return override
@@ -44,6 +46,6 @@ def image_uri(framework: str, *, region: str, instance_type: str, override: str 
         )
     except (KeyError, ValueError) as error:
         raise SettingsError(
-            f"sagemaker-core knows no {framework} {VERSIONS[framework]} image for {region}: {error}; "
-            f"set ABALONE_{framework.upper()}_IMAGE"
+            f"sagemaker-core knows no {framework} {VERSIONS[framework]} image for {region}: "
+            f"{error}; set ABALONE_{framework.upper()}_IMAGE"
         ) from error

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from abalone_assets.aws.failures import NO_CREDENTIALS, describe
 from abalone_assets.errors import StorageError
@@ -31,17 +32,33 @@ def open_s3_store(uri: str) -> S3Store:
         uri: The prefix.
 
     Raises:
+        SettingsError: ``AWS_PROFILE`` names no profile.
         StorageError: There are no credentials.
     """
     from obstore.store import S3Store
 
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
+    config = {"endpoint": endpoint, "region": _region()}
     return S3Store.from_url(
         uri,
-        config={"endpoint": endpoint} if endpoint else {},
+        config=cast("Any", {name: value for name, value in config.items() if value}),
         client_options={"allow_http": endpoint.startswith("http://")},
         credential_provider=_credentials(uri),
     )
+
+
+def _region() -> str:
+    """The region that boto3 would call; obstore by itself knows no ``~/.aws/config``.
+
+    Empty where none is set, or where boto3, which a folder's platform can do without, is missing.
+    """
+    if found := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+        return found
+    if find_spec("boto3") is None:
+        return ""
+    from abalone_assets.aws.clients import session
+
+    return session().region_name or ""
 
 
 def _credentials(uri: str) -> Boto3CredentialProvider | None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from threading import Lock
+from typing import Final
 
 from abalone_assets.aws.clients import client, environment_key, region, told_as
 from abalone_assets.aws.settings import NO_ALARMS, PARAMETERS, SSM_SCHEME, is_reference
 from abalone_assets.environment import variable
 from abalone_assets.errors import SettingsError
 
+KEPT_SECONDS: Final = 300.0
+"""How long a look is believed: a code server lives for weeks, and the stack may change."""
+
 _looking_up = Lock()
-_found: dict[object, dict[str, str]] = {}
+_found: dict[object, tuple[float, dict[str, str]]] = {}
 
 
 def resolve(value: str) -> str:
     """A setting's value: a literal as it is, a reference looked up.
 
-    All parameters below the reference's path are read at once and kept for the process, so that
+    All parameters below the reference's path are read at once and kept for five minutes, so that
     twelve settings cost one look. Nothing is kept of a look that found no such parameter.
 
     Args:
@@ -32,9 +37,11 @@ def resolve(value: str) -> str:
     folder, _, name = value.removeprefix(SSM_SCHEME).rpartition("/")
     with _looking_up:
         key = (folder, environment_key())
-        if name not in _found.get(key, {}):
-            _found[key] = _parameters_below(folder)
-        found = _found[key].get(name)
+        looked_at, parameters = _found.get(key, (0.0, {}))
+        if name not in parameters or time.monotonic() - looked_at > KEPT_SECONDS:
+            parameters = _parameters_below(folder)
+            _found[key] = (time.monotonic(), parameters)
+        found = parameters.get(name)
     if found is None:
         raise SettingsError(
             f"the SSM parameter {folder}/{name} is missing in {region()}: run `make deploy`, which "

@@ -37,6 +37,12 @@ STACK_VALUES: Final = (
 )
 """The fields of `AwsSettings` that are found in SSM."""
 
+TERMINATION_SECONDS: Final = 60
+"""How long the old instances stay after the traffic of a deployment has left them."""
+
+STARTING_SECONDS: Final = 600
+"""What a deployment needs at most, as a rule, to start its instances and load the model."""
+
 PARAMETERS: Final = tuple(name.replace("_", "-") for name in (*ZONES, *STACK_VALUES))
 """Names of the parameters that the stack writes below its prefix."""
 
@@ -88,7 +94,7 @@ class AwsSettings(EnvironmentSettings):
     )
     training_spot: bool = Field(default=False, description="Train on managed spot capacity.")
     poll_seconds: float = Field(
-        15.0, gt=0, allow_inf_nan=False, description="Wait between two looks at a running job."
+        15.0, gt=0, le=300, description="Wait between two looks at a running job."
     )
     canary_percent: int = Field(
         50, ge=1, le=50, description="Share of the traffic that a new version gets first."
@@ -110,12 +116,36 @@ class AwsSettings(EnvironmentSettings):
         prefix = given.get("ssm_prefix", cls.model_fields["ssm_prefix"].default)
         return {name: reference(prefix, name) for name in STACK_VALUES} | given
 
+    @model_validator(mode="after")
+    def _leaves_a_deployment_its_time(self) -> AwsSettings:
+        require_time_for_waits(self.canary_wait_seconds, self.deployment_timeout_seconds)
+        return self
+
     @field_validator("survey_queue_url")
     @classmethod
     def _is_a_queue(cls, url: str) -> str:
         if not url.startswith(("https://", "http://")) and not is_reference(url):
             raise ValueError("expected the URL of an SQS queue, or ssm:/path/name")
         return url
+
+
+def require_time_for_waits(canary_wait_seconds: int, timeout_seconds: int) -> None:
+    """Make sure that a deployment can end in time, before a release is paid for.
+
+    Args:
+        canary_wait_seconds: How long the alarms watch the canary, and then the whole.
+        timeout_seconds: When SageMaker rolls the deployment back.
+
+    Raises:
+        ValueError: It cannot; the message names both variables.
+    """
+    needed = 2 * canary_wait_seconds + TERMINATION_SECONDS + STARTING_SECONDS
+    if timeout_seconds <= needed:
+        raise ValueError(
+            f"ABALONE_DEPLOYMENT_TIMEOUT_SECONDS={timeout_seconds} must be more than {needed}: two "
+            f"waits of ABALONE_CANARY_WAIT_SECONDS={canary_wait_seconds}, {STARTING_SECONDS} s to "
+            f"start the new instances and {TERMINATION_SECONDS} s to end the old ones"
+        )
 
 
 def reference(ssm_prefix: str, field: str) -> str:

@@ -19,7 +19,7 @@ from abalone_assets.errors import StorageError
 from abalone_assets.lake import PARTITION_COLUMN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import polars as pl
 
@@ -30,9 +30,9 @@ PROJECT_TAG: Final = "project"
 PROJECT: Final = "abalone-assets"
 """Marks the tables that are ours to delete."""
 
-MAX_CREATED: Final = 100
+MAX_WRITTEN: Final = 100
 MAX_DELETED: Final = 25
-"""Partitions that one call to Glue takes."""
+"""Partitions that one call to Glue creates or updates, and deletes."""
 
 _GLUE_TYPES: Final = {
     "Int8": "tinyint",
@@ -106,16 +106,16 @@ class GlueTables:
             AwsError: The database is missing, or Glue refuses.
             StorageError: An asset's Parquet object cannot be read or has a column of no known type.
         """
-        assets = asset_tables(self.lake)
         with told_as(AwsError, f"the Glue database {self.database}"):
+            # Glue before the lake: what another run adds meanwhile must not look like a leftover.
             existing = {table["Name"]: table for table in self._tables()}
+            known = {name: self._known_days(table) for name, table in existing.items()}
+            assets = asset_tables(self.lake)
             for asset in assets:
                 table = self._table(asset, comments.get(asset.name, {}))
-                changed = self._put(table, existing.get(asset.name))
-                if asset.days:
-                    self._sync_partitions(asset, table["StorageDescriptor"], anew=changed)
+                self._put(asset, table, existing.get(asset.name), known.get(asset.name, {}))
             for name in existing.keys() - {asset.name for asset in assets}:
-                if existing[name].get("Parameters", {}).get(PROJECT_TAG) == PROJECT:
+                if _is_ours(existing[name]):
                     with tolerating("EntityNotFoundException"):
                         client("glue").delete_table(DatabaseName=self.database, Name=name)
         return [asset.name for asset in assets]
@@ -148,53 +148,89 @@ class GlueTables:
             },
         }
 
-    def _put(self, table: dict[str, Any], existing: dict[str, Any] | None) -> bool:
-        """Create or update the table, and say whether it had to be."""
+    def _put(
+        self,
+        asset: AssetTable,
+        table: dict[str, Any],
+        existing: dict[str, Any] | None,
+        known: Mapping[str, str],
+    ) -> None:
+        """Make the table and its partitions, and correct what differs.
+
+        The partitions follow new columns before the table does: a run that is cut short in between
+        leaves a table that still differs, so that the next run goes on.
+        """
         glue = client("glue")
+        partitions = {
+            day: _partition(day, table["StorageDescriptor"]) for day in sorted(asset.days)
+        }
         if existing is None:
             with tolerating("AlreadyExistsException"):
                 glue.create_table(DatabaseName=self.database, TableInput=table)
-            return True
-        if _agrees(existing, table):
-            return False
-        with tolerating("ConcurrentModificationException"):
-            glue.update_table(DatabaseName=self.database, TableInput=table)
-        return True
+        else:
+            agrees = _agrees(existing, table)
+            self._update_partitions(asset.name, partitions, known, anew=not agrees)
+            if not agrees:
+                with tolerating("ConcurrentModificationException"):
+                    glue.update_table(DatabaseName=self.database, TableInput=table)
+        self._add_partitions(asset.name, [partitions[day] for day in partitions.keys() - known])
+        self._drop_partitions(asset.name, sorted(known.keys() - partitions))
 
-    def _sync_partitions(
-        self, asset: AssetTable, storage: Mapping[str, Any], *, anew: bool
+    def _update_partitions(
+        self,
+        table: str,
+        wanted: Mapping[str, dict[str, Any]],
+        known: Mapping[str, str],
+        *,
+        anew: bool,
     ) -> None:
-        """Add the days that are new, drop those that are gone; all ``anew`` with the columns."""
-        glue = client("glue")
-        place = {"DatabaseName": self.database, "TableName": asset.name}
-        wanted = {day: _partition(day, storage) for day in sorted(asset.days)}
-        known = self._partition_locations(place)
-        stale = [
-            day
-            for day, location in known.items()
-            if anew or day not in wanted or location != wanted[day]["StorageDescriptor"]["Location"]
+        """Correct the known partitions that lie elsewhere; with new columns, all of them."""
+        entries = [
+            {"PartitionValueList": [day], "PartitionInput": partition}
+            for day, partition in wanted.items()
+            if day in known and (anew or known[day] != partition["StorageDescriptor"]["Location"])
         ]
-        for days in in_batches(stale, MAX_DELETED):
-            gone = [{"Values": [day]} for day in days]
-            answer = glue.batch_delete_partition(**place, PartitionsToDelete=gone)
-            _check(answer, "EntityNotFoundException", asset.name)
-        missing = [day for day in wanted if day not in known or day in stale]
-        for days in in_batches(missing, MAX_CREATED):
-            inputs = [wanted[day] for day in days]
-            answer = glue.batch_create_partition(**place, PartitionInputList=inputs)
-            _check(answer, "AlreadyExistsException", asset.name)
+        for batch in in_batches(entries, MAX_WRITTEN):
+            answer = client("glue").batch_update_partition(**self._place(table), Entries=batch)
+            _check(answer, "EntityNotFoundException", table)
 
-    def _partition_locations(self, place: Mapping[str, str]) -> dict[str, str]:
+    def _add_partitions(self, table: str, partitions: Sequence[dict[str, Any]]) -> None:
+        in_order = sorted(partitions, key=lambda partition: str(partition["Values"]))
+        for batch in in_batches(in_order, MAX_WRITTEN):
+            answer = client("glue").batch_create_partition(
+                **self._place(table), PartitionInputList=batch
+            )
+            _check(answer, "AlreadyExistsException", table)
+
+    def _drop_partitions(self, table: str, days: Sequence[str]) -> None:
+        for batch in in_batches(days, MAX_DELETED):
+            answer = client("glue").batch_delete_partition(
+                **self._place(table), PartitionsToDelete=[{"Values": [day]} for day in batch]
+            )
+            _check(answer, "EntityNotFoundException", table)
+
+    def _known_days(self, table: Mapping[str, Any]) -> dict[str, str]:
+        """The location of each partition of a table of ours, by its day."""
+        if not _is_ours(table) or not table.get("PartitionKeys"):
+            return {}
         pages = (
             client("glue")
             .get_paginator("get_partitions")
-            .paginate(**place, ExcludeColumnSchema=True)
+            .paginate(**self._place(table["Name"]), ExcludeColumnSchema=True)
         )
-        return {
-            partition["Values"][0]: partition["StorageDescriptor"]["Location"]
-            for page in pages
-            for partition in page["Partitions"]
-        }
+        found: dict[str, str] = {}
+        with tolerating("EntityNotFoundException"):  # another run has just deleted the table
+            for page in pages:
+                for partition in page["Partitions"]:
+                    found[partition["Values"][0]] = partition["StorageDescriptor"]["Location"]
+        return found
+
+    def _place(self, table: str) -> dict[str, str]:
+        return {"DatabaseName": self.database, "TableName": table}
+
+
+def _is_ours(table: Mapping[str, Any]) -> bool:
+    return bool(table.get("Parameters", {}).get(PROJECT_TAG) == PROJECT)
 
 
 def glue_columns(uri: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ from abalone_assets.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from abalone_assets.doctor import Finding
     from abalone_assets.settings import Settings
@@ -39,8 +39,11 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
     from abalone_assets.settings import load_settings
 
     settings = load_settings()
-    with console(stderr=True).status("Looking at everything …"):
-        findings = list(_findings(settings))
+    findings = []
+    with console(stderr=True).status("Looking at everything …") as status:
+        for finding in _findings(settings, lambda line: status.update(f"Looking: {line} …")):
+            findings.append(finding)
+            status.update(f"Looked at {finding.subject} …")
     if as_json:
         print_json({"profile": settings.profile, "findings": [asdict(each) for each in findings]})
     else:
@@ -49,7 +52,7 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
         ctx.exit(FAILED)
 
 
-def _findings(settings: Settings) -> Iterator[Finding]:
+def _findings(settings: Settings, on_progress: Callable[[str], None]) -> Iterator[Finding]:
     if settings.profile == "local":
         from abalone_assets.doctor import local_findings
 
@@ -59,7 +62,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     from abalone_assets.aws.doctor import aws_findings
     from abalone_assets.aws.settings import load_aws_settings
 
-    return aws_findings(settings, load_aws_settings())
+    return aws_findings(settings, load_aws_settings(), on_progress)
 
 
 def _show(settings: Settings, findings: Sequence[Finding]) -> None:

@@ -25,6 +25,15 @@ class PrepareRequest:
     splits: dict[str, str]
     digest: str = ""
 
+    @property
+    def staging(self) -> str:
+        """Folder or prefix for what is not finished, which a killed preparation leaves behind.
+
+        It is beside the folder of ``merged``, in no folder of an output.
+        """
+        folder = self.merged.rpartition("/")[0]
+        return f"{folder.rpartition('/')[0]}/_staged"
+
 
 @dataclass(frozen=True)
 class PrepareReport:

@@ -60,10 +60,10 @@ def prepare(spark: SparkSession, request: PrepareRequest) -> PrepareReport:
     ):
         rows_in = _complete_rows(inputs)
         repeats = rows_in - inputs.select(*SURVEY_COLUMNS).distinct().count()
-        rows = {"merged_dataset": _write(spark, merged, request.merged)}
+        rows = {"merged_dataset": _write(spark, merged, request.merged, request.staging)}
         for name, uri in request.splits.items():
             part = nw.to_native(split(nw.from_native(merged), name))
-            rows[name] = _write(spark, part, uri)
+            rows[name] = _write(spark, part, uri, request.staging)
         schema = {field.name: field.dataType.simpleString() for field in merged.schema.fields}
     seconds = time.perf_counter() - started
     return PrepareReport(f"spark {spark.version}", rows_in, repeats, rows, schema, seconds)
@@ -103,9 +103,9 @@ def _kept(frame: DataFrame) -> Iterator[DataFrame]:
         frame.unpersist()
 
 
-def _write(spark: SparkSession, frame: DataFrame, uri: str) -> int:
+def _write(spark: SparkSession, frame: DataFrame, uri: str, staging: str) -> int:
     """Write one object, and count the rows that it then holds."""
-    with replaced(uri) as staged:
+    with replaced(uri, staging) as staged:
         frame.write.parquet(staged)
     return spark.read.schema(frame.schema).parquet(_path(uri)).count()
 

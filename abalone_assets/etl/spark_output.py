@@ -1,9 +1,9 @@
-"""One object per output, though Spark writes folders: staged beside its place, then put there."""
+"""One object per output, though Spark writes folders: staged elsewhere, then put in its place."""
 
 from __future__ import annotations
 
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -18,20 +18,21 @@ _DELETED_AT_ONCE: Final = 1000
 
 
 @contextmanager
-def replaced(uri: str) -> Iterator[str]:
+def replaced(uri: str, staging: str) -> Iterator[str]:
     """A new folder to write one part into, which then atomically takes the place of ``uri``.
 
-    The folder is gone afterwards, whatever happened.
+    The folder is gone afterwards, whatever happened, unless the process was killed: what it leaves
+    must lie where nobody reads.
 
     Args:
         uri: A local path or ``s3://`` URI.
+        staging: Folder or prefix to make the new folder in, on the file system of ``uri``.
 
     Raises:
         StorageError: There is not exactly one part, or S3 refuses.
         OSError: The file system refuses.
     """
-    parent, _, name = uri.rpartition("/")
-    staged = f"{parent}/.{name}.{uuid4().hex}.staged"
+    staged = f"{staging}/{uuid4().hex}"
     if uri.startswith("s3://"):
         with _on_s3(uri, staged):
             yield staged
@@ -49,6 +50,8 @@ def _in_folder(target: Path, staged: Path) -> Iterator[None]:
         (staged / part).replace(target)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+        with suppress(OSError):  # another preparation is using it
+            staged.parent.rmdir()
 
 
 @contextmanager

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from abalone_assets.external.reporting import Reporter
     from abalone_assets.modeling.archive import ModelCard
     from abalone_assets.modeling.model import Model
 
@@ -34,7 +33,6 @@ logger = logging.getLogger("abalone_assets.external.evaluate")  # also when run 
 
 EVALUATION_FILE: Final = "evaluation.json"
 PREDICTIONS_FILE: Final = "predictions.parquet"
-HEADLINES: Final = ("rmse", "mae", "r2", "bias", "baseline_rmse", "rows")
 MESSAGE_FILE: Final = Path("/opt/ml/output/message")
 _MOUNTS: Final = Path("/opt/ml/processing")
 
@@ -45,7 +43,7 @@ class _Loaded:
     card: ModelCard
 
 
-def main(argv: Sequence[str] | None = None, reporter: Reporter | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Score the model, and the champion if there is one, on the test split.
 
     Either may be of any framework.
@@ -56,7 +54,6 @@ def main(argv: Sequence[str] | None = None, reporter: Reporter | None = None) ->
 
     Args:
         argv: See ``--help``; the process's own when None.
-        reporter: Is told of the scores, if given.
 
     Raises:
         ArgumentError: An argument is unknown.
@@ -77,10 +74,6 @@ def main(argv: Sequence[str] | None = None, reporter: Reporter | None = None) ->
     predicted = predict_rings(candidate.model, test)
     _write(arguments.output_dir, evaluation, test, predicted)
     logger.info("test:rmse=%.5f; test:mae=%.5f", evaluation["rmse"], evaluation["mae"])
-    if reporter is not None:
-        reporter.report_metadata(
-            {name: evaluation[name] for name in HEADLINES if evaluation[name] is not None}
-        )
 
 
 def _parser() -> ArgumentParser:
@@ -147,8 +140,8 @@ def _write(
 def _reported() -> None:
     from abalone_assets.external.reporting import reporting
 
-    with reporting() as reporter:
-        main(reporter=reporter)
+    with reporting():  # the caller reads the results; this tells of the end, or the exception
+        main()
 
 
 if __name__ == "__main__":

@@ -45,10 +45,6 @@ def main(argv: Sequence[str] | None = None, reporter: Reporter | None = None) ->
     spark = SparkSession.builder.appName("abalone-prepare").getOrCreate()
     reporter.log(f"preparing {len(request.inputs)} inputs on Spark {spark.version}")
     report = spark_engine.prepare(spark, request)
-    for asset, rows in report.rows.items():
-        if asset in reporter.asset_keys:
-            metadata = {"dagster/row_count": rows, "engine": report.engine}
-            reporter.report_metadata(metadata, asset_key=asset)
     reporter.report({"report": asdict(report)})
 
 

@@ -41,26 +41,18 @@ class Reporter:
         """What the caller passes besides: a JSON document."""
         return {}
 
-    @property
-    def asset_keys(self) -> Sequence[str]:
-        """The assets that the script may report on, as ``a/b``."""
-        return ()
-
     def report_metadata(
         self,
         metadata: Mapping[str, Any],
         data_version: str | None = None,
-        asset_key: str | None = None,
     ) -> None:
-        """Tell that an asset is materialized.
+        """Tell that the step's one asset is materialized.
 
         Args:
             metadata: Values of plain Python types.
             data_version: Of the asset.
-            asset_key: Which of several; None for the only one.
         """
-        where = f"{asset_key}: " if asset_key else ""
-        logger.info("%s%s (data version %s)", where, dict(metadata), data_version)
+        logger.info("%s (data version %s)", dict(metadata), data_version)
 
     def report(self, document: Mapping[str, Any]) -> None:
         """Tell the caller something of the caller's own."""
@@ -86,20 +78,14 @@ class PipesReporter(Reporter):
         """As passed to the Pipes client's ``run``."""
         return self._pipes.extras
 
-    @property
-    def asset_keys(self) -> Sequence[str]:
-        """The assets of the step; none when it is a plain op."""
-        return tuple(self._pipes.asset_keys) if self._pipes.is_asset_step else ()
-
     def report_metadata(
         self,
         metadata: Mapping[str, Any],
         data_version: str | None = None,
-        asset_key: str | None = None,
     ) -> None:
         """Report a materialization, and log it."""
-        super().report_metadata(metadata, data_version, asset_key)
-        self._pipes.report_asset_materialization(dict(metadata), data_version, asset_key)
+        super().report_metadata(metadata, data_version)
+        self._pipes.report_asset_materialization(dict(metadata), data_version)
 
     def report(self, document: Mapping[str, Any]) -> None:
         """Send a custom message."""

@@ -13,6 +13,7 @@ from abalone_assets.errors import AbaloneError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
@@ -28,6 +29,9 @@ class DatasetError(AbaloneError):
 def read_split(folder: str | os.PathLike[str], name: str) -> dict[str, NDArray[Any]]:
     """The nine survey columns of the Parquet files below a folder, in the order of their names.
 
+    As SQL engines do, it passes over names that begin with a dot or an underscore: what is not
+    finished, and what is no data.
+
     Args:
         folder: Such as a SageMaker channel.
         name: What to call the split in an error, such as ``train``.
@@ -39,13 +43,19 @@ def read_split(folder: str | os.PathLike[str], name: str) -> dict[str, NDArray[A
 
     if not Path(folder).is_dir():
         raise DatasetError(f"{name}: there is no folder {folder}")
-    files = sorted(Path(folder).rglob("*.parquet"))
+    files = sorted(_visible(Path(folder)))
     if not files:
         raise DatasetError(f"{name}: no .parquet file below {folder}")
     frame = pd.concat([_read(file, name) for file in files], ignore_index=True)
     if frame.empty:
         raise DatasetError(f"{name}: the Parquet files below {folder} have no rows")
     return {column: frame[column].to_numpy() for column in COLUMN_NAMES}
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    for file in folder.rglob("*.parquet"):
+        if not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts):
+            yield file
 
 
 def _read(file: Path, name: str) -> Any:  # noqa: ANN401 - pandas is imported inside functions

@@ -19,11 +19,30 @@ from dagster_pipes import PIPES_PROTOCOL_VERSION_FIELD, PipesContextData, PipesP
 from abalone_assets.pipes._errors import AWS_ERRORS, ClientError, error_code
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from logging import Logger
+
     from dagster import PipesMessageHandler
+    from dagster_pipes import PipesMessage
 
     from abalone_assets.pipes._patience import Patience
 
 _NOT_THERE: Final = frozenset({"404", "NoSuchKey", "NotFound"})
+_TOLD_AT_ONCE: Final = frozenset({"opened", "log", "log_external_stream"})
+"""Methods of messages that are no results."""
+
+
+@dataclass(frozen=True)
+class MessageChunk:
+    """Messages that a job wrote at once.
+
+    Attributes:
+        text: One message a line.
+        written: When, to the second.
+    """
+
+    text: str
+    written: datetime
 
 
 @dataclass(frozen=True)
@@ -50,19 +69,19 @@ class JobPrefix:
         """Key prefix of the messages that the job writes: ``1.json``, ``2.json``, …."""
         return f"{self.key}/messages"
 
-    def message_chunk(self, index: int) -> str | None:
+    def message_chunk(self, index: int) -> MessageChunk | None:
         """The job's chunk of messages of that number, counted from 1; None when not yet written.
 
         Raises:
             ClientError: S3 refuses; without ``s3:ListBucket`` it does so for a missing object.
         """
         try:
-            chunk = self.s3.get_object(Bucket=self.bucket, Key=f"{self.messages_key}/{index}.json")
+            found = self.s3.get_object(Bucket=self.bucket, Key=f"{self.messages_key}/{index}.json")
         except ClientError as error:
             if error_code(error) in _NOT_THERE:
                 return None
             raise
-        return str(chunk["Body"].read().decode())
+        return MessageChunk(found["Body"].read().decode(), found["LastModified"])
 
     def has_messages(self) -> bool:
         """Whether the job has written any.
@@ -72,10 +91,18 @@ class JobPrefix:
         """
         return self.message_chunk(1) is not None
 
-    def delete_messages(self, count: int) -> None:
-        """Delete the first chunks of messages."""
-        for index in range(1, count + 1):
-            self.s3.delete_object(Bucket=self.bucket, Key=f"{self.messages_key}/{index}.json")
+    def delete_messages(self) -> None:
+        """Delete all that the job has written.
+
+        Raises:
+            ClientError: S3 refuses.
+        """
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=f"{self.messages_key}/"
+        )
+        for page in pages:
+            for stored in page.get("Contents", []):
+                self.s3.delete_object(Bucket=self.bucket, Key=stored["Key"])
 
 
 class JobContextInjector(dg.PipesContextInjector):
@@ -132,38 +159,70 @@ class JobMessageReader(dg.PipesMessageReader):
 
     Made anew for every session: a reader that counts on would skip the next job's messages.
 
+    A job that SageMaker starts again on another instance, such as one on managed spot, numbers its
+    messages from 1 again and overwrites the former ones. What it logs is told at once; its results
+    count at the end, and only those of its last start.
+
     Args:
         prefix: Where the job writes them.
+        log: The run's log.
     """
 
-    def __init__(self, prefix: JobPrefix) -> None:
+    def __init__(self, prefix: JobPrefix, log: Logger) -> None:
         self._prefix = prefix
+        self._log = log
         self._handler: PipesMessageHandler | None = None
-        self.chunks_read = 0
+        self._first: MessageChunk | None = None
+        self._latest: MessageChunk | None = None
+        self._chunks_read = 0
+        self._results: list[PipesMessage] = []
 
     @contextmanager
     def read_messages(self, handler: PipesMessageHandler) -> Iterator[PipesParams]:
-        """Tell the job where to write; messages are handled by `read_new`."""
+        """Tell the job where to write; messages are read by `read_new`, results handed on last."""
         self._handler = handler
-        yield {"bucket": self._prefix.bucket, "key_prefix": self._prefix.messages_key}
+        try:
+            yield {"bucket": self._prefix.bucket, "key_prefix": self._prefix.messages_key}
+        finally:
+            for result in self._results:
+                handler.handle_message(result)
 
     def read_new(self) -> None:
-        """Handle all messages that were written since the last time.
+        """Take all messages that were written since the last time.
 
         Raises:
             ClientError: S3 refuses.
         """
-        while (chunk := self._prefix.message_chunk(self.chunks_read + 1)) is not None:
-            self.chunks_read += 1
-            for line in chunk.splitlines():
-                self._handle(line)
+        if self._first is not None and self._prefix.message_chunk(1) not in (self._first, None):
+            self._begin_anew()
+        while (chunk := self._next_chunk()) is not None:
+            self._chunks_read += 1
+            self._first, self._latest = self._first or chunk, chunk
+            for line in chunk.text.splitlines():
+                self._take(line)
 
-    def _handle(self, line: str) -> None:
+    def _begin_anew(self) -> None:
+        self._log.info("[pipes] the job began anew; what it reported before does not count")
+        self._first = self._latest = None
+        self._chunks_read = 0
+        self._results.clear()
+
+    def _next_chunk(self) -> MessageChunk | None:
+        chunk = self._prefix.message_chunk(self._chunks_read + 1)
+        if chunk is None or (self._latest is not None and chunk.written < self._latest.written):
+            return None  # older than the one before it: left over from the job's former start
+        return chunk
+
+    def _take(self, line: str) -> None:
         try:
             message = json.loads(line)
         except ValueError:
             return
-        if self._handler and isinstance(message, dict) and PIPES_PROTOCOL_VERSION_FIELD in message:
+        if not isinstance(message, dict) or PIPES_PROTOCOL_VERSION_FIELD not in message:
+            return
+        if message.get("method") not in _TOLD_AT_ONCE:
+            self._results.append(message)  # type: ignore[arg-type]  # just looked
+        elif self._handler is not None:
             self._handler.handle_message(message)  # type: ignore[arg-type]  # just looked
 
     @property

@@ -15,6 +15,7 @@ AWS_ERRORS: Final = (exceptions.BotoCoreError, ClientError)
 
 _BUSY_CODES: Final = frozenset(
     {
+        "ConcurrentRunsExceededException",
         "InternalFailure",
         "InternalServerError",
         "InternalServiceException",

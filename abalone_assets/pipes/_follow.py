@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from dagster._utils.interrupts import capture_interrupts
 
-from abalone_assets.pipes._errors import AWS_ERRORS, PipesJobError, explain
+from abalone_assets.pipes._errors import (
+    AWS_ERRORS,
+    ClientError,
+    PipesJobError,
+    explain,
+    is_transient,
+)
 from abalone_assets.pipes._remote import JobExistsError
 
 if TYPE_CHECKING:
@@ -56,6 +63,7 @@ class JobFollower:
         self._poll_interval = poll_interval
         self._progress: list[str] = []
         self._unknown_since: float | None = None
+        self._may_exist = False
         self._title = f"{job.kind} {job.name}"
 
     def launch(self, session: PipesSession, tags: Mapping[str, str]) -> None:
@@ -80,7 +88,7 @@ class JobFollower:
             log_grace: Seconds to wait for its last log lines.
 
         Raises:
-            PipesJobError: The job cannot be followed any more. It goes on.
+            PipesJobError: The job cannot be followed any more.
         """
         job = self._job
         while True:
@@ -93,6 +101,8 @@ class JobFollower:
             self._tail.read_new(job.log_sources)
             time.sleep(self._poll_interval)
         self._tail.drain(job.log_sources, grace=log_grace)
+        if job.status != job.succeeded:
+            self._tail.show_ends(job.failure_log_sources)
 
     def stop(self) -> bool:
         """Stop the job and wait shortly for the acknowledgement; a second signal does not hinder.
@@ -111,6 +121,25 @@ class JobFollower:
                 return False
         return True
 
+    def lost(self, error: PipesJobError, *, stopped: bool) -> PipesJobError:
+        """The error of a job that cannot be followed any more, and what became of the job.
+
+        Args:
+            error: Why it cannot.
+            stopped: What `stop` said; False, too, when nobody has tried.
+        """
+        job = self._job
+        if stopped and not job.description:
+            return error  # it never began
+        if stopped:
+            fate = f"the job was told to stop and is {job.status}; a retry starts another"
+        else:
+            fate = (
+                f"the job may go on and cost money: {job.url}; a retry of this step or run finds "
+                "it, a new run does not"
+            )
+        return PipesJobError(f"{error.description}; {fate}", metadata=error.metadata)
+
     def failure(self, reason: str, metadata: Mapping[str, Any]) -> PipesJobError:
         """The error of a job that did not do its work."""
         lines = "\n".join(self._tail.last_lines)
@@ -121,6 +150,7 @@ class JobFollower:
         )
 
     def _create(self, bootstrap: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        may_have_existed, self._may_exist = self._may_exist, True
         try:
             self._job.create(bootstrap, tags)
         except JobExistsError:
@@ -128,6 +158,9 @@ class JobFollower:
             # to fail: either way the job is the one that was wanted.
             self._job.attached = True
             self._job.refresh()
+        except ClientError as error:
+            self._may_exist = may_have_existed or is_transient(error)
+            raise
 
     def _log_progress(self) -> None:
         """Log the statuses that are new or have a new message, also those between two looks."""
@@ -152,21 +185,34 @@ class JobFollower:
     def _stop(self) -> None:
         job = self._job
         if not job.description:
-            found = job.find(job.name)
+            found = self._find_started()
             if found is None:
                 return
             job.take(job.name, job.attempt, found)
-        self._hurriedly(f"description of {self._title}", job.refresh)
+        with suppress(*AWS_ERRORS):  # a job that cannot be seen can yet be stopped
+            job.refresh()
         if job.is_over:
             return
-        self._log.warning(f"[pipes] interrupted: stopping {self._title}")
+        self._log.warning(f"[pipes] stopping {self._title}")
         self._hurriedly(f"stop of {self._title}", job.stop)
         self._await_acknowledgement()
+
+    def _find_started(self) -> Mapping[str, Any] | None:
+        """The job whose start was not answered; it may take a while to be seen."""
+        job = self._job
+        end = time.monotonic() + _ACKNOWLEDGE_SECONDS
+        while self._may_exist:
+            found = self._hurriedly(f"search for {self._title}", lambda: job.find(job.name))
+            if found is not None or time.monotonic() >= end:
+                return found
+            time.sleep(min(self._poll_interval, 1.0))
+        return None
 
     def _await_acknowledgement(self) -> None:
         job = self._job
         end = time.monotonic() + _ACKNOWLEDGE_SECONDS
         while not job.is_over and job.status != job.stopping and time.monotonic() < end:
             time.sleep(min(self._poll_interval, 1.0))
-            self._hurriedly(f"description of {self._title}", job.refresh)
+            with suppress(*AWS_ERRORS):
+                job.refresh()
         self._log.warning(f"[pipes] {self._title} is now {job.status}")

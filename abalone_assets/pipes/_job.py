@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import dagster as dg
 from dagster._core.definitions.resource_annotation import TreatAsResourceParam
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from dagster import PipesSession
 
     from abalone_assets.pipes._remote import JobSummary, RemoteJob
-
-_INTERRUPTS: Final = (
-    dg.DagsterExecutionInterruptedError,
-    KeyboardInterrupt,
-    GeneratorExit,
-    SystemExit,
-)
 
 
 class PipesJobInvocation(dg.PipesClientCompletedInvocation):
@@ -55,21 +48,24 @@ class _PipesJobClient(dg.PipesClient, TreatAsResourceParam):
         client: The service's boto3 client; None makes one when it is needed.
         s3_client: The same for S3.
         logs_client: The same for CloudWatch Logs.
-        forward_termination: Whether to stop the job when the run is terminated.
+        forward_termination: Whether to stop the job when the run is terminated, and when the job
+            cannot be followed any more.
         poll_interval: Seconds between two looks at a running job.
         prices: USD per hour by instance type, for the estimated cost; for Glue, of a ``DPU``.
         require_pipes: Whether a job that never opens Pipes fails.
         delete_messages: Whether to delete a job's messages after its success. A retry that comes
             after that runs the job again; a life-cycle rule on the prefix does without that.
         log_grace: Seconds to wait for the last log lines of a job that is over.
-        max_poll_failures: How often in a row AWS may be busy or away before the step fails. The
-            job goes on all the same, and a retry finds it.
+        max_poll_failures: How often in a row AWS may be busy or away before the step fails.
 
     Raises:
         PipesJobParametersError: An argument makes no sense.
     """
 
     _service: ClassVar[str]
+
+    _repeatable: ClassVar[bool] = True
+    """Whether boto3 may make the service's calls again by itself."""
 
     def __init__(
         self,
@@ -129,8 +125,11 @@ class _PipesJobClient(dg.PipesClient, TreatAsResourceParam):
         if (given := self._given[service]) is not None:
             return given
         import boto3
+        from botocore.config import Config
 
-        return boto3.client(service)
+        repeatable = self._repeatable or service != self._service
+        config = None if repeatable else Config(retries={"total_max_attempts": 1})
+        return boto3.client(service, config=config)
 
     def _run_job(
         self,
@@ -160,13 +159,13 @@ class _PipesJobClient(dg.PipesClient, TreatAsResourceParam):
         patience(f"search for a {job.kind}", lambda: self._choose_attempt(job, identity))
         prefix = self._prefix_of(job.name)
         injector = JobContextInjector(prefix, patience, write=not job.attached)
-        reader = JobMessageReader(prefix)
+        reader = JobMessageReader(prefix, context.log)
         follower = JobFollower(
             job,
             log=context.log,
             patience=patience,
             reader=reader,
-            tail=CloudWatchTail(self.logs_client, context.log),
+            tail=CloudWatchTail(self.logs_client, context.log, rest_at=lambda: job.log_url),
             poll_interval=self.poll_interval,
         )
         with dg.open_pipes_session(
@@ -180,7 +179,7 @@ class _PipesJobClient(dg.PipesClient, TreatAsResourceParam):
         if complaint := self._complaint(job, session):
             raise follower.failure(complaint, summary.metadata())
         if self._delete_messages:
-            patience("deletion of messages", lambda: prefix.delete_messages(reader.chunks_read))
+            patience("deletion of messages", prefix.delete_messages)
         return PipesJobInvocation(session, summary)
 
     def _follow_to_the_end(
@@ -190,13 +189,20 @@ class _PipesJobClient(dg.PipesClient, TreatAsResourceParam):
         try:
             follower.launch(session, self._tags_of(session))
             follower.watch(log_grace=self.log_grace)
-        except _INTERRUPTS:
-            injector.needed = not (self.forward_termination and follower.stop())
-            raise
         except PipesJobParametersError:
             injector.needed = False
             raise
+        except PipesJobError as error:
+            stopped = self._stop(follower)
+            injector.needed = not stopped
+            raise follower.lost(error, stopped=stopped) from error
+        except BaseException:  # an interrupt, or whatever else ends the step
+            injector.needed = not self._stop(follower)
+            raise
         injector.needed = False
+
+    def _stop(self, follower: JobFollower) -> bool:
+        return self.forward_termination and follower.stop()
 
     def _complaint(self, job: RemoteJob, session: PipesSession) -> str:
         """Why a job that is over has not done its work; empty when it has."""

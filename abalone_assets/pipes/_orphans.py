@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,17 +12,30 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from abalone_assets.pipes._errors import AWS_ERRORS, PipesJobError, explain
 from abalone_assets.pipes._identity import lineage
-from abalone_assets.pipes._remote import CHANNEL_TAG
+from abalone_assets.pipes._remote import CHANNEL_TAG, RUN_ID_TAG
 from abalone_assets.pipes._sagemaker import aws_tags
+from abalone_assets.pipes.glue import GlueJobRun, tags_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-RUN_ID_TAG: Final = "dagster/run-id"
-"""Dagster's own, as of `dagster.DagsterRun.dagster_execution_info`."""
+    from collections.abc import Callable, Iterator, Mapping
 
 _KINDS: Final = ("Training", "Processing")
 _GRACE: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A job in progress.
+
+    Attributes:
+        name: Its name; of a Glue run its id.
+        tags: Asks the service for its tags.
+        stop: Asks the service to stop it.
+    """
+
+    name: str
+    tags: Callable[[], Mapping[str, str]]
+    stop: Callable[[], object]
 
 
 def stop_orphaned_jobs(
@@ -29,11 +43,13 @@ def stop_orphaned_jobs(
     *,
     bucket: str,
     key_prefix: str,
+    glue_job: str = "",
     client: Any = None,  # noqa: ANN401 - boto3 makes its clients at run time
+    glue_client: Any = None,  # noqa: ANN401 - as client
     grace: timedelta = _GRACE,
     dry_run: bool = False,
 ) -> list[str]:
-    """Stop the SageMaker jobs in progress whose run is over or unknown.
+    """Stop the jobs in progress whose run is over or unknown.
 
     A worker that is killed cannot stop its job; a retry attaches to it. Where no retry comes, this
     ends the job before its longest run time does. Only jobs of clients with the same bucket and
@@ -43,43 +59,56 @@ def stop_orphaned_jobs(
         instance: Knows the runs.
         bucket: As the clients have it.
         key_prefix: As the clients have it.
+        glue_job: The Glue job whose runs are looked at, too; empty for none.
         client: boto3's ``sagemaker``; None makes one.
+        glue_client: boto3's ``glue``; None makes one where there is a Glue job.
         grace: How long ago a run must have ended: until then a retry may be on its way.
         dry_run: Stop nothing, only say which.
 
     Returns:
-        The names of the jobs.
+        The names of the jobs; of Glue runs the ids.
 
     Raises:
-        PipesJobError: SageMaker refuses.
+        PipesJobError: AWS refuses. The other orphans are stopped all the same.
     """
-    if client is None:
-        import boto3
-
-        client = boto3.client("sagemaker")
-    channel = channel_tag(bucket, key_prefix)
-    is_wanted = _judge(instance, grace)
     try:
-        orphans = [
-            (kind, job[f"{kind}JobName"])
-            for kind in _KINDS
-            for job in _jobs_in_progress(client, kind)
-            if (tags := _tags(client, job[f"{kind}JobArn"])).get(CHANNEL_TAG) == channel
-            and RUN_ID_TAG in tags
-            and not is_wanted(tags[RUN_ID_TAG])
-        ]
-        for kind, name in orphans:
-            if not dry_run:
-                getattr(client, f"stop_{kind.lower()}_job")(**{f"{kind}JobName": name})
+        jobs = list(_sagemaker_jobs(_made(client, "sagemaker")))
+        if glue_job:
+            jobs += _glue_runs(_made(glue_client, "glue"), glue_job)
     except AWS_ERRORS as error:
         raise PipesJobError(f"orphaned jobs: {explain(error)}") from error
-    return [name for _, name in orphans]
+    # Only now: a run that began meanwhile is known to the judge.
+    is_wanted, channel = _judge(instance, grace), channel_tag(bucket, key_prefix)
+    orphans: list[str] = []
+    refusals: list[str] = []
+    for job in jobs:
+        try:
+            if not _is_orphan(job.tags(), channel, is_wanted):
+                continue
+            if not dry_run:
+                job.stop()
+            orphans.append(job.name)
+        except (PipesJobError, *AWS_ERRORS) as error:
+            refusals.append(f"{job.name}: {explain(error)}")
+    if refusals:
+        done = f"; these are stopped: {', '.join(orphans)}" if orphans and not dry_run else ""
+        raise PipesJobError(f"orphaned jobs: {'; '.join(refusals)}{done}")
+    return orphans
 
 
 def channel_tag(bucket: str, key_prefix: str) -> str:
     """The value of the tag that tells the jobs of one deployment from those of another."""
-    tags = aws_tags({CHANNEL_TAG: f"{bucket}/{key_prefix.strip('/')}"})
-    return tags[0]["Value"]
+    return aws_tag(f"{bucket}/{key_prefix.strip('/')}")
+
+
+def aws_tag(value: str) -> str:
+    """A tag's value as AWS takes it."""
+    return aws_tags({CHANNEL_TAG: value})[0]["Value"]
+
+
+def _is_orphan(tags: Mapping[str, str], channel: str, is_wanted: Callable[[str], bool]) -> bool:
+    ours = aws_tag(tags.get(CHANNEL_TAG, "")) == channel and RUN_ID_TAG in tags
+    return ours and not is_wanted(tags[RUN_ID_TAG])
 
 
 def _judge(instance: dg.DagsterInstance, grace: timedelta) -> Callable[[str], bool]:
@@ -92,17 +121,50 @@ def _judge(instance: dg.DagsterInstance, grace: timedelta) -> Callable[[str], bo
         if run_id in waited_for:
             return True
         record = instance.get_run_record_by_id(run_id)
-        return record is not None and (record.end_time or 0) > since
+        if record is None:
+            return False
+        return not record.dagster_run.is_finished or (record.end_time or 0) > since
 
     return is_wanted
 
 
-def _jobs_in_progress(client: Any, kind: str) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - boto3
-    pages = client.get_paginator(f"list_{kind.lower()}_jobs").paginate(StatusEquals="InProgress")
-    for page in pages:
-        yield from page[f"{kind}JobSummaries"]
+def _made(client: Any, service: str) -> Any:  # noqa: ANN401 - boto3
+    if client is not None:
+        return client
+    import boto3
+
+    return boto3.client(service)
+
+
+def _sagemaker_jobs(client: Any) -> Iterator[_Job]:  # noqa: ANN401 - boto3
+    for kind in _KINDS:
+        lists = client.get_paginator(f"list_{kind.lower()}_jobs")
+        for page in lists.paginate(StatusEquals="InProgress"):
+            yield from (_sagemaker_job(client, kind, job) for job in page[f"{kind}JobSummaries"])
+
+
+def _sagemaker_job(client: Any, kind: str, job: Mapping[str, Any]) -> _Job:  # noqa: ANN401 - boto3
+    name, arn = job[f"{kind}JobName"], job[f"{kind}JobArn"]
+    stop = getattr(client, f"stop_{kind.lower()}_job")
+    return _Job(name, lambda: _tags(client, arn), lambda: stop(**{f"{kind}JobName": name}))
 
 
 def _tags(client: Any, arn: str) -> dict[str, str]:  # noqa: ANN401 - boto3
     pages = client.get_paginator("list_tags").paginate(ResourceArn=arn)
     return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+
+
+def _glue_runs(client: Any, glue_job: str) -> Iterator[_Job]:  # noqa: ANN401 - boto3
+    pages = client.get_paginator("get_job_runs").paginate(
+        JobName=glue_job, PaginationConfig={"PageSize": 200}
+    )
+    for page in pages:
+        for found in page["JobRuns"]:
+            if found["JobRunState"] in GlueJobRun.active:
+                yield _glue_run(client, glue_job, found)
+
+
+def _glue_run(client: Any, glue_job: str, found: Mapping[str, Any]) -> _Job:  # noqa: ANN401 - boto3
+    run = GlueJobRun(client, {"JobName": glue_job}, max_runtime_seconds=0)
+    run.take(found["Id"], 1, found)
+    return _Job(run.run_id, lambda: tags_of(found), run.stop)

@@ -54,8 +54,7 @@ class Patience:
                     raise PipesJobError(f"{what}: {explain(error)}") from error
                 if failures > self._max_failures:
                     raise PipesJobError(
-                        f"{what}: gave up after {failures} failures in a row: {explain(error)};"
-                        " a job that was started goes on, and a retry of the run finds it"
+                        f"{what}: gave up after {failures} failures in a row: {explain(error)}"
                     ) from error
                 self._log.warning(f"[pipes] {what}: {explain(error)}; trying again")
                 time.sleep(min(self._interval * 2 ** (failures - 1), _LONGEST_WAIT_SECONDS))

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 CHANNEL_TAG: Final = "dagster/pipes-channel"
 """Tag of a job: bucket and key prefix of the client that started it."""
 
+RUN_ID_TAG: Final = "dagster/run-id"
+"""Dagster's own, as of `dagster.DagsterRun.dagster_execution_info`."""
+
 _HOUR: Final = 3600
 
 
@@ -229,6 +232,11 @@ class RemoteJob(ABC):
     @abstractmethod
     def log_sources(self) -> Sequence[LogSource]:
         """Where it logs."""
+
+    @property
+    def failure_log_sources(self) -> Sequence[LogSource]:
+        """Where it logs what is worth reading after a failure only."""
+        return []
 
     @property
     @abstractmethod

@@ -11,12 +11,17 @@ from abalone_assets.pipes._console import console_url, log_url
 from abalone_assets.pipes._errors import PipesJobError, PipesJobParametersError
 from abalone_assets.pipes._job import PipesJobInvocation, _PipesJobClient
 from abalone_assets.pipes._logs import LogSource
-from abalone_assets.pipes._remote import RemoteJob, Usage
+from abalone_assets.pipes._remote import CHANNEL_TAG, RUN_ID_TAG, RemoteJob, Usage
 
 DPU: Final = "DPU"
 """What Glue is paid by: the key of its price, in USD per DPU and hour."""
 
 _IDENTITY_ARGUMENT: Final = "--dagster-pipes-job"
+_ARGUMENTS_OF_TAGS: Final = {
+    RUN_ID_TAG: "--dagster-pipes-run-id",
+    CHANNEL_TAG: "--dagster-pipes-channel",
+}
+_LOG_GROUP_ARGUMENT: Final = "--custom-logGroup-prefix"
 _DEFAULT_LOG_GROUP: Final = "/aws-glue/jobs"
 _LEAST_BILLED_SECONDS: Final = 60
 
@@ -30,10 +35,12 @@ class PipesGlueJobClient(_PipesJobClient):
     Args:
         bucket: The S3 bucket through which a job and Dagster exchange context and messages.
         key_prefix: Key prefix in it; each job has a prefix of its own below.
-        client: boto3's ``glue``; None makes one when it is needed.
+        client: boto3's ``glue``; None makes one when it is needed. It should not repeat calls by
+            itself: of a start whose answer got lost, the client looks for the run first.
         s3_client: boto3's ``s3``, likewise.
         logs_client: boto3's ``logs``, likewise.
-        forward_termination: Whether to stop the job when the run is terminated.
+        forward_termination: Whether to stop the job when the run is terminated, and when the job
+            cannot be followed any more.
         poll_interval: Seconds between two looks at a running job.
         prices: USD per hour of a ``DPU``, for the estimated cost.
         require_pipes: Whether a job that never opens Pipes fails.
@@ -43,6 +50,7 @@ class PipesGlueJobClient(_PipesJobClient):
     """
 
     _service = "glue"
+    _repeatable = False
 
     def run(  # type: ignore[override]  # clients narrow the base's **kwargs, as dagster-aws' do
         self,
@@ -120,7 +128,7 @@ class GlueJobRun(RemoteJob):
         found.sort(key=lambda run: run["JobRunState"] in self.failed)
         return found[0] if found else None
 
-    def create(self, bootstrap: Mapping[str, str], tags: Mapping[str, str]) -> None:  # noqa: ARG002 - Glue runs have no tags
+    def create(self, bootstrap: Mapping[str, str], tags: Mapping[str, str]) -> None:
         """Start the run, unless an earlier try that seemed to fail has done so."""
         if self._tried and (found := self.find(self.name)) is not None:
             self.description = found
@@ -132,6 +140,7 @@ class GlueJobRun(RemoteJob):
             **(request.get("Arguments") or {}),
             **{_argument(name): value for name, value in bootstrap.items()},
             _IDENTITY_ARGUMENT: self.name,
+            **{name: tags[tag] for tag, name in _ARGUMENTS_OF_TAGS.items()},  # runs have no tags
         }
         self.description = {"Id": self.client.start_job_run(**request)["JobRunId"]}
 
@@ -187,11 +196,13 @@ class GlueJobRun(RemoteJob):
 
     @property
     def log_sources(self) -> Sequence[LogSource]:
-        """The driver's standard output and error."""
-        return [
-            LogSource(f"{self._log_group}/{kind}", self.run_id, kind)
-            for kind in ("output", "error")
-        ]
+        """What the script writes to standard output and error."""
+        return [self._driver_stream("output")]
+
+    @property
+    def failure_log_sources(self) -> Sequence[LogSource]:
+        """What Spark itself has to say."""
+        return [self._driver_stream("error")]
 
     @property
     def arn(self) -> str:
@@ -218,9 +229,23 @@ class GlueJobRun(RemoteJob):
     def _glue_job(self) -> str:
         return str(self.request["JobName"])
 
+    def _driver_stream(self, kind: str) -> LogSource:
+        """Executors have streams of their own, ``<run id>_g-…``."""
+        return LogSource(f"{self._log_group}/{kind}", self.run_id, kind, alone=True)
+
     @property
     def _log_group(self) -> str:
-        return str(self.description.get("LogGroupName") or _DEFAULT_LOG_GROUP)
+        """The groups' common beginning; a security configuration has groups of its own."""
+        arguments = self.description.get("Arguments") or self.request.get("Arguments") or {}
+        told = arguments.get(_LOG_GROUP_ARGUMENT) or self.description.get("LogGroupName")
+        return str(told or _DEFAULT_LOG_GROUP).rstrip("/")
+
+
+def tags_of(run: Mapping[str, Any]) -> dict[str, str]:
+    """The tags that a run would have, were there tags: from its arguments."""
+    arguments = run.get("Arguments") or {}
+    names = _ARGUMENTS_OF_TAGS.items()
+    return {tag: arguments[name] for tag, name in names if name in arguments}
 
 
 def _argument(variable: str) -> str:

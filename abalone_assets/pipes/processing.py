@@ -22,7 +22,8 @@ class PipesSageMakerProcessingClient(_PipesJobClient):
         client: boto3's ``sagemaker``; None makes one when it is needed.
         s3_client: boto3's ``s3``, likewise.
         logs_client: boto3's ``logs``, likewise.
-        forward_termination: Whether to stop the job when the run is terminated.
+        forward_termination: Whether to stop the job when the run is terminated, and when the job
+            cannot be followed any more.
         poll_interval: Seconds between two looks at a running job.
         prices: USD per hour by instance type, for the estimated cost.
         require_pipes: Whether a job that never opens Pipes fails.

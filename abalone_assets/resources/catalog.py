@@ -2,6 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -9,6 +10,7 @@ from uuid import uuid4
 import dagster as dg
 from pydantic import Field
 
+from abalone_assets.errors import AbaloneError, StorageError
 from abalone_assets.resources.storage import LakeResource
 
 if TYPE_CHECKING:
@@ -23,7 +25,23 @@ class Catalog(dg.ConfigurableResource[None], ABC):
 
     @abstractmethod
     def refresh(self) -> list[str]:
-        """Make the tables agree with what lies in the lake; returns their names."""
+        """Make the tables agree with what lies in the lake; returns their names.
+
+        Raises:
+            AbaloneError: The catalog or the lake refuses.
+        """
+
+    def refresh_or_warn(self, context: dg.AssetExecutionContext) -> None:
+        """Refresh after work that is done and recorded, which no refusal makes undone.
+
+        The next refresh makes up for it; until then the run's log warns of outdated tables.
+        """
+        try:
+            self.refresh()
+        except AbaloneError as error:
+            context.log.warning(
+                "the catalog's tables are outdated until its next refresh: %s", error
+            )
 
 
 class DuckDBCatalog(Catalog):
@@ -38,7 +56,11 @@ class DuckDBCatalog(Catalog):
     file: str = Field(description="Path of the DuckDB file.")
 
     def refresh(self) -> list[str]:
-        """Write a view for each asset that has Parquet objects."""
+        """Write a view for each asset that has Parquet objects.
+
+        Raises:
+            StorageError: The file cannot be written, or an object cannot be read.
+        """
         lake = self.lake.open()
         if lake.store.root is None:
             return []
@@ -63,9 +85,9 @@ def _views(lake: "Lake") -> dict[str, str]:
 def _write_views(file: Path, views: dict[str, str]) -> None:
     import duckdb
 
-    file.parent.mkdir(parents=True, exist_ok=True)
     staged = file.with_name(f".{file.name}.{uuid4().hex}")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(str(staged)) as connection:
             for asset, glob in sorted(views.items()):
                 path = glob.replace("'", "''")
@@ -74,5 +96,8 @@ def _write_views(file: Path, views: dict[str, str]) -> None:
                     f"read_parquet('{path}', hive_partitioning = true)"
                 )
         staged.replace(file)
+    except (OSError, duckdb.Error) as error:
+        raise StorageError(f"{file}: the views cannot be written: {error}") from error
     finally:
-        staged.unlink(missing_ok=True)
+        with suppress(OSError):
+            staged.unlink(missing_ok=True)

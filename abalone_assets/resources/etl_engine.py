@@ -46,6 +46,7 @@ class EtlEngine(dg.ConfigurableResource[None], ABC):
 
         Raises:
             StorageError: An input cannot be read or an output cannot be written.
+            Failure: A job of its own did not run to its end; reason, log and metadata say more.
         """
 
 

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
+from abalone_assets.errors import StorageError
 from abalone_assets.modeling.hyperparameters import Framework
 from abalone_assets.resources.jobs import JobReport
-from abalone_assets.storage import ObjectStore, locate
+from abalone_assets.storage import locate
 from abalone_assets.survey import FEATURES
 
 if TYPE_CHECKING:
     from abalone_assets.modeling.archive import ModelCard
 
+DATA_FILE: Final = "data.parquet"
 PROBES: Final = 5
 SCRIPTS: Final[dict[Framework, str]] = {"xgboost": "train", "tensorflow": "train_network"}
 """Name of the entry script that trains with a framework, in ``abalone_assets.external``."""
@@ -31,33 +33,31 @@ class TrainingRequest:
     """One training job.
 
     Attributes:
-        job_name: Unique name; the archive goes to ``<output_uri>/<job_name>/output/``.
-        channels: Folder or prefix of each input channel, by its name.
-        output_uri: Folder or prefix of the models.
+        channels: URI of each input channel's one Parquet object, by the channel's name.
+        output_uri: Folder or prefix of the models; the archive goes to
+            ``<output_uri>/<job>/output/``, and the platform names the job.
         hyperparameters: Passed to the entry script as ``--name value``.
         framework: Which entry script trains, and in which container on SageMaker.
         inputs: Names the content of the channels, such as a digest: a job that already ran for the
             same content in the same run is not run again.
     """
 
-    job_name: str
     channels: dict[str, str]
     output_uri: str
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     framework: Framework = "xgboost"
     inputs: str = ""
 
-    @property
-    def model_uri(self) -> str:
-        """Where SageMaker would put the model archive, and where every platform does."""
-        from abalone_assets.modeling.archive import ARCHIVE_NAME
-
-        return f"{self.output_uri}/{self.job_name}/output/{ARCHIVE_NAME}"
-
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """A finished training job: its archive, the model card in it, and the job."""
+    """A finished training job.
+
+    Attributes:
+        model_uri: Its archive: the only word on where that is.
+        card: The model card in it.
+        job: The job.
+    """
 
     model_uri: str
     card: ModelCard
@@ -69,16 +69,16 @@ class EvaluationRequest:
     """One evaluation of a model, and of its champion on the same rows.
 
     Attributes:
-        job_name: Unique name.
         model_uri: The model archive.
-        test_uri: Folder or prefix of the test split.
+        model_sha256: Digest of the model in it, as its card says.
+        test_uri: URI of the test split's one Parquet object.
         champion_uri: The champion's archive, if there is a champion.
         champion_version: Its version in the registry.
         inputs: Names the content of the test split, as in `TrainingRequest`.
     """
 
-    job_name: str
     model_uri: str
+    model_sha256: str
     test_uri: str
     champion_uri: str | None = None
     champion_version: int | None = None
@@ -115,6 +115,7 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
 
         Raises:
             AbaloneError: The data or a hyperparameter is refused; the message says which.
+            Failure: A job of its own did not run to its end; reason, log and metadata say more.
         """
 
     @abstractmethod
@@ -128,14 +129,16 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
             context: Of the asset that asks; a job of its own is bound to its run.
 
         Raises:
-            AbaloneError: The model archive or the data is refused; the message says which.
+            AbaloneError: The model archive or the data is refused, or the evaluation is of another
+                model; the message says which.
+            Failure: A job of its own did not run to its end; reason, log and metadata say more.
         """
 
 
 class LocalMLPlatform(MLPlatform):
     """Calls the entry scripts' functions in this process, in a folder laid out as a container's."""
 
-    def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:  # noqa: ARG002 - runs here
+    def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:
         """Train here and put the archive where SageMaker would."""
         from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
 
@@ -147,7 +150,8 @@ class LocalMLPlatform(MLPlatform):
                 "SM_OUTPUT_DATA_DIR": str(_made(root / "output" / "data")),
             }
             for channel, uri in request.channels.items():
-                data = fetch(uri, root / "input" / "data" / channel)
+                data = _made(root / "input" / "data" / channel)
+                _get(uri, data / DATA_FILE)
                 environ[f"SM_CHANNEL_{channel.upper()}"] = str(data)
             arguments = [
                 part
@@ -159,8 +163,10 @@ class LocalMLPlatform(MLPlatform):
             archive = root / ARCHIVE_NAME
             pack(root / "model", archive)
             card = read_card(archive)
-            _put(request.model_uri, archive.read_bytes())
-        return TrainingReport(request.model_uri, card, JobReport(time.perf_counter() - started))
+            job = f"train-{context.op_execution_context.run_id}"
+            model_uri = f"{request.output_uri}/{job}/output/{ARCHIVE_NAME}"
+            _put(model_uri, archive.read_bytes())
+        return TrainingReport(model_uri, card, JobReport(time.perf_counter() - started))
 
     def evaluate(
         self,
@@ -176,20 +182,31 @@ class LocalMLPlatform(MLPlatform):
             root = Path(folder)
             output = _made(root / "evaluation")
             _get(request.model_uri, _made(root / "model") / ARCHIVE_NAME)
+            _get(request.test_uri, _made(root / "test") / DATA_FILE)
             arguments = ["--model-dir", str(root / "model"), "--output-dir", str(output)]
-            arguments += ["--test-dir", str(fetch(request.test_uri, root / "test"))]
+            arguments += ["--test-dir", str(root / "test")]
             if request.champion_uri is not None:
                 _get(request.champion_uri, _made(root / "champion") / ARCHIVE_NAME)
                 arguments += ["--champion-dir", str(root / "champion")]
                 arguments += ["--champion-version", str(request.champion_version)]
             evaluate.main(arguments)
-            return evaluation_report(output, JobReport(time.perf_counter() - started))
+            return evaluation_report(output, request, JobReport(time.perf_counter() - started))
 
 
-def evaluation_report(output: Path, job: JobReport) -> EvaluationReport:
-    """What the evaluation script wrote to its output folder."""
+def evaluation_report(output: Path, request: EvaluationRequest, job: JobReport) -> EvaluationReport:
+    """What the evaluation script wrote to its output folder.
+
+    Raises:
+        StorageError: It is of another model.
+    """
+    evaluation = json.loads((output / "evaluation.json").read_text())
+    if evaluation["model_sha256"] != request.model_sha256:
+        raise StorageError(
+            f"{request.model_uri}: holds the model {request.model_sha256}, but the evaluation is "
+            f"of {evaluation['model_sha256']}; materialize trained_model and evaluation again"
+        )
     return EvaluationReport(
-        evaluation=json.loads((output / "evaluation.json").read_text()),
+        evaluation=evaluation,
         plots={plot.stem: plot.read_bytes() for plot in sorted(output.glob("*.png"))},
         probes=_probes(output / "predictions.parquet"),
         job=job,
@@ -198,18 +215,6 @@ def evaluation_report(output: Path, job: JobReport) -> EvaluationReport:
 
 def _made(folder: Path) -> Path:
     folder.mkdir(parents=True)
-    return folder
-
-
-def fetch(uri: str, folder: Path) -> Path:
-    """The folder itself when it is local, else a copy of every object below the prefix."""
-    store = ObjectStore(uri)
-    if store.root is not None:
-        return store.root
-    for found in store.list():
-        target = folder / found.key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(store.read(found.key))
     return folder
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from abalone_assets.aws.object_store import explain
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.landing_zone import LandingZone, open_landing_zone
@@ -73,7 +74,8 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         """Scan what was written; a partition that was never written is left out.
 
         Raises:
-            StorageError: Nothing was written.
+            StorageError: Nothing was written, or it cannot be read; a lazy frame of an object that
+                is damaged says so when it is collected.
         """
         lake, asset = self.lake.open(), _asset_name(context)
         keys = context.asset_partition_keys if context.has_asset_partitions else [None]
@@ -82,6 +84,8 @@ class ParquetIOManager(dg.ConfigurableIOManager):
             for partition in keys
             if lake.store.find(lake.key(asset, partition)) is not None
         }
+        if not frames and keys:
+            lake.store.require_bucket()
         annotation = context.dagster_type.typing_type
         if get_origin(annotation) is dict and get_args(annotation)[0] is str:
             return {str(partition): frame for partition, frame in frames.items()}
@@ -90,7 +94,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
                 f"{lake.folder_uri(asset)}: nothing there yet; materialize {asset} first"
             )
         rows = pl.concat(list(frames.values()))
-        return rows.collect() if annotation is pl.DataFrame else rows
+        return _collect(rows, lake.folder_uri(asset)) if annotation is pl.DataFrame else rows
 
 
 class JsonIOManager(dg.ConfigurableIOManager):
@@ -118,6 +122,16 @@ class JsonIOManager(dg.ConfigurableIOManager):
                 f"{lake.uri(asset, suffix='json')}: not there yet; materialize {asset} first"
             )
         return dict(document)
+
+
+def _collect(rows: pl.LazyFrame, uri: str) -> pl.DataFrame:
+    try:
+        return rows.collect()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StorageError(
+            f"{uri}: cannot read these Parquet objects: {explain(error)}; once they can be read, or"
+            " are deleted and materialized again, run this again"
+        ) from error
 
 
 def _asset_name(context: dg.OutputContext | dg.InputContext) -> str:

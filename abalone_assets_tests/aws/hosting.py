@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from abalone_assets.aws.endpoint import Hosting, Rollout, SageMakerEndpoint
+from abalone_assets.aws.endpoint.configs import EndpointConfigs
 from abalone_assets.aws.model_packages import ModelPackageRegistry
 from abalone_assets.modeling.archive import ModelCard
 from abalone_assets.storage import ObjectStore
@@ -139,7 +140,7 @@ class Account:
         hosting = {key: changes.pop(key) for key in list(changes) if hasattr(self.hosting, key)}
         settings: dict[str, Any] = {
             "rollout": Rollout(canary_wait_seconds=0),
-            "poll_seconds": 0.02,
+            "poll_seconds": 0.04,
             "verification_seconds": 5.0,
         }
         return SageMakerEndpoint(
@@ -150,6 +151,11 @@ class Account:
             cloudwatch=self.cloudwatch,
             **settings | changes,
         )
+
+    def ensure_configs(self, name: str) -> str:
+        """What a deployment of version 1 to an endpoint makes, but the endpoint."""
+        configs = EndpointConfigs(name, self.sagemaker)
+        return configs.ensure(1, self.registry.package_arn(1), self.hosting)
 
     def deploy(self, version: int, rings: float, **changes: Any) -> Deployment:
         """Deploy a version that must answer these rings."""
@@ -205,9 +211,9 @@ class Account:
             AlarmName=ALARM, StateValue="ALARM", StateReason="7 errors in 60 s"
         )
 
-    def make_alarm(self) -> None:
+    def make_alarm(self, name: str = ALARM) -> None:
         self.cloudwatch.put_metric_alarm(
-            AlarmName=ALARM,
+            AlarmName=name,
             Namespace="AWS/SageMaker",
             MetricName="Invocation5XXErrors",
             Statistic="Sum",

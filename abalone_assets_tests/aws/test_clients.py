@@ -74,6 +74,14 @@ def test_a_client_for_what_must_not_happen_twice_calls_once(
     assert client("glue", retries=False).meta.config.retries["total_max_attempts"] == 1
 
 
+def test_a_client_of_a_service_that_throttles_is_patient_whatever_the_environment_says(
+    aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    made = client("service-quotas", patient=True)
+    assert made.meta.config.retries["total_max_attempts"] == 10
+
+
 def test_the_standard_variables_win(aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")

@@ -113,6 +113,27 @@ def test_training_and_evaluation_run_with_what_the_containers_have(
     assert evaluation["rows"] == 50
 
 
+def test_the_toolkit_can_install_a_training_bundle_without_network(
+    bundles: CodeBundles, tmp_path: Path
+) -> None:
+    """It writes a ``setup.py`` beside the script and runs pip, which must not ask an index."""
+    code, site = tmp_path / "code", tmp_path / "site"
+    with tarfile.open(bundles.training("train")) as archive:
+        archive.extractall(code, filter="data")
+    (code / "setup.py").write_text("raise SystemExit('needs setuptools')")
+    pip = [sys.executable, "-m", "pip", "--isolated", "install", "--no-index", "--no-cache-dir"]
+    done = subprocess.run(
+        [*pip, "--no-compile", "--target", str(site), "."],
+        cwd=code,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in site.iterdir()] == ["abalone_assets_scripts-0.dist-info"]
+
+
 def test_the_preparation_ships_everything_that_spark_lacks(bundles: CodeBundles) -> None:
     script, modules = map(Path, bundles.preparation())
     assert "abalone_assets.external.prepare" in script.read_text()

@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from moto.core.responses import ActionResult
+from moto.iam.responses import IamResponse
 from moto.servicequotas.responses import ServiceQuotasResponse
 
 from abalone_assets.aws import parameters
 from abalone_assets.aws.clients import client
+from abalone_assets.aws.doctor import NEEDED
+from abalone_assets_tests.aws.doctored import (
+    ALARMS,
+    GLUE_ROLE,
+    QUOTAS,
+    UNCHANGED,
+    block_public_access,
+    findings,
+    make_glue,
+    make_role,
+    outcome,
+    put_alarm,
+    secure,
+)
 from abalone_assets_tests.aws.support import make_queue, put_parameters
 from abalone_assets_tests.cli.support import abalone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
-ALARMS = ["abalone-errors", "abalone-latency"]
-QUOTAS = {
-    "ml.m5.large for training job usage": 4.0,
-    "ml.m5.large for processing job usage": 4.0,
-    "ml.m5.large for endpoint usage": 4.0,
-    "ml.m99.large for endpoint usage": 0.0,
-}
+PROJECT = Path(__file__).parents[2]
 LAUNCHED = ("Create", "Start", "Run", "Update", "Invoke")
 
 
@@ -40,27 +52,60 @@ def quotas(monkeypatch: pytest.MonkeyPatch) -> dict[str, float]:
         quotas = [{"QuotaName": name, "Value": value} for name, value in allowed.items()]
         return json.dumps({"Quotas": quotas})
 
-    monkeypatch.setattr(
-        ServiceQuotasResponse, "list_service_quotas", list_service_quotas, raising=False
-    )
+    def list_defaults(_: ServiceQuotasResponse) -> str:
+        return json.dumps({"Quotas": [{"QuotaName": UNCHANGED, "Value": 1.0}]})
+
+    answers = {
+        "list_service_quotas": list_service_quotas,
+        "list_aws_default_service_quotas": list_defaults,
+    }
+    for operation, answer in answers.items():
+        monkeypatch.setattr(ServiceQuotasResponse, operation, answer, raising=False)
     return allowed
 
 
 @pytest.fixture
+def denied(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The actions that IAM says are denied; moto simulates no policies."""
+    actions: set[str] = set()
+
+    def simulate_principal_policy(response: IamResponse) -> ActionResult:
+        asked = response._get_param("ActionNames")
+        results = [
+            {
+                "EvalActionName": action,
+                "EvalDecision": "implicitDeny" if action in actions else "allowed",
+            }
+            for action in asked
+        ]
+        return ActionResult({"EvaluationResults": results})
+
+    monkeypatch.setattr(
+        IamResponse, "simulate_principal_policy", simulate_principal_policy, raising=False
+    )
+    return actions
+
+
+@pytest.fixture
 def account(
-    aws: AwsStandIn, home: Path, quotas: dict[str, float], monkeypatch: pytest.MonkeyPatch
+    aws: AwsStandIn,
+    home: Path,
+    quotas: dict[str, float],
+    denied: set[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[AwsStandIn]:
     """An account in which the stack was deployed."""
     monkeypatch.setenv("ABALONE_PROFILE", "aws")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
     parameters.forget()
-    _secure(aws)
+    secure(aws)
     queue_url = make_queue(aws, aws.bucket, "landing_zone/")
-    _make_glue(aws)
-    _make_role()
+    make_glue(aws)
+    make_role()
+    make_role(GLUE_ROLE, "glue.amazonaws.com")
     client("sagemaker").create_model_package_group(ModelPackageGroupName="abalone")
     for name in ALARMS:
-        _put_alarm(name)
+        put_alarm(name)
     places = ("lake", "landing_zone", "registry", "jobs", "captured_requests")
     uris = {f"{place.replace('_', '-')}-uri": f"s3://{aws.bucket}/{place}" for place in places}
     uris["capture-uri"] = uris.pop("captured-requests-uri")
@@ -78,80 +123,6 @@ def account(
     )
     yield aws
     parameters.forget()
-
-
-def _secure(aws: AwsStandIn) -> None:
-    aws.s3.put_bucket_versioning(Bucket=aws.bucket, VersioningConfiguration={"Status": "Enabled"})
-    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
-    aws.s3.put_bucket_encryption(
-        Bucket=aws.bucket, ServerSideEncryptionConfiguration={"Rules": [rule]}
-    )
-    _block_public_access(aws, blocked=True)
-
-
-def _block_public_access(aws: AwsStandIn, *, blocked: bool) -> None:
-    names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
-    aws.s3.put_public_access_block(
-        Bucket=aws.bucket, PublicAccessBlockConfiguration=dict.fromkeys(names, blocked)
-    )
-
-
-def _make_glue(aws: AwsStandIn) -> None:
-    glue = client("glue")
-    glue.create_database(DatabaseInput={"Name": "abalone"})
-    glue.create_crawler(
-        Name="abalone-landing-zone",
-        Role=aws.role_arn,
-        DatabaseName="abalone",
-        Targets={"S3Targets": [{"Path": f"s3://{aws.bucket}/landing_zone/"}]},
-    )
-    glue.create_job(
-        Name="abalone-prepare",
-        Role=aws.role_arn,
-        GlueVersion="5.1",
-        WorkerType="G.1X",
-        NumberOfWorkers=2,
-        Command={"Name": "glueetl", "ScriptLocation": f"s3://{aws.bucket}/x.py"},
-    )
-
-
-def _make_role(name: str = "abalone-jobs", service: str = "sagemaker.amazonaws.com") -> None:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": "sts:AssumeRole",
-    }
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
-
-
-def _put_alarm(name: str, state: str = "OK") -> None:
-    cloudwatch = client("cloudwatch")
-    cloudwatch.put_metric_alarm(
-        AlarmName=name,
-        MetricName="Invocation5XXErrors",
-        Namespace="AWS/SageMaker",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-    )
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
-
-
-def findings() -> tuple[int, dict[str, dict[str, Any]]]:
-    """Exit code and findings, by subject."""
-    result = abalone("doctor", "--json")
-    document = json.loads(result.stdout)
-    return result.exit_code, {found["subject"]: found for found in document["findings"]}
-
-
-def outcome(subject: str) -> tuple[int, str, str, str]:
-    """Exit code of the whole, and outcome, finding and remedy of one subject."""
-    exit_code, found = findings()
-    one = found[subject]
-    return exit_code, one["outcome"], one["found"], one["remedy"]
 
 
 class TestAHealthyAccount:
@@ -181,6 +152,14 @@ class TestAHealthyAccount:
         assert not {name for name in called if name.startswith(LAUNCHED)}
         listed = account.s3.list_objects_v2(Bucket=account.bucket)
         assert listed["KeyCount"] == 0
+
+
+class TestThePackages:
+    def test_are_those_that_the_extra_installs(self) -> None:
+        """Once the doctor asked for one that nothing installs any more, and found nothing else."""
+        project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+        extra = project["optional-dependencies"]["aws"]
+        assert {re.split(r"[<>=\[; ]", each)[0] for each in extra} == set(NEEDED)
 
 
 class TestWhatHidesTheRest:
@@ -234,7 +213,7 @@ class TestABucket:
         account.s3.put_bucket_versioning(
             Bucket=account.bucket, VersioningConfiguration={"Status": "Suspended"}
         )
-        _block_public_access(account, blocked=False)
+        block_public_access(account, blocked=False)
         exit_code, result, found, remedy = outcome(f"bucket {account.bucket}")
         assert (exit_code, result) == (0, "warning")
         assert "not versioned; public access is not blocked" in found
@@ -249,12 +228,23 @@ class TestABucket:
         assert (exit_code, result) == (1, "failed")
         assert found == "in eu-west-1, but us-east-1 is called"
 
-    def test_that_may_not_be_written_to_fails(self, account: AwsStandIn) -> None:
-        account.faults.deny("PutObject")
-        exit_code, result, found, remedy = outcome("access to the jobs' prefix")
+    @pytest.mark.parametrize("operation", ["PutObject", "GetObject"])
+    def test_that_may_not_be_worked_with_fails(self, account: AwsStandIn, operation: str) -> None:
+        account.faults.deny(operation)
+        exit_code, found = findings()
+        assert exit_code == 1
+        for place in ("the lake", "the registry", "the jobs' prefix"):
+            one = found[f"access to {place}"]
+            assert one["outcome"] == "failed"
+            assert f"may not {operation}" in one["found"]
+            assert f"s3:{operation}" in one["remedy"]
+
+    def test_whose_landed_surveys_may_not_be_read_fails(self, account: AwsStandIn) -> None:
+        account.s3.put_object(Bucket=account.bucket, Key="landing_zone/survey.csv", Body=b"x")
+        account.faults.deny("GetObject")
+        exit_code, result, _, remedy = outcome("access to the landing zone")
         assert (exit_code, result) == (1, "failed")
-        assert "may not PutObject" in found
-        assert "s3:PutObject" in remedy
+        assert "s3:GetObject" in remedy
 
 
 class TestTheQueue:
@@ -275,30 +265,52 @@ class TestTheQueue:
 
 
 class TestTheServices:
-    @pytest.mark.parametrize(
-        ("parameter", "subject"),
-        [
-            ("glue-job", "Glue job"),
-            ("glue-database", "Glue database"),
-            ("glue-crawler", "Glue crawler"),
-            ("model-package-group", "model package group"),
-            ("endpoint-alarms", "endpoint alarms"),
-        ],
-    )
-    def test_fail_when_one_is_missing(
-        self, account: AwsStandIn, parameter: str, subject: str
-    ) -> None:
-        put_parameters({parameter: "no-such"})
-        exit_code, result, found, remedy = outcome(subject)
-        assert (exit_code, result, remedy) == (1, "failed", "run `make deploy`")
-        assert "no-such" in found
+    def test_fail_each_when_it_is_missing(self, account: AwsStandIn) -> None:
+        subjects = {
+            "glue-job": "Glue job",
+            "glue-database": "Glue database",
+            "glue-crawler": "Glue crawler",
+            "model-package-group": "model package group",
+            "endpoint-alarms": "endpoint alarms",
+        }
+        put_parameters(dict.fromkeys(subjects, "no-such"))
+        _, found = findings()
+        for subject in subjects.values():
+            assert found[subject]["outcome"] == "failed"
+            assert found[subject]["remedy"] == "run `make deploy`"
+            assert "no-such" in found[subject]["found"]
 
     def test_fail_when_sagemaker_may_not_take_the_role(self, account: AwsStandIn) -> None:
-        _make_role("glue-only", "glue.amazonaws.com")
+        make_role("glue-only", "glue.amazonaws.com")
         put_parameters({"job-role-arn": "arn:aws:iam::123456789012:role/glue-only"})
         exit_code, result, found, _ = outcome("SageMaker role")
         assert (exit_code, result) == (1, "failed")
         assert "does not trust sagemaker.amazonaws.com" in found
+
+    def test_fail_when_glues_role_is_gone(self, account: AwsStandIn) -> None:
+        client("iam").delete_role(RoleName=GLUE_ROLE)
+        exit_code, found = findings()
+        assert exit_code == 1
+        for subject in ("Glue job", "Glue crawler"):
+            assert found[subject]["outcome"] == "failed"
+            assert found[subject]["found"].endswith("the role abalone-glue does not exist")
+
+    def test_warn_of_what_this_identity_may_not_do(
+        self, account: AwsStandIn, denied: set[str]
+    ) -> None:
+        denied.update({"iam:PassRole", "sagemaker:CreateTrainingJob"})
+        exit_code, result, found, remedy = outcome("permissions")
+        assert (exit_code, result) == (0, "warning")
+        assert "iam:PassRole on arn:aws:iam::123456789012:role/abalone-jobs" in found
+        assert "sagemaker:CreateTrainingJob on arn:aws:sagemaker:us-east-1:123456789012:" in found
+        assert "InvokeEndpoint" not in found
+        assert remedy
+
+    def test_warn_when_iam_does_not_say_what_is_allowed(self, account: AwsStandIn) -> None:
+        account.faults.deny("SimulatePrincipalPolicy")
+        exit_code, result, _, remedy = outcome("permissions")
+        assert (exit_code, result) == (0, "warning")
+        assert "iam:SimulatePrincipalPolicy" in remedy
 
     def test_warn_when_the_role_may_not_be_looked_at(self, account: AwsStandIn) -> None:
         account.faults.deny("GetRole")
@@ -306,10 +318,10 @@ class TestTheServices:
         assert (exit_code, result) == (0, "warning")
 
     def test_warn_of_an_alarm_that_rings(self, account: AwsStandIn) -> None:
-        _put_alarm(ALARMS[1], "ALARM")
+        put_alarm(ALARMS[1], "ALARM")
         exit_code, result, found, remedy = outcome("endpoint alarms")
         assert (exit_code, result, found) == (0, "warning", f"in alarm: {ALARMS[1]}")
-        assert "rolled back" in remedy
+        assert "without it" in remedy
 
     def test_warn_of_an_endpoint_without_alarms(self, account: AwsStandIn) -> None:
         put_parameters({"endpoint-alarms": "none"})
@@ -324,6 +336,15 @@ class TestTheQuotas:
         exit_code, result, found, _ = outcome("quotas")
         assert (exit_code, result) == (1, "failed")
         assert found == "ml.m5.large for endpoint usage: 2 of 4 needed"
+
+    def test_are_those_of_everybody_where_they_were_never_changed(
+        self, account: AwsStandIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """ListServiceQuotas leaves them out."""
+        monkeypatch.setenv("ABALONE_PROCESSING_INSTANCE_TYPE", "ml.m97.large")
+        exit_code, result, found, _ = outcome("quotas")
+        assert (exit_code, result) == (0, "ok")
+        assert f"{UNCHANGED}: 1" in found
 
     def test_warn_of_an_instance_type_that_has_none(
         self, account: AwsStandIn, monkeypatch: pytest.MonkeyPatch

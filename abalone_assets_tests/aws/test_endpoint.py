@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.aws.endpoint import Rollout
 from abalone_assets.errors import EndpointError
 from abalone_assets_tests.aws.hosting import (
     ALARM,
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from abalone_assets_tests.aws.hosting import Account
 
 pytest_plugins = ["abalone_assets_tests.aws.account"]
+
+OTHER_ALARM = f"{ALARM}-latency"
 
 
 def test_an_endpoint_has_two_instances_captures_everything_and_is_tagged(account: Account) -> None:
@@ -108,7 +111,7 @@ def test_only_the_live_and_the_previous_configuration_and_their_models_are_kept(
     account: Account,
 ) -> None:
     account.register_constants(1.0, 2.0, 3.0)
-    account.deploy(1, 1.0, name="abalone-rings-of-others")
+    account.ensure_configs("abalone-rings-of-others")
     others = account.configs() | account.models()
     for version in (1, 2, 3):
         account.deploy(version, float(version))
@@ -116,8 +119,6 @@ def test_only_the_live_and_the_previous_configuration_and_their_models_are_kept(
     versions = {name.rsplit("-", 1)[0] for name in (account.configs() | account.models()) - others}
     assert versions == {f"{ENDPOINT}-v000002", f"{ENDPOINT}-v000003"}
     assert others <= account.configs() | account.models()
-    account.deploy(2, 2.0)  # the way back is still open
-    assert account.endpoint().live_version() == 2
 
 
 def test_an_endpoint_that_does_not_exist_has_no_version(account: Account) -> None:
@@ -174,13 +175,49 @@ def test_a_version_that_cannot_start_is_rolled_back_with_its_reason(account: Acc
 def test_an_alarm_rolls_an_update_back_and_is_named_with_its_reason(account: Account) -> None:
     account.register_constants(1.0, 2.0)
     account.deploy(1, 1.0)
-    account.raise_alarm()
+    account.make_alarm()
+    account.aws.faults.endpoint_seconds = 0.3
+
+    def ring(line: str) -> None:
+        if "is being rolled out" in line:
+            account.raise_alarm()
 
     with pytest.raises(EndpointError, match="version 2 was not taken") as seen:
-        account.deploy(2, 2.0, **account.watched())
+        account.deploy(2, 2.0, on_progress=ring, **account.watched())
 
     assert f"alarms: {ALARM} (7 errors in 60 s); version 1 serves" in str(seen.value)
     assert account.endpoint().live_version() == 1
+
+
+def test_an_alarm_that_the_live_version_rings_does_not_keep_its_replacement_out(
+    account: Account,
+) -> None:
+    account.register_constants(1.0, 2.0)
+    account.deploy(1, 1.0)
+    account.make_alarm(OTHER_ALARM)
+    account.raise_alarm()
+
+    rollout = Rollout(canary_wait_seconds=0, alarms=(ALARM, OTHER_ALARM))
+    assert account.deploy(2, 2.0, rollout=rollout).message == "version 2 is live"
+
+    rollback = account.describe()["LastDeploymentConfig"]["AutoRollbackConfiguration"]
+    assert rollback == {"Alarms": [{"AlarmName": OTHER_ALARM}]}
+    assert (
+        f"endpoint {ENDPOINT}: alarm {ALARM} rings already (7 errors in 60 s); it cannot judge"
+        " version 2 and is left out"
+    ) in account.progress
+
+
+def test_where_every_alarm_rings_the_probes_alone_judge(account: Account) -> None:
+    account.register_constants(1.0, 2.0)
+    account.deploy(1, 1.0)
+    account.raise_alarm()
+
+    with pytest.raises(EndpointError, match=r"is not verified: .*; version 1 serves again$"):
+        account.deploy(2, 5.0, **account.watched())
+    assert (
+        f"endpoint {ENDPOINT}: no alarm is left; version 2 is judged by its probes alone"
+    ) in account.progress
 
 
 def test_an_alarm_that_does_not_exist_is_named_before_anything_starts(account: Account) -> None:

@@ -36,12 +36,13 @@ def test_names_say_the_version_and_change_with_the_content(account: Account) -> 
 def test_the_longest_endpoint_name_still_gives_names_that_sagemaker_takes(account: Account) -> None:
     account.register_constants(1.0)
     longest = ["a" * 62 + "b", "a" * 62 + "c"]
-    for name in longest:
-        account.deploy(1, 1.0, name=name)
+    one, other = (account.ensure_configs(name) for name in longest)
     assert max(map(len, account.configs() | account.models())) == 63
+    assert account.configs() == {one, other}
 
     assert delete_endpoint(longest[0], account.sagemaker, poll_seconds=0.02) == []
-    assert account.endpoint(longest[1]).live_version() == 1
+    assert account.configs() == {other}
+    assert len(account.models()) == 1
 
 
 def test_creating_the_same_again_is_no_error_and_makes_nothing(account: Account) -> None:
@@ -63,7 +64,7 @@ def test_a_deleted_configuration_still_tells_its_version_by_its_name(account: Ac
 
 def test_deleting_an_endpoint_leaves_nothing_of_it_and_all_of_the_others(account: Account) -> None:
     account.register_constants(1.0, 2.0)
-    account.deploy(1, 1.0, name=f"{ENDPOINT}-of-others")
+    account.ensure_configs(f"{ENDPOINT}-of-others")
     others = account.configs() | account.models()
     account.deploy(1, 1.0)
     account.deploy(2, 2.0)
@@ -119,7 +120,7 @@ def test_a_single_instance_takes_all_the_traffic_under_the_eyes_of_the_alarms() 
         ({"canary_percent": 0}, "ABALONE_CANARY_PERCENT=0"),
         ({"canary_percent": 51}, "ABALONE_CANARY_PERCENT=51"),
         ({"timeout_seconds": 599}, "ABALONE_DEPLOYMENT_TIMEOUT_SECONDS=599"),
-        ({"canary_wait_seconds": 1800}, "ABALONE_CANARY_WAIT_SECONDS=1800"),
+        ({"canary_wait_seconds": 1470}, "ABALONE_CANARY_WAIT_SECONDS=1470"),
         ({"alarms": tuple("abcdefghijk")}, "ABALONE_ENDPOINT_ALARMS names 11"),
     ],
 )

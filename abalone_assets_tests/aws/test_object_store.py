@@ -54,6 +54,15 @@ def test_a_missing_object_of_a_bucket_that_exists_is_no_error(aws: AwsStandIn) -
     store = ObjectStore(f"s3://{aws.bucket}/lake")
     assert store.read_json("key") is None
     assert store.find("key") is None
+    store.require_bucket()
+
+
+def test_a_missing_bucket_is_told_from_a_missing_object_where_it_matters(aws: AwsStandIn) -> None:
+    """The answer to a HEAD has no body that could tell them apart."""
+    store = ObjectStore("s3://no-bucket/lake")
+    assert store.find("key") is None
+    with pytest.raises(StorageError, match=r"^s3://no-bucket/lake.*: there is no such bucket; "):
+        store.require_bucket()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=NAMES)
@@ -88,18 +97,37 @@ def test_credentials_of_a_profile_are_used_as_boto3_would(
     assert aws.s3.get_object(Bucket=aws.bucket, Key="lake/key")["Body"].read() == b"x"
 
 
+@pytest.mark.parametrize("source", ["the configuration file", "AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_a_request_is_signed_for_the_region_that_boto3_would_call(
+    aws_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str
+) -> None:
+    """obstore by itself reads no configuration file, and took us-east-1 instead."""
+    for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(variable)
+    if source.startswith("AWS"):
+        monkeypatch.setenv(source, "eu-west-1")
+    else:
+        (tmp_path / "config").write_text("[default]\nregion = eu-west-1\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    asked: list[dict[str, Any]] = []
+    with answering("404 Not Found", asked) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        assert ObjectStore("s3://bucket/lake").find("key") is None
+    assert "/eu-west-1/s3/aws4_request" in asked[0]["HTTP_AUTHORIZATION"]
+
+
 @pytest.mark.usefixtures("no_keys")
 def test_missing_credentials_are_told(aws: AwsStandIn) -> None:
     del aws
     with pytest.raises(StorageError, match=r"^s3://bucket/lake: no AWS credentials were found; "):
-        ObjectStore("s3://bucket/lake")
+        ObjectStore("s3://bucket/lake").find("key")
 
 
 @pytest.mark.usefixtures("no_keys")
 def test_an_unknown_profile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(SettingsError, match="nobody"):
-        ObjectStore("s3://bucket/lake")
+        ObjectStore("s3://bucket/lake").find("key")
 
 
 class _Quiet(WSGIRequestHandler):
@@ -108,10 +136,12 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def answering(status: str) -> Iterator[str]:
+def answering(status: str, asked: list[dict[str, Any]] | None = None) -> Iterator[str]:
     """A server that answers everything by a status and nothing else, as S3 answers a HEAD."""
 
-    def application(_: Any, start_response: Any) -> list[bytes]:
+    def application(request: dict[str, Any], start_response: Any) -> list[bytes]:
+        if asked is not None:
+            asked.append(request)
         start_response(status, [("Content-Length", "0")])
         return []
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -86,6 +87,17 @@ def test_what_was_found_is_kept_until_it_is_forgotten(aws: AwsStandIn) -> None:
     put_parameters({"lake-uri": "s3://bucket/new"})
     assert resolve(LAKE) == "s3://bucket/old"
     parameters.forget()
+    assert resolve(LAKE) == "s3://bucket/new"
+
+
+def test_a_process_that_lives_for_weeks_follows_the_stack(
+    aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_parameters({"lake-uri": "s3://bucket/old"})
+    assert resolve(LAKE) == "s3://bucket/old"
+    put_parameters({"lake-uri": "s3://bucket/new"})
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + parameters.KEPT_SECONDS + 1)
     assert resolve(LAKE) == "s3://bucket/new"
 
 

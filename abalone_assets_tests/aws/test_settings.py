@@ -78,6 +78,7 @@ def test_twelve_parameters_are_known_by_name() -> None:
         ("JOB_MAX_RUNTIME_SECONDS", "10"),
         ("POLL_SECONDS", "0"),
         ("POLL_SECONDS", "inf"),
+        ("POLL_SECONDS", "nan"),
         ("CANARY_PERCENT", "51"),
         ("CANARY_WAIT_SECONDS", "3601"),
         ("DEPLOYMENT_TIMEOUT_SECONDS", "599"),
@@ -90,6 +91,21 @@ def test_a_malformed_variable_is_named_with_its_value(
     monkeypatch.setenv(f"ABALONE_{variable}", value)
     with pytest.raises(SettingsError, match=rf"^ABALONE_{variable}='{value}': "):
         load_aws_settings()
+
+
+def test_a_timeout_that_no_deployment_can_keep_is_refused_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ABALONE_CANARY_WAIT_SECONDS", "600")
+    monkeypatch.setenv("ABALONE_DEPLOYMENT_TIMEOUT_SECONDS", "1860")
+    with pytest.raises(
+        SettingsError,
+        match=r"^ABALONE_DEPLOYMENT_TIMEOUT_SECONDS=1860 must be more than 1860: two waits of "
+        r"ABALONE_CANARY_WAIT_SECONDS=600, 600 s to start",
+    ):
+        load_aws_settings()
+    monkeypatch.setenv("ABALONE_DEPLOYMENT_TIMEOUT_SECONDS", "1861")
+    assert load_aws_settings().deployment_timeout_seconds == 1861
 
 
 def test_no_variable_means_two_things() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -204,6 +205,24 @@ def test_a_survey_day_can_be_asked_for_in_sql(platform: Platform) -> None:
             "select survey_day::varchar, count(*) from new_surveys group by all"
         ).fetchall()
     assert counted == [(DAY, 3)]
+
+
+def test_a_catalog_that_refuses_fails_no_work_that_is_done(platform: Platform) -> None:
+    in_the_way = platform.home / "catalog.duckdb" / "file"
+    in_the_way.parent.mkdir()
+    in_the_way.touch()
+    platform.land(name_of(DAY), survey_rows(3))
+    (request,) = requests(platform)
+    run = platform.run(INGEST, request)
+    assert platform.lake.manifest().days[DAY].rows == 3
+    warnings = [
+        entry.user_message
+        for entry in platform.instance.all_logs(run.run_id)
+        if entry.level == logging.WARNING
+    ]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("the catalog's tables are outdated until its next refresh: /")
+    assert requests(platform) == []
 
 
 def test_a_range_with_a_survey_every_third_day_takes_one_run_and_one_release(home: Path) -> None:

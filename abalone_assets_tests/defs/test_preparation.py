@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from abalone_assets.defs.preparation import checks
+from abalone_assets.errors import StorageError
 from abalone_assets.etl import polars_engine
 from abalone_assets.etl.preparation import split
 from abalone_assets.resources.storage import LakeResource
@@ -115,6 +116,28 @@ def test_nothing_is_trained_on_splits_that_lost_rows(
     }
     assert "trained_model" not in started
     assert prepared.lake.release() is None
+
+
+def test_a_preparation_that_did_not_end_vouches_for_nothing(
+    prepared: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some splits are then of the new content, others of the old."""
+
+    def ending_split(merged: nw.LazyFrame[pl.LazyFrame], name: str) -> nw.LazyFrame[pl.LazyFrame]:
+        if name == "validation_split":
+            raise StorageError("the worker was killed")
+        return split(merged, name)
+
+    monkeypatch.setattr(polars_engine, "split", ending_split)
+    assert not prepare_only(prepared).success
+    with pytest.raises(StorageError, match="materialize merged_dataset first"):
+        prepared.lake.preparation()
+
+
+def test_splits_are_not_rewritten_while_a_model_is_trained_on_them(prepared: Platform) -> None:
+    nodes = prepared.definitions.resolve_job_def(RELEASE).graph.node_defs
+    pools = {node.name: node.pool for node in nodes if isinstance(node, dg.OpDefinition)}
+    assert pools["prepare"] == pools["trained_model"] is not None
 
 
 def test_columns_tell_their_units_and_where_they_come_from(prepared: Platform) -> None:

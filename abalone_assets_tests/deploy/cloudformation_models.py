@@ -239,11 +239,25 @@ def _model_of(kind: str, create: Any, delete: Any) -> type[CloudFormationModel]:
 def complete_moto(patch: pytest.MonkeyPatch) -> None:
     """Teach moto's CloudFormation what it lacks, until the patch is undone."""
     complete_buckets(patch)
+    _retain_what_was_finished(patch)
     models: Any = parsing.get_model_map()
     for kind, (create, delete) in MODELS.items():
         patch.setitem(models, kind, _model_of(kind, create, delete))
     for kind, deletion in DELETIONS.items():
         patch.setattr(models[kind], "delete", _deletion(deletion), raising=False)
+
+
+def _retain_what_was_finished(patch: pytest.MonkeyPatch) -> None:
+    """``RetainExceptOnCreate``, which moto does not know, is ``Retain`` once a stack stands."""
+    delete = parsing.ResourceMap.delete
+
+    def delete_others(self: Any) -> None:
+        for resource in self._resource_json_map.values():
+            if resource.get("DeletionPolicy") == "RetainExceptOnCreate":
+                resource["DeletionPolicy"] = "Retain"
+        delete(self)
+
+    patch.setattr(parsing.ResourceMap, "delete", delete_others)
 
 
 def _deletion(deletion: Callable[[Any], Any]) -> Callable[..., None]:

@@ -35,6 +35,7 @@ FREE = {"sts:GetCallerIdentity"}
 RARELY_NEEDED = {
     "s3:AbortMultipartUpload": "an upload in parts broke off",
     "glue:BatchDeletePartition": "a survey day is gone from the landing zone",
+    "glue:BatchUpdatePartition": "an asset's columns changed",
     "glue:BatchStopJobRun": "a run was terminated while Glue prepared",
     "glue:DeleteTable": "an asset was removed from the lineage",
     "glue:UpdateTable": "an asset's columns changed",

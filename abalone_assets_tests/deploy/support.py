@@ -28,6 +28,8 @@ OIDC = (
     "oidc_user_info_endpoint=https://id.example.com/userinfo",
     "oidc_client_id=abalone",
     "oidc_client_secret=abalone/oidc",
+    "oidc_client_secret_version=0d9f6c4e-aaaa-4bbb-8ccc-0123456789ab",
+    "oidc_host=abalone.example.com",
     "certificate_arn=arn:aws:acm:us-east-1:123456789012:certificate/0d9f6c4e-1111-4222-8333-0123456789ab",
 )
 

@@ -13,8 +13,9 @@ from moto.cloudformation.models import CloudFormationBackend
 
 from abalone_assets.aws.clients import client
 from deploy.cloudformation import BODY_LIMIT, Stacks, Template, read_assembly
-from deploy.config import DeployError
-from deploy.deploy import main
+from deploy.config import DeployConfig, DeployError
+from deploy.deploy import Deployer, main
+from deploy.protections import lift_protections
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
@@ -30,6 +31,26 @@ def template(**queues: str) -> Template:
     }
     outputs = {logical: {"Value": {"Ref": logical}} for logical in queues}
     return Template("stack", json.dumps({"Resources": resources, "Outputs": outputs}))
+
+
+DATABASE = {
+    "Type": "AWS::RDS::DBInstance",
+    "Properties": {
+        "DBInstanceIdentifier": "db",
+        "DBInstanceClass": "db.t4g.micro",
+        "Engine": "postgres",
+        "AllocatedStorage": "20",
+        "MasterUsername": "dagster",
+        "MasterUserPassword": "password",
+    },
+}
+
+
+def write_assembly(folder: Path, stack: str, body: str) -> Path:
+    artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "t.json"}}
+    (folder / "manifest.json").write_text(json.dumps({"artifacts": {stack: artifact}}))
+    (folder / "t.json").write_text(body)
+    return folder
 
 
 def queue_names() -> set[str]:
@@ -126,18 +147,28 @@ def test_a_failed_creation_is_told_with_its_first_reason(
     assert "stack: One CREATE_FAILED (quota exceeded)" in told
 
 
-def test_a_stack_whose_creation_failed_is_made_anew(
-    stacks: Stacks, told: Told, monkeypatch: pytest.MonkeyPatch
+def test_a_stack_whose_creation_failed_is_made_anew_though_its_database_was_protected(
+    stacks: Stacks, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    deployer = Deployer(DeployConfig(), stacks, client, told)
+    assembly = write_assembly(tmp_path, "stack", json.dumps({"Resources": {"One": DATABASE}}))
     with monkeypatch.context() as patch:
         _fail_creations(patch)
         with pytest.raises(DeployError):
-            stacks.deploy(template(One="one"))
+            deployer.deploy(assembly)
+    client("rds").modify_db_instance(DBInstanceIdentifier="db", DeletionProtection=True)
 
-    assert stacks.deploy(template(One="one"))
+    deployer.deploy(assembly)
 
     assert stacks.status("stack") == "CREATE_COMPLETE"
-    assert any("its creation had failed" in line for line in told)
+    assert "stack: it was never finished; deleting what is left of it" in told
+
+
+def test_a_database_that_is_gone_needs_no_protection_lifted(stacks: Stacks) -> None:
+    stacks.deploy(Template("stack", json.dumps({"Resources": {"One": DATABASE}})))
+    client("rds").delete_db_instance(DBInstanceIdentifier="db", SkipFinalSnapshot=True)
+
+    lift_protections("stack", stacks, client)
 
 
 def test_a_folder_without_an_assembly_says_what_to_do(tmp_path: Path) -> None:
@@ -148,18 +179,14 @@ def test_a_folder_without_an_assembly_says_what_to_do(tmp_path: Path) -> None:
 def test_a_template_too_large_for_a_request_is_refused_before_anything_is_deployed(
     tmp_path: Path,
 ) -> None:
-    artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "t.json"}}
-    (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": {"big": artifact}}))
-    (tmp_path / "t.json").write_text(json.dumps({"Description": "x" * BODY_LIMIT}))
+    assembly = write_assembly(tmp_path, "big", json.dumps({"Description": "x" * BODY_LIMIT}))
 
     with pytest.raises(DeployError, match="stack big: its template exceeds"):
-        read_assembly(tmp_path)
+        read_assembly(assembly)
 
 
 def test_expired_credentials_are_one_clear_line(aws: AwsStandIn, tmp_path: Path) -> None:
-    artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "t.json"}}
-    (tmp_path / "manifest.json").write_text(json.dumps({"artifacts": {"abalone-data": artifact}}))
-    (tmp_path / "t.json").write_text(template(One="one").body)
+    write_assembly(tmp_path, "abalone-data", template(One="one").body)
     aws.faults.expire_credentials()
 
     done = CliRunner().invoke(main, ["--assembly", str(tmp_path)])

@@ -54,12 +54,21 @@ def test_what_the_cdk_itself_puts_into_the_context_is_left_alone() -> None:
         ("nat_gateways=0", "expected 1 or 2"),
         ("image_tag=a b", "no tag of a container image"),
         ("oidc_client_id=x", "needs the context values oidc_issuer, oidc_authorization_endpoint"),
+        ("oidc_host=abalone.example.com", "needs the context values oidc_issuer"),
         ("name", "-c name: expected key=value"),
     ],
 )
 def test_a_wrong_context_value_is_named(pair: str, message: str) -> None:
     with pytest.raises(DeployError, match=message.replace("?", r"\?")):
         DeployConfig.from_context(read_context([pair]))
+
+
+@pytest.mark.parametrize("host", ["https://abalone.example.com", "abalone", "abalone.example.com/"])
+def test_the_host_that_people_use_is_a_dns_name(host: str) -> None:
+    pairs = [f"oidc_host={host}" if pair.startswith("oidc_host=") else pair for pair in OIDC]
+
+    with pytest.raises(DeployError, match=r"oidc_host=.*expected a DNS name"):
+        DeployConfig.from_context(read_context(pairs))
 
 
 def test_signing_in_wants_https() -> None:

@@ -71,7 +71,7 @@ def outputs(refusal: str, assembly: Assembly) -> dict[str, str]:
 
 def _deployer() -> Deployer:
     stacks = Stacks(client("cloudformation"), _say, poll_seconds=0.01)
-    return Deployer(DeployConfig(), stacks, client("ecr"), _say)
+    return Deployer(DeployConfig(), stacks, client, _say)
 
 
 def _say(_: str) -> None:
@@ -80,7 +80,9 @@ def _say(_: str) -> None:
 
 def test_without_an_image_data_and_jobs_stand_and_one_is_told_how_to_push_it(refusal: str) -> None:
     assert "there is no image" in refusal
-    assert "docker push" in refusal
+    commands = refusal.partition(": aws ecr get-login-password | docker login ")[2]
+    assert "docker build --platform linux/amd64 " in commands
+    assert f"docker push {ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/abalone:" in commands
     assert f"abalone:{DeployConfig().image_tag}" in refusal
 
 
@@ -195,7 +197,7 @@ def test_the_glue_job_runs_the_spark_that_the_tests_run(outputs: dict[str, str])
 
     assert (job["GlueVersion"], job["WorkerType"], job["NumberOfWorkers"]) == ("5.1", "G.1X", 2)
     assert (job["Timeout"], job["MaxRetries"]) == (60, 0)
-    assert job["ExecutionProperty"]["MaxConcurrentRuns"] == 2
+    assert job["ExecutionProperty"]["MaxConcurrentRuns"] == 1
     assert job["SecurityConfiguration"] == "abalone-prepare"
     assert job["DefaultArguments"]["--enable-metrics"] == "true"
 
@@ -225,7 +227,7 @@ def test_three_services_run_and_runs_have_a_task_definition(outputs: dict[str, s
     assert {service["serviceName"] for service in services} == {"web", "daemon", "code"}
     assert {service["desiredCount"] for service in services} == {1}
     assert task["containerDefinitions"][0]["name"] == "run"
-    assert outputs == {"Cluster": "abalone"}
+    assert outputs == {"Cluster": "abalone", "ImageTag": DeployConfig().image_tag}
 
 
 def test_logs_end_after_a_month(outputs: dict[str, str]) -> None:

@@ -11,6 +11,9 @@ from click.testing import CliRunner
 from abalone_assets.aws.clients import client
 from abalone_assets.aws.endpoint import Hosting
 from abalone_assets.aws.endpoint.configs import EndpointConfigs
+from abalone_assets.aws.parameters import resolve
+from abalone_assets.ingest.manifest import Manifest, commit_raw
+from abalone_assets.lake import Lake, Release
 from abalone_assets_tests.deploy.cloudformation_models import complete_moto
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.support import packed, wait_for
@@ -162,6 +165,24 @@ def test_what_runs_is_stopped_and_deleted_and_the_data_stays(
     assert client("ssm").get_parameters_by_path(Path="/abalone")["Parameters"] == []
 
 
+def test_the_next_deployment_releases_again_what_the_lake_holds(
+    aws: AwsStandIn, assembly: Assembly
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        complete_moto(patch)
+        made = Stacks(client("cloudformation"), _say, poll_seconds=0.01)
+        assembly.deploy(made, "data", "jobs")
+        lake = Lake(resolve("ssm:/abalone/lake-uri"))
+        commit_raw(lake.store, None)
+        lake.record_release(Release(lake.manifest().digest, "deployed", "", 1, "run", "now"))
+        assert not lake.release_due()
+
+        _destroyed(made)
+
+        assert lake.release_due()
+        assert lake.manifest() == Manifest()
+
+
 def test_with_delete_data_nothing_is_left_not_even_old_versions(
     aws: AwsStandIn, stacks: Stacks
 ) -> None:
@@ -210,7 +231,8 @@ def test_the_name_must_be_typed(answer: str, aws: AwsStandIn, stacks: Stacks) ->
     asked = CliRunner().invoke(main, input=f"{answer}\n")
 
     assert asked.exit_code == 1
-    assert f"the deployment abalone in {ACCOUNT} {REGION}: all but its data" in asked.output
+    assert f"the deployment abalone in {ACCOUNT} {REGION}: Dagster, the endpoint," in asked.output
+    assert "all model versions, but not surveys, lake and images" in asked.output
     assert "nothing was deleted" in asked.output
     assert stacks.status("abalone-platform") == "CREATE_COMPLETE"
 

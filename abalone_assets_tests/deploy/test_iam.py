@@ -13,6 +13,7 @@ from abalone_assets_tests.deploy.iam import (
     as_deployed,
     denied,
     required_permissions,
+    role_policy,
     unused_actions,
 )
 from abalone_assets_tests.fakes.calls import Call
@@ -209,6 +210,23 @@ def test_roles_may_do_their_work_and_no_other(
 
     assert not denied(granted, allowed)
     assert [each.action for each in refused if not denied(granted, [each])] == []
+
+
+def test_the_endpoints_role_sees_every_alarm_that_rolls_a_deployment_back(
+    assembly: Assembly,
+) -> None:
+    [alarms] = [
+        parameter["Properties"]["Value"].split(",")
+        for parameter in assembly.resources("AWS::SSM::Parameter")
+        if parameter["Properties"]["Name"].endswith("/endpoint-alarms")
+    ]
+
+    granted = role_policy(assembly.templates["jobs"], "SageMakerRole")
+
+    assert len(alarms) == 3
+    for alarm in alarms:
+        arn = f"arn:aws:cloudwatch:{PLACE}:alarm:{alarm}"
+        assert granted.allows(Need("cloudwatch:DescribeAlarms", arn))
 
 
 def test_what_is_rarely_needed_is_granted_at_all() -> None:

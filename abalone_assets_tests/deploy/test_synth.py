@@ -11,15 +11,17 @@ from typing import Any
 
 import pytest
 
+from abalone_assets.aws.endpoint.deployment import ROLLBACK_SECONDS
 from abalone_assets.aws.settings import AwsSettings
 from abalone_assets.settings import Settings
 from abalone_assets_tests.deploy.support import ROOT, Assembly, synthesise
 from deploy.cloudformation import read_assembly
+from deploy.deploy import PUSH
 
 pytest_plugins = ("abalone_assets_tests.deploy.fixtures",)
 pytestmark = pytest.mark.xdist_group("cdk")
 
-TASKS = {"web", "daemon", "code", "run"}
+TASKS = {"web", "daemon", "migrate", "code", "run"}
 FROM_THE_IMAGE = {"DAGSTER_CODE_SERVER_PORT"}
 
 
@@ -127,11 +129,19 @@ def test_with_oidc_an_internal_load_balancer_asks_who_one_is(oidc_assembly: Asse
     assert listener["Properties"]["Protocol"] == "HTTPS"
     assert (first["Type"], second["Type"]) == ("authenticate-oidc", "forward")
     assert "{{resolve:secretsmanager:" in json.dumps(first["AuthenticateOidcConfig"])
+    assert "0d9f6c4e-aaaa-4bbb-8ccc-0123456789ab}}" in json.dumps(first["AuthenticateOidcConfig"])
     assert not [
         service
         for service in oidc_assembly.resources("AWS::ECS::Service")
         if service["Properties"].get("EnableExecuteCommand")
     ]
+
+
+def test_people_are_sent_to_a_name_that_the_certificate_covers(oidc_assembly: Assembly) -> None:
+    outputs = oidc_assembly.templates["platform"]["Outputs"]
+
+    assert outputs["WebServer"]["Value"] == "https://abalone.example.com"
+    assert outputs["LoadBalancer"]["Value"]["Fn::GetAtt"][1] == "DNSName"
 
 
 def test_every_variable_that_the_instance_and_the_workspace_read_is_given_to_the_tasks(
@@ -151,7 +161,8 @@ def test_every_variable_that_the_instance_and_the_workspace_read_is_given_to_the
 
     # Only who has to do with run workers makes the run launcher.
     launching = {"DAGSTER_ECS_TASK_DEFINITION"}
-    assert missing == {"web": set(), "daemon": set(), "code": launching, "run": launching}
+    assert {name for name, variables in missing.items() if variables} == {"code", "run"}
+    assert missing["code"] == missing["run"] == launching
 
 
 def test_the_platform_knows_every_setting_that_the_tasks_give_it(assembly: Assembly) -> None:
@@ -194,6 +205,47 @@ def test_the_old_daemon_ends_before_the_new_one_begins(assembly: Assembly) -> No
     assert daemon["DeploymentConfiguration"]["MinimumHealthyPercent"] == 0
 
 
+def test_the_schema_is_migrated_before_the_daemon_begins(assembly: Assembly) -> None:
+    containers = _containers(assembly)
+
+    assert containers["daemon"]["DependsOn"] == [
+        {"ContainerName": "migrate", "Condition": "SUCCESS"}
+    ]
+    assert containers["migrate"]["Command"] == ["dagster", "instance", "migrate"]
+    assert not containers["migrate"]["Essential"]
+
+
+def test_tasks_run_on_what_the_image_is_built_for(assembly: Assembly) -> None:
+    tasks = assembly.resources("AWS::ECS::TaskDefinition")
+
+    assert len(tasks) == 4
+    for task in tasks:
+        assert task["Properties"]["RuntimePlatform"] == {
+            "CpuArchitecture": "X86_64",
+            "OperatingSystemFamily": "LINUX",
+        }
+    platform = "linux/amd64"
+    assert f"platforms: {platform}" in (ROOT / ".github/workflows/deploy.yml").read_text()
+    assert f"--platform {platform}" in PUSH
+
+
+def test_a_run_may_take_what_all_its_steps_may_take_together(assembly: Assembly) -> None:
+    [glue] = assembly.resources("AWS::Glue::Job")
+    job, deployment = (
+        AwsSettings.model_fields[f"{name}_seconds"].default
+        for name in ("job_max_runtime", "deployment_timeout")
+    )
+    preparation = 60 * glue["Properties"]["Timeout"]
+    training = 2 * job  # on spot capacity, the wait for it included
+    rollout = deployment + ROLLBACK_SECONDS
+    another = rollout  # that is waited for
+
+    instance = (ROOT / "deploy/dagster.yaml").read_text()
+    [allowed] = re.findall(r"max_runtime_seconds: (\d+)", instance)
+
+    assert int(allowed) > preparation + training + job + another + rollout
+
+
 def test_no_task_has_a_public_address(assembly: Assembly) -> None:
     services = assembly.resources("AWS::ECS::Service")
 
@@ -208,6 +260,16 @@ def test_images_are_scanned_and_a_tag_is_never_moved(assembly: Assembly) -> None
 
     assert repository["Properties"]["ImageScanningConfiguration"] == {"ScanOnPush": True}
     assert repository["Properties"]["ImageTagMutability"] == "IMMUTABLE"
+
+
+def test_only_images_of_deployments_count_among_those_that_are_kept(assembly: Assembly) -> None:
+    [repository] = assembly.resources("AWS::ECR::Repository")
+    policy = json.loads(repository["Properties"]["LifecyclePolicy"]["LifecyclePolicyText"])
+    counted = {rule["selection"]["countType"]: rule["selection"] for rule in policy["rules"]}
+
+    assert counted["imageCountMoreThan"]["tagStatus"] == "tagged"
+    assert counted["imageCountMoreThan"]["countNumber"] == 20
+    assert counted["sinceImagePushed"]["tagStatus"] == "untagged"
 
 
 def test_the_database_answers_dagster_only(assembly: Assembly) -> None:
@@ -241,8 +303,9 @@ def test_services_of_other_accounts_cannot_write_into_the_logs_bucket(assembly: 
 @pytest.mark.parametrize(
     ("kind", "policy"),
     [
-        ("AWS::S3::Bucket", ("Retain", "Delete")),
-        ("AWS::ECR::Repository", ("Retain", "Delete")),
+        # A creation that is rolled back leaves none: their names would be taken.
+        ("AWS::S3::Bucket", ("RetainExceptOnCreate", "Delete")),
+        ("AWS::ECR::Repository", ("RetainExceptOnCreate", "Delete")),
         ("AWS::RDS::DBInstance", ("Snapshot", "Delete")),
     ],
 )

@@ -47,7 +47,7 @@ def test_it_may_only_read_unless_a_job_needs_more(file: Path) -> None:
 
 
 @EVERY_WORKFLOW
-def test_its_actions_are_pinned_and_its_calls_exist(file: Path) -> None:
+def test_its_actions_are_pinned_to_full_version_tags_and_its_calls_exist(file: Path) -> None:
     for used in uses(file):
         if used.startswith("./"):
             assert (PROJECT / used).is_file()
@@ -87,7 +87,15 @@ def test_the_deployment_has_no_stored_keys_and_waits_for_the_tests() -> None:
     assert "role-to-assume" in text
     assert job["needs"] == "test"
     assert job["environment"] == "production"
+    assert job["if"] == "github.ref == 'refs/heads/main'"
     assert read(file)["concurrency"]["cancel-in-progress"] is False
+
+
+def test_the_image_is_one_manifest() -> None:
+    (file,) = [file for file in WORKFLOWS if file.stem == "deploy"]
+    (build,) = [s["with"] for s in steps(file) if "build-push-action" in s.get("uses", "")]
+    assert build["provenance"] is False
+    assert build["platforms"] == "linux/amd64"
 
 
 def test_what_the_deployment_reads_is_documented() -> None:

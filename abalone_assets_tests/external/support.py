@@ -12,15 +12,14 @@ class Listener(Reporter):
     """A reporter that keeps what it is told."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[dict[str, Any], str | None, str | None]] = []
+        self.told: list[tuple[dict[str, Any], str | None]] = []
 
     def report_metadata(
         self,
         metadata: Mapping[str, Any],
         data_version: str | None = None,
-        asset_key: str | None = None,
     ) -> None:
-        self.told.append((dict(metadata), data_version, asset_key))
+        self.told.append((dict(metadata), data_version))
 
 
 def training_environment(folder: Path, rows: int | None = None) -> dict[str, str]:

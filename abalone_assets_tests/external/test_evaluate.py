@@ -16,7 +16,6 @@ from abalone_assets.modeling.fitted import FittedModel
 from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
 from abalone_assets.modeling.metrics import rmse
 from abalone_assets.modeling.train import fit
-from abalone_assets_tests.external.support import Listener
 from abalone_assets_tests.modeling.support import (
     packed,
     quick_model,
@@ -90,14 +89,6 @@ def test_a_champion_may_be_of_another_framework(
     assert evaluation["model_sha256"] == challenger().sha256
     assert evaluation["champion"]["model_sha256"] == champion().sha256
     assert abs(evaluation["rmse"] - evaluation["champion"]["rmse"]) < 0.5
-
-
-def test_reports_the_scores_to_whoever_listens(arguments: list[str], tmp_path: Path) -> None:
-    listener = Listener()
-    main(arguments, listener)
-    evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
-    names = ("rmse", "mae", "r2", "bias", "baseline_rmse", "rows")
-    assert listener.told == [({name: evaluation[name] for name in names}, None, None)]
 
 
 def test_an_empty_champion_folder_is_no_champion(arguments: list[str], tmp_path: Path) -> None:

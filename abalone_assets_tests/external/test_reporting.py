@@ -21,7 +21,7 @@ import sys
 from abalone_assets.external.reporting import reporting
 with reporting() as reporter:
     reporter.report_metadata({"rows": reporter.extras["rows"]}, data_version="v1")
-    reporter.report({"assets": list(reporter.asset_keys)})
+    reporter.report({"done": True})
     reporter.log("half way")
     if "fail" in sys.argv:
         raise ValueError("told to fail")
@@ -51,7 +51,7 @@ def test_reports_reach_dagster_by_sagemakers_variables(aws: AwsStandIn) -> None:
         "metadata": {"rows": {"raw_value": 7, "type": "__infer__"}},
         "data_version": "v1",
     }
-    assert sent[2][1] == {"payload": {"assets": ["model"]}}
+    assert sent[2][1] == {"payload": {"done": True}}
     assert sent[3][1]["message"] == "half way"
 
 
@@ -68,11 +68,11 @@ def test_a_failure_reaches_dagster_by_glues_arguments_and_ends_the_script(aws: A
 
 def test_without_dagster_reports_go_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO), reporting([], {}) as reporter:
-        assert (dict(reporter.extras), reporter.asset_keys) == ({}, ())
-        reporter.report_metadata({"rows": 7}, data_version="v1", asset_key="model")
+        assert dict(reporter.extras) == {}
+        reporter.report_metadata({"rows": 7}, data_version="v1")
         reporter.report({"a": 1})
         reporter.log("half way")
-    assert caplog.messages == ["model: {'rows': 7} (data version v1)", "{'a': 1}", "half way"]
+    assert caplog.messages == ["{'rows': 7} (data version v1)", "{'a': 1}", "half way"]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_reports_the_model_to_whoever_listens(environ: dict[str, str]) -> None:
         "validation_rmse": metrics["validation"]["rmse"],
         "rounds": quick_model().best_iteration + 1,
     }
-    assert listener.told == [(expected, quick_model().sha256, None)]
+    assert listener.told == [(expected, quick_model().sha256)]
 
 
 def test_logs_metrics_every_fifty_rounds(

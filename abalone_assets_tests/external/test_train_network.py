@@ -34,7 +34,7 @@ def test_writes_the_network_and_its_metrics_as_the_booster_does(
     assert card.metrics["validation"] == metrics["validation"]
     assert len(metrics["history"]["train"]) == 12
     assert (tmp_path / "model/model.keras").exists()
-    assert listener.told == [(card.headlines(), card.model_sha256, None)]
+    assert listener.told == [(card.headlines(), card.model_sha256)]
     pattern = r"\[10\] train:rmse=\d+\.\d+; validation:rmse=\d+\.\d+"
     assert re.fullmatch(pattern, caplog.messages[0])
     assert caplog.messages[-1].startswith("[best: ")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 LOG_GROUP: Final = "/aws-glue/jobs"
+SPARK_LINE: Final = "INFO SparkContext: Running Spark version 3.5.6-amzn-1"
 DPUS: Final = {"G.1X": 1.0, "G.2X": 2.0}
 """Data processing units of a worker type."""
 
@@ -146,30 +147,31 @@ class _Run:
         ]
         if not self.aws.processes.was_stopped(self.run_id):
             self.run.status = "RUNNING"
-        streams = [
-            LogStream(self.aws.server, f"{LOG_GROUP}/{name}", self.run_id, self._log_seconds)
-            for name in ("output", "error")
-        ]
+        output, spark = (self._log_stream(name) for name in ("output", "error"))
+        spark.write(SPARK_LINE)
+        self._log_stream("output", executor="_g-1").write("an executor's line")
         ended = self.aws.processes.run(
             self.run_id,
             [self.aws.python, str(script), *self._script_arguments()],
             environment_of(self.aws, self.run_id, self._variables(libraries)),
             self.folder,
-            streams,
+            output,
             float(self.run.timeout or 2880) * 60,
         )
-        for stream in streams:
-            stream.close()
+        output.close()
+        spark.close()
         self.run.seconds = billed(ended.seconds)
-        return self._status(ended, streams[1])
+        return self._status(ended, output)
 
     def _variables(self, libraries: list[str]) -> dict[str, str]:
         spark = spark_environment(self.aws, self.folder)
         return {"PYTHONPATH": os.pathsep.join(libraries), **spark}
 
-    @property
-    def _log_seconds(self) -> float:
-        return self.aws.faults.log_seconds
+    def _log_stream(self, kind: str, executor: str = "") -> LogStream:
+        """The script's output and errors are in ``output``, Spark's own lines in ``error``."""
+        prefix = self.arguments.get("--custom-logGroup-prefix", LOG_GROUP)
+        name, late = f"{self.run_id}{executor}", self.aws.faults.log_seconds
+        return LogStream(self.aws.server, f"{prefix}/{kind}", name, late)
 
     def _script_of_job(self) -> str:
         return str(self.job.command["ScriptLocation"])
@@ -184,7 +186,7 @@ class _Run:
         own = ["true", "--JOB_ID", "j_1", "--JOB_RUN_ID", self.run_id, "--JOB_NAME", self.job.name]
         return own + [part for pair in self.arguments.items() for part in pair]
 
-    def _status(self, ended: Ended, errors: LogStream) -> str:
+    def _status(self, ended: Ended, output: LogStream) -> str:
         if ended.stopped:
             return "STOPPED"
         if ended.timed_out:
@@ -192,6 +194,6 @@ class _Run:
             return "TIMEOUT"
         if ended.succeeded:
             return "SUCCEEDED"
-        said = [line for line in errors.lines if line.strip()]
+        said = [line for line in output.lines if line.strip()]
         self.run.error_message = said[-1] if said else f"exit code {ended.code}"
         return "FAILED"

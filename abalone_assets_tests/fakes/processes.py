@@ -134,26 +134,20 @@ class Processes:
         command: Sequence[str],
         environ: Mapping[str, str],
         folder: Path,
-        streams: Sequence[LogStream],
+        stream: LogStream,
         max_seconds: float,
     ) -> Ended:
-        """Run to the end, a line at a time into one stream, or stdout and stderr into two."""
+        """Run to the end, a line at a time, of stdout or stderr, into a stream."""
         running = self._running[name]
         started = time.monotonic()
-        process = self._start(running, command, environ, folder, merged=len(streams) == 1)
+        process = self._start(running, command, environ, folder)
         if process is None:
             return Ended(-signal.SIGTERM, running.stopped, timed_out=False, seconds=0.0)
         self._after(max_seconds, running, self._time_out, name)
-        pipes = [process.stdout, process.stderr]
-        readers = [
-            threading.Thread(target=_copy, args=(pipe, stream), daemon=True)
-            for pipe, stream in zip(pipes, streams, strict=False)
-        ]
-        for reader in readers:
-            reader.start()
+        reader = threading.Thread(target=_copy, args=(process.stdout, stream), daemon=True)
+        reader.start()
         code = process.wait()
-        for reader in readers:
-            reader.join(GRACE_SECONDS)
+        reader.join(GRACE_SECONDS)
         for timer in running.timers:
             timer.cancel()
         return Ended(code, running.stopped, running.timed_out, time.monotonic() - started)
@@ -164,8 +158,6 @@ class Processes:
         command: Sequence[str],
         environ: Mapping[str, str],
         folder: Path,
-        *,
-        merged: bool,
     ) -> subprocess.Popen[str] | None:
         with self._lock:
             if running.stopped or self._over.is_set():
@@ -176,7 +168,7 @@ class Processes:
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT if merged else subprocess.PIPE,
+                stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
                 start_new_session=True,

@@ -151,7 +151,7 @@ class _Run:
                 moved,
                 environment_of(self.aws, self.name, environ),
                 self.sandbox.folder("work"),
-                [stream],
+                stream,
                 (self.params.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", 86_400),
             )
         finally:

@@ -118,12 +118,24 @@ def test_a_training_job_runs_its_script_and_uploads_what_it_leaves(aws: AwsStand
 
 def test_a_script_that_fails_gives_the_reason(aws: AwsStandIn) -> None:
     request = request_of(aws, hyperparameters={"eta": "-1"})
+    request["AlgorithmSpecification"]["TrainingImage"] = "tensorflow-training"
     aws.client("sagemaker").create_training_job(**request)
     job = ended(aws)
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"].startswith("AlgorithmError: ExecuteUserScriptError:\nExitCode 1")
     assert "eta must be positive" in job["FailureReason"]
     assert "ModelArtifacts" not in job
+
+
+def test_a_script_that_fails_in_the_xgboost_container_gives_its_reason_to_the_log_alone(
+    aws: AwsStandIn,
+) -> None:
+    request = request_of(aws, hyperparameters={"eta": "-1"})
+    aws.client("sagemaker").create_training_job(**request)
+    assert ended(aws)["FailureReason"] == (
+        'AlgorithmError: ExecuteUserScriptError:\nCommand "python3 -m train", exit code: 1'
+    )
+    assert log_of(aws)[-1] == "eta must be positive"
 
 
 def test_a_stopped_job_shows_its_log_while_it_runs_and_dies_at_once(aws: AwsStandIn) -> None:

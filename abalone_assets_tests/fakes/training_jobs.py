@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from moto.sagemaker.exceptions import ValidationError
@@ -175,15 +176,23 @@ class _Run:
             self.aws.processes.interrupt(self.name, self.interrupt_after)
         user = {k: v for k, v in self.hyperparameters.items() if not k.startswith("sagemaker_")}
         arguments = [part for key in sorted(user) for part in (f"--{key}", str(user[key]))]
-        program = str(self.hyperparameters["sagemaker_program"])
         return self.aws.processes.run(
             self.name,
-            [self.aws.python, program, *arguments],
+            [self.aws.python, *self._entry_point(), *arguments],
             self._environment(user, arguments),
             self.sandbox.folder("code"),
-            [stream],
+            stream,
             self.params["StoppingCondition"].get("MaxRuntimeInSeconds", 86_400),
         )
+
+    @property
+    def _by_old_toolkit(self) -> bool:
+        """Whether it is the XGBoost container, whose toolkit is the older sagemaker-containers."""
+        return "xgboost" in self.params["AlgorithmSpecification"]["TrainingImage"]
+
+    def _entry_point(self) -> list[str]:
+        program = str(self.hyperparameters["sagemaker_program"])
+        return ["-m", program.removesuffix(".py")] if self._by_old_toolkit else [program]
 
     def _train_again(self, stream: LogStream, ended: Ended) -> Ended:
         """After a spot interruption: the checkpoints survive the instance, nothing else does."""
@@ -203,7 +212,6 @@ class _Run:
             "SM_OUTPUT_DIR": "output",
             "SM_OUTPUT_DATA_DIR": "output/data",
             "SM_INPUT_DIR": "input",
-            "PYTHONPATH": "code",
         }
         contract = {
             **{name: str(self.sandbox.folder(folder)) for name, folder in folders.items()},
@@ -235,7 +243,8 @@ class _Run:
             target = self.job.artifacts.removesuffix("model.tar.gz") + "output.tar.gz"
             self.aws.storage.pack(output, target)
         if not (ended.succeeded or ended.stopped or ended.timed_out):
-            self.job.failure_reason = _failure(ended.code, stream.lines)
+            lines = [] if self._by_old_toolkit else stream.lines
+            self.job.failure_reason = _failure(ended.code, self._entry_point(), lines)
             return "Failed", "Training job failed"
         self.aws.storage.pack(self.sandbox.folder("model"), self.job.artifacts)
         self.job.model_artifacts = {"S3ModelArtifacts": self.job.artifacts}
@@ -264,7 +273,13 @@ def _decoded(value: str) -> Any:
         return value
 
 
-def _failure(code: int, lines: list[str]) -> str:
-    """As the training toolkit words it."""
+def _failure(code: int, entry_point: list[str], lines: list[str]) -> str:
+    """As the toolkits word it; the older one captures nothing of what the script says."""
+    command = shlex.join(["python3", *entry_point])
+    if not lines:
+        return f'AlgorithmError: ExecuteUserScriptError:\nCommand "{command}", exit code: {code}'
     tail = "\n".join(lines[-30:])[-700:]
-    return f'AlgorithmError: ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{tail}"'
+    return (
+        f'AlgorithmError: ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{tail}"\n'
+        f'Command "{command}", exit code: {code}'
+    )

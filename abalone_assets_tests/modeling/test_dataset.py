@@ -25,6 +25,18 @@ def test_reads_all_parquet_files_in_the_order_of_their_names(
     pd.testing.assert_frame_equal(pd.DataFrame(columns), frame)
 
 
+@pytest.mark.parametrize("leftover", [".data.parquet.0.staged", "_staged", "a/.hidden"])
+def test_passes_over_what_is_not_finished(
+    tmp_path: Path, frame: pd.DataFrame, leftover: str
+) -> None:
+    """What a killed Spark job had left beside the split once became rows to train on."""
+    frame.to_parquet(tmp_path / "data.parquet")
+    (tmp_path / leftover).mkdir(parents=True)
+    frame.to_parquet(tmp_path / leftover / "part-0.parquet")
+    frame.to_parquet(tmp_path / "_part-0.parquet")
+    assert len(read_split(tmp_path, "test")["rings"]) == len(frame)
+
+
 def test_names_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="test: there is no folder"):
         read_split(tmp_path / "nowhere", "test")

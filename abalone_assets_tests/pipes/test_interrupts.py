@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from abalone_assets.pipes import PipesJobError
+from abalone_assets.pipes import PipesJobError, _follow
 from abalone_assets.pipes.glue import GlueJobRun
 from abalone_assets_tests.fakes.support import wait_for
 from abalone_assets_tests.pipes.lab import REPORT, STUCK, Lab, asset_of, create_run, lab
@@ -55,6 +55,13 @@ class Meddler:
         return meddle
 
 
+class Nothing:
+    """A paginator that finds nothing."""
+
+    def paginate(self, **_: Any) -> list[Any]:
+        return []
+
+
 def interrupted(lab: Lab, kind: str, *signals: str) -> list[str]:
     """The log of a run that is terminated at each of these words in its log."""
     asset = asset_of(lab.ask(kind, STUCK, pipes=False))
@@ -76,7 +83,7 @@ def interrupted(lab: Lab, kind: str, *signals: str) -> list[str]:
 def test_a_signal_stops_the_job_and_forgets_its_context(lab: Lab, kind: str) -> None:
     log = interrupted(lab, kind, "] begun")
     assert wait_for(lambda: "STOPPED" in str(lab.jobs(kind)).upper())
-    assert any("interrupted: stopping" in line for line in log)
+    assert any("[pipes] stopping " in line for line in log)
     assert not [key for key in lab.stored() if "context" in key]
 
 
@@ -126,7 +133,26 @@ def test_an_interrupt_during_the_start_stops_what_was_started(
     assert wait_for(lambda: "STOPPED" in str(lab.jobs(kind)).upper())
 
 
-def test_an_interrupt_before_the_start_leaves_nothing(lab: Lab) -> None:
+def test_a_job_that_is_seen_late_only_is_stopped_all_the_same(lab: Lab) -> None:
+    glue = Meddler(lab.aws.client("glue"), "start_job_run")
+    looks: list[int] = []
+
+    def see_late(operation: str) -> Any:
+        looks.append(1)  # one before the start; then nothing, a busy Glue, and the run
+        if len(looks) == 3:
+            lab.aws.faults.throttle("GetJobRuns")
+        return glue._client.get_paginator(operation) if len(looks) > 2 else Nothing()
+
+    glue.get_paginator = see_late  # type: ignore[attr-defined]  # instead of the client's
+    lab.options["client"] = glue
+    lab.execute(asset_of(lab.ask("glue", STUCK, pipes=False)))
+    assert wait_for(lambda: list(lab.jobs("glue").values()) == ["STOPPED"])
+
+
+def test_an_interrupt_before_the_start_leaves_nothing(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_follow, "_ACKNOWLEDGE_SECONDS", 0.5)
     sagemaker = lab.aws.client("sagemaker")
     lab.options["client"] = Meddler(sagemaker, "create_training_job", instead=True)
     run = lab.execute(asset_of(lab.ask("training", STUCK, pipes=False)))

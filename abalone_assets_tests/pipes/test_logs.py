@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.pipes._logs import CloudWatchTail, LogSource
-from abalone_assets_tests.pipes.lab import WAIT, Lab, asset_of, lab
+from abalone_assets_tests.fakes.glue_jobs import SPARK_LINE
+from abalone_assets_tests.pipes.lab import REPORT, WAIT, Lab, asset_of, lab
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
@@ -50,7 +51,7 @@ def test_logs_that_may_not_be_read_are_said_once_and_fail_nothing(lab: Lab) -> N
 def test_every_stream_is_followed_from_where_it_was(
     aws: AwsStandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tail = CloudWatchTail(aws.client("logs"), logging.getLogger("run"))
+    tail = tail_of(aws)
     caplog.set_level(logging.INFO, "run")
     assert not tail.read_new([SOURCE])  # not even the log group is there
 
@@ -68,7 +69,7 @@ def test_every_stream_is_followed_from_where_it_was(
 
 
 def test_a_busy_cloudwatch_loses_no_line(aws: AwsStandIn, caplog: pytest.LogCaptureFixture) -> None:
-    tail = CloudWatchTail(aws.client("logs"), logging.getLogger("run"))
+    tail = tail_of(aws)
     caplog.set_level(logging.INFO, "run")
     write(aws, "job-1/algo-1-1700", "one")
     aws.faults.throttle("GetLogEvents", times=2)
@@ -79,12 +80,58 @@ def test_a_busy_cloudwatch_loses_no_line(aws: AwsStandIn, caplog: pytest.LogCapt
 def test_a_flood_of_lines_makes_few_entries(
     aws: AwsStandIn, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tail = CloudWatchTail(aws.client("logs"), logging.getLogger("run"))
+    tail = tail_of(aws)
     caplog.set_level(logging.INFO, "run")
     write(aws, "job-1/algo-1-1700", "\n".join(map(str, range(1000))))
     tail.read_new([SOURCE])
     assert len(caplog.messages) == 5
     assert list(tail.last_lines) == [f"[algo-1] {number}" for number in range(980, 1000)]
+
+
+def test_a_torrent_of_lines_stays_in_cloudwatch_but_for_the_last(
+    aws: AwsStandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    tail = tail_of(aws)
+    caplog.set_level(logging.INFO, "run")
+    for number in range(3):
+        write(aws, f"job-1/algo-{number}-1700", "\n".join(f"line {i}" for i in range(1000)))
+        tail.read_new([SOURCE])
+    assert sum(message.count("line ") for message in caplog.messages) == 2000
+    [told] = [message for message in caplog.messages if "https://the-console" in message]
+    assert "2000 lines" in told
+    assert list(tail.last_lines)[-1] == "[algo-2] line 999"
+
+
+def glue_run_of(lab: Lab, body: str, **arguments: str) -> tuple[str, str]:
+    """The last lines in the error of a Glue run that fails, and the run's log."""
+    asked = lab.arguments("glue", body)["start_job_run_params"]
+    params = {"Arguments": {**asked["Arguments"], **arguments}}
+    result = lab.materialize(lab.ask("glue", body, params=params))
+    assert not result.success
+    failure = lab.failure(result.run_id)
+    return failure.metadata["aws/last_log_lines"].value, "\n".join(lab.log(result.run_id))
+
+
+@pytest.mark.parametrize("arguments", [{}, {"--custom-logGroup-prefix": "/our/jobs"}])
+def test_a_failed_glue_run_shows_the_scripts_lines_and_after_them_sparks(
+    lab: Lab, arguments: dict[str, str]
+) -> None:
+    body = "print('the cause'); print('its trace', file=sys.stderr); sys.exit(1)"
+    last_lines, log = glue_run_of(lab, body, **arguments)
+    assert last_lines.splitlines() == ["[output] the cause", "[output] its trace"]
+    assert f"[error] {SPARK_LINE}" in log
+    assert "an executor's line" not in log
+
+
+def test_a_glue_run_that_succeeds_does_not_show_sparks_lines(lab: Lab) -> None:
+    result = lab.materialize(lab.ask("glue", REPORT))
+    assert result.success
+    assert SPARK_LINE not in "\n".join(lab.log(result.run_id))
+
+
+def tail_of(aws: AwsStandIn) -> CloudWatchTail:
+    log = logging.getLogger("run")
+    return CloudWatchTail(aws.client("logs"), log, rest_at=lambda: "https://the-console")
 
 
 def write(aws: AwsStandIn, stream: str, message: str) -> None:

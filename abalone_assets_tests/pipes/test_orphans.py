@@ -8,7 +8,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from abalone_assets.pipes import PipesJobError, stop_orphaned_jobs
+from abalone_assets.pipes import PipesJobError, _orphans, stop_orphaned_jobs
+from abalone_assets_tests.fakes.support import wait_for
 from abalone_assets_tests.pipes.lab import PREFIX, REPORT, Lab, asset_of, create_run, lab
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
@@ -82,17 +83,60 @@ def test_a_retry_gets_the_time_to_come(lab: Lab) -> None:
     assert sweep(lab) == ["left-behind"]
 
 
-def test_the_tag_is_the_one_that_the_clients_set(lab: Lab) -> None:
+@pytest.mark.parametrize("kind", ["processing", "glue"])
+def test_the_tags_are_those_that_the_clients_set(lab: Lab, kind: str) -> None:
     lab.options["forward_termination"] = False
-    asset = asset_of(
-        lab.ask("processing", "import time; print('waiting'); time.sleep(100)", pipes=False)
-    )
+    lab.options["client"] = lab.aws.client("glue" if kind == "glue" else "sagemaker")
+    asset = asset_of(lab.ask(kind, "import time; print('waiting'); time.sleep(100)", pipes=False))
 
     def give_up(run: dg.DagsterRun) -> None:
-        lab.aws.faults.refuse("DescribeProcessingJob", "ExpiredTokenException", "expired")
+        describe = "GetJobRun" if kind == "glue" else "DescribeProcessingJob"
+        lab.aws.faults.refuse(describe, "ExpiredTokenException", "expired")
 
-    lab.execute_during(asset, give_up)
-    assert sweep(lab) == list(lab.jobs("processing"))
+    run = lab.execute_during(asset, give_up)
+    options = {"glue_job": "etl", "glue_client": lab.aws.client("glue")} if kind == "glue" else {}
+    [orphan] = sweep(lab, **options)
+    assert any(orphan in line for line in lab.log(run.run_id))
+    assert wait_for(lambda: "STOPPED" in str(lab.jobs(kind)).upper())
+    assert sweep(lab, **options) == []
+
+
+class Beginner:
+    """A SageMaker client during whose listing a run begins, with its job."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._client = lab.aws.client("sagemaker")
+        self._lab = lab
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "get_paginator" and not self._lab.jobs("training"):
+            job_of_run(self._lab, "just-begun", run_of(self._lab).run_id)
+        return getattr(self._client, name)
+
+
+def test_a_job_whose_run_begins_during_the_sweep_is_let_alone(lab: Lab) -> None:
+    lab.aws.faults.job_seconds = 100.0
+    assert sweep(lab, client=Beginner(lab)) == []
+
+
+def test_a_run_that_begins_after_the_look_at_runs_is_wanted(lab: Lab) -> None:
+    ended = over(lab)
+    is_wanted = _orphans._judge(lab.instance, NO_GRACE)
+    assert is_wanted(run_of(lab).run_id)
+    assert not is_wanted(ended.run_id)
+
+
+def test_a_job_that_cannot_be_stopped_does_not_save_the_others(lab: Lab) -> None:
+    lab.aws.faults.job_seconds = 100.0
+    names = {job_of_run(lab, name, over(lab).run_id) for name in ("one", "other")}
+    lab.aws.faults.deny("StopTrainingJob", times=1)
+    words = r"StopTrainingJob failed: .*; these are stopped: "
+    with pytest.raises(PipesJobError, match=words) as told:
+        sweep(lab)
+    stopped = {name for name, status in lab.jobs("training").items() if status != "InProgress"}
+    assert len(stopped) == 1
+    [refused] = names - stopped
+    assert f"orphaned jobs: {refused}: " in str(told.value)
 
 
 def test_a_refusal_is_told_with_its_operation(lab: Lab) -> None:

@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from moto.sagemaker.models import sagemaker_backends
 
-from abalone_assets_tests.pipes.lab import (
-    WAIT,
-    Lab,
-    asset_of,
-    lab,
-)
+from abalone_assets.pipes._channel import JobMessageReader
+from abalone_assets_tests.fakes.support import wait_for
+from abalone_assets_tests.pipes.lab import REPORT, WAIT, Lab, asset_of, lab
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -40,27 +37,64 @@ def test_a_busy_aws_is_borne(impatient: Lab, operation: str) -> None:
     assert len(impatient.jobs("training")) == 1
 
 
-def test_a_job_that_cannot_be_seen_any_more_goes_on_and_a_retry_finds_it(impatient: Lab) -> None:
+def blinded(impatient: Lab) -> tuple[dg.AssetsDefinition, dg.DagsterRun]:
+    """An asset and a run of it that could not see its job any more."""
     impatient.options["max_poll_failures"] = 1
     asset = asset_of(impatient.ask("training", WAIT))
     throttle = impatient.aws.faults.throttle
-    first = impatient.execute_during(asset, lambda _: throttle("DescribeTrainingJob", times=2))
-    description = impatient.failure(first.run_id).description
-    assert "gave up after 2 failures in a row" in description
-    assert "a retry of the run finds it" in description
+    run = impatient.execute_during(asset, lambda _: throttle("DescribeTrainingJob", times=2))
+    assert "gave up after 2 failures in a row" in impatient.failure(run.run_id).description
+    return asset, run
+
+
+def test_a_job_that_cannot_be_followed_any_more_is_stopped(impatient: Lab) -> None:
+    _, run = blinded(impatient)
+    assert "the job was told to stop and is Stop" in impatient.failure(run.run_id).description
+    assert wait_for(lambda: "Stopped" in impatient.jobs("training").values())
+    assert not [key for key in impatient.stored() if "context" in key]
+
+
+def test_without_forwarding_such_a_job_goes_on_and_a_retry_finds_it(impatient: Lab) -> None:
+    impatient.options["forward_termination"] = False
+    asset, first = blinded(impatient)
+    assert "a retry of this step or run finds it" in impatient.failure(first.run_id).description
     impatient.go()
     assert impatient.execute(asset, parent=first, retry_number="1").is_success
     assert len(impatient.jobs("training")) == 1
 
 
-def test_expired_credentials_are_told_at_once(impatient: Lab) -> None:
+def test_expired_credentials_are_told_at_once_with_the_job_that_goes_on(impatient: Lab) -> None:
     asset = asset_of(impatient.ask("training", WAIT))
-    expired = ("DescribeTrainingJob", "ExpiredTokenException", "The security token is expired")
-    run = impatient.execute_during(asset, lambda _: impatient.aws.faults.refuse(*expired))
+    why = "The security token is expired"
+
+    def expire(_: dg.DagsterRun) -> None:
+        for operation in ("DescribeTrainingJob", "StopTrainingJob"):
+            impatient.aws.faults.refuse(operation, "ExpiredTokenException", why, times=9)
+
+    run = impatient.execute_during(asset, expire)
     description = impatient.failure(run.run_id).description
-    words = "DescribeTrainingJob failed: The security token is expired (ExpiredTokenException)"
-    assert words in description
+    assert f"DescribeTrainingJob failed: {why} (ExpiredTokenException)" in description
+    assert "the job may go on and cost money: https://us-east-1.console.aws" in description
     assert list(impatient.jobs("training").values()) == ["InProgress"]
+
+
+def test_a_bug_while_following_stops_the_job_too(
+    impatient: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the event log is away")
+
+    monkeypatch.setattr(JobMessageReader, "read_new", fail)
+    assert not impatient.materialize(impatient.ask("training", WAIT)).success
+    assert wait_for(lambda: "Stopped" in impatient.jobs("training").values())
+
+
+def test_a_glue_job_that_runs_already_is_waited_for(lab: Lab) -> None:
+    message = "Concurrent runs exceeded for etl"
+    lab.aws.faults.refuse("StartJobRun", "ConcurrentRunsExceededException", message, times=2)
+    result = lab.materialize(lab.ask("glue", REPORT))
+    assert result.success
+    assert len([line for line in lab.log(result.run_id) if message in line]) == 2
 
 
 def test_an_unknown_status_is_told_and_waited_on(lab: Lab) -> None:

@@ -20,7 +20,7 @@ from abalone_assets.pipes._console import console_url
 from abalone_assets.pipes.glue import GlueJobRun
 from abalone_assets.pipes.processing import ProcessingJob
 from abalone_assets.pipes.training import TrainingJob
-from abalone_assets_tests.pipes.lab import PRICES, REPORT, Lab, lab
+from abalone_assets_tests.pipes.lab import PRICES, REPORT, Lab, client_of, lab
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
@@ -138,6 +138,15 @@ def test_an_interrupted_spot_job_costs_what_sagemaker_bills(lab: Lab) -> None:
     assert cost == round(billable * PRICES["ml.m5.large"] / 3600, 6)
     assert any("Interrupted" in line for line in lab.log(result.run_id))
     assert any("checkpoints/half" in key for key in lab.stored())
+
+
+def test_of_clients_made_here_only_glues_makes_each_call_once(aws: AwsStandIn) -> None:
+    def attempts(client: Any) -> int:
+        return int((client.meta.config.retries or {}).get("total_max_attempts", 5))  # its default
+
+    assert attempts(client_of("glue", aws.bucket).client) == 1
+    assert attempts(client_of("glue", aws.bucket).s3_client) > 1
+    assert attempts(client_of("training", aws.bucket).client) > 1
 
 
 @pytest.mark.parametrize(

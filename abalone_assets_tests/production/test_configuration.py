@@ -94,14 +94,6 @@ def test_the_database_is_verified_by_a_certificate_that_the_image_has() -> None:
     assert all("--chmod=0444" in line for line in added)  # what ADD fetches is root's alone
 
 
-def test_a_hanging_run_ends_after_what_its_jobs_may_take_together() -> None:
-    from abalone_assets.aws.settings import AwsSettings
-
-    hour = AwsSettings.model_fields["job_max_runtime_seconds"].default
-    deployment = AwsSettings.model_fields["deployment_timeout_seconds"].default
-    assert read(ECS)["run_monitoring"]["max_runtime_seconds"] >= 3 * hour + deployment
-
-
 def test_every_workspace_names_the_code_location_alike() -> None:
     files = ["workspace.yaml", "deploy/workspace.yaml", "abalone_assets/local_workspace.yaml"]
     names = {

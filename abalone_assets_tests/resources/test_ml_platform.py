@@ -55,22 +55,25 @@ def lake_with_splits(uri: str) -> ObjectStore:
 
 def training_request(store: ObjectStore, **hyperparameters: Any) -> TrainingRequest:
     return TrainingRequest(
-        job_name="train-1",
-        channels={name: store.uri_of(f"{name}_split") for name in ("train", "validation")},
+        channels={
+            name: store.uri_of(f"{name}_split/data.parquet") for name in ("train", "validation")
+        },
         output_uri=store.uri_of("trained_model"),
         hyperparameters=hyperparameters,
     )
 
 
-def evaluation_request(store: ObjectStore, model_uri: str) -> EvaluationRequest:
-    return EvaluationRequest("evaluate-1", model_uri, store.uri_of("test_split"))
+def evaluation_request(store: ObjectStore, training: TrainingReport) -> EvaluationRequest:
+    return EvaluationRequest(
+        training.model_uri, training.card.model_sha256, store.uri_of("test_split/data.parquet")
+    )
 
 
 def release(uri: str) -> Released:
     store = lake_with_splits(uri)
     request = training_request(store, **QUICK)
     training = PLATFORM.train(request, CONTEXT)
-    evaluation = PLATFORM.evaluate(evaluation_request(store, training.model_uri), CONTEXT)
+    evaluation = PLATFORM.evaluate(evaluation_request(store, training), CONTEXT)
     return Released(store, request, training, evaluation)
 
 
@@ -80,8 +83,8 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Released:
 
 
 def test_the_archive_lies_where_sagemaker_would_put_it(released: Released) -> None:
-    expected = released.store.uri_of("trained_model/train-1/output/model.tar.gz")
-    assert released.training.model_uri == released.request.model_uri == expected
+    expected = released.store.uri_of("trained_model/train-EPHEMERAL/output/model.tar.gz")
+    assert released.training.model_uri == expected
     assert archive.read_card(Path(expected)) == released.training.card
     assert released.training.job.seconds > 0
 
@@ -130,25 +133,26 @@ def test_probes_are_requests_with_the_rings_that_the_model_answers(
 
 
 def test_the_champion_is_scored_on_the_same_rows(released: Released) -> None:
-    weak = replace(released.request, job_name="train-weak", hyperparameters=WEAK)
-    champion_uri = PLATFORM.train(weak, CONTEXT).model_uri
-    request = evaluation_request(released.store, released.training.model_uri)
+    elsewhere = released.store.uri_of("weak_model")
+    weak = replace(released.request, output_uri=elsewhere, hyperparameters=WEAK)
+    champion = PLATFORM.train(weak, CONTEXT)
+    request = evaluation_request(released.store, released.training)
     compared = PLATFORM.evaluate(
-        replace(request, champion_uri=champion_uri, champion_version=7), CONTEXT
+        replace(request, champion_uri=champion.model_uri, champion_version=7), CONTEXT
     ).evaluation
-    alone = PLATFORM.evaluate(evaluation_request(released.store, champion_uri), CONTEXT).evaluation
+    alone = PLATFORM.evaluate(evaluation_request(released.store, champion), CONTEXT).evaluation
     assert compared["champion"]["version"] == "7"
     assert compared["champion"]["rmse"] == alone["rmse"] > compared["rmse"]
     assert compared["rmse"] == released.evaluation.evaluation["rmse"]
 
 
 def test_training_writes_nothing_beside_the_archive(released: Released) -> None:
-    keys = {found.key for found in released.store.list() if "train-weak" not in found.key}
+    keys = {found.key for found in released.store.list() if not found.key.startswith("weak_model/")}
     assert keys == {
         "train_split/data.parquet",
         "validation_split/data.parquet",
         "test_split/data.parquet",
-        "trained_model/train-1/output/model.tar.gz",
+        "trained_model/train-EPHEMERAL/output/model.tar.gz",
     }
 
 
@@ -159,23 +163,42 @@ def test_a_missing_channel_is_one_clear_error_and_makes_no_archive(
     uri = request.getfixturevalue("s3") if backing == "s3" else str(tmp_path)
     store = lake_with_splits(uri)
     store.delete("validation_split/data.parquet")
-    with pytest.raises(AbaloneError, match="validation: "):
+    with pytest.raises(AbaloneError, match=r"validation_split/data\.parquet: no such object"):
         PLATFORM.train(training_request(store, **QUICK), CONTEXT)
     assert not list(store.list("trained_model"))
 
 
 def test_a_hyperparameter_out_of_range_is_one_clear_error(released: Released) -> None:
-    request = replace(released.request, hyperparameters={"eta": 7}, job_name="train-wrong")
+    request = replace(
+        released.request,
+        hyperparameters={"eta": 7},
+        output_uri=released.store.uri_of("wrong_model"),
+    )
     with pytest.raises(AbaloneError, match=r"eta must be"):
         PLATFORM.train(request, CONTEXT)
     with pytest.raises(AbaloneError, match="--colour"):
         PLATFORM.train(replace(request, hyperparameters={"colour": "red"}), CONTEXT)
-    assert not list(released.store.list("trained_model/train-wrong"))
+    assert not list(released.store.list("wrong_model"))
 
 
 def test_a_missing_model_or_champion_is_named(released: Released) -> None:
-    request = evaluation_request(released.store, released.training.model_uri)
+    request = evaluation_request(released.store, released.training)
     gone = released.store.uri_of("trained_model/gone/output/model.tar.gz")
     for missing in (replace(request, model_uri=gone), replace(request, champion_uri=gone)):
         with pytest.raises(StorageError, match=f"{gone}: no such object"):
             PLATFORM.evaluate(missing, CONTEXT)
+
+
+def test_an_evaluation_of_another_model_is_refused(released: Released) -> None:
+    request = evaluation_request(released.store, released.training)
+    with pytest.raises(StorageError, match="holds the model 0123, but the evaluation is of"):
+        PLATFORM.evaluate(replace(request, model_sha256="0123"), CONTEXT)
+
+
+def test_what_lies_beside_a_split_is_not_read(released: Released) -> None:
+    released.store.write("test_split/more.parquet", b"no Parquet at all")
+    try:
+        request = evaluation_request(released.store, released.training)
+        assert PLATFORM.evaluate(request, CONTEXT).evaluation["rows"] == 200
+    finally:
+        released.store.delete("test_split/more.parquet")

@@ -73,7 +73,7 @@ class FrontDoor(Construct):
             default_action=_sign_in(oidc, self._target(web, network)),
         )
         listener.connections.allow_default_port_from(ec2.Peer.ipv4(INSIDE), "People")
-        self.host = balancer.load_balancer_dns_name
+        self.dns_name = balancer.load_balancer_dns_name
 
     def _target(self, web: ecs.FargateService, network: Network) -> elb.ApplicationTargetGroup:
         return elb.ApplicationTargetGroup(
@@ -95,7 +95,10 @@ def _sign_in(oidc: Oidc, target: elb.ApplicationTargetGroup) -> elb.ListenerActi
         token_endpoint=oidc.token_endpoint,
         user_info_endpoint=oidc.user_info_endpoint,
         client_id=oidc.client_id,
-        client_secret=cdk.SecretValue.secrets_manager(oidc.client_secret),
+        # By its version: CloudFormation looks a secret up again only where the reference changed.
+        client_secret=cdk.SecretValue.secrets_manager(
+            oidc.client_secret, version_id=oidc.client_secret_version or None
+        ),
         session_timeout=cdk.Duration.hours(12),
         next=elb.ListenerAction.forward([target]),
     )

@@ -1,8 +1,8 @@
 """The names and ARNs of everything that one stack makes and another, or the package, refers to.
 
-Names are given, not generated: stacks need no exports, and policies can name single resources. The
-price: what was retained when its stack was deleted keeps its name, and the stack cannot be made anew
-until it is imported or deleted. `make destroy` therefore lets the data stack stand.
+Names are given, not generated: stacks need no exports, and policies can name single resources.
+The price: what is retained when its stack is deleted keeps its name, and the stack cannot be made
+anew until it is imported or deleted. `make destroy` therefore lets the data stack stand.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 
+from deploy.config import IMAGE_OUTPUT, IMAGE_TAG_OUTPUT
 from deploy.stacks.database import Database
 from deploy.stacks.front_door import FrontDoor
 from deploy.stacks.network import Network
@@ -37,6 +38,11 @@ class PlatformStack(cdk.Stack):
             self, "Dagster", config=config, names=names, network=network, database=database
         )
         cdk.CfnOutput(self, "Cluster", value=names.cluster)
+        # What runs; `make deploy` keeps it when it is given nothing else.
+        if config.image:
+            cdk.CfnOutput(self, IMAGE_OUTPUT, value=config.image)
+        else:
+            cdk.CfnOutput(self, IMAGE_TAG_OUTPUT, value=config.image_tag)
         if config.oidc is not None:
             door = FrontDoor(
                 self,
@@ -47,4 +53,5 @@ class PlatformStack(cdk.Stack):
                 web=services.web,
                 retain=config.retain,
             )
-            cdk.CfnOutput(self, "WebServer", value=f"https://{door.host}")
+            cdk.CfnOutput(self, "WebServer", value=f"https://{config.oidc.host}")
+            cdk.CfnOutput(self, "LoadBalancer", value=door.dns_name)

@@ -109,6 +109,7 @@ def _preparation(names: Names) -> list[Permission]:
                 "glue:DeleteTable",
                 "glue:GetPartitions",
                 "glue:BatchCreatePartition",
+                "glue:BatchUpdatePartition",
                 "glue:BatchDeletePartition",
             ],
             catalog(names),

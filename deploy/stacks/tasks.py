@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from deploy.stacks.names import Names
 
 WORKSPACE = "/opt/abalone/workspace.yaml"
+MIGRATE = ["dagster", "instance", "migrate"]
 NOT_SECRET = "what is in the environment is no secret; secrets come from Secrets Manager"  # noqa: S105
 
 
@@ -36,6 +37,7 @@ class Task:
         health: Command that succeeds while the container is well, or None.
         port: That it listens on, if any.
         writable: Whether the root file system must be; ECS Exec needs it.
+        migrates: Whether the database's schema is brought up to date before it starts.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Task:
     health: list[str] | None = None
     port: int | None = None
     writable: bool = False
+    migrates: bool = False
 
 
 CODE = Task(
@@ -60,6 +63,7 @@ DAEMON = Task(
     memory=1024,
     command=["dagster-daemon", "run", "--workspace", WORKSPACE],
     health=["CMD", "dagster-daemon", "liveness-check"],
+    migrates=True,
 )
 RUN = Task("run", cpu=1024, memory=4096)
 
@@ -124,10 +128,13 @@ class TaskDefinitions:
         )
         log_group, variables = self._logs(task), {**self.environment, **(environment or {})}
         container = self._add(definition, task, log_group, variables)
-        if task.first is not None:
+        if task.migrates:
+            migration = replace(task, name="migrate", command=MIGRATE, health=None, port=None)
             container.add_container_dependencies(
                 ecs.ContainerDependency(
-                    container=self._add(definition, task.first, log_group, variables),
+                    container=self._add(
+                        definition, migration, log_group, variables, essential=False
+                    ),
                     condition=ecs.ContainerDependencyCondition.SUCCESS,
                 )
             )
@@ -140,11 +147,13 @@ class TaskDefinitions:
         task: Task,
         log_group: logs.LogGroup,
         environment: Mapping[str, str],
+        *,
+        essential: bool = True,
     ) -> ecs.ContainerDefinition:
         container = definition.add_container(
             task.name,
             container_name=task.name,
-            essential=task.essential,
+            essential=essential,
             image=self.image,
             command=task.command,
             environment=environment,

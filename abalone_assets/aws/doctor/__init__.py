@@ -15,7 +15,7 @@ from abalone_assets.doctor import Finding, base_survey, guarded, ok, packages
 from abalone_assets.environment import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from abalone_assets.aws.settings import AwsSettings
     from abalone_assets.settings import Settings
@@ -24,12 +24,15 @@ NEEDED: Final = ("boto3", "dagster-aws", "sagemaker-core")
 DEPLOY: Final = "run `make deploy` in this account and region"
 
 
-def aws_findings(settings: Settings, aws: AwsSettings) -> Iterator[Finding]:
+def aws_findings(
+    settings: Settings, aws: AwsSettings, on_progress: Callable[[str], None] = lambda _: None
+) -> Iterator[Finding]:
     """Look at what the profile aws needs, as far as the first thing that hides the rest.
 
     Args:
         settings: Of every profile.
         aws: Of the profile aws.
+        on_progress: Told, in a line, what takes long.
     """
     installed = packages(NEEDED, remedy="pip install 'abalone-assets[aws]'")
     yield installed
@@ -43,7 +46,9 @@ def aws_findings(settings: Settings, aws: AwsSettings) -> Iterator[Finding]:
     values: dict[str, str] = {}
     yield from _parameters(settings, aws, values)
     yield from data_findings(values)
-    yield from service_findings(aws, values, endpoint=settings.endpoint_name)
+    yield from service_findings(
+        aws, values, endpoint=settings.endpoint_name, on_progress=on_progress
+    )
     yield base_survey(settings)
 
 

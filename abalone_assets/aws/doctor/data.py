@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LOCATED: Final = ("lake_uri", "landing_zone_uri", "registry_uri", "jobs_uri", "capture_uri")
+WRITTEN: Final = {
+    "lake_uri": "access to the lake",
+    "registry_uri": "access to the registry",
+    "jobs_uri": "access to the jobs' prefix",
+}
+READ: Final = "access to the landing zone"
 OPEN_TO: Final = "BlockPublicAcls, IgnorePublicAcls, BlockPublicPolicy, RestrictPublicBuckets"
 
 
 def data_findings(values: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at each bucket, write and delete a probe below the jobs' prefix, look at the queue.
+    """Look at each bucket, write and delete a probe where runs write, list, look at the queue.
 
     Args:
         values: The settings that could be looked up, by field.
@@ -28,11 +34,19 @@ def data_findings(values: Mapping[str, str]) -> Iterator[Finding]:
     buckets = {urlsplit(values[name]).netloc for name in LOCATED if name in values}
     for bucket in sorted(buckets):
         yield guarded(f"bucket {bucket}", partial(_bucket, bucket), remedy="run `make deploy`")
-    if "jobs_uri" in values:
+    for name, subject in WRITTEN.items():
+        if name in values:
+            yield guarded(
+                subject,
+                partial(_probe, subject, values[name]),
+                remedy="allow s3:PutObject, s3:GetObject, s3:ListBucket and s3:DeleteObject to "
+                "this identity",
+            )
+    if "landing_zone_uri" in values:
         yield guarded(
-            "access to the jobs' prefix",
-            partial(_probe, values["jobs_uri"]),
-            remedy="allow s3:PutObject, s3:ListBucket and s3:DeleteObject to this identity",
+            READ,
+            partial(_landing_zone, values["landing_zone_uri"]),
+            remedy="allow s3:ListBucket and s3:GetObject to this identity",
         )
     if "survey_queue_url" in values:
         yield guarded(
@@ -99,15 +113,29 @@ def _answer(call: Any, bucket: str) -> dict[str, Any]:  # noqa: ANN401 - a metho
         return {} if nothing else {"error": explain(error)}
 
 
-def _probe(jobs_uri: str) -> Finding:
-    parts = urlsplit(jobs_uri)
-    key = f"{parts.path.strip('/')}/doctor/{uuid4().hex}".lstrip("/")
-    s3 = client("s3")
+def _probe(subject: str, uri: str) -> Finding:
+    parts = urlsplit(uri)
+    # Of the lake's objects, engines skip those whose name begins with an underscore.
+    key = f"{parts.path.strip('/')}/_doctor/{uuid4().hex}".lstrip("/")
+    s3, place = client("s3"), {"Bucket": parts.netloc, "Key": key}
     with told_as(StorageError, f"s3://{parts.netloc}/{key}"):
-        s3.put_object(Bucket=parts.netloc, Key=key, Body=b"")
-        s3.list_objects_v2(Bucket=parts.netloc, Prefix=key, MaxKeys=1)
-        s3.delete_object(Bucket=parts.netloc, Key=key)
-    return ok("access to the jobs' prefix", f"wrote, listed and deleted an object in {jobs_uri}")
+        s3.put_object(**place, Body=b"")
+        try:
+            s3.list_objects_v2(Bucket=parts.netloc, Prefix=key, MaxKeys=1)
+            s3.get_object(**place)["Body"].close()
+        finally:
+            s3.delete_object(**place)
+    return ok(subject, f"wrote, listed, read and deleted an object in {uri}")
+
+
+def _landing_zone(uri: str) -> Finding:
+    parts, s3 = urlsplit(uri), client("s3")
+    prefix = f"{parts.path.strip('/')}/".lstrip("/")
+    with told_as(StorageError, uri):
+        found = s3.list_objects_v2(Bucket=parts.netloc, Prefix=prefix, MaxKeys=1)
+        for entry in found.get("Contents", ()):
+            s3.head_object(Bucket=parts.netloc, Key=entry["Key"])
+    return ok(READ, f"listed {uri}" + ("" if found.get("Contents") else " (empty)"))
 
 
 def _queue(url: str, landing_zone_uri: str) -> Finding:

@@ -1,11 +1,20 @@
-"""The part of ``abalone doctor`` that looks at Glue, SageMaker, their role and their quotas."""
+"""The part of ``abalone doctor`` that looks at what jobs and the endpoint need."""
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from abalone_assets.aws.clients import client, region
+from abalone_assets.aws.doctor.quotas import quotas
+from abalone_assets.aws.doctor.roles import (
+    DEPLOY,
+    GLUE,
+    PERMISSIONS,
+    SAGEMAKER,
+    assumable,
+    permissions,
+)
 from abalone_assets.aws.failures import AwsError, error_code, told_as
 from abalone_assets.aws.images import image_uri
 from abalone_assets.aws.parameters import resolve_list
@@ -17,12 +26,19 @@ if TYPE_CHECKING:
     from abalone_assets.aws.settings import AwsSettings
     from abalone_assets.doctor import Outcome
 
-DEPLOY: Final = "run `make deploy`"
-TRUSTED: Final = "sagemaker.amazonaws.com"
+MAY_LOOK: Final = "allow iam:SimulatePrincipalPolicy and iam:GetRole to this identity to be told"
+QUOTAS_REMEDY: Final = (
+    "allow servicequotas:ListServiceQuotas and servicequotas:ListAWSDefaultServiceQuotas, or look "
+    "in the console: Service Quotas, Amazon SageMaker"
+)
 
 
 def service_findings(
-    aws: AwsSettings, values: Mapping[str, str], *, endpoint: str
+    aws: AwsSettings,
+    values: Mapping[str, str],
+    *,
+    endpoint: str,
+    on_progress: Callable[[str], None] = lambda _: None,
 ) -> Iterator[Finding]:
     """Look at what the jobs and the endpoint need.
 
@@ -30,6 +46,7 @@ def service_findings(
         aws: For the instance types and images.
         values: The settings that could be looked up, by field.
         endpoint: The endpoint's name.
+        on_progress: Told, in a line, what takes long.
     """
     looks: dict[str, tuple[str, Callable[[str], Finding], Outcome]] = {
         "glue_job": ("Glue job", _glue_job, "failed"),
@@ -47,19 +64,18 @@ def service_findings(
         "endpoint", partial(_endpoint, endpoint), remedy="see the endpoint in the console"
     )
     yield from _images(aws)
-    yield guarded(
-        "quotas",
-        partial(_quotas, aws),
-        remedy="look in the console: Service Quotas, Amazon SageMaker",
-        otherwise="warning",
-    )
+    allowed = partial(permissions, values, endpoint)
+    yield guarded(PERMISSIONS, allowed, remedy=MAY_LOOK, otherwise="warning")
+    enough = partial(quotas, aws, on_progress)
+    yield guarded("quotas", enough, remedy=QUOTAS_REMEDY, otherwise="warning")
 
 
 def _glue_job(name: str) -> Finding:
     with told_as(AwsError, f"the Glue job {name}"):
         job = client("glue").get_job(JobName=name)["Job"]
     workers = f"{job.get('NumberOfWorkers', '?')} workers {job.get('WorkerType', '')}".strip()
-    return ok("Glue job", f"{name}: Glue {job.get('GlueVersion', '?')}, {workers}")
+    found = f"{name}: Glue {job.get('GlueVersion', '?')}, {workers}"
+    return assumable("Glue job", found, job["Role"], GLUE)
 
 
 def _glue_database(name: str) -> Finding:
@@ -71,26 +87,12 @@ def _glue_database(name: str) -> Finding:
 def _glue_crawler(name: str) -> Finding:
     with told_as(AwsError, f"the Glue crawler {name}"):
         crawler = client("glue").get_crawler(Name=name)["Crawler"]
-    return ok("Glue crawler", f"{name}: {crawler['State']}")
+    found = f"{name}: {crawler['State']}"
+    return assumable("Glue crawler", found, crawler["Role"], GLUE)
 
 
 def _role(arn: str) -> Finding:
-    name = arn.rpartition("/")[2]
-    with told_as(AwsError, f"the role {name}"):
-        role = client("iam").get_role(RoleName=name)["Role"]
-    if TRUSTED not in _trusted_services(role["AssumeRolePolicyDocument"]):
-        remedy = f"let {TRUSTED} assume this role, or {DEPLOY}"
-        return Finding("SageMaker role", "failed", f"{arn} does not trust {TRUSTED}", remedy)
-    return ok("SageMaker role", arn)
-
-
-def _trusted_services(policy: Mapping[str, Any]) -> set[str]:
-    found: set[str] = set()
-    for statement in policy["Statement"]:
-        principal = statement.get("Principal", {})
-        services = principal.get("Service", ()) if isinstance(principal, dict) else ()
-        found |= {services} if isinstance(services, str) else set(services)
-    return found
+    return assumable("SageMaker role", arn, arn, SAGEMAKER)
 
 
 def _package_group(name: str) -> Finding:
@@ -115,7 +117,7 @@ def _alarms(value: str) -> Finding:
         return Finding(subject, "failed", f"no such alarm: {', '.join(missing)}", DEPLOY)
     ringing = [name for name in names if states[name] == "ALARM"]
     if ringing:
-        remedy = "a deployment now would be rolled back; find out why it rings"
+        remedy = "a deployment now would go without it; find out why it rings"
         return Finding(subject, "warning", f"in alarm: {', '.join(ringing)}", remedy)
     return ok(subject, ", ".join(names))
 
@@ -154,42 +156,3 @@ def _images(aws: AwsSettings) -> Iterator[Finding]:
 def _image(framework: str, override: str, instance_type: str) -> Finding:
     uri = image_uri(framework, region=region(), instance_type=instance_type, override=override)
     return ok(f"{framework} image", uri)
-
-
-def _quotas(aws: AwsSettings) -> Finding:
-    """Compare SageMaker's quotas with what a release takes; a new version runs beside the old."""
-    spot = "spot " if aws.training_spot else ""
-    needed = {
-        f"{aws.training_instance_type} for {spot}training job usage": 1,
-        f"{aws.processing_instance_type} for processing job usage": 1,
-        f"{aws.endpoint_instance_type} for endpoint usage": 2 * aws.endpoint_instance_count,
-    }
-    allowed = _sagemaker_quotas(set(needed))
-    unknown = sorted(needed.keys() - allowed.keys())
-    short = [
-        f"{name}: {allowed[name]:g} of {count} needed"
-        for name, count in needed.items()
-        if allowed.get(name, count) < count
-    ]
-    if short:
-        remedy = "ask for more in the console (Service Quotas), or take other instance types"
-        return Finding("quotas", "failed", "; ".join(short), remedy)
-    if unknown:
-        remedy = "make sure that these instance types exist in this region"
-        return Finding("quotas", "warning", f"not found: {', '.join(unknown)}", remedy)
-    return ok("quotas", "; ".join(f"{name}: {allowed[name]:g}" for name in needed))
-
-
-def _sagemaker_quotas(names: set[str]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    with told_as(AwsError, "the quotas of SageMaker"):
-        pages = client("service-quotas").get_paginator("list_service_quotas")
-        for page in pages.paginate(ServiceCode="sagemaker", MaxResults=100):
-            found |= {
-                quota["QuotaName"]: quota["Value"]
-                for quota in page["Quotas"]
-                if quota["QuotaName"] in names
-            }
-            if names <= found.keys():
-                break
-    return found

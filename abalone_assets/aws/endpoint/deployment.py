@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from abalone_assets.aws.endpoint.marks import EndpointMarks
 from abalone_assets.aws.endpoint.probes import WrongAnswerError, check_probes
 from abalone_assets.aws.endpoint.removal import ask_to_delete, remove_endpoint
-from abalone_assets.aws.endpoint.rollout import ALL_AT_ONCE, tripped_alarms
+from abalone_assets.aws.endpoint.rollout import ALL_AT_ONCE, ringing_alarms
 from abalone_assets.aws.endpoint.watch import BROKEN
 from abalone_assets.aws.failures import told_as
 from abalone_assets.aws.sagemaker_answers import exists_already, is_busy, is_missing
@@ -150,10 +150,7 @@ class EndpointDeployment:
                 self.sagemaker.create_endpoint(**names, Tags=self.configs.tags)
             else:
                 self.marks.keep_way_back(state, previous)
-                self.sagemaker.update_endpoint(
-                    **names,
-                    DeploymentConfig=self.rollout.deployment_config(self.hosting.instance_count),
-                )
+                self.sagemaker.update_endpoint(**names, DeploymentConfig=self._deployment_config())
         except ClientError as error:
             # Missing: its clean-up has just deleted the configuration, or somebody the endpoint.
             if is_busy(error) or exists_already(error) or is_missing(error):
@@ -161,6 +158,18 @@ class EndpointDeployment:
             raise
         self._say(f"version {self.version} is being rolled out as {self.config}")
         return True
+
+    def _deployment_config(self) -> dict[str, Any]:
+        """How to update; an alarm that the live version rings already must not keep it live."""
+        ringing = ringing_alarms(self.cloudwatch, self.rollout.alarms)
+        for name, reason in ringing.items():
+            self._say(
+                f"alarm {name} rings already ({reason}); it cannot judge version {self.version}"
+                " and is left out"
+            )
+        if ringing and len(ringing) == len(set(self.rollout.alarms)):
+            self._say(f"no alarm is left; version {self.version} is judged by its probes alone")
+        return self.rollout.deployment_config(self.hosting.instance_count, without=ringing)
 
     def _wait_until_live(self, begun: _Begun) -> None:
         try:
@@ -179,8 +188,9 @@ class EndpointDeployment:
         if state.serving_config not in {"", begun.replaced, self.config}:
             return f"version {self.version} was superseded by another deployment"
         reason = state.failure.rstrip(".") or f"endpoint {self.watch.name} is {state}"
-        tripped = tripped_alarms(self.cloudwatch, self.rollout.alarms)
-        alarms = f"; alarms: {', '.join(tripped)}" if tripped else ""
+        ringing = ringing_alarms(self.cloudwatch, self.rollout.alarms)
+        told = ", ".join(f"{name} ({why})" for name, why in ringing.items())
+        alarms = f"; alarms: {told}" if told else ""
         return f"version {self.version} was not taken: {reason}{alarms}"
 
     def _now_serving(self, state: EndpointState) -> str:

@@ -6,10 +6,14 @@ Source: https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.ht
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.failures import told_as
+from abalone_assets.aws.settings import TERMINATION_SECONDS, require_time_for_waits
 from abalone_assets.errors import EndpointError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 ALL_AT_ONCE: Final[dict[str, Any]] = {
     "BlueGreenUpdatePolicy": {
@@ -17,9 +21,6 @@ ALL_AT_ONCE: Final[dict[str, Any]] = {
     }
 }
 """The way back: at once, whatever the alarms say."""
-
-TERMINATION_SECONDS: Final = 60
-"""How long the old instances stay after the traffic has left them."""
 
 MAX_CANARY_PERCENT: Final = 50
 MAX_ALARMS: Final = 10
@@ -49,31 +50,31 @@ class Rollout:
 
     def __post_init__(self) -> None:
         least, most = _TIMEOUT_RANGE
-        waits = 2 * self.canary_wait_seconds + TERMINATION_SECONDS
         if not 1 <= self.canary_percent <= MAX_CANARY_PERCENT:
             raise SettingsError(f"ABALONE_CANARY_PERCENT={self.canary_percent}: use 1 to 50")
         if not least <= self.timeout_seconds <= most:
             raise SettingsError(
                 f"ABALONE_DEPLOYMENT_TIMEOUT_SECONDS={self.timeout_seconds}: use {least} to {most}"
             )
-        if not 0 <= waits < self.timeout_seconds:
-            raise SettingsError(
-                f"ABALONE_CANARY_WAIT_SECONDS={self.canary_wait_seconds}: two such waits and "
-                f"{TERMINATION_SECONDS} s must fit into ABALONE_DEPLOYMENT_TIMEOUT_SECONDS="
-                f"{self.timeout_seconds}"
-            )
+        try:
+            require_time_for_waits(self.canary_wait_seconds, self.timeout_seconds)
+        except ValueError as error:
+            raise SettingsError(str(error)) from error
         if len(self.alarms) > MAX_ALARMS:
             raise SettingsError(
                 f"ABALONE_ENDPOINT_ALARMS names {len(self.alarms)} alarms; SageMaker takes "
                 f"{MAX_ALARMS}: combine some in a composite alarm"
             )
 
-    def deployment_config(self, instance_count: int) -> dict[str, Any]:
+    def deployment_config(
+        self, instance_count: int, *, without: Collection[str] = ()
+    ) -> dict[str, Any]:
         """The ``DeploymentConfig`` of an update.
 
         Args:
             instance_count: Of the new version; a single instance cannot be shared with a canary, so
                 it gets all of the traffic, and the alarms watch that.
+            without: Alarms that are not to roll this update back.
         """
         routing: dict[str, Any] = {"Type": "ALL_AT_ONCE"}
         if instance_count > 1:
@@ -87,8 +88,8 @@ class Rollout:
                 "MaximumExecutionTimeoutInSeconds": self.timeout_seconds,
             }
         }
-        if self.alarms:
-            alarms = [{"AlarmName": name} for name in self.alarms]
+        alarms = [{"AlarmName": name} for name in self.alarms if name not in without]
+        if alarms:
             config["AutoRollbackConfiguration"] = {"Alarms": alarms}
         return config
 
@@ -108,17 +109,17 @@ def require_alarms(cloudwatch: Any, names: tuple[str, ...]) -> None:  # noqa: AN
         )
 
 
-def tripped_alarms(cloudwatch: Any, names: tuple[str, ...]) -> list[str]:  # noqa: ANN401 - boto3 client
-    """The alarms that are in ALARM, each with its reason.
+def ringing_alarms(cloudwatch: Any, names: tuple[str, ...]) -> dict[str, str]:  # noqa: ANN401 - boto3 client
+    """The alarms that are in ALARM, and the reason of each.
 
     Raises:
         EndpointError: CloudWatch refuses to say.
     """
-    return [
-        f"{alarm['AlarmName']} ({alarm.get('StateReason') or 'no reason given'})"
+    return {
+        alarm["AlarmName"]: alarm.get("StateReason") or "no reason given"
         for alarm in _alarms(cloudwatch, names)
         if alarm["StateValue"] == "ALARM"
-    ]
+    }
 
 
 def _alarms(cloudwatch: Any, names: tuple[str, ...]) -> list[dict[str, Any]]:  # noqa: ANN401 - boto3 client

@@ -31,9 +31,9 @@ def evaluation(
     champion = endpoint_host.live_version()
     report = ml_platform.evaluate(
         EvaluationRequest(
-            job_name=f"evaluate-{context.run.run_id}",
             model_uri=trained_model["model_uri"],
-            test_uri=lake.open().folder_uri("test_split"),
+            model_sha256=trained_model["card"]["model_sha256"],
+            test_uri=lake.open().uri("test_split"),
             champion_uri=model_registry.model_uri(champion) if champion else None,
             champion_version=champion,
             inputs=trained_model["release_digest"],

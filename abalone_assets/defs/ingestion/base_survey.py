@@ -76,7 +76,7 @@ def raw_abalone(
             quarantined=len(quarantined),
         ),
     )
-    catalog.refresh()
+    catalog.refresh_or_warn(context)
 
 
 def _rows_are_conserved(lake: Lake, records: int) -> dg.AssetCheckResult:

@@ -87,4 +87,4 @@ def parse_survey_days(
     yield dg.Output(parsed.quarantined, output_name="quarantined_rows")
     yield from ingestion_checks(opened, parsed)
     commit_days(opened.store, parsed.entries)
-    catalog.refresh()
+    catalog.refresh_or_warn(context)

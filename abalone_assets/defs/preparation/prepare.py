@@ -53,13 +53,18 @@ def _split_spec(name: str, percent: int) -> dg.AssetSpec:
         ),
         *(_split_spec(name, percent) for name, percent in SPLIT_PERCENT.items()),
     ],
+    pool="training",  # whose jobs read what this one rewrites
 )
 def prepare(
     context: dg.AssetExecutionContext, etl_engine: EtlEngine, lake: LakeResource, catalog: Catalog
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Merge and split what the manifest lists, and record which content that was."""
+    """Merge and split what the manifest lists, and record which content that was.
+
+    Nothing is recorded while outputs of two contents may lie side by side.
+    """
     opened = lake.open()
     manifest = opened.manifest()
+    opened.revoke_preparation()
     prepared = etl_engine.prepare(_request(opened, manifest), context)
     report = prepared.report
     opened.record_preparation(
@@ -86,7 +91,7 @@ def prepare(
                 **({"repeats_removed": report.repeats} if asset == "merged_dataset" else {}),
             },
         )
-    catalog.refresh()
+    catalog.refresh_or_warn(context)
 
 
 def _request(lake: Lake, manifest: Manifest) -> PrepareRequest:

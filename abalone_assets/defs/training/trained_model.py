@@ -48,10 +48,9 @@ def trained_model(
     digest = opened.preparation().digest
     report = ml_platform.train(
         TrainingRequest(
-            job_name=f"train-{context.run.run_id}",
             channels={
-                "train": opened.folder_uri("train_split"),
-                "validation": opened.folder_uri("validation_split"),
+                "train": opened.uri("train_split"),
+                "validation": opened.uri("validation_split"),
             },
             output_uri=opened.folder_uri("trained_model"),
             hyperparameters=config.hyperparameters,

@@ -45,6 +45,9 @@ def job_report(invocation: PipesJobInvocation, service: str) -> JobReport:
         seconds=job.usage.seconds,
         platform=f"{service}, {job.usage.instance_count} x {job.usage.instance_type}",
         url=job.url,
+        log_url=job.log_url,
+        attempt=job.attempt,
+        attached=job.attached,
         billable_seconds=job.billable_seconds,
         estimated_cost_usd=job.estimated_cost_usd,
     )

@@ -19,7 +19,6 @@ from abalone_assets.resources.ml_platform import (
     TrainingReport,
     TrainingRequest,
     evaluation_report,
-    fetch,
 )
 from abalone_assets.storage import ObjectStore, locate
 
@@ -39,7 +38,9 @@ class SageMakerPlatform(MLPlatform):
     role_arn: str = Field(description="ARN of the role of the jobs.")
     training_instance_type: str = Field(description="Trains.")
     processing_instance_type: str = Field(description="Evaluates.")
-    spot: bool = Field(description="Train on managed spot capacity.")
+    spot: bool = Field(
+        description="Train on managed spot capacity; interrupted, a job of seconds begins anew."
+    )
     max_runtime_seconds: int = Field(description="A job that runs longer is stopped.")
     poll_seconds: float = Field(description="Wait between two looks at a job.")
     images: dict[str, str] = Field(description="Image by framework; empty takes SageMaker's.")
@@ -88,7 +89,7 @@ class SageMakerPlatform(MLPlatform):
             "sagemaker_region": region(),
         }
         hyperparameters = {**request.hyperparameters, **script_mode}
-        params: dict[str, Any] = {
+        return {
             "AlgorithmSpecification": {
                 "TrainingImage": self._image(request.framework, self.training_instance_type),
                 "TrainingInputMode": "File",
@@ -97,7 +98,7 @@ class SageMakerPlatform(MLPlatform):
             "RoleArn": self._role(),
             "HyperParameters": {name: json.dumps(value) for name, value in hyperparameters.items()},
             "InputDataConfig": [
-                {"ChannelName": name, "DataSource": {"S3DataSource": _prefix(uri)}}
+                {"ChannelName": name, "DataSource": {"S3DataSource": _one_object(uri)}}
                 for name, uri in request.channels.items()
             ],
             "OutputDataConfig": {"S3OutputPath": request.output_uri},
@@ -105,10 +106,6 @@ class SageMakerPlatform(MLPlatform):
             "StoppingCondition": {"MaxRuntimeInSeconds": self.max_runtime_seconds},
             "EnableManagedSpotTraining": self.spot,
         }
-        if self.spot:
-            params["StoppingCondition"]["MaxWaitTimeInSeconds"] = 2 * self.max_runtime_seconds
-            params["CheckpointConfig"] = {"S3Uri": jobs.uri_of("checkpoints")}
-        return params
 
     def evaluate(
         self, request: EvaluationRequest, context: dg.AssetExecutionContext
@@ -117,35 +114,34 @@ class SageMakerPlatform(MLPlatform):
 
         Raises:
             PipesJobError: The job failed; the message has its reason and the last log lines.
+            StorageError: The evaluation is of another model.
         """
         from abalone_assets.aws.clients import client
+        from abalone_assets.aws.code_bundle import CodeBundles
         from abalone_assets.aws.prices import PROCESSING_PRICES
         from abalone_assets.pipes import PipesSageMakerProcessingClient
 
         jobs = ObjectStore(self.jobs_uri)
-        content = {**asdict(request), "job_name": None}
-        output = jobs.uri_of(f"evaluations/{digest_of(content)}")
+        code = CodeBundles(jobs).evaluation()
+        output = f"evaluations/{digest_of({**asdict(request), 'code': code})}"
         invocation = PipesSageMakerProcessingClient(
             **pipes_options(jobs, self.poll_seconds),
             client=client("sagemaker"),
             prices=PROCESSING_PRICES,
         ).run(
             context=context,
-            create_processing_job_params=self._processing_job(request, jobs, output),
+            create_processing_job_params=self._processing_job(request, code, jobs.uri_of(output)),
             inputs=request.inputs,
         )
         with TemporaryDirectory(prefix="evaluation-") as folder:
+            for found in jobs.list(output):
+                (Path(folder) / Path(found.key).name).write_bytes(jobs.read(found.key))
             return evaluation_report(
-                fetch(output, Path(folder)), job_report(invocation, "SageMaker processing")
+                Path(folder), request, job_report(invocation, "SageMaker processing")
             )
 
-    def _processing_job(
-        self, request: EvaluationRequest, jobs: ObjectStore, output: str
-    ) -> dict[str, Any]:
-        from abalone_assets.aws.code_bundle import CodeBundles
-
-        inputs = {"code": CodeBundles(jobs).evaluation(), "model": request.model_uri}
-        inputs["test"] = f"{request.test_uri}/"
+    def _processing_job(self, request: EvaluationRequest, code: str, output: str) -> dict[str, Any]:
+        inputs = {"code": code, "model": request.model_uri, "test": request.test_uri}
         if request.champion_uri is not None:
             inputs["champion"] = request.champion_uri
         folders = [name for name in inputs if name != "code"]
@@ -199,10 +195,10 @@ def _one(instance_type: str) -> dict[str, Any]:
     return {"InstanceType": instance_type, "InstanceCount": 1, "VolumeSizeInGB": VOLUME_GB}
 
 
-def _prefix(uri: str) -> dict[str, str]:
+def _one_object(uri: str) -> dict[str, str]:
     return {
-        "S3DataType": "S3Prefix",
-        "S3Uri": f"{uri}/",  # without the slash, a neighbour whose name begins alike would come too
+        "S3DataType": "S3Prefix",  # its key is a prefix of itself
+        "S3Uri": uri,
         "S3DataDistributionType": "FullyReplicated",
     }
 

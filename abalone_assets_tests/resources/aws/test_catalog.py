@@ -11,7 +11,7 @@ import pytest
 from abalone_assets.aws import tables
 from abalone_assets.aws.clients import client
 from abalone_assets.aws.failures import AwsError
-from abalone_assets.aws.tables import glue_columns, start_crawler
+from abalone_assets.aws.tables import AssetTable, asset_tables, glue_columns, start_crawler
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
 from abalone_assets.lake import Lake, Preparation
@@ -67,6 +67,12 @@ def partitions(name: str) -> dict[str, str]:
     """The location of each partition, by its day."""
     found = client("glue").get_partitions(DatabaseName=DATABASE, TableName=name)["Partitions"]
     return {one["Values"][0]: one["StorageDescriptor"]["Location"] for one in found}
+
+
+def partition_column_type(name: str) -> str:
+    """The type of the first column of a table's one partition."""
+    (found,) = client("glue").get_partitions(DatabaseName=DATABASE, TableName=name)["Partitions"]
+    return str(found["StorageDescriptor"]["Columns"][0]["Type"])
 
 
 def changes(aws: AwsStandIn) -> list[str]:
@@ -209,10 +215,7 @@ class TestAPartition:
         catalog.refresh()
         put(lake, "new_surveys", DAY, length=pl.Float64())
         catalog.refresh()
-        (found,) = client("glue").get_partitions(DatabaseName=DATABASE, TableName="new_surveys")[
-            "Partitions"
-        ]
-        assert found["StorageDescriptor"]["Columns"][0]["Type"] == "double"
+        assert partition_column_type("new_surveys") == "double"
 
     def test_that_points_to_another_lake_is_corrected(
         self, lake: Lake, catalog: GlueCatalog
@@ -228,7 +231,7 @@ class TestAPartition:
     def test_is_made_and_dropped_in_portions(
         self, aws: AwsStandIn, lake: Lake, catalog: GlueCatalog, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(tables, "MAX_CREATED", 4)
+        monkeypatch.setattr(tables, "MAX_WRITTEN", 4)
         monkeypatch.setattr(tables, "MAX_DELETED", 2)
         days = [(date(2025, 1, 1) + timedelta(days=number)).isoformat() for number in range(6)]
         for day in days:
@@ -246,13 +249,49 @@ class TestAPartition:
         ]
         assert sizes == [4, 2, 2, 2, 1]
 
-    def test_that_another_run_made_first_is_no_error(
-        self, lake: Lake, catalog: GlueCatalog, monkeypatch: pytest.MonkeyPatch
+    def test_is_never_missing_while_it_follows_the_columns(
+        self, aws: AwsStandIn, lake: Lake, catalog: GlueCatalog
     ) -> None:
+        put(lake, "new_surveys", DAY, length=pl.Int64())
+        catalog.refresh()
+        put(lake, "new_surveys", DAY, length=pl.Float64())
+        catalog.refresh()
+        assert len(calls_of(aws, "BatchUpdatePartition")) == 1
+        assert calls_of(aws, "BatchDeletePartition") == []
+
+    def test_follows_the_columns_after_a_run_that_was_cut_short(
+        self, aws: AwsStandIn, lake: Lake, catalog: GlueCatalog
+    ) -> None:
+        put(lake, "new_surveys", DAY, length=pl.Int64())
+        catalog.refresh()
+        put(lake, "new_surveys", DAY, length=pl.Float64())
+        aws.faults.deny("BatchUpdatePartition", times=1)
+        with pytest.raises(AwsError, match="access denied"):
+            catalog.refresh()
+        catalog.refresh()
+        assert partition_column_type("new_surveys") == "double"
+
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    def test_of_another_run_at_the_same_moment_stays(
+        self, lake: Lake, catalog: GlueCatalog, monkeypatch: pytest.MonkeyPatch, moment: str
+    ) -> None:
+        """One run lists the lake just before or after another one writes to it and refreshes."""
         put(lake, "new_surveys", DAY)
         catalog.refresh()
-        monkeypatch.setattr(tables.GlueTables, "_partition_locations", lambda *_: {})
-        assert catalog.refresh() == ["new_surveys"]
+
+        def interleaved(listed: Lake) -> list[AssetTable]:
+            monkeypatch.setattr(tables, "asset_tables", asset_tables)
+            found = asset_tables(listed)
+            put(lake, "new_surveys", NEXT_DAY)
+            put(lake, "quarantined_rows", NEXT_DAY)
+            catalog.refresh()
+            return found if moment == "after" else asset_tables(listed)
+
+        monkeypatch.setattr(tables, "asset_tables", interleaved)
+        catalog.refresh()
+        assert table_names() == ["new_surveys", "quarantined_rows"]
+        assert list(partitions("new_surveys")) == [DAY, NEXT_DAY]
+        assert list(partitions("quarantined_rows")) == [NEXT_DAY]
 
 
 def _empty(schema: pl.Schema) -> bytes:

@@ -44,6 +44,7 @@ def lake(aws: AwsStandIn) -> ObjectStore:
         "test": rows[:50],
     }.items():
         store.write(f"{name}_split/data.parquet", to_parquet(frame))
+        store.write(f"{name}_split/more.parquet", b"what a killed run left, read by nobody")
     return store
 
 
@@ -76,8 +77,9 @@ def make(
     """Train and evaluate in a step of a run, as the assets do."""
     made: dict[str, Any] = {}
     request = TrainingRequest(
-        job_name="train-1",
-        channels={name: lake.uri_of(f"{name}_split") for name in ("train", "validation")},
+        channels={
+            name: lake.uri_of(f"{name}_split/data.parquet") for name in ("train", "validation")
+        },
         output_uri=lake.uri_of("trained_model"),
         hyperparameters={**QUICK[framework], **changed},
         framework=framework,
@@ -94,8 +96,8 @@ def make(
     @dg.asset
     def model(context: dg.AssetExecutionContext) -> None:
         made["training"] = attempt(lambda: platform.train(request, context))
-        uri = made["training"].model_uri
-        evaluation = EvaluationRequest("evaluate-1", uri, lake.uri_of("test_split"), uri, 7)
+        uri, sha256 = made["training"].model_uri, made["training"].card.model_sha256
+        evaluation = EvaluationRequest(uri, sha256, lake.uri_of("test_split/data.parquet"), uri, 7)
         made["evaluation"] = attempt(lambda: platform.evaluate(evaluation, context))
 
     dg.materialize([model], raise_on_error=False)
@@ -133,7 +135,7 @@ def test_a_job_that_fails_says_the_scripts_own_reason(aws: AwsStandIn, lake: Obj
     assert "eta must be 0.0001 to 1.0, not 7.0" in str(made.error)
 
 
-def test_spot_jobs_say_how_long_they_wait_and_where_checkpoints_go(
+def test_spot_jobs_say_how_long_they_wait_and_share_no_checkpoints(
     aws: AwsStandIn, lake: ObjectStore
 ) -> None:
     made = make(platform_on(aws, spot=True), lake)
@@ -143,4 +145,6 @@ def test_spot_jobs_say_how_long_they_wait_and_where_checkpoints_go(
     described = sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"])
     assert described["EnableManagedSpotTraining"]
     assert described["StoppingCondition"]["MaxWaitTimeInSeconds"] == 1200
-    assert described["CheckpointConfig"]["S3Uri"].startswith(f"s3://{aws.bucket}/jobs/")
+    identity = job["TrainingJobName"].rpartition("-")[0]
+    place = f"s3://{aws.bucket}/jobs/pipes/{identity}/checkpoints"
+    assert described["CheckpointConfig"]["S3Uri"] == place
