@@ -124,7 +124,12 @@ def _tidy(noncurrent_days: int) -> s3.LifecycleRule:
     )
 
 
-_DATA_RULES = [_tidy(30), _expire(n.JOBS, 90), _expire(n.CAPTURED_REQUESTS, 365)]
+_DATA_RULES = [
+    _tidy(30),
+    _expire(f"{n.LAKE}/_staged", 7),  # what a killed preparation left half-written
+    _expire(n.JOBS, 90),
+    _expire(n.CAPTURED_REQUESTS, 365),
+]
 _LOGS_RULES = [
     _tidy(7),
     _expire(n.COMPUTE_LOGS, 90),
