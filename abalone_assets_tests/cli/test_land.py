@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "abalone.20250314061500"
-FUTURE = survey_file_name(datetime.now(UTC) + timedelta(days=2))
+# At noon: every worker of pytest-xdist must collect tests of the same names.
+_NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0)
+FUTURE = survey_file_name(_NOON + timedelta(days=2))
 
 
 def survey(folder: Path, name: str = NAME, content: str | bytes = GOOD_ROW) -> Path:
