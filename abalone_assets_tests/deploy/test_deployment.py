@@ -108,7 +108,7 @@ def test_what_is_made_again_or_only_for_looking_up_expires(outputs: dict[str, st
         if "Prefix" in rule.get("Filter", {}) and "Days" in rule.get("Expiration", {})
     }
 
-    assert days == {"jobs/": 90, "captured_requests/": 365}
+    assert days == {"lake/_staged/": 7, "jobs/": 90, "captured_requests/": 365}
     assert any(rule.get("NoncurrentVersionExpiration") for rule in rules)
 
 

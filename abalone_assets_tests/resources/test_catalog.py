@@ -10,6 +10,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.lake import Lake
 from abalone_assets.resources.catalog import DuckDBCatalog
@@ -185,7 +186,7 @@ def test_a_failed_refresh_keeps_the_old_catalog_and_leaves_nothing_beside_it(
     put(lake, "merged_dataset", 1)
     catalog.refresh()
     lake.store.write("train_split/data.parquet", b"not Parquet")
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(StorageError, match=r"catalog\.duckdb: the views cannot be written"):
         catalog.refresh()
     assert ask(file, "select * from merged_dataset") == [(1,)]
     assert [path.name for path in file.parent.iterdir()] == [file.name]
