@@ -41,25 +41,3 @@ HOSTING_PRICES: Final = TRAINING_PRICES
 
 GLUE_PRICES: Final[Mapping[str, float]] = MappingProxyType({"DPU": 0.44})
 """USD an hour of a data processing unit (4 vCPU, 16 GB; one ``G.1X`` worker)."""
-
-GLUE_JOB_MIN_SECONDS: Final = 60
-GLUE_CRAWLER_MIN_SECONDS: Final = 600
-"""What is billed at the least."""
-
-
-def estimated(
-    prices: Mapping[str, float], unit: str, seconds: float, count: int = 1
-) -> float | None:
-    """The list price, in USD, of a number of units for a time.
-
-    Args:
-        prices: USD per hour, such as `TRAINING_PRICES`.
-        unit: What is billed, such as ``ml.m5.large``.
-        seconds: Billed time.
-        count: How many of them.
-
-    Returns:
-        None when no price of it is known.
-    """
-    an_hour = prices.get(unit)
-    return None if an_hour is None else an_hour * count * seconds / 3600

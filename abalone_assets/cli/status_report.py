@@ -48,7 +48,9 @@ class Live:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Ask the registry's pointer, and the server if one runs."""
+        """Ask SageMaker, or here the registry's pointer, and the server if one runs."""
+        if settings.profile == "aws":
+            return cls._on_sagemaker(settings)
         registry = ModelRegistry(ObjectStore(settings.registry_uri))
         name = settings.endpoint_name
         pointer = read_pointer(registry.store, name)
@@ -64,6 +66,19 @@ class Live:
             rmse=registry.get(shown).evaluation.get("rmse") if shown else None,
             problem=answer.get("failure_reason"),
         )
+
+    @classmethod
+    def _on_sagemaker(cls, settings: Settings) -> Self:
+        from abalone_assets.aws.clients import region
+        from abalone_assets.defs.resources import profile_resources
+
+        resources, name = profile_resources(settings), settings.endpoint_name
+        version: int | None = resources["endpoint_host"].live_version()
+        url, rmse = None, None
+        if version is not None:
+            url = f"https://runtime.sagemaker.{region()}.amazonaws.com/endpoints/{name}/invocations"
+            rmse = resources["model_registry"].open().get(version).evaluation.get("rmse")
+        return cls(name, version, url, version, rmse, problem=None)
 
 
 @dataclass(frozen=True)
@@ -216,6 +231,8 @@ class StatusReport:
 
     def next_step(self) -> str:
         """What the user would do now."""
+        if self.profile == "aws":
+            return self._next_on_aws()
         if self.due_days or self.release_due:
             if self.driver:
                 return f"nothing to do: {self.driver} is at work on what is pending"
@@ -225,6 +242,15 @@ class StatusReport:
         if self.live.version is None:
             return self._next_without_answer(self.release)
         return "`abalone land FILE` lands a survey, `abalone predict` asks the model"
+
+    def _next_on_aws(self) -> str:
+        if self.due_days or self.release_due:
+            return "nothing to do: the sensors ingest and release what is pending"
+        if self.live.version is None and self.release is not None:
+            return f"no version answers; the last release ended so: {self.release.reason}"
+        return (
+            "`abalone land FILE` lands a survey; sagemaker-runtime's invoke_endpoint asks the model"
+        )
 
     def _next_without_answer(self, release: Release) -> str:
         if self.live.requested_version is None:

@@ -31,6 +31,7 @@ from abalone_assets_tests.aws.stack import (
     QUEUE,
     provision,
 )
+from abalone_assets_tests.cli.support import abalone_json
 from abalone_assets_tests.conftest import INSTANCE
 from abalone_assets_tests.deploy.describe_roles import policy_of
 from abalone_assets_tests.deploy.iam import RARELY_NEEDED, as_deployed, denied, unused_actions
@@ -95,6 +96,7 @@ class Story:
     aws: AwsStandIn
     chapters: list[Chapter] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    status: Mapping[str, Any] = field(default_factory=dict)
     local: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     local_metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -129,6 +131,7 @@ def story(moto_server: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> 
         with _aws_platform(folder / "home", environment, after=platform, max_rmse=0.5) as strict:
             told.chapters.append(_land(told, strict, list(SURVEYS)[2]))
         told.calls = list(aws.calls)
+        told.status = abalone_json("status")
         for variable in [name for name in os.environ if name.startswith("ABALONE_")]:
             environment.delenv(variable)
         _run_locally(told, folder / "local")
@@ -368,3 +371,11 @@ def test_each_role_may_make_every_call_of_the_lineage_and_the_runs_little_more(
         jobs = as_deployed(call for call in story.calls if call.caller.startswith(beginning))
         assert jobs, role
         assert denied(policy_of(role), jobs) == []
+
+
+def test_status_tells_what_the_endpoint_serves(story: Story) -> None:
+    assert story.status["profile"] == "aws"
+    assert story.status["live"]["version"] == 2
+    assert 0 < story.status["live"]["rmse"] < 4
+    assert story.status["release"]["outcome"] == "rejected"
+    assert not story.status["due_days"]
