@@ -92,6 +92,11 @@ def _connected(url: str | None) -> EndpointClient:
 
     settings = load_settings()
     name = settings.endpoint_name
+    if settings.profile == "aws" and url is None:
+        raise EndpointError(
+            f"`abalone predict` asks a server of `abalone serve`; ask SageMaker's endpoint {name} "
+            "with boto3's sagemaker-runtime or `aws sagemaker-runtime invoke-endpoint`"
+        )
     client = connect(name, state_file=settings.endpoint_state_file, url=url)
     if client is None:
         where = f"at {url}" if url else f"for {settings.home}"

@@ -152,6 +152,15 @@ def test_without_a_server_predict_says_how_to_start_one(home: Path) -> None:
         assert "start one with `abalone serve`" in result.stderr
 
 
+def test_in_the_profile_aws_predict_says_who_is_to_be_asked(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_PROFILE", "aws")
+    result = abalone("predict", *ANIMAL)
+    assert result.exit_code == 1
+    assert "sagemaker-runtime" in result.stderr
+
+
 def test_an_endpoint_without_a_model_is_one_clear_error(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
