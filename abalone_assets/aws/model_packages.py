@@ -13,7 +13,6 @@ only, so a person can withdraw a version by rejecting it there.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from contextlib import contextmanager
 from datetime import UTC
@@ -26,8 +25,8 @@ from abalone_assets.aws.model_package_documents import (
     package_parameters,
 )
 from abalone_assets.aws.sagemaker_answers import is_missing
-from abalone_assets.errors import ModelArchiveError, StorageError
-from abalone_assets.serving.registry import ModelVersion
+from abalone_assets.errors import StorageError
+from abalone_assets.serving.registry import ModelVersion, read_archive
 from abalone_assets.storage import locate
 
 if TYPE_CHECKING:
@@ -162,15 +161,7 @@ class ModelPackageRegistry:
             StorageError: There is no such version, or its archive was lost.
             ModelArchiveError: Its archive was altered.
         """
-        entry = self.get(version)
-        archive = self.store.read(entry.model_key)
-        found = hashlib.sha256(archive).hexdigest()
-        if found != entry.archive_sha256:
-            raise ModelArchiveError(
-                f"{self.store.uri_of(entry.model_key)}: SHA-256 is {found}, registered was"
-                f" {entry.archive_sha256}; restore the archive or register the model again"
-            )
-        return archive
+        return read_archive(self.store, self.get(version))
 
     def _package_of(self, registration: Registration) -> dict[str, Any] | None:
         """The package that holds this model already: the latest version, or the newest package."""

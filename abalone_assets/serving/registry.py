@@ -50,6 +50,27 @@ class ModelVersion:
     model_key: str
 
 
+def read_archive(store: ObjectStore, entry: ModelVersion) -> bytes:
+    """The archive of a version, checked against its SHA-256.
+
+    Args:
+        store: The registry's.
+        entry: What the registry knows of the version.
+
+    Raises:
+        StorageError: It was lost.
+        ModelArchiveError: It was altered.
+    """
+    archive = store.read(entry.model_key)
+    found = hashlib.sha256(archive).hexdigest()
+    if found != entry.archive_sha256:
+        raise ModelArchiveError(
+            f"{store.uri_of(entry.model_key)}: SHA-256 is {found}, registered was"
+            f" {entry.archive_sha256}; restore the archive or register the model again"
+        )
+    return archive
+
+
 class ModelRegistry:
     """The versions below a folder or an ``s3://`` prefix.
 
@@ -139,15 +160,7 @@ class ModelRegistry:
             StorageError: There is no such version, or its archive was lost.
             ModelArchiveError: Its archive was altered.
         """
-        entry = self.get(version)
-        archive = self.store.read(entry.model_key)
-        found = hashlib.sha256(archive).hexdigest()
-        if found != entry.archive_sha256:
-            raise ModelArchiveError(
-                f"{self.store.uri_of(entry.model_key)}: SHA-256 is {found}, registered was"
-                f" {entry.archive_sha256}; restore the archive or register the model again"
-            )
-        return archive
+        return read_archive(self.store, self.get(version))
 
     def _numbers(self, object_name: str) -> list[int]:
         """The numbers below which an object of that name exists, ascending; skips strays."""
