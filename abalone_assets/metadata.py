@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 
 from abalone_assets.survey import COLUMNS
+from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,12 +30,22 @@ SURVEY_TABLE_COLUMNS: Final = [
     for column in COLUMNS
 ]
 _SOURCE_FILE = dg.TableColumn("source_file", "string", description="File the row was written in.")
+_FIRST_FILE = dg.TableColumn(
+    "source_file", "string", description="First file by name that has the row."
+)
+_ORIGIN = dg.TableColumn(
+    "origin",
+    "string",
+    description=f"Whether the animal was measured ({SURVEYED}) or simulated ({SYNTHETIC}).",
+    constraints=dg.TableColumnConstraints(nullable=False),
+)
 
 SURVEY_TABLE: Final = dg.TableSchema(
     columns=[
         *SURVEY_TABLE_COLUMNS,
         _SOURCE_FILE,
         dg.TableColumn("line", "int64", description="Line in that file, from 1."),
+        _ORIGIN,
     ]
 )
 QUARANTINE_TABLE: Final = dg.TableSchema(
@@ -52,13 +63,14 @@ QUARANTINE_TABLE: Final = dg.TableSchema(
 MERGED_TABLE: Final = dg.TableSchema(
     columns=[
         *SURVEY_TABLE_COLUMNS,
-        dg.TableColumn("source_file", "string", description="First file by name that has the row."),
+        _FIRST_FILE,
+        _ORIGIN,
         dg.TableColumn(
             "bucket", "int64", description="Hash bucket, 0 to 99, that gives its split."
         ),
     ]
 )
-SPLIT_TABLE: Final = dg.TableSchema(columns=SURVEY_TABLE_COLUMNS)
+SPLIT_TABLE: Final = dg.TableSchema(columns=[*SURVEY_TABLE_COLUMNS, _FIRST_FILE, _ORIGIN])
 
 
 def table_metadata(schema: dg.TableSchema, lineage: Mapping[str, Sequence[str]]) -> dict[str, Any]:
@@ -118,11 +130,12 @@ def files_table(files: Sequence[IngestedFile]) -> dg.TableMetadataValue:
             "bytes": file.size,
             "rows": file.rows,
             "quarantined": file.quarantined,
+            "origin": file.origin,
             "problem": file.problem,
         }
         for file in files[:LISTED_FILES]
     ]
-    return records_table(records, ["file", "bytes", "rows", "quarantined", "problem"])
+    return records_table(records, ["file", "bytes", "rows", "quarantined", "origin", "problem"])
 
 
 def plots_page(plots: Mapping[str, bytes]) -> dg.MarkdownMetadataValue:

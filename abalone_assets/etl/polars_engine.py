@@ -12,13 +12,16 @@ import narwhals as nw
 import polars as pl
 
 from abalone_assets.errors import StorageError
-from abalone_assets.etl.preparation import SURVEY_COLUMNS, merge, split
+from abalone_assets.etl.preparation import SPLIT_COLUMNS, SURVEY_COLUMNS, merge, split
 from abalone_assets.etl.request import PrepareReport, PrepareRequest
+from abalone_assets.ingest.frames import SURVEY_SCHEMA
+from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COLUMNS_READ: Final = [*SURVEY_COLUMNS, "source_file"]
+INPUT_SCHEMA: Final = pl.Schema({name: SURVEY_SCHEMA[name] for name in SPLIT_COLUMNS})
+INPUT_FILE: Final = "input_file"
 
 
 def prepare(request: PrepareRequest) -> PrepareReport:
@@ -31,8 +34,8 @@ def prepare(request: PrepareRequest) -> PrepareReport:
     if not request.inputs:
         raise StorageError("nothing to prepare: the lake holds neither raw_abalone nor a survey")
     try:
-        inputs = pl.scan_parquet(list(request.inputs), glob=False).select(COLUMNS_READ)
-        rows_in = _count(inputs)
+        inputs = _read(request.inputs)
+        rows_in = _complete_rows(inputs)
         repeats = rows_in - _count(inputs.select(SURVEY_COLUMNS).unique())
         _write(merge([nw.from_native(inputs)]).to_native(), request.merged)
         merged = pl.scan_parquet(request.merged, glob=False)
@@ -40,11 +43,53 @@ def prepare(request: PrepareRequest) -> PrepareReport:
         for name, uri in request.splits.items():
             _write(split(nw.from_native(merged), name).to_native(), uri)
             rows[name] = _count(pl.scan_parquet(uri, glob=False))
+        synthetic_rows = _count(merged.filter(pl.col("origin") == SYNTHETIC))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StorageError(f"the preparation cannot read or write its data: {error}") from error
     schema = {name: str(dtype) for name, dtype in merged.collect_schema().items()}
-    seconds = time.perf_counter() - started
-    return PrepareReport(f"polars {pl.__version__}", rows_in, repeats, rows, schema, seconds)
+    return PrepareReport(
+        engine=f"polars {pl.__version__}",
+        rows_in=rows_in,
+        repeats=repeats,
+        rows=rows,
+        synthetic_rows=synthetic_rows,
+        schema=schema,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _read(uris: tuple[str, ...]) -> pl.LazyFrame:
+    """All rows, each with the file that it was read from."""
+    rows = pl.scan_parquet(
+        list(uris),
+        glob=False,
+        hive_partitioning=False,
+        schema=INPUT_SCHEMA,
+        missing_columns="insert",
+        extra_columns="ignore",
+        include_file_paths=INPUT_FILE,
+    )
+    return rows.with_columns(pl.col("origin").fill_null(SURVEYED))
+
+
+def _complete_rows(inputs: pl.LazyFrame) -> int:
+    """The number of rows.
+
+    Raises:
+        StorageError: Some lack a value. A column that a file has not got is read as nulls.
+    """
+    incomplete = pl.any_horizontal(pl.col(SPLIT_COLUMNS).is_null())
+    found = inputs.select(
+        pl.len(), pl.col(INPUT_FILE, *SPLIT_COLUMNS).filter(incomplete).first()
+    ).collect()
+    first = found.row(0, named=True)
+    if first[INPUT_FILE] is not None:
+        columns = [name for name in SPLIT_COLUMNS if first[name] is None]
+        raise StorageError(
+            f"the preparation cannot read or write its data: {first[INPUT_FILE]} lacks "
+            f"{', '.join(columns)}"
+        )
+    return int(first["len"])
 
 
 def _count(frame: pl.LazyFrame) -> int:

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import narwhals as nw
 
-from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.survey import COLUMNS, MEASUREMENT_DECIMALS, MEASUREMENTS, SEXES
+from abalone_assets.survey.splits import BUCKETS, HASH_BASE, HASH_MODULUS, buckets_of
 
 if TYPE_CHECKING:
     from narwhals.typing import IntoLazyFrameT
 
 SURVEY_COLUMNS: Final = tuple(column.name for column in COLUMNS)
-HASH_MODULUS: Final = 2**31 - 1
-HASH_BASE: Final = 1_103_515_245
-"""Below the modulus, so that no product leaves a signed 64-bit integer."""
+PROVENANCE: Final = ("source_file", "origin")
+"""Where a row was written, and whether it was surveyed or simulated."""
+
+SPLIT_COLUMNS: Final = (*SURVEY_COLUMNS, *PROVENANCE)
 
 _Frame = TypeVar("_Frame", bound="nw.LazyFrame[Any]")
 
@@ -29,40 +30,44 @@ _Frame = TypeVar("_Frame", bound="nw.LazyFrame[Any]")
 def merge(frames: list[nw.LazyFrame[IntoLazyFrameT]]) -> nw.LazyFrame[IntoLazyFrameT]:
     """All rows of all surveys, exact repeats removed, in an order that depends on the rows only.
 
+    A row that was simulated once stays ``synthetic``, also where it was sent again in a file that
+    is no simulation as a whole, such as a simulated file that a hand has edited or joined to a real
+    one: else a simulation could pass for evidence. The price is nought in practice: no synthesizer
+    here emits a row that it was fitted on, so no surveyed animal is taken for a simulated one.
+
     Args:
-        frames: Frames with the nine survey columns and ``source_file``.
+        frames: Frames with the nine survey columns, ``source_file`` and ``origin``.
 
     Returns:
-        The nine survey columns; ``source_file``, the first file by name that has the row; and
-        ``bucket``, 0 to 99, by which the row belongs to a split.
+        The nine survey columns; ``source_file``, the first file by name that has the row;
+        ``origin``; and ``bucket``, 0 to 99, by which the row belongs to a split.
     """
-    rows = nw.concat([frame.select(*SURVEY_COLUMNS, "source_file") for frame in frames])
-    unique = rows.group_by(*SURVEY_COLUMNS).agg(nw.col("source_file").min())
+    rows = nw.concat([frame.select(*SPLIT_COLUMNS) for frame in frames])
+    unique = rows.group_by(*SURVEY_COLUMNS).agg(
+        nw.col("source_file").min(),
+        nw.col("origin").max(),  # "synthetic" is the greater of the two words
+    )
     hashed = unique.with_columns(row_hash=_row_hash())
     ordered = hashed.sort("row_hash", *SURVEY_COLUMNS)
-    return ordered.select(*SURVEY_COLUMNS, "source_file", bucket=nw.col("row_hash") % 100)
+    return ordered.select(*SPLIT_COLUMNS, bucket=nw.col("row_hash") % BUCKETS)
 
 
 def split(merged: _Frame, name: str) -> _Frame:
-    """The rows of one split: the nine survey columns, features and target.
+    """The rows of one split: the nine survey columns, ``source_file`` and ``origin``.
 
-    A row's split follows from its own values, so it keeps its split for ever, however the data
-    grows or is ordered, and no row can be in two splits.
+    A row's split follows from the nine values alone, so it keeps its split for ever, however the
+    data grows or is ordered, and no row can be in two splits.
     """
-    first = 0
-    for split_name, percent in SPLIT_PERCENT.items():
-        if split_name == name:
-            in_split = (nw.col("bucket") >= first) & (nw.col("bucket") < first + percent)
-            return merged.filter(in_split).select(*SURVEY_COLUMNS)
-        first += percent
-    raise ValueError(f"{name}: the splits are {', '.join(SPLIT_PERCENT)}")
+    buckets = buckets_of(name)
+    in_split = (nw.col("bucket") >= buckets.start) & (nw.col("bucket") < buckets.stop)
+    return merged.filter(in_split).select(*SPLIT_COLUMNS)
 
 
 def _row_hash() -> nw.Expr:
-    """A polynomial over the row's fixed-point fields, modulo the Mersenne prime 2^31 - 1.
+    """The hash of `abalone_assets.survey.splits`.
 
-    Carter and Wegman, Universal classes of hash functions (1979). Multiplied once more at the end,
-    so that neighbouring values of the last field fall into unrelated buckets.
+    Multiplied once more at the end, so that neighbouring values of the last field fall into
+    unrelated buckets.
     """
     scale = 10**MEASUREMENT_DECIMALS
     sex = reduce(

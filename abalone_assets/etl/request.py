@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
-SPLIT_PERCENT: Final = {"train_split": 80, "validation_split": 15, "test_split": 5}
-"""Share of the rows in each split, in percent; the order assigns the hash buckets 0 to 99."""
+from abalone_assets.survey.splits import SPLIT_PERCENT
+
+__all__ = ["SPLIT_PERCENT", "PrepareReport", "PrepareRequest"]
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,8 @@ class PrepareRequest:
     """One preparation.
 
     Attributes:
-        inputs: URIs of Parquet files with the survey columns and ``source_file``.
+        inputs: URIs of Parquet files with the survey columns, ``source_file`` and ``origin``; one
+            without ``origin`` was ingested before there were simulations: it is surveyed.
         merged: URI to write ``merged_dataset`` to.
         splits: URI to write each split to, by its name.
         digest: Names the content of the inputs, whose URIs stay when they are written again.
@@ -44,6 +45,7 @@ class PrepareReport:
         rows_in: Rows read from all inputs.
         repeats: Rows of the inputs that repeat an earlier one, counted on the inputs themselves.
         rows: Rows written to each output, ``merged_dataset`` included.
+        synthetic_rows: Simulated ones among those of ``merged_dataset``.
         schema: Data type of each column of ``merged_dataset``, in the engine's spelling.
         seconds: Wall time.
     """
@@ -52,5 +54,12 @@ class PrepareReport:
     rows_in: int
     repeats: int
     rows: dict[str, int]
+    synthetic_rows: int
     schema: dict[str, str]
     seconds: float
+
+    @property
+    def synthetic_share(self) -> float:
+        """Share of ``merged_dataset`` that is simulated, 0 to 1; 0 of no rows at all."""
+        rows = self.rows["merged_dataset"]
+        return self.synthetic_rows / rows if rows else 0.0

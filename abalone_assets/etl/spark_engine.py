@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Final
 import narwhals as nw
 
 from abalone_assets.errors import StorageError
-from abalone_assets.etl.preparation import SURVEY_COLUMNS, merge, split
+from abalone_assets.etl.preparation import PROVENANCE, SURVEY_COLUMNS, merge, split
 from abalone_assets.etl.request import PrepareReport, PrepareRequest
 from abalone_assets.etl.spark_output import replaced
 from abalone_assets.survey import COLUMNS
+from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 _TYPES: Final = {"string": "string", "float64": "double", "int64": "bigint"}
 INPUT_SCHEMA: Final = ", ".join(
-    [f"{column.name} {_TYPES[column.dtype]}" for column in COLUMNS] + ["source_file string"]
+    [f"{column.name} {_TYPES[column.dtype]}" for column in COLUMNS]
+    + [f"{name} string" for name in PROVENANCE]
 )
 """Given, not inferred, because Spark would infer it from a single file of thousands."""
 
@@ -64,9 +66,17 @@ def prepare(spark: SparkSession, request: PrepareRequest) -> PrepareReport:
         for name, uri in request.splits.items():
             part = nw.to_native(split(nw.from_native(merged), name))
             rows[name] = _write(spark, part, uri, request.staging)
+        synthetic_rows = merged.where(merged.origin == SYNTHETIC).count()
         schema = {field.name: field.dataType.simpleString() for field in merged.schema.fields}
-    seconds = time.perf_counter() - started
-    return PrepareReport(f"spark {spark.version}", rows_in, repeats, rows, schema, seconds)
+    return PrepareReport(
+        engine=f"spark {spark.version}",
+        rows_in=rows_in,
+        repeats=repeats,
+        rows=rows,
+        synthetic_rows=synthetic_rows,
+        schema=schema,
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _read(spark: SparkSession, uris: tuple[str, ...]) -> DataFrame:
@@ -74,7 +84,7 @@ def _read(spark: SparkSession, uris: tuple[str, ...]) -> DataFrame:
     from pyspark.sql import functions as f
 
     rows = spark.read.schema(INPUT_SCHEMA).parquet(*(_path(uri) for uri in uris))
-    return rows.withColumn(INPUT_FILE, f.input_file_name())
+    return rows.fillna(SURVEYED, subset=["origin"]).withColumn(INPUT_FILE, f.input_file_name())
 
 
 def _complete_rows(inputs: DataFrame) -> int:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.ingest.frames import quarantine_frame, survey_frame
 from abalone_assets.ingest.manifest import IngestedDay, IngestedFile, day_digest
+from abalone_assets.ingest.synthetic_files import origin_of
 from abalone_assets.survey import MAX_FILE_BYTES, ParsedSurvey, UnreadableSurveyError, parse_survey
+from abalone_assets.survey.origin import SYNTHETIC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import polars as pl
 
@@ -38,11 +40,18 @@ class ParsedDay:
     entry: IngestedDay
 
 
-def parse_day(zone: LandingZone, files: tuple[LandedFile, ...]) -> ParsedDay:
+def parse_day(
+    zone: LandingZone, files: tuple[LandedFile, ...], synthetic: Collection[str] = ()
+) -> ParsedDay:
     """Parse the files of one survey day; a day without files has empty frames.
 
     A file that is no survey at all adds no rows; its entry says why. A file deleted since it was
     listed raises, and the day stays due.
+
+    Args:
+        zone: Where the files lie.
+        files: Those of the day.
+        synthetic: SHA-256 of every simulated survey file; the others are surveyed.
 
     Raises:
         StorageError: A file cannot be read.
@@ -50,32 +59,33 @@ def parse_day(zone: LandingZone, files: tuple[LandedFile, ...]) -> ParsedDay:
     surveys: list[ParsedSurvey] = []
     entries: list[IngestedFile] = []
     for file in files:
-        survey, parsed = _parse_file(zone, file)
+        survey, parsed = _parse_file(zone, file, synthetic)
         entries.append(parsed)
         if survey is not None:
             surveys.append(survey)
     entry = IngestedDay(day_digest(entries), tuple(entries))
     records = sum(survey.record_count for survey in surveys)
-    return ParsedDay(survey_frame(surveys), quarantine_frame(surveys), records, entry)
+    simulated = {file.name for file in entries if file.origin == SYNTHETIC}
+    rows = survey_frame(surveys, synthetic=simulated)
+    return ParsedDay(rows, quarantine_frame(surveys), records, entry)
 
 
-def _parse_file(zone: LandingZone, file: LandedFile) -> tuple[ParsedSurvey | None, IngestedFile]:
+def _parse_file(
+    zone: LandingZone, file: LandedFile, synthetic: Collection[str]
+) -> tuple[ParsedSurvey | None, IngestedFile]:
     if file.size > MAX_FILE_BYTES:
         # Its bytes are never read, so the token of the write stands in for their digest.
         problem = f"{file.size} bytes are more than the {MAX_FILE_BYTES} that a survey may have"
         return None, IngestedFile(file.name, file.size, file.e_tag, file.e_tag, 0, 0, problem)
     data = zone.read(file.name)
     sha256 = hashlib.sha256(data).hexdigest()
+    origin = origin_of(sha256, synthetic)
+    entry = IngestedFile(file.name, len(data), file.e_tag, sha256, 0, 0, origin=origin)
     try:
         survey = parse_survey(data, file.name)
     except UnreadableSurveyError as error:
-        return None, IngestedFile(
-            file.name, len(data), file.e_tag, sha256, 0, 0, problem=error.reason
-        )
-    entry = IngestedFile(
-        file.name, len(data), file.e_tag, sha256, survey.row_count, len(survey.quarantined)
-    )
-    return survey, entry
+        return None, replace(entry, problem=error.reason)
+    return survey, replace(entry, rows=survey.row_count, quarantined=len(survey.quarantined))
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,11 @@ class ParsedDays:
 
 
 def parse_days(
-    zone: LandingZone, days: Sequence[str], report: Callable[[str], None] = lambda _: None
+    zone: LandingZone,
+    days: Sequence[str],
+    report: Callable[[str], None] = lambda _: None,
+    *,
+    synthetic: Callable[[], Collection[str]] = frozenset,
 ) -> ParsedDays:
     """Parse every file of the given days, which must be in order and without gaps.
 
@@ -119,15 +133,18 @@ def parse_days(
         zone: Where the files lie.
         days: ISO dates of the partitions.
         report: Told now and then how far it has come.
+        synthetic: Gives the SHA-256 of every simulated survey file. It is asked after the landing
+            zone: a simulation is recorded before it lands, so none that is seen is missed.
 
     Raises:
         StorageError: A file cannot be read.
     """
     first, last = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
     landing = zone.look(first, last, since=first)
+    simulated = synthetic()
     parsed: dict[str, ParsedDay] = {}
     for count, day in enumerate(days, start=1):
-        parsed[day] = parse_day(zone, landing.days.get(day, ()))
+        parsed[day] = parse_day(zone, landing.days.get(day, ()), simulated)
         if count % PROGRESS_DAYS == 0:
             report(f"parsed {count} of {len(days)} survey days, up to {day}")
     return ParsedDays(parsed)

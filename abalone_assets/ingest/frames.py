@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from abalone_assets.survey import COLUMNS
+from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from abalone_assets.survey import ParsedSurvey
 
@@ -18,9 +19,9 @@ _DTYPES: Final = {"string": pl.String(), "float64": pl.Float64(), "int64": pl.In
 
 SURVEY_SCHEMA: Final = pl.Schema(
     {column.name: _DTYPES[column.dtype] for column in COLUMNS}
-    | {"source_file": pl.String(), "line": pl.Int64()}
+    | {"source_file": pl.String(), "line": pl.Int64(), "origin": pl.String()}
 )
-"""The nine survey columns, then where each row was written."""
+"""The nine survey columns, then where each row was written and where it comes from."""
 
 QUARANTINE_SCHEMA: Final = pl.Schema(
     {
@@ -34,14 +35,22 @@ QUARANTINE_SCHEMA: Final = pl.Schema(
 )
 
 
-def survey_frame(surveys: Iterable[ParsedSurvey]) -> pl.DataFrame:
-    """The rows that obey the contract, in the order of the files: see ``SURVEY_SCHEMA``."""
+def survey_frame(
+    surveys: Iterable[ParsedSurvey], *, synthetic: Collection[str] = ()
+) -> pl.DataFrame:
+    """The rows that obey the contract, in the order of the files: see ``SURVEY_SCHEMA``.
+
+    Args:
+        surveys: The parsed files.
+        synthetic: Names of those among them that are simulations.
+    """
     frames = [
         pl.DataFrame(
             {
                 **survey.columns,
                 "source_file": [survey.file] * survey.row_count,
                 "line": survey.lines,
+                "origin": [SYNTHETIC if survey.file in synthetic else SURVEYED] * survey.row_count,
             },
             schema=SURVEY_SCHEMA,
         )

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import StorageError
+from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,6 +36,7 @@ class IngestedFile:
         rows: Rows that obey the survey contract.
         quarantined: Rows that do not.
         problem: Why the whole file is no survey, or None.
+        origin: Whether it was surveyed or simulated.
     """
 
     name: str
@@ -44,6 +46,12 @@ class IngestedFile:
     rows: int
     quarantined: int
     problem: str | None = None
+    origin: str = SURVEYED
+
+    @property
+    def synthetic_rows(self) -> int:
+        """Its rows if it is a simulation."""
+        return self.rows if self.origin == SYNTHETIC else 0
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,11 @@ class IngestedDay:
         """Rows in ``quarantined_rows`` of this day."""
         return sum(file.quarantined for file in self.files)
 
+    @property
+    def synthetic_rows(self) -> int:
+        """Simulated rows in ``new_surveys`` of this day."""
+        return sum(file.synthetic_rows for file in self.files)
+
 
 BEING_WRITTEN: Final = IngestedDay("")
 
@@ -77,6 +90,7 @@ class IngestedRaw:
         simulated: Whether the bundled survey stands in for it, because the network refused.
         rows: Rows that obey the survey contract.
         quarantined: Rows that do not.
+        origin: Whether its file was surveyed or simulated: the bundled survey counts as surveyed.
     """
 
     digest: str
@@ -84,6 +98,12 @@ class IngestedRaw:
     simulated: bool
     rows: int
     quarantined: int
+    origin: str = SURVEYED
+
+    @property
+    def synthetic_rows(self) -> int:
+        """Its rows if it is a simulation."""
+        return self.rows if self.origin == SYNTHETIC else 0
 
 
 @dataclass(frozen=True)
@@ -100,12 +120,19 @@ class Manifest:
             (day, day_digest(file for file in self.days[day].files if file.rows))
             for day in self.days_with_rows
         ]
-        return _sha256([self.raw.digest if self.raw else None, surveys])
+        raw = _content(self.raw.origin, self.raw.digest) if self.raw else [None]
+        return _sha256([*raw, surveys])
 
     @property
     def rows(self) -> int:
         """Rows that the base survey and all survey days hold together."""
         return (self.raw.rows if self.raw else 0) + sum(day.rows for day in self.days.values())
+
+    @property
+    def synthetic_rows(self) -> int:
+        """Simulated ones among these rows."""
+        raw = self.raw.synthetic_rows if self.raw else 0
+        return raw + sum(day.synthetic_rows for day in self.days.values())
 
     def rows_of(self, day: str) -> int:
         """Rows of one survey day; none when it was never ingested."""
@@ -153,8 +180,18 @@ class Manifest:
 
 
 def day_digest(files: Iterable[IngestedFile]) -> str:
-    """Digest of a day's content: the (name, size, SHA-256) of its files, in order of name."""
-    return _sha256(sorted((file.name, file.size, file.sha256) for file in files))
+    """Digest of a day's content: the (name, size, SHA-256) of its files, in order of name.
+
+    A simulated file's origin counts too, so that a day ingested again because one of its files
+    turned out to be a simulation is another content, and is released as such.
+    """
+    return _sha256(
+        sorted(_content(file.origin, file.name, file.size, file.sha256) for file in files)
+    )
+
+
+def _content(origin: str, *identity: str | int) -> list[str | int]:
+    return [*identity, *([SYNTHETIC] if origin == SYNTHETIC else [])]
 
 
 def read_manifest(store: ObjectStore) -> Manifest:

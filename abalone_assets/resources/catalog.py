@@ -91,9 +91,10 @@ def _write_views(file: Path, views: dict[str, str]) -> None:
         with duckdb.connect(str(staged)) as connection:
             for asset, glob in sorted(views.items()):
                 path = glob.replace("'", "''")
+                # By name: a day ingested before a column was added has nulls in it.
                 connection.execute(
                     f'create view "{asset}" as from '
-                    f"read_parquet('{path}', hive_partitioning = true)"
+                    f"read_parquet('{path}', hive_partitioning = true, union_by_name = true)"
                 )
         staged.replace(file)
     except (OSError, duckdb.Error) as error:

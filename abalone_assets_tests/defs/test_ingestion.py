@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from datetime import date, timedelta
@@ -15,6 +16,7 @@ from abalone_assets import definitions
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
 from abalone_assets.ingest.manifest import BEING_WRITTEN
 from abalone_assets.ingest.reconcile import DayRange
+from abalone_assets.ingest.synthetic_files import record_synthetic_file
 from abalone_assets.resources import storage
 from abalone_assets_tests.automation import (
     INGEST,
@@ -40,6 +42,19 @@ RANGE_DAYS = int(os.environ.get("ABALONE_TEST_RANGE_DAYS", "366"))
 """Dagster takes about 15 ms a day; three years (1096) pass too."""
 
 BAD_ROWS = b"X,0.1,0.1,0.1,0.1,0.1,0.1,0.1,5\nM,0.1\n"
+
+
+def know_as_simulated(platform: Platform, data: bytes) -> None:
+    """Record the file with these bytes as a simulation."""
+    record_synthetic_file(
+        platform.lake.store,
+        name=name_of(NEXT_DAY),
+        sha256=hashlib.sha256(data).hexdigest(),
+        rows=data.count(b"\n"),
+        recipe="copula",
+        seed=0,
+        data_version="v1",
+    )
 
 
 def by_partition(
@@ -75,12 +90,27 @@ def test_the_uci_survey_keeps_4175_rows_and_quarantines_2(uci_file: Path, tmp_pa
     assert conserved.metadata["records"].value == 4177
 
 
+def test_a_base_survey_that_is_a_known_simulation_is_synthetic(tmp_path: Path) -> None:
+    simulated = tmp_path / "base.csv"
+    simulated.write_bytes(survey_rows(20))
+    with platform_in(tmp_path, RAW_URI=str(simulated)) as platform:
+        know_as_simulated(platform, simulated.read_bytes())
+        result = platform.run(RELEASE, dg.RunRequest(asset_selection=[dg.AssetKey("raw_abalone")]))
+        (metadata,) = by_partition(result, "raw_abalone").values()
+        rows = pl.read_parquet(platform.lake.uri("raw_abalone"))
+        manifest = platform.lake.manifest()
+    assert metadata["origin"].value == "synthetic"
+    assert set(rows["origin"]) == {"synthetic"}
+    assert manifest.synthetic_rows == 20
+
+
 @pytest.fixture(scope="module")
 def ranged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Two files on one day, one on the next, none on the third."""
     with platform_in(tmp_path_factory.mktemp("range")) as platform:
         platform.land(name_of(DAY), survey_rows(3) + BAD_ROWS)
         platform.land(name_of(DAY, "130000"), b"\x00")
+        know_as_simulated(platform, survey_rows(4, seed=1))
         platform.land(name_of(NEXT_DAY), survey_rows(4, seed=1))
         yield platform
 
@@ -114,6 +144,20 @@ class TestASurveyRange:
             names = [record["file"] for record in table(shown["files"])]
             assert names == [file.name for file in manifest.days[day].files]
         assert len({shown["digest"].value for shown in partitions.values()}) == 3
+
+    def test_tells_simulated_rows_from_surveyed_ones(
+        self, result: dg.ExecuteInProcessResult, ranged: Platform
+    ) -> None:
+        partitions = by_partition(result, "new_surveys")
+        counts = {day: shown["synthetic_rows"].value for day, shown in partitions.items()}
+        assert counts == {DAY: 0, NEXT_DAY: 4, EMPTY_DAY: 0}
+        (shown,) = table(partitions[NEXT_DAY]["files"])
+        assert shown["origin"] == "synthetic"
+        origins = {
+            day: set(pl.read_parquet(ranged.lake.uri("new_surveys", day))["origin"])
+            for day in (DAY, NEXT_DAY)
+        }
+        assert origins == {DAY: {"surveyed"}, NEXT_DAY: {"synthetic"}}
 
     @pytest.mark.parametrize("asset", ["new_surveys", "quarantined_rows"])
     def test_shows_where_it_is(

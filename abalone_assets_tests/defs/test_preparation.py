@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ from abalone_assets.defs.preparation import checks
 from abalone_assets.errors import StorageError
 from abalone_assets.etl import polars_engine
 from abalone_assets.etl.preparation import split
+from abalone_assets.etl.request import PrepareReport
+from abalone_assets.ingest.synthetic_files import record_synthetic_file
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets_tests.automation import (
     RELEASE,
@@ -69,6 +73,45 @@ def test_all_rows_are_accounted_for(prepared: Platform) -> None:
     record = prepared.lake.preparation()
     assert (record.rows_in, record.repeats) == (92, REPEATED)
     assert record.digest == prepared.lake.manifest().digest
+
+
+def test_simulated_rows_are_counted_and_a_flood_of_them_warned_of(prepared: Platform) -> None:
+    data = survey_rows(46, seed=20)
+    record_synthetic_file(
+        prepared.lake.store,
+        name=name_of("2025-03-04"),
+        sha256=hashlib.sha256(data).hexdigest(),
+        rows=46,
+        recipe="copula",
+        seed=0,
+        data_version="v1",
+    )
+    prepared.land(name_of("2025-03-04"), data)
+    assert ingest(prepared) == [True]
+    result = prepare_only(prepared)
+    (merged,) = [
+        event.step_materialization_data.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key == dg.AssetKey("merged_dataset")
+    ]
+    (check,) = [
+        found
+        for found in result.get_asset_check_evaluations()
+        if found.check_name == "synthetic_share_is_small"
+    ]
+    assert result.success
+    assert not check.passed
+    assert check.severity is dg.AssetCheckSeverity.WARN
+    assert merged["synthetic_rows"].value == check.metadata["synthetic_rows"].value == 46
+    assert merged["synthetic_share"].value == 46 / 136
+    origins = pl.read_parquet(prepared.lake.uri("train_split"))["origin"]
+    assert set(origins) == {"surveyed", "synthetic"}
+
+
+def test_up_to_a_third_of_the_rows_may_be_simulated() -> None:
+    report = PrepareReport("polars", 135, 0, {"merged_dataset": 135}, 45, {}, 0.1)
+    assert checks.synthetic_share_is_small(report).passed
+    assert not checks.synthetic_share_is_small(replace(report, synthetic_rows=46)).passed
 
 
 def test_a_row_missing_from_the_merged_rows_is_noticed(prepared: Platform) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from abalone_assets.etl.polars_engine import prepare
+from abalone_assets.etl.preparation import SURVEY_COLUMNS
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareReport, PrepareRequest
 from abalone_assets.ingest.frames import survey_frame, to_parquet
 from abalone_assets.storage import ObjectStore
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
 SPLITS = tuple(SPLIT_PERCENT)
 
 
-def frame_of(data: bytes, name: str = "abalone.20250303120000") -> pl.DataFrame:
+def frame_of(
+    data: bytes, name: str = "abalone.20250303120000", *, simulated: bool = False
+) -> pl.DataFrame:
     """A survey's good rows, as ingestion writes them."""
-    return survey_frame([parse_survey(data, name)])
+    return survey_frame([parse_survey(data, name)], synthetic=[name] if simulated else [])
 
 
 def request_for(inputs: dict[str, pl.DataFrame], uri: str) -> PrepareRequest:
@@ -53,7 +56,7 @@ class Prepared:
         """
         found: dict[tuple[object, ...], str] = {}
         for name, frame in self.splits.items():
-            for row in frame.iter_rows():
+            for row in frame.select(SURVEY_COLUMNS).iter_rows():
                 assert row not in found, f"{row} is in {found[row]} and in {name}"
                 found[row] = name
         return found

@@ -9,6 +9,7 @@ import pytest
 
 from abalone_assets.errors import StorageError
 from abalone_assets.etl.polars_engine import prepare
+from abalone_assets.etl.preparation import SURVEY_COLUMNS
 from abalone_assets.etl.request import PrepareRequest
 from abalone_assets_tests.etl.support import SPLITS, Prepared, frame_of, request_for
 from abalone_assets_tests.platform import survey_rows
@@ -35,7 +36,7 @@ def test_reports_what_it_read_wrote_and_removed(
 ) -> None:
     prepared = Prepared(tmp_path, *surveys)
     report = prepared.report
-    distinct = pl.concat(surveys).drop("source_file", "line").n_unique()
+    distinct = pl.concat(surveys).select(SURVEY_COLUMNS).n_unique()
     assert report.rows_in == 140
     assert report.rows["merged_dataset"] == len(prepared.merged) == distinct
     assert report.repeats == 140 - distinct > 0
@@ -47,14 +48,52 @@ def test_reports_what_it_read_wrote_and_removed(
     assert report.seconds > 0
 
 
-def test_splits_hold_the_nine_columns_the_merged_rows_their_file_and_bucket(
+def test_merged_rows_and_splits_say_which_file_and_what_origin_a_row_has(
     tmp_path: Path, surveys: list[pl.DataFrame]
 ) -> None:
     prepared = Prepared(tmp_path, *surveys)
-    columns = surveys[0].columns[:9]
-    assert prepared.merged.columns == [*columns, "source_file", "bucket"]
+    columns = [*surveys[0].columns[:9], "source_file", "origin"]
+    assert prepared.merged.columns == [*columns, "bucket"]
     assert all(frame.columns == columns for frame in prepared.splits.values())
     assert prepared.merged["sex"].null_count() == 0
+
+
+def test_reports_how_many_of_the_merged_rows_are_simulated(
+    tmp_path: Path, surveys: list[pl.DataFrame]
+) -> None:
+    simulated = frame_of(survey_rows(40, seed=2), "abalone.20250305120000", simulated=True)
+    prepared = Prepared(tmp_path, *surveys, simulated, simulated.head(5))
+    assert prepared.report.synthetic_rows == 40
+    assert prepared.report.synthetic_share == 40 / len(prepared.merged)
+    together = pl.concat(prepared.splits.values())
+    assert dict(together["origin"].value_counts().iter_rows()) == {
+        "surveyed": len(prepared.merged) - 40,
+        "synthetic": 40,
+    }
+    assert set(together.filter(pl.col("origin") == "synthetic")["source_file"]) == {
+        "abalone.20250305120000"
+    }
+
+
+def test_rows_ingested_before_there_were_simulations_are_surveyed(
+    tmp_path: Path, surveys: list[pl.DataFrame]
+) -> None:
+    prepared = Prepared(tmp_path, surveys[0].drop("origin"), surveys[1])
+    assert set(prepared.merged["origin"]) == {"surveyed"}
+    assert prepared.report.rows_in == 140
+
+
+@pytest.mark.parametrize("column", ["rings", "source_file"])
+def test_an_input_without_a_column_is_named_with_what_it_lacks(
+    tmp_path: Path, surveys: list[pl.DataFrame], column: str
+) -> None:
+    request = request_for({"whole": surveys[0], "part": surveys[1].drop(column)}, str(tmp_path))
+    with pytest.raises(StorageError, match=rf"write its data: .*part\.parquet lacks {column}$"):
+        prepare(request)
+
+
+def test_no_rows_have_no_simulated_share(tmp_path: Path, surveys: list[pl.DataFrame]) -> None:
+    assert Prepared(tmp_path, surveys[0].clear()).report.synthetic_share == 0
 
 
 def test_shuffled_inputs_give_the_same_bytes(tmp_path: Path, surveys: list[pl.DataFrame]) -> None:

@@ -8,16 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abalone_assets.etl.preparation import (
-    HASH_BASE,
-    HASH_MODULUS,
-    SURVEY_COLUMNS,
-    merge,
-    split,
-)
+from abalone_assets.etl.preparation import SURVEY_COLUMNS, merge, split
 from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.ingest.frames import SURVEY_SCHEMA
 from abalone_assets.survey import COLUMNS, MAX_RINGS, MEASUREMENTS, SEXES
+from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
+from abalone_assets.survey.splits import HASH_BASE, HASH_MODULUS
 from abalone_assets_tests.etl.support import SPLITS, Prepared, frame_of, renamed
 
 if TYPE_CHECKING:
@@ -41,9 +37,11 @@ rows_of_a_survey = st.lists(
 Row = tuple[Any, ...]
 
 
-def frame(rows: list[Row], source: str = "a") -> pl.DataFrame:
+def frame(rows: list[Row], source: str = "a", origin: str = SURVEYED) -> pl.DataFrame:
     schema = {name: SURVEY_SCHEMA[name] for name in SURVEY_COLUMNS}
-    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(source_file=pl.lit(source))
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
+        source_file=pl.lit(source), origin=pl.lit(origin)
+    )
 
 
 def merged(*frames: pl.DataFrame) -> pl.DataFrame:
@@ -62,7 +60,7 @@ def reference_hash(row: Row) -> int:
 @modest
 @given(rows_of_a_survey)
 def test_the_bucket_is_that_of_the_polynomial_in_exact_arithmetic(rows: list[Row]) -> None:
-    for *row, _, bucket in merged(frame(rows)).iter_rows():
+    for *row, _, _, bucket in merged(frame(rows)).iter_rows():
         assert 0 <= bucket < 100
         assert bucket == reference_hash(tuple(row)) % 100
 
@@ -109,7 +107,7 @@ def test_the_result_does_not_depend_on_order_repeats_or_how_rows_are_spread_over
 def test_every_row_is_in_exactly_one_split(rows: list[Row]) -> None:
     whole = merged(frame(rows))
     parts = [split(nw.from_native(whole.lazy()), name).to_native().collect() for name in SPLITS]
-    together = [row for part in parts for row in part.iter_rows()]
+    together = [row for part in parts for row in part.select(SURVEY_COLUMNS).iter_rows()]
     assert sorted(together) == sorted(set(rows))
 
 
@@ -132,6 +130,24 @@ def test_a_row_tells_the_first_file_by_name_that_has_it() -> None:
     row: Row = ("M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15, 15)
     frames = [frame([row], name) for name in ("abalone.20250303", "abalone.20230101", "b")]
     assert merged(*frames)["source_file"].to_list() == ["abalone.20230101"]
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_a_simulated_row_that_is_sent_again_as_a_survey_stays_synthetic(
+    names: tuple[str, str],
+) -> None:
+    # Else a simulation, joined to a real file by hand, would count as evidence.
+    row: Row = ("M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15, 15)
+    other: Row = ("F", *row[1:])
+    found = merged(frame([row], names[0], SYNTHETIC), frame([row, other], names[1]))
+    assert {one[0]: one[-2] for one in found.iter_rows()} == {"M": SYNTHETIC, "F": SURVEYED}
+
+
+@modest
+@given(rows_of_a_survey)
+def test_a_rows_bucket_and_place_do_not_depend_on_its_origin(rows: list[Row]) -> None:
+    surveyed, simulated = merged(frame(rows)), merged(frame(rows, origin=SYNTHETIC))
+    assert simulated.drop("origin").equals(surveyed.drop("origin"))
 
 
 def test_float_noise_in_a_measurement_does_not_move_its_row() -> None:

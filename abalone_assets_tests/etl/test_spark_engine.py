@@ -87,6 +87,8 @@ def test_rows_order_types_and_splits_are_those_of_polars(
         "raw abalone": base,
         "again": renamed(base.sample(500, seed=0), "abalone.19000101000000"),
         **{path.name: frame_of(path.read_bytes(), path.name) for path in surveys()},
+        "simulated": frame_of(survey_rows(30, seed=5), "abalone.20250305120000", simulated=True),
+        "before simulations": frame_of(survey_rows(40, seed=5)).drop("origin"),
         "empty": base.clear(),
     }
     # Spark takes the brackets of a path for a pattern unless it is told otherwise.
@@ -100,6 +102,7 @@ def test_rows_order_types_and_splits_are_those_of_polars(
     assert report.rows_in == expected.rows_in
     assert report.repeats == expected.repeats > 500
     assert report.rows == expected.rows
+    assert report.synthetic_rows == expected.synthetic_rows == 30
     assert report.schema.keys() == expected.schema.keys()
     assert files_below(tmp_path / "a [b] *? {c}" / "merged_dataset") == ["data.parquet"]
 
@@ -129,7 +132,7 @@ def test_inputs_without_rows_give_outputs_without_rows(
     request = request_for({"survey": survey.clear()}, str(tmp_path))
     report = spark_engine.prepare(spark, request)
     assert set(report.rows.values()) == {report.rows_in} == {0}
-    assert outputs(request)["train_split"].schema == survey[:, :9].schema
+    assert outputs(request)["train_split"].schema == survey.drop("line").schema
 
 
 def test_nothing_to_prepare_is_one_clear_error(spark: SparkSession) -> None:

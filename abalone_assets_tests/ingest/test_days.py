@@ -68,6 +68,39 @@ def test_rows_keep_the_order_of_the_files_and_say_where_they_were_written(
     ]
 
 
+def test_a_file_is_a_simulation_by_its_bytes_whatever_its_name(zone: FolderLandingZone) -> None:
+    simulated = survey_rows(3, seed=1)
+    zone.land(FIRST, survey_rows(2))
+    zone.land(SECOND, simulated)
+    zone.land(THIRD, simulated + survey_rows(1))
+    digest = hashlib.sha256(simulated).hexdigest()
+    parsed = parse_days(zone, [MONDAY], synthetic=lambda: [digest]).days[MONDAY]
+    assert parsed.rows.group_by("source_file", "origin", maintain_order=True).len().rows() == [
+        (FIRST, "surveyed", 2),
+        (SECOND, "synthetic", 3),
+        (THIRD, "surveyed", 4),
+    ]
+    assert [file.origin for file in parsed.entry.files] == ["surveyed", "synthetic", "surveyed"]
+    assert parsed.entry.synthetic_rows == 3
+
+
+def test_a_simulation_that_lands_while_the_zone_is_listed_is_known_as_one(
+    tmp_path: Path,
+) -> None:
+    # Asked for before the listing, the ledger would not have it, and its rows would be evidence.
+    simulated = survey_rows(3)
+    recorded: list[str] = []
+
+    class Busy(FolderLandingZone):
+        def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
+            recorded.append(hashlib.sha256(simulated).hexdigest())
+            self.land(FIRST, simulated)
+            return super().list_files(since)
+
+    parsed = parse_days(Busy(tmp_path), [MONDAY], synthetic=lambda: list(recorded))
+    assert parsed.days[MONDAY].entry.synthetic_rows == 3
+
+
 def test_a_day_without_files_has_empty_frames_of_the_same_schema(zone: FolderLandingZone) -> None:
     parsed = parse_days(zone, [MONDAY]).days[MONDAY]
     assert (len(parsed.rows), len(parsed.quarantined)) == (0, 0)

@@ -81,6 +81,29 @@ def test_a_days_digest_depends_on_names_sizes_and_bytes_only() -> None:
     assert day_digest([FILE]) != digest
 
 
+def test_a_file_that_turns_out_to_be_a_simulation_is_another_content() -> None:
+    simulated = replace(FILE, origin="synthetic")
+    assert day_digest([simulated]) != day_digest([FILE])
+    manifest = Manifest(RAW, {"2025-03-03": day(FILE)})
+    assert replace(manifest, days={"2025-03-03": day(simulated)}).digest != manifest.digest
+    assert replace(manifest, raw=replace(RAW, origin="synthetic")).digest != manifest.digest
+
+
+def test_simulated_rows_are_counted() -> None:
+    simulated = replace(FILE, name="other", rows=40, origin="synthetic")
+    manifest = Manifest(RAW, {"2025-03-03": day(FILE, simulated), "2025-03-04": day(simulated)})
+    assert manifest.days["2025-03-03"].synthetic_rows == 40
+    assert (manifest.rows, manifest.synthetic_rows) == (4175 + 82, 80)
+    assert replace(manifest, raw=replace(RAW, origin="synthetic")).synthetic_rows == 4175 + 80
+
+
+def test_a_manifest_from_before_there_were_simulations_is_of_surveys() -> None:
+    manifest = Manifest(RAW, {"2025-03-03": day(FILE)})
+    document = manifest.to_document()
+    del document["raw"]["origin"], document["days"]["2025-03-03"]["files"][0]["origin"]
+    assert Manifest.from_document(document) == manifest
+
+
 def test_the_manifests_digest_changes_with_its_content_only() -> None:
     manifest = Manifest(RAW, {"2025-03-03": day(FILE)})
     assert replace(manifest, raw=replace(RAW, digest="other")).digest != manifest.digest

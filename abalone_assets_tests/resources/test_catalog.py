@@ -74,6 +74,18 @@ def test_a_partitioned_asset_is_one_view_with_a_column_for_the_day(
     assert ask(file, days) == [(2,)]
 
 
+def test_a_day_that_lacks_a_newer_column_has_nulls_in_it(
+    lake: Lake, catalog: DuckDBCatalog, file: Path
+) -> None:
+    newer = pl.DataFrame({"number": [1], "origin": ["surveyed"]})
+    for day in ("2025-03-03", "2025-03-05"):
+        lake.store.write(lake.key("new_surveys", day), to_parquet(newer))
+    put(lake, "new_surveys", 2, day="2025-03-04")
+    catalog.refresh()
+    query = "select number, origin from new_surveys order by survey_day"
+    assert ask(file, query) == [(1, "surveyed"), (2, None), (1, "surveyed")]
+
+
 def test_an_empty_lake_has_a_catalog_without_views(catalog: DuckDBCatalog, file: Path) -> None:
     assert catalog.refresh() == []
     assert ask(file, "select count(*) from duckdb_views() where not internal") == [(0,)]

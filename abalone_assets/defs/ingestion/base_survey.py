@@ -11,6 +11,7 @@ from abalone_assets.metadata import SURVEY_TABLE, preview, table_metadata
 from abalone_assets.resources.base_survey import BaseSurveySource
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import LakeResource
+from abalone_assets.survey.origin import SYNTHETIC
 
 QUARANTINED_KEY = "raw_abalone/_quarantined_rows.parquet"
 
@@ -18,7 +19,7 @@ QUARANTINED_KEY = "raw_abalone/_quarantined_rows.parquet"
 @dg.asset(
     group_name="ingestion",
     kinds={"polars", "parquet"},
-    code_version="1",
+    code_version="2",
     io_manager_key="parquet",
     metadata=table_metadata(SURVEY_TABLE, {}),
     check_specs=[
@@ -41,15 +42,20 @@ def raw_abalone(
     Rows that break the survey contract lie beside it in `_quarantined_rows.parquet`.
     """
     from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
+    from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
     from abalone_assets.survey import parse_survey
 
     source = base_survey.fetch()
     if source.note:
         context.log.warning(source.note)
-    survey = parse_survey(source.data, source.name)
-    rows, quarantined = survey_frame([survey]), quarantine_frame([survey])
     opened = lake.open()
     store = opened.store
+    # The bundled stand-in is simulated, too, but plays the base survey's role: what evaluation,
+    # gate and synthesizers treat as the real animals. Only what the ledger lists is synthetic.
+    origin = origin_of(source.sha256, synthetic_files(store))
+    survey = parse_survey(source.data, source.name)
+    rows = survey_frame([survey], synthetic=[survey.file] if origin == SYNTHETIC else [])
+    quarantined = quarantine_frame([survey])
     commit_raw(store, None)
     store.write(QUARANTINED_KEY, to_parquet(quarantined))
     yield dg.MaterializeResult(
@@ -60,6 +66,7 @@ def raw_abalone(
             "quarantined_rows": preview(quarantined),
             "source": dg.MetadataValue.url(source.uri),
             "simulated": source.simulated,
+            "origin": origin,
             "note": source.note,
             "preview": preview(rows),
         },
@@ -74,6 +81,7 @@ def raw_abalone(
             simulated=source.simulated,
             rows=len(rows),
             quarantined=len(quarantined),
+            origin=origin,
         ),
     )
     catalog.refresh_or_warn(context)

@@ -18,12 +18,12 @@ def report_days(context: dg.AssetExecutionContext, parsed: ParsedDays) -> None:
     """Attach counts, files and the content's digest to each partition of both assets."""
     for day, survey in parsed.days.items():
         shared = {"digest": survey.entry.digest, "files": files_table(survey.entry.files)}
-        for asset, frame in (
-            ("new_surveys", survey.rows),
-            ("quarantined_rows", survey.quarantined),
+        for asset, frame, counts in (
+            ("new_surveys", survey.rows, {"synthetic_rows": survey.entry.synthetic_rows}),
+            ("quarantined_rows", survey.quarantined, {}),
         ):
             context.add_asset_metadata(
-                {"dagster/row_count": len(frame), "preview": preview(frame), **shared},
+                {"dagster/row_count": len(frame), **counts, "preview": preview(frame), **shared},
                 asset_key=asset,
                 partition_key=day,
             )

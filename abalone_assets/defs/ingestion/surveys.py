@@ -13,6 +13,7 @@ from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 
 landing_zone_spec = dg.AssetSpec(
     "landing_zone",
+    deps=["synthetic_survey"],
     group_name="ingestion",
     kinds={"csv"},
     description="The files that survey crews drop, `abalone.YYYYMMDDHHMMSS`. The survey sensor "
@@ -28,10 +29,10 @@ landing_zone_spec = dg.AssetSpec(
         "new_surveys": dg.AssetOut(
             group_name="ingestion",
             kinds={"polars", "parquet"},
-            code_version="1",
+            code_version="2",
             io_manager_key="parquet",
             description="The animals of one survey day: the rows of all its files that obey the "
-            "survey contract, with file and line.",
+            "survey contract, with file, line and origin.",
             metadata=table_metadata(SURVEY_TABLE, {}),
         ),
         "quarantined_rows": dg.AssetOut(
@@ -78,9 +79,15 @@ def parse_survey_days(
     """Parse the files of the run's survey days, however many, in one go."""
     from abalone_assets.defs.ingestion.survey_reports import ingestion_checks, report_days
     from abalone_assets.ingest.days import parse_days
+    from abalone_assets.ingest.synthetic_files import synthetic_files
 
     opened = lake.open()
-    parsed = parse_days(landing_zone.open(), context.partition_keys, context.log.info)
+    parsed = parse_days(
+        landing_zone.open(),
+        context.partition_keys,
+        context.log.info,
+        synthetic=lambda: synthetic_files(opened.store).keys(),
+    )
     report_days(context, parsed)
     revoke_days(opened.store, parsed.days)
     yield dg.Output(parsed.rows, output_name="new_surveys")

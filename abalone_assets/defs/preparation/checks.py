@@ -1,10 +1,15 @@
-"""The conservation laws of the preparation, counted again in what was written."""
+"""The preparation's conservation laws, counted again in what was written; its simulated share."""
 
 import dagster as dg
 import polars as pl
 
-from abalone_assets.etl.request import SPLIT_PERCENT
+from abalone_assets.etl.request import SPLIT_PERCENT, PrepareReport
 from abalone_assets.resources.storage import LakeResource
+from abalone_assets.survey import COLUMNS
+
+MAX_SYNTHETIC_SHARE = 1 / 3
+"""Of the rows of ``merged_dataset``. Training caps the weight of simulated rows however many there
+are, so more of them add nothing: a flood is likelier a mistake than a wish."""
 
 
 @dg.asset_check(
@@ -39,7 +44,11 @@ def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
 def splits_partition_the_rows(lake: LakeResource) -> dg.AssetCheckResult:
     """Count the splits' rows, and the distinct rows of all of them together."""
     opened = lake.open()
-    splits = {name: pl.read_parquet(opened.uri(name), glob=False) for name in SPLIT_PERCENT}
+    columns = [column.name for column in COLUMNS]
+    splits = {
+        name: pl.read_parquet(opened.uri(name), columns=columns, glob=False)
+        for name in SPLIT_PERCENT
+    }
     distinct = pl.concat(list(splits.values())).n_unique()
     merged = (
         pl.scan_parquet(opened.uri("merged_dataset"), glob=False).select(pl.len()).collect().item()
@@ -48,4 +57,19 @@ def splits_partition_the_rows(lake: LakeResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=distinct == sum(counts.values()) == merged,
         metadata={"merged": merged, "distinct": distinct, **counts},
+    )
+
+
+def synthetic_share_is_small(report: PrepareReport) -> dg.AssetCheckResult:
+    """Judge how much of ``merged_dataset`` is simulated, by the report of its preparation."""
+    return dg.AssetCheckResult(
+        asset_key="merged_dataset",
+        check_name="synthetic_share_is_small",
+        passed=report.synthetic_share <= MAX_SYNTHETIC_SHARE,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "rows": report.rows["merged_dataset"],
+            "synthetic_rows": report.synthetic_rows,
+            "synthetic_share": report.synthetic_share,
+        },
     )

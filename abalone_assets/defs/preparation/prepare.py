@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from abalone_assets.defs.preparation.checks import synthetic_share_is_small
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
 from abalone_assets.ingest.manifest import Manifest
 from abalone_assets.lake import Lake, Preparation
@@ -29,9 +30,9 @@ def _split_spec(name: str, percent: int) -> dg.AssetSpec:
         deps=["merged_dataset"],
         group_name="preparation",
         kinds={"narwhals", "parquet"},
-        code_version="1",
-        description=f"{percent} % of `merged_dataset` by a hash of the row: features and target. "
-        "A row keeps its split for ever.",
+        code_version="2",
+        description=f"{percent} % of `merged_dataset` by a hash of the row: features and target, "
+        "file and origin. A row keeps its split for ever.",
         metadata=table_metadata(SPLIT_TABLE, _MERGED),
     )
 
@@ -47,17 +48,25 @@ def _split_spec(name: str, percent: int) -> dg.AssetSpec:
             ],
             group_name="preparation",
             kinds={"narwhals", "parquet"},
-            code_version="1",
-            description="The base survey and every survey day, exact repeats removed.",
+            code_version="2",
+            description="The base survey and every survey day, exact repeats removed. A row that "
+            "was simulated once stays `synthetic`.",
             metadata=table_metadata(MERGED_TABLE, _SOURCES),
         ),
         *(_split_spec(name, percent) for name, percent in SPLIT_PERCENT.items()),
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "synthetic_share_is_small",
+            asset="merged_dataset",
+            description="At most a third of the rows are simulated.",
+        )
     ],
     pool="training",  # whose jobs read what this one rewrites
 )
 def prepare(
     context: dg.AssetExecutionContext, etl_engine: EtlEngine, lake: LakeResource, catalog: Catalog
-) -> Iterator[dg.MaterializeResult[None]]:
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Merge and split what the manifest lists, and record which content that was.
 
     Nothing is recorded while outputs of two contents may lie side by side.
@@ -78,6 +87,11 @@ def prepare(
     context.log.info(
         "%s: %d rows in, %d repeats removed", report.engine, report.rows_in, report.repeats
     )
+    merged = {
+        "repeats_removed": report.repeats,
+        "synthetic_rows": report.synthetic_rows,
+        "synthetic_share": report.synthetic_share,
+    }
     for asset, rows in report.rows.items():
         yield dg.MaterializeResult(
             asset_key=asset,
@@ -88,9 +102,10 @@ def prepare(
                 "digest": manifest.digest,
                 "engine": report.engine,
                 **prepared.job.metadata(),
-                **({"repeats_removed": report.repeats} if asset == "merged_dataset" else {}),
+                **(merged if asset == "merged_dataset" else {}),
             },
         )
+    yield synthetic_share_is_small(report)
     catalog.refresh_or_warn(context)
 
 

@@ -1,0 +1,136 @@
+"""The ledger of simulated survey files: by which bytes ingestion knows a simulation from a survey.
+
+A file is known by the SHA-256 of its bytes, so it keeps its origin under whatever name it lands. It
+is recorded before it becomes visible; what was landed first all the same is ingested again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.errors import StorageError
+from abalone_assets.ingest.manifest import commit_raw, read_manifest, revoke_days
+from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from abalone_assets.storage import ObjectStore
+
+LEDGER_KEY: Final = "synthetic_survey/_files.json"
+FORMAT: Final = 1
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class SyntheticFile:
+    """One simulated survey file.
+
+    Attributes:
+        name: The name that it was given first.
+        rows: Its rows.
+        recipe: How it was simulated, such as ``copula``.
+        seed: Of the random numbers.
+        data_version: Of the survey that the synthesizer was fitted on.
+        made_at: ISO time when it was recorded first, UTC.
+    """
+
+    name: str
+    rows: int
+    recipe: str
+    seed: int
+    data_version: str
+    made_at: str
+
+
+def record_synthetic_file(
+    store: ObjectStore,
+    *,
+    name: str,
+    sha256: str,
+    rows: int,
+    recipe: str,
+    seed: int,
+    data_version: str,
+) -> None:
+    """Record that the file with these bytes is a simulation, before anybody can ingest it.
+
+    Recorded again, it keeps its first entry. A day or base survey that took the file for a survey
+    becomes due, so that it is ingested again as what it is; until then no release holds its rows.
+
+    Args:
+        store: Of the lake.
+        name: Of the file, ``abalone.YYYYMMDDHHMMSS``.
+        sha256: Hex digest of its bytes.
+        rows: Its rows.
+        recipe: How it was simulated.
+        seed: Of the random numbers.
+        data_version: Of the survey that the synthesizer was fitted on.
+
+    Raises:
+        StorageError: That is no SHA-256, the ledger or the manifest is damaged, or the store
+            refuses.
+    """
+    if not _SHA256.fullmatch(sha256):
+        raise StorageError(f"{sha256!r} is no SHA-256 in lower-case hex: nothing is recorded of it")
+    made_at = datetime.now(UTC).isoformat(timespec="seconds")
+    file = SyntheticFile(name, rows, recipe, seed, data_version, made_at)
+
+    def change(document: Any | None) -> dict[str, Any]:  # noqa: ANN401 - JSON of any shape
+        files = {sha256: file, **_files_of(document, store)}
+        return {
+            "format": FORMAT,
+            "files": {known: asdict(entry) for known, entry in files.items()},
+        }
+
+    store.update_json(LEDGER_KEY, change)
+    _ingest_again(store, sha256)
+
+
+def synthetic_files(store: ObjectStore) -> Mapping[str, SyntheticFile]:
+    """Every simulated survey file that the lake knows of, by the SHA-256 of its bytes.
+
+    Raises:
+        StorageError: The ledger is damaged, or the store refuses.
+    """
+    return _files_of(store.read_json(LEDGER_KEY), store)
+
+
+def origin_of(sha256: str, synthetic: Collection[str]) -> str:
+    """The origin of a file: ``synthetic`` when the ledger has its bytes, else ``surveyed``."""
+    return SYNTHETIC if sha256 in synthetic else SURVEYED
+
+
+def _files_of(document: Any | None, store: ObjectStore) -> dict[str, SyntheticFile]:  # noqa: ANN401 - JSON of any shape
+    if document is None:
+        return {}
+    try:
+        if document["format"] != FORMAT:
+            raise StorageError(
+                f"{store.uri_of(LEDGER_KEY)}: format {document['format']}, but this release reads "
+                f"{FORMAT}"
+            )
+        return {sha256: SyntheticFile(**entry) for sha256, entry in document["files"].items()}
+    except (AttributeError, KeyError, TypeError) as error:
+        raise StorageError(
+            f"{store.uri_of(LEDGER_KEY)}: not a ledger of simulated surveys ({error!r}); restore "
+            "it from a copy: without it, simulated rows would count as surveyed"
+        ) from error
+
+
+def _ingest_again(store: ObjectStore, sha256: str) -> None:
+    """Revoke what took the file for a survey, because it had landed before it was recorded."""
+    manifest = read_manifest(store)
+    mistaken = [
+        day
+        for day, entry in manifest.days.items()
+        if any(file.sha256 == sha256 and file.origin == SURVEYED for file in entry.files)
+    ]
+    if mistaken:
+        revoke_days(store, mistaken)
+    if manifest.raw and manifest.raw.digest == sha256 and manifest.raw.origin == SURVEYED:
+        commit_raw(store, None)
