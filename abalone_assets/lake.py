@@ -4,6 +4,9 @@
 
     manifest.json                              what has been ingested
     release.json                               what the last finished release was made from
+    synthetic_survey/_files.json               which survey files are simulations, by SHA-256
+    survey_synthesizer/_…                      fitted synthesizers, by what they were fitted on
+    evaluation/_reports/<model sha256>.html    the report of every evaluated model
     <asset>/data.parquet or <asset>/data.json  an unpartitioned asset
     <asset>/_…                                 what else is known of it: SQL engines skip such names
     <asset>/survey_day=2025-03-03/data.parquet one survey day of a partitioned asset
@@ -34,9 +37,9 @@ class Release:
 
     Attributes:
         digest: The manifest's digest that it was made from.
-        outcome: Whether its model went to the endpoint.
-        reason: The gate's decision in one sentence.
-        version: The model version, when it was approved.
+        outcome: Whether a model went to the endpoint.
+        reason: The decision in one sentence: the gate's, or a person's.
+        version: The model version; None when none was registered.
         run_id: The Dagster run.
         finished_at: ISO time, UTC.
     """
@@ -108,6 +111,11 @@ class Lake:
             uri = self.store.uri_of(PREPARATION_KEY)
             raise StorageError(f"{uri}: materialize merged_dataset first")
         return found
+
+    def is_prepared_from(self, digest: str | None) -> bool:
+        """Whether ``merged_dataset`` is made from what this manifest's digest stands for."""
+        found = self._record(PREPARATION_KEY, Preparation)
+        return found is not None and found.digest == digest
 
     def revoke_preparation(self) -> None:
         """Forget what ``merged_dataset`` was made from: it and its splits are written anew."""

@@ -22,6 +22,8 @@ from abalone_assets.environment import (
     refuse_unknown_variables,
     variable,
 )
+from abalone_assets.modeling.gate import GateLimits
+from abalone_assets.modeling.hyperparameters import MAX_SYNTHETIC_SHARE
 from abalone_assets.serving.pointer import ENDPOINT_NAME_PATTERN
 
 UCI_URI: Final = "https://archive.ics.uci.edu/static/public/1/abalone.zip"
@@ -61,9 +63,28 @@ class Settings(EnvironmentSettings):
         description="Least time between two looks at all survey days, not just recent ones.",
     )
     retry_seconds: Seconds = Field(10, description="Wait after a first failed run; then doubled.")
-    gate_max_rmse: float = Field(2.5, gt=0, description="Largest RMSE, in rings, that is approved.")
+    gate_max_rmse: float = Field(
+        GateLimits.max_rmse, gt=0, description="Largest RMSE, in rings, that is approved."
+    )
     gate_champion_tolerance: float = Field(
-        0.02, ge=0, description="How much worse than the champion, as a share of its RMSE."
+        GateLimits.champion_tolerance,
+        ge=0,
+        description="How much worse than the champion counts as equal, as a share of its RMSE.",
+    )
+    gate_slice_tolerance: float = Field(
+        GateLimits.slice_tolerance, ge=0, description="The same for one sex or one age band."
+    )
+    gate_min_rows: int = Field(
+        GateLimits.min_rows, ge=1, description="Fewest test rows that can approve a model."
+    )
+    gate_min_slice_rows: int = Field(
+        GateLimits.min_slice_rows, ge=1, description="Fewest rows by which a slice is judged."
+    )
+    max_synthetic_share: float = Field(
+        MAX_SYNTHETIC_SHARE,
+        ge=0,
+        lt=1,
+        description="Largest share of simulated rows in the weight of training.",
     )
     etl_engine: Literal["polars", "spark"] = Field(
         "polars", description="What prepares the data in the profile local; spark needs its extra."
@@ -110,6 +131,17 @@ class Settings(EnvironmentSettings):
                 f"the profile aws needs s3:// URIs or ssm: references in {', '.join(elsewhere)}"
             )
         return self
+
+    @property
+    def gate_limits(self) -> GateLimits:
+        """What the gate asks for."""
+        return GateLimits(
+            max_rmse=self.gate_max_rmse,
+            champion_tolerance=self.gate_champion_tolerance,
+            slice_tolerance=self.gate_slice_tolerance,
+            min_rows=self.gate_min_rows,
+            min_slice_rows=self.gate_min_slice_rows,
+        )
 
     @property
     def dagster_home(self) -> Path:

@@ -29,6 +29,7 @@ MODELING: Final = (
     "errors.py",
     "survey/*.py",
     "modeling/*.py",
+    "modeling/report/*.py",
     "external/*.py",
 )
 """What training and evaluation import, as patterns in the package."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from abalone_assets.cli.output import console, example
+from abalone_assets.reports import PAGE_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +88,7 @@ def _run(
             wait_until(lambda: _answers(url), dagster, "answers")
             out.print(f"UI        {url}", style="bold green", markup=False)
             out.print(f"Endpoint  {client.url}", style="bold green", markup=False)
+            out.print(f"Reports   {client.url}{PAGE_PATH}", markup=False)
             out.print(f"Surveys   {settings.landing_zone_uri}  (`abalone land FILE`)", markup=False)
             if log is not None:
                 out.print(f"Log       {log}", markup=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TextIO
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 BATCH_ROWS: Final = 10_000
 """Rows of one request; well below the largest body that an endpoint takes."""
 
+ENDS: Final = ("rings_low", "rings_high")
 VALUES: Final = "SEX LENGTH DIAMETER HEIGHT WHOLE SHUCKED VISCERA SHELL"
 
 
@@ -136,30 +138,57 @@ def _print_document(client: EndpointClient, answers: Sequence[Prediction]) -> No
             "url": client.url,
             "predictions": [
                 {
-                    "rings": rings,
-                    "age_years": round(age_years(rings), 4),
-                    "model_version": answer.version,
+                    "rings": animal.rings,
+                    **({} if animal.ends is None else dict(zip(ENDS, animal.ends, strict=True))),
+                    "age_years": round(age_years(animal.rings), 4),
+                    "model_version": animal.version,
                 }
-                for answer in answers
-                for rings in answer.rings
+                for animal in _animals(answers)
             ],
         }
     )
 
 
 def _show(answers: Sequence[Prediction]) -> None:
+    from abalone_assets.modeling.intervals import COVERAGE
     from abalone_assets.survey import age_years
 
-    rings = [value for answer in answers for value in answer.rings]
+    animals = list(_animals(answers))
     versions = ", ".join(str(version) for version in sorted({answer.version for answer in answers}))
     out = console()
-    if len(rings) == 1:
+    how_sure = f"in {COVERAGE * 10:.0f} of 10 animals"
+    if len(animals) == 1:
+        (animal,) = animals
+        within = f" ({animal.within()} {how_sure})" if animal.ends else ""
         out.print(
-            f"{rings[0]:.1f} rings, {age_years(rings[0]):.1f} years old (model version {versions})"
+            f"{animal.rings:.1f} rings{within}, {age_years(animal.rings):.1f} years old "
+            f"(model version {versions})"
         )
         return
-    shown = table("row", "rings", "age in years", right=["row", "rings", "age in years"])
-    for number, value in enumerate(rings, start=1):
-        shown.add_row(str(number), f"{value:.1f}", f"{age_years(value):.1f}")
+    headings = ["row", "rings", how_sure, "age in years"]
+    shown = table(*headings, right=headings)
+    for number, animal in enumerate(animals, start=1):
+        age = f"{age_years(animal.rings):.1f}"
+        shown.add_row(str(number), f"{animal.rings:.1f}", animal.within(), age)
     out.print(shown)
-    out.print(f"{len(rings)} animals, model version {versions}")
+    out.print(f"{len(animals)} animals, model version {versions}")
+
+
+@dataclass(frozen=True)
+class _Animal:
+    """The answer for one row."""
+
+    rings: float
+    ends: tuple[float, float] | None
+    version: int
+
+    def within(self) -> str:
+        """Its prediction interval, if it has one."""
+        return f"{self.ends[0]:.1f} to {self.ends[1]:.1f}" if self.ends else ""
+
+
+def _animals(answers: Sequence[Prediction]) -> Iterator[_Animal]:
+    for answer in answers:
+        for number, rings in enumerate(answer.rings):
+            ends = answer.intervals[number] if answer.intervals else None
+            yield _Animal(rings, ends, answer.version)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from abalone_assets.cli.output import console, example
+from abalone_assets.reports import PAGE_PATH
 
 if TYPE_CHECKING:
     from abalone_assets.serving.state import ServerState
@@ -36,6 +37,7 @@ def serve(host: str | None, port: int | None) -> None:
     refuse_second_server(settings)
     serve_endpoint(
         settings.registry_uri,
+        settings.lake_uri,
         settings.endpoint_name,
         host=settings.endpoint_host if host is None else host,
         port=settings.endpoint_port if port is None else port,
@@ -68,4 +70,5 @@ def _announce(state: ServerState) -> None:
     url = f"{state.url}/endpoints/{state.endpoint}/invocations"
     out.print("Ask it for rings:", markup=False)
     out.print(f"  curl -H 'Content-Type: text/csv' --data '{QUESTION}' {url}", markup=False)
+    out.print(f"Reports on its models: {state.url}{PAGE_PATH}", markup=False)
     out.print("Ctrl-C stops it.", markup=False)

@@ -1,6 +1,7 @@
 """The resources of each profile: the only place that knows local from aws."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from abalone_assets.aws.settings import AwsSettings, load_aws_settings
@@ -13,6 +14,7 @@ from abalone_assets.resources.catalog import DuckDBCatalog
 from abalone_assets.resources.etl_engine import PolarsEngine, SparkEngine
 from abalone_assets.resources.ml_platform import LocalMLPlatform
 from abalone_assets.resources.models import Gate, LocalEndpointHost, LocalModelRegistry
+from abalone_assets.resources.reports import LocalReportPages, S3ReportPages
 from abalone_assets.resources.storage import (
     JsonIOManager,
     LakeResource,
@@ -35,9 +37,7 @@ def profile_resources(settings: Settings) -> Mapping[str, Any]:
         "base_survey": BaseSurveySource(
             uri=settings.raw_uri, sha256=settings.raw_sha256, fallback=settings.raw_fallback
         ),
-        "gate": Gate(
-            max_rmse=settings.gate_max_rmse, champion_tolerance=settings.gate_champion_tolerance
-        ),
+        "gate": Gate(**asdict(settings.gate_limits)),
     }
     if settings.profile == "local":
         return {**shared, **_local(settings, lake)}
@@ -50,13 +50,19 @@ def _local(settings: Settings, lake: LakeResource) -> Mapping[str, Any]:
         "landing_zone": LandingZoneResource(uri=settings.landing_zone_uri),
         "catalog": DuckDBCatalog(lake=lake, file=str(settings.catalog_file)),
         "etl_engine": PolarsEngine() if settings.etl_engine == "polars" else SparkEngine(),
-        "ml_platform": LocalMLPlatform(),
+        "ml_platform": LocalMLPlatform(max_synthetic_share=settings.max_synthetic_share),
         "model_registry": registry,
         "endpoint_host": LocalEndpointHost(
             registry=registry,
             endpoint_name=settings.endpoint_name,
             state_file=str(settings.endpoint_state_file),
             timeout_seconds=settings.endpoint_timeout_seconds,
+        ),
+        "report_pages": LocalReportPages(
+            lake=lake,
+            state_file=str(settings.endpoint_state_file),
+            host=settings.endpoint_host,
+            port=settings.endpoint_port,
         ),
     }
 
@@ -88,8 +94,10 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
             max_runtime_seconds=aws.job_max_runtime_seconds,
             poll_seconds=aws.poll_seconds,
             images={"xgboost": aws.xgboost_image, "tensorflow": aws.tensorflow_image},
+            max_synthetic_share=settings.max_synthetic_share,
         ),
         "model_registry": registry,
+        "report_pages": S3ReportPages(lake=lake),
         "endpoint_host": SageMakerEndpointHost(
             registry=registry,
             endpoint_name=settings.endpoint_name,

@@ -8,49 +8,43 @@ from __future__ import annotations
 
 import json
 import logging
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from abalone_assets import survey
 from abalone_assets.external.entry import ArgumentParser, run_as_script
 from abalone_assets.modeling import plots
-from abalone_assets.modeling.archive import ARCHIVE_NAME, extract, read_card
+from abalone_assets.modeling.archive import ARCHIVE_NAME
+from abalone_assets.modeling.archived import read_archived
+from abalone_assets.modeling.champion import Champion
 from abalone_assets.modeling.dataset import read_split
-from abalone_assets.modeling.evaluation import Champion, evaluate_model
-from abalone_assets.modeling.model import load_model, predict_rings
+from abalone_assets.modeling.evaluation import Splits, evaluate_model
+from abalone_assets.modeling.model import predict_rings
+from abalone_assets.modeling.report import render_report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
-    from abalone_assets.modeling.archive import ModelCard
+    from abalone_assets.modeling.evaluation import Evaluation
+    from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.model import Model
 
 logger = logging.getLogger("abalone_assets.external.evaluate")  # also when run as __main__
 
 EVALUATION_FILE: Final = "evaluation.json"
 PREDICTIONS_FILE: Final = "predictions.parquet"
+REPORT_FILE: Final = "report.html"
 MESSAGE_FILE: Final = Path("/opt/ml/output/message")
 _MOUNTS: Final = Path("/opt/ml/processing")
 
 
-@dataclass(frozen=True)
-class _Loaded:
-    model: Model
-    card: ModelCard
-
-
 def main(argv: Sequence[str] | None = None) -> None:
-    """Score the model, and the champion if there is one, on the test split.
+    """Score the model, and the champion if there is one, on rows that neither had learnt.
 
     Either may be of any framework.
 
-    Writes ``predictions.parquet`` (the survey's columns and ``predicted``, in rings), the pictures
-    ``predicted_against_actual.png``, ``residuals.png`` and ``feature_importance.png``, and last
-    ``evaluation.json``, as `evaluate_model` returns it.
+    Writes ``predictions.parquet`` (the test split and ``predicted``, in rings), ``report.html`` and
+    three of its pictures (``predicted_against_actual.png``, ``residuals.png`` and
+    ``feature_importance.png``), and last ``evaluation.json``: see `evaluation_document`.
 
     Args:
         argv: See ``--help``; the process's own when None.
@@ -58,22 +52,30 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         ArgumentError: An argument is unknown.
         ModelArchiveError: The model's or the champion's archive is missing or unusable.
-        DatasetError: The test split is missing, empty or lacks a column.
-        FeatureError: The test split's values cannot be turned into features.
+        DatasetError: A split is missing, empty or lacks a column.
+        EvaluationError: The test split has no surveyed row.
+        FeatureError: A split's values cannot be turned into features.
     """
     arguments = _parser().parse_args(argv)
-    candidate = _load(arguments.model_dir / ARCHIVE_NAME)
-    test = read_split(arguments.test_dir, "test")
-    evaluation = evaluate_model(
-        candidate.model,
-        test,
-        model_sha256=candidate.card.model_sha256,
-        training_mean_rings=candidate.card.training_mean_rings,
-        champion=_champion(arguments.champion_dir / ARCHIVE_NAME, arguments.champion_version),
+    candidate = read_archived(arguments.model_dir / ARCHIVE_NAME)
+    champion = _champion(arguments.champion_dir / ARCHIVE_NAME, arguments.champion_version)
+    splits = Splits(
+        train=read_split(arguments.train_dir, "train"),
+        validation=read_split(arguments.validation_dir, "validation"),
+        test=read_split(arguments.test_dir, "test"),
     )
-    predicted = predict_rings(candidate.model, test)
-    _write(arguments.output_dir, evaluation, test, predicted)
-    logger.info("test:rmse=%.5f; test:mae=%.5f", evaluation["rmse"], evaluation["mae"])
+    evaluation = evaluate_model(
+        candidate, splits, champion=champion, missing_rows=arguments.missing_rows
+    )
+    report = render_report(evaluation, candidate, champion_tolerance=arguments.champion_tolerance)
+    arguments.output_dir.mkdir(parents=True, exist_ok=True)
+    _write_predictions(arguments.output_dir, candidate.model, splits.test)
+    (arguments.output_dir / REPORT_FILE).write_text(report, encoding="utf-8")
+    _write_pictures(arguments.output_dir, evaluation)
+    document = json.dumps(evaluation.document, indent=1, allow_nan=False)
+    (arguments.output_dir / EVALUATION_FILE).write_text(document, encoding="utf-8")
+    scores = evaluation.document
+    logger.info("test:rmse=%.5f; test:mae=%.5f", scores["rmse"], scores["mae"])
 
 
 def _parser() -> ArgumentParser:
@@ -84,6 +86,8 @@ def _parser() -> ArgumentParser:
     )
     for name, purpose in {
         "model": f"holds the model's {ARCHIVE_NAME}",
+        "train": "holds the training split's Parquet files",
+        "validation": "holds the validation split's Parquet files",
         "test": "holds the test split's Parquet files",
         "champion": f"holds the champion's {ARCHIVE_NAME}; missing or empty: no champion",
         "output": "gets the results",
@@ -95,46 +99,44 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--champion-version", default="unknown", help="the champion's version in the registry"
     )
+    parser.add_argument(
+        "--champion-tolerance",
+        type=float,
+        help="how much worse than the champion the gate allows, as a share; the report draws it",
+    )
+    parser.add_argument(
+        "--missing-rows",
+        type=int,
+        help="rows of merged_dataset with a test hash that the test split lacks, where counted",
+    )
     return parser
 
 
-def _load(archive: Path) -> _Loaded:
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "model"
-        extract(archive, folder)
-        return _Loaded(load_model(folder), read_card(archive))
-
-
 def _champion(archive: Path, version: str) -> Champion | None:
-    if not archive.exists():
-        return None
-    loaded = _load(archive)
-    return Champion(version, loaded.model, loaded.card.model_sha256)
+    return Champion(version, read_archived(archive)) if archive.exists() else None
 
 
-def _write(
-    folder: Path,
-    evaluation: Mapping[str, Any],
-    test: Mapping[str, NDArray[Any]],
-    predicted: NDArray[Any],
-) -> None:
+def _write_predictions(folder: Path, model: Model, test: Columns) -> None:
     import pandas as pd
 
-    folder.mkdir(parents=True, exist_ok=True)
-    frame = pd.DataFrame({**test, "predicted": predicted})
+    frame = pd.DataFrame({**test, "predicted": predict_rings(model, test)})
     frame.to_parquet(folder / PREDICTIONS_FILE, index=False)
-    actual, sex = test[survey.TARGET], test["sex"]
+
+
+def _write_pictures(folder: Path, evaluation: Evaluation) -> None:
+    """A few of the report's pictures, for the asset's page."""
+    document, predictions = evaluation.document, evaluation.predictions
+    actual, predicted = predictions.actual, predictions.predicted
+    sex = predictions.columns["sex"]
     pictures = {
         "predicted_against_actual.png": plots.predicted_against_actual(actual, predicted, sex),
         "residuals.png": plots.residuals(actual, predicted, sex),
         "feature_importance.png": plots.feature_importance(
-            evaluation["feature_importance"], evaluation["importance_measure"]
+            document["feature_importance"], document["importance_measure"]
         ),
     }
     for name, picture in pictures.items():
         (folder / name).write_bytes(picture)
-    document = json.dumps(evaluation, indent=1, allow_nan=False)
-    (folder / EVALUATION_FILE).write_text(document, encoding="utf-8")
 
 
 def _reported() -> None:

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.external.entry import run_as_script
 from abalone_assets.external.training import FAILURE_FILE, Trainer
-from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
-from abalone_assets.modeling.train import fit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from abalone_assets.external.reporting import Reporter
 
-TRAINER: Final = Trainer("abalone_assets.external.train", BoosterHyperparameters, fit, log_every=50)
+TRAINER: Final = Trainer("abalone_assets.external.train", "xgboost", log_every=50)
 
 
 def main(

@@ -11,17 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.external.entry import run_as_script
 from abalone_assets.external.training import FAILURE_FILE, Trainer
-from abalone_assets.modeling.hyperparameters import NetworkHyperparameters
-from abalone_assets.modeling.train_network import fit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from abalone_assets.external.reporting import Reporter
 
-TRAINER: Final = Trainer(
-    "abalone_assets.external.train_network", NetworkHyperparameters, fit, log_every=10
-)
+TRAINER: Final = Trainer("abalone_assets.external.train_network", "tensorflow", log_every=10)
 
 
 def main(

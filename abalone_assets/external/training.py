@@ -11,26 +11,29 @@ import logging
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import AbaloneError
 from abalone_assets.external.entry import ArgumentParser
 from abalone_assets.modeling.archive import card_of, write_archive
 from abalone_assets.modeling.dataset import read_split
-from abalone_assets.modeling.hyperparameters import Hyperparameters
+from abalone_assets.modeling.hyperparameters import (
+    HYPERPARAMETERS,
+    CommonHyperparameters,
+    Framework,
+)
+from abalone_assets.modeling.train import fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from abalone_assets.external.reporting import Reporter
-    from abalone_assets.modeling.fitted import FittedModel, Progress
+    from abalone_assets.modeling.fitted import FittedModel
 
 logger = logging.getLogger(__name__)
 
 METRICS_FILE: Final = "metrics.json"
 FAILURE_FILE: Final = Path("/opt/ml/output/failure")
-
-Chosen = TypeVar("Chosen", bound=Hyperparameters)
 
 
 class TrainingEnvironmentError(AbaloneError):
@@ -38,19 +41,17 @@ class TrainingEnvironmentError(AbaloneError):
 
 
 @dataclass(frozen=True)
-class Trainer(Generic[Chosen]):
+class Trainer:
     """An entry script's own part.
 
     Attributes:
         program: The script's module, as its help calls it.
-        hyperparameters: What it takes as arguments.
-        fit: Fits on the columns of the training and of the validation split.
+        framework: What it trains with; the framework's hyperparameters are its arguments.
         log_every: Rounds or epochs between two lines of progress.
     """
 
     program: str
-    hyperparameters: type[Chosen]
-    fit: Callable[[Any, Any, Chosen, Progress], FittedModel]
+    framework: Framework
     log_every: int
 
     def run(
@@ -62,7 +63,7 @@ class Trainer(Generic[Chosen]):
         """Read the channels, train, and write the archive's members and the metrics.
 
         Progress is logged as ``[n] train:rmse=...; validation:rmse=...``, for SageMaker's metric
-        definitions to find.
+        definitions to find; the last such line is of the finished model.
 
         Args:
             argv: Hyperparameters such as ``["--seed", "7"]``; the process's own when None.
@@ -78,6 +79,7 @@ class Trainer(Generic[Chosen]):
             HyperparameterError: A hyperparameter is out of range.
             DatasetError: A channel has no usable rows.
             FeatureError: A channel's values cannot be turned into features.
+            KerasMissingError: The framework is ``tensorflow`` and Keras is not installed.
         """
         chosen = self.parse(argv)
         model_folder = Path(_required(environ, "SM_MODEL_DIR"))
@@ -86,9 +88,9 @@ class Trainer(Generic[Chosen]):
         train = read_split(_required(environ, "SM_CHANNEL_TRAIN"), "train")
         validation = read_split(_required(environ, "SM_CHANNEL_VALIDATION"), "validation")
 
-        model = self.fit(train, validation, chosen, self._log_progress)
-        best = {split: values["rmse"] for split, values in model.metrics.items()}
-        logger.info("[best: %d] %s", model.best_iteration + 1, _metric_line(best))
+        model = fit(self.framework, train, validation, chosen, self._log_progress)
+        final = {split: values["rmse"] for split, values in model.metrics.items()}
+        logger.info("[final: %d] %s", model.best_iteration + 1, _metric_line(final))
         card = card_of(model, created_at)
         write_archive(model, model_folder, card)
         output_folder.mkdir(parents=True, exist_ok=True)
@@ -96,7 +98,7 @@ class Trainer(Generic[Chosen]):
         if reporter is not None:
             reporter.report_metadata(card.headlines(), data_version=card.model_sha256)
 
-    def parse(self, argv: Sequence[str] | None) -> Chosen:
+    def parse(self, argv: Sequence[str] | None) -> CommonHyperparameters:
         """Hyperparameters from arguments, each with its own default.
 
         Raises:
@@ -105,17 +107,18 @@ class Trainer(Generic[Chosen]):
         """
         parser = ArgumentParser(
             prog=self.program,
-            description="Train a model on SM_CHANNEL_TRAIN, stopping by SM_CHANNEL_VALIDATION.",
+            description="Train a model on SM_CHANNEL_TRAIN; SM_CHANNEL_VALIDATION tells how good.",
             allow_abbrev=False,
         )
-        for field in fields(self.hyperparameters):
+        kind = HYPERPARAMETERS[self.framework]
+        for field in fields(kind):
             parser.add_argument(
                 f"--{field.name}",
                 type=type(field.default),
                 default=field.default,
                 help=f"{field.metadata['description']} (default: %(default)s)",
             )
-        return self.hyperparameters(**vars(parser.parse_args(argv)))
+        return kind(**vars(parser.parse_args(argv)))
 
     def _log_progress(self, number: int, rmse: Mapping[str, float]) -> None:
         if number % self.log_every == 0:
@@ -150,6 +153,7 @@ def _metrics(model: FittedModel) -> str:
         "best_iteration": model.best_iteration,
         "rows": model.rows,
         "model_sha256": model.sha256,
+        "out_of_fold": model.out_of_fold_scores,
         "history": model.history,
     }
     return json.dumps(document, indent=1, allow_nan=False)

@@ -1,9 +1,10 @@
 """Model archives: ``model.tar.gz`` in SageMaker's layout, written repeatably and read warily.
 
-An archive holds the model (``model.ubj`` of XGBoost; ``network.npz`` of a network, and
-``model.keras`` for whoever goes on in Keras), ``features.json`` (what the model sees, in order),
-``model_card.json`` (where it comes from) and ``code/`` (what SageMaker's container needs to answer
-requests with it). Nothing in it is a pickle.
+An archive holds the model (``blend.npz``; ``model.ubj`` of XGBoost; ``network.npz`` of a network,
+and ``model.keras`` for whoever goes on in Keras), ``features.json`` (what the model sees, in
+order), ``model_card.json`` (where it comes from), ``out_of_fold.npz`` (what it would predict for
+the rows of training and validation, had it not seen them) and ``code/`` (what SageMaker's container
+needs to answer requests with it). Nothing in it is a pickle.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Final
 import abalone_assets
 from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.features import features_named
-from abalone_assets.modeling.model import CARD_FILE
+from abalone_assets.modeling.model import CARD_FILE, OUT_OF_FOLD_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +42,12 @@ VENDORED: Final = (
     "errors.py",
     "survey/*.py",
     "modeling/__init__.py",
+    "modeling/blend.py",
     "modeling/booster.py",
     "modeling/features.py",
     "modeling/inference.py",
+    "modeling/intervals.py",
+    "modeling/kernel.py",
     "modeling/model.py",
     "modeling/network.py",
 )
@@ -63,17 +67,22 @@ class ModelCard:
     """Where a model comes from.
 
     Attributes:
-        framework: ``xgboost`` or ``tensorflow``.
+        framework: ``blend``, ``xgboost`` or ``tensorflow``.
         versions: Version of the framework, of Python and of what else shaped the model.
         objective: The loss it minimises, in the framework's terms.
         hyperparameters: By name.
         best_iteration: The boosting round or the epoch, from 0, whose state it is.
-        metrics: RMSE and MAE in rings, per split.
+        metrics: RMSE and MAE in rings on the surveyed rows, per split.
         rows: Number of rows, per split.
         training_mean_rings: Mean rings of the training rows: the baseline's prediction.
         training_rows_sha256: Digest of the training rows.
         model_sha256: Digest of the file that answers requests.
         created_at: ISO 8601, UTC.
+        intervals: ``{"coverage", "log_ratios"}`` of the prediction intervals, if there are any.
+        out_of_fold: ``{"rows", "folds", "rmse", "mae"}`` of the out-of-fold predictions on the
+            surveyed rows of training and validation, if there are any.
+        synthetic: ``{"rows", "weight_share"}`` of the simulated rows learnt from; None in cards
+            written before rows told their origin.
     """
 
     framework: str
@@ -87,13 +96,21 @@ class ModelCard:
     training_rows_sha256: str
     model_sha256: str
     created_at: str
+    intervals: dict[str, Any] | None = None
+    out_of_fold: dict[str, Any] | None = None
+    synthetic: dict[str, Any] | None = None
 
     def headlines(self) -> dict[str, str | float]:
-        """What one asks of a model first; RMSE in rings, rounds of boosting or epochs."""
+        """What one asks of a model first; RMSE in rings, rounds of boosting or epochs.
+
+        ``out_of_fold_rmse`` is there when there are out-of-fold predictions.
+        """
+        known = {"out_of_fold_rmse": self.out_of_fold["rmse"]} if self.out_of_fold else {}
         return {
             "framework": self.framework,
             "train_rmse": self.metrics["train"]["rmse"],
             "validation_rmse": self.metrics["validation"]["rmse"],
+            **known,
             "rounds": self.best_iteration + 1,
         }
 
@@ -124,6 +141,9 @@ def card_of(model: FittedModel, created_at: str) -> ModelCard:
         training_rows_sha256=model.training_rows_sha256,
         model_sha256=model.sha256,
         created_at=created_at,
+        intervals=model.intervals.document() if model.intervals else None,
+        out_of_fold=model.out_of_fold_scores,
+        synthetic=model.synthetic,
     )
 
 
@@ -132,6 +152,8 @@ def write_archive(model: FittedModel, folder: Path, card: ModelCard) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in model.files.items():
         (folder / name).write_bytes(content)
+    if model.out_of_fold is not None:
+        (folder / OUT_OF_FOLD_FILE).write_bytes(model.out_of_fold.to_bytes())
     _write_json(folder / CARD_FILE, asdict(card))
     described = [
         {"name": each.name, "unit": each.unit, "description": each.description}
@@ -242,7 +264,9 @@ def read_card(archive: Path | bytes) -> ModelCard:
         raise ModelArchiveError(f"the archive has no {CARD_FILE}")
     try:
         document = json.loads(text)
-        return ModelCard(**{each.name: document[each.name] for each in fields(ModelCard)})
+        # What later versions added to the card is missing in older ones.
+        known = {each.name for each in fields(ModelCard)} & set(document)
+        return ModelCard(**{name: document[name] for name in known})
     except (ValueError, TypeError, KeyError) as error:
         raise ModelArchiveError(f"{CARD_FILE} is no model card: {error!r}") from error
 

@@ -37,6 +37,22 @@ class BoosterModel:
         gains = cast("dict[str, float]", self.booster.get_score(importance_type="gain"))
         return {name: gains.get(name, 0.0) for name in self.features}
 
+    def contributions(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What each feature adds to ``ln(rings)`` of each row, ``(n, features + 1)``.
+
+        SHAP values by XGBoost itself (Lundberg et al., *From local explanations to global
+        understanding with explainable AI for trees*, Nature Machine Intelligence 2, 2020); the last
+        column is what all rows have in common, and a row's sum is the logarithm of its prediction.
+        """
+        from xgboost import DMatrix
+
+        data = DMatrix(matrix, feature_names=list(self.features), nthread=1)
+        return np.asarray(self.booster.predict(data, pred_contribs=True), dtype=np.float64)
+
+    def to_ubj(self) -> bytes:
+        """Its file: XGBoost's UBJSON, the same bytes for the same model."""
+        return bytes(self.booster.save_raw("ubj"))
+
 
 def read_booster(data: bytes, path: Path) -> BoosterModel:
     """A model from XGBoost's UBJSON.

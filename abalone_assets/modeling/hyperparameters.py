@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Final, Literal
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal, cast
 
 from abalone_assets.errors import AbaloneError
 
-Framework = Literal["xgboost", "tensorflow"]
-"""Named as SageMaker names its containers; the network is written in Keras 3, for any backend."""
+Framework = Literal["blend", "xgboost", "tensorflow"]
+"""What trains: boosted trees and a kernel regression together, the trees alone, or a network.
+
+The last two are named as SageMaker's containers; the network is in Keras 3, for any backend.
+"""
+
+DEFAULT_FRAMEWORK: Final[Framework] = "blend"
+
+MAX_SYNTHETIC_SHARE: Final = 0.1
+"""The default cap on the share of simulated rows in the weight of training."""
 
 
 class HyperparameterError(AbaloneError):
@@ -49,12 +57,35 @@ class Hyperparameters:
 
 
 @dataclass(frozen=True)
-class BoosterHyperparameters(Hyperparameters):
+class CommonHyperparameters(Hyperparameters):
+    """What every framework takes.
+
+    Raises:
+        HyperparameterError: A value is of the wrong type or out of range, or ``folds`` is 1.
+    """
+
+    folds: int = _bounded(
+        5, 0, 20, "Folds of the out-of-fold predictions that a release is judged by; 0: none"
+    )
+    max_synthetic_share: float = _bounded(
+        MAX_SYNTHETIC_SHARE, 0.0, 0.99, "Largest share of simulated rows in the weight of training"
+    )
+    seed: int = _bounded(0, 0, 2**31 - 1, "Seed of everything that is drawn")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.folds == 1:
+            raise HyperparameterError("folds must be 0 (none) or 2 to 20, not 1")
+
+
+@dataclass(frozen=True)
+class BoosterHyperparameters(CommonHyperparameters):
     """How to boost.
 
     The names are XGBoost's, described in its `parameter reference
     <https://xgboost.readthedocs.io/en/stable/parameter.html>`_. The defaults are a cautious recipe
-    for some thousand noisy rows: shallow trees, small steps, half of the columns per tree.
+    for some thousand noisy rows: shallow trees, small steps, half of the columns per tree, and as
+    many trees as cross-validation finds enough.
     """
 
     eta: float = _bounded(0.03, 1e-4, 1.0, "Learning rate: the weight of each tree")
@@ -63,27 +94,49 @@ class BoosterHyperparameters(Hyperparameters):
     colsample_bytree: float = _bounded(0.6, 0.05, 1.0, "Share of the features drawn for each tree")
     min_child_weight: float = _bounded(10.0, 0.0, 1e4, "Least sum of Hessians in a leaf")
     reg_lambda: float = _bounded(10.0, 0.0, 1e6, "L2 penalty on the leaves' weights")
-    num_boost_round: int = _bounded(2000, 1, 20_000, "Most trees to grow")
-    early_stopping_rounds: int = _bounded(
-        100, 1, 20_000, "Rounds without a better validation RMSE after which to stop"
-    )
-    seed: int = _bounded(0, 0, 2**31 - 1, "Seed of the row and feature draws")
+    num_boost_round: int = _bounded(350, 1, 20_000, "Trees to grow")
 
     def booster_parameters(self) -> dict[str, Any]:
         """The part of them that XGBoost's ``params`` takes."""
-        parameters = asdict(self)
-        del parameters["num_boost_round"], parameters["early_stopping_rounds"]
-        return parameters
+        return {name: getattr(self, name) for name in _XGBOOST_PARAMETERS}
+
+
+_XGBOOST_PARAMETERS: Final = (
+    *("eta", "max_depth", "subsample", "colsample_bytree", "min_child_weight", "reg_lambda"),
+    "seed",
+)
 
 
 @dataclass(frozen=True)
-class NetworkHyperparameters(Hyperparameters):
+class KernelHyperparameters(CommonHyperparameters):
+    """How to regress by the likeness of animals.
+
+    Lengths are in standard deviations of the features, of which there are 21: two animals drawn at
+    random lie some 6 apart.
+    """
+
+    length_scale: float = _bounded(8.0, 0.01, 1e4, "Distance over which animals are alike")
+    noise: float = _bounded(0.6, 1e-6, 1e6, "Variance of the rings' logarithm around the likeness")
+    landmarks: int = _bounded(1000, 1, 5000, "Animals that others are compared with")
+
+
+@dataclass(frozen=True)
+class BlendHyperparameters(BoosterHyperparameters, KernelHyperparameters):
+    """How to train both parts of a blend, and how much either has to say."""
+
+    booster_share: float = _bounded(0.5, 0.0, 1.0, "Weight of the boosted trees in the mean")
+
+
+@dataclass(frozen=True)
+class NetworkHyperparameters(CommonHyperparameters):
     """How to train the dense network.
 
     The defaults scale Keras' own (batches of 32, a learning rate of 0.001) up fourfold, which
-    learns the same in a third of the time.
+    learns the same in a third of the time. Out-of-fold predictions would cost as much again for
+    every fold, so there are none unless asked for.
     """
 
+    folds: int = _bounded(0, 0, 20, "Folds of the out-of-fold predictions; 0: none")
     hidden_units: int = _bounded(64, 1, 1024, "Units of each of the two hidden layers")
     learning_rate: float = _bounded(4e-3, 1e-6, 1.0, "Step size of Adam")
     batch_size: int = _bounded(128, 1, 100_000, "Rows of one step")
@@ -91,34 +144,47 @@ class NetworkHyperparameters(Hyperparameters):
     patience: int = _bounded(
         20, 1, 10_000, "Epochs without a better validation RMSE after which to stop"
     )
-    seed: int = _bounded(0, 0, 2**31 - 1, "Seed of the first weights and of the order of rows")
 
 
-HYPERPARAMETERS: Final[Mapping[Framework, type[Hyperparameters]]] = {
+HYPERPARAMETERS: Final[Mapping[Framework, type[CommonHyperparameters]]] = {
+    "blend": BlendHyperparameters,
     "xgboost": BoosterHyperparameters,
     "tensorflow": NetworkHyperparameters,
 }
 """What each framework's entry script takes."""
 
 
-def check_hyperparameters(framework: Framework, given: Mapping[str, Any]) -> None:
-    """Refuse, before a job is paid for, what its entry script would refuse.
+def chosen_hyperparameters(framework: str, given: Mapping[str, Any]) -> CommonHyperparameters:
+    """The hyperparameters of a framework, what is not given having its default.
 
     Args:
-        framework: Which script will train.
-        given: Values by name; what is missing has the script's default.
+        framework: What trains.
+        given: Values by name.
 
     Raises:
-        HyperparameterError: A name is unknown to the framework, or a value is out of range.
+        HyperparameterError: The framework or a name is unknown, or a value is out of range.
     """
-    kind = HYPERPARAMETERS[framework]
+    kind = HYPERPARAMETERS.get(cast("Framework", framework))
+    if kind is None:
+        raise HyperparameterError(
+            f"framework must be {' or '.join(HYPERPARAMETERS)}, not {framework!r}"
+        )
     names = [each.name for each in fields(kind)]
     unknown = [name for name in given if name not in names]
     if unknown:
         raise HyperparameterError(
             f"{framework} has no hyperparameter {', '.join(unknown)}: it has {', '.join(names)}"
         )
-    kind(**given)
+    return kind(**given)
+
+
+def check_hyperparameters(framework: Framework, given: Mapping[str, Any]) -> None:
+    """Refuse, before a job is paid for, what its entry script would refuse.
+
+    Raises:
+        HyperparameterError: As `chosen_hyperparameters`.
+    """
+    chosen_hyperparameters(framework, given)
 
 
 def describe_hyperparameters() -> str:

@@ -2,7 +2,7 @@
 
 The same code answers behind the local endpoint and, from a model archive's ``code`` folder, in
 SageMaker's XGBoost container, where nothing of this project is installed: it needs NumPy, and
-XGBoost for a model of XGBoost. The contract is described in the `SageMaker inference toolkit
+XGBoost for a model with boosted trees. The contract is that of the `SageMaker inference toolkit
 <https://github.com/aws/sagemaker-inference-toolkit#implementation-steps>`_.
 """
 
@@ -12,11 +12,13 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets import survey
 from abalone_assets.errors import AbaloneError
-from abalone_assets.modeling.model import Model, load_model, predict_rings
+from abalone_assets.modeling.intervals import Intervals
+from abalone_assets.modeling.model import Model, load_intervals, load_model, predict_rings
 
 if TYPE_CHECKING:
     import os
@@ -55,9 +57,41 @@ class UnsupportedContentTypeError(AbaloneError):
     """A content type that is neither ``text/csv`` nor ``application/json``."""
 
 
-def model_fn(model_dir: str | os.PathLike[str]) -> Model:
-    """Load the model from the folder its archive was extracted to; raises as `load_model` does."""
-    return load_model(model_dir)
+@dataclass(frozen=True)
+class Predictor:
+    """What answers requests.
+
+    Attributes:
+        model: Predicts the rings.
+        intervals: Says how far they may be wrong, if the model's training could tell.
+    """
+
+    model: Model
+    intervals: Intervals | None = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The answer to a request, one value for each of its ``n`` rows.
+
+    Attributes:
+        rings: Predicted rings, ``(n,)``.
+        low: Lower ends of the prediction intervals in rings, ``(n,)``, if there are any.
+        high: Their upper ends.
+    """
+
+    rings: NDArray[np.float64]
+    low: NDArray[np.float64] | None = None
+    high: NDArray[np.float64] | None = None
+
+
+def model_fn(model_dir: str | os.PathLike[str]) -> Predictor:
+    """Load what answers from the folder that an archive was extracted to.
+
+    Raises:
+        ModelArchiveError: As `load_model` and `load_intervals`.
+    """
+    return Predictor(load_model(model_dir), load_intervals(model_dir))
 
 
 def input_fn(body: bytes | bytearray | str, content_type: str) -> list[Row]:
@@ -140,31 +174,43 @@ def _validated(row: Row, number: int) -> Row:
         raise InvalidRequestError(error.message, number, error.column) from error
 
 
-def predict_fn(rows: Sequence[Row], model: Model) -> NDArray[np.float64]:
-    """The rings predicted for the rows of ``input_fn``, in their order."""
+def predict_fn(rows: Sequence[Row], predictor: Predictor) -> Predictions:
+    """The rings predicted for the rows of ``input_fn``, in their order, with their intervals."""
     columns = dict(zip(survey.FEATURES, zip(*rows, strict=True), strict=True))
-    return predict_rings(model, columns)
+    rings = predict_rings(predictor.model, columns)
+    if predictor.intervals is None:
+        return Predictions(rings)
+    return Predictions(rings, *predictor.intervals.around(rings, columns["sex"]))
 
 
-def output_fn(prediction: Sequence[float] | NDArray[np.float64], accept: str) -> tuple[str, str]:
+def output_fn(predictions: Predictions, accept: str) -> tuple[str, str]:
     """Write the answer.
 
     Returns:
         The body and its content type. ``text/csv``: the predicted rings, one a line.
-        ``application/json``: ``{"predictions": [{"rings": 9.87, "age_years": 11.37}]}``.
+        ``application/json``: ``{"predictions": [{"rings": 9.87, "age_years": 11.37, "rings_low":
+        7.6, "rings_high": 13.1}]}``, the last two of a model whose intervals are calibrated.
 
     Raises:
         UnsupportedContentTypeError: The client accepts neither.
     """
     media_type = negotiate(accept)
-    rings = [round(float(value), ANSWER_DECIMALS) for value in prediction]
+    rings = _rounded(predictions.rings)
     if media_type == CSV:
         return "".join(f"{value}\n" for value in rings), CSV
     answers = [
         {"rings": value, "age_years": round(survey.age_years(value), ANSWER_DECIMALS)}
         for value in rings
     ]
+    if predictions.low is not None and predictions.high is not None:
+        ends = zip(_rounded(predictions.low), _rounded(predictions.high), strict=True)
+        for answer, (low, high) in zip(answers, ends, strict=True):
+            answer |= {"rings_low": low, "rings_high": high}
     return json.dumps({"predictions": answers}), JSON
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float]:
+    return [round(float(value), ANSWER_DECIMALS) for value in values]
 
 
 def negotiate(accept: str | None) -> str:

@@ -1,8 +1,8 @@
-"""How far predicted rings lie from counted ones, over all, per sex and per age."""
+"""How far predicted rings lie from counted ones, and which rows are judged together."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -86,38 +86,44 @@ def scores(predicted: ArrayLike, actual: ArrayLike) -> dict[str, float]:
     }
 
 
-def slices(columns: Columns, predicted: NDArray[np.float64]) -> dict[str, list[dict[str, Any]]]:
-    """Scores per sex and per age band; a slice without rows is left out.
+def pinball(quantiles: ArrayLike, actual: ArrayLike, level: float) -> float:
+    """Mean pinball loss of predicted quantiles, in rings; least for the true ones.
+
+    After Koenker and Bassett, *Regression quantiles*, Econometrica 46 (1978): an actual value above
+    its quantile costs ``level`` a ring, one below it ``1 - level``.
+
+    Args:
+        quantiles: One for each row.
+        actual: Counted rings.
+        level: The quantiles' probability, such as 0.05.
+
+    Raises:
+        EvaluationError: No rows, or not as many quantiles as actual values.
+    """
+    above = -errors_of(quantiles, actual)
+    return float(np.mean(np.maximum(level * above, (level - 1) * above)))
+
+
+def slice_masks(columns: Columns) -> dict[str, dict[str, NDArray[np.bool_]]]:
+    """The rows of each sex and of each age band; a slice without rows is left out.
 
     Returns:
-        ``{"sex": [{"value", "rows", "rmse", "mae", "bias"}], "age_band": [...]}``, an age band's
-        value naming its rings, such as ``6-10 rings``.
+        ``{"sex": {"M": mask, ...}, "age_band": {"6-10 rings": mask, ...}}``.
     """
     sex = np.asarray(columns["sex"], dtype=object)
     rings = np.asarray(columns[survey.TARGET], dtype=np.float64)
     by_sex = {each: sex == each for each in survey.SEXES}
     by_age = {age_band_name(low, high): (rings >= low) & (rings <= high) for low, high in AGE_BANDS}
-    return {
-        "sex": _sliced(by_sex, predicted, rings),
-        "age_band": _sliced(by_age, predicted, rings),
-    }
+    return {"sex": _inhabited(by_sex), "age_band": _inhabited(by_age)}
+
+
+def _inhabited(masks: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
+    return {name: mask for name, mask in masks.items() if mask.any()}
 
 
 def age_band_name(low: int, high: int) -> str:
     """An age band as people read it, such as ``6-10 rings`` or ``16+ rings``."""
     return f"{low}+ rings" if high >= survey.MAX_RINGS else f"{low}-{high} rings"
-
-
-def _sliced(
-    masks: Mapping[str, NDArray[np.bool_]],
-    predicted: NDArray[np.float64],
-    actual: NDArray[np.float64],
-) -> list[dict[str, Any]]:
-    return [
-        {"value": value, "rows": int(mask.sum()), **scores(predicted[mask], actual[mask])}
-        for value, mask in masks.items()
-        if mask.any()
-    ]
 
 
 def permutation_importance(model: Model, columns: Columns) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """A trained model as it answers, whatever trained it.
 
 This module and those of the models travel inside every model archive: they need NumPy only, and
-XGBoost when the model is one of XGBoost.
+XGBoost when boosted trees are part of the model.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.features import FEATURE_NAMES, design_matrix
+from abalone_assets.modeling.intervals import Intervals
 
 if TYPE_CHECKING:
     import os
@@ -21,10 +22,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abalone_assets.modeling.features import Columns
+    from abalone_assets.modeling.out_of_fold import OutOfFold
 
 CARD_FILE: Final = "model_card.json"
 
-MODEL_FILES: Final = {"xgboost": "model.ubj", "tensorflow": "network.npz"}
+OUT_OF_FOLD_FILE: Final = "out_of_fold.npz"
+
+MODEL_FILES: Final = {
+    "blend": "blend.npz",
+    "xgboost": "model.ubj",
+    "tensorflow": "network.npz",
+}
 """The file that answers requests, by the framework that the model card names."""
 
 
@@ -40,6 +48,12 @@ class Model(Protocol):
 
     def importance(self) -> dict[str, float] | None:
         """What each feature adds by the model's own account; None when it keeps none."""
+
+    def contributions(self, matrix: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        """What each feature adds to each row's ``ln(rings)``; None when the model cannot tell.
+
+        ``(n, features + 1)``; the last column is what all rows have in common.
+        """
 
 
 def predict_rings(model: Model, columns: Columns) -> NDArray[np.float64]:
@@ -69,6 +83,29 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     return model
 
 
+def load_intervals(folder: str | os.PathLike[str]) -> Intervals | None:
+    """The prediction intervals of an extracted archive; None when its model has none.
+
+    Raises:
+        ModelArchiveError: The folder holds no model card, or one with damaged intervals.
+    """
+    document = _read_card(Path(folder)).get("intervals")
+    return None if document is None else Intervals.from_document(document)
+
+
+def load_out_of_fold(folder: str | os.PathLike[str]) -> OutOfFold | None:
+    """The out-of-fold predictions of an extracted archive; None when it holds none.
+
+    Raises:
+        ModelArchiveError: They are damaged.
+    """
+    # Not at the top: what answers requests carries no code that trains.
+    from abalone_assets.modeling.out_of_fold import OutOfFold
+
+    path = Path(folder) / OUT_OF_FOLD_FILE
+    return OutOfFold.from_bytes(path.read_bytes()) if path.exists() else None
+
+
 def _read_card(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads((folder / CARD_FILE).read_bytes())
@@ -87,7 +124,7 @@ def _file_of(card: dict[str, Any]) -> str:
     if file is None:
         raise ModelArchiveError(
             f"{CARD_FILE} names the framework {framework!r}; this version of abalone_assets knows "
-            f"{' and '.join(MODEL_FILES)}: use the version that trained the model"
+            f"{', '.join(MODEL_FILES)}: use the version that trained the model"
         )
     return file
 
@@ -114,6 +151,10 @@ def _loaded(path: Path, data: bytes) -> Model:
         from abalone_assets.modeling.booster import read_booster
 
         return read_booster(data, path)
+    if path.name == MODEL_FILES["blend"]:
+        from abalone_assets.modeling.blend import read_blend
+
+        return read_blend(data, path)
     from abalone_assets.modeling.network import read_network
 
     return read_network(data, path)

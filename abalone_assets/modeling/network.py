@@ -49,6 +49,9 @@ class NetworkModel:
     def importance(self) -> None:
         """None: a network keeps no account of its features."""
 
+    def contributions(self, matrix: NDArray[np.float32]) -> None:
+        """None: a network does not tell its features' parts."""
+
     def to_npz(self) -> bytes:
         """Its file: NumPy's ``.npz`` without pickles, the same bytes for the same network."""
         arrays: dict[str, Any] = {

@@ -63,7 +63,7 @@ def feature_importance(importance: Mapping[str, float], measure: str, most: int 
     """
     ranked = sorted(importance.items(), key=lambda item: item[1], reverse=True)[:most]
     names, values = [name for name, _ in ranked], [value for _, value in ranked]
-    figure, axes = _canvas("What the model looks at")
+    figure, axes = _canvas("What the model looks at", left=0.29)
     axes.barh(names, values, color=_BLUE)
     axes.invert_yaxis()
     axes.set(xlabel=measure)
@@ -75,12 +75,12 @@ def _floats(values: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(values, dtype=np.float64)
 
 
-def _canvas(title: str) -> tuple[Figure, Axes]:
+def _canvas(title: str, left: float = 0.1) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
-    figure = Figure(
-        figsize=(WIDTH_PIXELS / _DPI, HEIGHT_PIXELS / _DPI), dpi=_DPI, layout="constrained"
-    )
+    figure = Figure(figsize=(WIDTH_PIXELS / _DPI, HEIGHT_PIXELS / _DPI), dpi=_DPI)
+    # Fixed margins: a layout engine draws everything a second time to measure it.
+    figure.subplots_adjust(left=left, right=0.98, bottom=0.12, top=0.92)
     axes = figure.add_subplot()
     axes.set_title(title, loc="left")
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,110 +1,127 @@
-"""Fit a gradient-boosted model of ring counts, the same bytes for the same data and seed."""
+"""Fit a model of ring counts of any framework, with what tells how good it is.
+
+A model learns from the training split. Its intervals are calibrated on the validation split, and
+the same recipe, fitted again without the rows in question, predicts the rows of both splits.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import logging
+from typing import TYPE_CHECKING, Final
 
-from abalone_assets.modeling.booster import BoosterModel
-from abalone_assets.modeling.dataset import rows_sha256, target
-from abalone_assets.modeling.features import FEATURE_NAMES, design_matrix
-from abalone_assets.modeling.fitted import FittedModel, Progress, score_splits
-from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
-from abalone_assets.modeling.model import MODEL_FILES
+from abalone_assets.modeling import train_blend, train_booster, train_network
+from abalone_assets.modeling.dataset import concat, is_surveyed, rows_sha256, take, target
+from abalone_assets.modeling.fitted import FittedModel, Learnt, Progress, score_splits
+from abalone_assets.modeling.hyperparameters import (
+    CommonHyperparameters,
+    Framework,
+    chosen_hyperparameters,
+)
+from abalone_assets.modeling.intervals import Intervals
+from abalone_assets.modeling.model import predict_rings
+from abalone_assets.modeling.out_of_fold import OutOfFold, cross_fit
+from abalone_assets.modeling.recipes import recipe_of
+from abalone_assets.modeling.weights import counted, sample_weights, synthetic_weight_share
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from xgboost import QuantileDMatrix
+    from collections.abc import Callable, Mapping
 
     from abalone_assets.modeling.features import Columns
+    from abalone_assets.modeling.model import Model
+    from abalone_assets.modeling.recipes import Recipe
 
-OBJECTIVE: Final = "count:poisson"
-"""Rings are a count whose spread grows with its mean, and a prediction must be positive."""
+logger = logging.getLogger(__name__)
 
 
 def fit(
+    framework: Framework,
     train: Columns,
     validation: Columns,
-    hyperparameters: BoosterHyperparameters | None = None,
+    hyperparameters: CommonHyperparameters | None = None,
     on_progress: Progress | None = None,
     *,
     nthread: int = 1,
 ) -> FittedModel:
-    """Boost on the training rows until the validation RMSE stops falling.
+    """Train a model, calibrate its intervals, and predict every row out of fold.
 
     Args:
-        train: The nine survey columns by name, at least one row.
-        validation: Rows that decide when to stop, and are not learnt from.
-        hyperparameters: Defaults to ``BoosterHyperparameters()``.
-        on_progress: See `Progress`.
-        nthread: Threads; with one, same data, seed and XGBoost give the same bytes.
+        framework: What trains.
+        train: The nine survey columns by name, at least one row, and ``origin`` if it is known.
+        validation: Rows that calibrate, and at which a network stops; they are not learnt from.
+        hyperparameters: The framework's defaults when None.
+        on_progress: See `Progress`; folds are told to the log.
+        nthread: Threads of XGBoost; with one, same data, seed and versions give the same bytes.
 
     Raises:
         FeatureError: A column is missing or holds an impossible value.
         DatasetError: A split has no rows or no usable rings.
+        HyperparameterError: The hyperparameters are of another framework, or do not fit the data.
+        KerasMissingError: The framework is ``tensorflow`` and the extra ``keras`` not installed.
     """
-    import xgboost
-
-    chosen = hyperparameters or BoosterHyperparameters()
+    chosen = hyperparameters or chosen_hyperparameters(framework, {})
+    recipe = recipe_of(framework, chosen)
     splits = {"train": train, "validation": validation}
-    matrices = _matrices(splits, nthread)
-    history: dict[str, dict[str, list[float]]] = {}
-    booster = xgboost.train(
-        {
-            **chosen.booster_parameters(),
-            "objective": OBJECTIVE,
-            "tree_method": "hist",
-            "eval_metric": "rmse",
-            "nthread": nthread,
-        },
-        matrices["train"],
-        num_boost_round=chosen.num_boost_round,
-        evals=[(matrix, name) for name, matrix in matrices.items()],
-        early_stopping_rounds=chosen.early_stopping_rounds,
-        evals_result=history,
-        verbose_eval=False,
-        callbacks=[_progress_callback(on_progress)] if on_progress else None,
-    )
-    best_iteration = int(booster.best_iteration)
-    best = booster[: best_iteration + 1]
-    rings = target(train)
+    rows = {name: target(columns).size for name, columns in splits.items()}
+    weights = sample_weights(train, chosen.max_synthetic_share)
+    heavy, their_weights = counted(train, weights)
+    learnt = _LEARNERS[framework](heavy, their_weights, validation, chosen, on_progress, nthread)
+    animals = {name: _animals(columns) for name, columns in splits.items()}
+    everything = concat([train, validation])
+    out_of_fold = _out_of_fold(everything, recipe, chosen)
     return FittedModel(
-        framework="xgboost",
-        versions={"xgboost": xgboost.__version__},
-        objective=OBJECTIVE,
-        features=FEATURE_NAMES,
-        files={MODEL_FILES["xgboost"]: bytes(best.save_raw("ubj"))},
+        framework=framework,
+        versions=learnt.versions,
+        objective=learnt.objective,
+        features=learnt.model.features,
+        files=learnt.files,
         hyperparameters=chosen,
-        best_iteration=best_iteration,
-        metrics=score_splits(BoosterModel(best), splits),
-        history={name: [*values["rmse"]] for name, values in history.items()},
-        rows={name: matrix.num_row() for name, matrix in matrices.items()},
-        training_mean_rings=float(rings.mean()),
+        best_iteration=learnt.best_iteration,
+        metrics=score_splits(learnt.model, animals),
+        history=learnt.history,
+        rows=rows,
+        training_mean_rings=float(target(animals["train"]).mean()),
         training_rows_sha256=rows_sha256(train),
+        intervals=_intervals(learnt.model, validation),
+        out_of_fold=out_of_fold,
+        out_of_fold_scores=out_of_fold.scores(everything) if out_of_fold else None,
+        synthetic={
+            "rows": int((~is_surveyed(train)).sum()),
+            "weight_share": synthetic_weight_share(train, weights),
+        },
     )
 
 
-def _matrices(splits: Mapping[str, Columns], nthread: int) -> dict[str, QuantileDMatrix]:
-    from xgboost import QuantileDMatrix
-
-    matrices: dict[str, QuantileDMatrix] = {}
-    for name, columns in splits.items():
-        matrices[name] = QuantileDMatrix(
-            design_matrix(columns),
-            label=target(columns),
-            feature_names=list(FEATURE_NAMES),
-            nthread=nthread,
-            ref=matrices.get("train"),
-        )
-    return matrices
+_LEARNERS: Final[Mapping[Framework, Callable[..., Learnt]]] = {
+    "blend": train_blend.learn,
+    "xgboost": train_booster.learn,
+    "tensorflow": train_network.learn,
+}
 
 
-def _progress_callback(on_progress: Progress) -> Any:  # noqa: ANN401 - its base class loads lazily
-    from xgboost.callback import TrainingCallback
+def _animals(columns: Columns) -> Columns:
+    """The surveyed rows; all, where none is."""
+    surveyed = is_surveyed(columns)
+    return take(columns, surveyed) if surveyed.any() else columns
 
-    class _Report(TrainingCallback):
-        def after_iteration(self, model: object, epoch: int, evals_log: Any) -> bool:  # noqa: ANN401, ARG002 - xgboost's signature
-            on_progress(epoch + 1, {name: log["rmse"][-1] for name, log in evals_log.items()})
-            return False
 
-    return _Report()
+def _intervals(model: Model, validation: Columns) -> Intervals | None:
+    animals = take(validation, is_surveyed(validation))
+    return Intervals.calibrate(predict_rings(model, animals), animals)
+
+
+def _out_of_fold(
+    columns: Columns, recipe: Recipe, chosen: CommonHyperparameters
+) -> OutOfFold | None:
+    """None when it is not asked for, or when there are no rows to hold out or to learn from."""
+    if not chosen.folds:
+        return None
+    table = cross_fit(
+        recipe,
+        columns,
+        chosen.folds,
+        chosen.max_synthetic_share,
+        lambda number, error: logger.info(
+            "fold %d of %d: out-of-fold rmse=%.5f", number, chosen.folds, error
+        ),
+    )
+    return table if table.keys.size else None

@@ -20,9 +20,9 @@ import numpy as np
 
 from abalone_assets import survey
 from abalone_assets.errors import AbaloneError
-from abalone_assets.modeling.dataset import rows_sha256, target
+from abalone_assets.modeling.dataset import row_keys, take, target
 from abalone_assets.modeling.features import design_matrix
-from abalone_assets.modeling.fitted import FittedModel, Progress, score_splits
+from abalone_assets.modeling.fitted import Learnt, Progress
 from abalone_assets.modeling.hyperparameters import HyperparameterError, NetworkHyperparameters
 from abalone_assets.modeling.metrics import rmse
 from abalone_assets.modeling.model import MODEL_FILES
@@ -34,9 +34,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abalone_assets.modeling.features import Columns
+    from abalone_assets.modeling.model import Model
 
 FEATURES: Final = (*(f"sex_{sex}" for sex in survey.SEXES), *survey.MEASUREMENTS)
 OBJECTIVE: Final = "mean_squared_error"
+WATCHED_PART: Final = 7
+"""A refit has no validation split: it keeps one row in so many to know when to stop."""
 KERAS_FILE: Final = "model.keras"
 """The same network for whoever wants to go on in Keras; nothing here reads it."""
 
@@ -45,12 +48,14 @@ class KerasMissingError(AbaloneError):
     """Keras, or the backend that it should compute with, is not installed."""
 
 
-def fit(
+def learn(
     train: Columns,
+    weights: NDArray[np.float64],
     validation: Columns,
-    hyperparameters: NetworkHyperparameters | None = None,
+    chosen: NetworkHyperparameters,
     on_progress: Progress | None = None,
-) -> FittedModel:
+    nthread: int = 1,  # noqa: ARG001 - as the other frameworks' `learn`; see `_one_thread`
+) -> Learnt:
     """Learn from the training rows until the validation RMSE stops falling.
 
     Keras learns and NumPy scores: what is reported, and what decides when to stop, is what the
@@ -59,9 +64,11 @@ def fit(
     Args:
         train: The nine survey columns by name, at least one row. They alone give the means and
             standard deviations that measurements are standardised by.
+        weights: How much each of them counts, ``(n,)``.
         validation: Rows that decide when to stop, and are not learnt from.
-        hyperparameters: Defaults to ``NetworkHyperparameters()``.
+        chosen: How to learn.
         on_progress: See `Progress`.
+        nthread: Not used: it learns in one thread.
 
     Raises:
         KerasMissingError: The extra ``keras`` is not installed.
@@ -70,40 +77,43 @@ def fit(
         HyperparameterError: The network diverged.
     """
     keras = _keras()
-    chosen = hyperparameters or NetworkHyperparameters()
     splits = {
-        "train": _Split(design_matrix(train, FEATURES), target(train)),
+        "train": _Split(design_matrix(train, FEATURES), target(train), weights),
         "validation": _Split(design_matrix(validation, FEATURES), target(validation)),
     }
     standards = _standards(splits["train"].matrix)
     network = _network(keras, chosen, standards, float(splits["train"].rings.mean()))
     with _one_thread(keras):
         best = _learn(network, splits, chosen, standards, on_progress)
-    return FittedModel(
-        framework="tensorflow",
-        versions=_versions(keras),
-        objective=OBJECTIVE,
-        features=FEATURES,
+    return Learnt(
+        model=best.model,
         files={
             MODEL_FILES["tensorflow"]: best.model.to_npz(),
             KERAS_FILE: _saved(keras, network, best.model),
         },
-        hyperparameters=chosen,
+        versions=_versions(keras),
+        objective=OBJECTIVE,
         best_iteration=best.epoch,
-        metrics=score_splits(best.model, {"train": train, "validation": validation}),
         history=best.history,
-        rows={name: split.rings.size for name, split in splits.items()},
-        training_mean_rings=float(splits["train"].rings.mean()),
-        training_rows_sha256=rows_sha256(train),
     )
+
+
+def fit_network(
+    columns: Columns, weights: NDArray[np.float64], chosen: NetworkHyperparameters
+) -> Model:
+    """Learn from most rows and stop by the rest, which their keys choose; errors as `learn`."""
+    watched = row_keys(columns) % WATCHED_PART == 0
+    rest = take(columns, ~watched)
+    return learn(rest, weights[~watched], take(columns, watched), chosen).model
 
 
 @dataclass(frozen=True)
 class _Split:
-    """Features ``(rows, features)`` and counted rings ``(rows,)``."""
+    """Features ``(rows, features)``, counted rings ``(rows,)`` and how much each counts."""
 
     matrix: NDArray[np.float32]
     rings: NDArray[np.float64]
+    weights: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -236,9 +246,10 @@ def _learn(
 def _learn_epoch(network: Any, split: _Split, batch_size: int, random: np.random.Generator) -> None:  # noqa: ANN401 - a keras.Sequential
     order = random.permutation(split.rings.size)
     rings = split.rings.astype(np.float32)[:, np.newaxis]
+    weights = np.ones(order.size) if split.weights is None else split.weights
     for start in range(0, order.size, batch_size):
         rows = order[start : start + batch_size]
-        network.train_on_batch(split.matrix[rows], rings[rows])
+        network.train_on_batch(split.matrix[rows], rings[rows], sample_weight=weights[rows])
 
 
 def _as_numpy(network: Any, standards: _Standards) -> NetworkModel:  # noqa: ANN401 - a keras.Sequential

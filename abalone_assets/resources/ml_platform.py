@@ -12,9 +12,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
+from pydantic import Field
 
 from abalone_assets.errors import StorageError
-from abalone_assets.modeling.hyperparameters import Framework
+from abalone_assets.modeling.hyperparameters import (
+    DEFAULT_FRAMEWORK,
+    MAX_SYNTHETIC_SHARE,
+    Framework,
+)
 from abalone_assets.resources.jobs import JobReport
 from abalone_assets.storage import locate
 from abalone_assets.survey import FEATURES
@@ -24,7 +29,11 @@ if TYPE_CHECKING:
 
 DATA_FILE: Final = "data.parquet"
 PROBES: Final = 5
-SCRIPTS: Final[dict[Framework, str]] = {"xgboost": "train", "tensorflow": "train_network"}
+SCRIPTS: Final[dict[Framework, str]] = {
+    "blend": "train_blend",
+    "xgboost": "train",
+    "tensorflow": "train_network",
+}
 """Name of the entry script that trains with a framework, in ``abalone_assets.external``."""
 
 
@@ -45,7 +54,7 @@ class TrainingRequest:
     channels: dict[str, str]
     output_uri: str
     hyperparameters: dict[str, Any] = field(default_factory=dict)
-    framework: Framework = "xgboost"
+    framework: Framework = DEFAULT_FRAMEWORK
     inputs: str = ""
 
 
@@ -71,18 +80,49 @@ class EvaluationRequest:
     Attributes:
         model_uri: The model archive.
         model_sha256: Digest of the model in it, as its card says.
-        test_uri: URI of the test split's one Parquet object.
+        train_uri: URI of the training split's one Parquet object.
+        validation_uri: The validation split's.
+        test_uri: The test split's.
         champion_uri: The champion's archive, if there is a champion.
         champion_version: Its version in the registry.
-        inputs: Names the content of the test split, as in `TrainingRequest`.
+        champion_tolerance: How much worse than the champion the gate allows, as a share: the report
+            draws it.
+        missing_rows: Rows that belong into the test split and are not there, where counted.
+        inputs: Names the content of the splits, as in `TrainingRequest`.
     """
 
     model_uri: str
     model_sha256: str
+    train_uri: str
+    validation_uri: str
     test_uri: str
     champion_uri: str | None = None
     champion_version: int | None = None
+    champion_tolerance: float | None = None
+    missing_rows: int | None = None
     inputs: str = ""
+
+    @property
+    def folders(self) -> dict[str, str]:
+        """URI of what goes into each of the script's input folders, by the folder's name."""
+        given = {
+            "model": self.model_uri,
+            "train": self.train_uri,
+            "validation": self.validation_uri,
+            "test": self.test_uri,
+        }
+        return given if self.champion_uri is None else {**given, "champion": self.champion_uri}
+
+    @property
+    def arguments(self) -> list[str]:
+        """The script's arguments beside its folders."""
+        values = {
+            "champion-version": self.champion_version,
+            "champion-tolerance": self.champion_tolerance,
+            "missing-rows": self.missing_rows,
+        }
+        given = {name: value for name, value in values.items() if value is not None}
+        return [part for name, value in given.items() for part in (f"--{name}", str(value))]
 
 
 @dataclass(frozen=True)
@@ -92,18 +132,25 @@ class EvaluationReport:
     Attributes:
         evaluation: The metrics document.
         plots: PNG by name.
+        report: The HTML file with everything in it.
         probes: Some test rows as requests (CSV lines), each with the rings that the model answers.
         job: The job that evaluated.
     """
 
     evaluation: dict[str, Any]
     plots: dict[str, bytes]
+    report: bytes
     probes: list[tuple[str, float]]
     job: JobReport
 
 
 class MLPlatform(dg.ConfigurableResource[None], ABC):
     """Trains and evaluates models."""
+
+    max_synthetic_share: float = Field(
+        default=MAX_SYNTHETIC_SHARE,
+        description="Largest share of simulated rows in the weight of training.",
+    )
 
     @abstractmethod
     def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:
@@ -181,14 +228,11 @@ class LocalMLPlatform(MLPlatform):
         with TemporaryDirectory(prefix="processing-") as folder:
             root = Path(folder)
             output = _made(root / "evaluation")
-            _get(request.model_uri, _made(root / "model") / ARCHIVE_NAME)
-            _get(request.test_uri, _made(root / "test") / DATA_FILE)
-            arguments = ["--model-dir", str(root / "model"), "--output-dir", str(output)]
-            arguments += ["--test-dir", str(root / "test")]
-            if request.champion_uri is not None:
-                _get(request.champion_uri, _made(root / "champion") / ARCHIVE_NAME)
-                arguments += ["--champion-dir", str(root / "champion")]
-                arguments += ["--champion-version", str(request.champion_version)]
+            arguments = ["--output-dir", str(output), *request.arguments]
+            for name, uri in request.folders.items():
+                file = ARCHIVE_NAME if name in {"model", "champion"} else DATA_FILE
+                _get(uri, _made(root / name) / file)
+                arguments += [f"--{name}-dir", str(root / name)]
             evaluate.main(arguments)
             return evaluation_report(output, request, JobReport(time.perf_counter() - started))
 
@@ -208,6 +252,7 @@ def evaluation_report(output: Path, request: EvaluationRequest, job: JobReport) 
     return EvaluationReport(
         evaluation=evaluation,
         plots={plot.stem: plot.read_bytes() for plot in sorted(output.glob("*.png"))},
+        report=(output / "report.html").read_bytes(),
         probes=_probes(output / "predictions.parquet"),
         job=job,
     )

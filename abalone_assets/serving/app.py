@@ -6,6 +6,7 @@
   botocore's service model ``sagemaker-runtime/2017-05-13``, which also names the headers and the
   errors. As in AWS, a refusal by the model arrives as a ModelError with the original status.
 * ``GET /endpoints/{name}`` describes the endpoint.
+* ``GET /reports`` and ``GET /reports/{model_sha256}`` show the reports on evaluations to people.
 """
 
 from __future__ import annotations
@@ -19,15 +20,22 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from abalone_assets.errors import StorageError
+from abalone_assets.reports import PAGE_PATH
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
 from abalone_assets.serving.model_host import Answer, ModelHost, RefusedRequestError, ServedModel
 from abalone_assets.serving.protocol import ERROR_HEADER, MAX_BODY_BYTES, VARIANT, VERSION_HEADER
+from abalone_assets.serving.report_site import HEADERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
+
+    from abalone_assets.serving.report_site import ReportSite
 
 _VARIANT_HEADER: Final = "x-Amzn-Invoked-Production-Variant"
 _INFERENCE_ID_HEADER: Final = "X-Amzn-SageMaker-Inference-Id"
@@ -147,15 +155,56 @@ class EndpointApp:
         )
 
 
-def build_app(host: ModelHost, capture: DataCapture | None) -> Starlette:
-    """The ASGI application of an endpoint; the caller starts the host and the capture."""
+@dataclass(frozen=True)
+class ReportHandlers:
+    """The request handlers of the reports.
+
+    Attributes:
+        site: The pages.
+    """
+
+    site: ReportSite
+
+    async def index(self, _request: Request) -> Response:
+        """The list of reports."""
+        return await _page(self.site.index)
+
+    async def report(self, request: Request) -> Response:
+        """One report, or 404."""
+        return await _page(lambda: self.site.page(request.path_params["model_sha256"]))
+
+
+async def _page(read: Callable[[], str | bytes | None]) -> Response:
+    """An answer for a browser, read off the event loop."""
+    try:
+        content = await run_in_threadpool(read)
+    except StorageError as error:
+        return _error_answer(HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable", str(error))
+    if content is None:
+        message = f"there is no such report; {PAGE_PATH} lists them"
+        return _error_answer(HTTPStatus.NOT_FOUND, "ValidationError", message)
+    return HTMLResponse(content, headers=HEADERS)
+
+
+def build_app(
+    host: ModelHost, capture: DataCapture | None, reports: ReportSite | None = None
+) -> Starlette:
+    """The ASGI application of an endpoint; the caller starts the host and the capture.
+
+    Args:
+        host: Holds the model.
+        capture: Records what was asked and answered, or None.
+        reports: Pages for people, or None.
+    """
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
+    pages = [] if reports is None else _report_routes(ReportHandlers(reports))
     return Starlette(
         routes=[
             Route("/ping", endpoint.ping),
             Route("/invocations", endpoint.invocations, methods=["POST"]),
             Route("/endpoints/{name}", endpoint.describe),
             Route("/endpoints/{name}/invocations", endpoint.invoke_endpoint, methods=["POST"]),
+            *pages,
         ],
         exception_handlers={
             HTTPException: _http_error,
@@ -163,6 +212,13 @@ def build_app(host: ModelHost, capture: DataCapture | None) -> Starlette:
             Exception: _internal_error,
         },
     )
+
+
+def _report_routes(reports: ReportHandlers) -> list[Route]:
+    return [
+        Route(PAGE_PATH, reports.index),
+        Route(f"{PAGE_PATH}/{{model_sha256}}", reports.report),
+    ]
 
 
 async def _read_body(request: Request) -> bytes:

@@ -27,10 +27,13 @@ class Prediction:
     Attributes:
         rings: The predicted rings, one for each row.
         version: The model version that answered.
+        intervals: Lower and upper end of each row's prediction interval, in rings; None of a model
+            that has none.
     """
 
     rings: list[float]
     version: int
+    intervals: list[tuple[float, float]] | None = None
 
 
 class EndpointClient:
@@ -74,7 +77,7 @@ class EndpointClient:
         return self.invoke(rows).rings
 
     def invoke(self, rows: str | Iterable[Sequence[str | float]]) -> Prediction:
-        """As ``predict``, with the model version that answered.
+        """As ``predict``, with the prediction intervals and the model version that answered.
 
         Raises:
             EndpointUnreachableError: Nothing answers at the URL.
@@ -85,13 +88,12 @@ class EndpointClient:
             "POST",
             f"/endpoints/{self.name}/invocations",
             data=body.encode(),
-            headers={"Content-Type": "text/csv", "Accept": "text/csv"},
+            headers={"Content-Type": "text/csv", "Accept": "application/json"},
         )
         try:
-            rings = [float(line) for line in response.text.split()]
-            return Prediction(rings, int(response.headers[VERSION_HEADER]))
-        except (KeyError, ValueError) as error:
-            raise EndpointError(f"{self.url} answered no predictions: {error}") from error
+            return _prediction(_document(response), int(response.headers[VERSION_HEADER]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise EndpointError(f"{self.url} answered no predictions: {error!r}") from error
 
     def _request(self, method: str, path: str, **arguments: Any) -> requests.Response:  # noqa: ANN401 - as requests.request
         with requests.Session() as session:
@@ -122,6 +124,15 @@ class EndpointClient:
 
 def _to_csv(rows: Iterable[Sequence[str | float]]) -> str:
     return "".join(",".join(map(str, row)) + "\n" for row in rows)
+
+
+def _prediction(document: dict[str, Any], version: int) -> Prediction:
+    answers = document["predictions"]
+    rings = [float(answer["rings"]) for answer in answers]
+    if not all("rings_low" in answer for answer in answers):
+        return Prediction(rings, version)
+    ends = [(float(answer["rings_low"]), float(answer["rings_high"])) for answer in answers]
+    return Prediction(rings, version, ends)
 
 
 def _document(response: requests.Response) -> dict[str, Any]:

@@ -66,12 +66,12 @@ class ServedModel:
     Attributes:
         version: Its number in the registry.
         archive_sha256: SHA-256 of its archive.
-        model: What ``model_fn`` returned.
+        predictor: What ``model_fn`` returned.
     """
 
     version: int
     archive_sha256: str
-    model: Any
+    predictor: Any
 
     def invoke(self, body: bytes, content_type: str, accept: str) -> Answer:
         """Decode a request, predict and encode the answer.
@@ -84,13 +84,13 @@ class ServedModel:
 
         try:
             rows = inference.input_fn(body, content_type)
-            prediction = inference.predict_fn(rows, self.model)
+            predictions = inference.predict_fn(rows, self.predictor)
         except inference.UnsupportedContentTypeError as error:
             raise RefusedRequestError(415, str(error)) from error
         except inference.InvalidRequestError as error:
             raise RefusedRequestError(400, str(error)) from error
         try:
-            text, answer_type = inference.output_fn(prediction, accept)
+            text, answer_type = inference.output_fn(predictions, accept)
         except inference.UnsupportedContentTypeError as error:
             raise RefusedRequestError(406, str(error)) from error
         return Answer(text.encode(), answer_type)
@@ -290,8 +290,8 @@ def load_model(registry: ModelRegistry, version: int) -> ServedModel:
     with TemporaryDirectory(prefix="abalone-endpoint-") as folder:
         unpacked = Path(folder) / "model"
         archive.extract(data, unpacked)
-        model = inference.model_fn(unpacked)
-    served = ServedModel(version, registry.get(version).archive_sha256, model)
+        predictor = inference.model_fn(unpacked)
+    served = ServedModel(version, registry.get(version).archive_sha256, predictor)
     _warm_up(served)
     return served
 

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import EndpointError
+from abalone_assets.reports import Reports
 from abalone_assets.serving.app import build_app
 from abalone_assets.serving.capture import DEFAULT_FLUSH_SECONDS, DataCapture
 from abalone_assets.serving.model_host import DEFAULT_POLL_SECONDS, ModelHost
 from abalone_assets.serving.registry import ModelRegistry
+from abalone_assets.serving.report_site import ReportSite
 from abalone_assets.serving.state import ServerState, remove_state, write_state
 from abalone_assets.storage import ObjectStore
 
@@ -40,6 +42,7 @@ class EndpointServer:
         port: Port to listen on; 0 picks a free one.
         capture_store: Where answered requests are captured, or None.
         state_file: Where clients find the server, or None.
+        reports: The reports to show, or None.
         poll_seconds: How often the pointer is looked at.
         flush_seconds: How long a captured request may wait to be written.
 
@@ -56,12 +59,14 @@ class EndpointServer:
         port: int = 0,
         capture_store: ObjectStore | None = None,
         state_file: Path | None = None,
+        reports: Reports | None = None,
         poll_seconds: float = DEFAULT_POLL_SECONDS,
         flush_seconds: float = DEFAULT_FLUSH_SECONDS,
     ) -> None:
         self._endpoint = endpoint
         self._address = (host, port)
         self._state_file = state_file
+        self._reports = None if reports is None else ReportSite(reports, registry)
         self._models = ModelHost(registry, endpoint, poll_seconds=poll_seconds)
         self._capture = (
             None
@@ -100,7 +105,7 @@ class EndpointServer:
         import uvicorn
 
         config = uvicorn.Config(
-            build_app(self._models, self._capture),
+            build_app(self._models, self._capture, self._reports),
             access_log=False,
             lifespan="off",
             log_config=None,
@@ -124,6 +129,7 @@ class EndpointServer:
 
 def serve(
     registry_uri: str | os.PathLike[str],
+    lake_uri: str | os.PathLike[str],
     endpoint_name: str,
     *,
     host: str,
@@ -136,6 +142,7 @@ def serve(
 
     Args:
         registry_uri: The registry's folder or ``s3://`` prefix.
+        lake_uri: The lake's, whose reports are shown.
         endpoint_name: The endpoint's name.
         host: Address to listen on.
         port: Port to listen on; 0 picks a free one.
@@ -145,7 +152,7 @@ def serve(
 
     Raises:
         EndpointError: The name is malformed, the port is taken or the state file cannot be written.
-        StorageError: The registry or the capture folder cannot be opened.
+        StorageError: The registry, the lake or the capture folder cannot be opened.
     """
     EndpointServer(
         ModelRegistry(ObjectStore(registry_uri)),
@@ -154,6 +161,7 @@ def serve(
         port=port,
         capture_store=None if capture_folder is None else ObjectStore(capture_folder),
         state_file=Path(state_file),
+        reports=Reports(ObjectStore(lake_uri)),
     ).run(on_ready)
 
 

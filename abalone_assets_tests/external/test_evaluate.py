@@ -2,7 +2,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -12,16 +11,12 @@ from abalone_assets.errors import ModelArchiveError
 from abalone_assets.external.entry import ArgumentError
 from abalone_assets.external.evaluate import main
 from abalone_assets.modeling.dataset import COLUMN_NAMES, DatasetError
-from abalone_assets.modeling.fitted import FittedModel
-from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
 from abalone_assets.modeling.metrics import rmse
-from abalone_assets.modeling.train import fit
 from abalone_assets_tests.modeling.support import (
     packed,
     quick_model,
     quick_network,
     split_frames,
-    splits,
 )
 
 RESULTS = [
@@ -29,17 +24,20 @@ RESULTS = [
     "feature_importance.png",
     "predicted_against_actual.png",
     "predictions.parquet",
+    "report.html",
     "residuals.png",
 ]
+PARTS = {"train": 300, "validation": 80, "test": 200}
 
 
 @pytest.fixture
 def arguments(tmp_path: Path) -> list[str]:
-    """Folders with a model and the test split, and none for a champion."""
+    """Folders with a model and the first rows of the splits, and none for a champion."""
     packed(quick_model(), tmp_path / "model")
-    (tmp_path / "test").mkdir()
-    split_frames()["test"].to_parquet(tmp_path / "test/part-0.parquet")
-    names = ("model", "test", "champion", "output")
+    for name, rows in PARTS.items():
+        (tmp_path / name).mkdir()
+        split_frames()[name][:rows].to_parquet(tmp_path / name / "part-0.parquet")
+    names = ("model", *PARTS, "champion", "output")
     return [text for name in names for text in (f"--{name}-dir", str(tmp_path / name))]
 
 
@@ -56,52 +54,58 @@ def test_as_a_function_writes_scores_predictions_and_pictures(
     assert results(tmp_path) == RESULTS
     assert evaluation["champion"] is None
     assert evaluation["model_sha256"] == quick_model().sha256
-    assert list(predictions) == [*COLUMN_NAMES, "predicted"]
+    assert list(predictions) == [*COLUMN_NAMES, "source_file", "origin", "predicted"]
     assert rmse(predictions["predicted"], predictions["rings"]) == evaluation["rmse"]
     assert (tmp_path / "output/residuals.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "output/report.html").read_text().startswith("<!doctype html>")
+    assert evaluation["split"]["missing"] is None
 
 
-def test_scores_the_champion_of_the_given_version(arguments: list[str], tmp_path: Path) -> None:
-    parts = splits()
-    weak = fit(parts["train"], parts["validation"], BoosterHyperparameters(num_boost_round=2))
-    packed(weak, tmp_path / "champion")
-    main([*arguments, "--champion-version", "12"])
-    evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
-    assert evaluation["champion"]["version"] == "12"
-    assert evaluation["champion"]["model_sha256"] == weak.sha256
-    assert evaluation["champion"]["rmse"] > evaluation["rmse"]
-
-
-@pytest.mark.parametrize(
-    ("challenger", "champion"), [(quick_model, quick_network), (quick_network, quick_model)]
-)
-def test_a_champion_may_be_of_another_framework(
-    arguments: list[str],
-    tmp_path: Path,
-    challenger: Callable[[], FittedModel],
-    champion: Callable[[], FittedModel],
+def test_scores_the_champion_of_the_given_version_which_may_be_of_another_framework(
+    arguments: list[str], tmp_path: Path
 ) -> None:
-    packed(challenger(), tmp_path / "model")
-    packed(champion(), tmp_path / "champion")
-    main([*arguments, "--champion-version", "3"])
+    packed(quick_network(), tmp_path / "champion")
+    given = {"champion-version": "12", "champion-tolerance": "0.02", "missing-rows": "0"}
+    main([*arguments, *(part for name, value in given.items() for part in (f"--{name}", value))])
+    evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
+    champion = evaluation["champion"]
+    assert champion["version"] == "12"
+    assert champion["model_sha256"] == quick_network().sha256
+    assert 0 < abs(evaluation["rmse"] - champion["rmse"]) < 0.5
+    assert champion["paired"]["overall"]["rows"] == 200  # a network has no other folds
+    assert evaluation["split"]["missing"] == 0
+    assert "The gate allows" in (tmp_path / "output/report.html").read_text()
+
+
+def test_models_with_out_of_fold_predictions_are_compared_on_every_row(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    packed(quick_model(), tmp_path / "champion")
+    main(arguments)
+    paired = json.loads((tmp_path / "output/evaluation.json").read_text())["champion"]["paired"]
+    assert paired["overall"]["rows"] == sum(PARTS.values())
+    assert paired["overall"]["difference"] == 0
+
+
+def test_a_network_may_challenge_a_booster(arguments: list[str], tmp_path: Path) -> None:
+    packed(quick_network(), tmp_path / "model")
+    packed(quick_model(), tmp_path / "champion")
+    main(arguments)
     evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
     assert results(tmp_path) == RESULTS
-    assert evaluation["model_sha256"] == challenger().sha256
-    assert evaluation["champion"]["model_sha256"] == champion().sha256
-    assert abs(evaluation["rmse"] - evaluation["champion"]["rmse"]) < 0.5
+    assert evaluation["model_sha256"] == quick_network().sha256
+    assert evaluation["champion"]["model_sha256"] == quick_model().sha256
 
 
-def test_an_empty_champion_folder_is_no_champion(arguments: list[str], tmp_path: Path) -> None:
+def test_as_a_process_logs_the_score_and_takes_an_empty_folder_for_no_champion(
+    arguments: list[str], tmp_path: Path
+) -> None:
     (tmp_path / "champion").mkdir()
-    main(arguments)
-    assert json.loads((tmp_path / "output/evaluation.json").read_text())["champion"] is None
-
-
-def test_as_a_process_logs_the_score(arguments: list[str], tmp_path: Path) -> None:
     done = run(arguments, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("test:rmse=")
     assert results(tmp_path) == RESULTS
+    assert json.loads((tmp_path / "output/evaluation.json").read_text())["champion"] is None
 
 
 def test_as_a_process_ends_with_one_clear_line_without_a_model(
@@ -135,6 +139,13 @@ def test_refuses_a_damaged_champion(arguments: list[str], tmp_path: Path) -> Non
 def test_refuses_an_empty_test_split(arguments: list[str], tmp_path: Path) -> None:
     split_frames()["test"][:0].to_parquet(tmp_path / "test/part-0.parquet")
     with pytest.raises(DatasetError, match="have no rows"):
+        main(arguments)
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_needs_what_the_model_was_made_of(arguments: list[str], tmp_path: Path, split: str) -> None:
+    (tmp_path / split / "part-0.parquet").unlink()
+    with pytest.raises(DatasetError, match=f"{split}: no .parquet file below"):
         main(arguments)
 
 

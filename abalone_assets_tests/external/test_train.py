@@ -8,12 +8,18 @@ from pathlib import Path
 import pytest
 
 from abalone_assets.errors import AbaloneError, ModelArchiveError
+from abalone_assets.external import train_blend
 from abalone_assets.external.entry import ArgumentError
 from abalone_assets.external.train import TRAINER, main
 from abalone_assets.external.training import TrainingEnvironmentError
 from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
+from abalone_assets.modeling.blend import BlendModel
 from abalone_assets.modeling.dataset import DatasetError
-from abalone_assets.modeling.hyperparameters import BoosterHyperparameters, HyperparameterError
+from abalone_assets.modeling.hyperparameters import (
+    BlendHyperparameters,
+    BoosterHyperparameters,
+    HyperparameterError,
+)
 from abalone_assets.modeling.model import load_model
 from abalone_assets_tests.external.support import Listener, training_environment
 from abalone_assets_tests.modeling.support import QUICK, quick_model
@@ -45,7 +51,7 @@ def test_as_a_function_writes_the_model_and_its_metrics(
     )
     assert metrics["history"] == quick_model().history
     assert dict(os.environ) == before
-    assert caplog.messages[-1].startswith("[best: ")
+    assert caplog.messages[-1].startswith("[final: 40] train:rmse=")
 
 
 def test_reports_the_model_to_whoever_listens(environ: dict[str, str]) -> None:
@@ -56,26 +62,31 @@ def test_reports_the_model_to_whoever_listens(environ: dict[str, str]) -> None:
         "framework": "xgboost",
         "train_rmse": metrics["train"]["rmse"],
         "validation_rmse": metrics["validation"]["rmse"],
+        "out_of_fold_rmse": (quick_model().out_of_fold_scores or {})["rmse"],
         "rounds": quick_model().best_iteration + 1,
     }
     assert listener.told == [(expected, quick_model().sha256)]
 
 
-def test_logs_metrics_every_fifty_rounds(
+def test_logs_metrics_every_fifty_rounds_and_then_the_folds(
     environ: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        main(["--num_boost_round", "120", "--eta", "0.01"], environ)
-    assert [line.split()[0] for line in caplog.messages[:-1]] == ["[50]", "[100]"]
-    assert "train:rmse=" in caplog.messages[0]
-    assert "; validation:rmse=" in caplog.messages[0]
+        main(["--num_boost_round", "120", "--eta", "0.01", "--folds", "2"], environ)
+    *rounds, first, second, final = caplog.messages
+    assert [line.split()[0] for line in rounds] == ["[50]", "[100]"]
+    assert all("train:rmse=" in line and "; validation:rmse=" in line for line in rounds)
+    assert first.startswith("fold 1 of 2: out-of-fold rmse=2.")
+    assert second.startswith("fold 2 of 2: ")
+    assert final.startswith("[final: 120] train:rmse=")
 
 
 def test_as_a_process_logs_metrics_to_stdout(environ: dict[str, str], tmp_path: Path) -> None:
-    done = run(environ, "--num_boost_round", "50", "--eta", "0.2")
+    few = ("--landmarks", "50", "--folds", "0")
+    done = run(environ, "--num_boost_round", "50", "--eta", "0.2", *few, module="train_blend")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("[50] train:rmse=")
-    load_model(tmp_path / "model")
+    assert isinstance(load_model(tmp_path / "model"), BlendModel)
 
 
 def test_as_a_process_ends_with_one_clear_line_on_a_mistake(environ: dict[str, str]) -> None:
@@ -84,9 +95,11 @@ def test_as_a_process_ends_with_one_clear_line_on_a_mistake(environ: dict[str, s
     assert done.stdout == "HyperparameterError: eta must be 0.0001 to 1.0, not 3.0\n"
 
 
-def run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    environ: dict[str, str], *arguments: str, module: str = "train"
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "abalone_assets.external.train", *arguments],
+        [sys.executable, "-m", f"abalone_assets.external.{module}", *arguments],
         env={"PATH": os.environ["PATH"], **environ},
         capture_output=True,
         text=True,
@@ -97,6 +110,8 @@ def run(environ: dict[str, str], *arguments: str) -> subprocess.CompletedProcess
 def test_arguments_default_to_those_of_the_model() -> None:
     assert TRAINER.parse([]) == BoosterHyperparameters()
     assert TRAINER.parse(["--max_depth", "6"]) == BoosterHyperparameters(max_depth=6)
+    chosen = train_blend.TRAINER.parse(["--noise", "0.3", "--eta", "0.1"])
+    assert chosen == BlendHyperparameters(noise=0.3, eta=0.1)
 
 
 def test_help_describes_every_hyperparameter(capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,7 @@ def test_writes_the_network_and_its_metrics_as_the_booster_does(
     assert listener.told == [(card.headlines(), card.model_sha256)]
     pattern = r"\[10\] train:rmse=\d+\.\d+; validation:rmse=\d+\.\d+"
     assert re.fullmatch(pattern, caplog.messages[0])
-    assert caplog.messages[-1].startswith("[best: ")
+    assert caplog.messages[-1].startswith("[final: ")
 
 
 def test_arguments_default_to_those_of_the_network() -> None:

@@ -15,7 +15,11 @@ from abalone_assets.modeling.booster import BoosterModel
 from abalone_assets.modeling.dataset import COLUMN_NAMES, rows_sha256
 from abalone_assets.modeling.features import design_matrix
 from abalone_assets.modeling.fitted import FittedModel, score_splits
-from abalone_assets.modeling.hyperparameters import BoosterHyperparameters, NetworkHyperparameters
+from abalone_assets.modeling.hyperparameters import (
+    BlendHyperparameters,
+    BoosterHyperparameters,
+    NetworkHyperparameters,
+)
 from abalone_assets.modeling.model import CARD_FILE, MODEL_FILES, Model, load_model
 from abalone_assets.modeling.network import NetworkModel
 from abalone_assets.modeling.train import fit
@@ -25,7 +29,8 @@ from abalone_assets_tests.conftest import UCI_FILE
 
 Table = dict[str, NDArray[Any]]
 
-QUICK = BoosterHyperparameters(eta=0.2, max_depth=3, num_boost_round=40, early_stopping_rounds=10)
+QUICK = BoosterHyperparameters(eta=0.2, max_depth=3, num_boost_round=40, folds=2)
+QUICK_BLEND = BlendHyperparameters(**vars(QUICK), landmarks=60)
 CREATED_AT = "2025-03-01T12:00:00+00:00"
 CSV_ROW = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15"
 
@@ -53,8 +58,15 @@ def splits() -> dict[str, Table]:
 
 @cache
 def quick_model() -> FittedModel:
+    """Boosted trees."""
     parts = splits()
-    return fit(parts["train"], parts["validation"], QUICK)
+    return fit("xgboost", parts["train"], parts["validation"], QUICK)
+
+
+@cache
+def quick_blend() -> FittedModel:
+    parts = splits()
+    return fit("blend", parts["train"], parts["validation"], QUICK_BLEND)
 
 
 @cache

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,14 +16,16 @@ import pytest
 import abalone_assets
 from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.archive import card_of, extract, pack, read_card
-from abalone_assets.modeling.features import FEATURE_NAMES
+from abalone_assets.modeling.features import BOOSTER_FEATURES
 from abalone_assets.modeling.fitted import FittedModel
 from abalone_assets.modeling.inference import model_fn, output_fn, predict_fn
+from abalone_assets.modeling.model import load_intervals, load_out_of_fold
 from abalone_assets.modeling.train_network import FEATURES
 from abalone_assets_tests.modeling.support import (
     CREATED_AT,
     CSV_ROW,
     packed,
+    quick_blend,
     quick_model,
     quick_network,
 )
@@ -77,7 +79,7 @@ class TestLayout:
     def test_lists_the_features_in_order_with_units(self, archive: Path, tmp_path: Path) -> None:
         extract(archive, tmp_path / "model")
         features = json.loads((tmp_path / "model/features.json").read_text())["features"]
-        assert [feature["name"] for feature in features] == list(FEATURE_NAMES)
+        assert [feature["name"] for feature in features] == list(BOOSTER_FEATURES)
         assert features[3]["unit"] == "mm / 200"
 
     def test_survives_the_round_trip(self, archive: Path, tmp_path: Path) -> None:
@@ -86,6 +88,34 @@ class TestLayout:
             extract(source, tmp_path / str(number))
             model_fn(tmp_path / str(number))
             assert read_card(source) == card_of(quick_model(), CREATED_AT)
+
+    def test_keeps_the_intervals_and_the_out_of_fold_predictions(
+        self, archive: Path, tmp_path: Path
+    ) -> None:
+        extract(archive, tmp_path / "model")
+        model = quick_model()
+        intervals, table = load_intervals(tmp_path / "model"), load_out_of_fold(tmp_path / "model")
+        assert intervals == model.intervals is not None
+        assert model.out_of_fold is not None
+        assert table is not None
+        assert table.to_bytes() == model.out_of_fold.to_bytes()
+        card = read_card(archive)
+        assert card.out_of_fold == model.out_of_fold_scores
+        assert card.out_of_fold is not None
+        assert card.headlines()["out_of_fold_rmse"] == card.out_of_fold["rmse"]
+        assert card.synthetic == {"rows": 0, "weight_share": 0.0}
+
+    def test_of_a_network_has_no_out_of_fold_predictions(self, tmp_path: Path) -> None:
+        extract(packed(quick_network(), tmp_path), tmp_path / "model")
+        assert load_out_of_fold(tmp_path / "model") is None
+        assert load_intervals(tmp_path / "model") is None
+        assert "out_of_fold_rmse" not in read_card(tmp_path / "model.tar.gz").headlines()
+
+    def test_names_damaged_out_of_fold_predictions(self, archive: Path, tmp_path: Path) -> None:
+        extract(archive, tmp_path / "model")
+        (tmp_path / "model/out_of_fold.npz").write_bytes(b"PK")
+        with pytest.raises(ModelArchiveError, match="no out-of-fold predictions"):
+            load_out_of_fold(tmp_path / "model")
 
     def test_same_model_and_card_give_the_same_bytes(self, archive: Path, tmp_path: Path) -> None:
         again = packed(quick_model(), tmp_path)
@@ -120,10 +150,10 @@ class TestLayout:
     @pytest.mark.parametrize(
         ("model", "missing"),
         [
-            (quick_model, []),
+            (quick_blend, []),
             (quick_network, ["keras", "torch", "tensorflow", "xgboost"]),
         ],
-        ids=["booster", "network"],
+        ids=["blend", "network"],
     )
     def test_answers_with_nothing_of_this_project_installed(
         self, tmp_path: Path, model: Callable[[], FittedModel], missing: list[str]
@@ -259,6 +289,14 @@ class TestCard:
     def test_refuses_a_broken_card(self, content: bytes) -> None:
         with pytest.raises(ModelArchiveError, match="no model card"):
             read_card(tarball((member("model_card.json"), content)))
+
+    def test_reads_a_card_from_before_intervals(self) -> None:
+        card = asdict(card_of(quick_model(), CREATED_AT))
+        for later in ("intervals", "out_of_fold", "synthetic"):
+            del card[later]
+        read = read_card(tarball((member("model_card.json"), json.dumps(card).encode())))
+        assert (read.intervals, read.out_of_fold, read.synthetic) == (None, None, None)
+        assert read.model_sha256 == quick_model().sha256
 
     def test_says_that_there_is_none(self) -> None:
         with pytest.raises(ModelArchiveError, match=r"has no model_card\.json"):

@@ -4,7 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from abalone_assets.modeling.dataset import COLUMN_NAMES, DatasetError, read_split, rows_sha256
+from abalone_assets.modeling.dataset import (
+    COLUMN_NAMES,
+    DatasetError,
+    concat,
+    is_surveyed,
+    read_split,
+    row_keys,
+    rows_sha256,
+    take,
+)
 from abalone_assets_tests.modeling.support import split_frames, table
 
 
@@ -21,8 +30,25 @@ def test_reads_all_parquet_files_in_the_order_of_their_names(
     frame[:100].to_parquet(tmp_path / "a/part.parquet")
     (tmp_path / "_SUCCESS").touch()
     columns = read_split(tmp_path, "test")
-    assert tuple(columns) == COLUMN_NAMES
-    pd.testing.assert_frame_equal(pd.DataFrame(columns), frame)
+    assert tuple(columns) == (*COLUMN_NAMES, "source_file", "origin")
+    pd.testing.assert_frame_equal(pd.DataFrame(columns)[list(COLUMN_NAMES)], frame)
+
+
+def test_says_where_each_row_is_from(tmp_path: Path, frame: pd.DataFrame) -> None:
+    """Splits from before rows told their origin count as surveyed."""
+    simulated = frame[:3].assign(origin="synthetic", source_file="abalone.20250301000000")
+    simulated.to_parquet(tmp_path / "a.parquet")
+    frame[3:].to_parquet(tmp_path / "b.parquet")
+    columns = read_split(tmp_path, "train")
+    assert columns["source_file"].tolist()[:4] == ["abalone.20250301000000"] * 3 + [""]
+    assert is_surveyed(columns).tolist() == [False] * 3 + [True] * (len(frame) - 3)
+    assert is_surveyed(table(frame)).all()
+
+
+def test_refuses_an_unknown_origin(tmp_path: Path, frame: pd.DataFrame) -> None:
+    frame.assign(origin="dreamt").to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DatasetError, match="test: origin is 'dreamt'; it must be surveyed or"):
+        read_split(tmp_path, "test")
 
 
 @pytest.mark.parametrize("leftover", [".data.parquet.0.staged", "_staged", "a/.hidden"])
@@ -76,3 +102,33 @@ def test_digest_depends_on_rows_but_not_on_their_order_or_on_float_noise(
     assert rows_sha256(table(frame[1:])) != digest
     older = table(frame) | {"rings": np.where(frame.index == 0, 29, frame["rings"])}
     assert rows_sha256(older) != digest
+
+
+def test_a_key_is_the_rows_own_wherever_it_is_and_whatever_float_noise_it_has(
+    frame: pd.DataFrame,
+) -> None:
+    keys = row_keys(table(frame))
+    noisy = table(frame[::-1]) | {"origin": np.full(len(frame), "surveyed")}
+    noisy["length"] = noisy["length"] + 1e-9
+    assert keys.dtype == np.uint64
+    assert np.array_equal(row_keys(noisy), keys[::-1])
+    assert np.unique(keys).size == len(frame.drop_duplicates())
+    older = table(frame) | {"rings": frame["rings"].to_numpy() + 1}
+    assert not np.isin(row_keys(older), keys).any()
+
+
+def test_a_key_is_the_same_for_ever() -> None:
+    """Folds, and with them the evidence of older models, hang on it."""
+    values = ["M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15, 15]
+    animal = {name: np.asarray([value]) for name, value in zip(COLUMN_NAMES, values, strict=True)}
+    assert row_keys(animal).tolist() == [13931434904448210852]
+
+
+def test_takes_and_joins_rows_of_every_column(frame: pd.DataFrame) -> None:
+    columns = table(frame) | {"origin": np.full(len(frame), "surveyed", dtype=object)}
+    early = np.arange(len(frame)) < 10
+    parts = [take(columns, early), take(columns, np.flatnonzero(~early))]
+    joined = concat(parts)
+    assert joined.keys() == columns.keys()
+    assert all(np.array_equal(joined[name], columns[name]) for name in columns)
+    assert "origin" not in concat([parts[0], table(frame)])

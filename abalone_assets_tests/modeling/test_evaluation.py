@@ -1,96 +1,150 @@
 import json
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from abalone_assets import survey
-from abalone_assets.modeling.dataset import DatasetError
-from abalone_assets.modeling.evaluation import Champion, evaluate_model
-from abalone_assets.modeling.features import FEATURE_NAMES
+from abalone_assets.modeling.archived import read_archived
+from abalone_assets.modeling.champion import Champion
+from abalone_assets.modeling.dataset import DatasetError, take
+from abalone_assets.modeling.evaluation import evaluate_model
+from abalone_assets.modeling.evaluation_document import EvaluationDocument
 from abalone_assets.modeling.fitted import FittedModel
-from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
-from abalone_assets.modeling.metrics import rmse
+from abalone_assets.modeling.metrics import EvaluationError, rmse
 from abalone_assets.modeling.model import predict_rings
-from abalone_assets.modeling.train import fit
-from abalone_assets_tests.modeling.support import loaded, quick_model, quick_network, splits
-
-KEYS = {
-    *("rows", "rmse", "mae", "bias", "r2", "baseline_rmse", "slices", "feature_importance"),
-    *("importance_measure", "model_sha256", "test_rows_sha256", "champion"),
-}
-
-
-def test_is_a_json_document_that_beats_the_baseline(tmp_path: Path) -> None:
-    evaluation = evaluate_model(
-        loaded(quick_model(), tmp_path),
-        splits()["test"],
-        model_sha256=quick_model().sha256,
-        training_mean_rings=quick_model().training_mean_rings,
-    )
-    assert json.loads(json.dumps(evaluation, allow_nan=False)) == evaluation
-    assert set(evaluation) == KEYS
-    assert evaluation["rows"] == len(splits()["test"]["rings"])
-    assert evaluation["rmse"] < 0.8 * evaluation["baseline_rmse"]
-    assert evaluation["champion"] is None
-    importance = evaluation["feature_importance"]
-    assert set(importance) == set(FEATURE_NAMES)
-    assert list(importance.values()) == sorted(importance.values(), reverse=True)
-
-
-def test_scores_the_champion_on_the_same_rows(tmp_path: Path) -> None:
-    parts = splits()
-    weak = fit(parts["train"], parts["validation"], BoosterHyperparameters(num_boost_round=2))
-    champion = Champion("7", loaded(weak, tmp_path / "weak"), weak.sha256)
-    options = {"model_sha256": "new", "training_mean_rings": 9.9}
-    model = loaded(quick_model(), tmp_path / "quick")
-    compared = evaluate_model(model, parts["test"], champion=champion, **options)  # type: ignore[arg-type] # a bag of two types
-    alone = evaluate_model(champion.model, parts["test"], **options)  # type: ignore[arg-type] # a bag of two types
-    assert compared["champion"] == {
-        "version": "7",
-        "model_sha256": weak.sha256,
-        **{name: alone[name] for name in ("rmse", "mae", "bias")},
-    }
-    assert compared["rmse"] < compared["champion"]["rmse"]
-
-
-def test_refuses_an_empty_test_split(tmp_path: Path) -> None:
-    nobody = {name: column[:0] for name, column in splits()["test"].items()}
-    with pytest.raises(DatasetError, match="no rows"):
-        evaluate_model(
-            loaded(quick_model(), tmp_path), nobody, model_sha256="", training_mean_rings=9.9
-        )
-
-
-@pytest.mark.parametrize(
-    ("challenger", "champion"), [(quick_model, quick_network), (quick_network, quick_model)]
+from abalone_assets_tests.modeling.judged import (
+    ShellModel,
+    card,
+    intervals,
+    judged,
+    simulated,
+    small_splits,
 )
-def test_compares_a_network_with_a_booster(
-    tmp_path: Path, challenger: Callable[[], FittedModel], champion: Callable[[], FittedModel]
-) -> None:
-    test = splits()["test"]
-    models = {made: loaded(made(), tmp_path / made.__name__) for made in (challenger, champion)}
-    evaluation = evaluate_model(
-        models[challenger],
-        test,
-        model_sha256=challenger().sha256,
-        training_mean_rings=9.9,
-        champion=Champion("3", models[champion], champion().sha256),
-    )
-    for made, scored in ((challenger, evaluation), (champion, evaluation["champion"])):
-        assert scored["rmse"] == rmse(predict_rings(models[made], test), test["rings"])
-        assert scored["rmse"] < 0.8 * evaluation["baseline_rmse"]
+from abalone_assets_tests.modeling.support import packed, quick_network
+
+SPLITS = small_splits()
 
 
-def test_shuffling_tells_what_a_network_looks_at(tmp_path: Path) -> None:
-    evaluation = evaluate_model(
-        loaded(quick_network(), tmp_path),
-        splits()["test"],
-        model_sha256="",
-        training_mean_rings=9.9,
-    )
+def document(**changed: object) -> EvaluationDocument:
+    return evaluate_model(judged(**changed), SPLITS).document  # type: ignore[arg-type] # fields of ArchivedModel
+
+
+def test_is_a_json_document_of_the_fields_that_its_type_names() -> None:
+    champion = Champion("7", judged(1.0))
+    evaluation = evaluate_model(judged(intervals=intervals()), SPLITS, champion=champion).document
+    assert json.loads(json.dumps(evaluation, allow_nan=False)) == json.loads(json.dumps(evaluation))
+    assert evaluation.keys() == EvaluationDocument.__annotations__.keys()
+    assert evaluation["rows"] == 200
+    assert evaluation["champion"] is not None
+    assert evaluation["champion"]["version"] == "7"
+
+
+def test_scores_lie_within_their_intervals_and_beside_the_baselines() -> None:
+    evaluation = document()
+    low, high = evaluation["confidence"]["rmse"]
+    assert low < evaluation["rmse"] < high
+    assert evaluation["rmse"] < evaluation["baseline_rmse"] == evaluation["baselines"]["mean"]
+    assert evaluation["baselines"]["linear"] < evaluation["baselines"]["mean"]
+    for part in (*evaluation["slices"]["sex"], *evaluation["slices"]["age_band"]):
+        assert part["rmse_low"] <= part["rmse"] <= part["rmse_high"]
+        assert part["coverage"] is None
+    assert sum(part["rows"] for part in evaluation["slices"]["age_band"]) == 200
+    assert evaluation["prediction_interval"] is None
+    assert evaluation["champion"] is None
+
+
+def test_prediction_intervals_are_scored_overall_and_by_slice() -> None:
+    narrow, wide = (document(intervals=intervals(ratio)) for ratio in (0.2, 0.5))
+    assert narrow["prediction_interval"] is not None
+    assert wide["prediction_interval"] is not None
+    assert narrow["prediction_interval"]["coverage"] < wide["prediction_interval"]["coverage"] <= 1
+    assert narrow["prediction_interval"]["mean_width"] < wide["prediction_interval"]["mean_width"]
+    assert wide["prediction_interval"]["pinball"].keys() == {"0.05", "0.95"}
+    by_sex = narrow["slices"]["sex"]
+    held = sum((part["coverage"] or 0) * part["rows"] for part in by_sex)
+    assert held / 200 == pytest.approx(narrow["prediction_interval"]["coverage"])
+    coverage = narrow["confidence"]["coverage"]
+    assert coverage is not None
+    assert coverage[0] < narrow["prediction_interval"]["coverage"] < coverage[1]
+
+
+def test_simulated_test_rows_judge_nobody() -> None:
+    test = simulated(dict(SPLITS.test), 60)  # type: ignore[arg-type] # arrays by name
+    test["rings"] = np.where(np.arange(200) < 60, 25, test["rings"])
+    mixed = evaluate_model(judged(), replace(SPLITS, test=test)).document
+    real = evaluate_model(judged(), replace(SPLITS, test=take(test, np.arange(60, 200)))).document
+    assert mixed["rows"] == 140
+    assert mixed["synthetic"] is not None
+    assert real["synthetic"] is None
+    for same in ("rmse", "slices", "confidence", "test_rows_sha256", "feature_importance"):
+        assert mixed[same] == real[same]
+    told = mixed["synthetic"]
+    assert (told["train_rows"], told["test_rows"]) == (0, 60)
+    assert told["rmse_trained_without"] is None
+    assert told["rmse_synthetic_rows"] is not None
+    assert mixed["rmse"] < told["rmse_all_rows"] < told["rmse_synthetic_rows"]
+
+
+def test_says_what_the_model_would_be_without_its_simulated_rows() -> None:
+    train = simulated(dict(SPLITS.train), 100)  # type: ignore[arg-type] # arrays by name
+    papers = card(synthetic={"rows": 100, "weight_share": 0.1})
+    told = evaluate_model(judged(card=papers), replace(SPLITS, train=train)).document["synthetic"]
+    assert told is not None
+    assert (told["train_rows"], told["weight_share"], told["test_rows"]) == (100, 0.1, 0)
+    assert told["rmse_synthetic_rows"] is None
+    assert told["rmse_trained_without"] is not None
+    assert 1 < told["rmse_trained_without"] < 4
+
+
+def test_a_test_split_without_surveyed_rows_is_one_clear_error() -> None:
+    test = simulated(dict(SPLITS.test), 200)  # type: ignore[arg-type] # arrays by name
+    with pytest.raises(EvaluationError, match="no surveyed row: simulated animals do not judge"):
+        evaluate_model(judged(), replace(SPLITS, test=test))
+
+
+def test_training_rows_that_are_all_simulated_still_make_baselines() -> None:
+    train = simulated(dict(SPLITS.train), 300)  # type: ignore[arg-type] # arrays by name
+    evaluation = evaluate_model(judged(), replace(SPLITS, train=train)).document
+    assert evaluation["baselines"] == document()["baselines"]
+
+
+def test_the_learning_curve_ends_at_the_model_itself() -> None:
+    curve = document()["learning_curve"]
+    assert [point["train_rows"] for point in curve] == [75, 150, 225, 300]
+    assert curve[-1]["rmse"] == document()["rmse"]
+    assert len({point["rmse"] for point in curve}) == 4
+
+
+def test_tells_whether_rows_are_where_their_hash_says() -> None:
+    split = evaluate_model(judged(), SPLITS, missing_rows=4).document["split"]
+    assert split["misplaced"] > 100  # dealt by position
+    assert split["missing"] == 4
+
+
+def test_a_networks_training_is_not_repeated_and_shuffling_tells_what_it_looks_at() -> None:
+    network = judged(model=ShellModel(explains=False), card=card("tensorflow"))
+    evaluation = evaluate_model(network, SPLITS).document
+    assert evaluation["learning_curve"] == []
     importance = evaluation["feature_importance"]
     assert set(importance) == set(survey.FEATURES)
     assert list(importance.values()) == sorted(importance.values(), reverse=True)
     assert importance["shell_weight"] > 0.1
     assert evaluation["importance_measure"].startswith("rise of the RMSE, in rings")
+
+
+def test_an_archived_network_is_evaluated(tmp_path: Path) -> None:
+    made: FittedModel = quick_network()
+    archived = read_archived(packed(made, tmp_path))
+    evaluation = evaluate_model(archived, SPLITS).document
+    answered = predict_rings(archived.model, SPLITS.test)
+    assert evaluation["model_sha256"] == made.sha256
+    assert evaluation["rmse"] == rmse(answered, SPLITS.test["rings"])
+    assert evaluation["rmse"] < 0.9 * evaluation["baseline_rmse"]
+
+
+def test_refuses_a_split_without_rows() -> None:
+    nobody = take(SPLITS.train, np.arange(0))
+    with pytest.raises(DatasetError, match="no rows"):
+        evaluate_model(judged(), replace(SPLITS, train=nobody))

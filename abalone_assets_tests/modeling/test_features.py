@@ -4,9 +4,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from abalone_assets import survey
 from abalone_assets.modeling.features import (
+    BOOSTER_FEATURES,
     CATALOGUE,
     FEATURE_NAMES,
+    KERNEL_FEATURES,
     FeatureError,
     design_matrix,
 )
@@ -40,7 +43,7 @@ def test_marks_a_sex_alike_whichever_other_sexes_occur() -> None:
     assert np.array_equal(design_matrix(two)[1], one[0])
 
 
-def test_computes_ratios_from_their_parts() -> None:
+def test_computes_ratios_and_logarithms_from_their_parts() -> None:
     features = features_of()
     expected = {
         "log_shucked_share": math.log(0.2245 / 0.514),
@@ -48,12 +51,15 @@ def test_computes_ratios_from_their_parts() -> None:
         "log_shell_thickness": math.log(0.15 / (0.455 * 0.365)),
         "log_tallness": math.log(0.095 / 0.455),
         "water_loss": 1 - (0.2245 + 0.101 + 0.15) / 0.514,
+        "log_length": math.log(0.455),
+        "log_shell_weight": math.log(0.15),
     }
     assert {name: features[name] for name in expected} == pytest.approx(expected, rel=1e-5)
 
 
 def test_replaces_an_implausible_height_by_what_the_diameter_suggests() -> None:
     assert features_of(height=1.13)["height"] == pytest.approx(0.34 * 0.365)
+    assert features_of(height=1.13)["log_height"] == pytest.approx(math.log(0.34 * 0.365))
     assert features_of(height=0.3)["height"] == pytest.approx(0.3)
 
 
@@ -66,6 +72,13 @@ def test_gives_the_wanted_features_in_the_wanted_order() -> None:
 def test_takes_lists_and_ignores_further_columns() -> None:
     lists = {name: column.tolist() for name, column in one_animal().items()} | {"split": ["train"]}
     assert np.array_equal(design_matrix(lists), design_matrix(one_animal()))
+
+
+def test_trees_see_sizes_and_a_kernel_their_logarithms_and_both_the_ratios() -> None:
+    ratios = {*BOOSTER_FEATURES} & {*KERNEL_FEATURES}
+    assert len(ratios) == 3 + 11
+    assert {*BOOSTER_FEATURES} - ratios == {*survey.MEASUREMENTS}
+    assert {*KERNEL_FEATURES} - ratios == {f"log_{name}" for name in survey.MEASUREMENTS}
 
 
 def test_describes_every_feature_with_its_unit() -> None:

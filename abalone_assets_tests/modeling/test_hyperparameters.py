@@ -5,8 +5,11 @@ import pytest
 
 from abalone_assets.modeling.hyperparameters import (
     HYPERPARAMETERS,
+    BlendHyperparameters,
+    BoosterHyperparameters,
     Framework,
     HyperparameterError,
+    KernelHyperparameters,
     NetworkHyperparameters,
     check_hyperparameters,
     describe_hyperparameters,
@@ -19,6 +22,7 @@ from abalone_assets.modeling.hyperparameters import (
         ("xgboost", {}),
         ("xgboost", {"eta": 0.1, "max_depth": 3}),
         ("tensorflow", {"hidden_units": 16, "learning_rate": 0.01, "seed": 1}),
+        ("blend", {"eta": 0.1, "noise": 0.5, "booster_share": 0.4, "folds": 0}),
     ],
 )
 def test_accepts_what_the_framework_has(framework: Framework, given: dict[str, Any]) -> None:
@@ -28,11 +32,19 @@ def test_accepts_what_the_framework_has(framework: Framework, given: dict[str, A
 @pytest.mark.parametrize(
     ("framework", "given", "message"),
     [
-        ("tensorflow", {"eta": 0.1}, "tensorflow has no hyperparameter eta: it has hidden_units, "),
+        (
+            "tensorflow",
+            {"eta": 0.1},
+            "tensorflow has no hyperparameter eta: it has folds, max_synth",
+        ),
         ("xgboost", {"epochs": 5, "colour": "red"}, "xgboost has no hyperparameter epochs, colour"),
         ("xgboost", {"eta": "fast"}, "eta must be float, not 'fast'"),
         ("tensorflow", {"epochs": 2.5}, "epochs must be int, not 2.5"),
         ("tensorflow", {"hidden_units": 0}, "hidden_units must be 1 to 1024, not 0"),
+        ("blend", {"booster_share": 1.5}, r"booster_share must be 0\.0 to 1\.0, not 1\.5"),
+        ("xgboost", {"noise": 0.5}, "xgboost has no hyperparameter noise"),
+        ("xgboost", {"folds": 1}, r"folds must be 0 \(none\) or 2 to 20, not 1"),
+        ("catboost", {}, "framework must be blend or xgboost or tensorflow, not 'catboost'"),
     ],
 )
 def test_names_what_the_framework_has_not(
@@ -40,6 +52,13 @@ def test_names_what_the_framework_has_not(
 ) -> None:
     with pytest.raises(HyperparameterError, match=message):
         check_hyperparameters(framework, given)
+
+
+def test_a_blend_has_what_its_parts_have() -> None:
+    parts = {**vars(BoosterHyperparameters()), **vars(KernelHyperparameters())}
+    assert vars(BlendHyperparameters()) == parts | {"booster_share": 0.5}
+    parameters = BlendHyperparameters(seed=4).booster_parameters()
+    assert parameters == BoosterHyperparameters(seed=4).booster_parameters()
 
 
 def test_describes_each_with_its_range_and_default() -> None:

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.inference import (
     InvalidRequestError,
+    Predictions,
+    Predictor,
     UnsupportedContentTypeError,
     input_fn,
     model_fn,
@@ -18,11 +20,13 @@ from abalone_assets.modeling.inference import (
     output_fn,
     predict_fn,
 )
-from abalone_assets.modeling.model import CARD_FILE, MODEL_FILES, Model, predict_rings
+from abalone_assets.modeling.intervals import Intervals
+from abalone_assets.modeling.model import CARD_FILE, MODEL_FILES, predict_rings
 from abalone_assets_tests.modeling.support import (
     CSV_ROW,
     loaded,
     one_animal,
+    quick_blend,
     quick_model,
     quick_network,
     save_bare,
@@ -35,9 +39,17 @@ ANIMAL = ("M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15)
 NAMED = {name: column[0].item() for name, column in one_animal().items() if name != "rings"}
 
 
-@pytest.fixture(scope="module", params=[quick_model, quick_network], ids=["booster", "network"])
-def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return loaded(request.param(), tmp_path_factory.mktemp("model"))
+@pytest.fixture(
+    scope="module",
+    params=[quick_blend, quick_model, quick_network],
+    ids=["blend", "booster", "network"],
+)
+def predictor(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Predictor:
+    folder = tmp_path_factory.mktemp("model")
+    loaded(request.param(), folder)
+    return model_fn(folder)
 
 
 class TestInput:
@@ -129,28 +141,46 @@ class TestInput:
 
 
 class TestPrediction:
-    def test_answers_in_the_order_of_the_rows(self, model: Model) -> None:
+    def test_answers_in_the_order_of_the_rows(self, predictor: Predictor) -> None:
         small = ("I", 0.2, 0.15, 0.05, 0.04, 0.017, 0.01, 0.012)
-        both, reverse = predict_fn([ANIMAL, small], model), predict_fn([small, ANIMAL], model)
+        both = predict_fn([ANIMAL, small], predictor).rings
+        reverse = predict_fn([small, ANIMAL], predictor).rings
         assert both.tolist() == reverse.tolist()[::-1]
         assert both[0] > both[1] > 0
 
-    def test_of_a_row_does_not_depend_on_its_neighbours(self, model: Model) -> None:
-        alone = predict_fn([ANIMAL], model)
-        assert np.array_equal(predict_fn([ANIMAL] * 3, model), alone.repeat(3))
+    def test_of_a_row_does_not_depend_on_its_neighbours(self, predictor: Predictor) -> None:
+        alone = predict_fn([ANIMAL], predictor).rings
+        assert np.array_equal(predict_fn([ANIMAL] * 3, predictor).rings, alone.repeat(3))
 
-    def test_by_rows_and_by_columns_agree(self, model: Model) -> None:
-        assert predict_fn([ANIMAL], model) == predict_rings(model, one_animal())
+    def test_by_rows_and_by_columns_agree(self, predictor: Predictor) -> None:
+        by_columns = predict_rings(predictor.model, one_animal())
+        assert predict_fn([ANIMAL], predictor).rings == by_columns
+
+    def test_has_the_intervals_of_the_rows_sexes(self, predictor: Predictor) -> None:
+        ratios = {"M": (-0.25, 0.25), "F": (-0.5, 0.5), "I": (0.0, 0.0)}
+        sure = Predictor(predictor.model, Intervals(0.9, ratios))
+        male, female = ANIMAL, ("F", *ANIMAL[1:])
+        answer = predict_fn([male, female], sure)
+        assert answer.low is not None
+        assert answer.high is not None
+        assert np.log(answer.low / answer.rings) == pytest.approx([-0.25, -0.5])
+        assert np.log(answer.high / answer.rings) == pytest.approx([0.25, 0.5])
 
 
 class TestOutput:
     def test_csv_is_one_prediction_a_line(self) -> None:
-        assert output_fn([9.870049, 11.0], "text/csv") == ("9.87\n11.0\n", "text/csv")
+        answer = Predictions(np.asarray([9.870049, 11.0]), np.zeros(2), np.ones(2))
+        assert output_fn(answer, "text/csv") == ("9.87\n11.0\n", "text/csv")
 
     def test_json_gives_rings_and_years(self) -> None:
-        body, content_type = output_fn(np.asarray([9.87]), "application/json")
+        body, content_type = output_fn(Predictions(np.asarray([9.87])), "application/json")
         assert content_type == "application/json"
         assert json.loads(body) == {"predictions": [{"rings": 9.87, "age_years": 11.37}]}
+
+    def test_json_gives_the_interval_of_a_model_that_has_one(self) -> None:
+        answer = Predictions(np.asarray([9.87]), np.asarray([7.60004]), np.asarray([13.1]))
+        (told,) = json.loads(output_fn(answer, "application/json")[0])["predictions"]
+        assert told == {"rings": 9.87, "age_years": 11.37, "rings_low": 7.6, "rings_high": 13.1}
 
     @pytest.mark.parametrize(
         ("accept", "content_type"),
@@ -173,7 +203,7 @@ class TestOutput:
     @pytest.mark.parametrize("accept", ["image/png", "text/csv;q=0", "application/x-npy"])
     def test_refuses_what_it_cannot_write(self, accept: str) -> None:
         with pytest.raises(UnsupportedContentTypeError, match="accept text/csv or"):
-            output_fn([1.0], accept)
+            output_fn(Predictions(np.ones(1)), accept)
 
 
 class TestLoading:
@@ -203,11 +233,26 @@ class TestLoading:
 
     @pytest.mark.parametrize(
         ("framework", "message"),
-        [("xgboost", "not an XGBoost model"), ("tensorflow", "not a network")],
+        [
+            ("blend", "not a blend"),
+            ("xgboost", "not an XGBoost model"),
+            ("tensorflow", "not a network"),
+        ],
     )
     def test_refuses_what_is_no_model(self, tmp_path: Path, framework: str, message: str) -> None:
         save_bare(b"not a model", tmp_path, framework)
         with pytest.raises(ModelArchiveError, match=message):
+            model_fn(tmp_path)
+
+    @pytest.mark.parametrize(
+        "intervals",
+        [7, {}, {"coverage": 0.9, "log_ratios": {"M": [0, 1], "F": [0, 1], "I": [1, 0]}}],
+    )
+    def test_refuses_a_card_with_damaged_intervals(self, tmp_path: Path, intervals: object) -> None:
+        save_bare(ubj(quick_model()), tmp_path)
+        card = json.loads((tmp_path / CARD_FILE).read_text())
+        (tmp_path / CARD_FILE).write_text(json.dumps(card | {"intervals": intervals}))
+        with pytest.raises(ModelArchiveError, match="intervals"):
             model_fn(tmp_path)
 
     @pytest.mark.parametrize("framework", ["catboost", None, ["xgboost"]])
@@ -215,7 +260,7 @@ class TestLoading:
         self, tmp_path: Path, framework: object
     ) -> None:
         (tmp_path / CARD_FILE).write_text(json.dumps({"framework": framework}))
-        with pytest.raises(ModelArchiveError, match="knows xgboost and tensorflow"):
+        with pytest.raises(ModelArchiveError, match="knows blend, xgboost, tensorflow"):
             model_fn(tmp_path)
 
     @pytest.mark.parametrize(
@@ -230,7 +275,9 @@ class TestLoading:
 
     def test_serves_an_older_model_of_fewer_features(self, tmp_path: Path) -> None:
         save_bare(stump(["water_loss", "length"]), tmp_path)
-        assert predict_fn([ANIMAL], model_fn(tmp_path)).shape == (1,)
+        answer = predict_fn([ANIMAL], model_fn(tmp_path))
+        assert answer.rings.shape == (1,)
+        assert answer.low is None
 
 
 def stump(names: list[str] | None) -> bytes:

@@ -9,9 +9,10 @@ from abalone_assets.modeling.metrics import (
     bias,
     mae,
     permutation_importance,
+    pinball,
     r2,
     rmse,
-    slices,
+    slice_masks,
 )
 from abalone_assets_tests.modeling.support import splits
 
@@ -41,24 +42,26 @@ def test_refuses_predictions_that_do_not_fit_the_rows() -> None:
 
 
 def test_every_row_is_in_one_slice_of_each_kind() -> None:
-    columns = splits()["test"]
-    predicted = np.full(len(columns["rings"]), 10.0)
-    for kind in slices(columns, predicted).values():
-        assert sum(part["rows"] for part in kind) == len(predicted)
+    for masks in slice_masks(splits()["test"]).values():
+        assert (np.sum(list(masks.values()), axis=0) == 1).all()
 
 
-def test_slices_are_scored_on_their_own_rows() -> None:
+def test_slices_without_rows_are_left_out() -> None:
     columns: dict[str, list[Any]] = {"sex": ["M", "I", "M", "I"], "rings": [5, 6, 16, 30]}
-    sliced = slices(columns, np.asarray([6.0, 6.0, 14.0, 20.0]))
-    assert [(part["value"], part["rows"], part["bias"]) for part in sliced["sex"]] == [
-        ("M", 2, -0.5),
-        ("I", 2, -5.0),
-    ]
-    assert [(part["value"], part["rmse"]) for part in sliced["age_band"]] == [
-        ("1-5 rings", 1.0),
-        ("6-10 rings", 0.0),
-        ("16+ rings", pytest.approx(52**0.5)),
-    ]
+    masks = slice_masks(columns)
+    assert {name: mask.tolist() for name, mask in masks["sex"].items()} == {
+        "M": [True, False, True, False],
+        "I": [False, True, False, True],
+    }
+    assert list(masks["age_band"]) == ["1-5 rings", "6-10 rings", "16+ rings"]
+    assert masks["age_band"]["16+ rings"].tolist() == [False, False, True, True]
+
+
+def test_pinball_loss_follows_its_formula_and_is_least_at_the_quantile() -> None:
+    assert pinball([5.0, 5.0], [7, 4], 0.9) == pytest.approx((0.9 * 2 + 0.1 * 1) / 2)
+    actual = np.arange(1000) / 1000
+    losses = {level: pinball(np.full(1000, level), actual, 0.05) for level in (0.02, 0.05, 0.1)}
+    assert min(losses, key=losses.__getitem__) == 0.05
 
 
 class LengthModel:
@@ -70,6 +73,9 @@ class LengthModel:
         return np.asarray(matrix[:, 0], dtype=np.float64) * 10
 
     def importance(self) -> None:
+        return None
+
+    def contributions(self, matrix: NDArray[np.float32]) -> None:
         return None
 
 

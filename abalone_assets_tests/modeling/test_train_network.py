@@ -3,7 +3,7 @@
 import random
 import sys
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from abalone_assets import survey
+from abalone_assets.modeling import train
 from abalone_assets.modeling.dataset import DatasetError
 from abalone_assets.modeling.features import design_matrix
 from abalone_assets.modeling.fitted import FittedModel
@@ -18,10 +19,13 @@ from abalone_assets.modeling.hyperparameters import HyperparameterError, Network
 from abalone_assets.modeling.metrics import rmse
 from abalone_assets.modeling.model import predict_rings
 from abalone_assets.modeling.network import NetworkModel, read_network
-from abalone_assets.modeling.train_network import FEATURES, KERAS_FILE, KerasMissingError, fit
+from abalone_assets.modeling.recipes import recipe_of
+from abalone_assets.modeling.train_network import FEATURES, KERAS_FILE, KerasMissingError
 from abalone_assets_tests.modeling.support import Table, loaded, splits
 
 pytestmark = pytest.mark.xdist_group("keras")
+
+fit = partial(train.fit, "tensorflow")
 
 QUICK = NetworkHyperparameters(hidden_units=16, learning_rate=0.02, epochs=12, patience=3)
 
@@ -132,12 +136,32 @@ def test_standardises_by_the_training_rows_alone() -> None:
 
 def test_what_never_varies_in_training_does_not_explode_later() -> None:
     """A sex that is first met when predicting was once divided by a spread of nought."""
-    train = parts(200)["train"]
-    adults = {name: values[train["sex"] != "I"] for name, values in train.items()}
+    rows = parts(200)["train"]
+    adults = {name: values[rows["sex"] != "I"] for name, values in rows.items()}
     adults["height"] = np.full(adults["sex"].size, 0.12)
     model = fit(adults, parts(200)["validation"], replace(QUICK, epochs=2))
     predicted = predict_rings(network_of(model), splits()["test"])
     assert (np.abs(predicted) < 60).all()
+
+
+def test_simulated_rows_move_it_only_as_far_as_they_weigh() -> None:
+    rows = parts(200)["train"]
+    synthetic = np.arange(200) >= 20
+    origin = np.where(synthetic, "synthetic", "surveyed").astype(object)
+    wild = rows | {"origin": origin, "rings": np.where(synthetic, 29, rows["rings"])}
+    mean = {}
+    for share in (0.0, 0.1, 0.9):
+        chosen = replace(QUICK, epochs=4, max_synthetic_share=share)
+        model = fit(wild, parts(200)["validation"], chosen)
+        mean[share] = predict_rings(network_of(model), rows).mean()
+    assert mean[0.0] < mean[0.1] < mean[0.9]
+
+
+def test_a_refit_stops_by_rows_that_it_holds_out() -> None:
+    rows = parts(200)["train"]
+    network = recipe_of("tensorflow", replace(QUICK, epochs=3))(rows, np.ones(200))
+    assert isinstance(network, NetworkModel)
+    assert not np.allclose(network.mean[3], design_matrix(rows, FEATURES)[:, 3].mean(dtype=float))
 
 
 @pytest.mark.parametrize("empty", ["train", "validation"])
@@ -150,8 +174,8 @@ def test_refuses_an_empty_split(empty: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning")
 def test_says_that_the_network_diverged() -> None:
-    train = parts(50)["train"]
-    immense = train | {"rings": train["rings"] * 1e300}
+    rows = parts(50)["train"]
+    immense = rows | {"rings": rows["rings"] * 1e300}
     with pytest.raises(HyperparameterError, match=r"diverged: use a learning_rate below 0\.02"):
         fit(immense, parts(50)["validation"], QUICK)
 

@@ -4,20 +4,23 @@ from typing import Any
 
 import dagster as dg
 
+from abalone_assets.etl.missing_rows import missing_test_rows
 from abalone_assets.metadata import plots_page, records_table
 from abalone_assets.resources.ml_platform import EvaluationReport, EvaluationRequest, MLPlatform
-from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
+from abalone_assets.resources.models import EndpointHost, Gate, ModelRegistryResource
+from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
 
-_SLICE_COLUMNS = ["value", "rows", "rmse", "mae", "bias"]
+_SLICE_COLUMNS = ["value", "rows", "rmse", "rmse_low", "rmse_high", "mae", "bias", "coverage"]
 
 
 @dg.asset(
-    deps=["test_split"],
+    deps=["merged_dataset", "train_split", "validation_split", "test_split"],
     group_name="evaluation",
     kinds={"xgboost", "matplotlib"},
-    code_version="1",
+    code_version="2",
     io_manager_key="json",
+    pool="training",  # whose other steps rewrite what this one reads
 )
 def evaluation(
     context: dg.AssetExecutionContext,
@@ -25,21 +28,32 @@ def evaluation(
     ml_platform: MLPlatform,
     endpoint_host: EndpointHost,
     model_registry: ModelRegistryResource,
+    gate: Gate,
     lake: LakeResource,
+    report_pages: ReportPages,
 ) -> dg.MaterializeResult[dict[str, Any]]:
-    """Errors in rings on the test split, by sex and age, and the champion's on the same rows."""
+    """Errors in rings on surveyed test rows, beside the champion and baselines: see `report_page`.
+
+    Intervals are of 95 %; the difference to the champion is of all rows that neither had learnt.
+    """
     champion = endpoint_host.live_version()
+    opened = lake.open()
     report = ml_platform.evaluate(
         EvaluationRequest(
             model_uri=trained_model["model_uri"],
             model_sha256=trained_model["card"]["model_sha256"],
-            test_uri=lake.open().uri("test_split"),
+            train_uri=opened.uri("train_split"),
+            validation_uri=opened.uri("validation_split"),
+            test_uri=opened.uri("test_split"),
             champion_uri=model_registry.model_uri(champion) if champion else None,
             champion_version=champion,
+            champion_tolerance=gate.champion_tolerance,
+            missing_rows=missing_test_rows(opened.uri("merged_dataset"), opened.uri("test_split")),
             inputs=trained_model["release_digest"],
         ),
         context,
     )
+    digest = report.evaluation["model_sha256"]
     return dg.MaterializeResult(
         value={
             "model_uri": trained_model["model_uri"],
@@ -47,25 +61,64 @@ def evaluation(
             "metrics": report.evaluation,
             "probes": report.probes,
         },
-        metadata=_metadata(report),
+        metadata={
+            "report_page": dg.MetadataValue.url(report_pages.url(digest)),
+            "report": dg.MetadataValue.path(report_pages.open().keep(digest, report.report)),
+            **_metadata(report),
+        },
     )
 
 
 def _metadata(report: EvaluationReport) -> dict[str, Any]:
     metrics = report.evaluation
-    champion = metrics["champion"] or {}
     shown: dict[str, Any] = {
-        name: metrics[name] for name in ("rmse", "mae", "r2", "bias", "baseline_rmse", "rows")
+        **_headlines(metrics),
+        **_of_champion(metrics["champion"]),
+        "plots": plots_page(report.plots),
+        "by_sex": records_table(metrics["slices"]["sex"], _SLICE_COLUMNS),
+        "by_age": records_table(metrics["slices"]["age_band"], _SLICE_COLUMNS),
+        "learning_curve": records_table(metrics["learning_curve"], ["label", "train_rows", "rmse"]),
     }
-    if champion:
-        shown["champion"] = f"version {champion['version']}"
-        shown["champion_rmse"] = champion["rmse"]
-    shown["plots"] = plots_page(report.plots)
-    for name, by in {"by_sex": "sex", "by_age": "age_band"}.items():
-        shown[name] = records_table(metrics["slices"][by], _SLICE_COLUMNS)
     rounded = {
         name: round(value, 4) if isinstance(value, float) else value
         for name, value in shown.items()
         if value is not None
     }
     return {**rounded, **report.job.metadata()}
+
+
+def _headlines(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What the UI plots over time."""
+    confidence, interval = metrics["confidence"], metrics["prediction_interval"]
+    out_of_fold, synthetic = metrics["out_of_fold"], metrics["synthetic"]
+    low, high = confidence["rmse"]
+    shown = {
+        **{name: metrics[name] for name in ("rmse", "mae", "r2", "bias", "baseline_rmse", "rows")},
+        "rmse_low": low,
+        "rmse_high": high,
+        "linear_rmse": metrics["baselines"]["linear"],
+        "out_of_fold_rmse": out_of_fold and out_of_fold["rmse"],
+        "rows_out_of_place": sum(filter(None, metrics["split"].values())),
+    }
+    if interval:
+        shown["interval_coverage"] = interval["coverage"]
+        shown["interval_width"] = interval["mean_width"]
+        shown["pinball"] = sum(interval["pinball"].values()) / len(interval["pinball"])
+    if synthetic:
+        shown["synthetic_rows"] = synthetic["train_rows"]
+        shown["rmse_trained_without_synthetic"] = synthetic["rmse_trained_without"]
+    return shown
+
+
+def _of_champion(champion: dict[str, Any] | None) -> dict[str, Any]:
+    if champion is None:
+        return {}
+    overall = champion["paired"]["overall"]
+    return {
+        "champion": f"version {champion['version']}",
+        "champion_rmse": champion["rmse"],
+        "champion_difference": overall["difference"],
+        "champion_difference_low": overall["low"],
+        "champion_difference_high": overall["high"],
+        "champion_rows": overall["rows"],
+    }

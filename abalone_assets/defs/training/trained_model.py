@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from abalone_assets.modeling.hyperparameters import (
+    DEFAULT_FRAMEWORK,
     Framework,
     check_hyperparameters,
     describe_hyperparameters,
@@ -19,7 +20,9 @@ class TrainingConfig(dg.Config):
     """What trains the model, and how."""
 
     framework: Framework = Field(
-        "xgboost", description="xgboost: boosted trees. tensorflow: the dense network, in Keras."
+        DEFAULT_FRAMEWORK,
+        description="blend: boosted trees and a kernel regression, whose mean is the best model. "
+        "xgboost: the trees alone. tensorflow: the dense network, in Keras.",
     )
     hyperparameters: dict[str, Any] = Field(
         {},
@@ -31,8 +34,8 @@ class TrainingConfig(dg.Config):
 @dg.asset(
     deps=["merged_dataset", "train_split", "validation_split"],  # whose checks block training
     group_name="training",
-    kinds={"xgboost"},
-    code_version="1",
+    kinds={"python"},
+    code_version="2",
     io_manager_key="json",
     pool="training",
 )
@@ -42,8 +45,12 @@ def trained_model(
     ml_platform: MLPlatform,
     lake: LakeResource,
 ) -> dg.MaterializeResult[dict[str, Any]]:
-    """`model.tar.gz` in SageMaker's layout, of trees or a network; validation stops it early."""
-    check_hyperparameters(config.framework, config.hyperparameters)
+    """`model.tar.gz` in SageMaker's layout; the validation split calibrates its intervals."""
+    hyperparameters = {
+        "max_synthetic_share": ml_platform.max_synthetic_share,
+        **config.hyperparameters,
+    }
+    check_hyperparameters(config.framework, hyperparameters)
     opened = lake.open()
     digest = opened.preparation().digest
     report = ml_platform.train(
@@ -53,7 +60,7 @@ def trained_model(
                 "validation": opened.uri("validation_split"),
             },
             output_uri=opened.folder_uri("trained_model"),
-            hyperparameters=config.hyperparameters,
+            hyperparameters=hyperparameters,
             framework=config.framework,
             inputs=digest,
         ),

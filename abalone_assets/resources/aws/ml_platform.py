@@ -1,6 +1,7 @@
 """Training and evaluation as SageMaker jobs in its framework containers, in script mode."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,12 @@ from abalone_assets.storage import ObjectStore, locate
 
 PROCESSING: Final = "/opt/ml/processing"
 VOLUME_GB: Final = 10
+CONTAINERS: Final[Mapping[str, str]] = {
+    "blend": "xgboost",
+    "xgboost": "xgboost",
+    "tensorflow": "tensorflow",
+}
+"""Whose container runs a framework's script: the blend's needs XGBoost and NumPy."""
 METRICS: Final = [
     {"Name": f"{split}:rmse", "Regex": rf"{split}:rmse=([0-9.]+)"}
     for split in ("train", "validation")
@@ -43,7 +50,7 @@ class SageMakerPlatform(MLPlatform):
     )
     max_runtime_seconds: int = Field(description="A job that runs longer is stopped.")
     poll_seconds: float = Field(description="Wait between two looks at a job.")
-    images: dict[str, str] = Field(description="Image by framework; empty takes SageMaker's.")
+    images: dict[str, str] = Field(description="Image by container; empty takes SageMaker's.")
 
     def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:
         """Train in a training job.
@@ -91,7 +98,9 @@ class SageMakerPlatform(MLPlatform):
         hyperparameters = {**request.hyperparameters, **script_mode}
         return {
             "AlgorithmSpecification": {
-                "TrainingImage": self._image(request.framework, self.training_instance_type),
+                "TrainingImage": self._image(
+                    CONTAINERS[request.framework], self.training_instance_type
+                ),
                 "TrainingInputMode": "File",
                 "MetricDefinitions": METRICS,
             },
@@ -141,13 +150,14 @@ class SageMakerPlatform(MLPlatform):
             )
 
     def _processing_job(self, request: EvaluationRequest, code: str, output: str) -> dict[str, Any]:
-        inputs = {"code": code, "model": request.model_uri, "test": request.test_uri}
-        if request.champion_uri is not None:
-            inputs["champion"] = request.champion_uri
-        folders = [name for name in inputs if name != "code"]
-        arguments = [part for name in folders for part in (f"--{name}-dir", f"{PROCESSING}/{name}")]
-        arguments += ["--output-dir", f"{PROCESSING}/evaluation"]
-        arguments += ["--champion-version", str(request.champion_version)]
+        inputs = {"code": code, **request.folders}
+        folders = {name: name for name in request.folders} | {"output": "evaluation"}
+        arguments = [
+            part
+            for name, folder in folders.items()
+            for part in (f"--{name}-dir", f"{PROCESSING}/{folder}")
+        ]
+        arguments += request.arguments
         return {
             "AppSpecification": {
                 "ImageUri": self._image("xgboost", self.processing_instance_type),
@@ -179,15 +189,15 @@ class SageMakerPlatform(MLPlatform):
 
         return resolve(self.role_arn)
 
-    def _image(self, framework: str, instance_type: str) -> str:
+    def _image(self, container: str, instance_type: str) -> str:
         from abalone_assets.aws.clients import region
         from abalone_assets.aws.images import image_uri
 
         return image_uri(
-            framework,
+            container,
             region=region(),
             instance_type=instance_type,
-            override=self.images.get(framework, ""),
+            override=self.images.get(container, ""),
         )
 
 
