@@ -26,11 +26,15 @@ IN_FLIGHT: Final = [status for status in dg.DagsterRunStatus if status not in EN
 
 INGEST_JOB: Final = "ingest_surveys"
 RELEASE_JOB: Final = "release"
+DEPLOY_JOB: Final = "deploy"
+DEPLOYED_ASSET: Final = dg.AssetKey("endpoint")
 HISTORY: Final = 100
 """Latest runs of a job that count its failures."""
 
 MAX_BACK_OFF: Final = timedelta(hours=1)
 DIGEST_TAG: Final = "abalone/digest"
+DECISION_TAG: Final = "abalone/decision"
+"""On a run of `DEPLOY_JOB`: which decision it obeys."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +89,19 @@ class Runs:
         runs = self.instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT))
         return [run for run in runs if self._is_ours(run)]
 
+    def deployments_in_flight(self) -> list[dg.DagsterRun]:
+        """Those of them that end with a deployment: releases too, however they were launched."""
+        jobs = {RELEASE_JOB, DEPLOY_JOB}
+        return [
+            run
+            for run in self.in_flight()
+            if DEPLOYED_ASSET in (run.asset_selection or ())
+            or (run.job_name in jobs and not run.asset_selection)
+        ]
+
     def _is_ours(self, run: dg.DagsterRun) -> bool:
         ours = not self.assets.isdisjoint(run.asset_selection or ())
-        return ours or run.job_name in {INGEST_JOB, RELEASE_JOB}
+        return ours or run.job_name in {INGEST_JOB, RELEASE_JOB, DEPLOY_JOB}
 
     def failures_by_day(self, days: Sequence[str]) -> dict[str, FailedAttempts]:
         """The days whose latest ingestion runs failed."""
@@ -114,6 +128,14 @@ class Runs:
         """
         tags = {DIGEST_TAG: digest_tag} if digest_tag else {}
         return _failures(self._history(RELEASE_JOB, tags))
+
+    def deployment_failures(self, decision_tag: str) -> FailedAttempts | None:
+        """The failures to obey a decision, since it was obeyed last.
+
+        Args:
+            decision_tag: Which decision; what a tick asked for with this `DECISION_TAG`.
+        """
+        return _failures(self._history(DEPLOY_JOB, {DECISION_TAG: decision_tag}))
 
     def _history(self, job: str, tags: Mapping[str, str] | None = None) -> Sequence[dg.RunRecord]:
         return self.instance.get_run_records(

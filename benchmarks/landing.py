@@ -19,6 +19,7 @@ def main() -> None:
         "ABALONE_RAW_URI": str(base_survey()),
         "ABALONE_SENSOR_SECONDS": "5",
         "ABALONE_GATE_CHAMPION_TOLERANCE": "10",  # made-up rows make no better model
+        "ABALONE_GATE_SLICE_TOLERANCE": "10",
     }
     seconds: list[float] = []
     with (

@@ -9,8 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from abalone_assets.etl import polars_engine
+from abalone_assets.etl.missing_rows import missing_test_rows
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
-from abalone_assets.external import evaluate, train
+from abalone_assets.external import evaluate, train_blend
 from abalone_assets.ingest.base_survey import fetch_base_survey
 from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
 from abalone_assets.ingest.manifest import IngestedRaw, commit_raw
@@ -69,13 +70,16 @@ def _release(lake: Lake, settings: Settings, folder: Path) -> None:
         "SM_CHANNEL_TRAIN": lake.folder_uri("train_split"),
         "SM_CHANNEL_VALIDATION": lake.folder_uri("validation_split"),
     }
-    train.main([], environ)
+    train_blend.main([], environ)
     archive = folder / "archive" / "model.tar.gz"
     pack(folder / "model", archive)
-    arguments = ["--model-dir", str(archive.parent), "--test-dir", lake.folder_uri("test_split")]
-    evaluate.main([*arguments, "--output-dir", str(folder / "output")])
+    arguments = ["--model-dir", str(archive.parent), "--output-dir", str(folder / "output")]
+    for name in SPLIT_PERCENT:
+        arguments += [f"--{name.removesuffix('_split')}-dir", lake.folder_uri(name)]
+    missing = missing_test_rows(lake.uri("merged_dataset"), lake.uri("test_split"))
+    evaluate.main([*arguments, "--missing-rows", str(missing)])
     evaluation = json.loads((folder / "output" / "evaluation.json").read_text())
-    decision = decide(evaluation, max_rmse=settings.gate_max_rmse)
+    decision = decide(evaluation, settings.gate_limits)
     registry = ModelRegistry(ObjectStore(settings.registry_uri))
     version = registry.register(
         archive.read_bytes(),
@@ -84,7 +88,8 @@ def _release(lake: Lake, settings: Settings, folder: Path) -> None:
         release_digest=lake.manifest().digest,
         created_at=datetime.now(UTC),
     )
-    publish_pointer(registry.store, settings.endpoint_name, version.version)
+    if version.approved:
+        publish_pointer(registry.store, settings.endpoint_name, version.version)
 
 
 if __name__ == "__main__":

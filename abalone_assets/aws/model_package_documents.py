@@ -1,4 +1,4 @@
-"""What a model package says of a model, within SageMaker's limits."""
+"""What a model package says of a model and of the decisions on it, within SageMaker's limits."""
 
 from __future__ import annotations
 
@@ -6,19 +6,27 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import StorageError
 from abalone_assets.modeling.archive import ARCHIVE_NAME, read_card
 from abalone_assets.modeling.inference import CONTENT_TYPES
+from abalone_assets.serving.overrides import Override
+from abalone_assets.serving.versions import MODEL_DIGEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
+    from datetime import datetime
 
     from abalone_assets.storage import ObjectStore
 
+APPROVED: Final = "Approved"
+REJECTED: Final = "Rejected"
+PENDING: Final = "PendingManualApproval"
 REGISTRATION_PROPERTY: Final = "registration"
-MODEL_PROPERTY: Final = "model_sha256"
+REJECTED_BY_GATE: Final = "Rejected by the gate. "
+"""Begins the description of such a package, so that a listing tells: it names no properties."""
 CODE_FOLDER: Final = "/opt/ml/model/code"
 
 SERVING_ENVIRONMENT: Final = {
@@ -90,10 +98,20 @@ class Registration:
         return f"models/{self.archive_sha256}/{ARCHIVE_NAME}"
 
     @property
-    def approval(self) -> str:
-        """The decision in a line that SageMaker takes."""
-        reason = " ".join(str(self.decision.get("reason", "")).split())
-        return reason[:_MAX_DESCRIPTION] or "Approved."
+    def status(self) -> str:
+        """What the gate decided, as SageMaker's approval status."""
+        return APPROVED if self.decision.get("approved") is True else REJECTED
+
+    @property
+    def reason(self) -> str:
+        """The gate's reason in a line that SageMaker takes."""
+        return approval_description(str(self.decision.get("reason", "")) or f"{self.status}.")
+
+    @property
+    def description(self) -> str:
+        """The package's description."""
+        beginning = REJECTED_BY_GATE if self.status == REJECTED else ""
+        return f"{beginning}Rings of abalones. {self.reason}"[:_MAX_DESCRIPTION]
 
     @property
     def digest(self) -> str:
@@ -102,9 +120,9 @@ class Registration:
 
     def is_of(self, package: Mapping[str, Any]) -> bool:
         """Whether a package holds this very model."""
-        model = self.evaluation.get(MODEL_PROPERTY)
+        model = self.evaluation.get(MODEL_DIGEST)
         properties = package.get("CustomerMetadataProperties") or {}
-        return model is not None and properties.get(MODEL_PROPERTY) == model
+        return model is not None and properties.get(MODEL_DIGEST) == model
 
     def documents(self) -> Iterator[tuple[str, bytes]]:
         """Key and content of what is kept beside the archive."""
@@ -115,7 +133,7 @@ class Registration:
         """What the console lists of the package: at most 50 values of 256 characters."""
         known = {
             REGISTRATION_PROPERTY: self._key("registration.json"),
-            MODEL_PROPERTY: self.evaluation.get(MODEL_PROPERTY),
+            MODEL_DIGEST: self.evaluation.get(MODEL_DIGEST),
             "archive_sha256": self.archive_sha256,
             "framework": self.framework,
             "release_digest": self.release_digest,
@@ -181,8 +199,8 @@ def package_parameters(
     token = hashlib.sha256(f"{registration.digest}/{image}/{after}".encode()).hexdigest()
     return {
         "ClientToken": token[:36],
-        "ModelPackageDescription": f"Rings of abalones. {registration.approval}"[:_MAX_DESCRIPTION],
-        "ModelApprovalStatus": "PendingManualApproval",
+        "ModelPackageDescription": registration.description,
+        "ModelApprovalStatus": PENDING,
         "InferenceSpecification": {
             "Containers": [
                 {
@@ -197,6 +215,54 @@ def package_parameters(
         "ModelMetrics": {"ModelQuality": {"Statistics": registration.quality_source(store)}},
         "CustomerMetadataProperties": registration.properties(),
     }
+
+
+def was_approved_by_gate(summary: Mapping[str, Any]) -> bool:
+    """What the gate decided on a package of ours, by what a listing says of it."""
+    return not str(summary.get("ModelPackageDescription", "")).startswith(REJECTED_BY_GATE)
+
+
+def approval_description(text: str) -> str:
+    """A text in a line that SageMaker takes as the description of an approval."""
+    return " ".join(text.split())[:_MAX_DESCRIPTION]
+
+
+def override_in_sagemaker(
+    package: Mapping[str, Any], *, approved: bool, since: datetime, told: Collection[str]
+) -> Override | None:
+    """What a person decided in SageMaker itself, such as in its console.
+
+    A status other than approved always counts, since SageMaker refuses to deploy such a package;
+    an approval counts if it is newer than the rejection that it overrules.
+
+    Args:
+        package: As SageMaker describes it.
+        approved: The last decision that the registry knows.
+        since: When that one was made.
+        told: The descriptions of approval that the registry wrote itself: none is a person's.
+
+    Returns:
+        None when the package's status is the last decision that the registry knows.
+    """
+    status = package.get("ModelApprovalStatus")
+    changed_at = package.get("LastModifiedTime") or package["CreationTime"]
+    if (status == APPROVED) == approved or (status == APPROVED and changed_at < since):
+        return None
+    because = (package.get("ApprovalDescription") or "").strip()
+    if not because or because in told:
+        because = f"no reason was given; the status in SageMaker is {status}"
+    return Override(
+        approved=status == APPROVED,
+        because=because,
+        by=_who(package.get("LastModifiedBy") or {}),
+        at=max(changed_at, since).astimezone(UTC).isoformat(),
+    )
+
+
+def _who(context: Mapping[str, Any]) -> str:
+    """Who changed a package, by SageMaker's ``UserContext``."""
+    arn = str((context.get("IamIdentity") or {}).get("Arn") or "")
+    return str(context.get("UserProfileName") or arn.rpartition("/")[2] or "somebody in SageMaker")
 
 
 def _property(value: object) -> str:

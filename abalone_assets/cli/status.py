@@ -17,6 +17,9 @@ from abalone_assets.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abalone_assets.cli.status_approvals import DecisionOnVersion
     from abalone_assets.cli.status_report import Live, Quarantine, StatusReport
 
 LISTED: Final = 5
@@ -25,7 +28,7 @@ LISTED: Final = 5
 @click.command(epilog=example("abalone status", "abalone status --json"))
 @json_option
 def status(*, as_json: bool) -> None:
-    """Show what is live, what is pending and what was quarantined."""
+    """Show what is live and by whose word, what is pending and what was quarantined."""
     from abalone_assets.cli.status_report import StatusReport
     from abalone_assets.settings import load_settings
 
@@ -35,6 +38,7 @@ def status(*, as_json: bool) -> None:
         return
     out = console()
     out.print(facts(_facts(report)))
+    _show_overrides(report.approvals.overrides)
     _show_quarantine(report.quarantine)
     _show_files("Files that are not taken in", report.stray_files | report.unreadable_files)
     out.print(f"Next: {report.next_step()}", markup=False)
@@ -55,20 +59,25 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
         ("Live", _live(report.live)),
         ("Pending", _pending(report)),
         ("Last release", _release(report)),
+        ("Last decision", _decision(report.approvals.last_decision)),
         ("Base survey", base),
         ("Surveys", surveys),
     ]
 
 
 def _live(live: Live) -> str:
-    rmse = f" (RMSE {live.rmse:.3f} rings)" if live.rmse is not None else ""
+    known = [f"RMSE {live.rmse:.3f} rings"] if live.rmse is not None else []
+    known += [live.standing] if live.standing else []
+    described = f" ({', '.join(known)})" if known else ""
     if live.url is None:
         if live.requested_version is None:
             return "nothing: no model was deployed yet, and no server runs"
-        return f"nothing: version {live.requested_version}{rmse} is deployed but no server runs"
+        return (
+            f"nothing: version {live.requested_version}{described} is deployed but no server runs"
+        )
     if live.version is None:
         return f"nothing: the server at {live.url} waits for a model"
-    text = f"version {live.version}{rmse} answers at {live.url}"
+    text = f"version {live.version}{described} answers at {live.url}"
     if live.version != live.requested_version:
         text += f", though version {live.requested_version} is deployed"
     return f"{text}: {live.problem}" if live.problem else text
@@ -87,6 +96,8 @@ def _pending(report: StatusReport) -> str:
         parts.append(f"{counted(len(report.waiting_files), 'file')} of a future day, which waits")
     if report.release_due:
         parts.append("a release of what was ingested")
+    if report.deployment_due:
+        parts.append(f"the deployment of version {report.approvals.desired_version}")
     return "; ".join(parts) or "nothing"
 
 
@@ -96,6 +107,28 @@ def _release(report: StatusReport) -> str:
         return "none yet"
     version = f" version {release.version}" if release.version else ""
     return f"{release.outcome}{version} at {release.finished_at}. {release.reason}"
+
+
+def _decision(decision: DecisionOnVersion | None) -> str:
+    if decision is None:
+        return "none yet"
+    verb = "approved" if decision.approved else "rejected"
+    return (
+        f"version {decision.version} {verb} by {decision.by} at {decision.at[:19]}. "
+        f"{decision.because}"
+    )
+
+
+def _show_overrides(overrides: Sequence[DecisionOnVersion]) -> None:
+    if not overrides:
+        return
+    shown = table(
+        "version", "decision", "by", "when", "because", right=["version"], title="Decided by people"
+    )
+    for each in overrides:
+        verb = "approved" if each.approved else "rejected"
+        shown.add_row(str(each.version), verb, _plain(each.by), each.at[:19], _plain(each.because))
+    console().print(shown)
 
 
 def _show_quarantine(quarantine: Quarantine) -> None:

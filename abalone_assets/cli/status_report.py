@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from abalone_assets.cli.driver import Driver
 from abalone_assets.cli.landing import GivenFiles, day_of
+from abalone_assets.cli.status_approvals import Approvals
 from abalone_assets.errors import EndpointError, StorageError
 from abalone_assets.ingest.landing_zone import LandingZone, open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.instance import has_own_landing_zone
 from abalone_assets.lake import Lake, Release
+from abalone_assets.registries import live_version, open_registry
 from abalone_assets.serving.deployment import connect
-from abalone_assets.serving.pointer import read_pointer
-from abalone_assets.serving.registry import ModelRegistry
-from abalone_assets.storage import ObjectStore
 
 if TYPE_CHECKING:
     from abalone_assets.ingest.manifest import IngestedRaw, Manifest
+    from abalone_assets.serving.approvals import ApprovalRegistry
     from abalone_assets.settings import Settings
 
 NEWEST_ROWS: Final = 5
@@ -36,6 +36,7 @@ class Live:
         url: Base URL of its running server, or None.
         version: The version that the server answers with, or None.
         rmse: Of the answering version on its test split, else of the requested one; in rings.
+        standing: Who approved or rejected that version, such as ``approved by the gate``.
         problem: Why the server does not serve what it should, or None.
     """
 
@@ -44,41 +45,29 @@ class Live:
     url: str | None
     version: int | None
     rmse: float | None
+    standing: str | None
     problem: str | None
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Ask SageMaker, or here the registry's pointer, and the server if one runs."""
+    def of(cls, settings: Settings, registry: ApprovalRegistry) -> Self:
+        """Ask SageMaker, or here the endpoint's pointer, and the server if one runs."""
+        requested = live_version(settings)
         if settings.profile == "aws":
-            return cls._on_sagemaker(settings)
-        registry = ModelRegistry(ObjectStore(settings.registry_uri))
-        name = settings.endpoint_name
-        pointer = read_pointer(registry.store, name)
-        requested = pointer.version if pointer else None
-        url, answer = _describe(settings)
-        version: int | None = answer.get("version")
+            url, version, problem = _url_on_sagemaker(settings, requested), requested, None
+        else:
+            url, answer = _describe(settings)
+            version, problem = answer.get("version"), answer.get("failure_reason")
         shown = version or requested
+        known = registry.get(shown) if shown else None
         return cls(
-            endpoint=name,
+            endpoint=settings.endpoint_name,
             requested_version=requested,
             url=url,
             version=version,
-            rmse=registry.get(shown).evaluation.get("rmse") if shown else None,
-            problem=answer.get("failure_reason"),
+            rmse=known.evaluation.get("rmse") if known else None,
+            standing=known.standing if known else None,
+            problem=problem,
         )
-
-    @classmethod
-    def _on_sagemaker(cls, settings: Settings) -> Self:
-        from abalone_assets.aws.clients import region
-        from abalone_assets.defs.resources import profile_resources
-
-        resources, name = profile_resources(settings), settings.endpoint_name
-        version: int | None = resources["endpoint_host"].live_version()
-        url, rmse = None, None
-        if version is not None:
-            url = f"https://runtime.sagemaker.{region()}.amazonaws.com/endpoints/{name}/invocations"
-            rmse = resources["model_registry"].open().get(version).evaluation.get("rmse")
-        return cls(name, version, url, version, rmse, problem=None)
 
 
 @dataclass(frozen=True)
@@ -174,6 +163,7 @@ class StatusReport:
         home: The home folder.
         profile: The profile.
         live: The endpoint.
+        approvals: Which version should be live, and who decided what.
         due_days: Survey days whose files are not in the lake as they are.
         vanished_days: Days whose files are all gone, too many at once to be believed.
         release_due: Whether the lake holds anything that was not released.
@@ -189,6 +179,7 @@ class StatusReport:
     home: str
     profile: str
     live: Live
+    approvals: Approvals
     due_days: list[str]
     vanished_days: list[str]
     release_due: bool
@@ -203,7 +194,7 @@ class StatusReport:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Look at everything now."""
-        lake = Lake(settings.lake_uri)
+        lake, registry = Lake(settings.lake_uri), open_registry(settings)
         manifest = lake.manifest()
         zone = _landing_zone(settings, manifest)
         today = datetime.now(UTC).date()
@@ -216,7 +207,8 @@ class StatusReport:
         return cls(
             home=str(settings.home),
             profile=settings.profile,
-            live=Live.of(settings),
+            live=Live.of(settings, registry),
+            approvals=Approvals.of(registry),
             due_days=list(due.days),
             vanished_days=list(due.vanished),
             release_due=bool(manifest.raw or manifest.days) and lake.release_due(),
@@ -229,14 +221,20 @@ class StatusReport:
             driver=str(driver) if driver and driver.lives else None,
         )
 
+    @property
+    def deployment_due(self) -> bool:
+        """Whether another version should be live than the endpoint was asked for."""
+        desired = self.approvals.desired_version
+        return desired not in {None, self.live.requested_version}
+
     def next_step(self) -> str:
         """What the user would do now."""
         if self.profile == "aws":
             return self._next_on_aws()
-        if self.due_days or self.release_due:
+        if self.due_days or self.release_due or self.deployment_due:
             if self.driver:
                 return f"nothing to do: {self.driver} is at work on what is pending"
-            return "`abalone dev` ingests and releases what is pending"
+            return "`abalone dev` ingests, releases and deploys what is pending"
         if self.release is None:
             return "`abalone demo` shows the whole platform with simulated surveys in seconds"
         if self.live.version is None:
@@ -244,8 +242,8 @@ class StatusReport:
         return "`abalone land FILE` lands a survey, `abalone predict` asks the model"
 
     def _next_on_aws(self) -> str:
-        if self.due_days or self.release_due:
-            return "nothing to do: the sensors ingest and release what is pending"
+        if self.due_days or self.release_due or self.deployment_due:
+            return "nothing to do: the sensors ingest, release and deploy what is pending"
         if self.live.version is None and self.release is not None:
             return f"no version answers; the last release ended so: {self.release.reason}"
         return (
@@ -255,7 +253,10 @@ class StatusReport:
     def _next_without_answer(self, release: Release) -> str:
         if self.live.requested_version is None:
             reason = release.reason.rstrip(".")
-            return f"no model was good enough so far ({reason}); `abalone land FILE` adds data"
+            return (
+                f"no model was good enough so far ({reason}); `abalone land FILE` adds data,"
+                " `abalone approve VERSION` overrules the gate"
+            )
         if self.live.url is not None:
             return self.live.problem or "the server loads the deployed version; look again soon"
         return "`abalone serve` (or `abalone dev`) makes the deployed version answer"
@@ -276,6 +277,16 @@ def _landing_zone(settings: Settings, manifest: Manifest) -> LandingZone:
     if new and not Path(settings.landing_zone_uri).exists():
         return GivenFiles()
     return open_landing_zone(settings.landing_zone_uri)
+
+
+def _url_on_sagemaker(settings: Settings, version: int | None) -> str | None:
+    """Where the endpoint answers, if it does."""
+    from abalone_assets.aws.clients import region
+
+    if version is None:
+        return None
+    host = f"runtime.sagemaker.{region()}.amazonaws.com"
+    return f"https://{host}/endpoints/{settings.endpoint_name}/invocations"
 
 
 def _describe(settings: Settings) -> tuple[str | None, dict[str, Any]]:

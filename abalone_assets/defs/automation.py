@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from abalone_assets.approval_sensor import approval_tick
+from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
-from abalone_assets.runs import INGEST_JOB, RELEASE_JOB
+from abalone_assets.runs import DEPLOY_JOB, DEPLOYED_ASSET, INGEST_JOB, RELEASE_JOB
 from abalone_assets.sensors import no_release_reason, release_request, release_tick, survey_tick
 from abalone_assets.settings import load_settings
 
@@ -21,15 +23,21 @@ ingest_surveys_job = dg.define_asset_job(
     description="Ingest a range of survey days in one run.",
 )
 
-_released = (
-    dg.AssetSelection.assets("raw_abalone")
-    | dg.AssetSelection.assets("merged_dataset").downstream()
+_released = dg.AssetSelection.assets("raw_abalone") | (
+    dg.AssetSelection.assets("merged_dataset").downstream()
+    & dg.AssetSelection.assets(DEPLOYED_ASSET).upstream()
 )
 
 release_job = dg.define_asset_job(
     RELEASE_JOB,
     selection=_released,
     description="From everything ingested to a model behind the endpoint, if the gate approves.",
+)
+
+deploy_job = dg.define_asset_job(
+    DEPLOY_JOB,
+    selection=dg.AssetSelection.assets(DEPLOYED_ASSET),
+    description="Make the endpoint serve the version that the registry says should be live.",
 )
 
 
@@ -55,6 +63,20 @@ def release_sensor(
 ) -> dg.SensorResult:
     """Release once what was ingested differs from the last release, and nothing is in flight."""
     return release_tick(context, landing_zone.open(), lake.open(), load_settings(), _released)
+
+
+@dg.sensor(
+    job=deploy_job,
+    minimum_interval_seconds=_INTERVAL,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def approval_sensor(
+    context: dg.SensorEvaluationContext,
+    model_registry: ModelRegistryResource,
+    endpoint_host: EndpointHost,
+) -> dg.SensorResult:
+    """Deploy when a person has approved or rejected a version and the endpoint serves another."""
+    return approval_tick(context, model_registry, endpoint_host, load_settings())
 
 
 @dg.schedule(

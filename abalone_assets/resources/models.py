@@ -13,8 +13,10 @@ from abalone_assets.storage import ObjectStore, locate
 
 if TYPE_CHECKING:
     from abalone_assets.modeling.gate import Decision
+    from abalone_assets.serving.approvals import ApprovalRegistry
     from abalone_assets.serving.deployment import Deployment
-    from abalone_assets.serving.registry import ModelRegistry, ModelVersion
+    from abalone_assets.serving.registry import ModelRegistry
+    from abalone_assets.serving.versions import ModelVersion
 
 
 class Gate(dg.ConfigurableResource[None]):
@@ -22,24 +24,36 @@ class Gate(dg.ConfigurableResource[None]):
 
     max_rmse: float = Field(description="Largest RMSE, in rings, on the test split.")
     champion_tolerance: float = Field(
-        description="How much worse than the champion's RMSE on the same rows, as a share of it."
+        description="How much worse than the champion counts as equal, as a share of its RMSE."
     )
+    slice_tolerance: float = Field(description="The same for one sex or one age band.")
+    min_rows: int = Field(description="Fewest test rows that can approve a model.")
+    min_slice_rows: int = Field(description="Fewest rows by which a slice is judged.")
 
     def decide(self, evaluation: dict[str, Any]) -> "Decision":
-        """Approve or reject, with the reason in one sentence."""
-        from abalone_assets.modeling.gate import decide
+        """Approve or reject, with the reason in one sentence.
 
-        return decide(
-            evaluation, max_rmse=self.max_rmse, champion_tolerance=self.champion_tolerance
+        Raises:
+            GateError: A limit makes no sense.
+        """
+        from abalone_assets.modeling.gate import GateLimits, decide
+
+        limits = GateLimits(
+            max_rmse=self.max_rmse,
+            champion_tolerance=self.champion_tolerance,
+            slice_tolerance=self.slice_tolerance,
+            min_rows=self.min_rows,
+            min_slice_rows=self.min_slice_rows,
         )
+        return decide(evaluation, limits)
 
 
 class ModelRegistryResource(dg.ConfigurableResource[None], ABC):
-    """Keeps immutable, numbered versions of approved models."""
+    """Keeps immutable, numbered versions of evaluated models, and who approved or rejected each."""
 
     @abstractmethod
-    def versions(self) -> "list[ModelVersion]":
-        """Every version, oldest first."""
+    def open(self) -> "ApprovalRegistry":
+        """The registry, opened now."""
 
     @abstractmethod
     def model_uri(self, version: int) -> str:
@@ -58,17 +72,51 @@ class ModelRegistryResource(dg.ConfigurableResource[None], ABC):
         decision: dict[str, Any],
         release_digest: str,
     ) -> "ModelVersion":
-        """Make the archive a version, unless the latest version is this very model.
+        """Make the archive a version, approved or not, unless one stands for this very model.
+
+        A model that a person has rejected keeps its version, and stays rejected.
 
         Args:
             model_uri: The archive.
-            evaluation: The evaluation that the gate saw.
+            evaluation: The evaluation that the gate saw, with the probes of a deployment.
             decision: What the gate decided.
             release_digest: The digest of the data that the model was trained on.
 
         Raises:
             StorageError: The archive cannot be read.
         """
+
+    def versions(self) -> "list[ModelVersion]":
+        """Every version, oldest first, approved or not."""
+        return self.open().versions()
+
+    def get(self, version: int) -> "ModelVersion":
+        """The version of that number, approved or not.
+
+        Raises:
+            UnknownVersionError: There is no such version.
+        """
+        return self.open().get(version)
+
+    def contenders(self) -> "list[ModelVersion]":
+        """The versions on which it depends what should be live, oldest first; they are few."""
+        return self.open().contenders()
+
+    def desired_version(self) -> "ModelVersion | None":
+        """The approved version whose approval is the newest, or None when none is approved."""
+        return self.open().desired_version()
+
+    def probes(self, version: "ModelVersion") -> list[tuple[str, float]]:
+        """Requests that prove a deployment of the version: CSV lines, each with its rings."""
+        return self.open().probes(version)
+
+    def approve(self, version: int, *, because: str, by: str) -> "ModelVersion":
+        """Record that a person approves a version; see `ApprovalRegistry.approve`."""
+        return self.open().approve(version, because=because, by=by)
+
+    def reject(self, version: int, *, because: str, by: str) -> "ModelVersion":
+        """Record that a person rejects a version; see `ApprovalRegistry.reject`."""
+        return self.open().reject(version, because=because, by=by)
 
 
 class LocalModelRegistry(ModelRegistryResource):
@@ -81,10 +129,6 @@ class LocalModelRegistry(ModelRegistryResource):
         from abalone_assets.serving.registry import ModelRegistry
 
         return ModelRegistry(ObjectStore(self.uri))
-
-    def versions(self) -> "list[ModelVersion]":
-        """Every version, oldest first."""
-        return self.open().versions()
 
     def model_uri(self, version: int) -> str:
         """Path or ``s3://`` URI of a version's archive."""

@@ -1,8 +1,9 @@
-"""The model registry: immutable, numbered versions of approved model archives.
+"""The model registry: immutable, numbered versions of evaluated model archives.
 
 A version is two objects, ``versions/000001/model.tar.gz`` and ``versions/000001/version.json``.
 The second is written last, so a registration that was cut short leaves no version behind for a
-reader, only a number that is never used again.
+reader, only a number that is never used again. What people decide on a version is a third one,
+``versions/000001/overrides.json``, the only one that changes.
 """
 
 from __future__ import annotations
@@ -10,44 +11,27 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import ModelArchiveError, StorageError
+from abalone_assets.serving.approvals import ApprovalRegistry
+from abalone_assets.serving.overrides import append_override, read_overrides
+from abalone_assets.serving.versions import ModelVersion, UnknownVersionError, version_that_stands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from abalone_assets.serving.overrides import Override
     from abalone_assets.storage import ObjectStore
 
 VERSIONS_PREFIX: Final = "versions/"
 RECORD_NAME: Final = "version.json"
+OVERRIDES_NAME: Final = "overrides.json"
 MAX_NUMBER_ATTEMPTS: Final = 100
 _VERSION_KEY: Final = re.compile(re.escape(VERSIONS_PREFIX) + r"([0-9]{6,})/([^/]+)")
-
-
-@dataclass(frozen=True)
-class ModelVersion:
-    """What the registry knows of one approved model.
-
-    Attributes:
-        version: Its number, from 1; numbers grow but may skip.
-        archive_sha256: SHA-256 of the archive, in hexadecimal.
-        created_at: When it was registered, ISO 8601 in UTC.
-        evaluation: The evaluation that the gate saw.
-        decision: What the gate decided, and why.
-        release_digest: The digest of the data that the model was trained on.
-        model_key: Key of the archive in the registry's store.
-    """
-
-    version: int
-    archive_sha256: str
-    created_at: str
-    evaluation: dict[str, Any]
-    decision: dict[str, Any]
-    release_digest: str
-    model_key: str
+_RECORDED: Final = {field.name for field in fields(ModelVersion)} - {"overrides"}
 
 
 def read_archive(store: ObjectStore, entry: ModelVersion) -> bytes:
@@ -71,7 +55,7 @@ def read_archive(store: ObjectStore, entry: ModelVersion) -> bytes:
     return archive
 
 
-class ModelRegistry:
+class ModelRegistry(ApprovalRegistry):
     """The versions below a folder or an ``s3://`` prefix.
 
     Args:
@@ -90,16 +74,17 @@ class ModelRegistry:
         release_digest: str,
         created_at: datetime,
     ) -> ModelVersion:
-        """Add a version, unless the model is the latest version's: then that one is returned.
+        """Add a version, approved or not, unless the model has one that stands for it.
 
-        So a release that is tried again, or that learnt nothing new, adds none. An archive trained
-        again differs in its card's time, so models are told apart by the ``model_sha256`` of their
+        That is the latest or the desired version while the gate decides as it did then, or one on
+        which a person has spoken; see `versions.version_that_stands`. An archive trained again
+        differs in its card's time, so models are told apart by the ``model_sha256`` of their
         evaluations, the digest of the model's file. Without one a version is always added.
 
         Args:
             archive: The bytes of ``model.tar.gz``.
-            evaluation: The evaluation that the gate saw: a JSON document.
-            decision: What the gate decided: a JSON document.
+            evaluation: The evaluation that the gate saw, and the probes: a JSON document.
+            decision: What the gate decided, ``approved`` or not: a JSON document.
             release_digest: The digest of the data that the model was trained on.
             created_at: The time of the registration, with a time zone.
 
@@ -108,9 +93,9 @@ class ModelRegistry:
                 the store refuses.
         """
         _check_registration(archive, evaluation, decision, created_at)
-        latest = self.latest()
-        if latest is not None and _is_model_of(latest, evaluation):
-            return latest
+        known = version_that_stands(evaluation, decision, self.latest(), self.contenders())
+        if known is not None:
+            return known
         version, model_key = self._claim_number(archive)
         entry = ModelVersion(
             version=version,
@@ -121,37 +106,50 @@ class ModelRegistry:
             release_digest=release_digest,
             model_key=model_key,
         )
-        self.store.write_json(_record_key(version), asdict(entry), create_only=True)
+        record = {name: value for name, value in asdict(entry).items() if name in _RECORDED}
+        self.store.write_json(_key(version, RECORD_NAME), record, create_only=True)
         return entry
 
     def versions(self) -> list[ModelVersion]:
-        """Every version, oldest first."""
+        """Every version, oldest first, approved or not."""
         return [self.get(number) for number in self._numbers(RECORD_NAME)]
 
+    def contenders(self) -> list[ModelVersion]:
+        """All versions on which people decided, and the newest that only the gate approved."""
+        numbers = self._numbers(RECORD_NAME)
+        overridden = {*self._numbers(OVERRIDES_NAME)} & {*numbers}
+        contenders = [self.get(number) for number in overridden]
+        for number in reversed(numbers):
+            if number not in overridden and (version := self.get(number)).approved:
+                contenders.append(version)
+                break
+        return sorted(contenders, key=lambda version: version.version)
+
     def latest(self) -> ModelVersion | None:
-        """The newest version, or None while there is none."""
+        """The newest version, approved or not; None while there is none."""
         numbers = self._numbers(RECORD_NAME)
         return self.get(numbers[-1]) if numbers else None
 
     def get(self, version: int) -> ModelVersion:
-        """The version of that number.
+        """The version of that number, approved or not.
 
         Raises:
-            StorageError: There is no such version, or its record is damaged.
+            UnknownVersionError: There is no such version.
+            StorageError: Its record is damaged.
         """
-        document = self.store.read_json(_record_key(version))
+        document = self.store.read_json(_key(version, RECORD_NAME))
         if document is None:
             known = ", ".join(map(str, self._numbers(RECORD_NAME))) or "none"
-            raise StorageError(
+            raise UnknownVersionError(
                 f"{self.store.uri}: no model version {version}; registered versions: {known}"
             )
-        names = {field.name for field in fields(ModelVersion)}
-        if not isinstance(document, dict) or set(document) != names:
+        if not isinstance(document, dict) or set(document) != _RECORDED:
             raise StorageError(
-                f"{self.store.uri_of(_record_key(version))}: not the record of a model version;"
-                " register the model again"
+                f"{self.store.uri_of(_key(version, RECORD_NAME))}: not the record of a model"
+                " version; register the model again"
             )
-        return ModelVersion(**document)
+        overrides = read_overrides(self.store, _key(version, OVERRIDES_NAME))
+        return ModelVersion(**document, overrides=overrides)
 
     def read_model(self, version: int) -> bytes:
         """The archive of a version, checked against its SHA-256.
@@ -161,6 +159,9 @@ class ModelRegistry:
             ModelArchiveError: Its archive was altered.
         """
         return read_archive(self.store, self.get(version))
+
+    def _record(self, version: ModelVersion, override: Override) -> None:
+        append_override(self.store, _key(version.version, OVERRIDES_NAME), override)
 
     def _numbers(self, object_name: str) -> list[int]:
         """The numbers below which an object of that name exists, ascending; skips strays."""
@@ -173,7 +174,7 @@ class ModelRegistry:
 
         version = max(self._numbers(ARCHIVE_NAME), default=0) + 1
         for candidate in range(version, version + MAX_NUMBER_ATTEMPTS):
-            key = f"{VERSIONS_PREFIX}{candidate:06d}/{ARCHIVE_NAME}"
+            key = _key(candidate, ARCHIVE_NAME)
             try:
                 self.store.write(key, archive, create_only=True)
             except StorageError:
@@ -186,13 +187,8 @@ class ModelRegistry:
         )
 
 
-def _record_key(version: int) -> str:
-    return f"{VERSIONS_PREFIX}{version:06d}/{RECORD_NAME}"
-
-
-def _is_model_of(version: ModelVersion, evaluation: Mapping[str, Any]) -> bool:
-    digest = evaluation.get("model_sha256")
-    return digest is not None and version.evaluation.get("model_sha256") == digest
+def _key(version: int, object_name: str) -> str:
+    return f"{VERSIONS_PREFIX}{version:06d}/{object_name}"
 
 
 def _utc_iso(time: datetime) -> str:

@@ -19,7 +19,7 @@ from abalone_assets.storage import ObjectStore
 
 if TYPE_CHECKING:
     from abalone_assets.serving.deployment import Deployment
-    from abalone_assets.serving.registry import ModelVersion
+    from abalone_assets.serving.versions import ModelVersion
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 GROUP = "abalone"
@@ -86,6 +86,12 @@ DECISION = {
     "rule": "first_model",
 }
 
+REJECTION = {
+    "approved": False,
+    "reason": "Rejected: RMSE 2.625 is above the limit of 2.5.",
+    "rule": "above_max_rmse",
+}
+
 
 @dataclass
 class Account:
@@ -118,12 +124,17 @@ class Account:
         return f"s3://{self.aws.bucket}/{key}"
 
     def register(
-        self, archive: bytes, release: str = "release-1", **evaluation: Any
+        self,
+        archive: bytes,
+        release: str = "release-1",
+        *,
+        approved: bool = True,
+        **evaluation: Any,
     ) -> ModelVersion:
         return self.registry.register(
             self.put(archive),
             evaluation=evaluation_of(archive, **evaluation),
-            decision=DECISION,
+            decision=DECISION if approved else REJECTION,
             release_digest=release,
         )
 

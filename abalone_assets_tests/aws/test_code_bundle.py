@@ -105,12 +105,14 @@ def test_training_and_evaluation_run_with_what_the_containers_have(
     model = train(bundles, splits, tmp_path)
     pack(model, tmp_path / "packed" / "model.tar.gz")
     app = Path(bundles.evaluation())
-    arguments = ["--model-dir", str(tmp_path / "packed"), "--test-dir", str(splits["test"])]
+    arguments = ["--model-dir", str(tmp_path / "packed")]
+    arguments += [part for name in splits for part in (f"--{name}-dir", str(splits[name]))]
     arguments += ["--output-dir", str(tmp_path / "evaluation"), "--champion-dir", "none"]
     done = run_in_container(app, app, arguments)
     assert done.returncode == 0, done.stderr
     evaluation = json.loads((tmp_path / "evaluation" / "evaluation.json").read_text())
     assert evaluation["rows"] == 50
+    assert (tmp_path / "evaluation" / "report.html").exists()
 
 
 def test_the_toolkit_can_install_a_training_bundle_without_network(

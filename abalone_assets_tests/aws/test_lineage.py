@@ -57,12 +57,19 @@ SURVEYS: Final = {
 QUESTION: Final = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15\n"
 BASE_ROWS: Final = 1000
 SPLITS: Final = ("train_split", "validation_split", "test_split")
+TOLERANT: Final = {
+    "GATE_CHAMPION_TOLERANCE": "1",
+    "GATE_SLICE_TOLERANCE": "10",
+    "GATE_MIN_ROWS": "1",
+}
+"""Few rows prove nothing against a champion."""
+
 QUICK: Final = {
     "POLL_SECONDS": "0.2",
     "CANARY_WAIT_SECONDS": "0",
     "RECONCILE_SECONDS": "86400",
     "RAW_SHA256": "",
-    "GATE_CHAMPION_TOLERANCE": "1",
+    **TOLERANT,
 }
 
 
@@ -201,7 +208,7 @@ def _base() -> bytes:
 def _run_locally(told: Story, folder: Path) -> None:
     folder.mkdir()
     (folder / "abalone.data").write_bytes(_base())
-    chosen = {"GATE_MAX_RMSE": "4", "GATE_CHAMPION_TOLERANCE": "1"}
+    chosen = {"GATE_MAX_RMSE": "4", **TOLERANT}
     with platform_in(folder, RAW_URI=str(folder / "abalone.data"), **chosen) as platform:
         for name in list(SURVEYS)[:2]:
             platform.land(name, SURVEYS[name])
@@ -234,15 +241,18 @@ def test_an_old_surveys_day_was_found_by_its_hint(story: Story) -> None:
     assert attributes["Attributes"]["ApproximateNumberOfMessages"] == "0"
 
 
-def test_two_versions_were_registered_with_metrics_and_approved(story: Story) -> None:
+def test_each_model_became_a_version_with_metrics_and_the_gates_decision(story: Story) -> None:
     sagemaker = story.client("sagemaker")
     packages = sagemaker.list_model_packages(ModelPackageGroupName=GROUP)
     found = [
         sagemaker.describe_model_package(ModelPackageName=each["ModelPackageArn"])
         for each in packages["ModelPackageSummaryList"]
     ]
-    assert sorted(package["ModelPackageVersion"] for package in found) == [1, 2]
-    assert {package["ModelApprovalStatus"] for package in found} == {"Approved"}
+    assert {each["ModelPackageVersion"]: each["ModelApprovalStatus"] for each in found} == {
+        1: "Approved",
+        2: "Approved",
+        3: "Rejected",
+    }
     for package in found:
         uri = package["ModelMetrics"]["ModelQuality"]["Statistics"]["S3Uri"]
         metrics = json.loads(story.read(uri.removeprefix(f"s3://{BUCKET}/")))
@@ -376,6 +386,8 @@ def test_each_role_may_make_every_call_of_the_lineage_and_the_runs_little_more(
 def test_status_tells_what_the_endpoint_serves(story: Story) -> None:
     assert story.status["profile"] == "aws"
     assert story.status["live"]["version"] == 2
+    assert story.status["live"]["standing"] == "approved by the gate"
+    assert story.status["approvals"]["last_decision"]["version"] == 3
     assert 0 < story.status["live"]["rmse"] < 4
     assert story.status["release"]["outcome"] == "rejected"
     assert not story.status["due_days"]

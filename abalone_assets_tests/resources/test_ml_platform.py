@@ -26,7 +26,7 @@ pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 PLATFORM = LocalMLPlatform()
 CONTEXT = dg.build_asset_context()
-QUICK = {"num_boost_round": 12, "eta": 0.3, "max_depth": 3}
+QUICK = {"num_boost_round": 12, "eta": 0.3, "max_depth": 3, "landmarks": 40, "folds": 2}
 WEAK = QUICK | {"num_boost_round": 1}
 
 
@@ -65,7 +65,11 @@ def training_request(store: ObjectStore, **hyperparameters: Any) -> TrainingRequ
 
 def evaluation_request(store: ObjectStore, training: TrainingReport) -> EvaluationRequest:
     return EvaluationRequest(
-        training.model_uri, training.card.model_sha256, store.uri_of("test_split/data.parquet")
+        model_uri=training.model_uri,
+        model_sha256=training.card.model_sha256,
+        train_uri=store.uri_of("train_split/data.parquet"),
+        validation_uri=store.uri_of("validation_split/data.parquet"),
+        test_uri=store.uri_of("test_split/data.parquet"),
     )
 
 
@@ -92,7 +96,8 @@ def test_the_archive_lies_where_sagemaker_would_put_it(released: Released) -> No
 def test_hyperparameters_reach_the_training(released: Released) -> None:
     card = released.training.card
     assert {name: card.hyperparameters[name] for name in QUICK} == QUICK
-    assert card.best_iteration < 12
+    assert card.best_iteration + 1 == 12
+    assert card.framework == "blend"
 
 
 def test_the_evaluation_is_of_this_model_on_the_test_split(released: Released) -> None:
@@ -107,6 +112,7 @@ def test_the_evaluation_is_of_this_model_on_the_test_split(released: Released) -
         "feature_importance",
     }
     assert all(png.startswith(b"\x89PNG") for png in released.evaluation.plots.values())
+    assert released.evaluation.report.startswith(b"<!doctype html>")
 
 
 def test_a_lake_on_s3_gives_identical_metrics(released: Released, s3: str) -> None:
@@ -137,13 +143,21 @@ def test_the_champion_is_scored_on_the_same_rows(released: Released) -> None:
     weak = replace(released.request, output_uri=elsewhere, hyperparameters=WEAK)
     champion = PLATFORM.train(weak, CONTEXT)
     request = evaluation_request(released.store, released.training)
-    compared = PLATFORM.evaluate(
-        replace(request, champion_uri=champion.model_uri, champion_version=7), CONTEXT
-    ).evaluation
-    alone = PLATFORM.evaluate(evaluation_request(released.store, champion), CONTEXT).evaluation
+    told = replace(
+        request,
+        champion_uri=champion.model_uri,
+        champion_version=7,
+        champion_tolerance=0.5,
+        missing_rows=3,
+    )
+    report = PLATFORM.evaluate(told, CONTEXT)
+    compared, alone = report.evaluation, released.evaluation.evaluation
     assert compared["champion"]["version"] == "7"
-    assert compared["champion"]["rmse"] == alone["rmse"] > compared["rmse"]
-    assert compared["rmse"] == released.evaluation.evaluation["rmse"]
+    assert compared["champion"]["model_sha256"] == champion.card.model_sha256
+    assert compared["champion"]["rmse"] > compared["rmse"] == alone["rmse"]
+    assert compared["champion"]["paired"]["overall"]["rows"] == 1200
+    assert compared["split"]["missing"] == 3
+    assert b"The gate allows the upper end" in report.report
 
 
 def test_training_writes_nothing_beside_the_archive(released: Released) -> None:

@@ -19,7 +19,7 @@ from abalone_assets.modeling import archive, inference
 from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
 from abalone_assets.modeling.train import fit
 from abalone_assets.serving.client import EndpointClient
-from abalone_assets.serving.registry import ModelRegistry, ModelVersion
+from abalone_assets.serving.registry import ModelRegistry
 from abalone_assets.serving.server import EndpointServer
 from abalone_assets.storage import ObjectStore
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from abalone_assets.serving.state import ServerState
+    from abalone_assets.serving.versions import ModelVersion
 
 ENDPOINT = "abalone-rings"
 LINES = (
@@ -39,11 +40,12 @@ CREATED_AT = datetime(2025, 3, 1, tzinfo=UTC)
 DEADLINE_SECONDS = 20.0
 
 
-def tiny_archive(seed: int) -> bytes:
+def tiny_archive(seed: int, *, calibrated: bool = True) -> bytes:
     """A real model archive, trained in milliseconds; another seed predicts otherwise."""
     columns = _simulated_columns(300, seed)
-    chosen = BoosterHyperparameters(num_boost_round=5 + seed, eta=0.3, seed=seed)
-    model = fit(columns, columns, chosen)
+    chosen = BoosterHyperparameters(num_boost_round=5 + seed, eta=0.3, seed=seed, folds=0)
+    validation = columns if calibrated else _simulated_columns(10, seed)
+    model = fit("xgboost", columns, validation, chosen)
     with TemporaryDirectory() as folder:
         laid_out, packed = Path(folder, "model"), Path(folder, "model.tar.gz")
         archive.write_archive(model, laid_out, archive.card_of(model, CREATED_AT.isoformat()))
@@ -73,9 +75,9 @@ def local_prediction(archive_bytes: bytes, body: str = BODY) -> list[float]:
     with TemporaryDirectory() as folder:
         unpacked = Path(folder, "model")
         archive.extract(archive_bytes, unpacked)
-        model = inference.model_fn(unpacked)
+        predictor = inference.model_fn(unpacked)
     rows = inference.input_fn(body, "text/csv")
-    text, _ = inference.output_fn(inference.predict_fn(rows, model), "text/csv")
+    text, _ = inference.output_fn(inference.predict_fn(rows, predictor), "text/csv")
     return [float(line) for line in text.split()]
 
 

@@ -1,4 +1,4 @@
-"""A network and a booster replace each other behind one endpoint."""
+"""Models of different frameworks replace each other behind one endpoint."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.serving.pointer import publish_pointer
-from abalone_assets_tests.modeling.support import packed, quick_model, quick_network
+from abalone_assets_tests.modeling.support import packed, quick_blend, quick_network
 from abalone_assets_tests.serving.support import (
     BODY,
     ENDPOINT,
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from abalone_assets.serving.registry import ModelRegistry
 
 
-def test_the_endpoint_swaps_from_a_network_to_a_booster_and_back(
+def test_the_endpoint_swaps_from_a_network_to_a_blend_and_back(
     registry: ModelRegistry, tmp_path: Path
 ) -> None:
     network = packed(quick_network(), tmp_path / "network").read_bytes()
-    booster = packed(quick_model(), tmp_path / "booster").read_bytes()
-    expected = {1: local_prediction(network), 2: local_prediction(booster)}
+    blend = packed(quick_blend(), tmp_path / "blend").read_bytes()
+    expected = {1: local_prediction(network), 2: local_prediction(blend)}
     assert expected[1] != expected[2]
-    for archive in (network, booster):
+    for archive in (network, blend):
         register(registry, archive)
     publish_pointer(registry.store, ENDPOINT, 1)
     with running_server(registry) as running:
@@ -39,3 +39,4 @@ def test_the_endpoint_swaps_from_a_network_to_a_booster_and_back(
             answer = running.client.invoke(BODY)
             assert answer.version == version
             assert answer.rings == pytest.approx(expected[version], abs=1e-9)
+            assert (answer.intervals is None) == (version == 1)

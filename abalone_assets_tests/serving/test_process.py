@@ -34,8 +34,11 @@ PROGRAM = """
 import sys
 from abalone_assets.serving.server import serve
 
-registry, endpoint, state_file, capture = sys.argv[1:]
-serve(registry, endpoint, host="127.0.0.1", port=0, capture_folder=capture, state_file=state_file)
+registry, lake, endpoint, state_file, capture = sys.argv[1:]
+serve(
+    registry, lake, endpoint,
+    host="127.0.0.1", port=0, capture_folder=capture, state_file=state_file,
+)
 """
 
 
@@ -43,7 +46,8 @@ serve(registry, endpoint, host="127.0.0.1", port=0, capture_folder=capture, stat
 def server_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], ServerState]]:
     """A server process that has written its state file."""
     state_file = folder / "server.json"
-    arguments = [str(folder / "registry"), ENDPOINT, str(state_file), str(folder / "capture")]
+    folders = [str(folder / name) for name in ("registry", "lake", "capture")]
+    arguments = [*folders[:2], ENDPOINT, str(state_file), folders[2]]
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments],
         stdout=subprocess.PIPE,

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from abalone_assets.errors import EndpointError, ModelArchiveError
@@ -136,7 +137,8 @@ def test_a_model_that_predicts_nonsense_is_not_swapped_in(
     from abalone_assets.modeling import inference
 
     register(registry, archives[0])
-    monkeypatch.setattr(inference, "predict_fn", lambda rows, model: [float("nan")])
+    nonsense = inference.Predictions(np.asarray([np.nan]))
+    monkeypatch.setattr(inference, "predict_fn", lambda *_: nonsense)
     with pytest.raises(EndpointError, match="warm-up prediction is nan"):
         load_model(registry, 1)
 

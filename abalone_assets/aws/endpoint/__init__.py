@@ -19,13 +19,38 @@ if TYPE_CHECKING:
 
     from abalone_assets.serving.deployment import Deployment
 
-__all__ = ["Hosting", "Rollout", "SageMakerEndpoint", "delete_endpoint", "leftovers"]
+__all__ = [
+    "Hosting",
+    "Rollout",
+    "SageMakerEndpoint",
+    "delete_endpoint",
+    "leftovers",
+    "live_version",
+]
 
 CANCEL_SECONDS: Final = 60.0
 """How long a cancelled run stays to take its update back; ECS kills a run 120 s after it asked."""
 
 VERIFICATION_SECONDS: Final = 120.0
 """How long a deployment that has just ended is left alone to ask its probes."""
+
+
+def live_version(name: str, sagemaker: Any) -> int | None:  # noqa: ANN401 - boto3 makes its clients at run time
+    """The version that answers requests; during an update, the one that it replaces.
+
+    None when there is no endpoint, when it does not work, or when it serves no version of ours.
+
+    Args:
+        name: The endpoint's name.
+        sagemaker: boto3's client of ``sagemaker``.
+
+    Raises:
+        EndpointError: AWS refuses to say.
+    """
+    watch = EndpointWatch(name, sagemaker, poll_seconds=0.0, on_progress=lambda _: None)
+    serving = watch.look().serving_config
+    with told_as(EndpointError, f"endpoint {name}"):
+        return EndpointConfigs(name, sagemaker).version_of(serving) if serving else None
 
 
 class SageMakerEndpoint:
@@ -72,16 +97,8 @@ class SageMakerEndpoint:
         self._verification_seconds = verification_seconds
 
     def live_version(self) -> int | None:
-        """The version that answers requests; during an update, the one that it replaces.
-
-        None when there is no endpoint, when it does not work, or when it serves no version of ours.
-
-        Raises:
-            EndpointError: AWS refuses to say.
-        """
-        serving = self._watch(lambda _: None).look().serving_config
-        with told_as(EndpointError, f"endpoint {self.name}"):
-            return self._configs.version_of(serving) if serving else None
+        """The version that answers requests; see the function `live_version`."""
+        return live_version(self.name, self._sagemaker)
 
     def deploy(
         self,

@@ -1,4 +1,4 @@
-"""The gate: a good model becomes a version in the registry, any other ends the run in peace."""
+"""The gate: every model becomes a version; a rejected one ends the release in peace."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -10,19 +10,21 @@ import dagster as dg
 from abalone_assets.lake import Release
 from abalone_assets.resources.models import Gate, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource
+from abalone_assets.serving.versions import PROBES
 
 
 @dg.asset(
     output_required=False,
     group_name="evaluation",
-    kinds={"xgboost"},
-    code_version="1",
+    kinds={"python"},
+    code_version="2",
     io_manager_key="json",
     check_specs=[
         dg.AssetCheckSpec(
             "gate",
             asset="approved_model",
-            description="The model is good enough and holds against the champion.",
+            description="The model is good enough and holds against the champion, or a person says "
+            "so.",
         )
     ],
 )
@@ -33,42 +35,52 @@ def approved_model(
     model_registry: ModelRegistryResource,
     lake: LakeResource,
 ) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
-    """The model's version in the registry; not materialized when the gate rejects it.
+    """The model's version in the registry; not materialized while that is rejected.
 
-    A rejection is no failure: the reason is in this asset's events and its check, the assets after
-    it are skipped, and the endpoint keeps what it serves.
+    Every evaluated model becomes a version, so that a person can approve one which the gate
+    rejected: `abalone approve`. A model that a person has rejected stays rejected, whatever the
+    gate says. A rejection is no failure: the reason is in this asset's events and its check, the
+    assets after it are skipped, and the endpoint keeps what it serves.
     """
     decision = gate.decide(evaluation["metrics"])
     context.log.info(decision.reason)
-    shown = {"decision": decision.reason, "rmse": evaluation["metrics"]["rmse"]}
-    yield dg.AssetCheckResult(
-        passed=decision.approved, severity=dg.AssetCheckSeverity.WARN, metadata=shown
+    version = model_registry.register(
+        evaluation["model_uri"],
+        evaluation={**evaluation["metrics"], PROBES: evaluation["probes"]},
+        decision=asdict(decision),
+        release_digest=evaluation["release_digest"],
     )
-    if not decision.approved:
+    reason = decision.reason if version.last_override is None else version.reason
+    shown = {
+        "decision": reason,
+        "rmse": evaluation["metrics"]["rmse"],
+        "version": version.version,
+    }
+    yield dg.AssetCheckResult(
+        passed=version.approved, severity=dg.AssetCheckSeverity.WARN, metadata=shown
+    )
+    if not version.approved:
         context.log_event(dg.AssetObservation("approved_model", metadata=shown))
-        now = datetime.now(UTC).isoformat(timespec="seconds")
         lake.open().record_release(
             Release(
                 evaluation["release_digest"],
                 "rejected",
-                decision.reason,
-                None,
+                reason,
+                version.version,
                 context.run.run_id,
-                now,
+                datetime.now(UTC).isoformat(timespec="seconds"),
             )
         )
         return
-    version = model_registry.register(
-        evaluation["model_uri"],
-        evaluation=evaluation["metrics"],
-        decision=asdict(decision),
-        release_digest=evaluation["release_digest"],
-    )
     yield dg.MaterializeResult(
-        value={"version": version.version, "reason": decision.reason, "evaluation": evaluation},
+        value={
+            "version": version.version,
+            "reason": reason,
+            "release_digest": evaluation["release_digest"],
+            "run_id": context.run.run_id,
+        },
         metadata={
             **shown,
-            "version": version.version,
             "model": dg.MetadataValue.path(model_registry.model_uri(version.version)),
         },
         data_version=dg.DataVersion(version.archive_sha256),

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
-from abalone_assets.storage import ObjectStore
 
 if TYPE_CHECKING:
     from abalone_assets.aws.endpoint import SageMakerEndpoint
     from abalone_assets.aws.model_packages import ModelPackageRegistry
     from abalone_assets.serving.deployment import Deployment
-    from abalone_assets.serving.registry import ModelVersion
+    from abalone_assets.serving.versions import ModelVersion
 
 
 class SageMakerModelRegistry(ModelRegistryResource):
@@ -29,26 +28,9 @@ class SageMakerModelRegistry(ModelRegistryResource):
         Raises:
             SettingsError: A parameter is missing or cannot be read.
         """
-        from abalone_assets.aws.clients import client
-        from abalone_assets.aws.model_packages import ModelPackageRegistry
-        from abalone_assets.aws.parameters import resolve
+        from abalone_assets.registries import open_model_packages
 
-        return ModelPackageRegistry(
-            resolve(self.group), ObjectStore(self.uri), client("sagemaker"), self._serving_image
-        )
-
-    def _serving_image(self) -> str:
-        """XGBoost's: its container has NumPy, so it answers for a network too."""
-        from abalone_assets.aws.clients import region
-        from abalone_assets.aws.images import image_uri
-
-        return image_uri(
-            "xgboost", region=region(), instance_type=self.instance_type, override=self.image
-        )
-
-    def versions(self) -> "list[ModelVersion]":
-        """Every approved version, oldest first."""
-        return self.open().versions()
+        return open_model_packages(self.group, self.uri, self.instance_type, self.image)
 
     def model_uri(self, version: int) -> str:
         """``s3://`` URI of a version's archive."""
@@ -62,7 +44,7 @@ class SageMakerModelRegistry(ModelRegistryResource):
         decision: dict[str, Any],
         release_digest: str,
     ) -> "ModelVersion":
-        """Add an approved package, as `ModelPackageRegistry.register` does."""
+        """Add a package, as `ModelPackageRegistry.register` does."""
         return self.open().register(
             model_uri, evaluation=evaluation, decision=decision, release_digest=release_digest
         )

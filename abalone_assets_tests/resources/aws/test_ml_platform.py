@@ -11,7 +11,7 @@ import pytest
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.modeling.hyperparameters import Framework
 from abalone_assets.pipes import PipesJobError
-from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
+from abalone_assets.resources.aws.ml_platform import CONTAINERS, SageMakerPlatform
 from abalone_assets.resources.ml_platform import (
     EvaluationReport,
     EvaluationRequest,
@@ -28,7 +28,7 @@ from abalone_assets_tests.fakes.standin import AwsStandIn
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 QUICK: dict[Framework, dict[str, Any]] = {
-    "xgboost": {"num_boost_round": 12, "eta": 0.3, "max_depth": 3},
+    "blend": {"num_boost_round": 12, "eta": 0.3, "max_depth": 3, "landmarks": 50, "folds": 2},
     "tensorflow": {"epochs": 2, "batch_size": 64},
 }
 
@@ -72,7 +72,7 @@ class Made:
 
 
 def make(
-    platform: MLPlatform, lake: ObjectStore, framework: Framework = "xgboost", **changed: Any
+    platform: MLPlatform, lake: ObjectStore, framework: Framework = "blend", **changed: Any
 ) -> Made:
     """Train and evaluate in a step of a run, as the assets do."""
     made: dict[str, Any] = {}
@@ -96,15 +96,25 @@ def make(
     @dg.asset
     def model(context: dg.AssetExecutionContext) -> None:
         made["training"] = attempt(lambda: platform.train(request, context))
-        uri, sha256 = made["training"].model_uri, made["training"].card.model_sha256
-        evaluation = EvaluationRequest(uri, sha256, lake.uri_of("test_split/data.parquet"), uri, 7)
+        uri = made["training"].model_uri
+        evaluation = EvaluationRequest(
+            model_uri=uri,
+            model_sha256=made["training"].card.model_sha256,
+            train_uri=lake.uri_of("train_split/data.parquet"),
+            validation_uri=lake.uri_of("validation_split/data.parquet"),
+            test_uri=lake.uri_of("test_split/data.parquet"),
+            champion_uri=uri,
+            champion_version=7,
+            champion_tolerance=0.02,
+            missing_rows=0,
+        )
         made["evaluation"] = attempt(lambda: platform.evaluate(evaluation, context))
 
     dg.materialize([model], raise_on_error=False)
     return Made(made.get("training"), made.get("evaluation"), made.get("error"))
 
 
-@pytest.mark.parametrize("framework", ["xgboost", "tensorflow"])
+@pytest.mark.parametrize("framework", ["blend", "tensorflow"])
 def test_jobs_make_what_the_local_platform_makes(
     aws: AwsStandIn, lake: ObjectStore, framework: Framework
 ) -> None:
@@ -118,6 +128,7 @@ def test_jobs_make_what_the_local_platform_makes(
     assert there.evaluation.evaluation == here.evaluation.evaluation
     assert there.evaluation.probes == here.evaluation.probes
     assert there.evaluation.plots.keys() == here.evaluation.plots.keys()
+    assert there.evaluation.report.startswith(b"<!doctype html>")
     assert asdict(there.training.job).keys() == asdict(here.training.job).keys()
     assert there.training.job.estimated_cost_usd
     sagemaker = aws.client("sagemaker")
@@ -125,7 +136,7 @@ def test_jobs_make_what_the_local_platform_makes(
     described = sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"])
     image = described["AlgorithmSpecification"]["TrainingImage"].partition("/")[2]
     assert image.startswith(("sagemaker-xgboost", "tensorflow-training"))
-    assert framework in image
+    assert CONTAINERS[framework] in image
 
 
 def test_a_job_that_fails_says_the_scripts_own_reason(aws: AwsStandIn, lake: ObjectStore) -> None:

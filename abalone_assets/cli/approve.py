@@ -1,0 +1,181 @@
+"""``abalone approve`` and ``abalone reject``: a person's word on a model version."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from abalone_assets.cli.output import console, example, json_option, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from abalone_assets.serving.approvals import ApprovalRegistry
+    from abalone_assets.serving.versions import ModelVersion
+    from abalone_assets.settings import Settings
+
+LISTED: Final = 20
+"""Versions, the newest, that the message on an unknown one lists."""
+
+
+def _reason(_: click.Context, __: click.Parameter, text: str) -> str:
+    if not text.strip():
+        raise click.BadParameter("give a reason: others will ask for it")
+    return text.strip()
+
+
+def _decides(command: Callable[..., None]) -> Callable[..., None]:
+    """The argument and the options of both commands."""
+    because = click.option(
+        "--because", required=True, metavar="TEXT", callback=_reason, help="The reason; it is kept."
+    )
+    version = click.argument("version", type=click.IntRange(min=1))
+    return version(because(json_option(command)))
+
+
+@click.command(epilog=example('abalone approve 3 --because "the new scale was checked"'))
+@_decides
+def approve(version: int, because: str, *, as_json: bool) -> None:
+    """Approve a model version, whatever the gate said of it.
+
+    The endpoint will serve it until the gate approves a newer one, or somebody decides again. So
+    this is also the way back to an old version.
+    """
+    _decide(version, because, approved=True, as_json=as_json)
+
+
+@click.command(epilog=example('abalone reject 3 --because "learnt from a broken scale"'))
+@_decides
+def reject(version: int, because: str, *, as_json: bool) -> None:
+    """Reject a model version, whatever the gate said of it.
+
+    The endpoint will serve the newest one that is approved. The very same model, trained again,
+    stays rejected.
+    """
+    _decide(version, because, approved=False, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What a decision led to.
+
+    Attributes:
+        version: The version that was decided on, as it stands now.
+        changed: Whether that was news.
+        desired_version: Which version should be live now, if any is approved.
+        live_version: Which one is.
+        next: What happens next, or how to make it happen.
+    """
+
+    version: ModelVersion
+    changed: bool
+    desired_version: int | None
+    live_version: int | None
+    next: str
+
+    def to_document(self) -> dict[str, Any]:
+        """The outcome as a JSON document."""
+        return {
+            "version": self.version.version,
+            "approved": self.version.approved,
+            "decision": self.version.reason,
+            "changed": self.changed,
+            "overrides": [asdict(override) for override in self.version.overrides],
+            "desired_version": self.desired_version,
+            "live_version": self.live_version,
+            "next": self.next,
+        }
+
+
+def _decide(number: int, because: str, *, approved: bool, as_json: bool) -> None:
+    from abalone_assets.registries import open_registry
+    from abalone_assets.settings import load_settings
+
+    settings = load_settings()
+    registry = open_registry(settings)
+    before = _known(registry, number)
+    decide = registry.approve if approved else registry.reject
+    after = decide(number, because=because, by=_who())
+    outcome = _outcome(settings, registry, after, changed=after.overrides != before.overrides)
+    if as_json:
+        print_json(outcome.to_document())
+    else:
+        _show(outcome)
+
+
+def _known(registry: ApprovalRegistry, number: int) -> ModelVersion:
+    """The version of that number.
+
+    Raises:
+        UnknownVersionError: There is none; the message lists those that there are.
+    """
+    from abalone_assets.serving.versions import UnknownVersionError
+
+    try:
+        return registry.get(number)
+    except UnknownVersionError as error:
+        newest = registry.versions()[-LISTED:]
+        listed = ", ".join(f"{each.version} ({each.standing})" for each in newest)
+        raise UnknownVersionError(
+            f"no model version {number}; there are: {listed or 'none yet'}"
+        ) from error
+
+
+def _who() -> str:
+    if name := os.environ.get("USER"):
+        return name
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return f"user {os.getuid()}"
+
+
+def _outcome(
+    settings: Settings, registry: ApprovalRegistry, version: ModelVersion, *, changed: bool
+) -> _Outcome:
+    from abalone_assets.registries import live_version
+    from abalone_assets.serving.versions import desired_of, person_behind
+
+    contenders, live = registry.contenders(), live_version(settings)
+    found = desired_of(contenders)
+    desired = None if found is None else found.version
+    if desired is None:
+        kept = "nothing is deployed"
+        if live is not None:
+            kept = f"the endpoint keeps serving version {live} until another is approved"
+        told = f"no version is approved now: {kept}"
+    elif desired == live:
+        told = f"nothing to do: version {live} is live"
+    elif person_behind(contenders) is None:
+        told = f"nothing to do: version {desired}, approved by the gate, is its release's to deploy"
+    else:
+        told = _next(settings, desired)
+    return _Outcome(version, changed, desired, live, told)
+
+
+def _next(settings: Settings, desired: int) -> str:
+    """How the desired version gets to the endpoint, which serves another."""
+    from abalone_assets.cli.driver import Driver
+
+    if settings.profile == "local":
+        driver = Driver.of(settings)
+        if driver is None or not driver.lives:
+            return (
+                f"`abalone dev` deploys version {desired} when it runs;"
+                " `dg launch --job deploy` does without it"
+            )
+    seconds = settings.sensor_seconds
+    return f"approval_sensor launches the deployment of version {desired} within {seconds} seconds"
+
+
+def _show(outcome: _Outcome) -> None:
+    out = console()
+    number, already = outcome.version.version, "" if outcome.changed else ", as before"
+    out.print(f"Version {number}{already}. {outcome.version.reason}", markup=False)
+    style = "yellow" if outcome.desired_version is None else None
+    label = "Warning" if outcome.desired_version is None else "Next"
+    out.print(f"{label}: {outcome.next}.", style=style, markup=False)

@@ -1,0 +1,80 @@
+"""What `abalone status` knows of the decisions on model versions, the gate's and people's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+from abalone_assets.serving.versions import desired_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abalone_assets.serving.approvals import ApprovalRegistry
+    from abalone_assets.serving.versions import ModelVersion
+
+NEWEST_OVERRIDES: Final = 5
+
+
+@dataclass(frozen=True)
+class DecisionOnVersion:
+    """A decision on a version.
+
+    Attributes:
+        version: The version's number.
+        approved: What was decided.
+        by: Who decided; ``the gate`` or a person.
+        at: When, ISO 8601 in UTC.
+        because: The reason.
+    """
+
+    version: int
+    approved: bool
+    by: str
+    at: str
+    because: str
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """Which version should be live, and who decided what.
+
+    Attributes:
+        desired_version: The version that should be live, or None while none is approved.
+        last_decision: The newest decision on any version, or None before the first.
+        overrides: The newest decisions of people, newest first.
+    """
+
+    desired_version: int | None
+    last_decision: DecisionOnVersion | None
+    overrides: list[DecisionOnVersion]
+
+    @classmethod
+    def of(cls, registry: ApprovalRegistry) -> Self:
+        """Ask the registry."""
+        contenders, latest = registry.contenders(), registry.latest()
+        desired = desired_of(contenders)
+        overrides = sorted(_overrides(contenders), key=lambda each: each.at, reverse=True)
+        decisions = overrides if latest is None else [*overrides, _of_the_gate(latest)]
+        return cls(
+            desired_version=None if desired is None else desired.version,
+            last_decision=max(decisions, key=lambda each: each.at, default=None),
+            overrides=overrides[:NEWEST_OVERRIDES],
+        )
+
+
+def _overrides(versions: Sequence[ModelVersion]) -> list[DecisionOnVersion]:
+    return [
+        DecisionOnVersion(
+            version.version, override.approved, override.by, override.at, override.because
+        )
+        for version in versions
+        for override in version.overrides
+    ]
+
+
+def _of_the_gate(version: ModelVersion) -> DecisionOnVersion:
+    reason = str(version.decision.get("reason", "no reason is recorded"))
+    return DecisionOnVersion(
+        version.version, version.approved_by_gate, "the gate", version.created_at, reason
+    )

@@ -1,0 +1,170 @@
+"""A registered model version, who decided what on it, and which version should be live.
+
+The gate speaks first, when a version is registered; people may speak after it, as often as they
+like. The last word holds. What should be live is the approved version whose approval is the newest:
+so a person's approval of an old version beats the gate's of a newer one, until the gate approves
+another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from abalone_assets.serving.overrides import Override
+
+MODEL_DIGEST: Final = "model_sha256"
+PROBES: Final = "probes"
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class UnknownVersionError(StorageError):
+    """There is no version of that number."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """What the registry knows of one evaluated model.
+
+    Attributes:
+        version: Its number, from 1; numbers grow but may skip.
+        archive_sha256: SHA-256 of the archive, in hexadecimal.
+        created_at: When it was registered, ISO 8601 in UTC.
+        evaluation: The evaluation that the gate saw, and the probes of a deployment.
+        decision: What the gate decided, and why.
+        release_digest: The digest of the data that the model was trained on.
+        model_key: Key of the archive in the registry's store.
+        overrides: What people decided on it since, oldest first.
+    """
+
+    version: int
+    archive_sha256: str
+    created_at: str
+    evaluation: dict[str, Any]
+    decision: dict[str, Any]
+    release_digest: str
+    model_key: str
+    overrides: tuple[Override, ...] = ()
+
+    @property
+    def approved_by_gate(self) -> bool:
+        """What the gate said when it was registered."""
+        return self.decision.get("approved") is True
+
+    @property
+    def last_override(self) -> Override | None:
+        """The last word of a person, or None when only the gate has spoken."""
+        return self.overrides[-1] if self.overrides else None
+
+    @property
+    def rejected_by_person(self) -> bool:
+        """Whether a person had the last word, and it was no."""
+        return self.last_override is not None and not self.last_override.approved
+
+    @property
+    def approved(self) -> bool:
+        """Whether it may answer requests: the last word."""
+        last = self.last_override
+        return self.approved_by_gate if last is None else last.approved
+
+    @property
+    def approved_at(self) -> str | None:
+        """When the last word approved it, or None while the last word is a rejection."""
+        last = self.last_override
+        if not self.approved:
+            return None
+        return self.created_at if last is None else last.at
+
+    @property
+    def last_approval(self) -> datetime | None:
+        """When anybody last approved it, rejected since or not."""
+        times = [self.created_at] if self.approved_by_gate else []
+        times += [override.at for override in self.overrides if override.approved]
+        return max(map(datetime.fromisoformat, times), default=None)
+
+    @property
+    def standing(self) -> str:
+        """The last word in a few words, such as ``rejected by ana``."""
+        last = self.last_override
+        return f"{'approved' if self.approved else 'rejected'} by {last.by if last else 'the gate'}"
+
+    @property
+    def reason(self) -> str:
+        """The last word in one sentence."""
+        last = self.last_override
+        return str(self.decision.get("reason", "")) if last is None else str(last)
+
+    @property
+    def probes(self) -> list[tuple[str, float]]:
+        """Requests as CSV lines, each with the rings that it must answer; none in old records."""
+        return [(line, rings) for line, rings in self.evaluation.get(PROBES, ())]
+
+    def is_of(self, evaluation: Mapping[str, Any]) -> bool:
+        """Whether an evaluation is of this very model, as the digest of the model's file tells."""
+        digest = evaluation.get(MODEL_DIGEST)
+        return digest is not None and self.evaluation.get(MODEL_DIGEST) == digest
+
+
+def desired_of(contenders: Iterable[ModelVersion]) -> ModelVersion | None:
+    """The version that should be live: the approved one whose approval is the newest.
+
+    Of two approved at the same time it is the later one; None when none is approved.
+    """
+    return max((each for each in contenders if each.approved), key=_approval, default=None)
+
+
+def person_behind(contenders: Sequence[ModelVersion]) -> Override | None:
+    """The person's decision that made the desired version so; None when it is the gate's choice.
+
+    It is the approval of the desired version, or the newest rejection of one that would be desired
+    otherwise.
+    """
+    desired = desired_of(contenders)
+    if desired is not None and desired.last_override is not None:
+        return desired.last_override
+    least = (_NEVER, 0) if desired is None else _approval(desired)
+    withdrawn = [
+        each.overrides[-1]
+        for each in contenders
+        if each.rejected_by_person and each.last_approval and _approval(each) > least
+    ]
+    return max(withdrawn, key=lambda override: override.at, default=None)
+
+
+def version_that_stands(
+    evaluation: Mapping[str, Any],
+    decision: Mapping[str, Any],
+    latest: ModelVersion | None,
+    contenders: Sequence[ModelVersion],
+) -> ModelVersion | None:
+    """The version that a model has already, or None when it becomes a new one.
+
+    A release that is tried again, or that learnt nothing new, adds no version. Nor does a model on
+    which a person has spoken: a rejection holds for ever, an approval as long as its version is the
+    latest or the desired one.
+
+    Args:
+        evaluation: Of the model.
+        decision: What the gate decides on it now.
+        latest: The newest version.
+        contenders: The versions on which it depends what should be live.
+    """
+    rejected = [each for each in contenders if each.rejected_by_person and each.is_of(evaluation)]
+    if rejected:
+        return rejected[-1]
+    for known in (latest, desired_of(contenders)):
+        if known is None or not known.is_of(evaluation):
+            continue
+        if known.overrides or known.decision.get("approved") == decision.get("approved"):
+            return known
+    return None
+
+
+def _approval(version: ModelVersion) -> tuple[datetime, int]:
+    return version.last_approval or _NEVER, version.version

@@ -1,0 +1,222 @@
+"""The end of a release: what the gate and people decide, and what the endpoint serves then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pytest
+
+from abalone_assets.defs.deployment.endpoint import endpoint
+from abalone_assets.defs.evaluation.approved_model import approved_model
+from abalone_assets.defs.resources import profile_resources
+from abalone_assets.lake import Lake, Preparation, Release
+from abalone_assets.registries import live_version
+from abalone_assets.serving.registry import ModelRegistry
+from abalone_assets.settings import load_settings
+from abalone_assets.storage import ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+INTACT = {"misplaced": 0, "leaked": 0, "missing": 0}
+PROBE = ["M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15", 9.5]
+
+
+@dg.asset(name="evaluation", io_manager_key="json")
+def made_up_evaluation() -> None:
+    """Stands for the assets before; `Releases.evaluate` writes what they would leave."""
+
+
+@dataclass(frozen=True)
+class Releases:
+    """The end of a release, on an instance in memory: that is where most of the time would go."""
+
+    home: Path
+    instance: dg.DagsterInstance
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(str(self.home / "lake"))
+
+    @property
+    def registry(self) -> ModelRegistry:
+        return ModelRegistry(ObjectStore(self.home / "registry"))
+
+    @property
+    def live(self) -> int | None:
+        return live_version(load_settings())
+
+    @property
+    def last(self) -> Release:
+        found = self.lake.release()
+        assert found is not None
+        return found
+
+    def evaluate(self, model: str, rmse: float, *, release: str = "r1") -> None:
+        """Leave the evaluation of a model in the lake, as the assets before do."""
+        store = self.lake.store
+        store.write(f"trained_model/{model}/output/model.tar.gz", model.encode())
+        metrics = {"rmse": rmse, "rows": 209, "split": INTACT, "champion": None}
+        document = {
+            "model_uri": store.uri_of(f"trained_model/{model}/output/model.tar.gz"),
+            "release_digest": release,
+            "metrics": {**metrics, "model_sha256": model},
+            "probes": [PROBE],
+        }
+        store.write_json(self.lake.key("evaluation", suffix="json"), document)
+        self.lake.record_preparation(Preparation(release, 0, 0, 0))
+
+    def run(self, *assets: str) -> dg.ExecuteInProcessResult:
+        """The end of a release, or a part of it."""
+        return dg.materialize(
+            [made_up_evaluation, approved_model, endpoint],
+            selection=dg.AssetSelection.assets(*(assets or ("approved_model", "endpoint"))),
+            resources=dict(profile_resources(load_settings())),
+            instance=self.instance,
+            raise_on_error=False,
+        )
+
+    def release(self, model: str, rmse: float, digest: str) -> Release:
+        """Evaluate a model and come to the end of its release."""
+        self.evaluate(model, rmse, release=digest)
+        assert self.run().success
+        return self.last
+
+
+@pytest.fixture
+def releases(home: Path) -> Iterator[Releases]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Releases(home, instance)
+
+
+def metadata(run: dg.ExecuteInProcessResult, of: str) -> dict[str, Any]:
+    """What an asset's materialization shows."""
+    (event,) = run.asset_materializations_for_node(of)
+    return {name: value.value for name, value in event.metadata.items()}
+
+
+def test_a_good_model_is_approved_and_deployed_with_the_probes_of_its_record(
+    releases: Releases,
+) -> None:
+    releases.evaluate("one", 2.1)
+    run = releases.run()
+    assert releases.live == 1
+    assert releases.registry.get(1).probes == [tuple(PROBE)]
+    assert metadata(run, "approved_model")["version"] == 1
+    assert metadata(run, "endpoint")["decision"].startswith("Approved: RMSE 2.100")
+    ended = releases.last
+    assert (ended.digest, ended.outcome, ended.version) == ("r1", "deployed", 1)
+
+
+def test_a_rejected_model_is_a_version_that_is_not_deployed(releases: Releases) -> None:
+    releases.release("one", 2.1, "r1")
+    releases.evaluate("two", 2.9, release="r2")
+    run = releases.run()
+    assert run.success
+    assert releases.live == 1
+    rejected = releases.registry.get(2)
+    assert not rejected.approved
+    (observation,) = releases.instance.fetch_observations(
+        dg.AssetKey("approved_model"), limit=10
+    ).records
+    assert observation.asset_observation is not None
+    shown = observation.asset_observation.metadata
+    assert (shown["version"].value, shown["decision"].value) == (2, rejected.reason)
+    ended = releases.last
+    assert (ended.outcome, ended.version, ended.reason) == ("rejected", 2, rejected.reason)
+
+
+def test_a_model_that_a_person_has_rejected_is_rejected_with_the_persons_reason(
+    releases: Releases,
+) -> None:
+    releases.release("one", 2.1, "r1")
+    releases.release("two", 2.0, "r2")
+    releases.registry.reject(2, because="learnt from a broken scale", by="ana")
+    ended = releases.release("two", 2.0, "r3")
+    assert ended.outcome == "rejected"
+    assert ended.reason.startswith("Rejected by ana on ")
+    assert ended.reason.endswith(": learnt from a broken scale.")
+    assert len(releases.registry.versions()) == 2
+
+
+class TestMaterializingTheEndpointAlone:
+    def test_makes_the_registrys_word_true_and_no_release_due(self, releases: Releases) -> None:
+        releases.release("one", 2.1, "r1")
+        releases.release("two", 2.9, "r2")
+        releases.registry.approve(2, because="the scale was checked", by="ana")
+
+        run = releases.run("endpoint")
+
+        assert run.success
+        assert releases.live == 2
+        assert metadata(run, "endpoint")["decision"].endswith("the scale was checked.")
+        ended = releases.last
+        assert (ended.digest, ended.outcome, ended.version) == ("r2", "deployed", 2)
+
+    def test_goes_back_to_a_version_of_other_data_and_makes_no_release_due(
+        self, releases: Releases
+    ) -> None:
+        releases.release("one", 2.1, "r1")
+        releases.release("two", 2.9, "r2")
+        registry = releases.registry
+        registry.approve(2, because="the scale was checked", by="ana")
+        assert releases.run("endpoint").success
+        registry.reject(2, because="it was not", by="ana")
+        assert releases.run("endpoint").success
+        assert releases.live == 1
+        ended = releases.last
+        assert (ended.digest, ended.version) == ("r2", 1)
+
+    def test_leaves_a_release_due_that_failed(self, releases: Releases) -> None:
+        releases.release("one", 2.1, "r1")
+        releases.release("two", 2.1, "r2")
+        releases.evaluate("three", 2.0, release="r3")
+        assert releases.run("approved_model").success  # and the deployment failed
+        releases.registry.approve(1, because="three is suspect", by="ana")
+        assert releases.run("endpoint").success
+        assert releases.live == 1
+        ended = releases.last
+        assert ended.digest == "r2"
+
+    def test_ends_the_release_whose_version_it_deploys(self, releases: Releases) -> None:
+        releases.release("one", 2.1, "r1")
+        releases.evaluate("two", 2.0, release="r2")
+        assert releases.run("approved_model").success
+        assert releases.run("endpoint").success
+        ended = releases.last
+        assert (ended.digest, ended.version, releases.live) == ("r2", 2, 2)
+
+    def test_fails_with_what_to_do_when_nothing_is_approved(self, releases: Releases) -> None:
+        releases.evaluate("one", 2.9)
+        assert releases.run("approved_model").success
+        failed = releases.run("endpoint")
+        assert not failed.success
+        (event,) = [event for event in failed.all_events if event.is_step_failure]
+        error = event.step_failure_data.error
+        assert error is not None
+        assert "no version is approved: approve one with `abalone approve" in error.message
+
+
+def test_a_release_ends_although_a_person_wants_another_version_live(releases: Releases) -> None:
+    """Were the release due again, it would be tried for ever."""
+    releases.release("one", 2.1, "r1")
+    releases.release("two", 2.0, "r2")
+    releases.registry.approve(1, because="two drifts", by="ana")
+    ended = releases.release("two", 2.0, "r3")  # the same model once more: no new approval
+    assert (ended.digest, ended.version, releases.live) == ("r3", 1, 1)
+
+
+@pytest.mark.parametrize("document", [{"version": 1, "reason": "", "evaluation": {}}, None])
+def test_what_an_older_release_left_is_no_obstacle(releases: Releases, document: Any) -> None:
+    releases.release("one", 2.1, "r1")
+    key = releases.lake.key("approved_model", suffix="json")
+    if document is None:
+        releases.lake.store.delete(key)
+    else:
+        releases.lake.store.write_json(key, document)
+    assert releases.run("endpoint").success
+    ended = releases.last
+    assert ended.digest == "r1"

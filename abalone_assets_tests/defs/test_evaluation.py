@@ -1,0 +1,185 @@
+"""The asset: what it shows, and where it keeps its report."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from abalone_assets.defs.evaluation.evaluation import evaluation
+from abalone_assets.defs.training.trained_model import trained_model
+from abalone_assets.etl.polars_engine import prepare
+from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
+from abalone_assets.ingest.frames import survey_frame, to_parquet
+from abalone_assets.lake import Lake
+from abalone_assets.modeling.gate import GateLimits
+from abalone_assets.resources.ml_platform import LocalMLPlatform, TrainingRequest
+from abalone_assets.resources.models import Gate, LocalEndpointHost, LocalModelRegistry
+from abalone_assets.resources.reports import LocalReportPages
+from abalone_assets.resources.storage import JsonIOManager, LakeResource
+from abalone_assets.sample_data import base_survey
+from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.survey import parse_survey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TINY = {"num_boost_round": 10, "eta": 0.3, "landmarks": 30, "folds": 2}
+ROWS = 800
+
+
+@dataclass(frozen=True)
+class Home:
+    """A lake with a trained model, and a registry."""
+
+    folder: Path
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(str(self.folder / "lake"))
+
+    @property
+    def registry(self) -> LocalModelRegistry:
+        return LocalModelRegistry(uri=str(self.folder / "registry"))
+
+    def resources(self) -> dict[str, Any]:
+        lake, state = LakeResource(uri=str(self.folder / "lake")), str(self.folder / "server.json")
+        return {
+            "lake": lake,
+            "json": JsonIOManager(lake=lake),
+            "ml_platform": LocalMLPlatform(max_synthetic_share=0.1),
+            "gate": Gate(**asdict(GateLimits())),
+            "model_registry": self.registry,
+            "report_pages": LocalReportPages(
+                lake=lake, state_file=state, host="127.0.0.1", port=8080
+            ),
+            "endpoint_host": LocalEndpointHost(
+                registry=self.registry,
+                endpoint_name="abalone",
+                state_file=state,
+                timeout_seconds=1,
+            ),
+        }
+
+    def prepare(self) -> None:
+        survey = parse_survey(base_survey().read_bytes(), "abalone.data")
+        self.lake.store.write("raw.parquet", to_parquet(survey_frame([survey])[:ROWS]))
+        prepare(
+            PrepareRequest(
+                inputs=(self.lake.store.uri_of("raw.parquet"),),
+                merged=self.lake.uri("merged_dataset"),
+                splits={name: self.lake.uri(name) for name in SPLIT_PERCENT},
+            )
+        )
+
+    def train(self) -> None:
+        channels = {name: self.lake.uri(f"{name}_split") for name in ("train", "validation")}
+        request = TrainingRequest(channels, self.lake.folder_uri("trained_model"), TINY)
+        trained = LocalMLPlatform(max_synthetic_share=0.1).train(request, dg.build_asset_context())
+        document = {
+            "model_uri": trained.model_uri,
+            "release_digest": "digest",
+            "card": asdict(trained.card),
+        }
+        self.lake.store.write_json(self.lake.key("trained_model", suffix="json"), document)
+
+    def evaluate(self) -> Mapping[str, dg.MetadataValue]:
+        with dg.instance_for_test() as instance:
+            result = dg.materialize(
+                [trained_model, evaluation],
+                selection=[evaluation],
+                resources=self.resources(),
+                instance=instance,
+            )
+            (event,) = result.get_asset_materialization_events()
+        return event.step_materialization_data.materialization.metadata
+
+    def document(self) -> dict[str, Any]:
+        found = self.lake.store.read_json("evaluation/data.json")
+        assert isinstance(found, dict)
+        return found
+
+
+@dataclass(frozen=True)
+class Story:
+    """A first evaluation, and one beside a champion with a test split that lost two rows."""
+
+    home: Home
+    first: Mapping[str, dg.MetadataValue]
+    second: Mapping[str, dg.MetadataValue]
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
+    home = Home(tmp_path_factory.mktemp("home"))
+    home.prepare()
+    home.train()
+    first = home.evaluate()
+    document = home.document()
+    version = home.registry.register(
+        document["model_uri"],
+        evaluation=document["metrics"],
+        decision={"approved": True, "reason": "good", "rule": "first_model"},
+        release_digest="digest",
+    )
+    publish_pointer(home.registry.open().store, "abalone", version.version)
+    test = home.lake.uri("test_split")
+    pl.read_parquet(test)[2:].write_parquet(test)
+    return Story(home, first, home.evaluate())
+
+
+def test_shows_numbers_that_the_ui_plots(story: Story) -> None:
+    for name in (
+        *("rmse", "rmse_low", "rmse_high", "mae", "r2", "baseline_rmse", "linear_rmse"),
+        *("out_of_fold_rmse", "interval_coverage", "interval_width", "pinball"),
+    ):
+        assert isinstance(story.first[name], dg.FloatMetadataValue), name
+    low, rmse, high = (story.first[name].value for name in ("rmse_low", "rmse", "rmse_high"))
+    assert low < rmse < high  # type: ignore[operator] # floats, as above
+    assert story.first["rows_out_of_place"].value == 0
+
+
+def test_shows_errors_by_sex_and_age_and_what_surveys_brought(story: Story) -> None:
+    by_sex, curve = story.first["by_sex"], story.first["learning_curve"]
+    assert isinstance(by_sex, dg.TableMetadataValue)
+    assert isinstance(curve, dg.TableMetadataValue)
+    assert [record.data["value"] for record in by_sex.records] == ["M", "F", "I"]
+    assert {"rmse_low", "rmse_high", "coverage"} <= by_sex.records[0].data.keys()
+    assert [record.data["label"] for record in curve.records][-1] == "the base survey"
+    assert isinstance(story.first["by_age"], dg.TableMetadataValue)
+
+
+def test_the_report_lies_in_the_lake_under_the_models_digest(story: Story) -> None:
+    digest = story.home.document()["metrics"]["model_sha256"]
+    path = story.home.folder / "lake" / "evaluation" / "_reports" / f"{digest}.html"
+    assert story.first["report"] == dg.MetadataValue.path(str(path))
+    assert story.first["report_page"] == dg.MetadataValue.url(
+        f"http://127.0.0.1:8080/reports/{digest}"
+    )
+    assert path.read_text().startswith("<!doctype html>")
+
+
+def test_the_plots_stay_light(story: Story) -> None:
+    plots = story.first["plots"]
+    assert isinstance(plots, dg.MarkdownMetadataValue)
+    assert str(plots.value).count("data:image/png") == 3
+    assert len(str(plots.value)) < 200_000
+
+
+def test_beside_a_champion_the_difference_is_shown(story: Story) -> None:
+    assert "champion" not in story.first
+    assert story.second["champion"].value == "version 1"
+    assert story.second["champion_difference"].value == 0  # the very same model
+    assert story.second["champion_difference_low"].value == 0
+    paired = story.home.document()["metrics"]["champion"]["paired"]
+    assert story.second["champion_rows"].value == paired["overall"]["rows"] > ROWS * 0.9
+
+
+def test_rows_that_the_test_split_lost_are_counted(story: Story) -> None:
+    split = story.home.document()["metrics"]["split"]
+    assert split == {"misplaced": 0, "leaked": 0, "missing": 2}
+    assert story.second["rows_out_of_place"].value == 2

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.reports import PAGE_PATH
+from abalone_assets.resources.reports import LocalReportPages, S3ReportPages
+from abalone_assets.resources.storage import LakeResource
+from abalone_assets.serving.state import ServerState, write_state
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIGEST = "a" * 64
+
+
+def pages(folder: Path, host: str = "127.0.0.1") -> LocalReportPages:
+    return LocalReportPages(
+        lake=LakeResource(uri=str(folder / "lake")),
+        state_file=str(folder / "server.json"),
+        host=host,
+        port=8080,
+    )
+
+
+def test_a_page_is_that_of_the_running_server(tmp_path: Path) -> None:
+    state = ServerState("http://127.0.0.1:40123", os.getpid(), "abalone", "2025-03-01T12:00:00")
+    write_state(tmp_path / "server.json", state)
+    assert pages(tmp_path).url(DIGEST) == f"http://127.0.0.1:40123{PAGE_PATH}/{DIGEST}"
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "localhost"),
+        ("endpoint", "endpoint"),
+        ("::1", "[::1]"),
+    ],
+)
+def test_without_a_server_it_is_that_of_the_one_that_will_run(
+    tmp_path: Path, host: str, shown: str
+) -> None:
+    assert pages(tmp_path, host).url(DIGEST) == f"http://{shown}:8080{PAGE_PATH}/{DIGEST}"
+
+
+def test_in_aws_it_is_the_object_in_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    there = S3ReportPages(lake=LakeResource(uri="s3://bucket/some lake"))
+    assert there.url(DIGEST) == (
+        "https://eu-west-1.console.aws.amazon.com/s3/object/bucket?region=eu-west-1"
+        f"&prefix=some%20lake/evaluation/_reports/{DIGEST}.html"
+    )
+
+
+def test_reports_are_kept_in_the_lake(tmp_path: Path) -> None:
+    uri = pages(tmp_path).open().keep(DIGEST, b"<html>")
+    assert uri == str(tmp_path / "lake" / "evaluation" / "_reports" / f"{DIGEST}.html")

@@ -1,0 +1,142 @@
+"""Which version should be live, by whose word, and which one stands for a model already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from abalone_assets.serving.overrides import Override
+from abalone_assets.serving.versions import (
+    ModelVersion,
+    desired_of,
+    person_behind,
+    version_that_stands,
+)
+
+
+def at(hour: int) -> str:
+    return f"2025-03-01T{hour:02}:00:00+00:00"
+
+
+def yes(hour: int, by: str = "ana") -> Override:
+    return Override(approved=True, because="the crew asked", by=by, at=at(hour))
+
+
+def no(hour: int, by: str = "ben") -> Override:
+    return Override(approved=False, because="bad scale.", by=by, at=at(hour))
+
+
+def version(
+    number: int, hour: int, *overrides: Override, gate: bool = True, model: str = ""
+) -> ModelVersion:
+    return ModelVersion(
+        version=number,
+        archive_sha256="",
+        created_at=at(hour),
+        evaluation={"model_sha256": model or f"model {number}"},
+        decision={"approved": gate, "reason": "as measured"},
+        release_digest="",
+        model_key="",
+        overrides=overrides,
+    )
+
+
+@pytest.mark.parametrize(
+    ("versions", "desired"),
+    [
+        ([], None),
+        ([version(1, 9)], 1),
+        ([version(1, 9), version(2, 10)], 2),
+        ([version(1, 9), version(2, 10, gate=False)], 1),
+        ([version(1, 9, gate=False)], None),
+        ([version(1, 9), version(2, 10, no(11))], 1),
+        ([version(1, 9, yes(11)), version(2, 10)], 1),
+        ([version(1, 9, yes(11)), version(2, 10), version(3, 12)], 3),
+        ([version(1, 9), version(2, 10, yes(12), gate=False), version(3, 11)], 2),
+        ([version(1, 9, yes(11), no(12)), version(2, 10)], 2),
+        ([version(1, 9, no(11), yes(12)), version(2, 10)], 1),
+        ([version(1, 9, yes(11)), version(2, 10, yes(11))], 2),
+        ([version(1, 9, no(10)), version(2, 9, no(10))], None),
+    ],
+)
+def test_the_approved_version_with_the_newest_approval_is_desired(
+    versions: list[ModelVersion], desired: int | None
+) -> None:
+    for order in (versions, versions[::-1]):
+        found = desired_of(order)
+        assert (found and found.version) == desired
+
+
+@pytest.mark.parametrize(
+    ("versions", "behind"),
+    [
+        ([], None),
+        ([version(1, 9)], None),
+        ([version(1, 9, gate=False)], None),
+        ([version(1, 9, yes(11)), version(2, 10)], yes(11)),
+        ([version(1, 9), version(2, 10, no(11))], no(11)),
+        ([version(2, 10, no(11))], no(11)),
+        ([version(1, 9, yes(11)), version(3, 12)], None),
+        # The rejection of what would not be desired anyway makes nothing desired.
+        ([version(1, 9, no(12)), version(2, 10)], None),
+        ([version(1, 9), version(2, 10, no(11), gate=False)], None),
+        ([version(1, 9, yes(11), no(12)), version(2, 10)], no(12)),
+        ([version(1, 8), version(2, 9, no(12)), version(3, 10, no(11))], no(12)),
+    ],
+)
+def test_a_person_is_behind_the_choice_whose_word_made_it(
+    versions: list[ModelVersion], behind: Override | None
+) -> None:
+    assert person_behind(versions) == behind
+
+
+def test_the_last_word_is_told_with_who_had_it() -> None:
+    known = version(3, 9)
+    assert (known.approved, known.standing, known.reason) == (
+        True,
+        "approved by the gate",
+        "as measured",
+    )
+    assert known.approved_at == at(9)
+    overruled = version(3, 9, yes(10), no(11))
+    assert (overruled.approved, overruled.standing, overruled.approved_at) == (
+        False,
+        "rejected by ben",
+        None,
+    )
+    assert overruled.reason == "Rejected by ben on 2025-03-01: bad scale."
+
+
+@pytest.mark.parametrize("decision", [{}, {"approved": None}, {"approved": "yes"}])
+def test_only_a_clear_yes_of_the_gate_approves(decision: dict[str, Any]) -> None:
+    assert not ModelVersion(1, "", at(9), {}, decision, "", "").approved
+
+
+@pytest.mark.parametrize(
+    ("versions", "gate", "stands"),
+    [
+        ([version(1, 9, model="x")], True, 1),
+        ([version(1, 9, model="x")], False, None),  # the limits have changed since
+        ([version(1, 9, model="x", gate=False)], False, 1),
+        ([version(1, 9, model="x"), version(2, 10)], True, None),
+        ([version(1, 9, model="x"), version(2, 10, gate=False)], True, 1),  # it is still desired
+        ([version(1, 9, no(11), model="x"), version(2, 10)], True, 1),
+        ([version(1, 9, yes(11), model="x", gate=False)], False, 1),
+        ([version(1, 9, yes(11), model="x")], False, 1),
+        ([version(1, 9, yes(11), model="x", gate=False), version(2, 10)], False, 1),
+        ([version(1, 9, yes(10), model="x", gate=False), version(2, 11)], False, None),
+    ],
+)
+def test_a_model_keeps_its_version_while_nothing_has_changed_for_it(
+    versions: list[ModelVersion],
+    gate: bool,  # noqa: FBT001 - a parameter of pytest's
+    stands: int | None,
+) -> None:
+    found = version_that_stands({"model_sha256": "x"}, {"approved": gate}, versions[-1], versions)
+    assert (found and found.version) == stands
+
+
+def test_a_model_without_a_digest_never_has_a_version() -> None:
+    nameless = ModelVersion(1, "", at(9), {}, {"approved": True}, "", "")
+    assert version_that_stands({}, {"approved": True}, nameless, [nameless]) is None

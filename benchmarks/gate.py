@@ -1,0 +1,222 @@
+"""What the gate does to challengers whose worth is known, beside comparing two point estimates.
+
+Nobody knows how good a real model truly is, so the errors of champion and challenger are made up,
+of real ones. A row's error is a shared part, resampled from the out-of-fold errors of the default
+model on the survey, and a part of each model's own, normal with the spread of errors around that
+prediction. Both models are then equally good by construction, and their errors correlate as wanted.
+A challenger that is 3 % better has its errors times 0.97. Each release draws fresh rows: 209 in the
+test split and 3,968 with out-of-fold predictions, as the platform splits 4,177.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abalone_assets import survey
+from abalone_assets.modeling.bootstrap import RESAMPLES
+from abalone_assets.modeling.dataset import take
+from abalone_assets.modeling.gate import Decision, GateLimits, decide
+from abalone_assets.modeling.metrics import slice_masks
+from abalone_assets.modeling.out_of_fold import cross_fit
+from abalone_assets.modeling.paired import paired_comparisons
+from abalone_assets.modeling.recipes import recipe_of
+from benchmarks.cross_validation import survey_columns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from abalone_assets.modeling.features import Columns
+
+TEST_ROWS, ALL_ROWS = 209, 4177
+CORRELATION = 0.98
+"""Of both models' errors. Real ones correlate more, as is printed: it is harder to tell these."""
+
+CHALLENGERS = {"equal": 1.0, "3 % better": 0.97, "3 % worse": 1.03, "6 % worse": 1.06}
+"""Its true RMSE, as a share of the champion's."""
+
+NIGHTS, WORSE_EACH_NIGHT = 50, 1.005
+CHAIN_RESAMPLES = RESAMPLES // 5
+TOLERANCE = 1.02
+DECILES = 10
+
+
+@dataclass(frozen=True)
+class Population:
+    """The animals that releases draw their rows from.
+
+    Attributes:
+        columns: Sex and rings, by which slices are cut.
+        errors: The part of a model's error that another model shares, in rings, ``(n,)``.
+        spread: Root mean square of the errors at like predictions, ``(n,)``.
+        correlation: Of the errors of two models.
+    """
+
+    columns: Columns
+    errors: NDArray[np.float64]
+    spread: NDArray[np.float64]
+    correlation: float
+
+    @classmethod
+    def of(cls, columns: Columns, predicted: NDArray[np.float64], correlation: float) -> Population:
+        """The errors of out-of-fold predictions, ``(n,)``."""
+        rings = np.asarray(columns[survey.TARGET], dtype=np.float64)
+        errors = predicted - rings
+        cuts = np.quantile(predicted, np.linspace(0, 1, DECILES + 1)[1:-1])
+        decile = np.digitize(predicted, cuts)
+        squares = np.bincount(decile, errors**2) / np.bincount(decile)
+        kept = {"sex": np.asarray(columns["sex"], dtype=object), survey.TARGET: rings}
+        return cls(kept, errors, np.sqrt(squares)[decile], correlation)
+
+    def release(self, champion: float, challenger: float, random: np.random.Generator) -> Release:
+        """Fresh rows, with the errors of two models.
+
+        Args:
+            champion: Its errors are multiplied by this.
+            challenger: The same.
+            random: Draws.
+        """
+        rows = random.integers(self.errors.size, size=ALL_ROWS)
+        own = self.spread[rows] * math.sqrt(1 / self.correlation - 1)
+        shared = self.errors[rows]
+        return Release(
+            take(self.columns, rows),
+            (champion * (shared + own * random.standard_normal(ALL_ROWS))) ** 2,
+            (challenger * (shared + own * random.standard_normal(ALL_ROWS))) ** 2,
+        )
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release's rows, the test split first, and both models' squared errors on them."""
+
+    columns: Columns
+    champion: NDArray[np.float64]
+    challenger: NDArray[np.float64]
+
+    def gate(self, resamples: int = RESAMPLES) -> Decision:
+        """What the platform's gate decides, with its default limits."""
+        masks = {"overall": np.ones(ALL_ROWS, dtype=bool)}
+        groups = slice_masks(self.columns)
+        masks |= {f"{by}/{name}": mask for by in groups for name, mask in groups[by].items()}
+        compared = paired_comparisons(self.challenger, self.champion, masks, resamples)
+        paired = {
+            "overall": compared["overall"],
+            "slices": {by: [compared[f"{by}/{name}"] for name in groups[by]] for by in groups},
+        }
+        evaluation: dict[str, Any] = {
+            "rmse": _rmse(self.challenger[:TEST_ROWS]),
+            "rows": TEST_ROWS,
+            "split": {"misplaced": 0, "leaked": 0, "missing": 0},
+            "champion": {"version": "1", "paired": paired},
+        }
+        return decide(evaluation, GateLimits())
+
+    def naive(self, tolerance: float = 1.0) -> bool:
+        """Whether the challenger's RMSE on the test split is the champion's at most."""
+        bar = _rmse(self.champion[:TEST_ROWS]) * tolerance
+        return _rmse(self.challenger[:TEST_ROWS]) <= bar
+
+
+GATES: dict[str, Callable[[Release], bool]] = {
+    "our gate": lambda release: release.gate().approved,
+    "test RMSE at most the champion's": lambda release: release.naive(),
+    "test RMSE at most 2 % above it": lambda release: release.naive(TOLERANCE),
+}
+
+
+def main(arguments: Sequence[str] = ()) -> None:
+    """Print the approval rates, and where fifty nights of slightly worse challengers lead."""
+    chosen = _parser().parse_args(arguments)
+    columns = survey_columns(chosen.data)
+    population = _population(columns, chosen.correlation)
+    print(f"{chosen.releases} releases each; share approved (95 % Wilson interval).\n")
+    print(f"| true RMSE of the challenger | n | {' | '.join(GATES)} |")
+    print("| --- " * (2 + len(GATES)) + "|")
+    for name, worth in CHALLENGERS.items():
+        random = np.random.default_rng(0)
+        releases = [population.release(1.0, worth, random) for _ in range(chosen.releases)]
+        rates = [_rate([gate(release) for release in releases]) for gate in GATES.values()]
+        print(f"| {name} | {chosen.releases} | {' | '.join(rates)} |", flush=True)
+    _print_chains(population, chosen.chains)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gate", description=__doc__)
+    parser.add_argument("--data", type=Path, help="a survey file; else the platform's base survey")
+    parser.add_argument("--releases", type=int, default=200, help="of each challenger")
+    parser.add_argument(
+        "--correlation", type=float, default=CORRELATION, help="of both models' errors"
+    )
+    parser.add_argument("--chains", type=int, default=10, help=f"of {NIGHTS} nights; 0 for none")
+    return parser
+
+
+def _population(columns: Columns, correlation: float) -> Population:
+    """The population of a survey; prints how errors of real models on it correlate."""
+    rings = np.asarray(columns[survey.TARGET], dtype=np.float64)
+    ours, another_seed, another_recipe = (
+        cross_fit(recipe_of(framework, {"seed": seed}), columns, 5).predicted
+        for framework, seed in (("blend", 0), ("blend", 1), ("xgboost", 0))
+    )
+    by_seed, by_recipe = (
+        np.corrcoef(ours - rings, other - rings)[0, 1] for other in (another_seed, another_recipe)
+    )
+    population = Population.of(columns, ours, correlation)
+    print(
+        f"Out-of-fold RMSE of the default model on {rings.size:,} rows: "
+        f"{_rmse(population.errors**2):.3f}. Its errors correlate by {by_seed:.3f} with those of "
+        f"another seed and by {by_recipe:.3f} with XGBoost's; simulated: {correlation}."
+    )
+    return population
+
+
+def _print_chains(population: Population, chains: int) -> None:
+    if not chains:
+        return
+    each = f"{WORSE_EACH_NIGHT - 1:.1%} worse than the champion of the day"
+    print(f"\n{NIGHTS} nights, each with a challenger truly {each}; mean of {chains} chains.\n")
+    print("| gate | approved | true RMSE afterwards |")
+    print("| --- | --- | --- |")
+    gates = {**GATES, "our gate": lambda release: release.gate(CHAIN_RESAMPLES).approved}
+    for name, gate in gates.items():
+        random = np.random.default_rng(0)
+        ends = [_chain(population, gate, random) for _ in range(chains)]
+        worth = np.mean([WORSE_EACH_NIGHT**approved for approved in ends])
+        print(f"| {name} | {np.mean(ends):.1f} of {NIGHTS} | {worth - 1:+.1%} |", flush=True)
+
+
+def _chain(
+    population: Population, gate: Callable[[Release], bool], random: np.random.Generator
+) -> int:
+    """How many of the challengers replaced the champion of the day."""
+    approved = 0
+    for _ in range(NIGHTS):
+        worth = WORSE_EACH_NIGHT**approved
+        approved += gate(population.release(worth, worth * WORSE_EACH_NIGHT, random))
+    return approved
+
+
+def _rmse(squares: NDArray[np.float64]) -> float:
+    return float(np.sqrt(np.mean(squares)))
+
+
+def _rate(approved: Sequence[bool]) -> str:
+    """A share and its interval after Wilson, *Journal of the ASA* 22 (1927), at 95 %."""
+    n, z = len(approved), 1.96
+    share = sum(approved) / n
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return f"{share:.1%} ({max(centre - half, 0):.1%} to {min(centre + half, 1):.1%})"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
