@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
+from pydantic import Field
 
 from abalone_assets.defs.training.trained_model import trained_model
+from abalone_assets.lake import Lake, Preparation
 from abalone_assets.modeling.archive import read_card
 from abalone_assets.modeling.hyperparameters import HyperparameterError
-from abalone_assets.resources.ml_platform import LocalMLPlatform
+from abalone_assets.resources.ml_platform import (
+    LocalMLPlatform,
+    MLPlatform,
+    TrainingReport,
+    TrainingRequest,
+)
 from abalone_assets.resources.models import LocalModelRegistry
 from abalone_assets.resources.storage import JsonIOManager, LakeResource
 from abalone_assets_tests.automation import RELEASE, platform_in
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
     from abalone_assets_tests.platform import Platform
 
 NETWORK = {"hidden_units": 8, "learning_rate": 0.02, "epochs": 2}
-BOOSTER = {"num_boost_round": 80, "eta": 0.15}
+BLEND = {"num_boost_round": 80, "eta": 0.15, "landmarks": 100, "folds": 2}
 
 
 def config(framework: str, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,26 +71,34 @@ def release(platform: Platform, run_config: Mapping[str, Any]) -> dict[str, Any]
 @pytest.fixture(scope="module")
 def duel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Duel]:
     with platform_in(tmp_path_factory.mktemp("duel")) as platform:
-        chosen = (config("tensorflow", NETWORK), config("xgboost", BOOSTER))
+        chosen = (config("tensorflow", NETWORK), config("blend", BLEND))
         yield Duel(platform, [release(platform, each) for each in chosen])
 
 
 @pytest.mark.xdist_group("keras")
 class TestADuel:
     def test_registers_a_version_of_each_framework(self, duel: Duel) -> None:
-        network, booster = duel.cards()
-        assert (network.framework, booster.framework) == ("tensorflow", "xgboost")
+        network, blend = duel.cards()
+        assert (network.framework, blend.framework) == ("tensorflow", "blend")
         assert network.hyperparameters["hidden_units"] == NETWORK["hidden_units"]
-        assert network.training_rows_sha256 == booster.training_rows_sha256
+        assert network.training_rows_sha256 == blend.training_rows_sha256
+
+    def test_the_blend_comes_with_out_of_fold_evidence_and_intervals(self, duel: Duel) -> None:
+        network, blend = duel.cards()
+        assert network.out_of_fold is None
+        assert blend.out_of_fold is not None
+        assert blend.out_of_fold["rows"] == sum(blend.rows.values())
+        assert network.intervals is not None
+        assert blend.intervals is not None
 
     def test_shows_the_same_of_both(self, duel: Duel) -> None:
-        network, booster = (shown["trained_model"] for shown in duel.metadata)
-        assert network.keys() == booster.keys()
+        network, blend = (shown["trained_model"] for shown in duel.metadata)
+        assert {*network, "out_of_fold_rmse"} == {*blend}
         assert network["framework"].value == "tensorflow"
         assert network["rounds"].value in {1, 2}
-        assert booster["framework"].value == "xgboost"
+        assert blend["framework"].value == "blend"
 
-    def test_scores_the_network_as_the_boosters_champion(self, duel: Duel) -> None:
+    def test_scores_the_network_as_the_blends_champion(self, duel: Duel) -> None:
         alone, compared = (shown["evaluation"] for shown in duel.metadata)
         assert compared["champion"].value == "version 1"
         assert compared["champion_rmse"].value == alone["rmse"].value
@@ -94,9 +109,42 @@ class TestADuel:
         assert (first, second) == (1, 2)
 
 
-def materialize(tmp_path: Path, run_config: Mapping[str, Any]) -> None:
+class Training(LocalMLPlatform):
+    """A platform that only keeps what it is asked for."""
+
+    max_synthetic_share: float = Field(default=0.05)
+
+    def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:
+        raise AskedError(request)
+
+
+class AskedError(Exception):
+    """Carries the request out of the run."""
+
+    def __init__(self, request: TrainingRequest) -> None:
+        super().__init__(request)
+        self.request = request
+
+
+@pytest.mark.parametrize(("given", "share"), [({}, 0.05), ({"max_synthetic_share": 0.3}, 0.3)])
+def test_the_platform_caps_simulated_rows_unless_the_run_does(
+    tmp_path: Path, given: dict[str, Any], share: float
+) -> None:
+    prepared = Preparation(digest="data", rows_ingested=9, rows_in=9, repeats=0)
+    Lake(str(tmp_path / "lake")).record_preparation(prepared)
+    chosen = {"ops": {"trained_model": {"config": {"hyperparameters": given}}}}
+    with pytest.raises(AskedError) as asked:
+        materialize(tmp_path, chosen, Training())
+    assert asked.value.request.hyperparameters == {"max_synthetic_share": share}
+    assert asked.value.request.framework == "blend"
+
+
+def materialize(
+    tmp_path: Path, run_config: Mapping[str, Any], platform: MLPlatform | None = None
+) -> None:
     lake = LakeResource(uri=str(tmp_path / "lake"))
-    resources = {"lake": lake, "json": JsonIOManager(lake=lake), "ml_platform": LocalMLPlatform()}
+    ml_platform = platform or LocalMLPlatform()
+    resources = {"lake": lake, "json": JsonIOManager(lake=lake), "ml_platform": ml_platform}
     with dg.instance_for_test() as instance:
         dg.materialize(
             [trained_model], resources=resources, run_config=dict(run_config), instance=instance
@@ -120,5 +168,6 @@ def test_the_launchpad_describes_every_hyperparameter() -> None:
     assert isinstance(schema, dg.Shape)
     description = schema.fields["hyperparameters"].description
     assert description is not None
+    assert "- blend `booster_share`: Weight" in description
     assert "- xgboost `eta`: Learning rate" in description
     assert "- tensorflow `hidden_units`: Units" in description

@@ -1,0 +1,119 @@
+"""The search for better hyperparameters: launched by hand, and no part of a release."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import dagster as dg
+from pydantic import Field
+
+from abalone_assets.metadata import plots_page, records_table
+from abalone_assets.resources.ml_platform import MLPlatform
+from abalone_assets.resources.storage import LakeResource
+from abalone_assets.search import (
+    SearchedFramework,
+    Study,
+    StudyPlan,
+    Trial,
+    best_of,
+    run_study,
+    study_key,
+    trials_of_part,
+)
+from abalone_assets.search.records import ASSET, StudyRecords, training_rows
+from abalone_assets.search.report import best_trials, proposal_page
+
+SEARCH_JOB: Final = "search_hyperparameters"
+
+
+class StudyConfig(dg.Config):
+    """What is searched, and for how long."""
+
+    framework: SearchedFramework = Field(
+        "blend",
+        description="blend: the trees, the kernel, then their shares. xgboost: the trees alone.",
+    )
+    trials: int = Field(60, ge=1, le=10_000, description="Trials of each part of the model.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of what is tried.")
+    folds: int = Field(5, ge=2, le=50, description="Folds in which training rows are held out.")
+    timeout_minutes: float | None = Field(
+        None, gt=0, description="Begin no trial after this time; run again to go on."
+    )
+
+
+@dg.asset(
+    deps=["train_split"],
+    group_name="training",
+    kinds={"optuna", "parquet"},
+    code_version="1",
+)
+def hyperparameter_study(
+    context: dg.AssetExecutionContext,
+    config: StudyConfig,
+    ml_platform: MLPlatform,
+    lake: LakeResource,
+) -> dg.MaterializeResult[None]:
+    """Trials of hyperparameters on the training rows, and whether the best should be the defaults.
+
+    Every trial is kept at once: a run that was stopped goes on where it ended, as long as rows,
+    config and library versions are the same. The training rows are read once, so that a release may
+    write them anew meanwhile.
+    """
+    opened = lake.open()
+    rows = training_rows(opened)
+    plan = StudyPlan(
+        framework=config.framework,
+        seed=config.seed,
+        folds=config.folds,
+        max_synthetic_share=ml_platform.max_synthetic_share,
+    )
+    records = StudyRecords(opened, study_key(rows.columns, plan))
+    done = records.trials()
+    if done:
+        context.log.info("going on after %d trials of this study", len(done))
+
+    def on_trial(trials: Sequence[Trial]) -> None:
+        records.keep(trials)
+        newest = trials[-1]
+        best = best_of(trials_of_part(trials, newest.part)).rmse
+        context.log.info("%s", newest.describe(config.trials, best))
+
+    study = run_study(
+        rows.columns,
+        plan,
+        trials=config.trials,
+        done=done,
+        seconds=config.timeout_minutes and 60 * config.timeout_minutes,
+        on_trial=on_trial,
+    )
+    records.conclude(study, rows)
+    context.log.info("%s", study.proposal.verdict())
+    return dg.MaterializeResult(
+        metadata={"dagster/uri": dg.MetadataValue.path(opened.uri(ASSET)), **_metadata(study)}
+    )
+
+
+def _metadata(study: Study) -> dict[str, Any]:
+    from abalone_assets.search.plots import study_plots
+
+    proposal, best = study.proposal, best_trials(study)
+    return {
+        "proposal": dg.MetadataValue.md(proposal_page(study)),
+        "recommended": proposal.recommended,
+        "rmse": round(proposal.rmse, 4),
+        "default_rmse": round(proposal.default_rmse, 4),
+        "difference": round(proposal.difference, 4),
+        "difference_low": round(proposal.low, 4),
+        "difference_high": round(proposal.high, 4),
+        "dagster/row_count": len(study.trials),
+        "pruned": sum(trial.state == "pruned" for trial in study.trials),
+        "seconds": round(sum(trial.seconds for trial in study.trials), 1),
+        "best_trials": records_table(best, list(best[0])),
+        "plots": plots_page(study_plots(study)),
+    }
+
+
+search_hyperparameters_job = dg.define_asset_job(
+    SEARCH_JOB,
+    selection=dg.AssetSelection.assets(hyperparameter_study),
+    description="Search better hyperparameters on the training rows, and propose them if they are.",
+)

@@ -1,0 +1,132 @@
+"""Pictures of a study, as PNG bytes: how it went on, what mattered, and where good values lie."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from abalone_assets.search.spaces import SPACES, Dimension
+from abalone_assets.search.study import trials_of_part
+from abalone_assets.search.suggestion import importances
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from abalone_assets.search.spaces import Part
+    from abalone_assets.search.study import Study
+    from abalone_assets.search.trials import Trial
+
+_DPI: Final = 100
+_COLOURS: Final[dict[Part, str]] = {"booster": "#0072B2", "kernel": "#E69F00"}  # Okabe and Ito
+_GREY: Final = "#999999"
+_SLICES_A_ROW: Final = 4
+
+
+def study_plots(study: Study) -> dict[str, bytes]:
+    """Every picture of a study, by name."""
+    parts = {part: trials_of_part(study.trials, part) for part in study.plan.parts}
+    drawn = {"history": _history(parts), "importances": _importances(parts)}
+    return drawn | {f"{part}_slices": _slices(part, trials) for part, trials in parts.items()}
+
+
+def _history(parts: dict[Part, list[Trial]]) -> bytes:
+    """The error of each complete trial, and the least so far."""
+    figure = _figure(6.4, 3.6)
+    axes = _axes(figure.add_subplot(), "Error of the trials, and the least so far")
+    for part, trials in parts.items():
+        complete = [trial for trial in trials if trial.state == "complete"]
+        numbers = [trial.number + 1 for trial in complete]
+        errors = [trial.rmse for trial in complete]
+        least = np.minimum.accumulate(errors)
+        axes.scatter(numbers, errors, s=14, color=_COLOURS[part], alpha=0.6, linewidths=0)
+        axes.step(numbers, least, where="post", color=_COLOURS[part], label=part)
+        axes.axhline(errors[0], color=_COLOURS[part], linewidth=0.8, linestyle=":")
+    # A few hopeless trials would flatten all others.
+    seen = [
+        trial.rmse for trials in parts.values() for trial in trials if trial.state == "complete"
+    ]
+    axes.set_ylim(min(seen) - 0.01, float(np.quantile(seen, 0.9)) + 0.02)
+    axes.set(xlabel="trial (dotted: the defaults)", ylabel="RMSE, rings")
+    axes.legend(frameon=False)
+    return _png(figure)
+
+
+def _importances(parts: dict[Part, list[Trial]]) -> bytes:
+    """What decides whether a trial is a good one, the most important on top of each part."""
+    figure = _figure(6.4, 3.6)
+    axes = _axes(figure.add_subplot(), "What decides (PED-ANOVA, adds up to 1 in each part)")
+    for part, trials in parts.items():
+        found = importances(SPACES[part], trials)
+        axes.barh([*found], [*found.values()], color=_COLOURS[part], label=part)
+    axes.invert_yaxis()
+    axes.set(xlabel="share of the variance among the best trials")
+    if axes.patches:
+        axes.legend(frameon=False)
+    return _png(figure)
+
+
+def _slices(part: Part, trials: Sequence[Trial]) -> bytes:
+    """The error against each hyperparameter, complete trials only; the defaults are ringed."""
+    space = SPACES[part]
+    complete = [trial for trial in trials if trial.state == "complete"]
+    columns = min(len(space), _SLICES_A_ROW)
+    rows = -(-len(space) // columns)
+    # Matplotlib's own layouts measure every label of every panel, which takes seconds.
+    figure = _figure(2.4 * columns, 2.3 * rows, layout=None)
+    figure.subplots_adjust(
+        0.24 / columns, 0.16 / rows, 1 - 0.06 / columns, 1 - 0.14 / rows, 0.4, 0.5
+    )
+    for place, dimension in enumerate(space, start=1):
+        axes = _axes(figure.add_subplot(rows, columns, place), dimension.name)
+        _slice(axes, dimension, complete, _COLOURS[part])
+    return _png(figure)
+
+
+def _slice(axes: Axes, dimension: Dimension, complete: Sequence[Trial], colour: str) -> None:
+    values = [trial.hyperparameters[dimension.name] for trial in complete]
+    errors = [trial.rmse for trial in complete]
+    axes.scatter(values, errors, s=14, color=colour, alpha=0.7, linewidths=0)
+    axes.scatter(values[:1], errors[:1], s=60, facecolors="none", edgecolors=_GREY)
+    axes.set_ylim(min(errors) - 0.005, float(np.quantile(errors, 0.9)) + 0.01)
+    axes.set_xlim(dimension.low * 0.9, dimension.high * 1.1)
+    if dimension.log:
+        ticks = _decades(dimension)
+        axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
+    axes.tick_params(labelsize=8)
+
+
+def _decades(dimension: Dimension) -> list[float]:
+    """The ends of a range and the powers of ten between them."""
+    powers = range(math.ceil(math.log10(dimension.low)), math.ceil(math.log10(dimension.high)))
+    return sorted({dimension.low, *(10.0**power for power in powers), dimension.high})
+
+
+def _figure(
+    width: float, height: float, layout: Literal["constrained"] | None = "constrained"
+) -> Figure:
+    """A figure without pyplot's global state, its size in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=_DPI, layout=layout)
+
+
+def _axes(axes: Axes, title: str) -> Axes:
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def _png(figure: Figure) -> bytes:
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", metadata={"Software": None})
+    return picture.getvalue()

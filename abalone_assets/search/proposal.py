@@ -1,0 +1,126 @@
+"""What a study proposes: its best hyperparameters, and what they would gain over the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from abalone_assets.modeling.dataset import target
+from abalone_assets.modeling.metrics import rmse
+from abalone_assets.modeling.paired import paired_comparisons
+from abalone_assets.search.parts import (
+    BOOSTER_SHARE,
+    DEFAULT_BOOSTER_SHARE,
+    default_hyperparameters,
+    part_recipe,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from abalone_assets.search.sample import Sample
+    from abalone_assets.search.spaces import Part, SearchedFramework
+
+    PartHyperparameters = Mapping[Part, Mapping[str, float | int]]
+
+SHARES: Final = tuple(round(0.05 * step, 2) for step in range(21))
+"""Of the booster in a blend, as tried."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """New hyperparameters beside the defaults; errors in rings on the surveyed training rows.
+
+    Both are scored on folds that the search did not use, so that the proposal does not profit from
+    the folds it was chosen by; it was still chosen by the same animals.
+
+    Attributes:
+        framework: Whose.
+        hyperparameters: The proposed ones, by name; the rest keep their defaults.
+        rmse: Theirs.
+        default_rmse: Of the defaults, on the same rows.
+        difference: ``rmse - default_rmse``, below 0 when the proposal is better.
+        low: 5 % quantile of the difference, by a bootstrap of the rows in pairs.
+        high: Its 95 % quantile.
+        recommended: Whether the gain is beyond chance (``high`` is below 0): else the defaults
+            stay, for a change that gains nothing costs comparability.
+    """
+
+    framework: SearchedFramework
+    hyperparameters: Mapping[str, float | int]
+    rmse: float
+    default_rmse: float
+    difference: float
+    low: float
+    high: float
+    recommended: bool
+
+    def verdict(self) -> str:
+        """One sentence for people."""
+        gain = (
+            f"RMSE {self.rmse:.4f} against {self.default_rmse:.4f} of the defaults, a difference "
+            f"of {self.difference:+.4f} rings (90 % interval {self.low:+.4f} to {self.high:+.4f})"
+        )
+        if self.recommended:
+            return f"New defaults are recommended: {gain}."
+        return f"Keep the defaults, the gain is not beyond chance: {gain}."
+
+
+def propose(framework: SearchedFramework, best: PartHyperparameters, sample: Sample) -> Proposal:
+    """Compare the best hyperparameters of each part with the defaults, paired by row.
+
+    A blend's share is chosen first, on the folds of the search.
+    """
+    today: PartHyperparameters = {part: default_hyperparameters(part) for part in best}
+    chosen = {name: value for part in best.values() for name, value in part.items()}
+    share = DEFAULT_BOOSTER_SHARE
+    if len(best) > 1:
+        share = _best_share(_predictions(best, sample), sample)
+        chosen[BOOSTER_SHARE] = share
+    unused = sample.refolded()
+    proposed = _blended(_predictions(best, unused), share)
+    default = _blended(_predictions(today, unused), DEFAULT_BOOSTER_SHARE)
+    scored = unused.surveyed
+    compared = paired_comparisons(
+        unused.squared_errors(proposed),
+        unused.squared_errors(default),
+        {"surveyed": np.ones(int(scored.sum()), dtype=bool)},
+    )["surveyed"]
+    return Proposal(
+        framework=framework,
+        hyperparameters=chosen,
+        rmse=compared["rmse"],
+        default_rmse=compared["champion_rmse"],
+        difference=compared["difference"],
+        low=compared["low"],
+        high=compared["high"],
+        recommended=compared["high"] < 0,
+    )
+
+
+def _predictions(chosen: PartHyperparameters, sample: Sample) -> dict[Part, NDArray[np.float64]]:
+    """Rings that each part predicts for the rows that it has not learnt from."""
+    return {part: sample.predictions(part_recipe(part, values)) for part, values in chosen.items()}
+
+
+def _blended(predicted: Mapping[Part, NDArray[np.float64]], share: float) -> NDArray[np.float64]:
+    if "kernel" not in predicted:
+        return predicted["booster"]
+    return share * predicted["booster"] + (1 - share) * predicted["kernel"]
+
+
+def _best_share(predicted: Mapping[Part, NDArray[np.float64]], sample: Sample) -> float:
+    """The booster's share of the least error; of several, the one nearest to the default."""
+    scored = sample.surveyed
+    actual: Any = target(sample.columns)[scored]
+    return min(
+        SHARES,
+        key=lambda share: (
+            rmse(_blended(predicted, share)[scored], actual),
+            abs(share - DEFAULT_BOOSTER_SHARE),
+        ),
+    )

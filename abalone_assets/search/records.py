@@ -1,0 +1,115 @@
+"""A study in the lake: the rows it reads, the trials it keeps, and what it came to.
+
+::
+
+    hyperparameter_study/data.parquet   a row a trial
+    hyperparameter_study/_study.json    the proposal, and what it rests on
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.errors import StorageError
+from abalone_assets.ingest.frames import to_parquet
+from abalone_assets.modeling.dataset import rows_sha256
+from abalone_assets.search.study import library_versions
+from abalone_assets.search.trials import trials_frame, trials_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abalone_assets.lake import Lake
+    from abalone_assets.modeling.features import Columns
+    from abalone_assets.search.study import Study
+    from abalone_assets.search.trials import Trial
+
+ASSET: Final = "hyperparameter_study"
+STUDY_KEY: Final = f"{ASSET}/_study.json"
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The training split as it lay in the lake.
+
+    Attributes:
+        columns: By name, ``n`` values each.
+        digest: The content that it was prepared from.
+    """
+
+    columns: Columns
+    digest: str
+
+
+def training_rows(lake: Lake) -> TrainingRows:
+    """Read the training split, once.
+
+    Raises:
+        StorageError: There is none yet, it cannot be read, or it is being written anew just now.
+    """
+    import polars as pl
+
+    digest = lake.preparation().digest
+    key = lake.key("train_split")
+    try:
+        frame = pl.read_parquet(io.BytesIO(lake.store.read(key)))
+    except pl.exceptions.PolarsError as error:
+        raise StorageError(
+            f"{lake.uri('train_split')}: no Parquet file; materialize train_split again: {error}"
+        ) from error
+    if lake.preparation().digest != digest:
+        raise StorageError("train_split was written anew while it was read: run this again")
+    return TrainingRows({name: frame[name].to_numpy() for name in frame.columns}, digest)
+
+
+class StudyRecords:
+    """What the lake holds of one study.
+
+    Args:
+        lake: Where.
+        study: Its key; see `study.study_key`.
+    """
+
+    def __init__(self, lake: Lake, study: str) -> None:
+        self._lake = lake
+        self._study = study
+
+    def trials(self) -> list[Trial]:
+        """Its trials so far; none when the lake holds another study's.
+
+        Raises:
+            StorageError: What lies there is no table of trials.
+        """
+        import polars as pl
+
+        key = self._lake.key(ASSET)
+        if self._lake.store.find(key) is None:
+            return []
+        try:
+            frame = pl.read_parquet(io.BytesIO(self._lake.store.read(key)))
+        except pl.exceptions.PolarsError as error:
+            raise StorageError(
+                f"{self._lake.uri(ASSET)}: no Parquet file; delete it to search anew: {error}"
+            ) from error
+        return trials_of(frame, self._study)
+
+    def keep(self, trials: Sequence[Trial]) -> None:
+        """Replace what the lake holds by these trials."""
+        self._lake.store.write(self._lake.key(ASSET), to_parquet(trials_frame(trials, self._study)))
+
+    def conclude(self, study: Study, rows: TrainingRows) -> dict[str, Any]:
+        """Keep what the study came to; returns that document."""
+        document = {
+            "study": self._study,
+            "proposal": asdict(study.proposal),
+            "plan": asdict(study.plan),
+            "trials": len(study.trials),
+            "rows": study.rows,
+            "train_rows_sha256": rows_sha256(rows.columns),
+            "release_digest": rows.digest,
+            "versions": library_versions(),
+        }
+        self._lake.store.write_json(STUDY_KEY, document)
+        return document

@@ -1,0 +1,196 @@
+"""A study: trial after trial, each guided by the ones before it, and what comes of them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.modeling.dataset import is_surveyed, rows_sha256, take
+from abalone_assets.modeling.features import CATALOGUE
+from abalone_assets.modeling.hyperparameters import MAX_SYNTHETIC_SHARE
+from abalone_assets.search.parts import HYPERPARAMETERS, default_hyperparameters, part_recipe
+from abalone_assets.search.proposal import Proposal, propose
+from abalone_assets.search.sample import Sample
+from abalone_assets.search.spaces import PARTS, SPACES, Part, SearchedFramework
+from abalone_assets.search.suggestion import suggest
+from abalone_assets.search.trials import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from abalone_assets.modeling.features import Columns
+
+MIN_COMPLETE: Final = 5
+"""Trials that must have seen every fold before one is given up."""
+
+OnTrial = Callable[[Sequence[Trial]], None]
+"""Called after every trial with all trials so far, the new one last."""
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """What makes a study the one it is, beside its rows.
+
+    Attributes:
+        framework: Whose hyperparameters are searched.
+        seed: Of what is tried.
+        folds: In which rows are held out, by their key; two or more.
+        max_synthetic_share: Largest share of simulated rows in the weight of a fit.
+    """
+
+    framework: SearchedFramework = "blend"
+    seed: int = 0
+    folds: int = 5
+    max_synthetic_share: float = MAX_SYNTHETIC_SHARE
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The parts of the model, each searched by itself."""
+        return PARTS[self.framework]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What was tried, and what is proposed.
+
+    Attributes:
+        plan: What it was to be.
+        rows: Surveyed rows that were scored.
+        trials: In the order that they ran.
+        proposal: The best of them beside the defaults.
+    """
+
+    plan: StudyPlan
+    rows: int
+    trials: tuple[Trial, ...]
+    proposal: Proposal
+
+
+def run_study(
+    columns: Columns,
+    plan: StudyPlan,
+    *,
+    trials: int = 60,
+    done: Sequence[Trial] = (),
+    seconds: float | None = None,
+    on_trial: OnTrial | None = None,
+) -> Study:
+    """Try hyperparameters of each part of a framework, and propose the best.
+
+    What is minimised is the RMSE of each surveyed row by a model that has not seen its fold. A
+    part's first trial is today's defaults. Same rows, plan and library versions give the same
+    trials, however often the study was interrupted and went on from ``done``.
+
+    Args:
+        columns: The training rows, by name; never the rows that a model is judged on.
+        plan: What is searched, and how.
+        trials: For each part.
+        done: Trials of an earlier run of this study, whose `study_key` was the same.
+        seconds: Begin no trial after this time, beside the defaults; None for no limit.
+        on_trial: See `OnTrial`.
+
+    Raises:
+        SearchError: Too few surveyed rows for so many folds, or fewer than two folds.
+        FeatureError: A column is missing or holds an impossible value.
+        DatasetError: There are no usable rings.
+    """
+    started = time.perf_counter()
+    sample = Sample.of(columns, plan.folds, plan.max_synthetic_share)
+    ran = list(done)
+    for number, part in _due(plan.parts, trials, done):
+        if number and seconds is not None and time.perf_counter() - started > seconds:
+            break
+        ran.append(_tried(part, number, plan.seed, sample, trials_of_part(ran, part)))
+        if on_trial:
+            on_trial(ran)
+    best = {part: best_of(trials_of_part(ran, part)).hyperparameters for part in plan.parts}
+    return Study(
+        plan, int(sample.surveyed.sum()), tuple(ran), propose(plan.framework, best, sample)
+    )
+
+
+def _due(parts: Sequence[Part], trials: int, done: Sequence[Trial]) -> list[tuple[int, Part]]:
+    """The trials still to run, the parts in turn, so that a time limit is fair to them."""
+    have = {(trial.number, trial.part) for trial in done}
+    return [
+        (number, part) for number in range(trials) for part in parts if (number, part) not in have
+    ]
+
+
+def study_key(columns: Columns, plan: StudyPlan) -> str:
+    """What makes two studies the same, in 16 hexadecimal digits; the number of trials does not.
+
+    It stands for the rows, the plan, the features, the spaces, the defaults and the libraries'
+    versions: trials of another study would not be what this one would have tried.
+    """
+    said: dict[str, Any] = {
+        "plan": asdict(plan),
+        "rows": rows_sha256(columns),
+        "surveyed": rows_sha256(take(columns, is_surveyed(columns))),
+        "features": [feature.name for feature in CATALOGUE],
+        "spaces": {part: [asdict(each) for each in SPACES[part]] for part in plan.parts},
+        "defaults": {part: asdict(HYPERPARAMETERS[part]()) for part in plan.parts},
+        "versions": library_versions(),
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def library_versions() -> dict[str, str]:
+    """Of what a trial's numbers depend on."""
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("numpy", "optuna")} | {"xgboost": _xgboost_version()}
+
+
+def _xgboost_version() -> str:
+    import xgboost  # whose distribution has one name with and another without its GPU code
+
+    return str(xgboost.__version__)
+
+
+def best_of(trials: Sequence[Trial]) -> Trial:
+    """The complete trial of the least error, the earliest of several."""
+    return min((each for each in trials if each.state == "complete"), key=lambda each: each.rmse)
+
+
+def trials_of_part(trials: Sequence[Trial], part: Part) -> list[Trial]:
+    """Those of one part, by number."""
+    return sorted((each for each in trials if each.part == part), key=lambda each: each.number)
+
+
+def _tried(part: Part, number: int, seed: int, sample: Sample, before: Sequence[Trial]) -> Trial:
+    """Score what is suggested after the trials before, fold by fold."""
+    started = time.perf_counter()
+    chosen: Mapping[str, float | int] = (
+        suggest(SPACES[part], before, seed) if number else default_hyperparameters(part)
+    )
+    scores: list[float] = []
+    pruned = False
+    for rmse in sample.running_rmse(part_recipe(part, chosen)):
+        scores.append(rmse)
+        pruned = len(scores) < sample.folds and _is_behind(scores, before)
+        if pruned:
+            break
+    return Trial(
+        part=part,
+        number=number,
+        state="pruned" if pruned else "complete",
+        rmse=scores[-1],
+        fold_rmse=tuple(scores),
+        seconds=time.perf_counter() - started,
+        hyperparameters=dict(chosen),
+    )
+
+
+def _is_behind(scores: Sequence[float], before: Sequence[Trial]) -> bool:
+    """Whether the folds so far were harder on this trial than on half of the complete ones.
+
+    Optuna's ``MedianPruner`` takes a trial's best step so far, which an easy first fold decides.
+    """
+    same_folds = [each.fold_rmse[len(scores) - 1] for each in before if each.state == "complete"]
+    return len(same_folds) >= MIN_COMPLETE and scores[-1] > statistics.median(same_folds)

@@ -1,0 +1,53 @@
+"""What is proposed for a blend, and how it is told."""
+
+from __future__ import annotations
+
+import pytest
+import yaml  # type: ignore[import-untyped] # a dependency of Dagster, without stubs
+
+from abalone_assets.modeling.hyperparameters import check_hyperparameters
+from abalone_assets.modeling.metrics import rmse
+from abalone_assets.search import StudyPlan, run_study
+from abalone_assets.search.parts import default_hyperparameters, part_recipe
+from abalone_assets.search.proposal import propose
+from abalone_assets.search.report import best_trials, proposal_page, run_config_yaml
+from abalone_assets.search.sample import Sample
+from abalone_assets_tests.search.support import rows
+
+
+def test_a_blend_leaves_out_the_part_that_is_of_no_use() -> None:
+    blind = {"length_scale": 0.02, "noise": 5.0}
+    sample = Sample.of(rows(), 2, 0.1)
+    booster = default_hyperparameters("booster")
+    proposal = propose("blend", {"booster": booster, "kernel": blind}, sample)
+    assert proposal.hyperparameters["booster_share"] > 0.8
+    assert proposal.hyperparameters["noise"] == 5.0
+
+
+def test_a_worse_proposal_is_not_recommended() -> None:
+    hasty = {**default_hyperparameters("booster"), "num_boost_round": 1}
+    proposal = propose("xgboost", {"booster": hasty}, Sample.of(rows(), 2, 0.1))
+    assert proposal.difference > 0
+    assert not proposal.recommended
+
+
+def test_both_are_scored_on_folds_that_the_search_did_not_use() -> None:
+    booster = default_hyperparameters("booster")
+    sample = Sample.of(rows(), 2, 0.1)
+    proposal = propose("xgboost", {"booster": booster}, sample)
+    predicted = sample.refolded().predictions(part_recipe("booster", booster))
+    assert proposal.default_rmse == pytest.approx(rmse(predicted, rows()["rings"]))
+    searched = sample.predictions(part_recipe("booster", booster))
+    assert proposal.default_rmse != pytest.approx(rmse(searched, rows()["rings"]))
+
+
+def test_the_run_config_is_what_training_takes() -> None:
+    study = run_study(rows(60), StudyPlan(folds=2), trials=1)
+    page = proposal_page(study)
+    text = run_config_yaml(study.proposal)
+    assert text in page
+    config = yaml.safe_load(text)["ops"]["trained_model"]["config"]
+    assert config["hyperparameters"] == study.proposal.hyperparameters
+    check_hyperparameters(config["framework"], config["hyperparameters"])
+    assert study.proposal.verdict() in page
+    assert [each["part"] for each in best_trials(study)] == ["booster", "kernel"]

@@ -1,0 +1,61 @@
+"""Rows are scored by models that have not seen them, and simulated ones not at all."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from abalone_assets.modeling.dataset import row_keys
+from abalone_assets.modeling.metrics import rmse
+from abalone_assets.modeling.out_of_fold import cross_fit
+from abalone_assets.search import SearchError
+from abalone_assets.search.parts import part_recipe
+from abalone_assets.search.sample import Sample
+from abalone_assets_tests.search.support import rows
+
+RECIPE = part_recipe("kernel", {"length_scale": 8.0, "noise": 0.6})
+
+
+def test_predicts_what_a_release_predicts_out_of_fold() -> None:
+    columns = rows()
+    predicted = Sample.of(columns, 3, 0.1).predictions(RECIPE)
+    assert np.array_equal(
+        predicted, cross_fit(RECIPE, columns, 3).predictions_for(row_keys(columns))
+    )
+
+
+def test_the_running_error_ends_with_that_of_all_rows() -> None:
+    sample = Sample.of(rows(), 3, 0.1)
+    running = list(sample.running_rmse(RECIPE))
+    assert len(running) == 3
+    assert running[-1] == pytest.approx(rmse(sample.predictions(RECIPE), rows()["rings"]))
+
+
+def test_simulated_rows_are_learnt_from_and_never_scored() -> None:
+    columns = rows()
+    origin = np.asarray(["surveyed", "synthetic"], dtype=object)[np.arange(120) % 4 // 3]
+    simulated = origin == "synthetic"
+    known = {**columns, "origin": origin}
+    sample = Sample.of(known, 3, 0.3)
+    predicted = sample.predictions(RECIPE)
+    assert np.array_equal(np.isnan(predicted), simulated)
+    assert sample.squared_errors(predicted).size == 90
+    without = Sample.of({name: each[~simulated] for name, each in known.items()}, 3, 0.3)
+    assert not np.allclose(predicted[~simulated], without.predictions(RECIPE))
+
+
+def test_other_folds_owe_nothing_to_the_first() -> None:
+    sample = Sample.of(rows(1000), 4, 0.1)
+    together = np.zeros((4, 4))
+    np.add.at(together, (sample.fold, sample.refolded().fold), 1)
+    assert together.min() > 35
+    assert sample.refolded().refolded().fold.tolist() == sample.refolded().fold.tolist()
+
+
+@pytest.mark.parametrize(
+    ("count", "folds", "message"),
+    [(120, 1, "needs two or more"), (29, 3, "29 surveyed training rows .* wait for 30")],
+)
+def test_too_little_to_search_on_is_refused(count: int, folds: int, message: str) -> None:
+    with pytest.raises(SearchError, match=message):
+        Sample.of(rows(count), folds, 0.1)
