@@ -12,6 +12,8 @@ def defs() -> dg.Definitions:
     """The asset graph, its automation, and the resources of the profile in force."""
     from abalone_assets import defs as package
     from abalone_assets.defs.automation import (
+        approval_sensor,
+        deploy_job,
         ingest_surveys_job,
         nightly_release,
         release_job,
@@ -19,6 +21,8 @@ def defs() -> dg.Definitions:
         survey_sensor,
     )
     from abalone_assets.defs.resources import profile_resources
+    from abalone_assets.defs.simulation.synthetic_survey import simulate_survey_job
+    from abalone_assets.defs.training.hyperparameter_study import search_hyperparameters_job
     from abalone_assets.settings import load_settings
 
     with warnings.catch_warnings():
@@ -33,8 +37,14 @@ def defs() -> dg.Definitions:
     return dg.Definitions(
         assets=dg.map_asset_specs(_with_defaults, assets),
         asset_checks=dg.load_asset_checks_from_package_module(package),
-        jobs=[ingest_surveys_job, release_job],
-        sensors=[survey_sensor, release_sensor],
+        jobs=[
+            ingest_surveys_job,
+            release_job,
+            deploy_job,
+            simulate_survey_job,
+            search_hyperparameters_job,
+        ],
+        sensors=[survey_sensor, release_sensor, approval_sensor],
         schedules=[nightly_release],
         resources=profile_resources(load_settings()),
         executor=dg.in_process_executor,

@@ -6,6 +6,7 @@
     release.json                               what the last finished release was made from
     synthetic_survey/_files.json               which survey files are simulations, by SHA-256
     survey_synthesizer/_…                      fitted synthesizers, by what they were fitted on
+    hyperparameter_study/_study.json           what the last search proposes; its trials lie beside
     evaluation/_reports/<model sha256>.html    the report of every evaluated model
     <asset>/data.parquet or <asset>/data.json  an unpartitioned asset
     <asset>/_…                                 what else is known of it: SQL engines skip such names

@@ -7,7 +7,7 @@ import platform
 import sys
 from importlib import import_module, metadata
 
-NAMES = ("loading", "release", "landing", "backfill")
+NAMES = ("loading", "release", "landing", "backfill", "gate", "synthesis", "quality")
 
 
 def main() -> None:

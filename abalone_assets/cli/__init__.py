@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from abalone_assets import __version__
+from abalone_assets.cli.approve import approve, reject
 from abalone_assets.cli.demo import demo
 from abalone_assets.cli.dev import dev
 from abalone_assets.cli.doctor import doctor
@@ -17,6 +18,7 @@ from abalone_assets.cli.output import ErrorBoundary, example
 from abalone_assets.cli.predict import predict
 from abalone_assets.cli.serve import serve
 from abalone_assets.cli.status import status
+from abalone_assets.cli.synthesize import synthesize
 
 __all__ = ["main"]
 
@@ -35,5 +37,16 @@ def main() -> None:
     """
 
 
-for command in (demo, dev, doctor, land, status, serve, predict):
+for command in (
+    demo,
+    dev,
+    doctor,
+    land,
+    status,
+    serve,
+    predict,
+    approve,
+    reject,
+    synthesize,
+):
     main.add_command(command)

@@ -1,0 +1,136 @@
+"""Simulate a survey without Dagster: learn, judge, draw, record, write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+from abalone_assets.errors import StorageError
+from abalone_assets.synthesis import SynthesisError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from abalone_assets.ingest.landing_zone import LandingZone
+    from abalone_assets.lake import Lake
+    from abalone_assets.settings import Settings
+    from abalone_assets.synthesis.fitted import Fitted
+    from abalone_assets.synthesis.quality import Quality
+    from abalone_assets.synthesis.real_rows import RealRows
+    from abalone_assets.synthesis.recipes import FitOptions, Progress
+    from abalone_assets.synthesis.survey_file import Outcome, SimulatedSurvey
+
+
+@dataclass(frozen=True)
+class SimulationRequest:
+    """What is asked for.
+
+    Attributes:
+        rows: Animals in the survey.
+        seed: Of the draw, or None for one from the survey's time.
+        date: ISO date or time of the survey, or None for now.
+        fit: What to learn with.
+        folder: Where to write the file, or None for the landing zone.
+        force: Replace a file of another content; take a survey that fails the quality check.
+    """
+
+    rows: int
+    seed: int | None
+    date: str | None
+    fit: FitOptions
+    folder: Path | None
+    force: bool
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What was done.
+
+    Attributes:
+        survey: The file.
+        source: The real rows' origin, in words.
+        fitted: What drew it.
+        quality: Of a big sample of the same synthesizer.
+        broken: The thresholds that it breaks.
+        outcome: What became of the file: see `survey_file.land`.
+        path: Its place.
+    """
+
+    survey: SimulatedSurvey
+    source: str
+    fitted: Fitted
+    quality: Quality
+    broken: list[str]
+    outcome: Outcome
+    path: str
+
+
+def simulate(settings: Settings, request: SimulationRequest, on_progress: Progress) -> Simulation:
+    """Simulate a survey and put it where it was asked for.
+
+    Raises:
+        SynthesisError: It cannot be learnt or drawn, fails the quality check, or may not be there.
+        StorageError: The lake, the folder or the landing zone cannot be read or written.
+    """
+    from abalone_assets.lake import Lake
+    from abalone_assets.synthesis.fitted import fit_once
+    from abalone_assets.synthesis.quality import assess_synthesizer, broken_thresholds
+    from abalone_assets.synthesis.survey_file import (
+        land,
+        refuse_day,
+        simulate_survey,
+        survey_moment,
+    )
+
+    time = survey_moment(request.date) if request.date else datetime.now(UTC)
+    if request.folder is None:
+        refuse_day(time, settings.first_survey_day)
+    lake = Lake(settings.lake_uri)
+    real, source = _real_rows(lake)
+    fitted = fit_once(lake.store, real, request.fit, on_progress)
+    made = simulate_survey(fitted.synthesizer, request.rows, time, request.seed, real.all)
+    _, quality = assess_synthesizer(fitted.synthesizer, real)
+    broken = broken_thresholds(quality)
+    if broken and not request.force:
+        raise SynthesisError(
+            f"nothing was written, as the simulation is not good enough: {'; '.join(broken)} "
+            "(--force takes it all the same)"
+        )
+    zone = _zone(settings, request.folder)
+    outcome = land(made, zone, lake.store, replace=request.force)
+    return Simulation(made, source, fitted, quality, broken, outcome, f"{zone.uri}/{made.name}")
+
+
+def _real_rows(lake: Lake) -> tuple[RealRows, str]:
+    """The real rows, and where they come from."""
+    import polars as pl
+
+    from abalone_assets.ingest.frames import survey_frame
+    from abalone_assets.sample_data import base_survey
+    from abalone_assets.survey import parse_survey
+    from abalone_assets.synthesis.fitted import real_rows
+
+    key = lake.key("raw_abalone")
+    if lake.store.find(key) is not None:
+        uri = lake.store.uri_of(key)
+        return real_rows(pl.read_parquet(BytesIO(lake.store.read(key)))), uri
+    path = base_survey()
+    survey = parse_survey(path.read_bytes(), path.name)
+    return real_rows(survey_frame([survey])), f"the bundled {path.name} (the lake has none yet)"
+
+
+def _zone(settings: Settings, folder: Path | None) -> LandingZone:
+    """The landing zone; or a folder, which is written to by the same rules."""
+    from abalone_assets.ingest.landing_zone import FolderLandingZone, open_landing_zone
+    from abalone_assets.instance import make_landing_zone
+
+    if folder is None:
+        make_landing_zone(settings)
+        return open_landing_zone(settings.landing_zone_uri)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot make this folder: {error.strerror}") from error
+    return FolderLandingZone(folder)

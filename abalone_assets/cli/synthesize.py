@@ -1,0 +1,214 @@
+"""``abalone synthesize``: write or land a survey of animals that nobody has measured."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from abalone_assets.cli.output import (
+    PATIENCE_SECONDS,
+    console,
+    counted,
+    example,
+    json_option,
+    print_json,
+    table,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from abalone_assets.cli.simulation import Simulation, SimulationRequest
+    from abalone_assets.synthesis.quality import Quality
+    from abalone_assets.synthesis.synthesizer import Recipe
+
+
+_OUTCOMES = {
+    "landed": "written",
+    "replaced": "written over another content",
+    "identical": "there already",
+}
+
+
+@click.command(
+    epilog=example(
+        "abalone synthesize",
+        "abalone synthesize --rows 500 --date 2025-09-01T06:15:00 --land",
+        "abalone synthesize --recipe tvae --seed 7 --output surveys",
+    )
+)
+@click.option("--rows", default=200, show_default=True, help="Animals in the survey.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    help="The same seed draws the same animals.  [default: from the survey's time]",
+)
+@click.option(
+    "--date",
+    metavar="DATE[TTIME]",
+    help="When the survey shall have been, UTC, such as 2025-09-01T06:15:00.  [default: now]",
+)
+@click.option(
+    "--recipe",
+    type=click.Choice(["copula", "ctgan", "tvae"]),
+    default="copula",
+    show_default=True,
+    help="copula: in an instant. ctgan, tvae: networks, in minutes; they need the extra synthetic.",
+)
+@click.option("--epochs", default=0, help="Passes over the rows.  [default: the recipe's own]")
+@click.option(
+    "--seeds", default=0, help="Fits of which the best is kept.  [default: the recipe's own]"
+)
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to write the file to.  [default: .]",
+)
+@click.option("--land", is_flag=True, help="Put it into the landing zone instead.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace a file of another content; take a survey that fails the quality check.",
+)
+@json_option
+def synthesize(
+    *,
+    rows: int,
+    seed: int | None,
+    date: str | None,
+    recipe: str,
+    epochs: int,
+    seeds: int,
+    output: Path | None,
+    land: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Simulate a survey, and say how good the simulation is.
+
+    It is learnt from the base survey in the lake, or from the bundled one when the lake has none.
+    The lake remembers the file's bytes as simulated: wherever they land later, their rows count as
+    synthetic.
+    """
+    if land and output is not None:
+        raise click.UsageError("--land and --output exclude each other: choose one")
+    from abalone_assets.cli.simulation import SimulationRequest, simulate
+    from abalone_assets.settings import load_settings
+    from abalone_assets.synthesis.recipes import FitOptions
+
+    request = SimulationRequest(
+        rows=rows,
+        seed=seed,
+        date=date,
+        fit=FitOptions(cast("Recipe", recipe), epochs, seeds),
+        folder=None if land else output or Path(),
+        force=force,
+    )
+    with _progress() as on_progress:
+        done = simulate(load_settings(), request, on_progress)
+    if as_json:
+        print_json(_document(done))
+    else:
+        _show(done, request)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar of the epochs on stderr, where somebody looks, when they take more than a second."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console(stderr=True),
+        transient=True,
+    )
+    task = bar.add_task("fitting: epochs", total=None)
+    started = time.monotonic()
+
+    def report(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+        late = time.monotonic() - started > PATIENCE_SECONDS
+        if bar.console.is_terminal and late and not bar.live.is_started:
+            bar.start()
+
+    try:
+        yield report
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def _document(done: Simulation) -> dict[str, Any]:
+    made, facts = done.survey, done.fitted.synthesizer.facts
+    return {
+        "file": made.name,
+        "path": done.path,
+        "outcome": done.outcome,
+        "rows": made.simulated.rows,
+        "seed": made.seed,
+        "sha256": made.sha256,
+        "source": done.source,
+        "synthesizer": {**asdict(facts), "taken_from_the_lake": done.fitted.cached},
+        "drawn": made.simulated.drawn,
+        "rejected": dict(made.simulated.rejected),
+        "repaired": dict(made.simulated.repaired),
+        "quality": done.quality.numbers,
+        "broken": done.broken,
+    }
+
+
+def _show(done: Simulation, request: SimulationRequest) -> None:
+    out = console()
+    facts = done.fitted.synthesizer.facts
+    when = "fitted before, taken from the lake" if done.fitted.cached else f"{facts.seconds:.1f} s"
+    learnt = counted(facts.rows, "row")
+    out.print(
+        f"Recipe {facts.recipe} ({when}), learnt from {learnt} of {done.source}", markup=False
+    )
+    out.print(_quality_table(done.quality))
+    simulated = done.survey.simulated
+    out.print(
+        f"{counted(simulated.drawn, 'row')} drawn, {_reasons('rejected', simulated.rejected)}, "
+        f"{_reasons('repaired', simulated.repaired)}.",
+        markup=False,
+    )
+    for reason in done.broken:
+        console(stderr=True).print(f"Fails the quality check: {reason}", style="yellow")
+    out.print(
+        f"{counted(simulated.rows, 'row')}, {_OUTCOMES[done.outcome]}: {done.path}",
+        markup=False,
+    )
+    if request.folder is not None:
+        out.print(f"Next: `abalone land {done.path}`", markup=False)
+
+
+def _reasons(verb: str, counts: Any) -> str:  # noqa: ANN401 - a mapping of reasons
+    reasons = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    return f"{sum(counts.values())} {verb}" + (f" ({reasons})" if reasons else "")
+
+
+def _quality_table(quality: Quality) -> Any:  # noqa: ANN401 - rich is imported lazily
+    from abalone_assets.synthesis.quality import THRESHOLDS
+
+    shown = table("quality", "value", "passes at", "", right=["value"])
+    for each in THRESHOLDS:
+        mark = "[green]✓[/]" if each.holds(quality) else "[red]✗[/]"
+        bound = f"{'≤' if each.side == 'most' else '≥'} {each.bound:g}"
+        shown.add_row(each.number, f"{quality.numbers[each.number]:.3f}", bound, mark)
+    for name in ("ks_mean", "correlation_difference", "tstr_rmse", "trtr_rmse"):
+        shown.add_row(name, f"{quality.numbers[name]:.3f}", "", "")
+    return shown

@@ -1,0 +1,1 @@
+"""Simulated surveys: a synthesizer of animals, and the surveys it writes."""

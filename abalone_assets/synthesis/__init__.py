@@ -1,0 +1,21 @@
+"""Simulated surveys: synthesizers fitted on real animals, the surveys they write, and how good.
+
+A recipe (:mod:`recipes`) learns the joint distribution of the nine survey columns, in a
+representation (:mod:`representation`) in which every ratio that biology keeps within bounds is a
+number without bounds. What it draws is read off as the crews' instruments would, and obeys the
+survey contract by construction (:mod:`contract`). How near it comes to real animals, and whether it
+comes too near to single ones, is measured (:mod:`quality`) before anything lands.
+
+Simulated surveys exercise the pipeline. They teach a model nothing that the real rows do not, and
+no model is judged by them.
+"""
+
+from __future__ import annotations
+
+from abalone_assets.errors import AbaloneError
+
+__all__ = ["SynthesisError"]
+
+
+class SynthesisError(AbaloneError):
+    """A synthesizer cannot be fitted, read or drawn from."""

@@ -1,0 +1,69 @@
+"""The real animals: those a synthesizer learns from, and those that it is judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abalone_assets.modeling.dataset import COLUMN_NAMES, concat, row_keys, rows_sha256, take
+from abalone_assets.modeling.split_integrity import row_buckets
+from abalone_assets.survey.splits import buckets_of
+from abalone_assets.synthesis import SynthesisError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from abalone_assets.modeling.features import Columns
+
+Table = dict[str, "NDArray[Any]"]
+
+MIN_HELD_OUT_ROWS = 10
+
+
+@dataclass(frozen=True)
+class RealRows:
+    """Real animals in two parts; each has the nine survey columns.
+
+    Attributes:
+        fitted: What a synthesizer may learn from.
+        held_out: What it has not seen.
+    """
+
+    fitted: Table
+    held_out: Table
+
+    @classmethod
+    def of(cls, columns: Columns) -> RealRows:
+        """Deal rows by the hash that deals the platform's splits; exact repeats count once.
+
+        A synthesizer learns from the rows of ``train_split`` only: what it draws tells a model
+        nothing about the animals of the two splits by which the model is judged.
+
+        Args:
+            columns: The nine survey columns of all real rows, in any order.
+
+        Raises:
+            SynthesisError: Fewer than `MIN_HELD_OUT_ROWS` rows would be held out.
+        """
+        _, first = np.unique(row_keys(columns), return_index=True)
+        unique = take({name: columns[name] for name in COLUMN_NAMES}, first)
+        learnt = np.isin(row_buckets(unique), buckets_of("train_split"))
+        held_out = int((~learnt).sum())
+        if held_out < MIN_HELD_OUT_ROWS:
+            raise SynthesisError(
+                f"{first.size} real rows are too few to simulate from: {held_out} of them would be "
+                f"held out to judge by, at least {MIN_HELD_OUT_ROWS} are needed"
+            )
+        return cls(take(unique, learnt), take(unique, ~learnt))
+
+    @property
+    def all(self) -> Table:
+        """Both parts, one after the other."""
+        return concat([self.fitted, self.held_out])
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all rows, whatever their order."""
+        return rows_sha256(self.all)

@@ -1,0 +1,163 @@
+"""The recipes: how to fit a synthesizer, and which of several fits to keep."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, get_args
+
+import numpy as np
+
+from abalone_assets.modeling.dataset import take
+from abalone_assets.synthesis import SynthesisError
+from abalone_assets.synthesis.contract import simulate
+from abalone_assets.synthesis.latents import Latents, WhiteNoise
+from abalone_assets.synthesis.quality import fit_score
+from abalone_assets.synthesis.representation import Representation, plausible, represent
+from abalone_assets.synthesis.synthesizer import Attempt, FitFacts, Recipe, Synthesizer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from abalone_assets.modeling.features import Columns
+    from abalone_assets.synthesis.real_rows import RealRows
+
+    Progress = Callable[[int, int], None]
+
+RECIPES: Final[tuple[Recipe, ...]] = get_args(Recipe)
+DEFAULT_RECIPE: Final[Recipe] = "copula"
+DEFAULT_EPOCHS: Final[Mapping[Recipe, int]] = {"copula": 0, "ctgan": 100, "tvae": 100}
+DEFAULT_SEEDS: Final[Mapping[Recipe, int]] = {"copula": 1, "ctgan": 2, "tvae": 2}
+MAX_EPOCHS: Final = 10_000
+MAX_SEEDS: Final = 20
+_SCORED_ROWS: Final = 3000
+_CALIBRATION_ROWS: Final = 15_000
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What to fit, and how hard to try.
+
+    Attributes:
+        recipe: ``copula``: a Gaussian copula per sex, in an instant. ``ctgan`` and ``tvae``: the
+            networks of the ``ctgan`` package on what the copula leaves unexplained, in minutes.
+        epochs: Passes over the rows in each attempt; 0 for the recipe's default.
+        seeds: Attempts, of which the best is kept; 0 for the recipe's default.
+        seed: That of the first attempt; the others follow.
+
+    Raises:
+        SynthesisError: A number is out of range.
+    """
+
+    recipe: Recipe = DEFAULT_RECIPE
+    epochs: int = 0
+    seeds: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.recipe not in RECIPES:
+            raise SynthesisError(f"no recipe {self.recipe!r}: there are {', '.join(RECIPES)}")
+        for name, most in {"epochs": MAX_EPOCHS, "seeds": MAX_SEEDS, "seed": 2**31 - 1}.items():
+            if not 0 <= getattr(self, name) <= most:
+                raise SynthesisError(f"{name} must be 0 to {most}, not {getattr(self, name)}")
+
+    @property
+    def settled(self) -> FitOptions:
+        """The same with the defaults filled in; options that do nothing are the same for all."""
+        if self.recipe == "copula":
+            return FitOptions("copula", 0, 1, self.seed)
+        epochs = self.epochs or DEFAULT_EPOCHS[self.recipe]
+        return replace(self, epochs=epochs, seeds=self.seeds or DEFAULT_SEEDS[self.recipe])
+
+
+def fit_synthesizer(
+    real: RealRows, options: FitOptions, on_progress: Progress | None = None
+) -> Synthesizer:
+    """Fit as often as asked and keep the fit whose draws are nearest to what it learnt from.
+
+    Args:
+        real: The rows; only ``real.fitted`` is learnt from and looked at.
+        options: What to fit.
+        on_progress: Told the epochs done and the epochs in all, after each.
+
+    Raises:
+        SynthesisError: The extra `synthetic` is missing, the rows are too few, or every attempt
+            failed.
+    """
+    chosen = options.settled
+    rows = take(real.fitted, plausible(real.fitted))
+    facts = FitFacts(
+        recipe=chosen.recipe,
+        epochs=chosen.epochs,
+        attempts=(),
+        seed=chosen.seed,
+        rows=len(rows["sex"]),
+        left_out=len(real.fitted["sex"]) - len(rows["sex"]),
+        rows_sha256=real.sha256,
+    )
+    tried = [
+        _attempt(
+            rows, replace(facts, seed=chosen.seed + number), _told(on_progress, number, chosen)
+        )
+        for number in range(chosen.seeds)
+    ]
+    if len(tried) > 1:
+        tried = [_scored(synthesizer, rows) for synthesizer in tried]
+    best = min(tried, key=lambda each: each.facts.attempts[0].rank)
+    attempts = tuple(each.facts.attempts[0] for each in tried)
+    if not np.isfinite(best.facts.attempts[0].rank):
+        raise SynthesisError(
+            f"none of {len(tried)} attempts gave a {chosen.recipe} whose rows obey the survey "
+            "contract: try more epochs, other seeds or the recipe copula"
+        )
+    return replace(best, facts=replace(best.facts, attempts=attempts))
+
+
+def _told(on_progress: Progress | None, number: int, options: FitOptions) -> Callable[[int], None]:
+    """Reports of one attempt's epochs as reports of all."""
+
+    def on_epoch(epoch: int) -> None:
+        if on_progress:
+            on_progress(number * options.epochs + epoch, options.seeds * options.epochs)
+
+    return on_epoch
+
+
+def _attempt(rows: Columns, facts: FitFacts, on_epoch: Callable[[int], None]) -> Synthesizer:
+    started = time.perf_counter()
+    rng = np.random.default_rng(facts.seed)
+    representation = represent(rows, rng)
+    latents = _latents(representation, rows, facts, rng, on_epoch)
+    if facts.recipe != "copula":
+        drawn = latents.draw(_CALIBRATION_ROWS, representation.shares, rng)
+        representation = representation.calibrated(*drawn)
+    attempt = Attempt(facts.seed, time.perf_counter() - started, None)
+    return Synthesizer(representation, latents, replace(facts, attempts=(attempt,)))
+
+
+def _latents(
+    representation: Representation,
+    rows: Columns,
+    facts: FitFacts,
+    rng: np.random.Generator,
+    on_epoch: Callable[[int], None],
+) -> Latents:
+    if facts.recipe == "copula":
+        return WhiteNoise()
+    from abalone_assets.synthesis.networks import Training, train_ctgan, train_tvae
+
+    train = {"ctgan": train_ctgan, "tvae": train_tvae}[facts.recipe]
+    sexes, white = representation.encode(rows, rng)
+    return train(white, sexes, Training(facts.seed, facts.epochs, on_epoch))
+
+
+def _scored(synthesizer: Synthesizer, rows: Columns) -> Synthesizer:
+    rng = np.random.default_rng(synthesizer.facts.seed)
+    try:
+        drawn = simulate(synthesizer, _SCORED_ROWS, rng, rows)
+        score = fit_score(drawn.columns, rows)
+    except SynthesisError:  # too few of its rows obey the contract
+        score = float("inf")
+    (attempt,) = synthesizer.facts.attempts
+    facts = replace(synthesizer.facts, attempts=(replace(attempt, score=score),))
+    return replace(synthesizer, facts=facts)

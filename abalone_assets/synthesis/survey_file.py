@@ -1,0 +1,168 @@
+"""Simulated survey files: as crews write them, recorded as simulations before anybody sees them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from abalone_assets import survey
+from abalone_assets.ingest.synthetic_files import record_synthetic_file
+from abalone_assets.survey import survey_file_name
+from abalone_assets.synthesis import SynthesisError
+from abalone_assets.synthesis.contract import SimulatedRows, simulate
+
+if TYPE_CHECKING:
+    from abalone_assets.ingest.landing_zone import LandingZone
+    from abalone_assets.modeling.features import Columns
+    from abalone_assets.storage import ObjectStore
+    from abalone_assets.synthesis.synthesizer import FitFacts, Synthesizer
+
+Outcome = Literal["landed", "replaced", "identical"]
+
+MAX_ROWS: Final = 100_000
+"""Some hundred times what a crew lands in a day."""
+
+
+@dataclass(frozen=True)
+class SimulatedSurvey:
+    """A survey file that no crew wrote.
+
+    Attributes:
+        name: As crews call theirs.
+        simulated: Its rows.
+        seed: That its rows were drawn with.
+        facts: Of the synthesizer that drew them.
+    """
+
+    name: str
+    simulated: SimulatedRows
+    seed: int
+    facts: FitFacts
+
+    @cached_property
+    def data(self) -> bytes:
+        """The file's bytes."""
+        return survey_text(self.simulated.columns)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex digest of the bytes, by which the file stays known as a simulation."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    def record(self, store: ObjectStore) -> None:
+        """Record in the lake that these bytes are a simulation; to be done before they show."""
+        record_synthetic_file(
+            store,
+            name=self.name,
+            sha256=self.sha256,
+            rows=self.simulated.rows,
+            recipe=self.facts.recipe,
+            seed=self.seed,
+            data_version=self.facts.rows_sha256,
+        )
+
+
+def simulate_survey(
+    synthesizer: Synthesizer, rows: int, time: datetime, seed: int | None, real: Columns
+) -> SimulatedSurvey:
+    """Draw a survey of some rows.
+
+    Args:
+        synthesizer: What draws them.
+        rows: How many.
+        time: Of the survey, which names the file.
+        seed: The same seed gives the same rows whatever the time; None takes one from the time, so
+            that every survey has animals of its own.
+        real: All real rows; none of them is repeated.
+
+    Raises:
+        SynthesisError: The number of rows is out of range, or too few of those drawn obey the
+            survey contract.
+    """
+    if not 1 <= rows <= MAX_ROWS:
+        raise SynthesisError(f"cannot simulate {rows} rows: ask for 1 to {MAX_ROWS:,}")
+    name = survey_file_name(time)
+    chosen = int(name.rpartition(".")[2]) if seed is None else seed
+    drawn = simulate(synthesizer, rows, np.random.default_rng(chosen), real)
+    return SimulatedSurvey(name, drawn, chosen, synthesizer.facts)
+
+
+def survey_text(columns: Columns) -> bytes:
+    """Rows as a survey file: numbers as in the UCI file, no header line, LF line ends."""
+    fields = [
+        [str(value) for value in columns["sex"]],
+        *([_shortest(value) for value in columns[name]] for name in survey.MEASUREMENTS),
+        [str(int(value)) for value in columns[survey.TARGET]],
+    ]
+    return "".join(f"{','.join(row)}\n" for row in zip(*fields, strict=True)).encode()
+
+
+def survey_moment(text: str) -> datetime:
+    """The time of a survey from an ISO date or time; UTC when it has no zone.
+
+    Raises:
+        SynthesisError: It is neither.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise SynthesisError(
+            f"{text!r} is no date or time: write 2025-09-01 or 2025-09-01T06:15:00 (UTC)"
+        ) from error
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def refuse_day(time: datetime, first_day: date) -> None:
+    """Make sure that ingestion takes a survey of this time in.
+
+    Raises:
+        SynthesisError: Its day is before the first partition, or in the future.
+    """
+    day, today = time.astimezone(UTC).date(), datetime.now(UTC).date()
+    if not first_day <= day <= today:
+        raise SynthesisError(
+            f"a survey of {day} cannot land: choose a day from {first_day} "
+            f"(ABALONE_FIRST_SURVEY_DAY) to {today}, today in UTC"
+        )
+
+
+def land(
+    simulated: SimulatedSurvey, zone: LandingZone, store: ObjectStore, *, replace: bool = False
+) -> Outcome:
+    """Record that the file is a simulation, then put it where crews put theirs.
+
+    In this order, so that nobody can ingest it for a survey. The same file again changes nothing.
+
+    Args:
+        simulated: The file.
+        zone: Where to put it.
+        store: Of the lake, which keeps the record.
+        replace: Replace a file of its name with another content.
+
+    Raises:
+        SynthesisError: Such a file lies there and is not to be replaced.
+        StorageError: The lake or the landing zone cannot be read or written.
+    """
+    day = survey.survey_day(simulated.name)
+    there = any(file.name == simulated.name for file in zone.list_day(day))
+    identical = there and zone.read(simulated.name) == simulated.data
+    if there and not identical and not replace:
+        raise SynthesisError(
+            f"{simulated.name} lies in {zone.uri} with another content: choose another time, or "
+            "replace it by `abalone synthesize --force`"
+        )
+    simulated.record(store)
+    if identical:
+        return "identical"
+    zone.land(simulated.name, simulated.data)
+    return "replaced" if there else "landed"
+
+
+def _shortest(value: float) -> str:
+    """As the UCI file has it: ``0.455``, ``0.35``, ``1``."""
+    return f"{value:.{survey.MEASUREMENT_DECIMALS}f}".rstrip("0").rstrip(".")

@@ -1,0 +1,128 @@
+"""Good simulations pass, and each way to be bad shows in its number."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from abalone_assets.modeling.dataset import concat, take
+from abalone_assets.synthesis.contract import SimulatedRows
+from abalone_assets.synthesis.quality import (
+    THRESHOLDS,
+    Quality,
+    assess,
+    assess_synthesizer,
+    broken_thresholds,
+    correlations,
+    fidelity,
+    fit_score,
+    ks_distance,
+    nearest,
+)
+from abalone_assets.synthesis.representation import STEPS
+from abalone_assets_tests.synthesis.support import (
+    Table,
+    animal,
+    animals,
+    copula,
+    real,
+    teach_nothing,
+)
+
+
+@cache
+def sample() -> tuple[SimulatedRows, Quality]:
+    return assess_synthesizer(copula(), real())
+
+
+def judged(columns: Table) -> set[str]:
+    """The numbers that break their threshold."""
+    quality = assess(SimulatedRows(columns, len(columns["sex"]), {}, {}), real())
+    return {each.number for each in THRESHOLDS if not each.holds(quality)}
+
+
+@pytest.fixture
+def untaught(monkeypatch: pytest.MonkeyPatch) -> None:
+    teach_nothing(monkeypatch)
+
+
+def test_the_copula_passes_and_is_judged_by_thousands_of_rows() -> None:
+    rows, quality = sample()
+    assert broken_thresholds(quality) == []
+    assert rows.rows == quality.rows == 2000
+    assert quality.copies == 0
+
+
+def test_real_rows_are_copies_of_themselves(untaught: None) -> None:
+    assert {"copies", "near_share", "near_ratio"} <= judged(real().fitted)
+
+
+def test_rows_beside_real_ones_are_too_near_though_no_copies(untaught: None) -> None:
+    beside = {**real().fitted, "whole_weight": real().fitted["whole_weight"] + 0.0005}
+    assert judged(beside) == {"near_share", "near_ratio"}
+
+
+def test_columns_shuffled_against_each_other_lose_their_correlations() -> None:
+    rng = np.random.default_rng(0)
+    shuffled = {name: rng.permutation(values) for name, values in sample()[0].columns.items()}
+    assert {"correlation_excess", "tstr_ratio"} <= judged(shuffled)
+
+
+def test_a_margin_that_is_off_shows(untaught: None) -> None:
+    columns = sample()[0].columns
+    assert judged({**columns, "rings": columns["rings"] + 3}) >= {"ks_worst_excess"}
+    grown = {name: columns[name] * 1.2 for name in STEPS}
+    assert judged({**columns, **grown}) >= {"ks_mean_excess", "ks_worst_excess"}
+
+
+def test_sexes_in_other_shares_show(untaught: None) -> None:
+    columns = sample()[0].columns
+    assert "sex_tv_excess" in judged(take(columns, columns["sex"] == "M"))
+
+
+def test_what_was_rejected_or_repaired_counts() -> None:
+    _, quality = sample()
+    bad = replace(quality, rejected_share=0.5, repaired_share=0.1)
+    assert [reason.split(" is ")[0] for reason in broken_thresholds(bad)] == [
+        "rejected_share",
+        "repaired_share",
+    ]
+
+
+def test_a_number_that_is_none_passes_nothing() -> None:
+    bad = replace(sample()[1], tstr_rmse=float("nan"))
+    assert broken_thresholds(bad)[0].startswith("tstr_ratio is nan, at most 1.1 passes")
+
+
+def test_ks_distances_are_those_of_the_textbook() -> None:
+    assert ks_distance([1, 2, 3], [1, 2, 3]) == 0
+    assert ks_distance([1, 2], [3, 4]) == 1
+    assert ks_distance([1, 2, 3, 4], [3, 4, 5, 6]) == pytest.approx(0.5)
+
+
+def test_rows_are_as_far_from_themselves_as_chance_says() -> None:
+    looks = fidelity(real().fitted, real().fitted)
+    assert (looks.ks_mean, looks.sex_tv, looks.correlation_difference) == (0, 0, 0)
+
+
+def test_two_slips_of_the_pen_do_not_hide_the_correlations() -> None:
+    rows = real().fitted
+    slips = animals(animal(height=1.13), animal(height=0.515, rings=3))
+    np.testing.assert_allclose(correlations(concat([rows, slips])), correlations(rows))
+
+
+def test_the_nearest_animal_is_of_the_same_sex() -> None:
+    others = animals(animal(), animal(sex="F", length=0.5), animal(length=0.6, rings=20))
+    distances = nearest(animals(animal(), animal(sex="F", length=0.5), animal(sex="I")), others)
+    assert distances[:2] == pytest.approx([0, 0], abs=1e-6)
+    assert distances[2] == np.inf
+
+
+def test_a_better_fit_scores_lower() -> None:
+    columns = sample()[0].columns
+    rng = np.random.default_rng(0)
+    worse = {**columns, "rings": rng.permutation(columns["rings"])}
+    assert fit_score(columns, real().fitted) < fit_score(worse, real().fitted)

@@ -1,0 +1,152 @@
+"""Simulated survey files: as crews write them, and never to be taken for theirs."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.synthetic_files import synthetic_files
+from abalone_assets.storage import ObjectStore
+from abalone_assets.survey import parse_survey
+from abalone_assets.synthesis import SynthesisError
+from abalone_assets.synthesis.survey_file import (
+    SimulatedSurvey,
+    land,
+    refuse_day,
+    simulate_survey,
+    survey_moment,
+    survey_text,
+)
+from abalone_assets_tests.synthesis.support import animal, animals, copula, real
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TIME = datetime(2025, 9, 1, 6, 15, tzinfo=UTC)
+NAME = "abalone.20250901061500"
+
+
+def made(time: datetime = TIME, seed: int | None = None, rows: int = 20) -> SimulatedSurvey:
+    return simulate_survey(copula(), rows, time, seed, real().all)
+
+
+def lines(survey: SimulatedSurvey) -> list[bytes]:
+    return survey.data.splitlines()
+
+
+def test_numbers_are_written_as_crews_write_them() -> None:
+    rows = animals(animal(), animal(sex="F", length=0.5, whole_weight=1.0, viscera_weight=0.0005))
+    assert survey_text(rows) == (
+        b"M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15\n"
+        b"F,0.5,0.365,0.095,1,0.2245,0.0005,0.15,15\n"
+    )
+
+
+def test_a_survey_is_named_by_its_time_and_read_back_as_it_was_drawn() -> None:
+    survey = made()
+    assert survey.name == NAME
+    parsed = parse_survey(survey.data, survey.name)
+    assert (parsed.row_count, parsed.header_line, parsed.quarantined) == (20, False, [])
+
+
+def test_the_same_time_writes_the_same_file_and_another_time_other_animals() -> None:
+    later = made(TIME + timedelta(seconds=1))
+    assert made().data == made().data
+    assert not set(lines(made())) & set(lines(later))
+
+
+def test_the_same_seed_draws_the_same_animals_whatever_the_time() -> None:
+    assert made(seed=7).data == made(TIME + timedelta(days=3), seed=7).data
+    assert made(seed=7).data != made(seed=8).data
+
+
+@pytest.mark.parametrize("rows", [0, -1, 100_001])
+def test_a_number_of_rows_out_of_range_is_refused(rows: int) -> None:
+    with pytest.raises(SynthesisError, match="ask for 1 to 100,000"):
+        made(rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2025-09-01", datetime(2025, 9, 1, tzinfo=UTC)),
+        ("2025-09-01T06:15:00", TIME),
+        ("2025-09-01T08:15+02:00", TIME),
+    ],
+)
+def test_a_time_without_a_zone_is_utc(text: str, moment: datetime) -> None:
+    assert survey_moment(text) == moment
+
+
+def test_what_is_no_time_is_refused() -> None:
+    with pytest.raises(SynthesisError, match="'tomorrow' is no date or time: write 2025-09-01 or"):
+        survey_moment("tomorrow")
+
+
+def test_a_day_that_is_never_ingested_is_refused() -> None:
+    first = date(2025, 9, 1)
+    refuse_day(TIME, first)
+    for time in (TIME - timedelta(days=1), datetime.now(UTC) + timedelta(days=2)):
+        with pytest.raises(SynthesisError, match="cannot land: choose a day from 2025-09-01"):
+            refuse_day(time, first)
+
+
+class Watched(FolderLandingZone):
+    """Sees whether the ledger knows a file when it becomes visible."""
+
+    def __init__(self, folder: Path, store: ObjectStore) -> None:
+        super().__init__(folder)
+        self.store = store
+        self.known: list[bool] = []
+
+    def land(self, name: str, data: bytes) -> None:
+        self.known.append(name in {file.name for file in synthetic_files(self.store).values()})
+        super().land(name, data)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ObjectStore:
+    return ObjectStore(tmp_path / "lake")
+
+
+@pytest.fixture
+def zone(tmp_path: Path, store: ObjectStore) -> Watched:
+    (tmp_path / "zone").mkdir()
+    return Watched(tmp_path / "zone", store)
+
+
+def test_a_file_is_known_as_simulated_before_it_is_seen(zone: Watched, store: ObjectStore) -> None:
+    assert land(made(), zone, store) == "landed"
+    assert zone.known == [True]
+    assert (zone.folder / NAME).read_bytes() == made().data
+    ((sha256, entry),) = synthetic_files(store).items()
+    assert sha256 == made().sha256
+    assert (entry.name, entry.rows, entry.recipe, entry.seed) == (
+        NAME,
+        20,
+        "copula",
+        20250901061500,
+    )
+    assert entry.data_version == real().sha256
+
+
+def test_the_same_file_again_changes_nothing(zone: Watched, store: ObjectStore) -> None:
+    land(made(), zone, store)
+    before = (zone.folder / NAME).stat()
+    assert land(made(), zone, store) == "identical"
+    assert (zone.folder / NAME).stat() == before
+
+
+def test_another_content_is_neither_replaced_nor_recorded_unasked(
+    zone: Watched, store: ObjectStore
+) -> None:
+    (zone.folder / NAME).write_text("of a crew\n")
+    with pytest.raises(SynthesisError, match=r"with another content: choose another time"):
+        land(made(), zone, store)
+    assert (zone.folder / NAME).read_text() == "of a crew\n"
+    assert synthetic_files(store) == {}
+    assert land(made(), zone, store, replace=True) == "replaced"
+    assert (zone.folder / NAME).read_bytes() == made().data
