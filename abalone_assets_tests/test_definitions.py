@@ -116,7 +116,11 @@ def test_training_waits_for_the_checks_of_what_it_is_made_from(loaded: dict[str,
     """The checks of ``merged_dataset`` block only assets that depend on it directly."""
     assets = loaded["definitions"]["assets"]
     assert "merged_dataset" in assets["trained_model"]["deps"]
-    assert set(assets["merged_dataset"]["checks"].values()) == {"blocking"}
+    assert assets["merged_dataset"]["checks"] == {
+        "rows_are_conserved": "blocking",
+        "splits_partition_the_rows": "blocking",
+        "synthetic_share_is_small": "warns",
+    }
 
 
 @pytest.mark.usefixtures("home")

@@ -147,6 +147,7 @@ def test_a_release_checks_what_it_made(story: Story) -> None:
         "raw_abalone.rows_are_conserved": True,
         "merged_dataset.rows_are_conserved": True,
         "merged_dataset.splits_partition_the_rows": True,
+        "merged_dataset.synthetic_share_is_small": True,
         "approved_model.gate": True,
     }
 
@@ -188,12 +189,16 @@ class TestARejectedModel:
         assert evaluation.severity is dg.AssetCheckSeverity.WARN
         assert evaluation.metadata["decision"].value == story.rejected.reason
 
-    def test_changes_neither_the_registry_nor_the_endpoint(self, story: Story) -> None:
+    def test_becomes_a_version_and_changes_neither_the_others_nor_the_endpoint(
+        self, story: Story
+    ) -> None:
         assert story.before
-        assert story.after == story.before
+        assert story.before.items() <= story.after.items()
+        added = story.after.keys() - story.before.keys()
+        assert added == {f"versions/000002/{name}" for name in ("model.tar.gz", "version.json")}
 
     def test_is_recorded_and_not_tried_again(self, story: Story) -> None:
-        assert (story.rejected.outcome, story.rejected.version) == ("rejected", None)
+        assert (story.rejected.outcome, story.rejected.version) == ("rejected", 2)
         assert story.rejected.digest == story.platform.lake.manifest().digest
         assert story.repeated == {"ingest_surveys": 0, "release": 0}
 
@@ -201,3 +206,4 @@ class TestARejectedModel:
         metadata = materialized(story, story.rejected)["evaluation"]
         assert metadata["champion"].value == "version 1"
         assert "champion_rmse" in metadata
+        assert metadata["reference"].value == "version 1"  # the champion itself

@@ -13,6 +13,8 @@ from dagster._core.remote_origin import (
 
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.runs import (
+    DECISION_TAG,
+    DEPLOY_JOB,
     INGEST_JOB,
     RELEASE_JOB,
     FailedAttempts,
@@ -37,15 +39,21 @@ def anything(context: dg.AssetExecutionContext) -> None:
         raise RuntimeError("as asked")
 
 
+@dg.asset
+def endpoint() -> None:
+    """Stands for the asset that deploys."""
+
+
 class History:
     """Real runs on an instance of their own."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
         self.runs = Runs(instance, [dg.AssetKey("anything")])
-        names = (INGEST_JOB, RELEASE_JOB, "somebody_elses")
+        names = (INGEST_JOB, RELEASE_JOB, DEPLOY_JOB)
         jobs = [dg.define_asset_job(name, selection=[anything]) for name in names]
-        self.definitions = dg.Definitions(assets=[anything], jobs=jobs)
+        jobs.append(dg.define_asset_job("somebody_elses", selection=[anything, endpoint]))
+        self.definitions = dg.Definitions(assets=[anything, endpoint], jobs=jobs)
 
     def ended(
         self, job: str, first: str = MONDAY, last: str = "", *, succeeds: bool = False
@@ -145,6 +153,20 @@ def test_runs_of_other_jobs_are_not_ours_but_backfills_of_assets_are(history: Hi
     assert Runs(history.instance, [dg.AssetKey("new_surveys")]).in_flight() == []
 
 
+def test_runs_that_deploy_are_in_flight_however_they_were_launched(history: History) -> None:
+    history.created(INGEST_JOB, STATUS.STARTED)
+    history.created(
+        RELEASE_JOB, STATUS.STARTED, asset_selection=frozenset({dg.AssetKey("anything")})
+    )
+    assert history.runs.deployments_in_flight() == []
+    runs = Runs(history.instance, [dg.AssetKey("anything"), dg.AssetKey("endpoint")])
+    both = frozenset({dg.AssetKey("anything"), dg.AssetKey("endpoint")})
+    for job, selection in ((RELEASE_JOB, None), (DEPLOY_JOB, None), ("somebody_elses", both)):
+        history.created(job, STATUS.QUEUED, asset_selection=selection)
+    jobs = [run.job_name for run in runs.deployments_in_flight()]
+    assert sorted(jobs) == sorted([RELEASE_JOB, DEPLOY_JOB, "somebody_elses"])
+
+
 # Failures --------------------------------------------------------------------------------------
 
 
@@ -195,6 +217,16 @@ def test_releases_and_ingestions_do_not_count_for_each_other(history: History) -
     assert failed.count == 2
     assert history.runs.failures_by_day([MONDAY])[MONDAY].count == 1
     history.ended(RELEASE_JOB, succeeds=True)
+    assert history.runs.release_failures() is None
+
+
+def test_failures_to_deploy_count_for_one_decision(history: History) -> None:
+    for decision in ("1", "1", "2"):
+        history.created(DEPLOY_JOB, STATUS.FAILURE, tags={DECISION_TAG: decision})
+    failed = history.runs.deployment_failures("1")
+    assert failed is not None
+    assert failed.count == 2
+    assert history.runs.deployment_failures("3") is None
     assert history.runs.release_failures() is None
 
 

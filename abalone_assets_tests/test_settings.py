@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from abalone_assets.errors import SettingsError
+from abalone_assets.modeling.gate import GateLimits
 from abalone_assets.settings import UCI_SHA256, UCI_URI, Settings, load_settings
 
 AWS = {
@@ -184,6 +186,9 @@ def test_aws_names_all_wrong_places_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         ("ABALONE_GATE_MAX_RMSE", "0"),
         ("ABALONE_GATE_MAX_RMSE", "nan"),
         ("ABALONE_GATE_CHAMPION_TOLERANCE", "-0.1"),
+        ("ABALONE_GATE_SLICE_TOLERANCE", "-0.1"),
+        ("ABALONE_GATE_MIN_ROWS", "0"),
+        ("ABALONE_GATE_MIN_SLICE_ROWS", "few"),
         ("ABALONE_ENDPOINT_NAME", "-abalone"),
         ("ABALONE_ENDPOINT_NAME", "a" * 64),
         ("ABALONE_ENDPOINT_PORT", "65536"),
@@ -196,6 +201,18 @@ def test_a_malformed_variable_is_named_with_its_value(
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=rf"^{variable}='{value}': "):
         load_settings()
+
+
+def test_the_gates_limits_are_settings_with_the_gates_own_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert load_settings().gate_limits == GateLimits()
+    chosen = GateLimits(2.25, 0.01, 0.05, 50, 20)
+    variables = {
+        f"ABALONE_GATE_{name.upper()}": str(limit) for name, limit in asdict(chosen).items()
+    }
+    set_all(monkeypatch, variables)
+    assert load_settings().gate_limits == chosen
 
 
 def test_a_misspelt_variable_is_refused_with_the_name_that_was_meant(

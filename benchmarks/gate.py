@@ -5,7 +5,8 @@ of real ones. A row's error is a shared part, resampled from the out-of-fold err
 model on the survey, and a part of each model's own, normal with the spread of errors around that
 prediction. Both models are then equally good by construction, and their errors correlate as wanted.
 A challenger that is 3 % better has its errors times 0.97. Each release draws fresh rows: 209 in the
-test split and 3,968 with out-of-fold predictions, as the platform splits 4,177.
+test split and 3,968 with out-of-fold predictions, as the platform splits 4,177. A reference that is
+another version than the champion is a third such model.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 from abalone_assets import survey
 from abalone_assets.modeling.bootstrap import RESAMPLES
 from abalone_assets.modeling.dataset import take
-from abalone_assets.modeling.gate import Decision, GateLimits, decide
+from abalone_assets.modeling.gate import REFERENCE_RULES, Decision, GateLimits, decide
 from abalone_assets.modeling.metrics import slice_masks
 from abalone_assets.modeling.out_of_fold import cross_fit
 from abalone_assets.modeling.paired import paired_comparisons
@@ -76,60 +77,92 @@ class Population:
         kept = {"sex": np.asarray(columns["sex"], dtype=object), survey.TARGET: rings}
         return cls(kept, errors, np.sqrt(squares)[decile], correlation)
 
-    def release(self, champion: float, challenger: float, random: np.random.Generator) -> Release:
-        """Fresh rows, with the errors of two models.
+    def release(
+        self,
+        champion: float,
+        challenger: float,
+        random: np.random.Generator,
+        reference: float | None = None,
+    ) -> Release:
+        """Fresh rows, with the errors of two or three models.
 
         Args:
             champion: Its errors are multiplied by this.
             challenger: The same.
-            random: Draws.
+            random: Draws; the same for the first two, whether there is a third or not.
+            reference: The same, of another model than the champion.
         """
+        (of_reference,) = random.spawn(1)
         rows = random.integers(self.errors.size, size=ALL_ROWS)
         own = self.spread[rows] * math.sqrt(1 / self.correlation - 1)
-        shared = self.errors[rows]
+
+        def squares(worth: float, draws: np.random.Generator) -> NDArray[np.float64]:
+            drawn = self.errors[rows] + own * draws.standard_normal(ALL_ROWS)
+            return np.asarray((worth * drawn) ** 2)
+
         return Release(
             take(self.columns, rows),
-            (champion * (shared + own * random.standard_normal(ALL_ROWS))) ** 2,
-            (challenger * (shared + own * random.standard_normal(ALL_ROWS))) ** 2,
+            squares(champion, random),
+            squares(challenger, random),
+            None if reference is None else squares(reference, of_reference),
         )
 
 
 @dataclass(frozen=True)
 class Release:
-    """One release's rows, the test split first, and both models' squared errors on them."""
+    """One release's rows, the test split first, and the models' squared errors on them."""
 
     columns: Columns
     champion: NDArray[np.float64]
     challenger: NDArray[np.float64]
+    reference: NDArray[np.float64] | None = None
 
-    def gate(self, resamples: int = RESAMPLES) -> Decision:
+    def gate(self, resamples: int = RESAMPLES, *, asks_reference: bool = True) -> Decision:
         """What the platform's gate decides, with its default limits."""
-        masks = {"overall": np.ones(ALL_ROWS, dtype=bool)}
-        groups = slice_masks(self.columns)
-        masks |= {f"{by}/{name}": mask for by in groups for name, mask in groups[by].items()}
-        compared = paired_comparisons(self.challenger, self.champion, masks, resamples)
-        paired = {
-            "overall": compared["overall"],
-            "slices": {by: [compared[f"{by}/{name}"] for name in groups[by]] for by in groups},
-        }
         evaluation: dict[str, Any] = {
             "rmse": _rmse(self.challenger[:TEST_ROWS]),
             "rows": TEST_ROWS,
             "split": {"misplaced": 0, "leaked": 0, "missing": 0},
-            "champion": {"version": "1", "paired": paired},
+            "champion": self._beside(self.champion, resamples),
         }
+        if asks_reference and self.reference is not None:
+            evaluation["reference"] = self._beside(self.reference, resamples)
         return decide(evaluation, GateLimits())
 
-    def naive(self, tolerance: float = 1.0) -> bool:
-        """Whether the challenger's RMSE on the test split is the champion's at most."""
+    def _beside(self, other: NDArray[np.float64], resamples: int) -> dict[str, Any]:
+        """The challenger and another model in an evaluation."""
+        masks = {"overall": np.ones(ALL_ROWS, dtype=bool)}
+        groups = slice_masks(self.columns)
+        masks |= {f"{by}/{name}": mask for by in groups for name, mask in groups[by].items()}
+        compared = paired_comparisons(self.challenger, other, masks, resamples)
+        paired = {
+            "overall": compared["overall"],
+            "slices": {by: [compared[f"{by}/{name}"] for name in groups[by]] for by in groups},
+        }
+        return {"version": "1", "paired": paired}
+
+    def naive(self, tolerance: float = 1.0) -> Decision:
+        """Approves when the challenger's RMSE on the test split is the champion's at most."""
         bar = _rmse(self.champion[:TEST_ROWS]) * tolerance
-        return _rmse(self.challenger[:TEST_ROWS]) <= bar
+        approved = _rmse(self.challenger[:TEST_ROWS]) <= bar
+        return Decision(approved=approved, reason="", rule="point_estimate")
 
 
-GATES: dict[str, Callable[[Release], bool]] = {
-    "our gate": lambda release: release.gate().approved,
+NAIVE_GATES: dict[str, Callable[[Release], Decision]] = {
     "test RMSE at most the champion's": lambda release: release.naive(),
     "test RMSE at most 2 % above it": lambda release: release.naive(TOLERANCE),
+}
+GATES: dict[str, Callable[[Release], Decision]] = {
+    "our gate": lambda release: release.gate(asks_reference=False),
+    "our gate, an older version as good is the reference": lambda release: release.gate(),
+    **NAIVE_GATES,
+}
+CHAIN_GATES: dict[str, Callable[[Release], Decision]] = {
+    "our gate without a reference": lambda release: release.gate(
+        CHAIN_RESAMPLES, asks_reference=False
+    ),
+    "our gate": lambda release: release.gate(CHAIN_RESAMPLES),
+    **NAIVE_GATES,
 }
 
 
@@ -143,8 +176,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     print("| --- " * (2 + len(GATES)) + "|")
     for name, worth in CHALLENGERS.items():
         random = np.random.default_rng(0)
-        releases = [population.release(1.0, worth, random) for _ in range(chosen.releases)]
-        rates = [_rate([gate(release) for release in releases]) for gate in GATES.values()]
+        releases = [population.release(1.0, worth, random, 1.0) for _ in range(chosen.releases)]
+        rates = [_rate([gate(release).approved for release in releases]) for gate in GATES.values()]
         print(f"| {name} | {chosen.releases} | {' | '.join(rates)} |", flush=True)
     _print_chains(population, chosen.chains)
 
@@ -186,8 +219,7 @@ def _print_chains(population: Population, chains: int) -> None:
     print(f"\n{NIGHTS} nights, each with a challenger truly {each}; mean of {chains} chains.\n")
     print("| gate | approved | true RMSE afterwards |")
     print("| --- | --- | --- |")
-    gates = {**GATES, "our gate": lambda release: release.gate(CHAIN_RESAMPLES).approved}
-    for name, gate in gates.items():
+    for name, gate in CHAIN_GATES.items():
         random = np.random.default_rng(0)
         ends = [_chain(population, gate, random) for _ in range(chains)]
         worth = np.mean([WORSE_EACH_NIGHT**approved for approved in ends])
@@ -195,13 +227,18 @@ def _print_chains(population: Population, chains: int) -> None:
 
 
 def _chain(
-    population: Population, gate: Callable[[Release], bool], random: np.random.Generator
+    population: Population, gate: Callable[[Release], Decision], random: np.random.Generator
 ) -> int:
     """How many of the challengers replaced the champion of the day."""
-    approved = 0
+    approved = at_reference = 0
     for _ in range(NIGHTS):
         worth = WORSE_EACH_NIGHT**approved
-        approved += gate(population.release(worth, worth * WORSE_EACH_NIGHT, random))
+        reference = None if at_reference == approved else WORSE_EACH_NIGHT**at_reference
+        release = population.release(worth, worth * WORSE_EACH_NIGHT, random, reference)
+        decision = gate(release)
+        approved += decision.approved
+        if decision.rule in REFERENCE_RULES:
+            at_reference = approved
     return approved
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from abalone_assets.cli.processes import wait_for_version
 from abalone_assets.cli.serve import QUESTION
 from abalone_assets.lake import Lake
+from abalone_assets.modeling.intervals import COVERAGE
+from abalone_assets.reports import report_key
 from abalone_assets.survey import age_years
 
 if TYPE_CHECKING:
@@ -27,12 +29,15 @@ class DemoReport:
         released_at: ISO time of the last release.
         surveys: Rows and quarantined rows of the base survey and of the survey files.
         merged: Rows merged, repeats removed, and the rows of each split.
-        rmse: On the test split, in rings: the model's, the gate's limit and the champion's.
+        rmse: On the test split, in rings: the model's, the ends of its 95 % confidence interval,
+            the gate's limit and the champion's.
+        report: Where the report on the model is.
         decision: The gate's decision in one sentence.
         version: The version that answered, or None.
         url: Where it still answers; None when the server was the demo's own and is stopped.
         question: Sex and measurements of one abalone.
         rings: What the endpoint answered, or None.
+        interval: The ends of its prediction interval, in rings, or None.
         note: What to know of the base survey's origin.
     """
 
@@ -42,11 +47,13 @@ class DemoReport:
     surveys: dict[str, int]
     merged: dict[str, int]
     rmse: dict[str, float | None]
+    report: str
     decision: str
     version: int | None
     url: str | None
     question: str
     rings: float | None
+    interval: tuple[float, float] | None
     note: str
 
     @classmethod
@@ -73,6 +80,7 @@ class DemoReport:
         lake = Lake(settings.lake_uri)
         release = lake.release()
         metrics = (lake.store.read_json(lake.key("evaluation", suffix="json")) or {})["metrics"]
+        low, high = metrics["confidence"]["rmse"]
         answer = _ask(settings, client)
         return cls(
             new_files=landed,
@@ -82,14 +90,18 @@ class DemoReport:
             merged=_merged_counts(lake),
             rmse={
                 "model": metrics["rmse"],
+                "low": low,
+                "high": high,
                 "limit": settings.gate_max_rmse,
                 "champion": metrics["champion"]["rmse"] if metrics["champion"] else None,
             },
+            report=lake.store.uri_of(report_key(metrics["model_sha256"])),
             decision=release.reason if release else "",
             version=answer.version if answer else None,
             url=url,
             question=QUESTION,
             rings=answer.rings[0] if answer else None,
+            interval=answer.intervals[0] if answer and answer.intervals else None,
             note=note,
         )
 
@@ -118,7 +130,8 @@ class DemoReport:
             ("Ingested", f"{surveys['rows']} rows, {surveys['quarantined']} quarantined"),
             ("Merged", f"{merged['merged_dataset']} rows, {merged['repeats']} repeats removed"),
             ("Splits", ", ".join(sizes)),
-            ("RMSE", f"{self.rmse['model']:.3f} rings; {limit}, champion: {champion_rmse}"),
+            ("RMSE", f"{self._rmse()}; {limit}, champion: {champion_rmse}"),
+            ("Report", self.report),
             ("Gate", self.decision),
             ("Live", self._live(prefix)),
             ("Question", self.question),
@@ -127,6 +140,10 @@ class DemoReport:
         if not self.new_files and not any(self.runs.values()):
             rows.insert(0, ("State", f"nothing new since {self.released_at}"))
         return rows
+
+    def _rmse(self) -> str:
+        low, high = self.rmse["low"], self.rmse["high"]
+        return f"{self.rmse['model']:.3f} rings ({low:.2f} to {high:.2f} with 95 % confidence)"
 
     def _live(self, prefix: str) -> str:
         if self.version is None:
@@ -141,7 +158,11 @@ class DemoReport:
     def _answer(self) -> str:
         if self.rings is None:
             return "none: no model was deployed"
-        return f"{self.rings:.1f} rings, so {age_years(self.rings):.1f} years old"
+        within = ""
+        if self.interval is not None:
+            low, high = self.interval
+            within = f" ({low:.1f} to {high:.1f} in {COVERAGE * 10:.0f} of 10 animals)"
+        return f"{self.rings:.1f} rings{within}, so {age_years(self.rings):.1f} years old"
 
 
 def _ask(settings: Settings, client: EndpointClient) -> Prediction | None:

@@ -40,7 +40,8 @@ _MOUNTS: Final = Path("/opt/ml/processing")
 def main(argv: Sequence[str] | None = None) -> None:
     """Score the model, and the champion if there is one, on rows that neither had learnt.
 
-    Either may be of any framework.
+    Beside the reference too, where that is another model than the champion. Each may be of any
+    framework.
 
     Writes ``predictions.parquet`` (the test split and ``predicted``, in rings), ``report.html`` and
     three of its pictures (``predicted_against_actual.png``, ``residuals.png`` and
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     Raises:
         ArgumentError: An argument is unknown.
-        ModelArchiveError: The model's or the champion's archive is missing or unusable.
+        ModelArchiveError: The model's archive is missing, or an archive is unusable.
         DatasetError: A split is missing, empty or lacks a column.
         EvaluationError: The test split has no surveyed row.
         FeatureError: A split's values cannot be turned into features.
@@ -59,13 +60,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     candidate = read_archived(arguments.model_dir / ARCHIVE_NAME)
     champion = _champion(arguments.champion_dir / ARCHIVE_NAME, arguments.champion_version)
+    reference = _champion(arguments.reference_dir / ARCHIVE_NAME, arguments.reference_version)
     splits = Splits(
         train=read_split(arguments.train_dir, "train"),
         validation=read_split(arguments.validation_dir, "validation"),
         test=read_split(arguments.test_dir, "test"),
     )
     evaluation = evaluate_model(
-        candidate, splits, champion=champion, missing_rows=arguments.missing_rows
+        candidate,
+        splits,
+        champion=champion,
+        reference=reference,
+        missing_rows=arguments.missing_rows,
     )
     report = render_report(evaluation, candidate, champion_tolerance=arguments.champion_tolerance)
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
@@ -90,15 +96,17 @@ def _parser() -> ArgumentParser:
         "validation": "holds the validation split's Parquet files",
         "test": "holds the test split's Parquet files",
         "champion": f"holds the champion's {ARCHIVE_NAME}; missing or empty: no champion",
+        "reference": f"holds the reference's {ARCHIVE_NAME}; missing or empty: no other model",
         "output": "gets the results",
     }.items():
         mount = _MOUNTS / ("evaluation" if name == "output" else name)
         parser.add_argument(
             f"--{name}-dir", type=Path, default=mount, help=f"{purpose} (default: %(default)s)"
         )
-    parser.add_argument(
-        "--champion-version", default="unknown", help="the champion's version in the registry"
-    )
+    for name in ("champion", "reference"):
+        parser.add_argument(
+            f"--{name}-version", default="unknown", help=f"the {name}'s version in the registry"
+        )
     parser.add_argument(
         "--champion-tolerance",
         type=float,

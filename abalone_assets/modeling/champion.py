@@ -51,7 +51,7 @@ class ChampionScores(TypedDict):
 
 @dataclass(frozen=True)
 class Champion:
-    """The model that answers requests today.
+    """The model that answers requests today, or another to be held against.
 
     Attributes:
         version: Its version in the registry.

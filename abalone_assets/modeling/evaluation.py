@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, cast
 import numpy as np
 
 from abalone_assets.modeling.baselines import baselines
-from abalone_assets.modeling.champion import Champion, champion_scores
+from abalone_assets.modeling.champion import Champion, ChampionScores, champion_scores
 from abalone_assets.modeling.confidence import Confidence, Interval, confidence
 from abalone_assets.modeling.dataset import concat, is_surveyed, rows_sha256, take, target
 from abalone_assets.modeling.hyperparameters import chosen_hyperparameters
@@ -109,6 +109,7 @@ def evaluate_model(
     splits: Splits,
     *,
     champion: Champion | None = None,
+    reference: Champion | None = None,
     missing_rows: int | None = None,
 ) -> Evaluation:
     """Score a model on surveyed rows that it has never seen, beside the champion and baselines.
@@ -117,6 +118,7 @@ def evaluate_model(
         candidate: The model.
         splits: What it was trained on, and the test split.
         champion: Whom to compare with, if anyone.
+        reference: Whom else; see `gate.decide`.
         missing_rows: See `split_integrity`.
 
     Raises:
@@ -131,6 +133,12 @@ def evaluate_model(
     score = scores(predicted, actual)
     intervals, sliced = _sliced(predictions)
     refit = _refit(candidate)
+
+    def beside(other: Champion | None) -> ChampionScores | None:
+        if other is None:
+            return None
+        return champion_scores(candidate, other, test, predicted, learnt)
+
     document: EvaluationDocument = {
         "rows": len(actual),
         "rmse": score["rmse"],
@@ -151,9 +159,8 @@ def evaluate_model(
         **_importance(candidate.model, test),
         "model_sha256": candidate.card.model_sha256,
         "test_rows_sha256": rows_sha256(test),
-        "champion": None
-        if champion is None
-        else champion_scores(candidate, champion, test, predicted, learnt),
+        "champion": beside(champion),
+        "reference": beside(reference),
     }
     return Evaluation(document, predictions)
 

@@ -58,7 +58,8 @@ class EvaluationDocument(TypedDict):
     """``evaluation.json``: scores in rings on the surveyed rows of the test split.
 
     ``r2`` is None when all rings are equal. ``out_of_fold`` is of the surveyed rows of the training
-    and the validation split.
+    and the validation split. ``reference`` is the version that the model must hold against beside
+    the champion: told as if that were the champion, and None when the champion itself is that.
     """
 
     rows: int
@@ -80,3 +81,4 @@ class EvaluationDocument(TypedDict):
     model_sha256: str
     test_rows_sha256: str
     champion: ChampionScores | None
+    reference: ChampionScores | None

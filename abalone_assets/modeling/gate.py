@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeGuard
 
 from abalone_assets.errors import AbaloneError
@@ -16,6 +16,10 @@ _SPLIT_COUNTS: Final = {
     "missing": "are missing from it",
 }
 _SLICES: Final = {"sex": "sex", "age_band": "the animals of"}
+_THE_REFERENCE: Final = ", the last version approved as more than just as good as its champion"
+
+REFERENCE_RULES: Final = frozenset({"first_model", "better_than_champion"})
+"""A version that was approved by one of them may be the reference of later models."""
 
 
 class GateError(AbaloneError):
@@ -58,8 +62,10 @@ class Decision:
         reason: One sentence with the numbers.
         rule: The rule that decided. Against the model: ``unusable_rmse``, ``test_split_touched``,
             ``too_few_rows``, ``above_max_rmse``, ``worse_than_champion``, ``not_shown_as_good``,
-            ``worse_in_slice``. In its favour: ``first_model``, ``unchanged``,
-            ``better_than_champion``, ``holds_against_champion``.
+            ``worse_than_reference``, ``not_shown_as_good_as_reference``, ``worse_in_slice``. In its
+            favour: ``first_model``, ``unchanged``, ``better_than_champion`` (and than the
+            reference), ``holds_against_reference`` (better than the champion alone),
+            ``holds_against_champion``.
     """
 
     approved: bool
@@ -76,6 +82,12 @@ def decide(evaluation: Mapping[str, Any], limits: GateLimits) -> Decision:
     200 rows would decide by chance. No sex and no age band may be clearly worse either. A number
     that is missing or not finite never approves.
 
+    A champion may be a little worse than the one before, so that a chain of such tests alone would
+    wear the model down: biocreep, in clinical trials (D'Agostino, Massaro and Sullivan,
+    *Non-inferiority trials*, Statistics in Medicine 22, 2003). Hence the same test against the
+    reference where that is another version: the last that was approved as more than just as good.
+    Only a model that is shown to be better than both becomes the next reference.
+
     Args:
         evaluation: The evaluation document; see `evaluation.evaluate_model`.
         limits: What is asked for.
@@ -90,7 +102,7 @@ def decide(evaluation: Mapping[str, Any], limits: GateLimits) -> Decision:
     digest = evaluation.get("model_sha256")
     if digest and digest == champion.get("model_sha256"):
         return _approved(f"{within}, and the model is {name}, unchanged", "unchanged")
-    return _against(name, champion.get("paired"), within, limits)
+    return _against(name, champion.get("paired"), evaluation.get("reference"), within, limits)
 
 
 def _refusal(evaluation: Mapping[str, Any], limits: GateLimits) -> Decision | None:
@@ -124,7 +136,7 @@ def _touched(split: object) -> str | None:
 
 @dataclass(frozen=True)
 class _Paired:
-    """The model beside the champion on the same rows; see `paired.Comparison`."""
+    """The model beside the champion, or the reference, on the same rows: `paired.Comparison`."""
 
     where: str
     champion: str
@@ -135,17 +147,28 @@ class _Paired:
     low: float
     high: float
     margin: float
+    about_it: str = ""
 
     def __str__(self) -> str:
         side = "below" if self.difference < 0 else "above"
         return (
-            f"{abs(self.difference):.3f} {side} {self.champion}'s {self.champion_rmse:.3f} "
-            f"(90 % interval {_signed(self.low)} to {_signed(self.high)}, at most "
+            f"{abs(self.difference):.3f} {side} {self.champion}'s {self.champion_rmse:.3f}"
+            f"{self.about_it} (90 % interval {_signed(self.low)} to {_signed(self.high)}, at most "
             f"{_signed(self.margin)} allowed)"
         )
 
+    def refusal(self, told: str, worse: str, not_shown: str) -> Decision | None:
+        """The rejection of a model that is not shown to be as good, by one of two rules."""
+        if self.high <= self.margin:
+            return None
+        if self.low > 0:
+            return _rejected(told, worse)
+        return _rejected(f"too little evidence: {told}", not_shown)
 
-def _against(champion: str, paired: object, within: str, limits: GateLimits) -> Decision:
+
+def _against(
+    champion: str, paired: object, reference: object, within: str, limits: GateLimits
+) -> Decision:
     known = paired if isinstance(paired, Mapping) else {}
     overall = _paired(known.get("overall"), "all rows", champion, limits.champion_tolerance)
     slices = _slices(known.get("slices"), champion, limits)
@@ -155,14 +178,12 @@ def _against(champion: str, paired: object, within: str, limits: GateLimits) -> 
             "not_shown_as_good",
         )
     unseen = f"on {overall.rows:,} rows that neither model had learnt from"
-    if overall.high > overall.margin:
-        if overall.low > 0:
-            told = f"{unseen}, RMSE {overall.rmse:.3f} is {overall}"
-            return _rejected(told, "worse_than_champion")
-        return _rejected(
-            f"too little evidence: {unseen}, RMSE {overall.rmse:.3f} is {overall}",
-            "not_shown_as_good",
-        )
+    told = f"{unseen}, RMSE {overall.rmse:.3f} is {overall}"
+    if refusal := overall.refusal(told, "worse_than_champion", "not_shown_as_good"):
+        return refusal
+    marked = _beside_reference(reference, limits)
+    if reference is not None and (refusal := _short_of(marked, champion)):
+        return refusal
     worse = [each for each in slices if each.difference > each.margin and each.low > 0]
     if worse:
         worst = max(worse, key=lambda each: each.difference - each.margin)
@@ -170,8 +191,42 @@ def _against(champion: str, paired: object, within: str, limits: GateLimits) -> 
             f"for {worst.where}, RMSE {worst.rmse:.3f} on {worst.rows:,} rows is {worst}",
             "worse_in_slice",
         )
-    rule = "better_than_champion" if overall.high < 0 else "holds_against_champion"
-    return _approved(f"{within}, and {unseen} it is {overall}", rule)
+    return _shown(overall, marked, f"{within}, and {unseen} it is {overall}")
+
+
+def _beside_reference(reference: object, limits: GateLimits) -> _Paired | None:
+    """The model beside the reference; None when there is none, or nothing usable is said of it."""
+    if not isinstance(reference, Mapping):
+        return None
+    paired, name = reference.get("paired"), f"version {reference.get('version')}"
+    overall = paired.get("overall") if isinstance(paired, Mapping) else None
+    found = _paired(overall, "all rows", name, limits.champion_tolerance)
+    return None if found is None else replace(found, about_it=_THE_REFERENCE)
+
+
+def _short_of(marked: _Paired | None, champion: str) -> Decision | None:
+    """The rejection of a model that holds against the champion, but not against the reference."""
+    if marked is None:
+        return _rejected(
+            "the evaluation has no usable comparison with the reference; evaluate it again",
+            "not_shown_as_good_as_reference",
+        )
+    return marked.refusal(
+        f"it holds against {champion}, but on {marked.rows:,} rows that neither model had learnt"
+        f" from, RMSE {marked.rmse:.3f} is {marked}",
+        "worse_than_reference",
+        "not_shown_as_good_as_reference",
+    )
+
+
+def _shown(overall: _Paired, marked: _Paired | None, told: str) -> Decision:
+    """The approval by what was shown; to be the next reference, a model must beat the last one."""
+    if marked is not None:
+        told = f"{told}, and on {marked.rows:,} rows {marked}"
+    if overall.high >= 0:
+        return _approved(told, "holds_against_champion")
+    better = marked is None or marked.high < 0
+    return _approved(told, "better_than_champion" if better else "holds_against_reference")
 
 
 def _slices(groups: object, champion: str, limits: GateLimits) -> list[_Paired] | None:

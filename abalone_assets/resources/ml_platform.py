@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.archive import ModelCard
 
 DATA_FILE: Final = "data.parquet"
+_ARCHIVES: Final = frozenset({"model", "champion", "reference"})
 PROBES: Final = 5
 SCRIPTS: Final[dict[Framework, str]] = {
     "blend": "train_blend",
@@ -75,7 +76,7 @@ class TrainingReport:
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """One evaluation of a model, and of its champion on the same rows.
+    """One evaluation of a model, and of those it must hold against on the same rows.
 
     Attributes:
         model_uri: The model archive.
@@ -85,6 +86,8 @@ class EvaluationRequest:
         test_uri: The test split's.
         champion_uri: The champion's archive, if there is a champion.
         champion_version: Its version in the registry.
+        reference_uri: The archive of the reference, where that is another version.
+        reference_version: Its version in the registry.
         champion_tolerance: How much worse than the champion the gate allows, as a share: the report
             draws it.
         missing_rows: Rows that belong into the test split and are not there, where counted.
@@ -98,6 +101,8 @@ class EvaluationRequest:
     test_uri: str
     champion_uri: str | None = None
     champion_version: int | None = None
+    reference_uri: str | None = None
+    reference_version: int | None = None
     champion_tolerance: float | None = None
     missing_rows: int | None = None
     inputs: str = ""
@@ -105,19 +110,22 @@ class EvaluationRequest:
     @property
     def folders(self) -> dict[str, str]:
         """URI of what goes into each of the script's input folders, by the folder's name."""
-        given = {
+        folders = {
             "model": self.model_uri,
             "train": self.train_uri,
             "validation": self.validation_uri,
             "test": self.test_uri,
+            "champion": self.champion_uri,
+            "reference": self.reference_uri,
         }
-        return given if self.champion_uri is None else {**given, "champion": self.champion_uri}
+        return {name: uri for name, uri in folders.items() if uri is not None}
 
     @property
     def arguments(self) -> list[str]:
         """The script's arguments beside its folders."""
         values = {
             "champion-version": self.champion_version,
+            "reference-version": self.reference_version,
             "champion-tolerance": self.champion_tolerance,
             "missing-rows": self.missing_rows,
         }
@@ -230,7 +238,7 @@ class LocalMLPlatform(MLPlatform):
             output = _made(root / "evaluation")
             arguments = ["--output-dir", str(output), *request.arguments]
             for name, uri in request.folders.items():
-                file = ARCHIVE_NAME if name in {"model", "champion"} else DATA_FILE
+                file = ARCHIVE_NAME if name in _ARCHIVES else DATA_FILE
                 _get(uri, _made(root / name) / file)
                 arguments += [f"--{name}-dir", str(root / name)]
             evaluate.main(arguments)

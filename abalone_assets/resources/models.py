@@ -106,6 +106,14 @@ class ModelRegistryResource(dg.ConfigurableResource[None], ABC):
         """The approved version whose approval is the newest, or None when none is approved."""
         return self.open().desired_version()
 
+    def reference_version(self, champion: int) -> int | None:
+        """The version against which a challenger must hold, beside the champion or as the champion.
+
+        It is the last that was approved as more than just as good as its champion; see
+        `ApprovalRegistry.reference_version`. None when there is none.
+        """
+        return self.open().reference_version(champion)
+
     def probes(self, version: "ModelVersion") -> list[tuple[str, float]]:
         """Requests that prove a deployment of the version: CSV lines, each with its rings."""
         return self.open().probes(version)

@@ -6,7 +6,12 @@ from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
 
 from abalone_assets.serving.overrides import Override
-from abalone_assets.serving.versions import ModelVersion, desired_of
+from abalone_assets.serving.versions import (
+    ModelVersion,
+    UnknownVersionError,
+    desired_of,
+    reference_of,
+)
 
 
 class ApprovalRegistry(ABC):
@@ -56,6 +61,30 @@ class ApprovalRegistry(ABC):
         None when none is approved.
         """
         return desired_of(self.contenders())
+
+    def reference_version(self, champion: int) -> int | None:
+        """The version against which a challenger must hold too, or the champion when it is that.
+
+        It is found through the records of a few versions. Where somebody has deleted one of them,
+        it is the newest version older than the champion that could be one.
+
+        Args:
+            champion: The live version.
+
+        Returns:
+            None when there is none; see `versions.reference_of`.
+
+        Raises:
+            UnknownVersionError: There is no such champion.
+            StorageError: A record is damaged.
+        """
+        live = self.get(champion)
+        try:
+            found = reference_of(live, self.get)
+        except UnknownVersionError:
+            older = [each for each in self.versions() if each.version < champion]
+            found = next((each for each in reversed(older) if each.sets_the_mark), None)
+        return None if found is None else found.version
 
     def probes(self, version: ModelVersion) -> list[tuple[str, float]]:
         """Requests that prove a deployment of the version: CSV lines, each with its rings.

@@ -4,6 +4,9 @@ The gate speaks first, when a version is registered; people may speak after it, 
 like. The last word holds. What should be live is the approved version whose approval is the newest:
 so a person's approval of an old version beats the gate's of a newer one, until the gate approves
 another.
+
+A model may be a little worse than the live one and still be approved. So that such steps do not add
+up, it must hold against the reference too: the last version approved as more than just as good.
 """
 
 from __future__ import annotations
@@ -13,9 +16,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import StorageError
+from abalone_assets.modeling.gate import REFERENCE_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from abalone_assets.serving.overrides import Override
 
@@ -105,6 +109,29 @@ class ModelVersion:
         """Requests as CSV lines, each with the rings that it must answer; none in old records."""
         return [(line, rings) for line, rings in self.evaluation.get(PROBES, ())]
 
+    @property
+    def sets_the_mark(self) -> bool:
+        """Whether later models must hold against it, and not only against those between.
+
+        It does when a person approved it, or the gate as the first or as a better one.
+        """
+        if self.last_override is not None:
+            return self.last_override.approved
+        return self.approved and self.decision.get("rule") in REFERENCE_RULES
+
+    @property
+    def held_against(self) -> int | None:
+        """The reference of its evaluation; its champion where that was the reference, or none was.
+
+        None when its evaluation names neither.
+        """
+        for role in ("reference", "champion"):
+            other = self.evaluation.get(role)
+            number = str(other.get("version", "")) if isinstance(other, dict) else ""
+            if number.isdecimal() and int(number) < self.version:
+                return int(number)
+        return None
+
     def is_of(self, evaluation: Mapping[str, Any]) -> bool:
         """Whether an evaluation is of this very model, as the digest of the model's file tells."""
         digest = evaluation.get(MODEL_DIGEST)
@@ -135,6 +162,28 @@ def person_behind(contenders: Sequence[ModelVersion]) -> Override | None:
         if each.rejected_by_person and each.last_approval and _approval(each) > least
     ]
     return max(withdrawn, key=lambda override: override.at, default=None)
+
+
+def reference_of(champion: ModelVersion, get: Callable[[int], ModelVersion]) -> ModelVersion | None:
+    """The version against which a challenger must hold, beside the champion or as the champion.
+
+    It is the newest one that sets a mark, back from the champion along what each version was held
+    against. So it is two looks away, however many versions were merely as good.
+
+    Args:
+        champion: The live version.
+        get: The version of a number.
+
+    Returns:
+        None when there is none, as among versions whose decisions have no rule.
+    """
+    version = champion
+    while not version.sets_the_mark:
+        before = version.held_against
+        if before is None:
+            return None
+        version = get(before)
+    return version
 
 
 def version_that_stands(

@@ -306,6 +306,24 @@ def test_what_should_be_live_is_known_without_a_look_at_every_version(account: A
     assert len(described) == 1
 
 
+def test_the_reference_is_known_without_a_look_at_every_version(account: Account) -> None:
+    account.register(ONE)
+    held = {"approved": True, "reason": "as good", "rule": "holds_against_champion"}
+    for number in range(2, 6):
+        against = {"champion": {"version": str(number - 1)}, "reference": {"version": "1"}}
+        archive = constant_archive(10.0 + number)
+        account.registry.register(
+            account.put(archive),
+            evaluation=evaluation_of(archive, **against),
+            decision=held,
+            release_digest="release-1",
+        )
+    before = len(account.aws.calls)
+    assert account.registry.reference_version(5) == 1
+    described = [call for call in account.aws.calls[before:] if "Describe" in call.operation]
+    assert len(described) == 2
+
+
 def test_packages_of_others_in_the_group_are_skipped(account: Account) -> None:
     first = account.register(ONE)
     put_package(account)

@@ -20,7 +20,18 @@ from abalone_assets_tests.cli.support import abalone, abalone_process, environme
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ["demo", "dev", "doctor", "land", "predict", "serve", "status"]
+COMMANDS = [
+    "approve",
+    "demo",
+    "dev",
+    "doctor",
+    "land",
+    "predict",
+    "reject",
+    "serve",
+    "status",
+    "synthesize",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

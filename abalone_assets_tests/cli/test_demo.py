@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,6 @@ from abalone_assets_tests.cli.support import (
     processes_of,
 )
 from abalone_assets_tests.serving.support import wait_until
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CLOSED_PORT = "https://127.0.0.1:9/abalone.zip"
 
@@ -50,7 +48,11 @@ def test_the_demo_releases_a_model_and_a_second_one_finds_nothing_new(tmp_path: 
     assert "nothing to land" in text
     assert f"nothing new since {first['released_at']}" in text
     assert f"{first['rmse']['model']:.3f} rings" in text
-    assert f"{first['rings']:.1f} rings, so {first['age_years']:.1f} years old" in text
+    low, high = first["interval"]
+    assert low < first["rings"] < high
+    shown = f"{first['rings']:.1f} rings ({low:.1f} to {high:.1f} in 9 of 10 animals)"
+    assert f"{shown}, so {first['age_years']:.1f} years old" in text
+    assert Path(first["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
     assert "release: " not in text
     assert "the network refused" not in text
     command = f"ABALONE_HOME={home} abalone"

@@ -83,13 +83,36 @@ def test_the_curl_example_that_serve_prints_works(served_home: tuple[Path, str, 
     assert float(result.stdout) == pytest.approx(expected)
 
 
-def test_one_animal_gets_rings_and_age(answer: float) -> None:
-    prediction = abalone_json("predict", *ANIMAL)["predictions"]
-    assert prediction == [
-        {"rings": answer, "age_years": round(age_years(answer), 4), "model_version": 1}
-    ]
+def test_one_animal_gets_rings_their_interval_and_age(answer: float) -> None:
+    (prediction,) = abalone_json("predict", *ANIMAL)["predictions"]
+    low, high = prediction.pop("rings_low"), prediction.pop("rings_high")
+    assert 0 < low < answer < high
+    assert prediction == {
+        "rings": answer,
+        "age_years": round(age_years(answer), 4),
+        "model_version": 1,
+    }
     said = abalone("predict", *ANIMAL).output
-    assert said == f"{answer:.1f} rings, {answer + 1.5:.1f} years old (model version 1)\n"
+    within = f"({low:.1f} to {high:.1f} in 9 of 10 animals)"
+    age = f"{answer + 1.5:.1f} years old (model version 1)"
+    assert said == f"{answer:.1f} rings {within}, {age}\n"
+
+
+def test_a_model_without_intervals_gives_rings_and_age(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_ENDPOINT_NAME", ENDPOINT)
+    registry = new_registry(tmp_path / "registry")
+    register(registry, tiny_archive(2, calibrated=False))
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry) as server:
+        server.wait_for_version(1)
+        asked = ("predict", "--url", server.url, *ANIMAL)
+        (prediction,) = abalone_json(*asked)["predictions"]
+        said = abalone(*asked).output
+    assert set(prediction) == {"rings", "age_years", "model_version"}
+    rings = prediction["rings"]
+    assert said == f"{rings:.1f} rings, {rings + 1.5:.1f} years old (model version 1)\n"
 
 
 def test_a_file_and_stdin_give_one_answer_for_each_line(answer: float, tmp_path: Path) -> None:
@@ -102,6 +125,7 @@ def test_a_file_and_stdin_give_one_answer_for_each_line(answer: float, tmp_path:
     ):
         assert result.exit_code == 0, result.output
         assert result.output.count(f"{answer:.1f}") >= 3
+        assert "in 9 of 10 animals" in result.output
         assert "3 animals, model version 1" in result.output
 
 

@@ -98,6 +98,17 @@ class Home:
             (event,) = result.get_asset_materialization_events()
         return event.step_materialization_data.materialization.metadata
 
+    def register(self, rule: str, **changed: Any) -> int:
+        """The model that was evaluated as a version that the gate approved by a rule."""
+        document = self.document()
+        version = self.registry.register(
+            document["model_uri"],
+            evaluation={**document["metrics"], **changed},
+            decision={"approved": True, "reason": "good", "rule": rule},
+            release_digest="digest",
+        )
+        return version.version
+
     def document(self) -> dict[str, Any]:
         found = self.lake.store.read_json("evaluation/data.json")
         assert isinstance(found, dict)
@@ -119,14 +130,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     home.prepare()
     home.train()
     first = home.evaluate()
-    document = home.document()
-    version = home.registry.register(
-        document["model_uri"],
-        evaluation=document["metrics"],
-        decision={"approved": True, "reason": "good", "rule": "first_model"},
-        release_digest="digest",
-    )
-    publish_pointer(home.registry.open().store, "abalone", version.version)
+    home.register("first_model")
+    champion = home.register("holds_against_champion", champion={"version": "1"}, model_sha256="b")
+    publish_pointer(home.registry.open().store, "abalone", champion)
     test = home.lake.uri("test_split")
     pl.read_parquet(test)[2:].write_parquet(test)
     return Story(home, first, home.evaluate())
@@ -172,11 +178,17 @@ def test_the_plots_stay_light(story: Story) -> None:
 
 def test_beside_a_champion_the_difference_is_shown(story: Story) -> None:
     assert "champion" not in story.first
-    assert story.second["champion"].value == "version 1"
+    assert story.second["champion"].value == "version 2"
     assert story.second["champion_difference"].value == 0  # the very same model
     assert story.second["champion_difference_low"].value == 0
     paired = story.home.document()["metrics"]["champion"]["paired"]
     assert story.second["champion_rows"].value == paired["overall"]["rows"] > ROWS * 0.9
+
+
+def test_an_older_reference_is_compared_with_too_and_always_named(story: Story) -> None:
+    assert story.first["reference"].value == "none"
+    assert story.second["reference"].value == "version 1"
+    assert story.home.document()["metrics"]["reference"]["version"] == "1"
 
 
 def test_rows_that_the_test_split_lost_are_counted(story: Story) -> None:

@@ -22,6 +22,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         "ABALONE_RAW_URI": str(base_survey()),
         "ABALONE_SENSOR_SECONDS": "5",
         "ABALONE_GATE_CHAMPION_TOLERANCE": "10",  # made-up rows make no better model
+        "ABALONE_GATE_SLICE_TOLERANCE": "10",
     }
     assert not [name for name in os.environ if name.startswith("ABALONE_LAKE")]
     with running_stack(tmp_path_factory.mktemp("stack") / "home", environ) as stack:

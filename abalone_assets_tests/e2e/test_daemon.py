@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.serving.registry import ModelRegistry
+from abalone_assets.storage import ObjectStore
 from abalone_assets_tests.platform import survey_rows
 
 if TYPE_CHECKING:
@@ -77,6 +79,17 @@ def test_a_backfill_asked_for_in_the_ui_is_one_run_and_one_release(stack: Stack)
     assert len(tagged) == 1
     assert all(day in stack.lake.manifest().days for day in days)
     assert _count(stack, "release") == releases + 1
+
+
+def test_a_version_that_a_person_approves_is_deployed(stack: Stack) -> None:
+    stack.await_release()
+    assert stack.live_version() != 1
+    registry = ModelRegistry(ObjectStore(stack.home / "registry"))
+    registry.approve(1, because="the newer ones drift", by="ana")
+    stack.await_(lambda: stack.live_version() == 1, "version 1 answers again")
+    stack.await_(lambda: not _in_flight(stack, "deploy"), "the end of its deployment")
+    assert _count(stack, "deploy") == 1
+    assert not stack.lake.release_due()
 
 
 def _started(stack: Stack, known: set[str]) -> tuple[str, int] | None:

@@ -53,6 +53,7 @@ def test_as_a_function_writes_scores_predictions_and_pictures(
     predictions = pd.read_parquet(tmp_path / "output/predictions.parquet")
     assert results(tmp_path) == RESULTS
     assert evaluation["champion"] is None
+    assert evaluation["reference"] is None
     assert evaluation["model_sha256"] == quick_model().sha256
     assert list(predictions) == [*COLUMN_NAMES, "source_file", "origin", "predicted"]
     assert rmse(predictions["predicted"], predictions["rings"]) == evaluation["rmse"]
@@ -80,9 +81,13 @@ def test_scores_the_champion_of_the_given_version_which_may_be_of_another_framew
 def test_models_with_out_of_fold_predictions_are_compared_on_every_row(
     arguments: list[str], tmp_path: Path
 ) -> None:
-    packed(quick_model(), tmp_path / "champion")
-    main(arguments)
-    paired = json.loads((tmp_path / "output/evaluation.json").read_text())["champion"]["paired"]
+    for other in ("champion", "reference"):
+        packed(quick_model(), tmp_path / other)
+    reference = ["--reference-dir", str(tmp_path / "reference"), "--reference-version", "4"]
+    main([*arguments, *reference])
+    evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
+    assert evaluation["reference"] == {**evaluation["champion"], "version": "4"}
+    paired = evaluation["champion"]["paired"]
     assert paired["overall"]["rows"] == sum(PARTS.values())
     assert paired["overall"]["difference"] == 0
 

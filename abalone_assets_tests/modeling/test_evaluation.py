@@ -32,13 +32,18 @@ def document(**changed: object) -> EvaluationDocument:
 
 
 def test_is_a_json_document_of_the_fields_that_its_type_names() -> None:
-    champion = Champion("7", judged(1.0))
-    evaluation = evaluate_model(judged(intervals=intervals()), SPLITS, champion=champion).document
+    champion, reference = Champion("7", judged(1.0)), Champion("3", judged(0.5))
+    candidate = judged(intervals=intervals())
+    evaluation = evaluate_model(candidate, SPLITS, champion=champion, reference=reference).document
     assert json.loads(json.dumps(evaluation, allow_nan=False)) == json.loads(json.dumps(evaluation))
     assert evaluation.keys() == EvaluationDocument.__annotations__.keys()
     assert evaluation["rows"] == 200
     assert evaluation["champion"] is not None
+    assert evaluation["reference"] is not None
     assert evaluation["champion"]["version"] == "7"
+    assert evaluation["reference"]["version"] == "3"
+    assert evaluation["reference"].keys() == evaluation["champion"].keys()
+    assert evaluation["reference"]["paired"]["overall"]["rows"] == 200
 
 
 def test_scores_lie_within_their_intervals_and_beside_the_baselines() -> None:
@@ -53,6 +58,7 @@ def test_scores_lie_within_their_intervals_and_beside_the_baselines() -> None:
     assert sum(part["rows"] for part in evaluation["slices"]["age_band"]) == 200
     assert evaluation["prediction_interval"] is None
     assert evaluation["champion"] is None
+    assert evaluation["reference"] is None
 
 
 def test_prediction_intervals_are_scored_overall_and_by_slice() -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from abalone_assets.modeling.gate import Decision, GateError, GateLimits, decide
+from abalone_assets.modeling.gate import REFERENCE_RULES, Decision, GateError, GateLimits, decide
 
 INTACT = {"misplaced": 0, "leaked": 0, "missing": 0}
 
@@ -152,6 +152,74 @@ def test_gives_the_numbers_of_a_comparison_in_one_sentence() -> None:
         "Rejected: too little evidence: on 209 rows that neither model had learnt from, RMSE 2.050"
         " is 0.050 above champion version 3's 2.000 (90 % interval"
     )
+
+
+def reference(overall: Any) -> dict[str, Any]:
+    """An older version that the model is held against as well."""
+    return {**champion(overall), "version": "2"}
+
+
+@pytest.mark.parametrize(
+    ("difference", "low", "high", "rule"),
+    [
+        (-0.012, -0.020, -0.004, "better_than_champion"),
+        (0.0, -0.01, 0.01, "holds_against_reference"),
+        (0.03, 0.02, 0.04, "holds_against_reference"),
+        (0.03, 0.02, 0.0401, "worse_than_reference"),
+        (0.03, 0.0, 0.0401, "not_shown_as_good_as_reference"),
+    ],
+)
+def test_a_model_better_than_the_champion_must_hold_against_the_reference_too(
+    difference: float, low: float, high: float, rule: str
+) -> None:
+    better = champion(comparison(-0.012, -0.020, -0.004))
+    decided = decision(champion=better, reference=reference(comparison(difference, low, high)))
+    assert decided.rule == rule
+    assert decided.approved is (rule in {"better_than_champion", "holds_against_reference"})
+
+
+def test_a_model_better_than_the_reference_alone_holds_against_the_champion() -> None:
+    better = reference(comparison(-0.012, -0.020, -0.004))
+    assert decision(champion=champion(), reference=better).rule == "holds_against_champion"
+
+
+def test_only_the_first_model_and_one_better_than_both_others_become_the_reference() -> None:
+    assert {"first_model", "better_than_champion"} == REFERENCE_RULES
+
+
+@pytest.mark.parametrize("name", ["rows", "rmse", "champion_rmse", "difference", "low", "high"])
+@pytest.mark.parametrize("value", [None, math.nan, -math.inf, "0"])
+def test_a_reference_without_a_usable_number_never_approves(name: str, value: Any) -> None:
+    broken = {**comparison(-1, -1.1, -0.9), name: value}
+    refused = decision(champion=champion(), reference=reference(broken))
+    assert (refused.approved, refused.rule) == (False, "not_shown_as_good_as_reference")
+
+
+@pytest.mark.parametrize("unusable", [{}, {"paired": None}, {"paired": {}}, "version 2"])
+def test_a_reference_without_a_comparison_never_approves(unusable: Any) -> None:
+    refused = decision(champion=champion(), reference=unusable)
+    assert refused.rule == "not_shown_as_good_as_reference"
+    assert decision(champion=champion(), reference=None).approved
+
+
+def test_is_worse_than_the_champion_before_it_is_worse_than_the_reference_or_in_a_slice() -> None:
+    worse = comparison(0.3, 0.2, 0.4)
+    every: dict[str, Any] = {"reference": reference(worse)}
+    sliced = champion(sex=[comparison(0.3, 0.1, 0.5, value="F")])
+    assert decision(champion=champion(worse), **every).rule == "worse_than_champion"
+    assert decision(champion=sliced, **every).rule == "worse_than_reference"
+
+
+def test_says_in_plain_words_what_the_reference_is() -> None:
+    older = comparison(0.06, 0.05, 0.07, rmse=2.04, champion_rmse=1.98)
+    assert decision(champion=champion(), reference=reference(older)).reason == (
+        "Rejected: it holds against champion version 3, but on 4,177 rows that neither model had"
+        " learnt from, RMSE 2.040 is 0.060 above version 2's 1.980, the last version approved as"
+        " more than just as good as its champion (90 % interval +0.050 to +0.070, at most +0.040"
+        " allowed)."
+    )
+    held = decision(champion=champion(), reference=reference(EQUAL))
+    assert ", and on 4,177 rows 0.000 above version 2's 2.000, the last version" in held.reason
 
 
 def test_limits_are_settings() -> None:

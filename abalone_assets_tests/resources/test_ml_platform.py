@@ -147,6 +147,8 @@ def test_the_champion_is_scored_on_the_same_rows(released: Released) -> None:
         request,
         champion_uri=champion.model_uri,
         champion_version=7,
+        reference_uri=released.training.model_uri,
+        reference_version=5,
         champion_tolerance=0.5,
         missing_rows=3,
     )
@@ -156,6 +158,8 @@ def test_the_champion_is_scored_on_the_same_rows(released: Released) -> None:
     assert compared["champion"]["model_sha256"] == champion.card.model_sha256
     assert compared["champion"]["rmse"] > compared["rmse"] == alone["rmse"]
     assert compared["champion"]["paired"]["overall"]["rows"] == 1200
+    assert compared["reference"]["version"] == "5"
+    assert compared["reference"]["model_sha256"] == released.training.card.model_sha256
     assert compared["split"]["missing"] == 3
     assert b"The gate allows the upper end" in report.report
 
@@ -195,10 +199,14 @@ def test_a_hyperparameter_out_of_range_is_one_clear_error(released: Released) ->
     assert not list(released.store.list("wrong_model"))
 
 
-def test_a_missing_model_or_champion_is_named(released: Released) -> None:
+def test_a_missing_model_champion_or_reference_is_named(released: Released) -> None:
     request = evaluation_request(released.store, released.training)
     gone = released.store.uri_of("trained_model/gone/output/model.tar.gz")
-    for missing in (replace(request, model_uri=gone), replace(request, champion_uri=gone)):
+    for missing in (
+        replace(request, model_uri=gone),
+        replace(request, champion_uri=gone),
+        replace(request, reference_uri=gone),
+    ):
         with pytest.raises(StorageError, match=f"{gone}: no such object"):
             PLATFORM.evaluate(missing, CONTEXT)
 

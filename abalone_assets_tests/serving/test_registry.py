@@ -102,6 +102,46 @@ def test_a_rejected_model_is_a_version_too(registry: ModelRegistry) -> None:
     assert registry.contenders() == [first]
 
 
+def register_line(registry: ModelRegistry) -> None:
+    """Two that set a mark, and two that are merely as good as the second."""
+    for number, (rule, champion) in enumerate(
+        [
+            ("first_model", None),
+            ("better_than_champion", {"version": "1"}),
+            ("holds_against_champion", {"version": "2"}),
+            ("holds_against_champion", {"version": "3"}),
+        ]
+    ):
+        registry.register(
+            f"model {number}".encode(),
+            evaluation={"champion": champion},
+            decision={"approved": True, "rule": rule},
+            release_digest="r",
+            created_at=CREATED_AT,
+        )
+
+
+def test_the_reference_of_each_champion_is_the_last_that_set_a_mark(
+    registry: ModelRegistry,
+) -> None:
+    register_line(registry)
+    assert [registry.reference_version(live) for live in range(1, 5)] == [1, 2, 2, 2]
+    registry.reject(2, because="bad scale", by="ana")
+    assert registry.reference_version(4) == 1
+    registry.approve(3, because="better on old animals", by="ana")
+    assert registry.reference_version(4) == 3
+    with pytest.raises(UnknownVersionError, match="no model version 9"):
+        registry.reference_version(9)
+
+
+def test_a_record_that_was_deleted_does_not_lower_the_bar(registry: ModelRegistry) -> None:
+    register_line(registry)
+    registry.store.delete("versions/000003/version.json")
+    assert registry.reference_version(4) == 2
+    registry.store.delete("versions/000002/version.json")
+    assert registry.reference_version(4) == 1
+
+
 def test_the_probes_of_a_deployment_are_kept_with_the_version(registry: ModelRegistry) -> None:
     entry = register_model(registry, b"one", "r1", probes=[["M,0.5", 9.5]])
     assert registry.probes(registry.get(1)) == entry.probes == [("M,0.5", 9.5)]

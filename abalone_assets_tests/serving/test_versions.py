@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from abalone_assets.serving.versions import (
     ModelVersion,
     desired_of,
     person_behind,
+    reference_of,
     version_that_stands,
 )
 
@@ -135,6 +137,66 @@ def test_a_model_keeps_its_version_while_nothing_has_changed_for_it(
 ) -> None:
     found = version_that_stands({"model_sha256": "x"}, {"approved": gate}, versions[-1], versions)
     assert (found and found.version) == stands
+
+
+def judged(number: int, rule: str, *overrides: Override, **against: int) -> ModelVersion:
+    """A version that the gate approved by a rule, held against other versions."""
+    others = {role: {"version": str(other)} for role, other in against.items()}
+    made = version(number, number, *overrides)
+    decision = {"approved": True, "rule": rule}
+    return replace(made, decision=decision, evaluation={"champion": None, **others})
+
+
+FIRST = judged(1, "first_model")
+BETTER = judged(2, "better_than_champion", champion=1)
+HOLDS = "holds_against_champion"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ([FIRST], 1),
+        ([FIRST, BETTER], 2),
+        ([FIRST, judged(2, HOLDS, champion=1)], 1),
+        ([FIRST, judged(2, "unchanged", champion=1)], 1),
+        ([FIRST, judged(2, "holds_against_reference", champion=1)], 1),
+        ([FIRST, BETTER, judged(5, HOLDS, champion=2)], 2),
+        # Told to be better, but a person took it back: what was before it is the mark again.
+        ([FIRST, judged(2, "better_than_champion", no(11), champion=1)], 1),
+        ([FIRST, judged(2, "better_than_champion", no(3), champion=1),
+          judged(3, HOLDS, champion=2)], 1),
+        ([FIRST, BETTER, judged(3, HOLDS, yes(4), champion=2)], 3),
+        ([FIRST, BETTER, judged(3, HOLDS, yes(4), no(5), champion=2)], 2),
+        # A person went back to the first, so the one between binds nobody any more.
+        ([judged(1, "first_model", yes(3)), BETTER, judged(3, HOLDS, champion=1)], 1),
+        ([judged(1, ""), judged(2, HOLDS, champion=1)], None),
+        ([judged(2, HOLDS)], None),
+        ([judged(2, HOLDS, champion=7)], None),
+    ],
+)  # fmt: skip
+def test_the_reference_is_the_last_version_on_the_line_that_was_more_than_just_as_good(
+    line: list[ModelVersion], expected: int | None
+) -> None:
+    known = {each.version: each for each in line}
+    found = reference_of(line[-1], known.__getitem__)
+    assert (found and found.version) == expected
+
+
+def test_the_reference_is_found_past_all_that_merely_held_against_it() -> None:
+    held = [judged(number, HOLDS, champion=number - 1, reference=1) for number in range(3, 9)]
+    asked: list[int] = []
+
+    def get(number: int) -> ModelVersion:
+        asked.append(number)
+        return FIRST
+
+    assert reference_of(held[-1], get) == FIRST
+    assert asked == [1]
+
+
+def test_a_version_that_the_gate_rejected_sets_no_mark_whatever_its_rule() -> None:
+    refused = replace(FIRST, decision={"approved": False, "rule": "first_model"})
+    assert not refused.sets_the_mark
 
 
 def test_a_model_without_a_digest_never_has_a_version() -> None:

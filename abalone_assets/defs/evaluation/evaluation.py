@@ -35,8 +35,11 @@ def evaluation(
     """Errors in rings on surveyed test rows, beside the champion and baselines: see `report_page`.
 
     Intervals are of 95 %; the difference to the champion is of all rows that neither had learnt.
+    The reference is the last version that was approved as more than just as good as its champion.
     """
     champion = endpoint_host.live_version()
+    reference = model_registry.reference_version(champion) if champion else None
+    another = reference if reference != champion else None
     opened = lake.open()
     report = ml_platform.evaluate(
         EvaluationRequest(
@@ -47,6 +50,8 @@ def evaluation(
             test_uri=opened.uri("test_split"),
             champion_uri=model_registry.model_uri(champion) if champion else None,
             champion_version=champion,
+            reference_uri=model_registry.model_uri(another) if another else None,
+            reference_version=another,
             champion_tolerance=gate.champion_tolerance,
             missing_rows=missing_test_rows(opened.uri("merged_dataset"), opened.uri("test_split")),
             inputs=trained_model["release_digest"],
@@ -64,6 +69,7 @@ def evaluation(
         metadata={
             "report_page": dg.MetadataValue.url(report_pages.url(digest)),
             "report": dg.MetadataValue.path(report_pages.open().keep(digest, report.report)),
+            "reference": f"version {reference}" if reference else "none",
             **_metadata(report),
         },
     )

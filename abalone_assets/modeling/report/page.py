@@ -130,8 +130,9 @@ def _champion(document: EvaluationDocument, tolerance: float | None) -> str:
     margin = None if tolerance is None else tolerance * paired["overall"]["champion_rmse"]
     everyone: Comparison = {**paired["overall"], "value": "all rows"}
     tested: Comparison = {**paired["test"], "value": "test rows alone"}
-    compared = [everyone, tested, *paired["slices"]["sex"], *paired["slices"]["age_band"]]
-    columns = ["rows of", "rows", "RMSE", "champion", "difference", "low", "high"]
+    slices = [*paired["slices"]["sex"], *paired["slices"]["age_band"]]
+    compared = [everyone, *_beside_reference(document), tested, *slices]
+    columns = ["rows of", "rows", "RMSE", "the other's", "difference", "low", "high"]
     rows = [
         [charts.named(each["value"]), each["rows"], each["rmse"], each["champion_rmse"],
          each["difference"], each["low"], each["high"]]
@@ -139,7 +140,8 @@ def _champion(document: EvaluationDocument, tolerance: float | None) -> str:
     ]  # fmt: skip
     return section(
         "Against the champion",
-        words.of_champion(paired["overall"], champion["version"], margin),
+        words.of_champion(paired["overall"], champion["version"], margin)
+        + words.of_reference(document["reference"]),
         grid(
             figure(
                 "Difference of the RMSE, paired by row",
@@ -152,6 +154,13 @@ def _champion(document: EvaluationDocument, tolerance: float | None) -> str:
         ),
         table(columns, rows),
     )
+
+
+def _beside_reference(document: EvaluationDocument) -> list[Comparison]:
+    reference = document["reference"]
+    if reference is None:
+        return []
+    return [{**reference["paired"]["overall"], "value": f"against version {reference['version']}"}]
 
 
 def _beside_baselines(document: EvaluationDocument) -> str:

@@ -10,6 +10,7 @@ from abalone_assets.modeling.report.markup import with_minus
 from abalone_assets.survey.splits import SPLIT_PERCENT
 
 if TYPE_CHECKING:
+    from abalone_assets.modeling.champion import ChampionScores
     from abalone_assets.modeling.evaluation import Predictions
     from abalone_assets.modeling.evaluation_document import EvaluationDocument, Synthetic
     from abalone_assets.modeling.paired import Comparison
@@ -63,6 +64,21 @@ def of_champion(compared: Comparison, version: str, margin: float | None) -> str
         f"{verdict}: on {compared['rows']:,} rows that neither had learnt, its RMSE is "
         f"{compared['rmse']:.3f} against {compared['champion_rmse']:.3f}, a difference of "
         f"{apart}.{allowed}"
+    )
+
+
+def of_reference(reference: ChampionScores | None) -> str:
+    """How a model stands against the reference; nothing when that is the champion."""
+    if reference is None:
+        return ""
+    compared = reference["paired"]["overall"]
+    apart = with_minus(
+        f"{compared['difference']:+.3f} rings (90 % interval {compared['low']:+.3f} to "
+        f"{compared['high']:+.3f})"
+    )
+    return (
+        " It must hold against the last version approved as more than just as good as its champion "
+        f"too: from version {reference['version']} it differs by {apart}."
     )
 
 

@@ -70,8 +70,8 @@ def evaluated(candidate: ArchivedModel) -> Evaluation:
     """With everything there can be, and names that want to be code."""
     train = concat([SPLITS.train, rows(600, 660, "abalone.20250301120000")])
     splits = replace(SPLITS, train=simulated(train, 50), test=simulated(rows(380, 580), 20))
-    champion = Champion(HOSTILE, judged(0.5))
-    return evaluate_model(candidate, splits, champion=champion, missing_rows=0)
+    champion, reference = Champion(HOSTILE, judged(0.5)), Champion(HOSTILE, judged(0.25))
+    return evaluate_model(candidate, splits, champion=champion, reference=reference, missing_rows=0)
 
 
 @pytest.fixture(scope="module")
@@ -122,11 +122,14 @@ def test_colours_are_the_pages_own(full: tuple[Evaluation, str]) -> None:
 def test_tells_every_number_that_matters(full: tuple[Evaluation, str]) -> None:
     document, seen = full[0].document, Page(full[1]).seen
     champion, synthetic = document["champion"], document["synthetic"]
+    reference = document["reference"]
     assert champion is not None
+    assert reference is not None
     assert synthetic is not None
     for number in (
         document["rmse"],
         champion["paired"]["overall"]["champion_rmse"],
+        reference["paired"]["overall"]["champion_rmse"],
         synthetic["rmse_all_rows"],
         synthetic["rmse_trained_without"],
         document["learning_curve"][0]["rmse"],

@@ -3,10 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from abalone_assets.modeling.champion import Champion
 from abalone_assets.modeling.evaluation import evaluate_model
 from abalone_assets.modeling.paired import Comparison
 from abalone_assets.modeling.report.charts import wilson
-from abalone_assets.modeling.report.words import of_champion, of_curve, of_integrity, of_old_animals
+from abalone_assets.modeling.report.words import (
+    of_champion,
+    of_curve,
+    of_integrity,
+    of_old_animals,
+    of_reference,
+)
 from abalone_assets_tests.modeling.judged import card, judged, rows, small_splits
 
 
@@ -35,6 +42,15 @@ def test_a_comparison_ends_in_what_its_interval_allows_to_say(
     assert sentence.endswith("The gate allows the upper end +0.041.")
     assert "-" not in sentence
     assert "gate" not in of_champion(compared, "3", None)
+
+
+def test_the_reference_is_told_of_where_it_is_another_than_the_champion() -> None:
+    older = Champion("3", judged(0.5))
+    document = evaluate_model(judged(), small_splits(), reference=older).document
+    sentence = of_reference(document["reference"])
+    assert sentence.startswith(" It must hold against the last version approved as more than just")
+    assert "from version 3 it differs by \N{MINUS SIGN}0." in sentence
+    assert of_reference(None) == ""
 
 
 def test_a_split_is_believed_only_when_everything_was_counted() -> None:

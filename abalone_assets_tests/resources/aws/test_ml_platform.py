@@ -105,6 +105,8 @@ def make(
             test_uri=lake.uri_of("test_split/data.parquet"),
             champion_uri=uri,
             champion_version=7,
+            reference_uri=uri,
+            reference_version=5,
             champion_tolerance=0.02,
             missing_rows=0,
         )
@@ -125,6 +127,7 @@ def test_jobs_make_what_the_local_platform_makes(
     assert there.evaluation is not None, there.error
     assert here.evaluation is not None
     assert there.training.card.model_sha256 == here.training.card.model_sha256
+    assert there.evaluation.evaluation["reference"]["version"] == "5"
     assert there.evaluation.evaluation == here.evaluation.evaluation
     assert there.evaluation.probes == here.evaluation.probes
     assert there.evaluation.plots.keys() == here.evaluation.plots.keys()
