@@ -22,7 +22,7 @@ from abalone_assets.environment import (
     refuse_unknown_variables,
     variable,
 )
-from abalone_assets.modeling.gate import GateLimits
+from abalone_assets.modeling.evaluation.gate import GateLimits
 from abalone_assets.modeling.hyperparameters import MAX_SYNTHETIC_SHARE
 from abalone_assets.serving.pointer import ENDPOINT_NAME_PATTERN
 

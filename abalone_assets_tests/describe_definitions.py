@@ -73,8 +73,9 @@ def _asset(graph: AssetGraph, node: AssetNode) -> dict[str, Any]:
 def heavy_modules() -> list[str]:
     """Packages in this process that loading the definitions must not cost."""
     heavy = {
-        *("boto3", "ctgan", "dagster_aws", "dagster_pyspark", "duckdb", "matplotlib", "pandas"),
-        *("pyarrow", "pyspark", "rich", "sagemaker", "scipy", "sklearn", "torch", "xgboost"),
+        *("boto3", "ctgan", "dagster_aws", "dagster_pyspark", "duckdb", "matplotlib", "optuna"),
+        *("pandas", "pyarrow", "pyspark", "rich", "sagemaker", "scipy", "sklearn", "torch"),
+        "xgboost",
     }
     return sorted(heavy & sys.modules.keys())
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from abalone_assets.errors import SettingsError
-from abalone_assets.modeling.gate import GateLimits
+from abalone_assets.modeling.evaluation.gate import GateLimits
 from abalone_assets.settings import UCI_SHA256, UCI_URI, Settings, load_settings
 
 AWS = {

@@ -12,8 +12,8 @@ from abalone_assets import survey
 from abalone_assets.modeling.dataset import target
 from abalone_assets.modeling.features import BOOSTER_FEATURES, design_matrix
 from abalone_assets.modeling.hyperparameters import KernelHyperparameters
-from abalone_assets.modeling.model import predict_rings
-from abalone_assets.modeling.recipes import kernel_recipe, recipe_of
+from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.training.recipes import kernel_recipe, recipe_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.hyperparameters import Framework
-    from abalone_assets.modeling.recipes import Recipe
+    from abalone_assets.modeling.training.recipes import Recipe
     from benchmarks.cross_validation import Fit, Predict
 
 BEST_SEEDS: Final = 5

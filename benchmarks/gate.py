@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abalone_assets import survey
-from abalone_assets.modeling.bootstrap import RESAMPLES
 from abalone_assets.modeling.dataset import take
-from abalone_assets.modeling.gate import REFERENCE_RULES, Decision, GateLimits, decide
-from abalone_assets.modeling.metrics import slice_masks
-from abalone_assets.modeling.out_of_fold import cross_fit
-from abalone_assets.modeling.paired import paired_comparisons
-from abalone_assets.modeling.recipes import recipe_of
+from abalone_assets.modeling.evaluation.bootstrap import RESAMPLES
+from abalone_assets.modeling.evaluation.gate import REFERENCE_RULES, Decision, GateLimits, decide
+from abalone_assets.modeling.evaluation.metrics import slice_masks
+from abalone_assets.modeling.evaluation.paired import paired_comparisons
+from abalone_assets.modeling.training.out_of_fold import cross_fit
+from abalone_assets.modeling.training.recipes import recipe_of
 from benchmarks.cross_validation import survey_columns
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parq
 from abalone_assets.ingest.manifest import IngestedRaw, commit_raw
 from abalone_assets.lake import Lake
 from abalone_assets.modeling.archive import pack
-from abalone_assets.modeling.gate import decide
+from abalone_assets.modeling.evaluation.gate import decide
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.registry import ModelRegistry
 from abalone_assets.settings import Settings, load_settings

@@ -12,19 +12,19 @@ from abalone_assets import survey
 from abalone_assets.modeling.archive import card_of, pack, write_archive
 from abalone_assets.modeling.archived import read_archived
 from abalone_assets.modeling.dataset import row_keys, take, target
-from abalone_assets.modeling.evaluation import Splits, evaluate_model
-from abalone_assets.modeling.intervals import COVERAGE, Intervals
-from abalone_assets.modeling.model import predict_rings
-from abalone_assets.modeling.recipes import recipe_of
-from abalone_assets.modeling.split_integrity import row_buckets
-from abalone_assets.modeling.train import fit
+from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
+from abalone_assets.modeling.evaluation.split_integrity import row_buckets
+from abalone_assets.modeling.models.intervals import COVERAGE, Intervals
+from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.training.recipes import recipe_of
+from abalone_assets.modeling.training.train import fit
 from abalone_assets.survey.splits import SPLIT_PERCENT, buckets_of
 from benchmarks.cross_validation import kfold
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from abalone_assets.modeling.evaluation_document import EvaluationDocument
+    from abalone_assets.modeling.evaluation.document import EvaluationDocument
     from abalone_assets.modeling.features import Columns
 
 CALIBRATION: Final = SPLIT_PERCENT["validation_split"]

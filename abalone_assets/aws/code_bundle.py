@@ -28,8 +28,7 @@ MODELING: Final = (
     "__init__.py",
     "errors.py",
     "survey/*.py",
-    "modeling/*.py",
-    "modeling/report/*.py",
+    "modeling/**/*.py",
     "external/*.py",
 )
 """What training and evaluation import, as patterns in the package."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from abalone_assets.cli.processes import wait_for_version
 from abalone_assets.cli.serve import QUESTION
 from abalone_assets.lake import Lake
-from abalone_assets.modeling.intervals import COVERAGE
+from abalone_assets.modeling.models.intervals import COVERAGE
 from abalone_assets.reports import report_key
 from abalone_assets.survey import age_years
 

@@ -150,7 +150,7 @@ def _print_document(client: EndpointClient, answers: Sequence[Prediction]) -> No
 
 
 def _show(answers: Sequence[Prediction]) -> None:
-    from abalone_assets.modeling.intervals import COVERAGE
+    from abalone_assets.modeling.models.intervals import COVERAGE
     from abalone_assets.survey import age_years
 
     animals = list(_animals(answers))

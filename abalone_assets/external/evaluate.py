@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.external.entry import ArgumentParser, run_as_script
-from abalone_assets.modeling import plots
 from abalone_assets.modeling.archive import ARCHIVE_NAME
 from abalone_assets.modeling.archived import read_archived
-from abalone_assets.modeling.champion import Champion
 from abalone_assets.modeling.dataset import read_split
-from abalone_assets.modeling.evaluation import Splits, evaluate_model
-from abalone_assets.modeling.model import predict_rings
-from abalone_assets.modeling.report import render_report
+from abalone_assets.modeling.evaluation import plots
+from abalone_assets.modeling.evaluation.champion import Champion
+from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
+from abalone_assets.modeling.evaluation.report import render_report
+from abalone_assets.modeling.models.model import predict_rings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from abalone_assets.modeling.evaluation import Evaluation
+    from abalone_assets.modeling.evaluation.evaluate import Evaluation
     from abalone_assets.modeling.features import Columns
-    from abalone_assets.modeling.model import Model
+    from abalone_assets.modeling.models.model import Model
 
 logger = logging.getLogger("abalone_assets.external.evaluate")  # also when run as __main__
 

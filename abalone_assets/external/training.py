@@ -22,13 +22,13 @@ from abalone_assets.modeling.hyperparameters import (
     CommonHyperparameters,
     Framework,
 )
-from abalone_assets.modeling.train import fit
+from abalone_assets.modeling.training.train import fit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from abalone_assets.external.reporting import Reporter
-    from abalone_assets.modeling.fitted import FittedModel
+    from abalone_assets.modeling.training.fitted import FittedModel
 
 logger = logging.getLogger(__name__)
 

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any, Final
 import abalone_assets
 from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.features import features_named
-from abalone_assets.modeling.model import CARD_FILE, OUT_OF_FOLD_FILE
+from abalone_assets.modeling.models.model import CARD_FILE, OUT_OF_FOLD_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abalone_assets.modeling.fitted import FittedModel
+    from abalone_assets.modeling.training.fitted import FittedModel
 
 ARCHIVE_NAME: Final = "model.tar.gz"
 FEATURES_FILE: Final = "features.json"
@@ -42,14 +42,9 @@ VENDORED: Final = (
     "errors.py",
     "survey/*.py",
     "modeling/__init__.py",
-    "modeling/blend.py",
-    "modeling/booster.py",
     "modeling/features.py",
     "modeling/inference.py",
-    "modeling/intervals.py",
-    "modeling/kernel.py",
-    "modeling/model.py",
-    "modeling/network.py",
+    "modeling/models/*.py",
 )
 """The modules, as patterns, that answer requests where this project is not installed."""
 

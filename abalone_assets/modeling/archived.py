@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abalone_assets.modeling.archive import extract, read_card
-from abalone_assets.modeling.model import load_intervals, load_model, load_out_of_fold
+from abalone_assets.modeling.models.model import load_intervals, load_model, load_out_of_fold
 
 if TYPE_CHECKING:
     from abalone_assets.modeling.archive import ModelCard
-    from abalone_assets.modeling.intervals import Intervals
-    from abalone_assets.modeling.model import Model
-    from abalone_assets.modeling.out_of_fold import OutOfFold
+    from abalone_assets.modeling.models.intervals import Intervals
+    from abalone_assets.modeling.models.model import Model
+    from abalone_assets.modeling.training.out_of_fold import OutOfFold
 
 
 @dataclass(frozen=True)

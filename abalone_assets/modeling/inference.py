@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets import survey
 from abalone_assets.errors import AbaloneError
-from abalone_assets.modeling.intervals import Intervals
-from abalone_assets.modeling.model import Model, load_intervals, load_model, predict_rings
+from abalone_assets.modeling.models.intervals import Intervals
+from abalone_assets.modeling.models.model import Model, load_intervals, load_model, predict_rings
 
 if TYPE_CHECKING:
     import os

@@ -12,7 +12,7 @@ from pydantic import Field
 from abalone_assets.storage import ObjectStore, locate
 
 if TYPE_CHECKING:
-    from abalone_assets.modeling.gate import Decision
+    from abalone_assets.modeling.evaluation.gate import Decision
     from abalone_assets.serving.approvals import ApprovalRegistry
     from abalone_assets.serving.deployment import Deployment
     from abalone_assets.serving.registry import ModelRegistry
@@ -36,7 +36,7 @@ class Gate(dg.ConfigurableResource[None]):
         Raises:
             GateError: A limit makes no sense.
         """
-        from abalone_assets.modeling.gate import GateLimits, decide
+        from abalone_assets.modeling.evaluation.gate import GateLimits, decide
 
         limits = GateLimits(
             max_rmse=self.max_rmse,

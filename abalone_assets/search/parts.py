@@ -10,13 +10,13 @@ from abalone_assets.modeling.hyperparameters import (
     CommonHyperparameters,
     KernelHyperparameters,
 )
-from abalone_assets.modeling.recipes import kernel_recipe, recipe_of
+from abalone_assets.modeling.training.recipes import kernel_recipe, recipe_of
 from abalone_assets.search.spaces import SPACES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from abalone_assets.modeling.recipes import Recipe
+    from abalone_assets.modeling.training.recipes import Recipe
     from abalone_assets.search.spaces import Part
 
 HYPERPARAMETERS: Final[Mapping[Part, type[CommonHyperparameters]]] = {

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from abalone_assets.modeling.dataset import target
-from abalone_assets.modeling.metrics import rmse
-from abalone_assets.modeling.paired import paired_comparisons
+from abalone_assets.modeling.evaluation.metrics import rmse
+from abalone_assets.modeling.evaluation.paired import paired_comparisons
 from abalone_assets.search.parts import (
     BOOSTER_SHARE,
     DEFAULT_BOOSTER_SHARE,

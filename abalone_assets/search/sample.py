@@ -9,8 +9,8 @@ import numpy as np
 
 from abalone_assets.errors import AbaloneError
 from abalone_assets.modeling.dataset import is_surveyed, row_keys, take, target
-from abalone_assets.modeling.model import predict_rings
-from abalone_assets.modeling.weights import sample_weights
+from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.training.weights import sample_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abalone_assets.modeling.features import Columns
-    from abalone_assets.modeling.recipes import Recipe
+    from abalone_assets.modeling.training.recipes import Recipe
 
 
 MIN_ROWS_PER_FOLD: Final = 10
@@ -49,7 +49,7 @@ class Sample:
 
     @classmethod
     def of(cls, columns: Columns, folds: int, max_synthetic_share: float) -> Sample:
-        """Rows in the folds of their keys, which are those of ``modeling.out_of_fold``.
+        """Rows in the folds of their keys, which are those of ``modeling.training.out_of_fold``.
 
         Raises:
             SearchError: Fewer than two folds, or too few surveyed rows for so many.

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import StorageError
-from abalone_assets.modeling.gate import REFERENCE_RULES
+from abalone_assets.modeling.evaluation.gate import REFERENCE_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Pictures of simulated rows beside real ones, as PNG bytes: see `modeling.plots` for the style."""
+"""Pictures of simulated rows beside real ones, as PNG bytes.
+
+In the style of `modeling.evaluation.plots`.
+"""
 
 from __future__ import annotations
 

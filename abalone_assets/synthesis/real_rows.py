@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from abalone_assets.modeling.dataset import COLUMN_NAMES, concat, row_keys, rows_sha256, take
-from abalone_assets.modeling.split_integrity import row_buckets
+from abalone_assets.modeling.evaluation.split_integrity import row_buckets
 from abalone_assets.survey.splits import buckets_of
 from abalone_assets.synthesis import SynthesisError
 

@@ -13,14 +13,14 @@ from abalone_assets.external.entry import ArgumentError
 from abalone_assets.external.train import TRAINER, main
 from abalone_assets.external.training import TrainingEnvironmentError
 from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
-from abalone_assets.modeling.blend import BlendModel
 from abalone_assets.modeling.dataset import DatasetError
 from abalone_assets.modeling.hyperparameters import (
     BlendHyperparameters,
     BoosterHyperparameters,
     HyperparameterError,
 )
-from abalone_assets.modeling.model import load_model
+from abalone_assets.modeling.models.blend import BlendModel
+from abalone_assets.modeling.models.model import load_model
 from abalone_assets_tests.external.support import Listener, training_environment
 from abalone_assets_tests.modeling.support import QUICK, quick_model
 

@@ -9,8 +9,8 @@ from abalone_assets.external.entry import ArgumentError
 from abalone_assets.external.train_network import TRAINER, main
 from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
 from abalone_assets.modeling.hyperparameters import HyperparameterError, NetworkHyperparameters
-from abalone_assets.modeling.model import load_model
-from abalone_assets.modeling.network import NetworkModel
+from abalone_assets.modeling.models.model import load_model
+from abalone_assets.modeling.models.network import NetworkModel
 from abalone_assets_tests.external.support import Listener, training_environment
 
 pytestmark = pytest.mark.xdist_group("keras")

@@ -11,19 +11,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from abalone_assets.modeling.archive import ModelCard, card_of, pack, write_archive
-from abalone_assets.modeling.booster import BoosterModel
 from abalone_assets.modeling.dataset import COLUMN_NAMES, rows_sha256
 from abalone_assets.modeling.features import design_matrix
-from abalone_assets.modeling.fitted import FittedModel, score_splits
 from abalone_assets.modeling.hyperparameters import (
     BlendHyperparameters,
     BoosterHyperparameters,
     NetworkHyperparameters,
 )
-from abalone_assets.modeling.model import CARD_FILE, MODEL_FILES, Model, load_model
-from abalone_assets.modeling.network import NetworkModel
-from abalone_assets.modeling.train import fit
-from abalone_assets.modeling.train_network import FEATURES
+from abalone_assets.modeling.models.booster import BoosterModel
+from abalone_assets.modeling.models.model import CARD_FILE, MODEL_FILES, Model, load_model
+from abalone_assets.modeling.models.network import NetworkModel
+from abalone_assets.modeling.training.fitted import FittedModel, score_splits
+from abalone_assets.modeling.training.train import fit
+from abalone_assets.modeling.training.train_network import FEATURES
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.conftest import UCI_FILE
 

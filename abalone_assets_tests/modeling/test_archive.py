@@ -17,10 +17,10 @@ import abalone_assets
 from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.archive import card_of, extract, pack, read_card
 from abalone_assets.modeling.features import BOOSTER_FEATURES
-from abalone_assets.modeling.fitted import FittedModel
 from abalone_assets.modeling.inference import model_fn, output_fn, predict_fn
-from abalone_assets.modeling.model import load_intervals, load_out_of_fold
-from abalone_assets.modeling.train_network import FEATURES
+from abalone_assets.modeling.models.model import load_intervals, load_out_of_fold
+from abalone_assets.modeling.training.fitted import FittedModel
+from abalone_assets.modeling.training.train_network import FEATURES
 from abalone_assets_tests.modeling.support import (
     CREATED_AT,
     CSV_ROW,

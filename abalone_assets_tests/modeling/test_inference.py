@@ -20,8 +20,8 @@ from abalone_assets.modeling.inference import (
     output_fn,
     predict_fn,
 )
-from abalone_assets.modeling.intervals import Intervals
-from abalone_assets.modeling.model import CARD_FILE, MODEL_FILES, predict_rings
+from abalone_assets.modeling.models.intervals import Intervals
+from abalone_assets.modeling.models.model import CARD_FILE, MODEL_FILES, predict_rings
 from abalone_assets_tests.modeling.support import (
     CSV_ROW,
     loaded,

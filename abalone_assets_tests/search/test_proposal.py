@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml  # type: ignore[import-untyped] # a dependency of Dagster, without stubs
 
+from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.hyperparameters import check_hyperparameters
-from abalone_assets.modeling.metrics import rmse
 from abalone_assets.search import StudyPlan, run_study
 from abalone_assets.search.parts import default_hyperparameters, part_recipe
 from abalone_assets.search.proposal import propose

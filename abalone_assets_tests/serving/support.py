@@ -17,7 +17,7 @@ import numpy as np
 
 from abalone_assets.modeling import archive, inference
 from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
-from abalone_assets.modeling.train import fit
+from abalone_assets.modeling.training.train import fit
 from abalone_assets.serving.client import EndpointClient
 from abalone_assets.serving.registry import ModelRegistry
 from abalone_assets.serving.server import EndpointServer

@@ -11,7 +11,7 @@ import pytest
 
 from abalone_assets.errors import AbaloneError
 from abalone_assets.modeling.dataset import row_keys, take
-from abalone_assets.modeling.split_integrity import row_buckets
+from abalone_assets.modeling.evaluation.split_integrity import row_buckets
 from abalone_assets.storage import ObjectStore
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 from abalone_assets.synthesis import SynthesisError, networks, plots, recipes

@@ -1,0 +1,84 @@
+"""``evaluation.json``: what an evaluation says, field by field. Errors are in rings."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from abalone_assets.modeling.evaluation.baselines import Baselines
+from abalone_assets.modeling.evaluation.champion import ChampionScores
+from abalone_assets.modeling.evaluation.confidence import Confidence
+from abalone_assets.modeling.evaluation.learning_curve import CurvePoint
+from abalone_assets.modeling.evaluation.split_integrity import SplitIntegrity
+
+
+class Slice(TypedDict):
+    """Scores in rings of the rows that share a sex or an age band."""
+
+    value: str
+    rows: int
+    rmse: float
+    rmse_low: float
+    rmse_high: float
+    mae: float
+    bias: float
+    coverage: float | None
+
+
+class Slices(TypedDict):
+    """The slices that have rows."""
+
+    sex: list[Slice]
+    age_band: list[Slice]
+
+
+class PredictionInterval(TypedDict):
+    """How often the intervals hold the counted rings, and how wide they are, in rings.
+
+    ``pinball`` has the loss of each end, by the quantile that it stands for.
+    """
+
+    wanted: float
+    coverage: float
+    mean_width: float
+    pinball: dict[str, float]
+
+
+class Synthetic(TypedDict):
+    """What simulated rows do; RMSE in rings, None where there are no such rows or no refit."""
+
+    train_rows: int
+    weight_share: float
+    test_rows: int
+    rmse_synthetic_rows: float | None
+    rmse_all_rows: float
+    rmse_trained_without: float | None
+
+
+class EvaluationDocument(TypedDict):
+    """``evaluation.json``: scores in rings on the surveyed rows of the test split.
+
+    ``r2`` is None when all rings are equal. ``out_of_fold`` is of the surveyed rows of the training
+    and the validation split. ``reference`` is the version that the model must hold against beside
+    the champion: told as if that were the champion, and None when the champion itself is that.
+    """
+
+    rows: int
+    rmse: float
+    mae: float
+    bias: float
+    r2: float | None
+    baseline_rmse: float
+    confidence: Confidence
+    prediction_interval: PredictionInterval | None
+    slices: Slices
+    baselines: Baselines
+    out_of_fold: dict[str, Any] | None
+    synthetic: Synthetic | None
+    learning_curve: list[CurvePoint]
+    split: SplitIntegrity
+    feature_importance: dict[str, float]
+    importance_measure: str
+    model_sha256: str
+    test_rows_sha256: str
+    champion: ChampionScores | None
+    reference: ChampionScores | None

@@ -1,0 +1,295 @@
+"""What a model makes of the test split, and everything by which that is to be judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypedDict, cast
+
+import numpy as np
+
+from abalone_assets.modeling.dataset import concat, is_surveyed, rows_sha256, take, target
+from abalone_assets.modeling.evaluation.baselines import baselines
+from abalone_assets.modeling.evaluation.champion import Champion, ChampionScores, champion_scores
+from abalone_assets.modeling.evaluation.confidence import Confidence, Interval, confidence
+from abalone_assets.modeling.evaluation.learning_curve import learning_curve
+from abalone_assets.modeling.evaluation.metrics import (
+    EvaluationError,
+    permutation_importance,
+    pinball,
+    r2,
+    rmse,
+    scores,
+    slice_masks,
+)
+from abalone_assets.modeling.evaluation.split_integrity import split_integrity
+from abalone_assets.modeling.hyperparameters import chosen_hyperparameters
+from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.training.recipes import recipe_of
+from abalone_assets.modeling.training.weights import sample_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from abalone_assets.modeling.archived import ArchivedModel
+    from abalone_assets.modeling.evaluation.document import (
+        EvaluationDocument,
+        PredictionInterval,
+        Slice,
+        Slices,
+        Synthetic,
+    )
+    from abalone_assets.modeling.features import Columns
+    from abalone_assets.modeling.hyperparameters import Framework
+    from abalone_assets.modeling.models.model import Model
+
+GAIN: Final = "mean gain of the splits on a feature (Poisson loss)"
+PERMUTATION: Final = "rise of the RMSE, in rings, when a column is shuffled"
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three splits, each its columns by name: the survey's nine, ``source_file``, ``origin``.
+
+    Attributes:
+        train: What the model learnt.
+        validation: What its intervals were calibrated on.
+        test: What it has never seen.
+    """
+
+    train: Columns
+    validation: Columns
+    test: Columns
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """The surveyed rows of the test split with what the model says of them, in rings.
+
+    Attributes:
+        columns: The rows.
+        predicted: Predicted rings.
+        interval: Low and high end of the prediction intervals, if the model has any.
+    """
+
+    columns: Columns
+    predicted: NDArray[np.float64]
+    interval: tuple[NDArray[np.float64], NDArray[np.float64]] | None
+
+    @property
+    def actual(self) -> NDArray[np.float64]:
+        """Counted rings."""
+        return target(self.columns)
+
+    @property
+    def covered(self) -> NDArray[np.bool_] | None:
+        """Whether the interval holds the counted rings."""
+        if self.interval is None:
+            return None
+        low, high = self.interval
+        return (low <= self.actual) & (self.actual <= high)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A finished evaluation.
+
+    Attributes:
+        document: Its numbers.
+        predictions: What they are computed from.
+    """
+
+    document: EvaluationDocument
+    predictions: Predictions
+
+
+def evaluate_model(
+    candidate: ArchivedModel,
+    splits: Splits,
+    *,
+    champion: Champion | None = None,
+    reference: Champion | None = None,
+    missing_rows: int | None = None,
+) -> Evaluation:
+    """Score a model on surveyed rows that it has never seen, beside the champion and baselines.
+
+    Args:
+        candidate: The model.
+        splits: What it was trained on, and the test split.
+        champion: Whom to compare with, if anyone.
+        reference: Whom else; see `gate.decide`.
+        missing_rows: See `split_integrity`.
+
+    Raises:
+        EvaluationError: The test split has no surveyed row.
+        DatasetError: A split has no usable rings.
+        FeatureError: A column is missing or holds an impossible value.
+    """
+    predictions = _predictions(candidate, splits.test)
+    test, predicted, actual = predictions.columns, predictions.predicted, predictions.actual
+    train, learnt = _learnt_from(splits)
+    bars = baselines(train, test)
+    score = scores(predicted, actual)
+    intervals, sliced = _sliced(predictions)
+    refit = _refit(candidate)
+
+    def beside(other: Champion | None) -> ChampionScores | None:
+        if other is None:
+            return None
+        return champion_scores(candidate, other, test, predicted, learnt)
+
+    document: EvaluationDocument = {
+        "rows": len(actual),
+        "rmse": score["rmse"],
+        "mae": score["mae"],
+        "bias": score["bias"],
+        "r2": r2(predicted, actual),
+        "baseline_rmse": bars["mean"],
+        "confidence": intervals,
+        "prediction_interval": _prediction_interval(candidate, predictions),
+        "slices": sliced,
+        "baselines": bars,
+        "out_of_fold": candidate.card.out_of_fold,
+        "synthetic": _synthetic(candidate, splits, refit, predictions),
+        "learning_curve": (
+            learning_curve(refit, splits.train, test, score["rmse"]) if refit else []
+        ),
+        "split": split_integrity(splits.train, splits.validation, splits.test, missing_rows),
+        **_importance(candidate.model, test),
+        "model_sha256": candidate.card.model_sha256,
+        "test_rows_sha256": rows_sha256(test),
+        "champion": beside(champion),
+        "reference": beside(reference),
+    }
+    return Evaluation(document, predictions)
+
+
+def _predictions(candidate: ArchivedModel, test: Columns) -> Predictions:
+    surveyed = is_surveyed(test)
+    if not surveyed.any():
+        raise EvaluationError(
+            "the test split has no surveyed row: simulated animals do not judge a model; land a "
+            "survey of a crew, or more of them"
+        )
+    rows = take(test, surveyed)
+    predicted = predict_rings(candidate.model, rows)
+    intervals = candidate.intervals
+    return Predictions(
+        rows, predicted, None if intervals is None else intervals.around(predicted, rows["sex"])
+    )
+
+
+def _learnt_from(splits: Splits) -> tuple[Columns, Columns]:
+    """The surveyed rows of the training split, and of training and validation together.
+
+    When all training rows are simulated, the baselines learn from these too.
+    """
+    learnt = concat([splits.train, splits.validation])
+    surveyed = is_surveyed(splits.train)
+    train = take(splits.train, surveyed) if surveyed.any() else splits.train
+    return train, take(learnt, is_surveyed(learnt))
+
+
+def _sliced(predictions: Predictions) -> tuple[Confidence, Slices]:
+    masks = slice_masks(predictions.columns)
+    covered = predictions.covered
+    overall, intervals = confidence(
+        predictions.predicted, predictions.actual, covered, {**masks["sex"], **masks["age_band"]}
+    )
+
+    def scored(name: str, mask: NDArray[np.bool_], interval: Interval) -> Slice:
+        score = scores(predictions.predicted[mask], predictions.actual[mask])
+        return {
+            "value": name,
+            "rows": int(mask.sum()),
+            "rmse": score["rmse"],
+            "rmse_low": interval[0],
+            "rmse_high": interval[1],
+            "mae": score["mae"],
+            "bias": score["bias"],
+            "coverage": None if covered is None else float(covered[mask].mean()),
+        }
+
+    return overall, {
+        "sex": [scored(name, mask, intervals[name]) for name, mask in masks["sex"].items()],
+        "age_band": [
+            scored(name, mask, intervals[name]) for name, mask in masks["age_band"].items()
+        ],
+    }
+
+
+def _prediction_interval(
+    candidate: ArchivedModel, predictions: Predictions
+) -> PredictionInterval | None:
+    if candidate.intervals is None or predictions.interval is None:
+        return None
+    low, high = predictions.interval
+    wanted = candidate.intervals.coverage
+    tail = (1 - wanted) / 2
+    actual = predictions.actual
+    return {
+        "wanted": wanted,
+        "coverage": float(np.mean((low <= actual) & (actual <= high))),
+        "mean_width": float(np.mean(high - low)),
+        "pinball": {
+            f"{tail:.3g}": pinball(low, actual, tail),
+            f"{1 - tail:.3g}": pinball(high, actual, 1 - tail),
+        },
+    }
+
+
+def _refit(candidate: ArchivedModel) -> Callable[[Columns], Model] | None:
+    """The model's own recipe for other rows; None for the network, which would take minutes."""
+    card = candidate.card
+    if card.framework == "tensorflow":
+        return None
+    framework = cast("Framework", card.framework)  # as loading the model has made sure
+    chosen = chosen_hyperparameters(framework, card.hyperparameters)
+    recipe = recipe_of(framework, chosen)
+    return lambda columns: recipe(columns, sample_weights(columns, chosen.max_synthetic_share))
+
+
+def _synthetic(
+    candidate: ArchivedModel,
+    splits: Splits,
+    refit: Callable[[Columns], Model] | None,
+    predictions: Predictions,
+) -> Synthetic | None:
+    surveyed, tested = is_surveyed(splits.train), is_surveyed(splits.test)
+    if surveyed.all() and tested.all():
+        return None
+    without = None
+    if refit is not None and surveyed.any() and not surveyed.all():
+        model = refit(take(splits.train, surveyed))
+        without = rmse(predict_rings(model, predictions.columns), predictions.actual)
+    simulated = None if tested.all() else _rmse(candidate.model, take(splits.test, ~tested))
+    recorded = candidate.card.synthetic or {}
+    return {
+        "train_rows": int((~surveyed).sum()),
+        "weight_share": float(recorded.get("weight_share", 0.0)),
+        "test_rows": int((~tested).sum()),
+        "rmse_synthetic_rows": simulated,
+        "rmse_all_rows": _rmse(candidate.model, splits.test),
+        "rmse_trained_without": without,
+    }
+
+
+def _rmse(model: Model, columns: Columns) -> float:
+    return rmse(predict_rings(model, columns), target(columns))
+
+
+class _Importance(TypedDict):
+    feature_importance: dict[str, float]
+    importance_measure: str
+
+
+def _importance(model: Model, test: Columns) -> _Importance:
+    """The model's own account of its features, or else what the test split tells."""
+    own = model.importance()
+    measured = permutation_importance(model, test) if own is None else own
+    ranked = sorted(measured.items(), key=lambda item: -item[1])
+    return {
+        "feature_importance": dict(ranked),
+        "importance_measure": PERMUTATION if own is None else GAIN,
+    }

@@ -1,0 +1,1 @@
+"""The models as they answer, and the intervals around their answers: what archives carry."""

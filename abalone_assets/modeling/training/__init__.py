@@ -1,0 +1,1 @@
+"""How models learn, and what is said of them without the test split."""

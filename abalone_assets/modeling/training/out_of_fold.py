@@ -1,0 +1,145 @@
+"""Predictions for rows that took part in the training, each by a model that had not seen the row.
+
+A test split of a few hundred rows cannot rank two models. Cross-fitting makes evidence of the rest:
+the rows are dealt into folds, and a model fitted on all other folds predicts each fold.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from abalone_assets.errors import ModelArchiveError
+from abalone_assets.modeling.dataset import is_surveyed, row_keys, take, target
+from abalone_assets.modeling.evaluation.metrics import mae, rmse
+from abalone_assets.modeling.hyperparameters import MAX_SYNTHETIC_SHARE
+from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.training.weights import sample_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from abalone_assets.modeling.features import Columns
+    from abalone_assets.modeling.training.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What a recipe predicts for animals that it did not learn from.
+
+    Attributes:
+        keys: `dataset.row_keys` of the animals, ``(n,)``.
+        predicted: Their rings, ``(n,)``.
+        folds: Number of folds.
+    """
+
+    keys: NDArray[np.uint64]
+    predicted: NDArray[np.float64]
+    folds: int
+
+    def predictions_for(self, keys: NDArray[np.uint64]) -> NDArray[np.float64]:
+        """The rings predicted for the rows of these keys, ``(n,)``; NaN for a row not in here."""
+        if not self.keys.size:
+            return np.full(keys.size, np.nan)
+        order = np.argsort(self.keys)
+        ranked = self.keys[order]
+        place = np.minimum(np.searchsorted(ranked, keys), ranked.size - 1)
+        return np.where(ranked[place] == keys, self.predicted[order][place], np.nan)
+
+    def scores(self, columns: Columns) -> dict[str, Any]:
+        """``{"rows", "folds", "rmse", "mae"}`` on the rows that it knows; RMSE and MAE in rings.
+
+        Raises:
+            EvaluationError: It knows none of the rows.
+        """
+        predicted = self.predictions_for(row_keys(columns))
+        known = np.isfinite(predicted)
+        actual = target(columns)[known]
+        return {
+            "rows": int(known.sum()),
+            "folds": self.folds,
+            "rmse": rmse(predicted[known], actual),
+            "mae": mae(predicted[known], actual),
+        }
+
+    def to_bytes(self) -> bytes:
+        """NumPy's ``.npz`` without pickles, the same bytes for the same predictions."""
+        file = io.BytesIO()
+        np.savez(file, keys=self.keys, predicted=self.predicted, folds=self.folds)
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> OutOfFold:
+        """The predictions that `to_bytes` wrote.
+
+        Raises:
+            ModelArchiveError: They are damaged.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                table = cls(arrays["keys"], arrays["predicted"], int(arrays["folds"]))
+            _check(table)
+        except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise ModelArchiveError(f"no out-of-fold predictions: {error}") from error
+        return table
+
+
+def _check(table: OutOfFold) -> None:
+    kinds = f"{table.keys.dtype} {table.predicted.dtype}"
+    if kinds != "uint64 float64" or table.keys.ndim != 1:
+        raise ValueError(f"keys and predictions are {kinds}, not uint64 float64")
+    if table.keys.shape != table.predicted.shape or not np.isfinite(table.predicted).all():
+        raise ValueError("each key must have one finite prediction")
+
+
+def cross_fit(
+    recipe: Recipe,
+    columns: Columns,
+    folds: int,
+    max_synthetic_share: float = MAX_SYNTHETIC_SHARE,
+    on_fold: Callable[[int, float], None] | None = None,
+) -> OutOfFold:
+    """Predict each surveyed row by a model that learnt from the other folds.
+
+    A row's fold follows from its key, so it is the same for ever: two recipes, and two releases,
+    are compared on equal terms. Simulated rows help to learn and are not predicted.
+
+    Args:
+        recipe: What to fit.
+        columns: The nine survey columns by name, and ``origin`` if it is known.
+        folds: How many, at least 2.
+        max_synthetic_share: As `sample_weights` takes it.
+        on_fold: Is told each fold's number, from 1, and its RMSE in rings.
+
+    Returns:
+        The surveyed rows' predictions; none of a fold beside which there is no other.
+    """
+    keys, surveyed = row_keys(columns), is_surveyed(columns)
+    fold_of = keys % np.uint64(folds)
+    predicted = np.full(keys.size, np.nan)
+    for number, fold in enumerate(_nonempty(fold_of, surveyed, folds), start=1):
+        inside = fold_of == fold
+        rest, held_out = take(columns, ~inside), take(columns, inside & surveyed)
+        model = recipe(rest, sample_weights(rest, max_synthetic_share))
+        answers = predict_rings(model, held_out)
+        predicted[inside & surveyed] = answers
+        if on_fold:
+            on_fold(number, rmse(answers, target(held_out)))
+    known = np.isfinite(predicted)
+    return OutOfFold(keys[known], predicted[known], folds)
+
+
+def _nonempty(
+    fold_of: NDArray[np.uint64], surveyed: NDArray[np.bool_], folds: int
+) -> Iterator[np.uint64]:
+    """The folds that have rows to predict, and rows outside them to learn from."""
+    for fold in np.arange(folds, dtype=np.uint64):
+        inside = fold_of == fold
+        if (inside & surveyed).any() and not inside.all():
+            yield fold

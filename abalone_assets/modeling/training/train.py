@@ -1,0 +1,127 @@
+"""Fit a model of ring counts of any framework, with what tells how good it is.
+
+A model learns from the training split. Its intervals are calibrated on the validation split, and
+the same recipe, fitted again without the rows in question, predicts the rows of both splits.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from abalone_assets.modeling.dataset import concat, is_surveyed, rows_sha256, take, target
+from abalone_assets.modeling.hyperparameters import (
+    CommonHyperparameters,
+    Framework,
+    chosen_hyperparameters,
+)
+from abalone_assets.modeling.models.intervals import Intervals
+from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.training import train_blend, train_booster, train_network
+from abalone_assets.modeling.training.fitted import FittedModel, Learnt, Progress, score_splits
+from abalone_assets.modeling.training.out_of_fold import OutOfFold, cross_fit
+from abalone_assets.modeling.training.recipes import recipe_of
+from abalone_assets.modeling.training.weights import counted, sample_weights, synthetic_weight_share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from abalone_assets.modeling.features import Columns
+    from abalone_assets.modeling.models.model import Model
+    from abalone_assets.modeling.training.recipes import Recipe
+
+logger = logging.getLogger(__name__)
+
+
+def fit(
+    framework: Framework,
+    train: Columns,
+    validation: Columns,
+    hyperparameters: CommonHyperparameters | None = None,
+    on_progress: Progress | None = None,
+    *,
+    nthread: int = 1,
+) -> FittedModel:
+    """Train a model, calibrate its intervals, and predict every row out of fold.
+
+    Args:
+        framework: What trains.
+        train: The nine survey columns by name, at least one row, and ``origin`` if it is known.
+        validation: Rows that calibrate, and at which a network stops; they are not learnt from.
+        hyperparameters: The framework's defaults when None.
+        on_progress: See `Progress`; folds are told to the log.
+        nthread: Threads of XGBoost; with one, same data, seed and versions give the same bytes.
+
+    Raises:
+        FeatureError: A column is missing or holds an impossible value.
+        DatasetError: A split has no rows or no usable rings.
+        HyperparameterError: The hyperparameters are of another framework, or do not fit the data.
+        KerasMissingError: The framework is ``tensorflow`` and the extra ``keras`` not installed.
+    """
+    chosen = hyperparameters or chosen_hyperparameters(framework, {})
+    recipe = recipe_of(framework, chosen)
+    splits = {"train": train, "validation": validation}
+    rows = {name: target(columns).size for name, columns in splits.items()}
+    weights = sample_weights(train, chosen.max_synthetic_share)
+    heavy, their_weights = counted(train, weights)
+    learnt = _LEARNERS[framework](heavy, their_weights, validation, chosen, on_progress, nthread)
+    animals = {name: _animals(columns) for name, columns in splits.items()}
+    everything = concat([train, validation])
+    out_of_fold = _out_of_fold(everything, recipe, chosen)
+    return FittedModel(
+        framework=framework,
+        versions=learnt.versions,
+        objective=learnt.objective,
+        features=learnt.model.features,
+        files=learnt.files,
+        hyperparameters=chosen,
+        best_iteration=learnt.best_iteration,
+        metrics=score_splits(learnt.model, animals),
+        history=learnt.history,
+        rows=rows,
+        training_mean_rings=float(target(animals["train"]).mean()),
+        training_rows_sha256=rows_sha256(train),
+        intervals=_intervals(learnt.model, validation),
+        out_of_fold=out_of_fold,
+        out_of_fold_scores=out_of_fold.scores(everything) if out_of_fold else None,
+        synthetic={
+            "rows": int((~is_surveyed(train)).sum()),
+            "weight_share": synthetic_weight_share(train, weights),
+        },
+    )
+
+
+_LEARNERS: Final[Mapping[Framework, Callable[..., Learnt]]] = {
+    "blend": train_blend.learn,
+    "xgboost": train_booster.learn,
+    "tensorflow": train_network.learn,
+}
+
+
+def _animals(columns: Columns) -> Columns:
+    """The surveyed rows; all, where none is."""
+    surveyed = is_surveyed(columns)
+    return take(columns, surveyed) if surveyed.any() else columns
+
+
+def _intervals(model: Model, validation: Columns) -> Intervals | None:
+    animals = take(validation, is_surveyed(validation))
+    return Intervals.calibrate(predict_rings(model, animals), animals)
+
+
+def _out_of_fold(
+    columns: Columns, recipe: Recipe, chosen: CommonHyperparameters
+) -> OutOfFold | None:
+    """None when it is not asked for, or when there are no rows to hold out or to learn from."""
+    if not chosen.folds:
+        return None
+    table = cross_fit(
+        recipe,
+        columns,
+        chosen.folds,
+        chosen.max_synthetic_share,
+        lambda number, error: logger.info(
+            "fold %d of %d: out-of-fold rmse=%.5f", number, chosen.folds, error
+        ),
+    )
+    return table if table.keys.size else None

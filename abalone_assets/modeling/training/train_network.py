@@ -1,0 +1,278 @@
+"""Fit the dense network of ring counts, in Keras 3 on whichever backend is installed.
+
+Two hidden layers of rectified linear units and a linear one, Adam and the mean squared error: the
+64-64-1 network of TensorFlow's `regression tutorial
+<https://www.tensorflow.org/tutorials/keras/regression>`_, on the sex and the seven measurements.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from abalone_assets import survey
+from abalone_assets.errors import AbaloneError
+from abalone_assets.modeling.dataset import row_keys, take, target
+from abalone_assets.modeling.evaluation.metrics import rmse
+from abalone_assets.modeling.features import design_matrix
+from abalone_assets.modeling.hyperparameters import HyperparameterError, NetworkHyperparameters
+from abalone_assets.modeling.models.model import MODEL_FILES
+from abalone_assets.modeling.models.network import NetworkModel
+from abalone_assets.modeling.training.fitted import Learnt, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from abalone_assets.modeling.features import Columns
+    from abalone_assets.modeling.models.model import Model
+
+FEATURES: Final = (*(f"sex_{sex}" for sex in survey.SEXES), *survey.MEASUREMENTS)
+OBJECTIVE: Final = "mean_squared_error"
+WATCHED_PART: Final = 7
+"""A refit has no validation split: it keeps one row in so many to know when to stop."""
+KERAS_FILE: Final = "model.keras"
+"""The same network for whoever wants to go on in Keras; nothing here reads it."""
+
+
+class KerasMissingError(AbaloneError):
+    """Keras, or the backend that it should compute with, is not installed."""
+
+
+def learn(
+    train: Columns,
+    weights: NDArray[np.float64],
+    validation: Columns,
+    chosen: NetworkHyperparameters,
+    on_progress: Progress | None = None,
+    nthread: int = 1,  # noqa: ARG001 - as the other frameworks' `learn`; see `_one_thread`
+) -> Learnt:
+    """Learn from the training rows until the validation RMSE stops falling.
+
+    Keras learns and NumPy scores: what is reported, and what decides when to stop, is what the
+    archive's arrays answer. Same data, seed and backend give the same arrays on the same processor.
+
+    Args:
+        train: The nine survey columns by name, at least one row. They alone give the means and
+            standard deviations that measurements are standardised by.
+        weights: How much each of them counts, ``(n,)``.
+        validation: Rows that decide when to stop, and are not learnt from.
+        chosen: How to learn.
+        on_progress: See `Progress`.
+        nthread: Not used: it learns in one thread.
+
+    Raises:
+        KerasMissingError: The extra ``keras`` is not installed.
+        FeatureError: A column is missing or holds an impossible value.
+        DatasetError: A split has no rows or no usable rings.
+        HyperparameterError: The network diverged.
+    """
+    keras = _keras()
+    splits = {
+        "train": _Split(design_matrix(train, FEATURES), target(train), weights),
+        "validation": _Split(design_matrix(validation, FEATURES), target(validation)),
+    }
+    standards = _standards(splits["train"].matrix)
+    network = _network(keras, chosen, standards, float(splits["train"].rings.mean()))
+    with _one_thread(keras):
+        best = _learn(network, splits, chosen, standards, on_progress)
+    return Learnt(
+        model=best.model,
+        files={
+            MODEL_FILES["tensorflow"]: best.model.to_npz(),
+            KERAS_FILE: _saved(keras, network, best.model),
+        },
+        versions=_versions(keras),
+        objective=OBJECTIVE,
+        best_iteration=best.epoch,
+        history=best.history,
+    )
+
+
+def fit_network(
+    columns: Columns, weights: NDArray[np.float64], chosen: NetworkHyperparameters
+) -> Model:
+    """Learn from most rows and stop by the rest, which their keys choose; errors as `learn`."""
+    watched = row_keys(columns) % WATCHED_PART == 0
+    rest = take(columns, ~watched)
+    return learn(rest, weights[~watched], take(columns, watched), chosen).model
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Features ``(rows, features)``, counted rings ``(rows,)`` and how much each counts."""
+
+    matrix: NDArray[np.float32]
+    rings: NDArray[np.float64]
+    weights: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class _Standards:
+    """What is subtracted from each feature, and what it is then divided by: ``(features,)``."""
+
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+
+@dataclass
+class _Best:
+    """The epoch, from 0, of the least validation RMSE so far; its model; and all epochs' RMSE."""
+
+    model: NetworkModel
+    epoch: int = 0
+    rmse: float = np.inf
+    history: dict[str, list[float]] = field(default_factory=lambda: {"train": [], "validation": []})
+
+
+def _keras() -> Any:  # noqa: ANN401 - imported where it is needed
+    """Keras, on the backend of ``KERAS_BACKEND`` or else on the one that is installed."""
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow" if find_spec("tensorflow") else "torch")
+    try:
+        return importlib.import_module("keras")
+    except ImportError as error:
+        raise KerasMissingError(
+            f"framework tensorflow needs Keras 3 with the backend {os.environ['KERAS_BACKEND']}: "
+            f"pip install 'abalone-assets[keras]' ({error})"
+        ) from error
+
+
+@contextmanager
+def _one_thread(keras: Any) -> Iterator[None]:  # noqa: ANN401 - imported where it is needed
+    """Let PyTorch compute in one thread, if it is the backend.
+
+    Steps of this size gain nothing from more, wait long for each other where processors are busy,
+    and would make the sums depend on the number of processors.
+    """
+    if keras.config.backend() != "torch":
+        yield
+        return
+    torch = importlib.import_module("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _standards(matrix: NDArray[np.float32]) -> _Standards:
+    """Mean and standard deviation of each measurement; the indicators of sex stay 0 and 1.
+
+    A sex that no training row has must not be divided by a spread of nought, and neither must a
+    measurement that never varies.
+    """
+    values = matrix.astype(np.float64)
+    measured = np.isin(FEATURES, survey.MEASUREMENTS)
+    spread = values.std(axis=0)
+    return _Standards(
+        mean=np.where(measured, values.mean(axis=0), 0.0),
+        scale=np.where(measured & (spread > 0), spread, 1.0),
+    )
+
+
+def _network(
+    keras: Any,  # noqa: ANN401 - imported where it is needed
+    chosen: NetworkHyperparameters,
+    standards: _Standards,
+    mean_rings: float,
+) -> Any:  # noqa: ANN401 - a keras.Sequential
+    """The network before its first step: it starts from the mean of the rings."""
+
+    def dense(layer: int, units: int, **options: Any) -> Any:  # noqa: ANN401 - Keras' own
+        # Own seeds, rather than Keras' global one, leave the process' random state alone.
+        kernel = keras.initializers.GlorotUniform(seed=3 * chosen.seed + layer)
+        return keras.layers.Dense(units, kernel_initializer=kernel, **options)
+
+    network = keras.Sequential(
+        [
+            keras.Input((len(FEATURES),), name="features"),
+            keras.layers.Normalization(
+                mean=standards.mean, variance=standards.scale**2, name="standardised"
+            ),
+            dense(0, chosen.hidden_units, activation="relu", name="hidden_1"),
+            dense(1, chosen.hidden_units, activation="relu", name="hidden_2"),
+            dense(2, 1, bias_initializer=keras.initializers.Constant(mean_rings), name="rings"),
+        ],
+        name="abalone_rings",
+    )
+    adam = keras.optimizers.Adam(chosen.learning_rate)
+    network.compile(adam, loss=OBJECTIVE, jit_compile=False)
+    return network
+
+
+def _learn(
+    network: Any,  # noqa: ANN401 - a keras.Sequential
+    splits: dict[str, _Split],
+    chosen: NetworkHyperparameters,
+    standards: _Standards,
+    on_progress: Progress | None,
+) -> _Best:
+    """Learn epoch by epoch, and keep the best.
+
+    ``Sequential.fit`` would shuffle by the backend's global seed, and its callbacks would score by
+    another arithmetic than the one that answers.
+    """
+    random = np.random.default_rng(chosen.seed)
+    best = _Best(_as_numpy(network, standards))
+    for epoch in range(chosen.epochs):
+        _learn_epoch(network, splits["train"], chosen.batch_size, random)
+        model = _as_numpy(network, standards)
+        scores = {name: rmse(model.predict(s.matrix), s.rings) for name, s in splits.items()}
+        for name, score in scores.items():
+            best.history[name].append(score)
+        if on_progress:
+            on_progress(epoch + 1, scores)
+        if scores["validation"] < best.rmse:
+            best.model, best.epoch, best.rmse = model, epoch, scores["validation"]
+        elif epoch - best.epoch >= chosen.patience:
+            break
+    if not np.isfinite(best.rmse):
+        raise HyperparameterError(
+            f"the network diverged: use a learning_rate below {chosen.learning_rate:g}"
+        )
+    return best
+
+
+def _learn_epoch(network: Any, split: _Split, batch_size: int, random: np.random.Generator) -> None:  # noqa: ANN401 - a keras.Sequential
+    order = random.permutation(split.rings.size)
+    rings = split.rings.astype(np.float32)[:, np.newaxis]
+    weights = np.ones(order.size) if split.weights is None else split.weights
+    for start in range(0, order.size, batch_size):
+        rows = order[start : start + batch_size]
+        network.train_on_batch(split.matrix[rows], rings[rows], sample_weight=weights[rows])
+
+
+def _as_numpy(network: Any, standards: _Standards) -> NetworkModel:  # noqa: ANN401 - a keras.Sequential
+    """A copy of what the network has learnt so far."""
+    arrays = [variable.numpy() for variable in network.trainable_variables]
+    layers = tuple(zip(arrays[::2], arrays[1::2], strict=True))
+    return NetworkModel(FEATURES, standards.mean, standards.scale, layers)
+
+
+def _saved(keras: Any, network: Any, model: NetworkModel) -> bytes:  # noqa: ANN401 - imported where it is needed
+    """The network with the model's weights as a ``.keras`` file, without Adam's state."""
+    learnt = [array for layer in model.layers for array in layer]
+    for variable, array in zip(network.trainable_variables, learnt, strict=True):
+        variable.assign(array)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / KERAS_FILE
+        keras.Model(network.inputs, network.outputs, name=network.name).save(path)
+        return path.read_bytes()
+
+
+def _versions(keras: Any) -> dict[str, str]:  # noqa: ANN401 - imported where it is needed
+    backend = keras.config.backend()
+    return {
+        "keras": keras.__version__,
+        backend: str(importlib.import_module(backend).__version__),
+    }

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.modeling.dataset import concat
+from abalone_assets.modeling.evaluation.champion import Champion
+from abalone_assets.modeling.evaluation.evaluate import evaluate_model
+from abalone_assets.modeling.evaluation.report import render_report
+from abalone_assets_tests.modeling.judged import (
+    ShellModel,
+    card,
+    intervals,
+    judged,
+    rows,
+    simulated,
+    small_splits,
+)
+
+if TYPE_CHECKING:
+    from abalone_assets.modeling.archived import ArchivedModel
+    from abalone_assets.modeling.evaluation.evaluate import Evaluation
+
+HOSTILE = "<script>alert('$x$')</script>&\"--><!--"
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+SPLITS = small_splits()
+
+
+class Page(HTMLParser):
+    """What a browser would find in a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.identifiers: list[str] = []
+        self.references: list[str] = []
+        self.seen = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in {"href", "src", "xlink:href", "srcset", "action", "data"}:
+                self.references.append(value or "")
+            if name == "id":
+                self.identifiers.append(value or "")
+            assert not name.startswith("on"), (tag, name)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.seen += data
+
+
+def evaluated(candidate: ArchivedModel) -> Evaluation:
+    """With everything there can be, and names that want to be code."""
+    train = concat([SPLITS.train, rows(600, 660, "abalone.20250301120000")])
+    splits = replace(SPLITS, train=simulated(train, 50), test=simulated(rows(380, 580), 20))
+    champion, reference = Champion(HOSTILE, judged(0.5)), Champion(HOSTILE, judged(0.25))
+    return evaluate_model(candidate, splits, champion=champion, reference=reference, missing_rows=0)
+
+
+@pytest.fixture(scope="module")
+def full() -> tuple[Evaluation, str]:
+    papers = card(
+        versions={HOSTILE: HOSTILE},
+        objective=HOSTILE,
+        created_at=HOSTILE,
+        out_of_fold={"rows": 380, "folds": 5, "rmse": 2.2, "mae": 1.5},
+    )
+    candidate = judged(intervals=intervals(), card=papers)
+    evaluation = evaluated(candidate)
+    return evaluation, render_report(evaluation, candidate, champion_tolerance=0.02)
+
+
+def test_a_page_needs_nothing_but_itself(full: tuple[Evaluation, str]) -> None:
+    page = Page(full[1])
+    assert page.open == []
+    assert {"script", "iframe", "object", "form"}.isdisjoint(page.tags)
+    assert all(each.startswith(("data:", "#")) for each in page.references)
+    assert "@import" not in full[1]
+    assert page.tags.count("svg") == 10
+
+
+def test_charts_do_not_share_identifiers_and_refer_to_their_own(
+    full: tuple[Evaluation, str],
+) -> None:
+    page = Page(full[1])
+    assert len(page.identifiers) == len(set(page.identifiers))
+    within = {each[1:] for each in page.references if each.startswith("#")}
+    assert within
+    assert within <= set(page.identifiers)
+
+
+def test_names_are_shown_and_never_run(full: tuple[Evaluation, str]) -> None:
+    assert HOSTILE not in full[1]
+    page = Page(full[1])
+    assert page.seen.count(HOSTILE) >= 4
+    assert "script" not in page.tags
+
+
+def test_colours_are_the_pages_own(full: tuple[Evaluation, str]) -> None:
+    assert "#0101" not in full[1]
+    assert "prefers-color-scheme: dark" in full[1]
+    assert full[1].count("var(--grid)") > 20
+
+
+def test_tells_every_number_that_matters(full: tuple[Evaluation, str]) -> None:
+    document, seen = full[0].document, Page(full[1]).seen
+    champion, synthetic = document["champion"], document["synthetic"]
+    reference = document["reference"]
+    assert champion is not None
+    assert reference is not None
+    assert synthetic is not None
+    for number in (
+        document["rmse"],
+        champion["paired"]["overall"]["champion_rmse"],
+        reference["paired"]["overall"]["champion_rmse"],
+        synthetic["rmse_all_rows"],
+        synthetic["rmse_trained_without"],
+        document["learning_curve"][0]["rmse"],
+    ):
+        assert f"{number:.3f}" in seen
+    assert f"raw measurements ({document['baselines']['linear']:.2f})" in seen
+    assert "abalone.20250301120000" in seen
+    assert document["test_rows_sha256"] in seen
+    assert "No: rows lie where their hash does not put them" in seen  # dealt by position
+
+
+def test_a_first_network_of_few_rows_has_a_page_too_the_same_each_time() -> None:
+    network = judged(model=ShellModel(explains=False), card=card("tensorflow"))
+    few = replace(SPLITS, test=rows(400, 402))
+    evaluation = evaluate_model(network, few)
+    first, again = (render_report(evaluation, network) for _ in range(2))
+    assert first == again
+    page = Page(first)
+    assert "There is no champion yet" in page.seen
+    assert "without prediction intervals" in page.seen
+    assert "not drawn for a network" in page.seen
+    assert page.tags.count("svg") == 6
+
+
+def test_thousands_of_points_are_drawn_as_one_picture() -> None:
+    many = replace(SPLITS, test=concat([rows(380, 1180)] * 3))
+    network = judged(model=ShellModel(explains=False), card=card("tensorflow"))
+    text = render_report(evaluate_model(network, many), network)
+    assert any(each.startswith("data:image/png") for each in Page(text).references)
+    assert len(text) < 1_000_000

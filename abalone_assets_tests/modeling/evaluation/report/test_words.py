@@ -1,0 +1,85 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from abalone_assets.modeling.evaluation.champion import Champion
+from abalone_assets.modeling.evaluation.evaluate import evaluate_model
+from abalone_assets.modeling.evaluation.paired import Comparison
+from abalone_assets.modeling.evaluation.report.charts import wilson
+from abalone_assets.modeling.evaluation.report.words import (
+    of_champion,
+    of_curve,
+    of_integrity,
+    of_old_animals,
+    of_reference,
+)
+from abalone_assets_tests.modeling.judged import card, judged, rows, small_splits
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.03, -0.01, "It beats version 3"),
+        (0.01, 0.03, "It is worse than version 3"),
+        (-0.01, 0.02, "It cannot be told from version 3"),
+    ],
+)
+def test_a_comparison_ends_in_what_its_interval_allows_to_say(
+    low: float, high: float, verdict: str
+) -> None:
+    compared: Comparison = {
+        "value": "overall",
+        "rows": 4177,
+        "rmse": 2.031,
+        "champion_rmse": 2.04,
+        "difference": (low + high) / 2,
+        "low": low,
+        "high": high,
+    }
+    sentence = of_champion(compared, "3", 0.041)
+    assert sentence.startswith(f"{verdict}: on 4,177 rows that neither had learnt")
+    assert sentence.endswith("The gate allows the upper end +0.041.")
+    assert "-" not in sentence
+    assert "gate" not in of_champion(compared, "3", None)
+
+
+def test_the_reference_is_told_of_where_it_is_another_than_the_champion() -> None:
+    older = Champion("3", judged(0.5))
+    document = evaluate_model(judged(), small_splits(), reference=older).document
+    sentence = of_reference(document["reference"])
+    assert sentence.startswith(" It must hold against the last version approved as more than just")
+    assert "from version 3 it differs by \N{MINUS SIGN}0." in sentence
+    assert of_reference(None) == ""
+
+
+def test_a_split_is_believed_only_when_everything_was_counted() -> None:
+    assert of_integrity({"misplaced": 0, "leaked": 0, "missing": 0}).startswith("Yes: ")
+    assert of_integrity({"misplaced": 0, "leaked": 0, "missing": None}).startswith("As far as")
+    assert of_integrity({"misplaced": 0, "leaked": 0, "missing": 1}).startswith("No: ")
+
+
+def test_wilsons_interval_is_the_published_one() -> None:
+    """Newcombe, Statistics in Medicine 17 (1998), table I: 81 of 263."""
+    assert wilson(81 / 263, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
+    assert wilson(1.0, 5)[1] == 1.0
+    assert wilson(0.0, 5)[0] == 0.0
+
+
+def test_the_last_step_of_a_curve_is_told() -> None:
+    document = evaluate_model(judged(), small_splits()).document
+    assert of_curve(document).startswith("The step from 225 to 300 rows (the base survey)")
+    document["learning_curve"] = document["learning_curve"][:1]
+    assert "too few" in of_curve(document)
+
+
+def test_old_animals_are_warned_of_where_the_model_is_far_off() -> None:
+    test = rows(380, 580)
+    test["rings"] = np.where(np.arange(200) < 30, 24, np.minimum(test["rings"], 15))
+    network = judged(card=card("tensorflow"))
+    far_off = evaluate_model(network, replace(small_splits(), test=test)).document
+    assert "for the 30 animals of 16 rings and more" in of_old_animals(far_off)
+    assert of_old_animals(far_off).endswith("years too young. Do not rely on it there.")
+    test["rings"] = np.minimum(test["rings"], 15)
+    none = evaluate_model(network, replace(small_splits(), test=test)).document
+    assert of_old_animals(none).endswith("holds no animal of 16 rings or more.")

@@ -1,0 +1,156 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from abalone_assets import survey
+from abalone_assets.modeling.archived import read_archived
+from abalone_assets.modeling.dataset import DatasetError, take
+from abalone_assets.modeling.evaluation.champion import Champion
+from abalone_assets.modeling.evaluation.document import EvaluationDocument
+from abalone_assets.modeling.evaluation.evaluate import evaluate_model
+from abalone_assets.modeling.evaluation.metrics import EvaluationError, rmse
+from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.training.fitted import FittedModel
+from abalone_assets_tests.modeling.judged import (
+    ShellModel,
+    card,
+    intervals,
+    judged,
+    simulated,
+    small_splits,
+)
+from abalone_assets_tests.modeling.support import packed, quick_network
+
+SPLITS = small_splits()
+
+
+def document(**changed: object) -> EvaluationDocument:
+    return evaluate_model(judged(**changed), SPLITS).document  # type: ignore[arg-type] # fields of ArchivedModel
+
+
+def test_is_a_json_document_of_the_fields_that_its_type_names() -> None:
+    champion, reference = Champion("7", judged(1.0)), Champion("3", judged(0.5))
+    candidate = judged(intervals=intervals())
+    evaluation = evaluate_model(candidate, SPLITS, champion=champion, reference=reference).document
+    assert json.loads(json.dumps(evaluation, allow_nan=False)) == json.loads(json.dumps(evaluation))
+    assert evaluation.keys() == EvaluationDocument.__annotations__.keys()
+    assert evaluation["rows"] == 200
+    assert evaluation["champion"] is not None
+    assert evaluation["reference"] is not None
+    assert evaluation["champion"]["version"] == "7"
+    assert evaluation["reference"]["version"] == "3"
+    assert evaluation["reference"].keys() == evaluation["champion"].keys()
+    assert evaluation["reference"]["paired"]["overall"]["rows"] == 200
+
+
+def test_scores_lie_within_their_intervals_and_beside_the_baselines() -> None:
+    evaluation = document()
+    low, high = evaluation["confidence"]["rmse"]
+    assert low < evaluation["rmse"] < high
+    assert evaluation["rmse"] < evaluation["baseline_rmse"] == evaluation["baselines"]["mean"]
+    assert evaluation["baselines"]["linear"] < evaluation["baselines"]["mean"]
+    for part in (*evaluation["slices"]["sex"], *evaluation["slices"]["age_band"]):
+        assert part["rmse_low"] <= part["rmse"] <= part["rmse_high"]
+        assert part["coverage"] is None
+    assert sum(part["rows"] for part in evaluation["slices"]["age_band"]) == 200
+    assert evaluation["prediction_interval"] is None
+    assert evaluation["champion"] is None
+    assert evaluation["reference"] is None
+
+
+def test_prediction_intervals_are_scored_overall_and_by_slice() -> None:
+    narrow, wide = (document(intervals=intervals(ratio)) for ratio in (0.2, 0.5))
+    assert narrow["prediction_interval"] is not None
+    assert wide["prediction_interval"] is not None
+    assert narrow["prediction_interval"]["coverage"] < wide["prediction_interval"]["coverage"] <= 1
+    assert narrow["prediction_interval"]["mean_width"] < wide["prediction_interval"]["mean_width"]
+    assert wide["prediction_interval"]["pinball"].keys() == {"0.05", "0.95"}
+    by_sex = narrow["slices"]["sex"]
+    held = sum((part["coverage"] or 0) * part["rows"] for part in by_sex)
+    assert held / 200 == pytest.approx(narrow["prediction_interval"]["coverage"])
+    coverage = narrow["confidence"]["coverage"]
+    assert coverage is not None
+    assert coverage[0] < narrow["prediction_interval"]["coverage"] < coverage[1]
+
+
+def test_simulated_test_rows_judge_nobody() -> None:
+    test = simulated(dict(SPLITS.test), 60)  # type: ignore[arg-type] # arrays by name
+    test["rings"] = np.where(np.arange(200) < 60, 25, test["rings"])
+    mixed = evaluate_model(judged(), replace(SPLITS, test=test)).document
+    real = evaluate_model(judged(), replace(SPLITS, test=take(test, np.arange(60, 200)))).document
+    assert mixed["rows"] == 140
+    assert mixed["synthetic"] is not None
+    assert real["synthetic"] is None
+    for same in ("rmse", "slices", "confidence", "test_rows_sha256", "feature_importance"):
+        assert mixed[same] == real[same]
+    told = mixed["synthetic"]
+    assert (told["train_rows"], told["test_rows"]) == (0, 60)
+    assert told["rmse_trained_without"] is None
+    assert told["rmse_synthetic_rows"] is not None
+    assert mixed["rmse"] < told["rmse_all_rows"] < told["rmse_synthetic_rows"]
+
+
+def test_says_what_the_model_would_be_without_its_simulated_rows() -> None:
+    train = simulated(dict(SPLITS.train), 100)  # type: ignore[arg-type] # arrays by name
+    papers = card(synthetic={"rows": 100, "weight_share": 0.1})
+    told = evaluate_model(judged(card=papers), replace(SPLITS, train=train)).document["synthetic"]
+    assert told is not None
+    assert (told["train_rows"], told["weight_share"], told["test_rows"]) == (100, 0.1, 0)
+    assert told["rmse_synthetic_rows"] is None
+    assert told["rmse_trained_without"] is not None
+    assert 1 < told["rmse_trained_without"] < 4
+
+
+def test_a_test_split_without_surveyed_rows_is_one_clear_error() -> None:
+    test = simulated(dict(SPLITS.test), 200)  # type: ignore[arg-type] # arrays by name
+    with pytest.raises(EvaluationError, match="no surveyed row: simulated animals do not judge"):
+        evaluate_model(judged(), replace(SPLITS, test=test))
+
+
+def test_training_rows_that_are_all_simulated_still_make_baselines() -> None:
+    train = simulated(dict(SPLITS.train), 300)  # type: ignore[arg-type] # arrays by name
+    evaluation = evaluate_model(judged(), replace(SPLITS, train=train)).document
+    assert evaluation["baselines"] == document()["baselines"]
+
+
+def test_the_learning_curve_ends_at_the_model_itself() -> None:
+    curve = document()["learning_curve"]
+    assert [point["train_rows"] for point in curve] == [75, 150, 225, 300]
+    assert curve[-1]["rmse"] == document()["rmse"]
+    assert len({point["rmse"] for point in curve}) == 4
+
+
+def test_tells_whether_rows_are_where_their_hash_says() -> None:
+    split = evaluate_model(judged(), SPLITS, missing_rows=4).document["split"]
+    assert split["misplaced"] > 100  # dealt by position
+    assert split["missing"] == 4
+
+
+def test_a_networks_training_is_not_repeated_and_shuffling_tells_what_it_looks_at() -> None:
+    network = judged(model=ShellModel(explains=False), card=card("tensorflow"))
+    evaluation = evaluate_model(network, SPLITS).document
+    assert evaluation["learning_curve"] == []
+    importance = evaluation["feature_importance"]
+    assert set(importance) == set(survey.FEATURES)
+    assert list(importance.values()) == sorted(importance.values(), reverse=True)
+    assert importance["shell_weight"] > 0.1
+    assert evaluation["importance_measure"].startswith("rise of the RMSE, in rings")
+
+
+def test_an_archived_network_is_evaluated(tmp_path: Path) -> None:
+    made: FittedModel = quick_network()
+    archived = read_archived(packed(made, tmp_path))
+    evaluation = evaluate_model(archived, SPLITS).document
+    answered = predict_rings(archived.model, SPLITS.test)
+    assert evaluation["model_sha256"] == made.sha256
+    assert evaluation["rmse"] == rmse(answered, SPLITS.test["rings"])
+    assert evaluation["rmse"] < 0.9 * evaluation["baseline_rmse"]
+
+
+def test_refuses_a_split_without_rows() -> None:
+    nobody = take(SPLITS.train, np.arange(0))
+    with pytest.raises(DatasetError, match="no rows"):
+        evaluate_model(judged(), replace(SPLITS, train=nobody))

@@ -1,0 +1,89 @@
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from abalone_assets.modeling.evaluation.metrics import (
+    EvaluationError,
+    bias,
+    mae,
+    permutation_importance,
+    pinball,
+    r2,
+    rmse,
+    slice_masks,
+)
+from abalone_assets_tests.modeling.support import splits
+
+PREDICTED = [10.0, 12.0, 5.0]
+ACTUAL = [9, 14, 7]
+
+
+def test_scores_follow_their_formulas() -> None:
+    assert rmse(PREDICTED, ACTUAL) == pytest.approx(3**0.5)
+    assert mae(PREDICTED, ACTUAL) == pytest.approx(5 / 3)
+    assert bias(PREDICTED, ACTUAL) == pytest.approx(-1)
+    assert r2(PREDICTED, ACTUAL) == pytest.approx(1 - 9 / 26)
+
+
+def test_no_variance_leaves_r2_undefined() -> None:
+    assert r2([9.0, 11.0], [10, 10]) is None
+
+
+def test_refuses_to_score_nothing() -> None:
+    with pytest.raises(EvaluationError, match="test split is empty"):
+        rmse([], [])
+
+
+def test_refuses_predictions_that_do_not_fit_the_rows() -> None:
+    with pytest.raises(EvaluationError, match="2 predictions for 3 rows"):
+        mae([1.0, 2.0], ACTUAL)
+
+
+def test_every_row_is_in_one_slice_of_each_kind() -> None:
+    for masks in slice_masks(splits()["test"]).values():
+        assert (np.sum(list(masks.values()), axis=0) == 1).all()
+
+
+def test_slices_without_rows_are_left_out() -> None:
+    columns: dict[str, list[Any]] = {"sex": ["M", "I", "M", "I"], "rings": [5, 6, 16, 30]}
+    masks = slice_masks(columns)
+    assert {name: mask.tolist() for name, mask in masks["sex"].items()} == {
+        "M": [True, False, True, False],
+        "I": [False, True, False, True],
+    }
+    assert list(masks["age_band"]) == ["1-5 rings", "6-10 rings", "16+ rings"]
+    assert masks["age_band"]["16+ rings"].tolist() == [False, False, True, True]
+
+
+def test_pinball_loss_follows_its_formula_and_is_least_at_the_quantile() -> None:
+    assert pinball([5.0, 5.0], [7, 4], 0.9) == pytest.approx((0.9 * 2 + 0.1 * 1) / 2)
+    actual = np.arange(1000) / 1000
+    losses = {level: pinball(np.full(1000, level), actual, 0.05) for level in (0.02, 0.05, 0.1)}
+    assert min(losses, key=losses.__getitem__) == 0.05
+
+
+class LengthModel:
+    """Predicts ten rings for each unit of length."""
+
+    features = ("length",)
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.asarray(matrix[:, 0], dtype=np.float64) * 10
+
+    def importance(self) -> None:
+        return None
+
+    def contributions(self, matrix: NDArray[np.float32]) -> None:
+        return None
+
+
+def test_shuffling_costs_only_where_the_model_looks() -> None:
+    columns = splits()["test"]
+    columns = columns | {"rings": columns["length"] * 10 + 1e-9}
+    importance = permutation_importance(LengthModel(), columns)
+    spread = float(np.std(columns["length"] * 10))
+    # Two independent draws of one distribution differ by the square root of two times its spread.
+    assert importance.pop("length") == pytest.approx(2**0.5 * spread, rel=0.1)
+    assert importance == pytest.approx(dict.fromkeys(importance, 0.0), abs=1e-12)

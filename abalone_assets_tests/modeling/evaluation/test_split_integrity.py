@@ -1,0 +1,77 @@
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from abalone_assets.etl.preparation import merge
+from abalone_assets.modeling.dataset import COLUMN_NAMES, concat, take
+from abalone_assets.modeling.evaluation.split_integrity import row_buckets, split_integrity
+from abalone_assets.survey import COLUMNS, MAX_RINGS, MEASUREMENTS, SEXES
+from abalone_assets.survey.splits import buckets_of
+from abalone_assets_tests.modeling.judged import rows
+
+MAXIMUM = {column.name: column.maximum or 0 for column in COLUMNS}
+animals = st.lists(
+    st.tuples(
+        st.sampled_from(SEXES),
+        *(
+            st.integers(1, int(MAXIMUM[name] * 10_000)).map(lambda n: n / 10_000)
+            for name in MEASUREMENTS
+        ),
+        st.integers(1, MAX_RINGS),
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+def assert_same_buckets(frame: pl.DataFrame) -> None:
+    provenance = {"source_file": pl.lit(""), "origin": pl.lit("surveyed")}
+    merged = merge([nw.from_native(frame.lazy().with_columns(**provenance))]).to_native().collect()
+    columns = {name: merged[name].to_numpy() for name in COLUMN_NAMES}
+    assert row_buckets(columns).tolist() == merged["bucket"].to_list()
+
+
+def test_the_hash_is_the_preparations() -> None:
+    columns = rows(0, 2000)
+    assert_same_buckets(pl.DataFrame({name: columns[name] for name in COLUMN_NAMES}))
+
+
+@settings(max_examples=40, deadline=None)
+@given(animals)
+def test_the_hash_is_the_preparations_for_any_animal(made: list[tuple[Any, ...]]) -> None:
+    assert_same_buckets(pl.DataFrame(made, schema=list(COLUMN_NAMES), orient="row"))
+
+
+def dealt() -> dict[str, dict[str, Any]]:
+    """Real rows, each in the split that its hash says."""
+    columns = rows(0, 1000)
+    buckets = row_buckets(columns)
+    return {
+        name: take(columns, np.isin(buckets, list(buckets_of(f"{name}_split"))))
+        for name in ("train", "validation", "test")
+    }
+
+
+def test_rows_where_their_hash_says_are_nothing_to_report() -> None:
+    assert split_integrity(**dealt(), missing=0) == {"misplaced": 0, "leaked": 0, "missing": 0}
+    assert split_integrity(**dealt(), missing=None)["missing"] is None
+
+
+def test_rows_of_another_split_are_misplaced_in_the_test_split() -> None:
+    parts = dealt()
+    three = take(parts["train"], np.arange(3))
+    parts["test"] = concat([parts["test"], three])
+    found = split_integrity(**parts, missing=5)
+    assert found == {"misplaced": 3, "leaked": 3, "missing": 5}  # they still are in training
+
+
+def test_test_rows_in_training_have_leaked_whether_or_not_the_test_split_lacks_them() -> None:
+    parts = dealt()
+    two, rest = take(parts["test"], np.arange(2)), take(parts["test"], np.arange(1, 40))
+    parts["validation"] = concat([parts["validation"], two])
+    parts["test"] = rest
+    assert split_integrity(**parts, missing=1)["leaked"] == 2
