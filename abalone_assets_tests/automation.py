@@ -14,9 +14,8 @@ import dagster as dg
 import pytest
 
 from abalone_assets.runs import day_range_tags, days_of
-from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.conftest import INSTANCE
-from abalone_assets_tests.platform import Platform
+from abalone_assets_tests.platform import Platform, small_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -123,12 +122,12 @@ def prepare_only(platform: Platform) -> dg.ExecuteInProcessResult:
 
 @contextmanager
 def platform_in(folder: Path, **settings: str) -> Iterator[Platform]:
-    """A platform that outlives one test, on the bundled base survey unless settings say else."""
+    """A platform that outlives one test, on a small base survey unless settings say else."""
     home = folder / "home"
     for name in ("dagster", "landing_zone"):
         (home / name).mkdir(parents=True)
     (home / "dagster" / "dagster.yaml").write_text(INSTANCE)
-    chosen = {"HOME": str(home), "RAW_URI": str(base_survey()), **settings}
+    chosen = {"HOME": str(home), **small_base(folder), **settings}
     with pytest.MonkeyPatch.context() as environment:
         for variable in list(os.environ):
             if variable.startswith("ABALONE_") and not variable.startswith("ABALONE_TEST_"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets_tests.platform import Platform
+from abalone_assets_tests.platform import Platform, small_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,9 +49,7 @@ def uci_file() -> Path:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with a Dagster instance of its own, and the bundled survey as the base survey."""
-    from abalone_assets.sample_data import base_survey
-
+    """A home with a Dagster instance of its own, and a small base survey."""
     for variable in list(os.environ):
         if variable.startswith("ABALONE_") and not variable.startswith("ABALONE_TEST_"):
             monkeypatch.delenv(variable)
@@ -61,7 +59,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (home / "dagster" / "dagster.yaml").write_text(INSTANCE)
     monkeypatch.setenv("ABALONE_HOME", str(home))
     monkeypatch.setenv("DAGSTER_HOME", str(home / "dagster"))
-    monkeypatch.setenv("ABALONE_RAW_URI", str(base_survey()))
+    for name, value in small_base(tmp_path).items():
+        monkeypatch.setenv(f"ABALONE_{name}", value)
     return home
 
 

@@ -12,6 +12,7 @@ from abalone_assets import definitions
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.lake import Lake
 from abalone_assets.local_run import LocalPlatform
+from abalone_assets.sample_data import base_survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,9 @@ ROWS = [
 ]
 
 
+BASE_ROWS = 800
+
+
 def survey_rows(count: int, *, seed: int = 0) -> bytes:
     """A survey file's bytes: ``count`` valid rows, no two alike, that no other seed has."""
     rows = []
@@ -34,6 +38,13 @@ def survey_rows(count: int, *, seed: int = 0) -> bytes:
         higher = float(height) + 0.0001 * (number // 500 + 20 * (seed // 500))
         rows.append(",".join([sex, f"{longer:.4f}", f"{wider:.4f}", f"{higher:.4f}", *others]))
     return ("\n".join(rows) + "\n").encode()
+
+
+def small_base(folder: Path) -> dict[str, str]:
+    """Settings of a platform on a part of the bundled base survey, whose releases are cheap."""
+    base = folder / "base_survey.csv"
+    base.write_bytes(b"".join(base_survey().read_bytes().splitlines(keepends=True)[:BASE_ROWS]))
+    return {"RAW_URI": str(base), "GATE_MIN_ROWS": "20"}
 
 
 @dataclass(kw_only=True)

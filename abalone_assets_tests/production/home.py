@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from dagster_shared.yaml_utils import load_yaml_from_path
 
-from abalone_assets_tests.platform import Platform
+from abalone_assets_tests.platform import Platform, small_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +52,8 @@ def write_ecs_home(folder: Path, database: Database) -> Path:
 @contextmanager
 def production_environment(home: Path, database: Database, **settings: str) -> Iterator[None]:
     """An environment that leads to a home, to its Dagster instance and to the database."""
-    from abalone_assets.sample_data import base_survey
-
-    chosen = {"HOME": str(home), "RAW_URI": str(base_survey()), **settings}
     (home / "landing_zone").mkdir(parents=True)
+    chosen = {"HOME": str(home), **small_base(home), **settings}
     with pytest.MonkeyPatch.context() as environment:
         for variable in list(os.environ):
             if variable.startswith("ABALONE_") and not variable.startswith("ABALONE_TEST_"):

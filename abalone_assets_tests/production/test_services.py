@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from abalone_assets_tests.platform import survey_rows
+from abalone_assets_tests.platform import small_base, survey_rows
 from abalone_assets_tests.production.home import COMPOSE
 from abalone_assets_tests.production.services import Services, running_services
 
@@ -38,14 +38,12 @@ def services(
     That one is launched while the release executes: Dagster makes a pool when it first dequeues a
     run for it, and does not hold back what it dequeues in the same look.
     """
-    from abalone_assets.sample_data import base_survey
-
+    folder = tmp_path_factory.mktemp("services")
     environ = {
-        "ABALONE_RAW_URI": str(base_survey()),
+        **{f"ABALONE_{name}": value for name, value in small_base(folder).items()},
         "ABALONE_SENSOR_SECONDS": "2",
         "ABALONE_GATE_CHAMPION_TOLERANCE": "10",
     }
-    folder = tmp_path_factory.mktemp("services")
     surveys = {"abalone.20240110080000": survey_rows(30)}
     with running_services(folder, services_database, environ, surveys) as services:
         services.await_(lambda: services.healthy("webserver"), "the web server answers")
