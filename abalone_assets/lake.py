@@ -29,7 +29,7 @@ RELEASE_KEY: Final = "release.json"
 PREPARATION_KEY: Final = "merged_dataset/_preparation.json"
 
 _Record = TypeVar("_Record")
-Outcome = Literal["deployed", "rejected"]
+Outcome = Literal["deployed", "rejected", "overruled"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Release:
 
     Attributes:
         digest: The manifest's digest that it was made from.
-        outcome: Whether a model went to the endpoint.
-        reason: The decision in one sentence: the gate's, or a person's.
+        outcome: Whether its model went to the endpoint; ``overruled`` when it was approved, but a
+            person wants another version live.
+        reason: The decision on its model in one sentence: the gate's, or a person's.
         version: The model version; None when none was registered.
         run_id: The Dagster run.
         finished_at: ISO time, UTC.

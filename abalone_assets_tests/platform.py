@@ -29,14 +29,15 @@ BASE_ROWS = 800
 
 
 def survey_rows(count: int, *, seed: int = 0) -> bytes:
-    """A survey file's bytes: ``count`` valid rows, no two alike, that no other seed has."""
+    """A survey file's bytes: ``count`` valid rows, no two near twins, that no other seed has."""
     rows = []
     for number in range(count):
-        sex, length, diameter, height, *others = ROWS[number % len(ROWS)].split(",")
-        longer = float(length) + 0.0001 * (number % 500)
-        wider = float(diameter) + 0.0001 * (seed % 500)
-        higher = float(height) + 0.0001 * (number // 500 + 20 * (seed // 500))
-        rows.append(",".join([sex, f"{longer:.4f}", f"{wider:.4f}", f"{higher:.4f}", *others]))
+        sex, length, diameter, height, whole, *others = ROWS[number % len(ROWS)].split(",")
+        longer = float(length) + 0.006 * (seed % 50)
+        higher = float(height) + 0.006 * (seed // 50)
+        heavier = float(whole) + 0.0006 * (number // len(ROWS))
+        measured = [f"{longer:.4f}", diameter, f"{higher:.4f}", f"{heavier:.4f}"]
+        rows.append(",".join([sex, *measured, *others]))
     return ("\n".join(rows) + "\n").encode()
 
 

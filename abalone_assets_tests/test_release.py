@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from abalone_assets.lake import Release
 
+pytestmark = pytest.mark.xdist_group("release_story")  # one story for all
+
 FILES, DAYS = 100, 40
 
 
@@ -126,7 +128,7 @@ def test_every_table_shows_its_rows_and_a_preview(story: Story, asset: str) -> N
     metadata = materialized(story, story.deployed)[asset]
     rows, preview = metadata["dagster/row_count"].value, metadata["preview"]
     assert isinstance(rows, int)
-    assert rows > 100
+    assert rows > 20
     assert isinstance(preview, dg.TableMetadataValue)
     assert len(preview.records) == 5
     assert {"sex", "length", "rings"} <= preview.records[0].data.keys()

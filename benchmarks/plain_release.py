@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from abalone_assets.etl import polars_engine
-from abalone_assets.etl.missing_rows import missing_test_rows
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
+from abalone_assets.etl.split_audit import audit_test_split
 from abalone_assets.external import evaluate, train_blend
 from abalone_assets.ingest.base_survey import fetch_base_survey
 from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
@@ -76,8 +76,9 @@ def _release(lake: Lake, settings: Settings, folder: Path) -> None:
     arguments = ["--model-dir", str(archive.parent), "--output-dir", str(folder / "output")]
     for name in SPLIT_PERCENT:
         arguments += [f"--{name.removesuffix('_split')}-dir", lake.folder_uri(name)]
-    missing = missing_test_rows(lake.uri("merged_dataset"), lake.uri("test_split"))
-    evaluate.main([*arguments, "--missing-rows", str(missing)])
+    audit = audit_test_split(lake.uri("merged_dataset"), lake.uri("test_split"))
+    counted = ["--missing-rows", str(audit.missing), "--foreign-rows", str(audit.foreign)]
+    evaluate.main([*arguments, *counted])
     evaluation = json.loads((folder / "output" / "evaluation.json").read_text())
     decision = decide(evaluation, settings.gate_limits)
     registry = ModelRegistry(ObjectStore(settings.registry_uri))

@@ -42,8 +42,8 @@ def _decides(command: Callable[..., None]) -> Callable[..., None]:
 def approve(version: int, because: str, *, as_json: bool) -> None:
     """Approve a model version, whatever the gate said of it.
 
-    The endpoint will serve it until the gate approves a newer one, or somebody decides again. So
-    this is also the way back to an old version.
+    The endpoint will serve it until the gate approves a model that was compared with it, or
+    somebody decides again. So this is also the way back to an old version.
     """
     _decide(version, because, approved=True, as_json=as_json)
 
@@ -146,7 +146,10 @@ def _outcome(
     if desired is None:
         kept = "nothing is deployed"
         if live is not None:
-            kept = f"the endpoint keeps serving version {live} until another is approved"
+            kept = (
+                f"the endpoint keeps serving version {live} until another is approved, but it is"
+                " no champion any more: the gate judges the next model by its own numbers alone"
+            )
         told = f"no version is approved now: {kept}"
     elif desired == live:
         told = f"nothing to do: version {live} is live"
@@ -169,7 +172,10 @@ def _next(settings: Settings, desired: int) -> str:
                 " `dg launch --job deploy` does without it"
             )
     seconds = settings.sensor_seconds
-    return f"approval_sensor launches the deployment of version {desired} within {seconds} seconds"
+    return (
+        f"approval_sensor launches the deployment of version {desired} within {seconds} seconds,"
+        " or when the runs that deploy now have ended"
+    )
 
 
 def _show(outcome: _Outcome) -> None:

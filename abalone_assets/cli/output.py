@@ -13,7 +13,7 @@ from abalone_assets.errors import AbaloneError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.table import Table
 
 PIPED_WIDTH: Final = 120
@@ -88,15 +88,40 @@ def table(*columns: str, right: Sequence[str] = (), title: str | None = None) ->
     return made
 
 
-def facts(rows: Sequence[tuple[str, str]]) -> Table:
-    """A table of names and values; the values are shown as they are, without markup."""
-    from rich.table import Table
-    from rich.text import Text
+def facts(rows: Sequence[tuple[str, str]]) -> _Facts:
+    """Names and values to print; the values are shown as they are: without markup, and whole.
 
-    made = Table.grid(padding=(0, 2))
-    for name, value in rows:
-        made.add_row(Text(name, style="cyan"), Text(value))
-    return made
+    A terminal gets a table that folds what is too long for it; a pipe gets one line each.
+    """
+    return _Facts(rows)
+
+
+class _Facts:
+    """Asks where it is printed before it decides what it looks like."""
+
+    def __init__(self, rows: Sequence[tuple[str, str]]) -> None:
+        self._rows = rows
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        from rich.table import Table
+        from rich.text import Text
+
+        names = [Text(name, style="cyan") for name, _ in self._rows]
+        values = [Text(value) for _, value in self._rows]
+        if console.is_terminal:
+            made = Table.grid(padding=(0, 2))
+            made.add_column(no_wrap=True)
+            made.add_column(overflow="fold")
+            for row in zip(names, values, strict=True):
+                made.add_row(*row)
+            yield made
+            return
+        width = max((name.cell_len for name in names), default=0) + 2
+        for name, value in zip(names, values, strict=True):
+            name.align("left", width)
+            yield name + value
 
 
 def with_progress(items: Iterable[Item], description: str, *, total: int) -> Iterator[Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -33,7 +34,8 @@ class SimulationRequest:
         date: ISO date or time of the survey, or None for now.
         fit: What to learn with.
         folder: Where to write the file, or None for the landing zone.
-        force: Replace a file of another content; take a survey that fails the quality check.
+        force: Replace a simulated file of another content; take a survey that fails the quality
+            check.
     """
 
     rows: int
@@ -75,11 +77,13 @@ def simulate(settings: Settings, request: SimulationRequest, on_progress: Progre
         StorageError: The lake, the folder or the landing zone cannot be read or written.
     """
     from abalone_assets.lake import Lake
-    from abalone_assets.synthesis.fitted import fit_once
+    from abalone_assets.survey import survey_file_name
+    from abalone_assets.synthesis.fitted import fit_once, rows_to_avoid
     from abalone_assets.synthesis.quality import assess_synthesizer, broken_thresholds
     from abalone_assets.synthesis.survey_file import (
         land,
         refuse_day,
+        refuse_surveyed_file,
         simulate_survey,
         survey_moment,
     )
@@ -87,10 +91,12 @@ def simulate(settings: Settings, request: SimulationRequest, on_progress: Progre
     time = survey_moment(request.date) if request.date else datetime.now(UTC)
     if request.folder is None:
         refuse_day(time, settings.first_survey_day)
-    lake = Lake(settings.lake_uri)
+    lake, zone = Lake(settings.lake_uri), _zone(settings, request.folder)
+    refuse_surveyed_file(survey_file_name(time), zone, lake.store)
     real, source = _real_rows(lake)
     fitted = fit_once(lake.store, real, request.fit, on_progress)
-    made = simulate_survey(fitted.synthesizer, request.rows, time, request.seed, real.all)
+    avoid = rows_to_avoid(lake, real)
+    made = simulate_survey(fitted.synthesizer, request.rows, time, request.seed, avoid)
     _, quality = assess_synthesizer(fitted.synthesizer, real)
     broken = broken_thresholds(quality)
     if broken and not request.force:
@@ -98,7 +104,6 @@ def simulate(settings: Settings, request: SimulationRequest, on_progress: Progre
             f"nothing was written, as the simulation is not good enough: {'; '.join(broken)} "
             "(--force takes it all the same)"
         )
-    zone = _zone(settings, request.folder)
     outcome = land(made, zone, lake.store, replace=request.force)
     return Simulation(made, source, fitted, quality, broken, outcome, f"{zone.uri}/{made.name}")
 
@@ -133,4 +138,6 @@ def _zone(settings: Settings, folder: Path | None) -> LandingZone:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageError(f"{folder}: cannot make this folder: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StorageError(f"{folder}: no file can be written to this folder: permission denied")
     return FolderLandingZone(folder)

@@ -19,7 +19,7 @@ from abalone_assets.cli.output import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from abalone_assets.cli.status_approvals import DecisionOnVersion
+    from abalone_assets.cli.status_approvals import Approvals, DecisionOnVersion
     from abalone_assets.cli.status_report import Live, Quarantine, StatusReport
 
 LISTED: Final = 5
@@ -57,6 +57,7 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
     return [
         ("Home", f"{report.home} (profile {report.profile})"),
         ("Live", _live(report.live)),
+        *_chosen(report.approvals),
         ("Pending", _pending(report)),
         ("Last release", _release(report)),
         ("Last decision", _decision(report.approvals.last_decision)),
@@ -81,6 +82,15 @@ def _live(live: Live) -> str:
     if live.version != live.requested_version:
         text += f", though version {live.requested_version} is deployed"
     return f"{text}: {live.problem}" if live.problem else text
+
+
+def _chosen(approvals: Approvals) -> list[tuple[str, str]]:
+    """Which version people want live, and by which decision; nothing while the gate chose it."""
+    if approvals.decided_by is None:
+        return []
+    desired = approvals.desired_version
+    chosen = "none" if desired is None else f"version {desired}"
+    return [("People want", f"{chosen}: {_decision(approvals.decided_by)}")]
 
 
 def _pending(report: StatusReport) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from abalone_assets.serving.versions import desired_of
+from abalone_assets.serving.versions import desired_of, version_decided_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,11 +41,13 @@ class Approvals:
 
     Attributes:
         desired_version: The version that should be live, or None while none is approved.
+        decided_by: The person's decision that made it so, or None while the gate did.
         last_decision: The newest decision on any version, or None before the first.
         overrides: The newest decisions of people, newest first.
     """
 
     desired_version: int | None
+    decided_by: DecisionOnVersion | None
     last_decision: DecisionOnVersion | None
     overrides: list[DecisionOnVersion]
 
@@ -53,11 +55,12 @@ class Approvals:
     def of(cls, registry: ApprovalRegistry) -> Self:
         """Ask the registry."""
         contenders, latest = registry.contenders(), registry.latest()
-        desired = desired_of(contenders)
+        desired, decided_on = desired_of(contenders), version_decided_on(contenders)
         overrides = sorted(_overrides(contenders), key=lambda each: each.at, reverse=True)
         decisions = overrides if latest is None else [*overrides, _of_the_gate(latest)]
         return cls(
             desired_version=None if desired is None else desired.version,
+            decided_by=None if decided_on is None else _overrides([decided_on])[-1],
             last_decision=max(decisions, key=lambda each: each.at, default=None),
             overrides=overrides[:NEWEST_OVERRIDES],
         )

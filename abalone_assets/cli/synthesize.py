@@ -19,12 +19,14 @@ from abalone_assets.cli.output import (
     print_json,
     table,
 )
+from abalone_assets.synthesis.limits import MAX_EPOCHS, MAX_ROWS, MAX_SEEDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from abalone_assets.cli.simulation import Simulation, SimulationRequest
     from abalone_assets.synthesis.quality import Quality
+    from abalone_assets.synthesis.recipes import FitOptions
     from abalone_assets.synthesis.synthesizer import Recipe
 
 
@@ -42,7 +44,13 @@ _OUTCOMES = {
         "abalone synthesize --recipe tvae --seed 7 --output surveys",
     )
 )
-@click.option("--rows", default=200, show_default=True, help="Animals in the survey.")
+@click.option(
+    "--rows",
+    type=click.IntRange(1, MAX_ROWS),
+    default=200,
+    show_default=True,
+    help="Animals in the survey.",
+)
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
@@ -60,9 +68,17 @@ _OUTCOMES = {
     show_default=True,
     help="copula: in an instant. ctgan, tvae: networks, in minutes; they need the extra synthetic.",
 )
-@click.option("--epochs", default=0, help="Passes over the rows.  [default: the recipe's own]")
 @click.option(
-    "--seeds", default=0, help="Fits of which the best is kept.  [default: the recipe's own]"
+    "--epochs",
+    type=click.IntRange(0, MAX_EPOCHS),
+    default=0,
+    help="Passes over the rows.  [default: the recipe's own]",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(0, MAX_SEEDS),
+    default=0,
+    help="Fits of which the best is kept.  [default: the recipe's own]",
 )
 @click.option(
     "--output",
@@ -73,7 +89,7 @@ _OUTCOMES = {
 @click.option(
     "--force",
     is_flag=True,
-    help="Replace a file of another content; take a survey that fails the quality check.",
+    help="Replace a simulated file of another content; take a survey that fails the quality check.",
 )
 @json_option
 def synthesize(
@@ -109,7 +125,7 @@ def synthesize(
         folder=None if land else output or Path(),
         force=force,
     )
-    with _progress() as on_progress:
+    with _progress(request.fit) as on_progress:
         done = simulate(load_settings(), request, on_progress)
     if as_json:
         print_json(_document(done))
@@ -118,8 +134,8 @@ def synthesize(
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar of the epochs on stderr, where somebody looks, when they take more than a second."""
+def _progress(fit: FitOptions) -> Iterator[Callable[[int, int], None]]:
+    """A bar of the epochs on stderr when they take more than a second; in a log, just one line."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -141,6 +157,8 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
     def report(done: int, total: int) -> None:
         bar.update(task, completed=done, total=total)
+        if done == 1 and not bar.console.is_terminal:
+            click.echo(_what_takes_long(fit), err=True)
         late = time.monotonic() - started > PATIENCE_SECONDS
         if bar.console.is_terminal and late and not bar.live.is_started:
             bar.start()
@@ -150,6 +168,12 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+def _what_takes_long(fit: FitOptions) -> str:
+    chosen = fit.settled
+    tries, epochs = counted(chosen.seeds, "seed"), counted(chosen.epochs, "epoch")
+    return f"fitting {chosen.recipe}: {tries} of {epochs}; by default, that takes some minutes"
 
 
 def _document(done: Simulation) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     Writes ``predictions.parquet`` (the test split and ``predicted``, in rings), ``report.html`` and
     three of its pictures (``predicted_against_actual.png``, ``residuals.png`` and
-    ``feature_importance.png``), and last ``evaluation.json``: see `evaluation_document`.
+    ``feature_importance.png``), and last ``evaluation.json``: see `document`.
 
     Args:
         argv: See ``--help``; the process's own when None.
@@ -72,6 +72,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         champion=champion,
         reference=reference,
         missing_rows=arguments.missing_rows,
+        foreign_rows=arguments.foreign_rows,
     )
     report = render_report(evaluation, candidate, champion_tolerance=arguments.champion_tolerance)
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
@@ -116,6 +117,11 @@ def _parser() -> ArgumentParser:
         "--missing-rows",
         type=int,
         help="rows of merged_dataset with a test hash that the test split lacks, where counted",
+    )
+    parser.add_argument(
+        "--foreign-rows",
+        type=int,
+        help="rows of the test split that merged_dataset lacks or has fewer of, where counted",
     )
     return parser
 

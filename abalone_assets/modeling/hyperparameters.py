@@ -142,7 +142,7 @@ class NetworkHyperparameters(CommonHyperparameters):
     batch_size: int = _bounded(128, 1, 100_000, "Rows of one step")
     epochs: int = _bounded(200, 1, 10_000, "Most passes over the training rows")
     patience: int = _bounded(
-        20, 1, 10_000, "Epochs without a better validation RMSE after which to stop"
+        20, 1, 10_000, "Epochs without a better RMSE of the rows held out after which to stop"
     )
 
 

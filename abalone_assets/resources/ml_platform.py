@@ -91,6 +91,7 @@ class EvaluationRequest:
         champion_tolerance: How much worse than the champion the gate allows, as a share: the report
             draws it.
         missing_rows: Rows that belong into the test split and are not there, where counted.
+        foreign_rows: Rows of the test split that all data does not have, where counted.
         inputs: Names the content of the splits, as in `TrainingRequest`.
     """
 
@@ -105,6 +106,7 @@ class EvaluationRequest:
     reference_version: int | None = None
     champion_tolerance: float | None = None
     missing_rows: int | None = None
+    foreign_rows: int | None = None
     inputs: str = ""
 
     @property
@@ -128,6 +130,7 @@ class EvaluationRequest:
             "reference-version": self.reference_version,
             "champion-tolerance": self.champion_tolerance,
             "missing-rows": self.missing_rows,
+            "foreign-rows": self.foreign_rows,
         }
         given = {name: value for name, value in values.items() if value is not None}
         return [part for name, value in given.items() for part in (f"--{name}", str(value))]

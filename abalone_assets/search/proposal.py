@@ -35,8 +35,10 @@ SHARES: Final = tuple(round(0.05 * step, 2) for step in range(21))
 class Proposal:
     """New hyperparameters beside the defaults; errors in rings on the surveyed training rows.
 
-    Both are scored on folds that the search did not use, so that the proposal does not profit from
-    the folds it was chosen by; it was still chosen by the same animals.
+    Both are scored on folds that neither the search nor the gate uses, so that the proposal does
+    not profit from the folds it was chosen by. It was still chosen by the same animals: ``low`` and
+    ``high`` are an interval after selection, which favours the proposal and covers less often than
+    it says. Only animals that the search has not seen can confirm a gain.
 
     Attributes:
         framework: Whose.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 MIN_ROWS_PER_FOLD: Final = 10
 """Surveyed rows on the average; with fewer, a score says nothing."""
+
+
+_SEARCH: Final = b"search"
+_RESCORING: Final = b"re-scoring"
 
 
 class SearchError(AbaloneError):
@@ -49,7 +54,10 @@ class Sample:
 
     @classmethod
     def of(cls, columns: Columns, folds: int, max_synthetic_share: float) -> Sample:
-        """Rows in the folds of their keys, which are those of ``modeling.training.out_of_fold``.
+        """Rows in folds that follow from their keys, but are not those of the gate's evidence.
+
+        A release is judged by its out-of-fold predictions. Hyperparameters that were chosen on the
+        very same folds would go into that test with a head start.
 
         Raises:
             SearchError: Fewer than two folds, or too few surveyed rows for so many.
@@ -62,11 +70,12 @@ class Sample:
                 f"{surveyed} surveyed training rows are too few for {folds} folds: wait for "
                 f"{folds * MIN_ROWS_PER_FOLD} of them"
             )
-        return cls(columns, _folds(row_keys(columns), folds), folds, max_synthetic_share)
+        fold = _folds(row_keys(columns), folds, _SEARCH)
+        return cls(columns, fold, folds, max_synthetic_share)
 
     def refolded(self) -> Sample:
-        """The same rows in other folds, which owe nothing to these."""
-        fold = _folds(row_keys(self.columns) // np.uint64(self.folds), self.folds)
+        """The same rows in other folds, which owe nothing to these or to the gate's."""
+        fold = _folds(row_keys(self.columns), self.folds, _RESCORING)
         return Sample(self.columns, fold, self.folds, self.max_synthetic_share)
 
     @property
@@ -111,5 +120,9 @@ class Sample:
                 yield rows, predict_rings(model, take(self.columns, rows))
 
 
-def _folds(keys: NDArray[np.uint64], folds: int) -> NDArray[np.int64]:
-    return (keys % np.uint64(folds)).astype(np.int64)
+def _folds(keys: NDArray[np.uint64], folds: int, purpose: bytes) -> NDArray[np.int64]:
+    """The fold of each row, ``(n,)``, by a hash of its key that each purpose has of its own."""
+    digests = b"".join(
+        hashlib.blake2b(key.tobytes(), digest_size=8, person=purpose).digest() for key in keys
+    )
+    return (np.frombuffer(digests, dtype="<u8") % np.uint64(folds)).astype(np.int64)

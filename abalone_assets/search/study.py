@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 MIN_COMPLETE: Final = 5
 """Trials that must have seen every fold before one is given up."""
 
+_PROTOCOL: Final = "folds by a hash of their own"
+"""How trials are scored, beside the plan: another word makes other studies."""
+
 OnTrial = Callable[[Sequence[Trial]], None]
 """Called after every trial with all trials so far, the new one last."""
 
@@ -125,11 +128,13 @@ def _due(parts: Sequence[Part], trials: int, done: Sequence[Trial]) -> list[tupl
 def study_key(columns: Columns, plan: StudyPlan) -> str:
     """What makes two studies the same, in 16 hexadecimal digits; the number of trials does not.
 
-    It stands for the rows, the plan, the features, the spaces, the defaults and the libraries'
-    versions: trials of another study would not be what this one would have tried.
+    It stands for the rows, the plan, how trials are scored, the features, the spaces, the defaults
+    and the libraries' versions: trials of another study would not be what this one would have
+    tried.
     """
     said: dict[str, Any] = {
         "plan": asdict(plan),
+        "protocol": _PROTOCOL,
         "rows": rows_sha256(columns),
         "surveyed": rows_sha256(take(columns, is_surveyed(columns))),
         "features": [feature.name for feature in CATALOGUE],

@@ -3,7 +3,8 @@
 The gate speaks first, when a version is registered; people may speak after it, as often as they
 like. The last word holds. What should be live is the approved version whose approval is the newest:
 so a person's approval of an old version beats the gate's of a newer one, until the gate approves
-another.
+another. The gate's approval is as old as its evidence: it counts from when the evaluation looked up
+the champion, so a person who decides while a release runs has the later word.
 
 A model may be a little worse than the live one and still be approved. So that such steps do not add
 up, it must hold against the reference too: the last version approved as more than just as good.
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MODEL_DIGEST: Final = "model_sha256"
 PROBES: Final = "probes"
+COMPARED_AT: Final = "compared_at"
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -40,7 +42,8 @@ class ModelVersion:
         version: Its number, from 1; numbers grow but may skip.
         archive_sha256: SHA-256 of the archive, in hexadecimal.
         created_at: When it was registered, ISO 8601 in UTC.
-        evaluation: The evaluation that the gate saw, and the probes of a deployment.
+        evaluation: The evaluation that the gate saw, when it looked up the champion, and the probes
+            of a deployment.
         decision: What the gate decided, and why.
         release_digest: The digest of the data that the model was trained on.
         model_key: Key of the archive in the registry's store.
@@ -60,6 +63,11 @@ class ModelVersion:
     def approved_by_gate(self) -> bool:
         """What the gate said when it was registered."""
         return self.decision.get("approved") is True
+
+    @property
+    def judged_at(self) -> str:
+        """From when the gate's word counts: its evidence, or the registration in old records."""
+        return str(self.evaluation.get(COMPARED_AT) or self.created_at)
 
     @property
     def last_override(self) -> Override | None:
@@ -83,12 +91,12 @@ class ModelVersion:
         last = self.last_override
         if not self.approved:
             return None
-        return self.created_at if last is None else last.at
+        return self.judged_at if last is None else last.at
 
     @property
     def last_approval(self) -> datetime | None:
         """When anybody last approved it, rejected since or not."""
-        times = [self.created_at] if self.approved_by_gate else []
+        times = [self.judged_at] if self.approved_by_gate else []
         times += [override.at for override in self.overrides if override.approved]
         return max(map(datetime.fromisoformat, times), default=None)
 
@@ -149,19 +157,52 @@ def desired_of(contenders: Iterable[ModelVersion]) -> ModelVersion | None:
 def person_behind(contenders: Sequence[ModelVersion]) -> Override | None:
     """The person's decision that made the desired version so; None when it is the gate's choice.
 
-    It is the approval of the desired version, or the newest rejection of one that would be desired
-    otherwise.
+    It is the newest rejection of a version that would be desired otherwise; without one, the
+    approval of the desired version.
     """
+    version = version_decided_on(contenders)
+    return None if version is None else version.last_override
+
+
+def version_decided_on(contenders: Sequence[ModelVersion]) -> ModelVersion | None:
+    """The version on which that decision of a person was made; see `person_behind`."""
     desired = desired_of(contenders)
-    if desired is not None and desired.last_override is not None:
-        return desired.last_override
     least = (_NEVER, 0) if desired is None else _approval(desired)
     withdrawn = [
-        each.overrides[-1]
+        each
         for each in contenders
         if each.rejected_by_person and each.last_approval and _approval(each) > least
     ]
-    return max(withdrawn, key=lambda override: override.at, default=None)
+    if withdrawn:
+        return max(withdrawn, key=lambda each: each.overrides[-1].at)
+    return None if desired is None or desired.last_override is None else desired
+
+
+def champion_of(live: int | None, contenders: Sequence[ModelVersion]) -> int | None:
+    """The version against which a challenger must hold: the live one, unless a person objects.
+
+    It is the one that should be live when a person has chosen that or has rejected the live one,
+    whether that is deployed already or not; so None when a person has left none approved.
+
+    Args:
+        live: The version that the endpoint serves.
+        contenders: The versions on which it depends what should be live.
+    """
+    rejected = any(each.version == live and each.rejected_by_person for each in contenders)
+    if not rejected and person_behind(contenders) is None:
+        return live
+    desired = desired_of(contenders)
+    return None if desired is None else desired.version
+
+
+def why_desired(contenders: Sequence[ModelVersion]) -> str:
+    """The decision that made the desired version so, in a sentence; empty when none is approved."""
+    desired, decided_on = desired_of(contenders), version_decided_on(contenders)
+    if desired is None:
+        return ""
+    if decided_on is None or decided_on is desired:
+        return desired.reason
+    return f"In place of version {decided_on.version}: {decided_on.reason}"
 
 
 def reference_of(champion: ModelVersion, get: Callable[[int], ModelVersion]) -> ModelVersion | None:

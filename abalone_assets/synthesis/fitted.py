@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.modeling.dataset import COLUMN_NAMES, is_surveyed, take
+from abalone_assets.modeling.dataset import COLUMN_NAMES, concat, is_surveyed, take
 from abalone_assets.synthesis import networks
-from abalone_assets.synthesis.real_rows import RealRows
+from abalone_assets.synthesis.real_rows import RealRows, Table
 from abalone_assets.synthesis.recipes import FitOptions, fit_synthesizer
 from abalone_assets.synthesis.synthesizer import FORMAT, Synthesizer
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from abalone_assets.lake import Lake
     from abalone_assets.storage import ObjectStore
     from abalone_assets.synthesis.recipes import Progress
 
@@ -45,11 +47,28 @@ def real_rows(frame: pl.DataFrame) -> RealRows:
     Raises:
         SynthesisError: There are too few.
     """
-    columns = {
-        name: frame[name].to_numpy()
-        for name in (*COLUMN_NAMES, *(["origin"] if "origin" in frame.columns else []))
-    }
-    return RealRows.of(take(columns, is_surveyed(columns)))
+    return RealRows.of(_surveyed(frame))
+
+
+def rows_to_avoid(lake: Lake, real: RealRows) -> Table:
+    """The real rows that no simulation may repeat: the given ones and those of the last release.
+
+    Surveys that landed after it are not read, one object a day as they are: a simulation could
+    repeat one of their rows. The merge then keeps one row of the two.
+
+    Args:
+        lake: Whose ``merged_dataset`` is read, if there is one.
+        real: What the synthesizer learnt from.
+
+    Raises:
+        StorageError: The lake cannot be read.
+    """
+    import polars as pl
+
+    key = lake.key("merged_dataset")
+    if lake.store.find(key) is None:
+        return real.all
+    return concat([real.all, _surveyed(pl.read_parquet(BytesIO(lake.store.read(key))))])
 
 
 def fit_once(
@@ -99,3 +118,13 @@ def fit_digest(real: RealRows, options: FitOptions) -> str:
     }
     made_of = [FORMAT, real.sha256, asdict(chosen), settings[chosen.recipe]]
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
+
+
+def _surveyed(frame: pl.DataFrame) -> Table:
+    """The nine survey columns of the rows that crews measured."""
+    columns = {
+        name: frame[name].to_numpy()
+        for name in (*COLUMN_NAMES, *(["origin"] if "origin" in frame.columns else []))
+    }
+    rows = take(columns, is_surveyed(columns))
+    return {name: rows[name] for name in COLUMN_NAMES}

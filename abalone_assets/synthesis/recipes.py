@@ -12,6 +12,7 @@ from abalone_assets.modeling.dataset import take
 from abalone_assets.synthesis import SynthesisError
 from abalone_assets.synthesis.contract import simulate
 from abalone_assets.synthesis.latents import Latents, WhiteNoise
+from abalone_assets.synthesis.limits import MAX_EPOCHS, MAX_SEEDS
 from abalone_assets.synthesis.quality import fit_score
 from abalone_assets.synthesis.representation import Representation, plausible, represent
 from abalone_assets.synthesis.synthesizer import Attempt, FitFacts, Recipe, Synthesizer
@@ -28,8 +29,6 @@ RECIPES: Final[tuple[Recipe, ...]] = get_args(Recipe)
 DEFAULT_RECIPE: Final[Recipe] = "copula"
 DEFAULT_EPOCHS: Final[Mapping[Recipe, int]] = {"copula": 0, "ctgan": 100, "tvae": 100}
 DEFAULT_SEEDS: Final[Mapping[Recipe, int]] = {"copula": 1, "ctgan": 2, "tvae": 2}
-MAX_EPOCHS: Final = 10_000
-MAX_SEEDS: Final = 20
 _SCORED_ROWS: Final = 3000
 _CALIBRATION_ROWS: Final = 15_000
 

@@ -6,15 +6,16 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from abalone_assets import survey
-from abalone_assets.ingest.synthetic_files import record_synthetic_file
+from abalone_assets.ingest.synthetic_files import record_synthetic_file, synthetic_files
 from abalone_assets.survey import survey_file_name
 from abalone_assets.synthesis import SynthesisError
 from abalone_assets.synthesis.contract import SimulatedRows, simulate
+from abalone_assets.synthesis.limits import MAX_ROWS
 
 if TYPE_CHECKING:
     from abalone_assets.ingest.landing_zone import LandingZone
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from abalone_assets.synthesis.synthesizer import FitFacts, Synthesizer
 
 Outcome = Literal["landed", "replaced", "identical"]
-
-MAX_ROWS: Final = 100_000
-"""Some hundred times what a crew lands in a day."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +108,11 @@ def survey_moment(text: str) -> datetime:
     """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:  # 9999-12-31T23:59-12:00 is in no year of UTC
         raise SynthesisError(
             f"{text!r} is no date or time: write 2025-09-01 or 2025-09-01T06:15:00 (UTC)"
         ) from error
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def refuse_day(time: datetime, first_day: date) -> None:
@@ -131,6 +129,22 @@ def refuse_day(time: datetime, first_day: date) -> None:
         )
 
 
+def refuse_surveyed_file(name: str, zone: LandingZone, store: ObjectStore) -> None:
+    """Make sure that no file lies under a name that the lake does not know as simulated.
+
+    Raises:
+        SynthesisError: One does; nothing brings a survey back that was written over.
+        StorageError: The lake or the landing zone cannot be read.
+    """
+    there = _read_if_there(name, zone)
+    if there is not None and hashlib.sha256(there).hexdigest() not in synthetic_files(store):
+        raise SynthesisError(
+            f"{name} lies in {zone.uri} and is not known as simulated: a simulation never replaces "
+            "a surveyed file, not even with --force; choose another time, or write the simulation "
+            "to another folder and replace the survey on purpose by `abalone land --force`"
+        )
+
+
 def land(
     simulated: SimulatedSurvey, zone: LandingZone, store: ObjectStore, *, replace: bool = False
 ) -> Outcome:
@@ -142,25 +156,30 @@ def land(
         simulated: The file.
         zone: Where to put it.
         store: Of the lake, which keeps the record.
-        replace: Replace a file of its name with another content.
+        replace: Replace a simulated file of its name with another content.
 
     Raises:
-        SynthesisError: Such a file lies there and is not to be replaced.
+        SynthesisError: Such a file lies there and is not to be replaced, or it is no simulation.
         StorageError: The lake or the landing zone cannot be read or written.
     """
-    day = survey.survey_day(simulated.name)
-    there = any(file.name == simulated.name for file in zone.list_day(day))
-    identical = there and zone.read(simulated.name) == simulated.data
-    if there and not identical and not replace:
-        raise SynthesisError(
-            f"{simulated.name} lies in {zone.uri} with another content: choose another time, or "
-            "replace it by `abalone synthesize --force`"
-        )
+    there = _read_if_there(simulated.name, zone)
+    if there is not None and there != simulated.data:
+        refuse_surveyed_file(simulated.name, zone, store)
+        if not replace:
+            raise SynthesisError(
+                f"{simulated.name} lies in {zone.uri} with another content: choose another time, "
+                "or replace it by `abalone synthesize --force`"
+            )
     simulated.record(store)
-    if identical:
+    if there == simulated.data:
         return "identical"
     zone.land(simulated.name, simulated.data)
-    return "replaced" if there else "landed"
+    return "landed" if there is None else "replaced"
+
+
+def _read_if_there(name: str, zone: LandingZone) -> bytes | None:
+    there = any(file.name == name for file in zone.list_day(survey.survey_day(name)))
+    return zone.read(name) if there else None
 
 
 def _shortest(value: float) -> str:

@@ -65,7 +65,10 @@ def test_without_a_daemon_it_says_how_to_deploy(registry: ModelRegistry) -> None
 def test_with_one_it_says_when_it_is_deployed(registry: ModelRegistry) -> None:
     with driver_lock(load_settings(), "abalone dev"):
         said = told("approve", "2", *WHY)
-    assert "approval_sensor launches the deployment of version 2 within 5 seconds" in said
+    assert (
+        "approval_sensor launches the deployment of version 2 within 5 seconds, or when the runs"
+        " that deploy now have ended"
+    ) in said
 
 
 def test_a_second_approval_changes_nothing_and_says_so(registry: ModelRegistry) -> None:
@@ -93,7 +96,8 @@ def test_the_rejection_of_the_only_approved_version_warns(registry: ModelRegistr
     assert "Version 1. Rejected by ana" in said
     assert (
         "Warning: no version is approved now: the endpoint keeps serving version 1 until another"
-        " is approved."
+        " is approved, but it is no champion any more: the gate judges the next model by its own"
+        " numbers alone."
     ) in said
 
 
@@ -183,3 +187,17 @@ def test_status_tells_what_people_decided(registry: ModelRegistry) -> None:
     assert "Pending the deployment of version 2" in shown
     assert "Decided by people" in shown
     assert "the new scale was checked" in shown
+
+
+def test_status_tells_which_decision_brought_the_live_version_back(
+    registry: ModelRegistry,
+) -> None:
+    assert abalone_json("status")["approvals"]["decided_by"] is None
+    assert "People want" not in abalone("status").output
+    told("approve", "2", *WHY)
+    told("reject", "2", "--because", "a slip")
+    decided_by = abalone_json("status")["approvals"]["decided_by"]
+    assert decided_by["version"] == 2
+    assert (decided_by["approved"], decided_by["because"]) == (False, "a slip")
+    shown = " ".join(abalone("status").output.split())
+    assert "People want version 1: version 2 rejected by ana at" in shown

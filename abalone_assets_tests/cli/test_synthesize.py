@@ -8,18 +8,23 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
 from abalone_assets.ingest.frames import survey_frame, to_parquet
 from abalone_assets.ingest.synthetic_files import synthetic_files
 from abalone_assets.lake import Lake
 from abalone_assets.survey import parse_survey
+from abalone_assets.survey.origin import SURVEYED
+from abalone_assets.synthesis.latents import WhiteNoise
 from abalone_assets.synthesis.survey_file import survey_text
 from abalone_assets_tests.cli.support import abalone, abalone_json, environment, ingest
 from abalone_assets_tests.synthesis.support import animal, animals, real, teach_nothing
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from abalone_assets.synthesis.networks import Training
 
 NAME = "abalone.20250901061500"
 DATED = ("synthesize", "--date", "2025-09-01T06:15:00", "--rows", "30")
@@ -83,16 +88,78 @@ def test_without_a_lake_it_learns_from_the_bundled_survey(
     assert document["source"] == "the bundled base_survey.csv (the lake has none yet)"
 
 
-def test_another_content_is_replaced_by_force_only(
+def test_another_simulation_is_replaced_by_force_only(
     lake: Lake, tmp_path: Path, untaught: None
 ) -> None:
-    (tmp_path / NAME).write_text("mine\n")
+    first = abalone_json(*DATED, "--output", tmp_path, "--seed", "7")
+    before = (tmp_path / NAME).read_bytes()
     result = abalone(*DATED, "--output", tmp_path)
     assert result.exit_code == 1
     assert "with another content" in result.stderr
-    assert (tmp_path / NAME).read_text() == "mine\n"
+    assert (tmp_path / NAME).read_bytes() == before
     document = abalone_json(*DATED, "--output", tmp_path, "--force")
     assert document["outcome"] == "replaced"
+    assert document["sha256"] != first["sha256"]
+
+
+@pytest.fixture
+def unfitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where fitting would come too early."""
+
+    def fit(*_: object) -> None:
+        raise AssertionError("fitted before all else was judged")
+
+    monkeypatch.setattr("abalone_assets.synthesis.fitted.fit_once", fit)
+
+
+def test_a_crews_file_is_not_replaced_even_by_force_and_that_is_told_before_the_fit(
+    lake: Lake, home: Path, unfitted: None
+) -> None:
+    landed = home / "landing_zone" / NAME
+    landed.write_text("of a crew\n")
+    result = abalone(*DATED, "--land", "--force")
+    assert result.exit_code == 1
+    assert "`abalone land --force`" in result.stderr
+    assert landed.read_text() == "of a crew\n"
+
+
+def test_a_place_that_takes_no_file_is_told_before_the_fit(
+    lake: Lake, tmp_path: Path, unfitted: None
+) -> None:
+    (tmp_path / "file").touch()
+    result = abalone(*DATED, "--output", tmp_path / "file" / "below")
+    assert result.exit_code == 1
+    assert "cannot make this folder" in result.stderr
+
+
+def test_a_row_of_the_last_release_is_not_repeated(
+    lake: Lake, tmp_path: Path, untaught: None
+) -> None:
+    abalone_json(*DATED, "--output", tmp_path / "first")
+    data = (tmp_path / "first" / NAME).read_bytes()
+    released = survey_frame([parse_survey(data, NAME)]).with_columns(origin=pl.lit(SURVEYED))
+    lake.store.write(lake.key("merged_dataset"), to_parquet(released))
+    abalone_json(*DATED, "--output", tmp_path / "second")
+    again = (tmp_path / "second" / NAME).read_bytes()
+    assert set(data.splitlines()).isdisjoint(again.splitlines())
+
+
+def test_a_log_is_told_once_that_networks_take_their_time(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, untaught: None
+) -> None:
+    def train(white: object, sexes: object, training: Training) -> WhiteNoise:
+        for epoch in range(training.epochs):
+            training.on_epoch(epoch + 1)
+        return WhiteNoise()
+
+    monkeypatch.setattr("abalone_assets.synthesis.networks.train_ctgan", train)
+    fast = ("--recipe", "ctgan", "--epochs", "3", "--seeds", "1")
+    result = abalone(*DATED, *fast, "--output", tmp_path)
+    assert result.exit_code == 0, result.output
+    told = "fitting ctgan: 1 seed of 3 epochs"
+    assert [line for line in result.stderr.splitlines() if told in line] == [
+        f"{told}; by default, that takes some minutes"
+    ]
 
 
 def test_a_simulation_that_is_not_good_enough_is_taken_by_force_only(
@@ -102,7 +169,7 @@ def test_a_simulation_that_is_not_good_enough_is_taken_by_force_only(
     result = abalone(*DATED, "--output", tmp_path / "new")
     assert result.exit_code == 1
     assert "nothing was written, as the simulation is not good enough: tstr_ratio" in result.stderr
-    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "new").iterdir()) == []
     assert synthetic_files(lake.store) == {}
     forced = abalone(*DATED, "--output", tmp_path / "new", "--force")
     assert forced.exit_code == 0
@@ -115,13 +182,16 @@ def test_a_simulation_that_is_not_good_enough_is_taken_by_force_only(
         (["--land", "--output", "x"], 2, "--land and --output exclude each other"),
         (["--land", "--date", "2019-09-01"], 1, "cannot land: choose a day from 2023-01-01"),
         (["--date", "soon"], 1, "'soon' is no date or time"),
-        (["--rows", "0"], 1, "cannot simulate 0 rows: ask for 1 to"),
-        (["--epochs", "-1"], 1, "epochs must be 0 to"),
+        (["--date", "9999-12-31T23:59:59-12:00"], 1, "is no date or time"),
+        (["--rows", "0"], 2, "0 is not in the range 1<=x<=100000"),
+        (["--rows", "100001"], 2, "100001 is not in the range"),
+        (["--epochs", "-1"], 2, "-1 is not in the range 0<=x<=10000"),
+        (["--seeds", "21"], 2, "21 is not in the range 0<=x<=20"),
         (["--recipe", "gan"], 2, "'gan' is not one of"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(
-    lake: Lake, arguments: list[str], exit_code: int, message: str
+    lake: Lake, unfitted: None, arguments: list[str], exit_code: int, message: str
 ) -> None:
     result = abalone("synthesize", *arguments)
     assert (result.exit_code, result.stdout) == (exit_code, "")

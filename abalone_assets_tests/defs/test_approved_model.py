@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-INTACT = {"misplaced": 0, "leaked": 0, "missing": 0}
+INTACT = {"misplaced": 0, "leaked": 0, "missing": 0, "foreign": 0}
+INTACT |= {"near_twins": 0, "surveyed": 1000}
 PROBE = ["M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15", 9.5]
 
 
@@ -55,19 +57,34 @@ class Releases:
         assert found is not None
         return found
 
-    def evaluate(self, model: str, rmse: float, *, release: str = "r1") -> None:
+    def evaluate(
+        self, model: str, rmse: float, *, release: str = "r1", champion: Any = None, **known: Any
+    ) -> None:
         """Leave the evaluation of a model in the lake, as the assets before do."""
         store = self.lake.store
         store.write(f"trained_model/{model}/output/model.tar.gz", model.encode())
-        metrics = {"rmse": rmse, "rows": 209, "split": INTACT, "champion": None}
+        metrics = {"rmse": rmse, "rows": 209, "split": INTACT, "trained_on_train_split": True}
+        metrics |= {"champion": champion, "reference": None}
         document = {
             "model_uri": store.uri_of(f"trained_model/{model}/output/model.tar.gz"),
             "release_digest": release,
             "metrics": {**metrics, "model_sha256": model},
             "probes": [PROBE],
+            **known,
         }
         store.write_json(self.lake.key("evaluation", suffix="json"), document)
         self.lake.record_preparation(Preparation(release, 0, 0, 0))
+
+    def compare(self, model: str, champion: int, *, release: str) -> None:
+        """Leave the evaluation of a model as good as a live and desired version, made now."""
+        self.evaluate(
+            model,
+            2.0,
+            release=release,
+            champion={"version": str(champion), "model_sha256": model},
+            compared_at=datetime.now(UTC).isoformat(),
+            desired_version=champion,
+        )
 
     def run(self, *assets: str) -> dg.ExecuteInProcessResult:
         """The end of a release, or a part of it."""
@@ -154,7 +171,8 @@ class TestMaterializingTheEndpointAlone:
         assert releases.live == 2
         assert metadata(run, "endpoint")["decision"].endswith("the scale was checked.")
         ended = releases.last
-        assert (ended.digest, ended.outcome, ended.version) == ("r2", "deployed", 2)
+        assert (ended.digest, ended.outcome, ended.version) == ("r2", "rejected", 2)
+        assert ended.reason.startswith("Rejected: RMSE 2.900")
 
     def test_goes_back_to_a_version_of_other_data_and_makes_no_release_due(
         self, releases: Releases
@@ -165,10 +183,12 @@ class TestMaterializingTheEndpointAlone:
         registry.approve(2, because="the scale was checked", by="ana")
         assert releases.run("endpoint").success
         registry.reject(2, because="it was not", by="ana")
-        assert releases.run("endpoint").success
+        run = releases.run("endpoint")
+        assert run.success
         assert releases.live == 1
-        ended = releases.last
-        assert (ended.digest, ended.version) == ("r2", 1)
+        why = metadata(run, "endpoint")["decision"]
+        assert why.startswith("In place of version 2: Rejected by ana on ")
+        assert (releases.last.digest, releases.last.version) == ("r2", 2)
 
     def test_leaves_a_release_due_that_failed(self, releases: Releases) -> None:
         releases.release("one", 2.1, "r1")
@@ -189,6 +209,16 @@ class TestMaterializingTheEndpointAlone:
         ended = releases.last
         assert (ended.digest, ended.version, releases.live) == ("r2", 2, 2)
 
+    def test_leaves_the_record_of_a_release_that_ended_although_its_version_returns(
+        self, releases: Releases
+    ) -> None:
+        releases.release("one", 2.1, "r1")
+        ended = releases.release("two", 2.0, "r2")
+        for version in (1, 2):
+            releases.registry.approve(version, because="checked", by="ana")
+            assert releases.run("endpoint").success
+        assert (releases.live, releases.last) == (2, ended)
+
     def test_fails_with_what_to_do_when_nothing_is_approved(self, releases: Releases) -> None:
         releases.evaluate("one", 2.9)
         assert releases.run("approved_model").success
@@ -206,7 +236,74 @@ def test_a_release_ends_although_a_person_wants_another_version_live(releases: R
     releases.release("two", 2.0, "r2")
     releases.registry.approve(1, because="two drifts", by="ana")
     ended = releases.release("two", 2.0, "r3")  # the same model once more: no new approval
-    assert (ended.digest, ended.version, releases.live) == ("r3", 1, 1)
+    assert (ended.digest, ended.outcome, ended.version) == ("r3", "overruled", 2)
+    assert ended.reason.startswith("Approved: RMSE 2.000")
+    assert " But version 1 is live. Approved by ana on " in ended.reason
+    assert releases.live == 1
+
+
+class TestAPersonWhoDecidesWhileAReleaseRuns:
+    @pytest.mark.parametrize("goes_back_by", ["approve", "reject"])
+    def test_is_not_undone_by_a_model_that_was_compared_with_another_version(
+        self, releases: Releases, goes_back_by: str
+    ) -> None:
+        releases.release("one", 2.1, "r1")
+        releases.release("two", 2.0, "r2")
+        releases.compare("three", 2, release="r3")
+        if goes_back_by == "approve":
+            releases.registry.approve(1, because="two drifts", by="ana")
+        else:
+            releases.registry.reject(2, because="two drifts", by="ana")
+        assert releases.run().success
+        ended = releases.last
+        assert (ended.digest, ended.outcome, ended.version) == ("r3", "rejected", 3)
+        assert ended.reason == (
+            "Rejected: version 1 became the one that should be live while this model was evaluated"
+            " against version 2; the next release compares them."
+        )
+        assert releases.registry.get(3).decision["rule"] == "champion_changed"
+        assert releases.run("endpoint").success
+        assert releases.live == 1
+
+    def test_has_the_later_word_even_on_the_version_that_was_compared(
+        self, releases: Releases
+    ) -> None:
+        releases.release("one", 2.1, "r1")
+        releases.compare("two", 1, release="r2")
+        releases.registry.approve(1, because="keep it for the season", by="ana")
+        assert releases.run().success
+        assert releases.registry.get(2).approved
+        assert (releases.live, releases.last.outcome) == (1, "overruled")
+
+    def test_before_the_comparison_is_followed_by_a_model_that_held(
+        self, releases: Releases
+    ) -> None:
+        releases.release("one", 2.1, "r1")
+        releases.release("two", 2.0, "r2")
+        releases.registry.approve(1, because="two drifts", by="ana")
+        releases.compare("three", 1, release="r3")
+        assert releases.run().success
+        assert (releases.live, releases.last.outcome) == (3, "deployed")
+
+    def test_leaves_the_release_of_a_version_that_failed_to_deploy_its_champion(
+        self, releases: Releases
+    ) -> None:
+        releases.release("one", 2.1, "r1")
+        releases.evaluate("two", 2.0, release="r2")
+        assert releases.run("approved_model").success  # and the deployment failed
+        live = {"version": "1", "model_sha256": "three"}
+        releases.evaluate("three", 2.0, release="r3", champion=live, desired_version=2)
+        assert releases.run().success
+        assert (releases.live, releases.last.outcome) == (3, "deployed")
+
+    def test_may_leave_nothing_approved_and_the_model_be_judged_alone(
+        self, releases: Releases
+    ) -> None:
+        releases.release("one", 2.1, "r1")
+        releases.compare("two", 1, release="r2")
+        releases.registry.reject(1, because="broken scale", by="ana")
+        assert releases.run().success
+        assert (releases.live, releases.last.outcome) == (2, "deployed")
 
 
 @pytest.mark.parametrize("document", [{"version": 1, "reason": "", "evaluation": {}}, None])

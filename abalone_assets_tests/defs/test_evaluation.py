@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,8 +132,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     home.train()
     first = home.evaluate()
     home.register("first_model")
-    champion = home.register("holds_against_champion", champion={"version": "1"}, model_sha256="b")
-    publish_pointer(home.registry.open().store, "abalone", champion)
+    home.register("holds_against_champion", champion={"version": "1"}, model_sha256="b")
+    withdrawn = home.register("better_than_champion", champion={"version": "2"}, model_sha256="c")
+    publish_pointer(home.registry.open().store, "abalone", withdrawn)
+    home.registry.reject(withdrawn, because="broken scale", by="ana")
     test = home.lake.uri("test_split")
     pl.read_parquet(test)[2:].write_parquet(test)
     return Story(home, first, home.evaluate())
@@ -185,6 +188,13 @@ def test_beside_a_champion_the_difference_is_shown(story: Story) -> None:
     assert story.second["champion_rows"].value == paired["overall"]["rows"] > ROWS * 0.9
 
 
+def test_a_live_version_that_a_person_rejected_is_no_champion(story: Story) -> None:
+    document = story.home.document()
+    assert document["metrics"]["champion"]["version"] == "2"
+    assert document["desired_version"] == 2
+    assert datetime.fromisoformat(document["compared_at"]) < datetime.now(UTC)
+
+
 def test_an_older_reference_is_compared_with_too_and_always_named(story: Story) -> None:
     assert story.first["reference"].value == "none"
     assert story.second["reference"].value == "version 1"
@@ -193,5 +203,6 @@ def test_an_older_reference_is_compared_with_too_and_always_named(story: Story) 
 
 def test_rows_that_the_test_split_lost_are_counted(story: Story) -> None:
     split = story.home.document()["metrics"]["split"]
-    assert split == {"misplaced": 0, "leaked": 0, "missing": 2}
+    assert {"misplaced": 0, "leaked": 0, "missing": 2, "foreign": 0}.items() <= split.items()
+    assert split["surveyed"] == ROWS - 2
     assert story.second["rows_out_of_place"].value == 2

@@ -135,12 +135,22 @@ def test_a_survey_is_of_the_time_of_its_run_and_need_not_land(
     assert simulator.landed() == {}
 
 
-def test_a_day_that_is_never_ingested_is_refused(simulator: Simulator) -> None:
-    result = simulator.run(survey_time="2019-09-01")
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"survey_time": "2019-09-01"}, "a survey of 2019-09-01 cannot land"),
+        ({"survey_time": "soon"}, "'soon' is no date or time"),
+        ({"rows": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_a_survey_that_cannot_be_is_refused_before_anything_is_fitted(
+    simulator: Simulator, config: dict[str, Any], message: str
+) -> None:
+    result = simulator.run(**config)
     assert not result.success
-    failure = result.failure_data_for_node("synthetic_survey")
+    failure = result.failure_data_for_node("survey_synthesizer")
     assert failure is not None
-    assert "a survey of 2019-09-01 cannot land" in str(failure.error)
+    assert message in str(failure.error)
 
 
 def test_the_synthesizer_follows_the_base_survey() -> None:

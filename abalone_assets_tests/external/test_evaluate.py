@@ -59,7 +59,7 @@ def test_as_a_function_writes_scores_predictions_and_pictures(
     assert rmse(predictions["predicted"], predictions["rings"]) == evaluation["rmse"]
     assert (tmp_path / "output/residuals.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "output/report.html").read_text().startswith("<!doctype html>")
-    assert evaluation["split"]["missing"] is None
+    assert evaluation["split"]["missing"] is evaluation["split"]["foreign"] is None
 
 
 def test_scores_the_champion_of_the_given_version_which_may_be_of_another_framework(
@@ -67,6 +67,7 @@ def test_scores_the_champion_of_the_given_version_which_may_be_of_another_framew
 ) -> None:
     packed(quick_network(), tmp_path / "champion")
     given = {"champion-version": "12", "champion-tolerance": "0.02", "missing-rows": "0"}
+    given["foreign-rows"] = "1"
     main([*arguments, *(part for name, value in given.items() for part in (f"--{name}", value))])
     evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
     champion = evaluation["champion"]
@@ -75,6 +76,7 @@ def test_scores_the_champion_of_the_given_version_which_may_be_of_another_framew
     assert 0 < abs(evaluation["rmse"] - champion["rmse"]) < 0.5
     assert champion["paired"]["overall"]["rows"] == 200  # a network has no other folds
     assert evaluation["split"]["missing"] == 0
+    assert evaluation["split"]["foreign"] == 1
     assert "The gate allows" in (tmp_path / "output/report.html").read_text()
 
 

@@ -151,6 +151,7 @@ def test_the_champion_is_scored_on_the_same_rows(released: Released) -> None:
         reference_version=5,
         champion_tolerance=0.5,
         missing_rows=3,
+        foreign_rows=2,
     )
     report = PLATFORM.evaluate(told, CONTEXT)
     compared, alone = report.evaluation, released.evaluation.evaluation
@@ -161,6 +162,7 @@ def test_the_champion_is_scored_on_the_same_rows(released: Released) -> None:
     assert compared["reference"]["version"] == "5"
     assert compared["reference"]["model_sha256"] == released.training.card.model_sha256
     assert compared["split"]["missing"] == 3
+    assert compared["split"]["foreign"] == 2
     assert b"The gate allows the upper end" in report.report
 
 

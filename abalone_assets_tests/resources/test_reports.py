@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +31,14 @@ def test_a_page_is_that_of_the_running_server(tmp_path: Path) -> None:
     state = ServerState("http://127.0.0.1:40123", os.getpid(), "abalone", "2025-03-01T12:00:00")
     write_state(tmp_path / "server.json", state)
     assert pages(tmp_path).url(DIGEST) == f"http://127.0.0.1:40123{PAGE_PATH}/{DIGEST}"
+
+
+def test_a_page_is_not_that_of_a_server_which_ends_with_this_process(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as server:
+        state = ServerState("http://127.0.0.1:40123", server.pid, "abalone", "2025-03-01T12:00:00")
+        write_state(tmp_path / "server.json", state)
+        assert pages(tmp_path).url(DIGEST) == f"http://127.0.0.1:8080{PAGE_PATH}/{DIGEST}"
+        server.communicate(b"\n")
 
 
 @pytest.mark.parametrize(

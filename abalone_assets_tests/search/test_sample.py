@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -16,12 +19,12 @@ from abalone_assets_tests.search.support import rows
 RECIPE = part_recipe("kernel", {"length_scale": 8.0, "noise": 0.6})
 
 
-def test_predicts_what_a_release_predicts_out_of_fold() -> None:
+def test_in_the_same_folds_it_predicts_what_a_release_predicts_out_of_fold() -> None:
     columns = rows()
-    predicted = Sample.of(columns, 3, 0.1).predictions(RECIPE)
-    assert np.array_equal(
-        predicted, cross_fit(RECIPE, columns, 3).predictions_for(row_keys(columns))
-    )
+    keys = row_keys(columns)
+    sample = replace(Sample.of(columns, 3, 0.1), fold=(keys % np.uint64(3)).astype(np.int64))
+    released = cross_fit(RECIPE, columns, 3).predictions_for(keys)
+    assert np.array_equal(sample.predictions(RECIPE), released)
 
 
 def test_the_running_error_ends_with_that_of_all_rows() -> None:
@@ -44,12 +47,20 @@ def test_simulated_rows_are_learnt_from_and_never_scored() -> None:
     assert not np.allclose(predicted[~simulated], without.predictions(RECIPE))
 
 
-def test_other_folds_owe_nothing_to_the_first() -> None:
-    sample = Sample.of(rows(1000), 4, 0.1)
-    together = np.zeros((4, 4))
-    np.add.at(together, (sample.fold, sample.refolded().fold), 1)
-    assert together.min() > 35
-    assert sample.refolded().refolded().fold.tolist() == sample.refolded().fold.tolist()
+def test_the_gates_folds_the_searchs_and_those_of_the_last_score_owe_each_other_nothing() -> None:
+    columns = rows(1000)
+    sample = Sample.of(columns, 4, 0.1)
+    gate = (row_keys(columns) % np.uint64(4)).astype(np.int64)
+    for one, other in combinations((gate, sample.fold, sample.refolded().fold), 2):
+        together = np.zeros((4, 4))
+        np.add.at(together, (one, other), 1)
+        assert together.min() > 35
+
+
+def test_a_row_keeps_its_fold_when_others_join() -> None:
+    few, many = Sample.of(rows(100), 4, 0.1), Sample.of(rows(200), 4, 0.1)
+    assert few.fold.tolist() == many.fold[:100].tolist()
+    assert few.refolded().fold.tolist() == many.refolded().fold[:100].tolist()
 
 
 @pytest.mark.parametrize(

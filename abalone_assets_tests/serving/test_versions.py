@@ -10,10 +10,12 @@ import pytest
 from abalone_assets.serving.overrides import Override
 from abalone_assets.serving.versions import (
     ModelVersion,
+    champion_of,
     desired_of,
     person_behind,
     reference_of,
     version_that_stands,
+    why_desired,
 )
 
 
@@ -85,12 +87,52 @@ def test_the_approved_version_with_the_newest_approval_is_desired(
         ([version(1, 9), version(2, 10, no(11), gate=False)], None),
         ([version(1, 9, yes(11), no(12)), version(2, 10)], no(12)),
         ([version(1, 8), version(2, 9, no(12)), version(3, 10, no(11))], no(12)),
+        # An old approval is not why a version came back.
+        ([version(1, 8, yes(9)), version(2, 10, no(12)), version(3, 11, no(13))], no(13)),
     ],
 )
 def test_a_person_is_behind_the_choice_whose_word_made_it(
     versions: list[ModelVersion], behind: Override | None
 ) -> None:
     assert person_behind(versions) == behind
+
+
+@pytest.mark.parametrize(
+    ("live", "versions", "champion"),
+    [
+        (None, [], None),
+        (1, [version(1, 9)], 1),
+        (1, [version(2, 10)], 1),  # the deployment of 2 failed
+        (2, [version(1, 9, yes(11)), version(2, 10)], 1),
+        (2, [version(1, 9), version(2, 10, no(11))], 1),
+        (2, [version(2, 10, no(11))], None),
+        (None, [version(1, 9, yes(10), gate=False)], 1),
+        # 2 could not be deployed, and what is live in its place is rejected.
+        (1, [version(1, 9, no(11)), version(2, 10)], 2),
+    ],
+)
+def test_the_champion_is_what_is_live_unless_a_person_objects(
+    live: int | None, versions: list[ModelVersion], champion: int | None
+) -> None:
+    assert champion_of(live, versions) == champion
+
+
+def test_the_gates_word_is_as_old_as_its_evidence() -> None:
+    registered = version(2, 12)
+    compared = replace(registered, evaluation={"compared_at": at(10)})
+    persons = version(1, 8, yes(11))
+    assert desired_of([persons, registered]) is registered
+    assert desired_of([persons, compared]) is persons
+    assert compared.approved_at == at(10)
+
+
+def test_why_a_version_should_be_live_names_the_decision_that_made_it_so() -> None:
+    assert why_desired([]) == ""
+    assert why_desired([version(1, 9)]) == "as measured"
+    assert why_desired([version(1, 9, yes(11)), version(2, 10)]) == str(yes(11))
+    assert why_desired([version(1, 9), version(2, 10, no(12))]) == (
+        "In place of version 2: Rejected by ben on 2025-03-01: bad scale."
+    )
 
 
 def test_the_last_word_is_told_with_who_had_it() -> None:

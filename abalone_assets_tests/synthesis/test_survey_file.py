@@ -81,9 +81,11 @@ def test_a_time_without_a_zone_is_utc(text: str, moment: datetime) -> None:
     assert survey_moment(text) == moment
 
 
-def test_what_is_no_time_is_refused() -> None:
-    with pytest.raises(SynthesisError, match="'tomorrow' is no date or time: write 2025-09-01 or"):
-        survey_moment("tomorrow")
+@pytest.mark.parametrize("text", ["tomorrow", "9999-12-31T23:59:59-12:00", "0001-01-01T00+12:00"])
+def test_what_is_no_time_in_utc_is_refused(text: str) -> None:
+    with pytest.raises(SynthesisError, match="is no date or time: write 2025-09-01 or") as refused:
+        survey_moment(text)
+    assert text in str(refused.value)
 
 
 def test_a_day_that_is_never_ingested_is_refused() -> None:
@@ -143,10 +145,21 @@ def test_the_same_file_again_changes_nothing(zone: Watched, store: ObjectStore) 
 def test_another_content_is_neither_replaced_nor_recorded_unasked(
     zone: Watched, store: ObjectStore
 ) -> None:
-    (zone.folder / NAME).write_text("of a crew\n")
+    land(made(seed=1), zone, store)
     with pytest.raises(SynthesisError, match=r"with another content: choose another time"):
         land(made(), zone, store)
-    assert (zone.folder / NAME).read_text() == "of a crew\n"
-    assert synthetic_files(store) == {}
+    assert (zone.folder / NAME).read_bytes() == made(seed=1).data
+    assert list(synthetic_files(store)) == [made(seed=1).sha256]
     assert land(made(), zone, store, replace=True) == "replaced"
     assert (zone.folder / NAME).read_bytes() == made().data
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_surveyed_file_is_never_replaced(
+    zone: Watched, store: ObjectStore, *, replace: bool
+) -> None:
+    (zone.folder / NAME).write_text("of a crew\n")
+    with pytest.raises(SynthesisError, match=r"not known as simulated.*`abalone land --force`"):
+        land(made(), zone, store, replace=replace)
+    assert (zone.folder / NAME).read_text() == "of a crew\n"
+    assert synthetic_files(store) == {}

@@ -8,7 +8,7 @@ import dagster as dg
 from abalone_assets.lake import Lake, Release
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource
-from abalone_assets.serving.versions import ModelVersion
+from abalone_assets.serving.versions import desired_of, why_desired
 
 
 @dg.asset(
@@ -31,18 +31,19 @@ def endpoint(
     materialize this asset alone makes the endpoint serve it. Without a running server the version
     is published for the next one to start with.
     """
-    version = model_registry.desired_version()
+    contenders = model_registry.contenders()
+    version, why = desired_of(contenders), why_desired(contenders)
     if version is None:
         raise dg.Failure(
             "no version is approved: approve one with `abalone approve VERSION --because TEXT`, or"
             " release a model that the gate approves"
         )
-    context.log.info(version.reason)
+    context.log.info(why)
     deployment = endpoint_host.deploy(
         version.version, model_registry.probes(version), context.log.info
     )
     context.log.info(deployment.message)
-    _record_release(lake.open(), version, context.run.run_id)
+    _record_release(lake.open(), version.version, why, context.run.run_id)
     return dg.MaterializeResult(
         value={
             "version": version.version,
@@ -51,7 +52,7 @@ def endpoint(
         },
         metadata={
             "version": version.version,
-            "decision": version.reason,
+            "decision": why,
             "previous": str(deployment.previous or "none"),
             "served": deployment.served,
             "message": deployment.message,
@@ -62,29 +63,35 @@ def endpoint(
     )
 
 
-def _record_release(lake: Lake, version: ModelVersion, run_id: str) -> None:
-    """Record that the release ended of which this version is, or else that another one is live.
+def _record_release(lake: Lake, live: int, why: str, run_id: str) -> None:
+    """Record how the release ended that this run, or this version, belongs to.
 
     A release ends in its own run, whichever version the registry wants live by then, or when the
     version that it approved is deployed later and its data is still what is prepared. Any other
-    deployment obeys a person: it makes no release due, and none done.
+    deployment obeys a person: it makes no release due, and none done, and the record of the last
+    one stays.
+
+    Args:
+        lake: Keeps the record.
+        live: The version that was deployed.
+        why: The decision that made it the one that should be live.
+        run_id: The run that deployed it.
     """
     approved = lake.store.read_json(lake.key("approved_model", suffix="json")) or {}
-    own_run = approved.get("run_id") == run_id
-    own_version = approved.get("version") == version.version
+    digest, own, reason = (approved.get(name) for name in ("release_digest", "version", "reason"))
     last = lake.release()
-    if own_run or (own_version and lake.is_prepared_from(approved.get("release_digest"))):
-        digest = approved["release_digest"]
-    elif last is not None:
-        digest = last.digest
-    else:
+    if approved.get("run_id") != run_id:
+        is_known = last is not None and (last.digest, last.version) == (digest, own)
+        if own != live or is_known or not lake.is_prepared_from(digest):
+            return
+    if digest is None or reason is None:
         return
     lake.record_release(
         Release(
             digest,
-            "deployed",
-            approved["reason"] if own_run and own_version else version.reason,
-            version.version,
+            "deployed" if own == live else "overruled",
+            reason if own == live else f"{reason} But version {live} is live. {why}",
+            own,
             run_id,
             datetime.now(UTC).isoformat(timespec="seconds"),
         )

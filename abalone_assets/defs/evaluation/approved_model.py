@@ -8,9 +8,10 @@ from typing import Any
 import dagster as dg
 
 from abalone_assets.lake import Release
+from abalone_assets.modeling.evaluation.gate import Decision
 from abalone_assets.resources.models import Gate, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource
-from abalone_assets.serving.versions import PROBES
+from abalone_assets.serving.versions import COMPARED_AT, PROBES, ModelVersion
 
 
 @dg.asset(
@@ -39,14 +40,21 @@ def approved_model(
 
     Every evaluated model becomes a version, so that a person can approve one which the gate
     rejected: `abalone approve`. A model that a person has rejected stays rejected, whatever the
-    gate says. A rejection is no failure: the reason is in this asset's events and its check, the
+    gate says; one that was compared with a version which a person has replaced since is rejected
+    too. A rejection is no failure: the reason is in this asset's events and its check, the
     assets after it are skipped, and the endpoint keeps what it serves.
     """
     decision = gate.decide(evaluation["metrics"])
+    if decision.approved:
+        decision = _outdated(evaluation, model_registry.desired_version()) or decision
     context.log.info(decision.reason)
     version = model_registry.register(
         evaluation["model_uri"],
-        evaluation={**evaluation["metrics"], PROBES: evaluation["probes"]},
+        evaluation={
+            **evaluation["metrics"],
+            PROBES: evaluation["probes"],
+            COMPARED_AT: evaluation.get(COMPARED_AT),
+        },
         decision=asdict(decision),
         release_digest=evaluation["release_digest"],
     )
@@ -84,4 +92,25 @@ def approved_model(
             "model": dg.MetadataValue.path(model_registry.model_uri(version.version)),
         },
         data_version=dg.DataVersion(version.archive_sha256),
+    )
+
+
+def _outdated(evaluation: dict[str, Any], desired: ModelVersion | None) -> Decision | None:
+    """The rejection of a model that was not compared with the version that should be live now.
+
+    That one is known when the champion is looked up. It is another by now when a person has decided
+    in between, whose word would be undone by a model that never had to hold against it.
+    """
+    metrics = evaluation["metrics"]
+    champion = (metrics["champion"] or {}).get("version")
+    if "desired_version" not in evaluation or desired is None or desired.is_of(metrics):
+        return None
+    if desired.version == evaluation["desired_version"] or str(desired.version) == champion:
+        return None
+    against = f"against version {champion}" if champion else "without a champion"
+    return Decision(
+        approved=False,
+        reason=f"Rejected: version {desired.version} became the one that should be live while this "
+        f"model was evaluated {against}; the next release compares them.",
+        rule="champion_changed",
     )

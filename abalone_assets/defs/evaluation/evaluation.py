@@ -1,15 +1,18 @@
 """Evaluation: what the model makes of rows that it has never seen."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from abalone_assets.etl.missing_rows import missing_test_rows
+from abalone_assets.etl.split_audit import audit_test_split
 from abalone_assets.metadata import plots_page, records_table
+from abalone_assets.modeling.evaluation.gate import rows_out_of_place
 from abalone_assets.resources.ml_platform import EvaluationReport, EvaluationRequest, MLPlatform
 from abalone_assets.resources.models import EndpointHost, Gate, ModelRegistryResource
 from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
+from abalone_assets.serving.versions import COMPARED_AT, champion_of, desired_of
 
 _SLICE_COLUMNS = ["value", "rows", "rmse", "rmse_low", "rmse_high", "mae", "bias", "coverage"]
 
@@ -37,10 +40,14 @@ def evaluation(
     Intervals are of 95 %; the difference to the champion is of all rows that neither had learnt.
     The reference is the last version that was approved as more than just as good as its champion.
     """
-    champion = endpoint_host.live_version()
+    compared_at = datetime.now(UTC).isoformat()
+    contenders = model_registry.contenders()
+    desired = desired_of(contenders)
+    champion = champion_of(endpoint_host.live_version(), contenders)
     reference = model_registry.reference_version(champion) if champion else None
     another = reference if reference != champion else None
     opened = lake.open()
+    audit = audit_test_split(opened.uri("merged_dataset"), opened.uri("test_split"))
     report = ml_platform.evaluate(
         EvaluationRequest(
             model_uri=trained_model["model_uri"],
@@ -53,7 +60,8 @@ def evaluation(
             reference_uri=model_registry.model_uri(another) if another else None,
             reference_version=another,
             champion_tolerance=gate.champion_tolerance,
-            missing_rows=missing_test_rows(opened.uri("merged_dataset"), opened.uri("test_split")),
+            missing_rows=audit.missing,
+            foreign_rows=audit.foreign,
             inputs=trained_model["release_digest"],
         ),
         context,
@@ -65,6 +73,8 @@ def evaluation(
             "release_digest": trained_model["release_digest"],
             "metrics": report.evaluation,
             "probes": report.probes,
+            COMPARED_AT: compared_at,
+            "desired_version": None if desired is None else desired.version,
         },
         metadata={
             "report_page": dg.MetadataValue.url(report_pages.url(digest)),
@@ -104,7 +114,8 @@ def _headlines(metrics: dict[str, Any]) -> dict[str, Any]:
         "rmse_high": high,
         "linear_rmse": metrics["baselines"]["linear"],
         "out_of_fold_rmse": out_of_fold and out_of_fold["rmse"],
-        "rows_out_of_place": sum(filter(None, metrics["split"].values())),
+        "rows_out_of_place": rows_out_of_place(metrics["split"]),
+        "near_twins": metrics["split"]["near_twins"],
     }
     if interval:
         shown["interval_coverage"] = interval["coverage"]

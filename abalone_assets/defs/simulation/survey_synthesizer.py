@@ -7,14 +7,14 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from abalone_assets.defs.simulation.synthetic_survey import refuse_survey
 from abalone_assets.metadata import records_table
 from abalone_assets.resources.storage import LakeResource
+from abalone_assets.synthesis.limits import MAX_EPOCHS, MAX_SEEDS
 from abalone_assets.synthesis.recipes import (
     DEFAULT_EPOCHS,
     DEFAULT_RECIPE,
     DEFAULT_SEEDS,
-    MAX_EPOCHS,
-    MAX_SEEDS,
     FitOptions,
 )
 from abalone_assets.synthesis.synthesizer import Recipe
@@ -59,6 +59,8 @@ def survey_synthesizer(
     What was fitted on the same rows with the same config is taken from the lake.
     """
     from abalone_assets.synthesis.fitted import fit_once, real_rows
+
+    refuse_survey(context.run)
 
     def report(done: int, total: int) -> None:
         if done % max(1, total // _REPORTS) == 0:

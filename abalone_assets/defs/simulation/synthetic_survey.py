@@ -6,12 +6,14 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from abalone_assets.metadata import plots_page, preview, records_table
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.settings import load_settings
-from abalone_assets.synthesis.survey_file import MAX_ROWS, SimulatedSurvey
+from abalone_assets.synthesis import SynthesisError
+from abalone_assets.synthesis.limits import MAX_ROWS
+from abalone_assets.synthesis.survey_file import SimulatedSurvey, refuse_day, survey_moment
 
 
 class SyntheticSurveyConfig(dg.Config):
@@ -29,6 +31,39 @@ class SyntheticSurveyConfig(dg.Config):
         "or 2025-09-01T06:15:00; empty for the time when the run was asked for.",
     )
     land: bool = Field(default=True, description="Whether to put it into the landing zone.")
+
+    @field_validator("survey_time")
+    @classmethod
+    def _is_a_time(cls, value: str) -> str:
+        try:
+            return value and survey_moment(value).isoformat()
+        except SynthesisError as error:
+            raise ValueError(str(error)) from error
+
+    def refuse_other_days(self) -> None:
+        """Make sure that ingestion takes the survey in, if it is to land.
+
+        Raises:
+            SynthesisError: Its day has no partition, see `refuse_day`.
+        """
+        if self.land and self.survey_time:
+            refuse_day(survey_moment(self.survey_time), load_settings().first_survey_day)
+
+
+def refuse_survey(run: dg.DagsterRun) -> None:
+    """Judge the survey that a run is asked for, if it is asked for one, before minutes of fitting.
+
+    Dagster itself has pydantic look at a config only when its own step starts.
+
+    Raises:
+        pydantic.ValidationError: A value is out of range.
+        SynthesisError: The survey's day has no partition.
+    """
+    ops: Any = run.run_config.get("ops", {})
+    asked = ops.get(synthetic_survey.op.name, {}).get("config", {})
+    # What is still a mapping will be taken from the environment.
+    known = {name: value for name, value in asked.items() if not isinstance(value, Mapping)}
+    SyntheticSurveyConfig(**known).refuse_other_days()
 
 
 @dg.asset(
@@ -59,15 +94,15 @@ def synthetic_survey(
     The lake keeps the SHA-256 of its bytes, by which ingestion knows its rows as simulated. The
     same config and synthesizer write the same file; landing it again changes nothing.
     """
-    from abalone_assets.synthesis import SynthesisError, plots
-    from abalone_assets.synthesis.fitted import load_fitted, real_rows
+    from abalone_assets.synthesis import plots
+    from abalone_assets.synthesis.fitted import load_fitted, real_rows, rows_to_avoid
     from abalone_assets.synthesis.quality import assess_synthesizer, broken_thresholds
-    from abalone_assets.synthesis.survey_file import land, refuse_day, simulate_survey
+    from abalone_assets.synthesis.survey_file import land, simulate_survey
 
+    config.refuse_other_days()
     time = _survey_time(context, config)
-    if config.land:
-        refuse_day(time, load_settings().first_survey_day)
-    store, real = lake.open().store, real_rows(raw_abalone)
+    opened, real = lake.open(), real_rows(raw_abalone)
+    store = opened.store
     synthesizer = load_fitted(store, survey_synthesizer["key"])
     sample, quality = assess_synthesizer(synthesizer, real)
     broken = broken_thresholds(quality)
@@ -76,7 +111,8 @@ def synthetic_survey(
     )
     if broken:
         raise SynthesisError(f"nothing lands: {'; '.join(broken)}")
-    made = simulate_survey(synthesizer, config.rows, time, config.seed, real.all)
+    avoid = rows_to_avoid(opened, real)
+    made = simulate_survey(synthesizer, config.rows, time, config.seed, avoid)
     outcome = land(made, landing_zone.open(), store) if config.land else "not landed"
     context.log.info("%s: %s", made.name, outcome)
     yield dg.MaterializeResult(
@@ -108,8 +144,6 @@ simulate_survey_job = dg.define_asset_job(
 
 def _survey_time(context: dg.AssetExecutionContext, config: SyntheticSurveyConfig) -> datetime:
     """What the config says; else when the run was asked for, which a retried step knows too."""
-    from abalone_assets.synthesis.survey_file import survey_moment
-
     if config.survey_time:
         return survey_moment(config.survey_time)
     record = context.instance.get_run_record_by_id(context.run.run_id)

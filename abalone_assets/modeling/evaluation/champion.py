@@ -39,13 +39,17 @@ class Paired(TypedDict):
 
 
 class ChampionScores(TypedDict):
-    """The champion on the test rows, and the model beside it."""
+    """The champion on the test rows, and the model beside it.
+
+    ``test_rows_alone`` says why no other rows are compared; None when others are.
+    """
 
     version: str
     rmse: float
     mae: float
     bias: float
     model_sha256: str
+    test_rows_alone: str | None
     paired: Paired
 
 
@@ -83,7 +87,8 @@ def champion_scores(
     Test rows are rows that neither model ever saw. They are few, so rows that the challenger learnt
     count as well, by its out-of-fold predictions: of models that had not learnt them. For such a
     row the champion answers out of fold too, or plainly when it is newer than the champion.
-    Without both out-of-fold tables the test rows must do.
+    Without both out-of-fold tables the test rows must do. So they must when the tables have
+    different numbers of folds: models of more folds learnt from more rows, and look better by that.
 
     Args:
         challenger: The model.
@@ -94,7 +99,7 @@ def champion_scores(
     """
     answered = predict_rings(champion.archived.model, test)
     tested = _Rows(test, predicted, answered)
-    pooled = _pooled(tested, challenger, champion.archived, learnt)
+    pooled, why_not_more = _pooled(tested, challenger, champion.archived, learnt)
     score = scores(answered, target(test))
     return {
         "version": champion.version,
@@ -102,30 +107,36 @@ def champion_scores(
         "mae": score["mae"],
         "bias": score["bias"],
         "model_sha256": champion.archived.card.model_sha256,
+        "test_rows_alone": why_not_more,
         "paired": {**_compared(pooled), "test": {**_compared(tested)["overall"], "value": "test"}},
     }
 
 
 def _pooled(
     tested: _Rows, challenger: ArchivedModel, champion: ArchivedModel, learnt: Columns
-) -> _Rows:
-    if challenger.out_of_fold is None or champion.out_of_fold is None:
-        return tested
+) -> tuple[_Rows, str | None]:
+    """The test rows and those that can be added to them, or why none can."""
+    table, another = challenger.out_of_fold, champion.out_of_fold
+    if table is None or another is None:
+        return tested, "one of both has no out-of-fold predictions"
+    if table.folds != another.folds:
+        folds = f"{table.folds} folds and of {another.folds}"
+        return tested, f"the out-of-fold predictions are of {folds}"
     keys = row_keys(learnt)
-    own = challenger.out_of_fold.predictions_for(keys)
-    theirs = champion.out_of_fold.predictions_for(keys)
+    own, theirs = table.predictions_for(keys), another.predictions_for(keys)
     known = np.isfinite(own)
     if not known.any():
-        return tested
+        return tested, "the out-of-fold predictions are of other rows"
     rows, own, theirs = take(learnt, known), own[known], theirs[known]
     never_seen = np.isnan(theirs)
     if never_seen.any():
         theirs[never_seen] = predict_rings(champion.model, take(rows, never_seen))
-    return _Rows(
+    pooled = _Rows(
         concat([tested.columns, rows]),
         np.concatenate([tested.predicted, own]),
         np.concatenate([tested.champion, theirs]),
     )
+    return pooled, None
 
 
 def _compared(rows: _Rows) -> Paired:

@@ -60,6 +60,7 @@ class EvaluationDocument(TypedDict):
     ``r2`` is None when all rings are equal. ``out_of_fold`` is of the surveyed rows of the training
     and the validation split. ``reference`` is the version that the model must hold against beside
     the champion: told as if that were the champion, and None when the champion itself is that.
+    ``trained_on_train_split`` is whether the model's card has the digest of the training split.
     """
 
     rows: int
@@ -76,6 +77,7 @@ class EvaluationDocument(TypedDict):
     synthetic: Synthetic | None
     learning_curve: list[CurvePoint]
     split: SplitIntegrity
+    trained_on_train_split: bool
     feature_importance: dict[str, float]
     importance_measure: str
     model_sha256: str

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Final, TypedDict, cast
 
 import numpy as np
 
-from abalone_assets.modeling.dataset import concat, is_surveyed, rows_sha256, take, target
+from abalone_assets.modeling.dataset import (
+    concat,
+    is_surveyed,
+    row_keys,
+    rows_sha256,
+    take,
+    target,
+)
 from abalone_assets.modeling.evaluation.baselines import baselines
 from abalone_assets.modeling.evaluation.champion import Champion, ChampionScores, champion_scores
 from abalone_assets.modeling.evaluation.confidence import Confidence, Interval, confidence
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
         Slices,
         Synthetic,
     )
+    from abalone_assets.modeling.evaluation.split_integrity import SplitIntegrity
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.hyperparameters import Framework
     from abalone_assets.modeling.models.model import Model
@@ -111,6 +119,7 @@ def evaluate_model(
     champion: Champion | None = None,
     reference: Champion | None = None,
     missing_rows: int | None = None,
+    foreign_rows: int | None = None,
 ) -> Evaluation:
     """Score a model on surveyed rows that it has never seen, beside the champion and baselines.
 
@@ -120,6 +129,7 @@ def evaluate_model(
         champion: Whom to compare with, if anyone.
         reference: Whom else; see `gate.decide`.
         missing_rows: See `split_integrity`.
+        foreign_rows: The same.
 
     Raises:
         EvaluationError: The test split has no surveyed row.
@@ -155,7 +165,10 @@ def evaluate_model(
         "learning_curve": (
             learning_curve(refit, splits.train, test, score["rmse"]) if refit else []
         ),
-        "split": split_integrity(splits.train, splits.validation, splits.test, missing_rows),
+        "split": _integrity(candidate, splits, missing_rows, foreign_rows),
+        "trained_on_train_split": (
+            candidate.card.training_rows_sha256 == rows_sha256(splits.train)
+        ),
         **_importance(candidate.model, test),
         "model_sha256": candidate.card.model_sha256,
         "test_rows_sha256": rows_sha256(test),
@@ -189,6 +202,21 @@ def _learnt_from(splits: Splits) -> tuple[Columns, Columns]:
     surveyed = is_surveyed(splits.train)
     train = take(splits.train, surveyed) if surveyed.any() else splits.train
     return train, take(learnt, is_surveyed(learnt))
+
+
+def _integrity(
+    candidate: ArchivedModel, splits: Splits, missing: int | None, foreign: int | None
+) -> SplitIntegrity:
+    """The splits' integrity; test rows in the model's out-of-fold table have leaked as well."""
+    found = split_integrity(
+        splits.train, splits.validation, splits.test, missing=missing, foreign=foreign
+    )
+    if candidate.out_of_fold is None:
+        return found
+    test = row_keys(splits.test)
+    counted = np.isin(test, row_keys(concat([splits.train, splits.validation])))
+    learnt = np.isin(test, candidate.out_of_fold.keys) & ~counted
+    return {**found, "leaked": found["leaked"] + int(learnt.sum())}
 
 
 def _sliced(predictions: Predictions) -> tuple[Confidence, Slices]:

@@ -10,21 +10,27 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 
 from abalone_assets import survey
-from abalone_assets.modeling.dataset import concat, row_keys
+from abalone_assets.modeling.dataset import concat, is_surveyed, row_keys, take
+from abalone_assets.modeling.evaluation.twins import near_twins
 from abalone_assets.survey.splits import BUCKETS, HASH_BASE, HASH_MODULUS, buckets_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from abalone_assets.modeling.features import Columns
 
 
 class SplitIntegrity(TypedDict):
-    """Rows that are not where their hash says; see `split_integrity`."""
+    """Rows that are not where their hash says, and twins; see `split_integrity`."""
 
     misplaced: int
     leaked: int
     missing: int | None
+    foreign: int | None
+    near_twins: int
+    surveyed: int
 
 
 def row_buckets(columns: Columns) -> NDArray[np.int64]:
@@ -50,9 +56,14 @@ def row_buckets(columns: Columns) -> NDArray[np.int64]:
 
 
 def split_integrity(
-    train: Columns, validation: Columns, test: Columns, missing: int | None
+    train: Columns,
+    validation: Columns,
+    test: Columns,
+    *,
+    missing: int | None,
+    foreign: int | None,
 ) -> SplitIntegrity:
-    """Count the rows that are not where their hash says.
+    """Count the rows that are not where their hash says, and the twins among all surveyed rows.
 
     Args:
         train: The training split.
@@ -60,18 +71,36 @@ def split_integrity(
         test: The test split.
         missing: Rows of all data whose hash says test and that the test split lacks, as counted
             where all data is; None when nobody counted.
+        foreign: Rows of the test split that all data lacks or has fewer of, counted likewise.
 
     Returns:
-        ``misplaced``: rows of the test split whose hash says another split. ``leaked``: rows of the
-        others whose hash says test, or that are in the test split as well. ``missing``: as given.
+        ``misplaced``: rows of the test split whose hash says another split, and repeats of a row.
+        ``leaked``: rows of the others whose hash says test, or that are in the test split as well.
+        ``missing`` and ``foreign``: as given. ``near_twins``: how many of the ``surveyed`` rows of
+        all three have another within one instrument step; see `twins.near_twins`.
     """
-    others = concat([train, validation])
-    twins = np.isin(row_keys(others), row_keys(test))
+    others, keys = concat([train, validation]), row_keys(test)
+    also_in_test = np.isin(row_keys(others), keys)
+    animals = _surveyed([train, validation, test])
     return {
-        "misplaced": int((~_says_test(test)).sum()),
-        "leaked": int((_says_test(others) | twins).sum()),
+        "misplaced": int((~_says_test(test) | _repeated(keys)).sum()),
+        "leaked": int((_says_test(others) | also_in_test).sum()),
         "missing": missing,
+        "foreign": foreign,
+        "near_twins": near_twins(animals),
+        "surveyed": len(animals["sex"]),
     }
+
+
+def _surveyed(splits: Sequence[Columns]) -> Columns:
+    return concat([take(columns, is_surveyed(columns)) for columns in splits])
+
+
+def _repeated(keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which rows another one of the same key comes before."""
+    repeated = np.ones(keys.size, dtype=np.bool_)
+    repeated[np.unique(keys, return_index=True)[1]] = False
+    return repeated
 
 
 def _says_test(columns: Columns) -> NDArray[np.bool_]:

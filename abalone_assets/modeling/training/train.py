@@ -47,7 +47,7 @@ def fit(
     Args:
         framework: What trains.
         train: The nine survey columns by name, at least one row, and ``origin`` if it is known.
-        validation: Rows that calibrate, and at which a network stops; they are not learnt from.
+        validation: Rows that calibrate the intervals, and nothing else; they are not learnt from.
         hyperparameters: The framework's defaults when None.
         on_progress: See `Progress`; folds are told to the log.
         nthread: Threads of XGBoost; with one, same data, seed and versions give the same bytes.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ import numpy as np
 
 from abalone_assets import survey
 from abalone_assets.errors import AbaloneError
-from abalone_assets.modeling.dataset import row_keys, take, target
+from abalone_assets.modeling.dataset import is_surveyed, row_keys, take, target
 from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.features import design_matrix
 from abalone_assets.modeling.hyperparameters import HyperparameterError, NetworkHyperparameters
@@ -29,7 +29,7 @@ from abalone_assets.modeling.models.network import NetworkModel
 from abalone_assets.modeling.training.fitted import Learnt, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -39,7 +39,11 @@ if TYPE_CHECKING:
 FEATURES: Final = (*(f"sex_{sex}" for sex in survey.SEXES), *survey.MEASUREMENTS)
 OBJECTIVE: Final = "mean_squared_error"
 WATCHED_PART: Final = 7
-"""A refit has no validation split: it keeps one row in so many to know when to stop."""
+"""One animal in so many is not learnt from, so as to know when to stop.
+
+Not the validation split: that calibrates the intervals, and would look too good to a network that
+had stopped by it.
+"""
 KERAS_FILE: Final = "model.keras"
 """The same network for whoever wants to go on in Keras; nothing here reads it."""
 
@@ -56,16 +60,17 @@ def learn(
     on_progress: Progress | None = None,
     nthread: int = 1,  # noqa: ARG001 - as the other frameworks' `learn`; see `_one_thread`
 ) -> Learnt:
-    """Learn from the training rows until the validation RMSE stops falling.
+    """Learn from most training rows until the RMSE of the others stops falling.
 
-    Keras learns and NumPy scores: what is reported, and what decides when to stop, is what the
-    archive's arrays answer. Same data, seed and backend give the same arrays on the same processor.
+    The others are those of `WATCHED_PART`. Keras learns and NumPy scores: what is reported, and
+    what decides when to stop, is what the archive's arrays answer. Same data, seed and backend give
+    the same arrays on the same processor.
 
     Args:
-        train: The nine survey columns by name, at least one row. They alone give the means and
-            standard deviations that measurements are standardised by.
+        train: The nine survey columns by name, at least one row. Those that are learnt from give
+            the means and standard deviations that measurements are standardised by.
         weights: How much each of them counts, ``(n,)``.
-        validation: Rows that decide when to stop, and are not learnt from.
+        validation: Rows that are scored after every epoch, and decide nothing.
         chosen: How to learn.
         on_progress: See `Progress`.
         nthread: Not used: it learns in one thread.
@@ -76,15 +81,9 @@ def learn(
         DatasetError: A split has no rows or no usable rings.
         HyperparameterError: The network diverged.
     """
+    scored = {"train": _split(train), "validation": _split(validation)}
+    network, best = _fitted(train, weights, chosen, scored, on_progress)
     keras = _keras()
-    splits = {
-        "train": _Split(design_matrix(train, FEATURES), target(train), weights),
-        "validation": _Split(design_matrix(validation, FEATURES), target(validation)),
-    }
-    standards = _standards(splits["train"].matrix)
-    network = _network(keras, chosen, standards, float(splits["train"].rings.mean()))
-    with _one_thread(keras):
-        best = _learn(network, splits, chosen, standards, on_progress)
     return Learnt(
         model=best.model,
         files={
@@ -101,10 +100,38 @@ def learn(
 def fit_network(
     columns: Columns, weights: NDArray[np.float64], chosen: NetworkHyperparameters
 ) -> Model:
-    """Learn from most rows and stop by the rest, which their keys choose; errors as `learn`."""
-    watched = row_keys(columns) % WATCHED_PART == 0
-    rest = take(columns, ~watched)
-    return learn(rest, weights[~watched], take(columns, watched), chosen).model
+    """The network that `learn` makes of the same rows, without its files; errors as there."""
+    return _fitted(columns, weights, chosen, {})[1].model
+
+
+def _fitted(
+    columns: Columns,
+    weights: NDArray[np.float64],
+    chosen: NetworkHyperparameters,
+    scored: Mapping[str, _Split],
+    on_progress: Progress | None = None,
+) -> tuple[Any, _Best]:
+    """The Keras network after its last epoch, and its best epoch by the watched rows."""
+    keras = _keras()
+    watched = _watched(columns)
+    some = watched.any() and not watched.all()
+    if some:
+        learnt = _split(take(columns, ~watched), weights[~watched])
+        stop_by = _split(take(columns, watched))
+    else:
+        learnt = stop_by = _split(columns, weights)
+    standards = _standards(learnt.matrix)
+    network = _network(keras, chosen, standards, float(learnt.rings.mean()))
+    with _one_thread(keras):
+        best = _learn(network, _Rows(learnt, stop_by, scored), chosen, standards, on_progress)
+    return network, best
+
+
+def _watched(columns: Columns) -> NDArray[np.bool_]:
+    """The rows to stop by, which their keys choose; simulated ones only where all are."""
+    chosen = np.asarray(row_keys(columns) % WATCHED_PART == 0)
+    surveyed = is_surveyed(columns)
+    return chosen & surveyed if surveyed.any() else chosen
 
 
 @dataclass(frozen=True)
@@ -117,6 +144,19 @@ class _Split:
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """What is learnt, what says when to stop, and what is told of after every epoch, by name."""
+
+    learnt: _Split
+    watched: _Split
+    scored: Mapping[str, _Split]
+
+
+def _split(columns: Columns, weights: NDArray[np.float64] | None = None) -> _Split:
+    return _Split(design_matrix(columns, FEATURES), target(columns), weights)
+
+
+@dataclass(frozen=True)
 class _Standards:
     """What is subtracted from each feature, and what it is then divided by: ``(features,)``."""
 
@@ -126,12 +166,12 @@ class _Standards:
 
 @dataclass
 class _Best:
-    """The epoch, from 0, of the least validation RMSE so far; its model; and all epochs' RMSE."""
+    """The epoch, from 0, of the least RMSE so far; its model; and all epochs' RMSE, by split."""
 
     model: NetworkModel
+    history: dict[str, list[float]]
     epoch: int = 0
     rmse: float = np.inf
-    history: dict[str, list[float]] = field(default_factory=lambda: {"train": [], "validation": []})
 
 
 def _keras() -> Any:  # noqa: ANN401 - imported where it is needed
@@ -212,7 +252,7 @@ def _network(
 
 def _learn(
     network: Any,  # noqa: ANN401 - a keras.Sequential
-    splits: dict[str, _Split],
+    rows: _Rows,
     chosen: NetworkHyperparameters,
     standards: _Standards,
     on_progress: Progress | None,
@@ -223,17 +263,18 @@ def _learn(
     another arithmetic than the one that answers.
     """
     random = np.random.default_rng(chosen.seed)
-    best = _Best(_as_numpy(network, standards))
+    best = _Best(_as_numpy(network, standards), {name: [] for name in rows.scored})
     for epoch in range(chosen.epochs):
-        _learn_epoch(network, splits["train"], chosen.batch_size, random)
+        _learn_epoch(network, rows.learnt, chosen.batch_size, random)
         model = _as_numpy(network, standards)
-        scores = {name: rmse(model.predict(s.matrix), s.rings) for name, s in splits.items()}
+        scores = {name: _rmse(model, split) for name, split in rows.scored.items()}
         for name, score in scores.items():
             best.history[name].append(score)
         if on_progress:
             on_progress(epoch + 1, scores)
-        if scores["validation"] < best.rmse:
-            best.model, best.epoch, best.rmse = model, epoch, scores["validation"]
+        watched = _rmse(model, rows.watched)
+        if watched < best.rmse:
+            best.model, best.epoch, best.rmse = model, epoch, watched
         elif epoch - best.epoch >= chosen.patience:
             break
     if not np.isfinite(best.rmse):
@@ -241,6 +282,10 @@ def _learn(
             f"the network diverged: use a learning_rate below {chosen.learning_rate:g}"
         )
     return best
+
+
+def _rmse(model: NetworkModel, split: _Split) -> float:
+    return rmse(model.predict(split.matrix), split.rings)
 
 
 def _learn_epoch(network: Any, split: _Split, batch_size: int, random: np.random.Generator) -> None:  # noqa: ANN401 - a keras.Sequential

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,17 @@ def test_test_rows_alone_count_without_both_out_of_fold_tables() -> None:
         scored = compared(challenger, champion)
         assert scored["paired"]["overall"] == {**scored["paired"]["test"], "value": "overall"}
         assert scored["paired"]["test"]["rows"] == 200
+        assert scored["test_rows_alone"] == "one of both has no out-of-fold predictions"
         assert scored["model_sha256"] == "c" * 64
         assert scored["rmse"] == pytest.approx(scored["paired"]["test"]["champion_rmse"])
+
+
+def test_tables_of_different_folds_are_not_compared() -> None:
+    more_folds = judged(out_of_fold=table(LEARNT, 0.0))
+    champion = judged(0.5, out_of_fold=replace(table(LEARNT, 1.0), folds=2))
+    scored = compared(more_folds, champion)
+    assert scored["paired"]["overall"]["rows"] == 200
+    assert scored["test_rows_alone"] == "the out-of-fold predictions are of 5 folds and of 2"
 
 
 def test_rows_that_both_learnt_count_by_their_out_of_fold_predictions() -> None:
@@ -37,6 +47,7 @@ def test_rows_that_both_learnt_count_by_their_out_of_fold_predictions() -> None:
     champion = judged(out_of_fold=table(LEARNT, 2.0))
     paired = compared(challenger, champion)["paired"]
     assert paired["test"]["difference"] == 0  # they answer alike
+    assert compared(challenger, champion)["test_rows_alone"] is None
     overall = paired["overall"]
     assert overall["rows"] == 580
     own = (200 * paired["test"]["rmse"] ** 2 + 380 * 1.0**2) / 580

@@ -7,7 +7,7 @@ import pytest
 
 from abalone_assets import survey
 from abalone_assets.modeling.archived import read_archived
-from abalone_assets.modeling.dataset import DatasetError, take
+from abalone_assets.modeling.dataset import DatasetError, concat, rows_sha256, take, target
 from abalone_assets.modeling.evaluation.champion import Champion
 from abalone_assets.modeling.evaluation.document import EvaluationDocument
 from abalone_assets.modeling.evaluation.evaluate import evaluate_model
@@ -19,6 +19,7 @@ from abalone_assets_tests.modeling.judged import (
     card,
     intervals,
     judged,
+    out_of_fold,
     simulated,
     small_splits,
 )
@@ -124,9 +125,32 @@ def test_the_learning_curve_ends_at_the_model_itself() -> None:
 
 
 def test_tells_whether_rows_are_where_their_hash_says() -> None:
-    split = evaluate_model(judged(), SPLITS, missing_rows=4).document["split"]
+    split = evaluate_model(judged(), SPLITS, missing_rows=4, foreign_rows=5).document["split"]
     assert split["misplaced"] > 100  # dealt by position
     assert split["missing"] == 4
+    assert split["foreign"] == 5
+
+
+def test_test_rows_that_the_model_was_cross_fitted_on_have_leaked() -> None:
+    learnt = concat([SPLITS.train, SPLITS.validation])
+    clean, leaked, no_twice = (
+        document(out_of_fold=out_of_fold(known, target(known)))["split"]["leaked"]
+        for known in (learnt, concat([learnt, SPLITS.test]), concat([SPLITS.train]))
+    )
+    assert leaked == clean + 200
+    assert no_twice == clean == document()["split"]["leaked"]
+    spilt = replace(SPLITS, train=concat([SPLITS.train, SPLITS.test]))
+    table = out_of_fold(SPLITS.test, target(SPLITS.test))  # type: ignore[arg-type] # arrays by name
+    once, again = (evaluate_model(each, spilt) for each in (judged(), judged(out_of_fold=table)))
+    assert once.document["split"] == again.document["split"]
+
+
+def test_says_whether_the_model_learnt_the_training_split() -> None:
+    assert not document()["trained_on_train_split"]
+    papers = card(training_rows_sha256=rows_sha256(SPLITS.train))
+    assert document(card=papers)["trained_on_train_split"]
+    more = replace(SPLITS, train=concat([SPLITS.train, take(SPLITS.test, np.arange(1))]))
+    assert not evaluate_model(judged(card=papers), more).document["trained_on_train_split"]
 
 
 def test_a_networks_training_is_not_repeated_and_shuffling_tells_what_it_looks_at() -> None:

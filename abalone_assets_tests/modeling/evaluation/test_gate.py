@@ -11,7 +11,8 @@ from abalone_assets.modeling.evaluation.gate import (
     decide,
 )
 
-INTACT = {"misplaced": 0, "leaked": 0, "missing": 0}
+TOUCHED = ("misplaced", "leaked", "missing", "foreign")
+INTACT = {**dict.fromkeys(TOUCHED, 0), "near_twins": 0, "surveyed": 4177}
 
 
 def comparison(difference: float, low: float, high: float, **changes: Any) -> dict[str, Any]:
@@ -23,16 +24,26 @@ def comparison(difference: float, low: float, high: float, **changes: Any) -> di
 EQUAL = comparison(0.0, -0.01, 0.01)
 
 
-def champion(overall: Any = EQUAL, **slices: Any) -> dict[str, Any]:
-    groups = {"sex": [], "age_band": [], **slices}
-    paired = {"overall": overall, "test": EQUAL, "slices": groups}
+def champion(overall: Any = EQUAL, test: Any = EQUAL, **slices: Any) -> dict[str, Any]:
+    groups = {"sex": [EQUAL], "age_band": [EQUAL], **slices}
+    paired = {"overall": overall, "test": test, "slices": groups}
     return {"version": "3", "rmse": 2.1, "model_sha256": "old", "paired": paired}
+
+
+FIRST: dict[str, Any] = {
+    "rmse": 2.1,
+    "rows": 209,
+    "split": INTACT,
+    "trained_on_train_split": True,
+    "model_sha256": "new",
+    "champion": None,
+    "reference": None,
+}
 
 
 def decision(limits: GateLimits | None = None, **changes: Any) -> Decision:
     """On a model that is good enough for a platform without a champion, but for the changes."""
-    evaluation = {"rmse": 2.1, "rows": 209, "model_sha256": "new", "split": INTACT}
-    return decide({**evaluation, "champion": None, **changes}, limits or GateLimits())
+    return decide({**FIRST, **changes}, limits or GateLimits())
 
 
 def test_approves_the_first_model_that_is_good_enough() -> None:
@@ -61,17 +72,32 @@ def test_rejects_a_model_above_the_limit_even_the_champion_itself(rmse: float) -
 
 @pytest.mark.parametrize(
     "split",
-    [None, {}, *({**INTACT, count: 1} for count in INTACT), {**INTACT, "missing": None}],
+    [None, {}, *({**INTACT, count: 1} for count in TOUCHED), {**INTACT, "missing": None}],
 )
 def test_rejects_a_test_split_that_is_not_as_its_hash_makes_it(split: Any) -> None:
     refused = decision(split=split)
     assert (refused.approved, refused.rule) == (False, "test_split_touched")
 
 
+@pytest.mark.parametrize("unknown", [{"near_twins": None}, {"surveyed": None}])
+def test_rejects_rows_whose_twins_nobody_counted(unknown: Any) -> None:
+    assert decision(split={**INTACT, **unknown}).rule == "near_twins"
+
+
+def test_rejects_a_survey_that_was_sent_twice_with_other_readings() -> None:
+    assert decision(split={**INTACT, "near_twins": 208}).approved
+    refused = decision(split={**INTACT, "near_twins": 209})
+    assert (refused.approved, refused.rule) == (False, "near_twins")
+    assert refused.reason == (
+        "Rejected: 209 of 4,177 surveyed rows are within one instrument step of another row, as if"
+        " a survey was sent twice under another name."
+    )
+
+
 def test_says_how_the_test_split_was_touched() -> None:
     assert decision(split={**INTACT, "leaked": 1200}).reason == (
-        "Rejected: the test split was touched: 1,200 rows of it, or of its hash, are in train or"
-        " validation; prepare the data again."
+        "Rejected: the test split was touched: 1,200 rows of it, or of its hash, are in what the"
+        " model learnt; prepare the data again."
     )
 
 
@@ -114,13 +140,117 @@ def test_asks_whether_the_interval_lies_within_the_margin(
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, "0"])
 def test_a_comparison_without_a_usable_number_never_approves(name: str, value: Any) -> None:
     broken = {**comparison(-1, -1.1, -0.9), name: value}
-    assert decision(champion=champion(broken)).rule == "not_shown_as_good"
-    assert decision(champion=champion(sex=[broken])).rule == "not_shown_as_good"
+    for other in (champion(broken), champion(test=broken), champion(sex=[EQUAL, broken])):
+        refused = decision(champion=other)
+        assert (refused.approved, refused.rule) == (False, "unusable_evidence")
 
 
-@pytest.mark.parametrize("paired", [None, {}, {"overall": EQUAL}, {"slices": {}}, "none"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *({"overall": overall} for overall in (None, {}, {**EQUAL, "rows": 99}, "none")),
+        *({"overall": {**EQUAL, "low": low}} for low in (0.005, 0.02)),
+        {"overall": comparison(0.5, -0.2, -0.1)},
+        {"overall": {**EQUAL, "champion_rmse": 2.1}},
+        {"overall": {**EQUAL, "rows": 4177.5}},
+        {"overall": {**EQUAL, "rows": 10**400}},
+        {"test": None},
+        {"slices": None},
+        {"slices": {}},
+        {"slices": "sex"},
+        {"slices": {"sex": [EQUAL]}},
+        *({"slices": {"sex": sex, "age_band": [EQUAL]}} for sex in (None, [], "M", ["M"], EQUAL)),
+        {"slices": {"sex": [EQUAL], "age_band": [{"value": "16+ rings", "rows": 3}]}},
+    ],
+)
+def test_evidence_that_is_missing_or_contradicts_itself_never_approves(changed: Any) -> None:
+    known = champion()
+    refused = decision(champion={**known, "paired": {**known["paired"], **changed}})
+    assert (refused.approved, refused.rule) == (False, "unusable_evidence")
+    assert "evaluate the model again" in refused.reason
+
+
+@pytest.mark.parametrize("paired", [None, {}, "none"])
 def test_a_champion_without_a_comparison_is_not_replaced(paired: Any) -> None:
-    assert decision(champion={**champion(), "paired": paired}).rule == "not_shown_as_good"
+    assert decision(champion={**champion(), "paired": paired}).rule == "unusable_evidence"
+
+
+@pytest.mark.parametrize("role", ["champion", "reference"])
+@pytest.mark.parametrize("told", ["nothing", "version 2", []])
+def test_an_evaluation_must_say_who_the_others_are_or_that_there_are_none(
+    role: str, told: Any
+) -> None:
+    evaluation = {**FIRST, role: told}
+    if told == "nothing":
+        del evaluation[role]
+    refused = decide(evaluation, GateLimits())
+    assert (refused.approved, refused.rule) == (False, "unusable_evidence")
+    assert f"does not say what the {role} is" in refused.reason
+
+
+@pytest.mark.parametrize("told", [False, None, "yes", 1])
+def test_rejects_a_model_that_learnt_other_rows_than_the_training_split(told: Any) -> None:
+    refused = decision(trained_on_train_split=told)
+    assert (refused.approved, refused.rule) == (False, "trained_on_other_rows")
+    assert refused.reason == (
+        "Rejected: the training split is not shown to be what the model was trained on; train it"
+        " again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "rule"),
+    [
+        (2.199, "first_model"),
+        (2.201, "final_fit_unlike_its_folds"),
+        (None, "unusable_evidence"),
+        (math.nan, "unusable_evidence"),
+    ],
+)
+def test_a_first_model_may_not_be_clearly_worse_than_out_of_fold(low: Any, rule: str) -> None:
+    told: dict[str, Any] = {"out_of_fold": {"rows": 3968, "folds": 5, "rmse": 2.0}, "rmse": 2.45}
+    assert decision(**told, confidence={"rmse": [low, 2.6]}).rule == rule
+    assert decision(**told, confidence=None).rule == "unusable_evidence"
+    assert decision(out_of_fold=None, confidence=None).rule == "first_model"
+
+
+def test_says_that_the_final_fit_went_wrong() -> None:
+    told: dict[str, Any] = {"out_of_fold": {"rmse": 2.0}, "confidence": {"rmse": [2.3, 2.6]}}
+    assert decision(rmse=2.45, **told).reason == (
+        "Rejected: on the test split the RMSE is 2.450, at least 2.300, and out of fold it was"
+        " 2.000: the final fit went wrong; train it again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("test", "rule"),
+    [
+        (comparison(0.21, 0.04, 0.4, rows=209), "worse_on_test_split"),
+        (comparison(0.21, 0.0, 0.4, rows=209), "better_than_champion"),  # that may be chance
+        (comparison(0.19, 0.04, 0.4, rows=209), "better_than_champion"),  # within the margin
+    ],
+)
+def test_a_ruined_final_fit_does_not_hide_behind_good_folds(test: Any, rule: str) -> None:
+    decided = decision(champion=champion(comparison(-0.012, -0.02, -0.004), test))
+    assert decided.rule == rule
+    assert decided.approved is (rule == "better_than_champion")
+
+
+def test_says_that_the_test_rows_are_the_ones_that_the_model_answers_itself() -> None:
+    ruined = comparison(0.25, 0.04, 0.4, rows=209)
+    assert decision(champion=champion(EQUAL, ruined)).reason == (
+        "Rejected: on the 209 test rows, the only ones that it answers itself, RMSE 2.250 is 0.250"
+        " above champion version 3's 2.000 (90 % interval +0.040 to +0.400, at most +0.200"
+        " allowed)."
+    )
+
+
+def test_says_why_the_test_rows_alone_are_compared() -> None:
+    few = {**champion(), "test_rows_alone": "the out-of-fold predictions are of 5 folds and of 2"}
+    assert (
+        " that neither model had learnt from (the test rows alone: the out-of-fold predictions are"
+        " of 5 folds and of 2) it is 0.000 above"
+    ) in decision(champion=few).reason
 
 
 @pytest.mark.parametrize(
@@ -131,10 +261,19 @@ def test_a_champion_without_a_comparison_is_not_replaced(paired: Any) -> None:
         ({"sex": [comparison(0.3, -0.1, 0.7, value="F")]}, "holds_against_champion"),
         ({"sex": [comparison(0.19, 0.1, 0.3, value="F")]}, "holds_against_champion"),
         ({"sex": [comparison(0.3, 0.1, 0.5, value="F", rows=29)]}, "holds_against_champion"),
+        ({"sex": [comparison(0.3, 0.21, 0.5, value="F", rows=29)]}, "worse_in_slice"),
+        ({"sex": [comparison(0.3, 0.21, 0.5, value="F", rows=9)]}, "holds_against_champion"),
     ],
 )
-def test_no_slice_with_enough_rows_may_be_clearly_worse(slices: Any, rule: str) -> None:
+def test_no_slice_may_be_clearly_worse_the_fewer_rows_the_clearer(slices: Any, rule: str) -> None:
     assert decision(champion=champion(**slices)).rule == rule
+
+
+def test_an_approval_names_the_slices_that_nobody_could_judge() -> None:
+    few = [comparison(0.3, 0.1, 0.5, value="16+ rings", rows=12), EQUAL]
+    approved = decision(champion=champion(age_band=few))
+    assert approved.reason.endswith("; too few rows to judge the animals of 16+ rings (12).")
+    assert "too few" not in decision(champion=champion()).reason
 
 
 def test_names_the_worst_slice() -> None:
@@ -198,13 +337,13 @@ def test_only_the_first_model_and_one_better_than_both_others_become_the_referen
 def test_a_reference_without_a_usable_number_never_approves(name: str, value: Any) -> None:
     broken = {**comparison(-1, -1.1, -0.9), name: value}
     refused = decision(champion=champion(), reference=reference(broken))
-    assert (refused.approved, refused.rule) == (False, "not_shown_as_good_as_reference")
+    assert (refused.approved, refused.rule) == (False, "unusable_evidence")
 
 
-@pytest.mark.parametrize("unusable", [{}, {"paired": None}, {"paired": {}}, "version 2"])
+@pytest.mark.parametrize("unusable", [{}, {"paired": None}, {"paired": {}}])
 def test_a_reference_without_a_comparison_never_approves(unusable: Any) -> None:
     refused = decision(champion=champion(), reference=unusable)
-    assert refused.rule == "not_shown_as_good_as_reference"
+    assert refused.rule == "unusable_evidence"
     assert decision(champion=champion(), reference=None).approved
 
 

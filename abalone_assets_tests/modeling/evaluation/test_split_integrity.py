@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 
 from abalone_assets.etl.preparation import merge
 from abalone_assets.modeling.dataset import COLUMN_NAMES, concat, take
-from abalone_assets.modeling.evaluation.split_integrity import row_buckets, split_integrity
+from abalone_assets.modeling.evaluation.split_integrity import (
+    SplitIntegrity,
+    row_buckets,
+    split_integrity,
+)
 from abalone_assets.survey import COLUMNS, MAX_RINGS, MEASUREMENTS, SEXES
 from abalone_assets.survey.splits import buckets_of
 from abalone_assets_tests.modeling.judged import rows
@@ -56,17 +60,43 @@ def dealt() -> dict[str, dict[str, Any]]:
     }
 
 
+def found_in(parts: dict[str, dict[str, Any]]) -> SplitIntegrity:
+    return split_integrity(**parts, missing=0, foreign=0)
+
+
 def test_rows_where_their_hash_says_are_nothing_to_report() -> None:
-    assert split_integrity(**dealt(), missing=0) == {"misplaced": 0, "leaked": 0, "missing": 0}
-    assert split_integrity(**dealt(), missing=None)["missing"] is None
+    nothing = {"misplaced": 0, "leaked": 0, "missing": 0, "foreign": 0}
+    assert found_in(dealt()) == {**nothing, "near_twins": 0, "surveyed": 1000}
+    assert split_integrity(**dealt(), missing=None, foreign=2)["missing"] is None
+    assert split_integrity(**dealt(), missing=None, foreign=2)["foreign"] == 2
 
 
 def test_rows_of_another_split_are_misplaced_in_the_test_split() -> None:
     parts = dealt()
     three = take(parts["train"], np.arange(3))
     parts["test"] = concat([parts["test"], three])
-    found = split_integrity(**parts, missing=5)
-    assert found == {"misplaced": 3, "leaked": 3, "missing": 5}  # they still are in training
+    found = found_in(parts)
+    assert found["misplaced"] == found["leaked"] == 3  # they still are in training
+
+
+def test_repeats_of_a_row_are_misplaced_in_the_test_split() -> None:
+    parts = dealt()
+    two = take(parts["test"], np.arange(2))
+    parts["test"] = concat([two, parts["test"], two, two])
+    assert found_in(parts)["misplaced"] == 6
+    assert found_in(parts)["leaked"] == 0
+
+
+def test_twins_count_across_splits_and_simulated_ones_do_not() -> None:
+    parts = dealt()
+    again = take(parts["test"], np.arange(10))
+    again["shell_weight"] = again["shell_weight"] + 0.0005
+    parts["train"] = concat([parts["train"], again])
+    assert found_in(parts)["near_twins"] == 20
+    assert found_in(parts)["surveyed"] == 1010
+    parts["train"]["origin"][-10:] = "synthetic"
+    assert found_in(parts)["near_twins"] == 0
+    assert found_in(parts)["surveyed"] == 1000
 
 
 def test_test_rows_in_training_have_leaked_whether_or_not_the_test_split_lacks_them() -> None:
@@ -74,4 +104,4 @@ def test_test_rows_in_training_have_leaked_whether_or_not_the_test_split_lacks_t
     two, rest = take(parts["test"], np.arange(2)), take(parts["test"], np.arange(1, 40))
     parts["validation"] = concat([parts["validation"], two])
     parts["test"] = rest
-    assert split_integrity(**parts, missing=1)["leaked"] == 2
+    assert found_in(parts)["leaked"] == 2

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from abalone_assets import survey
-from abalone_assets.modeling.dataset import DatasetError
+from abalone_assets.modeling.dataset import DatasetError, take
 from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.features import design_matrix
 from abalone_assets.modeling.hyperparameters import HyperparameterError, NetworkHyperparameters
@@ -20,7 +20,12 @@ from abalone_assets.modeling.models.network import NetworkModel, read_network
 from abalone_assets.modeling.training import train
 from abalone_assets.modeling.training.fitted import FittedModel
 from abalone_assets.modeling.training.recipes import recipe_of
-from abalone_assets.modeling.training.train_network import FEATURES, KERAS_FILE, KerasMissingError
+from abalone_assets.modeling.training.train_network import (
+    FEATURES,
+    KERAS_FILE,
+    KerasMissingError,
+    _watched,
+)
 from abalone_assets_tests.modeling.support import Table, loaded, splits
 
 pytestmark = pytest.mark.xdist_group("keras")
@@ -107,10 +112,21 @@ def test_reports_what_the_saved_network_scores(tmp_path: Path) -> None:
 def test_stops_early_and_keeps_the_best_epoch() -> None:
     eager = replace(QUICK, learning_rate=0.2, epochs=200, patience=2)
     model = fit(parts(300)["train"], parts(300)["validation"], eager)
-    history = model.history["validation"]
-    assert len(history) == model.best_iteration + 1 + 2 < 200
-    assert history[model.best_iteration] == min(history)
-    assert model.metrics["validation"]["rmse"] == min(history)
+    assert len(model.history["validation"]) == model.best_iteration + 1 + 2 < 200
+    train = parts(300)["train"]
+    watched = take(train, _watched(train))
+    assert 20 < watched["rings"].size < 80
+    best = rmse(predict_rings(network_of(model), watched), watched["rings"])
+    shorter = fit(train, parts(300)["validation"], replace(eager, epochs=model.best_iteration))
+    assert best < rmse(predict_rings(network_of(shorter), watched), watched["rings"])
+
+
+def test_the_validation_split_calibrates_and_decides_nothing() -> None:
+    train, others = parts(100)["train"], parts(100)["test"]
+    eager = replace(QUICK, learning_rate=0.2, epochs=30, patience=2)
+    one, another = fit(train, parts(100)["validation"], eager), fit(train, others, eager)
+    assert one.history["validation"] != another.history["validation"]
+    assert one.sha256 == another.sha256
 
 
 def test_reports_progress_every_epoch() -> None:
@@ -124,9 +140,10 @@ def test_reports_progress_every_epoch() -> None:
     assert seen == [(number, {"train", "validation"}) for number in (1, 2, 3)]
 
 
-def test_standardises_by_the_training_rows_alone() -> None:
-    network = network_of(quick())
-    matrix = design_matrix(parts()["train"], survey.MEASUREMENTS).astype(float)
+def test_standardises_by_the_rows_that_it_learns_from_alone() -> None:
+    network, train = network_of(quick()), parts()["train"]
+    learnt = take(train, ~_watched(train))
+    matrix = design_matrix(learnt, survey.MEASUREMENTS).astype(float)
     assert network.features == ("sex_M", "sex_F", "sex_I", *survey.MEASUREMENTS)
     assert network.mean[3:] == pytest.approx(matrix.mean(axis=0))
     assert network.scale[3:] == pytest.approx(matrix.std(axis=0))
@@ -157,11 +174,30 @@ def test_simulated_rows_move_it_only_as_far_as_they_weigh() -> None:
     assert mean[0.0] < mean[0.1] < mean[0.9]
 
 
-def test_a_refit_stops_by_rows_that_it_holds_out() -> None:
+def test_a_refit_learns_and_stops_as_a_release_does() -> None:
     rows = parts(200)["train"]
-    network = recipe_of("tensorflow", replace(QUICK, epochs=3))(rows, np.ones(200))
+    chosen = replace(QUICK, epochs=3)
+    network = recipe_of("tensorflow", chosen)(rows, np.ones(200))
     assert isinstance(network, NetworkModel)
-    assert not np.allclose(network.mean[3], design_matrix(rows, FEATURES)[:, 3].mean(dtype=float))
+    released = fit(rows, parts(200)["validation"], chosen)
+    assert network.to_npz() == released.files["network.npz"]
+
+
+def test_simulated_rows_do_not_decide_when_to_stop() -> None:
+    rows = parts(200)["train"]
+    origin = np.where(np.arange(200) < 50, "synthetic", "surveyed").astype(object)
+    watched = _watched({**rows, "origin": origin})
+    assert watched.tolist() == (_watched(rows) & (np.arange(200) >= 50)).tolist()
+    assert _watched({**rows, "origin": np.full(200, "synthetic")}).tolist() == (
+        _watched(rows).tolist()
+    )
+
+
+def test_with_too_few_rows_to_hold_any_out_it_stops_by_those_it_learns_from() -> None:
+    rows = parts(60)["train"]
+    unwatched = take(rows, np.flatnonzero(~_watched(rows))[:3])
+    network = network_of(fit(unwatched, parts(50)["validation"], replace(QUICK, epochs=1)))
+    assert np.isfinite(predict_rings(network, rows)).all()
 
 
 @pytest.mark.parametrize("empty", ["train", "validation"])

@@ -109,6 +109,7 @@ def make(
             reference_version=5,
             champion_tolerance=0.02,
             missing_rows=0,
+            foreign_rows=0,
         )
         made["evaluation"] = attempt(lambda: platform.evaluate(evaluation, context))
 

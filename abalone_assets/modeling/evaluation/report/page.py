@@ -331,7 +331,6 @@ def _synthetic(document: EvaluationDocument) -> str:
 
 def _integrity(document: EvaluationDocument) -> str:
     split = document["split"]
-    missing = "not counted" if split["missing"] is None else split["missing"]
     return section(
         "Can the test be believed?",
         words.of_integrity(split),
@@ -339,11 +338,20 @@ def _integrity(document: EvaluationDocument) -> str:
             {
                 "test rows that belong elsewhere": split["misplaced"],
                 "test rows that leaked into training": split["leaked"],
-                "test rows that are missing": missing,
+                "test rows that are missing": _if_counted(split["missing"]),
+                "test rows that merged_dataset does not have": _if_counted(split["foreign"]),
+                "surveyed rows one instrument step from another": split["near_twins"],
+                "the model learnt the training split": (
+                    "yes" if document["trained_on_train_split"] else "no, other rows"
+                ),
                 "SHA-256 of the test rows": document["test_rows_sha256"],
             }
         ),
     )
+
+
+def _if_counted(rows: int | None) -> int | str:
+    return "not counted" if rows is None else rows
 
 
 def _card(document: EvaluationDocument, candidate: ArchivedModel) -> str:

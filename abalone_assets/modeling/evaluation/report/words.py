@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from abalone_assets.modeling.evaluation.gate import rows_out_of_place
 from abalone_assets.modeling.evaluation.report.markup import with_minus
 from abalone_assets.survey.splits import SPLIT_PERCENT
 
@@ -100,13 +101,13 @@ def of_old_animals(document: EvaluationDocument) -> str:
 
 def of_integrity(split: SplitIntegrity) -> str:
     """Whether the test split can be believed."""
-    if any(split.values()):
+    if rows_out_of_place(split):
         return (
             "No: rows lie where their hash does not put them, so the numbers above are not of "
             "animals that the model had never seen. Materialize merged_dataset again."
         )
     percent = SPLIT_PERCENT["test_split"]
-    if split["missing"] is None:
+    if split["missing"] is None or split["foreign"] is None:
         return "As far as the splits alone tell: every row is where its hash puts it."
     return (
         f"Yes: a hash of the row's own values deals {percent} % of all rows to the test split, "

@@ -71,7 +71,14 @@ def evaluated(candidate: ArchivedModel) -> Evaluation:
     train = concat([SPLITS.train, rows(600, 660, "abalone.20250301120000")])
     splits = replace(SPLITS, train=simulated(train, 50), test=simulated(rows(380, 580), 20))
     champion, reference = Champion(HOSTILE, judged(0.5)), Champion(HOSTILE, judged(0.25))
-    return evaluate_model(candidate, splits, champion=champion, reference=reference, missing_rows=0)
+    return evaluate_model(
+        candidate,
+        splits,
+        champion=champion,
+        reference=reference,
+        missing_rows=0,
+        foreign_rows=0,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from abalone_assets.modeling.evaluation.report.words import (
     of_old_animals,
     of_reference,
 )
+from abalone_assets.modeling.evaluation.split_integrity import split_integrity
 from abalone_assets_tests.modeling.judged import card, judged, rows, small_splits
 
 
@@ -54,9 +55,11 @@ def test_the_reference_is_told_of_where_it_is_another_than_the_champion() -> Non
 
 
 def test_a_split_is_believed_only_when_everything_was_counted() -> None:
-    assert of_integrity({"misplaced": 0, "leaked": 0, "missing": 0}).startswith("Yes: ")
-    assert of_integrity({"misplaced": 0, "leaked": 0, "missing": None}).startswith("As far as")
-    assert of_integrity({"misplaced": 0, "leaked": 0, "missing": 1}).startswith("No: ")
+    intact = split_integrity(**vars(small_splits()), missing=0, foreign=0)
+    intact |= {"misplaced": 0, "leaked": 0, "near_twins": 9}
+    assert of_integrity(intact).startswith("Yes: ")
+    assert of_integrity({**intact, "foreign": None}).startswith("As far as")
+    assert of_integrity({**intact, "foreign": 1}).startswith("No: ")
 
 
 def test_wilsons_interval_is_the_published_one() -> None:

@@ -1,0 +1,142 @@
+"""What the gate may believe of an evaluation: numbers that are there and agree with one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeGuard
+
+from abalone_assets.errors import AbaloneError
+
+_MINUS: Final = "\N{MINUS SIGN}"
+_SLICES: Final = {"sex": "sex", "age_band": "the animals of"}
+_LARGEST: Final = 1e12
+_ROUNDING: Final = 1e-6
+_AGAIN: Final = "evaluate the model again"
+
+
+class UnusableEvidenceError(AbaloneError):
+    """An evaluation does not say what must be known, or contradicts itself."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A model beside a rival on the same rows: a `paired.Comparison` that was checked.
+
+    Attributes:
+        where: Which rows, such as ``sex F``.
+        rival: The other model, as a sentence names it.
+        margin: How much worse than the rival, in rings, still counts as equal.
+        rows: Number of rows.
+        rmse: The model's, in rings.
+        champion_rmse: The rival's.
+        difference: ``rmse - champion_rmse``.
+        low: Low end of the difference's 90 % interval.
+        high: High end.
+        about_it: What a sentence adds about the rival.
+    """
+
+    where: str
+    rival: str
+    margin: float
+    rows: int
+    rmse: float
+    champion_rmse: float
+    difference: float
+    low: float
+    high: float
+    about_it: str = ""
+
+    def __str__(self) -> str:
+        side = "below" if self.difference < 0 else "above"
+        return (
+            f"{abs(self.difference):.3f} {side} {self.rival}'s {self.champion_rmse:.3f}"
+            f"{self.about_it} (90 % interval {_signed(self.low)} to {_signed(self.high)}, at most "
+            f"{_signed(self.margin)} allowed)"
+        )
+
+    @property
+    def clearly_worse(self) -> bool:
+        """Worse by more than the margin, and worse for sure."""
+        return self.difference > self.margin and self.low > 0
+
+
+def compared(found: object, where: str, rival: str, tolerance: float) -> Compared:
+    """Check one comparison.
+
+    Args:
+        found: A `paired.Comparison`.
+        where: Which rows it is of.
+        rival: With whom.
+        tolerance: The margin, as a share of the rival's RMSE.
+
+    Raises:
+        UnusableEvidenceError: A number is missing, is none, or contradicts another.
+    """
+    unusable = f"the evaluation has no usable comparison with {rival} for {where}; {_AGAIN}"
+    if not isinstance(found, Mapping):
+        raise UnusableEvidenceError(unusable)
+    sizes = {name: found.get(name) for name in ("rows", "rmse", "champion_rmse")}
+    signed = {name: found.get(name) for name in ("difference", "low", "high")}
+    if not all(map(is_size, sizes.values())) or not all(map(is_number, signed.values())):
+        raise UnusableEvidenceError(unusable)
+    numbers: dict[str, Any] = {**sizes, **signed}
+    checked = Compared(where, rival, tolerance * numbers["champion_rmse"], **numbers)
+    between = checked.low - _ROUNDING <= checked.difference <= checked.high + _ROUNDING
+    off = abs(checked.difference - (checked.rmse - checked.champion_rmse))
+    if not between or off > _ROUNDING or not isinstance(checked.rows, int):
+        raise UnusableEvidenceError(f"{unusable}: its numbers contradict one another")
+    return checked
+
+
+def compared_slices(groups: object, rival: str, tolerance: float) -> list[Compared]:
+    """Check the comparison in every sex and every age band.
+
+    Raises:
+        UnusableEvidenceError: A group has no slices, or one of them is not usable.
+    """
+    known = groups if isinstance(groups, Mapping) else {}
+    checked: list[Compared] = []
+    for group, label in _SLICES.items():
+        slices = known.get(group)
+        if not isinstance(slices, Sequence) or isinstance(slices, str) or not slices:
+            told = group.replace("_", " ")
+            raise UnusableEvidenceError(
+                f"the evaluation does not compare with {rival} by {told}; {_AGAIN}"
+            )
+        for each in slices:
+            value = each.get("value") if isinstance(each, Mapping) else None
+            checked.append(compared(each, f"{label} {value}", rival, tolerance))
+    return checked
+
+
+def other_model(evaluation: Mapping[str, Any], role: str) -> Mapping[str, Any] | None:
+    """What an evaluation says of the ``champion`` or the ``reference``; None when there is none.
+
+    Raises:
+        UnusableEvidenceError: It does not say whether there is one.
+    """
+    found = evaluation.get(role, "")
+    if found is not None and not isinstance(found, Mapping):
+        raise UnusableEvidenceError(f"the evaluation does not say what the {role} is; {_AGAIN}")
+    return found
+
+
+def comparisons_with(other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """All comparisons with a model, by what rows they are of; empty when there are none."""
+    paired = other.get("paired")
+    return paired if isinstance(paired, Mapping) else {}
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
+
+
+def is_size(value: object) -> TypeGuard[float]:
+    """Whether it is a finite number that is not below 0."""
+    return is_number(value) and value >= 0
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value >= 0 else _MINUS}{abs(value):.3f}"
