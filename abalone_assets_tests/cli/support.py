@@ -18,7 +18,7 @@ from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.ingest.manifest import commit_days
 from abalone_assets.lake import Lake
-from abalone_assets.sample_data import base_survey
+from abalone_assets_tests.platform import small_base
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,9 +43,10 @@ def abalone_json(*arguments: str | Path) -> dict[str, Any]:
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
-    """The environment of a command that works on a home, from the bundled base survey."""
+    """The environment of a command that works on a home, from a small base survey."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ABALONE_")}
-    own = {"ABALONE_HOME": str(home), "ABALONE_RAW_URI": str(base_survey())}
+    own = {f"ABALONE_{name}": value for name, value in small_base(home.parent).items()}
+    own["ABALONE_HOME"] = str(home)
     return kept | own | variables
 
 

@@ -153,7 +153,7 @@ def test_the_endpoint_says_which_row_of_a_file_it_refuses(answer: float) -> None
 def test_status_says_which_version_answers(answer: float) -> None:
     live = abalone_json("status")["live"]
     assert (live["version"], live["requested_version"], live["rmse"]) == (1, 1, 2.1)
-    assert "version 1 (RMSE 2.100 rings) answers at http" in abalone("status").output
+    assert "version 1 (RMSE 2.100 rings, " in abalone("status").output
 
 
 def test_a_second_server_of_the_same_home_is_refused(answer: float) -> None:

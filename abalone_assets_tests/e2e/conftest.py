@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets_tests.platform import small_base
 from abalone_assets_tests.stack import Stack, running_stack
 
 if TYPE_CHECKING:
@@ -16,16 +17,17 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """``abalone dev`` with sensors at 5 s, on the bundled surveys, after its first release."""
-    from abalone_assets.sample_data import base_survey, surveys
+    from abalone_assets.sample_data import surveys
 
+    folder = tmp_path_factory.mktemp("stack")
     environ = {
-        "ABALONE_RAW_URI": str(base_survey()),
+        **{f"ABALONE_{name}": value for name, value in small_base(folder).items()},
         "ABALONE_SENSOR_SECONDS": "5",
         "ABALONE_GATE_CHAMPION_TOLERANCE": "10",  # made-up rows make no better model
         "ABALONE_GATE_SLICE_TOLERANCE": "10",
     }
     assert not [name for name in os.environ if name.startswith("ABALONE_LAKE")]
-    with running_stack(tmp_path_factory.mktemp("stack") / "home", environ) as stack:
+    with running_stack(folder / "home", environ) as stack:
         for survey in surveys():
             stack.land(survey.name, survey.read_bytes())
         stack.await_release()
