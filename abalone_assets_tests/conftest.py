@@ -27,6 +27,11 @@ compute_logs:  # two processes a step to capture what no test reads
 """
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: an archive holds its time, and workers must agree on names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse to run groups apart: each worker would make what a group shares, minutes in all."""

@@ -5,35 +5,12 @@ As a process: ``python -m abalone_assets.external.train --eta 0.05``.
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from abalone_assets.external.entry import run_as_script
-from abalone_assets.external.training import FAILURE_FILE, Trainer
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from abalone_assets.external.reporting import Reporter
+from abalone_assets.external.training import Trainer
 
 TRAINER: Final = Trainer("abalone_assets.external.train", "xgboost", log_every=50)
-
-
-def main(
-    argv: Sequence[str] | None = None,
-    environ: Mapping[str, str] = os.environ,
-    reporter: Reporter | None = None,
-) -> None:
-    """Read the channels, boost, and write the archive's members; arguments as `Trainer.run`'s."""
-    TRAINER.run(argv, environ, reporter)
-
-
-def _reported() -> None:
-    from abalone_assets.external.reporting import reporting
-
-    with reporting() as reporter:
-        main(reporter=reporter)
-
+main: Final = TRAINER.run
 
 if __name__ == "__main__":
-    run_as_script(_reported, FAILURE_FILE)
+    TRAINER.run_as_script()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import AbaloneError
-from abalone_assets.external.entry import ArgumentParser
+from abalone_assets.external.entry import ArgumentParser, run_as_script
 from abalone_assets.modeling.archive import card_of, write_archive
 from abalone_assets.modeling.dataset import read_split
 from abalone_assets.modeling.hyperparameters import (
@@ -56,9 +57,9 @@ class Trainer:
 
     def run(
         self,
-        argv: Sequence[str] | None,
-        environ: Mapping[str, str],
-        reporter: Reporter | None,
+        argv: Sequence[str] | None = None,
+        environ: Mapping[str, str] = os.environ,
+        reporter: Reporter | None = None,
     ) -> None:
         """Read the channels, train, and write the archive's members and the metrics.
 
@@ -97,6 +98,16 @@ class Trainer:
         (output_folder / METRICS_FILE).write_text(_metrics(model), encoding="utf-8")
         if reporter is not None:
             reporter.report_metadata(card.headlines(), data_version=card.model_sha256)
+
+    def run_as_script(self) -> None:
+        """Run as a process that tells Dagster, if that started it, and leaves failures' reasons."""
+        from abalone_assets.external.reporting import reporting
+
+        def reported() -> None:
+            with reporting() as reporter:
+                self.run(reporter=reporter)
+
+        run_as_script(reported, FAILURE_FILE)
 
     def parse(self, argv: Sequence[str] | None) -> CommonHyperparameters:
         """Hyperparameters from arguments, each with its own default.

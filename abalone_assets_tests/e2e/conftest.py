@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """``abalone dev`` with sensors at 5 s, on the bundled surveys, after its first release."""
+    """``abalone dev`` with sensors at 2 s, on the bundled surveys, after its first release."""
     from abalone_assets.sample_data import surveys
 
     folder = tmp_path_factory.mktemp("stack")
     environ = {
         **{f"ABALONE_{name}": value for name, value in small_base(folder).items()},
-        "ABALONE_SENSOR_SECONDS": "5",
+        "ABALONE_SENSOR_SECONDS": "2",
         "ABALONE_GATE_CHAMPION_TOLERANCE": "10",  # made-up rows make no better model
         "ABALONE_GATE_SLICE_TOLERANCE": "10",
     }

@@ -8,17 +8,15 @@ This module needs NumPy and XGBoost only and travels inside every model archive.
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.features import FEATURE_NAMES
 from abalone_assets.modeling.models.booster import BoosterModel, read_booster
 from abalone_assets.modeling.models.kernel import KernelModel, kernel_from
+from abalone_assets.modeling.models.npz import read_npz, to_npz
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,14 +67,9 @@ class BlendModel:
 
     def to_npz(self) -> bytes:
         """Its file: NumPy's ``.npz`` without pickles, the same bytes for the same blend."""
-        file = io.BytesIO()
-        np.savez(
-            file,
-            booster=np.frombuffer(self.booster.to_ubj(), dtype=np.uint8),
-            booster_share=self.booster_share,
-            **{f"kernel_{name}": array for name, array in self.kernel.arrays().items()},
-        )
-        return file.getvalue()
+        kernel = {f"kernel_{name}": array for name, array in self.kernel.arrays().items()}
+        booster = np.frombuffer(self.booster.to_ubj(), dtype=np.uint8)
+        return to_npz({"booster": booster, "booster_share": self.booster_share, **kernel})
 
     def _columns_of(
         self, part: BoosterModel | KernelModel, matrix: NDArray[np.float32]
@@ -98,11 +91,8 @@ def read_blend(data: bytes, path: Path) -> BlendModel:
     Raises:
         ModelArchiveError: It is no such file, or its arrays do not fit together.
     """
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return _assembled({name: arrays[name] for name in arrays}, path)
-    except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelArchiveError(f"{path}: not a blend: {error}") from error
+    with read_npz(data, f"{path}: not a blend") as arrays:
+        return _assembled(arrays, path)
 
 
 def _assembled(arrays: dict[str, Any], path: Path) -> BlendModel:

@@ -6,14 +6,12 @@ container that serves needs neither TensorFlow nor Keras.
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abalone_assets.errors import ModelArchiveError
+from abalone_assets.modeling.models.npz import read_npz, to_npz
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,9 +59,7 @@ class NetworkModel:
         }
         for number, (kernel, bias) in enumerate(self.layers):
             arrays |= {f"kernel_{number}": kernel, f"bias_{number}": bias}
-        file = io.BytesIO()
-        np.savez(file, **arrays)
-        return file.getvalue()
+        return to_npz(arrays)
 
 
 def _dense(
@@ -84,15 +80,11 @@ def read_network(data: bytes, path: Path) -> NetworkModel:
     Raises:
         ModelArchiveError: It is no such file, or its arrays do not fit together.
     """
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            network = _assembled(arrays)
-    except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelArchiveError(f"{path}: not a network: {error}") from error
-    return network
+    with read_npz(data, f"{path}: not a network") as arrays:
+        return _assembled(arrays)
 
 
-def _assembled(arrays: Any) -> NetworkModel:  # noqa: ANN401 - NumPy's NpzFile is untyped
+def _assembled(arrays: dict[str, Any]) -> NetworkModel:
     count = sum(name.startswith("kernel_") for name in arrays)
     layers = tuple((arrays[f"kernel_{each}"], arrays[f"bias_{each}"]) for each in range(count))
     features = tuple(str(name) for name in arrays["features"])

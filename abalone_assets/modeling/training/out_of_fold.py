@@ -6,18 +6,16 @@ the rows are dealt into folds, and a model fitted on all other folds predicts ea
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.dataset import is_surveyed, row_keys, take, target
 from abalone_assets.modeling.evaluation.metrics import mae, rmse
 from abalone_assets.modeling.hyperparameters import MAX_SYNTHETIC_SHARE
 from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.models.npz import read_npz, to_npz
 from abalone_assets.modeling.training.weights import sample_weights
 
 if TYPE_CHECKING:
@@ -70,9 +68,7 @@ class OutOfFold:
 
     def to_bytes(self) -> bytes:
         """NumPy's ``.npz`` without pickles, the same bytes for the same predictions."""
-        file = io.BytesIO()
-        np.savez(file, keys=self.keys, predicted=self.predicted, folds=self.folds)
-        return file.getvalue()
+        return to_npz({"keys": self.keys, "predicted": self.predicted, "folds": self.folds})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> OutOfFold:
@@ -81,13 +77,10 @@ class OutOfFold:
         Raises:
             ModelArchiveError: They are damaged.
         """
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                table = cls(arrays["keys"], arrays["predicted"], int(arrays["folds"]))
+        with read_npz(data, "no out-of-fold predictions") as arrays:
+            table = cls(arrays["keys"], arrays["predicted"], int(arrays["folds"]))
             _check(table)
-        except (OSError, EOFError, LookupError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise ModelArchiveError(f"no out-of-fold predictions: {error}") from error
-        return table
+            return table
 
 
 def _check(table: OutOfFold) -> None:
