@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from abalone_assets.aws.settings import (
     ZONES,
@@ -23,7 +25,13 @@ from abalone_assets.environment import (
     variable,
 )
 from abalone_assets.modeling.evaluation.gate import GateLimits
-from abalone_assets.modeling.hyperparameters import MAX_SYNTHETIC_SHARE
+from abalone_assets.modeling.hyperparameters import (
+    DEFAULT_FRAMEWORK,
+    MAX_SYNTHETIC_SHARE,
+    Framework,
+    HyperparameterError,
+    chosen_hyperparameters,
+)
 from abalone_assets.serving.pointer import ENDPOINT_NAME_PATTERN
 
 UCI_URI: Final = "https://archive.ics.uci.edu/static/public/1/abalone.zip"
@@ -80,6 +88,11 @@ class Settings(EnvironmentSettings):
     gate_min_slice_rows: int = Field(
         GateLimits.min_slice_rows, ge=1, description="Fewest rows by which a slice is judged."
     )
+    framework: Framework = Field(DEFAULT_FRAMEWORK, description="What trains every release.")
+    hyperparameters: Annotated[dict[str, Any], NoDecode] = Field(
+        {},
+        description="Its hyperparameters that are not the defaults: a JSON object, by name.",
+    )
     max_synthetic_share: float = Field(
         MAX_SYNTHETIC_SHARE,
         ge=0,
@@ -121,6 +134,29 @@ class Settings(EnvironmentSettings):
         if urlsplit(uri).scheme not in {"", "file", "s3", "http", "https"}:
             raise ValueError("expected a path, a file://, s3://, http:// or https:// URI")
         return uri
+
+    @field_validator("hyperparameters", mode="before")
+    @classmethod
+    def _is_json_object(cls, given: str | dict[str, Any]) -> dict[str, Any]:
+        try:
+            values = json.loads(given) if isinstance(given, str) else given
+        except ValueError as error:
+            raise ValueError(f'expected a JSON object such as {{"eta": 0.02}}: {error}') from error
+        if not isinstance(values, dict):
+            raise ValueError('expected a JSON object such as {"eta": 0.02}')  # noqa: TRY004
+        return values
+
+    @model_validator(mode="after")
+    def _framework_takes_its_hyperparameters(self) -> Self:
+        if "max_synthetic_share" in self.hyperparameters:
+            raise ValueError(
+                f"{variable('hyperparameters')}: set {variable('max_synthetic_share')} instead"
+            )
+        try:
+            chosen_hyperparameters(self.framework, self.hyperparameters)
+        except HyperparameterError as error:
+            raise ValueError(f"{variable('hyperparameters')}: {error}") from error
+        return self
 
     @model_validator(mode="after")
     def _aws_keeps_its_data_on_s3(self) -> Self:

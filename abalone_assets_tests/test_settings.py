@@ -189,6 +189,9 @@ def test_aws_names_all_wrong_places_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         ("ABALONE_GATE_SLICE_TOLERANCE", "-0.1"),
         ("ABALONE_GATE_MIN_ROWS", "0"),
         ("ABALONE_GATE_MIN_SLICE_ROWS", "few"),
+        ("ABALONE_FRAMEWORK", "catboost"),
+        ("ABALONE_HYPERPARAMETERS", "eta"),
+        ("ABALONE_HYPERPARAMETERS", "0.1"),
         ("ABALONE_ENDPOINT_NAME", "-abalone"),
         ("ABALONE_ENDPOINT_NAME", "a" * 64),
         ("ABALONE_ENDPOINT_PORT", "65536"),
@@ -201,6 +204,34 @@ def test_a_malformed_variable_is_named_with_its_value(
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=rf"^{variable}='{value}': "):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"etta": 0.1}', "blend has no hyperparameter etta"),
+        ('{"eta": "fast"}', "eta must be float, not 'fast'"),
+        ('{"num_boost_round": 9.5}', "num_boost_round must be int, not 9.5"),
+        ('{"eta": 7}', "eta must be 0.0001 to 1.0, not 7"),
+        ('{"max_synthetic_share": 0.2}', "set ABALONE_MAX_SYNTHETIC_SHARE instead"),
+    ],
+)
+def test_hyperparameters_that_no_training_would_take_are_refused(
+    monkeypatch: pytest.MonkeyPatch, text: str, message: str
+) -> None:
+    monkeypatch.setenv("ABALONE_HYPERPARAMETERS", text)
+    with pytest.raises(SettingsError, match=rf"^ABALONE_HYPERPARAMETERS: {message}"):
+        load_settings()
+
+
+def test_hyperparameters_are_those_of_the_framework_that_is_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ABALONE_HYPERPARAMETERS", '{"epochs": 9}')
+    with pytest.raises(SettingsError, match="blend has no hyperparameter epochs"):
+        load_settings()
+    monkeypatch.setenv("ABALONE_FRAMEWORK", "tensorflow")
+    assert load_settings().hyperparameters == {"epochs": 9}
 
 
 def test_the_gates_limits_are_settings_with_the_gates_own_defaults(

@@ -50,7 +50,7 @@ def _local(settings: Settings, lake: LakeResource) -> Mapping[str, Any]:
         "landing_zone": LandingZoneResource(uri=settings.landing_zone_uri),
         "catalog": DuckDBCatalog(lake=lake, file=str(settings.catalog_file)),
         "etl_engine": PolarsEngine() if settings.etl_engine == "polars" else SparkEngine(),
-        "ml_platform": LocalMLPlatform(max_synthetic_share=settings.max_synthetic_share),
+        "ml_platform": LocalMLPlatform(**_training(settings)),
         "model_registry": registry,
         "endpoint_host": LocalEndpointHost(
             registry=registry,
@@ -94,7 +94,7 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
             max_runtime_seconds=aws.job_max_runtime_seconds,
             poll_seconds=aws.poll_seconds,
             images={"xgboost": aws.xgboost_image, "tensorflow": aws.tensorflow_image},
-            max_synthetic_share=settings.max_synthetic_share,
+            **_training(settings),
         ),
         "model_registry": registry,
         "report_pages": S3ReportPages(lake=lake),
@@ -111,4 +111,13 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
             timeout_seconds=aws.deployment_timeout_seconds,
             poll_seconds=aws.poll_seconds,
         ),
+    }
+
+
+def _training(settings: Settings) -> Mapping[str, Any]:
+    """What every release trains, wherever it trains."""
+    return {
+        "framework": settings.framework,
+        "hyperparameters": settings.hyperparameters,
+        "max_synthetic_share": settings.max_synthetic_share,
     }

@@ -158,10 +158,22 @@ class EvaluationReport:
 class MLPlatform(dg.ConfigurableResource[None], ABC):
     """Trains and evaluates models."""
 
+    framework: Framework = Field(
+        default=DEFAULT_FRAMEWORK, description="What trains every release."
+    )
+    hyperparameters: dict[str, Any] = Field(
+        default={}, description="Its hyperparameters that are not the defaults, by name."
+    )
+
     max_synthetic_share: float = Field(
         default=MAX_SYNTHETIC_SHARE,
         description="Largest share of simulated rows in the weight of training.",
     )
+
+    def hyperparameters_of(self, framework: str) -> dict[str, Any]:
+        """What is set for a framework: of one that does not train releases, only the share."""
+        own = self.hyperparameters if framework == self.framework else {}
+        return {"max_synthetic_share": self.max_synthetic_share, **own}
 
     @abstractmethod
     def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:

@@ -52,7 +52,7 @@ def _history(parts: dict[Part, list[Trial]]) -> bytes:
         trial.rmse for trials in parts.values() for trial in trials if trial.state == "complete"
     ]
     axes.set_ylim(min(seen) - 0.01, float(np.quantile(seen, 0.9)) + 0.02)
-    axes.set(xlabel="trial (dotted: the defaults)", ylabel="RMSE, rings")
+    axes.set(xlabel="trial (dotted: today's hyperparameters)", ylabel="RMSE, rings")
     axes.legend(frameon=False)
     return _png(figure)
 

@@ -1,4 +1,4 @@
-"""What a study proposes: its best hyperparameters, and what they would gain over the defaults."""
+"""What a study proposes: its best hyperparameters, and what they would gain over today's."""
 
 from __future__ import annotations
 
@@ -10,18 +10,15 @@ import numpy as np
 from abalone_assets.modeling.dataset import target
 from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.evaluation.paired import paired_comparisons
-from abalone_assets.search.parts import (
-    BOOSTER_SHARE,
-    DEFAULT_BOOSTER_SHARE,
-    default_hyperparameters,
-    part_recipe,
-)
+from abalone_assets.modeling.hyperparameters import BlendHyperparameters
+from abalone_assets.search.parts import BOOSTER_SHARE, part_recipe, searched_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
+    from abalone_assets.modeling.hyperparameters import CommonHyperparameters
     from abalone_assets.search.sample import Sample
     from abalone_assets.search.spaces import Part, SearchedFramework
 
@@ -33,7 +30,7 @@ SHARES: Final = tuple(round(0.05 * step, 2) for step in range(21))
 
 @dataclass(frozen=True)
 class Proposal:
-    """New hyperparameters beside the defaults; errors in rings on the surveyed training rows.
+    """New hyperparameters beside today's; errors in rings on the surveyed training rows.
 
     Both are scored on folds that neither the search nor the gate uses, so that the proposal does
     not profit from the folds it was chosen by. It was still chosen by the same animals: ``low`` and
@@ -42,20 +39,20 @@ class Proposal:
 
     Attributes:
         framework: Whose.
-        hyperparameters: The proposed ones, by name; the rest keep their defaults.
+        hyperparameters: The proposed ones, by name; the rest stay as they are.
         rmse: Theirs.
-        default_rmse: Of the defaults, on the same rows.
-        difference: ``rmse - default_rmse``, below 0 when the proposal is better.
+        current_rmse: Of what releases train with today, on the same rows.
+        difference: ``rmse - current_rmse``, below 0 when the proposal is better.
         low: 5 % quantile of the difference, by a bootstrap of the rows in pairs.
         high: Its 95 % quantile.
-        recommended: Whether the gain is beyond chance (``high`` is below 0): else the defaults
+        recommended: Whether the gain is beyond chance (``high`` is below 0): else today's
             stay, for a change that gains nothing costs comparability.
     """
 
     framework: SearchedFramework
     hyperparameters: Mapping[str, float | int]
     rmse: float
-    default_rmse: float
+    current_rmse: float
     difference: float
     low: float
     high: float
@@ -64,39 +61,45 @@ class Proposal:
     def verdict(self) -> str:
         """One sentence for people."""
         gain = (
-            f"RMSE {self.rmse:.4f} against {self.default_rmse:.4f} of the defaults, a difference "
-            f"of {self.difference:+.4f} rings (90 % interval {self.low:+.4f} to {self.high:+.4f})"
+            f"RMSE {self.rmse:.4f} against {self.current_rmse:.4f} of today's, a difference of "
+            f"{self.difference:+.4f} rings (90 % interval {self.low:+.4f} to {self.high:+.4f})"
         )
         if self.recommended:
-            return f"New defaults are recommended: {gain}."
-        return f"Keep the defaults, the gain is not beyond chance: {gain}."
+            return f"New hyperparameters are recommended: {gain}."
+        return f"Keep today's hyperparameters, the gain is not beyond chance: {gain}."
 
 
-def propose(framework: SearchedFramework, best: PartHyperparameters, sample: Sample) -> Proposal:
-    """Compare the best hyperparameters of each part with the defaults, paired by row.
+def propose(
+    framework: SearchedFramework,
+    best: PartHyperparameters,
+    today: CommonHyperparameters,
+    sample: Sample,
+) -> Proposal:
+    """Compare the best hyperparameters of each part with today's, paired by row.
 
     A blend's share is chosen first, on the folds of the search.
     """
-    today: PartHyperparameters = {part: default_hyperparameters(part) for part in best}
+    current: PartHyperparameters = {part: searched_of(today, part) for part in best}
     chosen = {name: value for part in best.values() for name, value in part.items()}
-    share = DEFAULT_BOOSTER_SHARE
-    if len(best) > 1:
-        share = _best_share(_predictions(best, sample), sample)
+    share = current_share = 1.0
+    if isinstance(today, BlendHyperparameters):
+        current_share = today.booster_share
+        share = _best_share(_predictions(best, today, sample), current_share, sample)
         chosen[BOOSTER_SHARE] = share
     unused = sample.refolded()
-    proposed = _blended(_predictions(best, unused), share)
-    default = _blended(_predictions(today, unused), DEFAULT_BOOSTER_SHARE)
+    proposed = _blended(_predictions(best, today, unused), share)
+    trained_today = _blended(_predictions(current, today, unused), current_share)
     scored = unused.surveyed
     compared = paired_comparisons(
         unused.squared_errors(proposed),
-        unused.squared_errors(default),
+        unused.squared_errors(trained_today),
         {"surveyed": np.ones(int(scored.sum()), dtype=bool)},
     )["surveyed"]
     return Proposal(
         framework=framework,
         hyperparameters=chosen,
         rmse=compared["rmse"],
-        default_rmse=compared["champion_rmse"],
+        current_rmse=compared["champion_rmse"],
         difference=compared["difference"],
         low=compared["low"],
         high=compared["high"],
@@ -104,9 +107,14 @@ def propose(framework: SearchedFramework, best: PartHyperparameters, sample: Sam
     )
 
 
-def _predictions(chosen: PartHyperparameters, sample: Sample) -> dict[Part, NDArray[np.float64]]:
+def _predictions(
+    chosen: PartHyperparameters, today: CommonHyperparameters, sample: Sample
+) -> dict[Part, NDArray[np.float64]]:
     """Rings that each part predicts for the rows that it has not learnt from."""
-    return {part: sample.predictions(part_recipe(part, values)) for part, values in chosen.items()}
+    return {
+        part: sample.predictions(part_recipe(part, values, today))
+        for part, values in chosen.items()
+    }
 
 
 def _blended(predicted: Mapping[Part, NDArray[np.float64]], share: float) -> NDArray[np.float64]:
@@ -115,14 +123,16 @@ def _blended(predicted: Mapping[Part, NDArray[np.float64]], share: float) -> NDA
     return share * predicted["booster"] + (1 - share) * predicted["kernel"]
 
 
-def _best_share(predicted: Mapping[Part, NDArray[np.float64]], sample: Sample) -> float:
-    """The booster's share of the least error; of several, the one nearest to the default."""
+def _best_share(
+    predicted: Mapping[Part, NDArray[np.float64]], current: float, sample: Sample
+) -> float:
+    """The booster's share of the least error; of several, the one nearest to today's."""
     scored = sample.surveyed
     actual: Any = target(sample.columns)[scored]
     return min(
         SHARES,
         key=lambda share: (
             rmse(_blended(predicted, share)[scored], actual),
-            abs(share - DEFAULT_BOOSTER_SHARE),
+            abs(share - current),
         ),
     )

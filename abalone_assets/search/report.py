@@ -1,14 +1,12 @@
-"""A study in words: what is proposed, the run config to paste, and the best trials."""
+"""A study in words: what is proposed, the settings to paste, and the best trials."""
 
 from __future__ import annotations
 
+import json
+import shlex
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.search.parts import (
-    BOOSTER_SHARE,
-    DEFAULT_BOOSTER_SHARE,
-    default_hyperparameters,
-)
+from abalone_assets.environment import variable
 from abalone_assets.search.study import trials_of_part
 
 if TYPE_CHECKING:
@@ -20,10 +18,10 @@ SHOWN_TRIALS: Final = 10
 
 
 def proposal_page(study: Study) -> str:
-    """The proposal as Markdown: the verdict, the values, and a run config of ``trained_model``."""
+    """The proposal as Markdown: the verdict, the values, and how to train with them."""
     proposal = study.proposal
     rows = [
-        f"| `{name}` | {_default(study, name)} | {value} |"
+        f"| `{name}` | {getattr(study.plan.hyperparameters, name)} | {value} |"
         for name, value in proposal.hyperparameters.items()
     ]
     return "\n".join(
@@ -32,14 +30,20 @@ def proposal_page(study: Study) -> str:
             "",
             f"On {study.rows} surveyed training rows, in folds that the search did not use.",
             "",
-            "| | default | proposed |",
+            "| | today | proposed |",
             "| --- | --- | --- |",
             *rows,
             "",
-            "A run config of `release` that trains with the proposed values:",
+            "A run config of `release` that trains one model with the proposed values:",
             "",
             "```yaml",
             run_config_yaml(proposal),
+            "```",
+            "",
+            "The settings with which every release does:",
+            "",
+            "```sh",
+            settings_lines(study),
             "```",
         ]
     )
@@ -59,6 +63,19 @@ def run_config_yaml(proposal: Proposal) -> str:
     )
 
 
+def settings_lines(study: Study) -> str:
+    """The environment variables with which every release trains with the proposed values.
+
+    What is set today and was not searched stays set.
+    """
+    own = {name: value for name, value in study.plan.today.items() if name != "max_synthetic_share"}
+    values = {
+        "framework": study.proposal.framework,
+        "hyperparameters": json.dumps({**own, **study.proposal.hyperparameters}),
+    }
+    return "\n".join(f"{variable(name)}={shlex.quote(text)}" for name, text in values.items())
+
+
 def best_trials(study: Study) -> list[dict[str, Any]]:
     """The best complete trials of each part as records, their hyperparameters as one text."""
     return [
@@ -74,10 +91,3 @@ def best_trials(study: Study) -> list[dict[str, Any]]:
             key=lambda each: each.rmse,
         )[:SHOWN_TRIALS]
     ]
-
-
-def _default(study: Study, name: str) -> float | int:
-    known: dict[str, float | int] = {BOOSTER_SHARE: DEFAULT_BOOSTER_SHARE}
-    for part in study.plan.parts:
-        known |= default_hyperparameters(part)
-    return known[name]

@@ -47,6 +47,11 @@ class Dimension:
             return IntDistribution(int(self.low), int(self.high), log=self.log, step=self.step)
         return FloatDistribution(self.low, self.high, log=self.log)
 
+    def holds(self, value: float) -> bool:
+        """Whether a value is one that may be tried."""
+        inside = self.low <= value <= self.high
+        return inside and not (self.is_integer and (value - self.low) % self.step)
+
     def rounded(self, value: float) -> float | int:
         """A value as it is tried."""
         return int(value) if self.is_integer else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
@@ -68,7 +73,7 @@ SPACES: Final[Mapping[Part, tuple[Dimension, ...]]] = {
         Dimension("noise", 0.03, 5.0, log=True),
     ),
 }
-"""Every space holds the defaults, which each part's first trial is."""
+"""Every space holds the defaults. Each part's first trial is what releases train with today."""
 
 PARTS: Final[Mapping[SearchedFramework, tuple[Part, ...]]] = {
     "xgboost": ("booster",),

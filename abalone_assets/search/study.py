@@ -6,14 +6,14 @@ import hashlib
 import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.modeling.dataset import is_surveyed, rows_sha256, take
 from abalone_assets.modeling.features import CATALOGUE
-from abalone_assets.modeling.hyperparameters import MAX_SYNTHETIC_SHARE
-from abalone_assets.search.parts import HYPERPARAMETERS, default_hyperparameters, part_recipe
+from abalone_assets.modeling.hyperparameters import CommonHyperparameters, chosen_hyperparameters
+from abalone_assets.search.parts import part_recipe, searched_of
 from abalone_assets.search.proposal import Proposal, propose
 from abalone_assets.search.sample import Sample
 from abalone_assets.search.spaces import PARTS, SPACES, Part, SearchedFramework
@@ -21,8 +21,6 @@ from abalone_assets.search.suggestion import suggest
 from abalone_assets.search.trials import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from abalone_assets.modeling.features import Columns
 
 MIN_COMPLETE: Final = 5
@@ -43,18 +41,29 @@ class StudyPlan:
         framework: Whose hyperparameters are searched.
         seed: Of what is tried.
         folds: In which rows are held out, by their key; two or more.
-        max_synthetic_share: Largest share of simulated rows in the weight of a fit.
+        today: What releases train with, by name; what is not given has its default.
+
+    Raises:
+        HyperparameterError: The framework does not take what it is to train with today.
     """
 
     framework: SearchedFramework = "blend"
     seed: int = 0
     folds: int = 5
-    max_synthetic_share: float = MAX_SYNTHETIC_SHARE
+    today: Mapping[str, float | int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        chosen_hyperparameters(self.framework, self.today)
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """The parts of the model, each searched by itself."""
         return PARTS[self.framework]
+
+    @property
+    def hyperparameters(self) -> CommonHyperparameters:
+        """All that releases train with today."""
+        return chosen_hyperparameters(self.framework, self.today)
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ class Study:
         plan: What it was to be.
         rows: Surveyed rows that were scored.
         trials: In the order that they ran.
-        proposal: The best of them beside the defaults.
+        proposal: The best of them beside today's.
     """
 
     plan: StudyPlan
@@ -86,15 +95,15 @@ def run_study(
     """Try hyperparameters of each part of a framework, and propose the best.
 
     What is minimised is the RMSE of each surveyed row by a model that has not seen its fold. A
-    part's first trial is today's defaults. Same rows, plan and library versions give the same
-    trials, however often the study was interrupted and went on from ``done``.
+    part's first trial is what releases train with today. Same rows, plan and library versions give
+    the same trials, however often the study was interrupted and went on from ``done``.
 
     Args:
         columns: The training rows, by name; never the rows that a model is judged on.
         plan: What is searched, and how.
         trials: For each part.
         done: Trials of an earlier run of this study, whose `study_key` was the same.
-        seconds: Begin no trial after this time, beside the defaults; None for no limit.
+        seconds: Begin no trial after this time, beside the first; None for no limit.
         on_trial: See `OnTrial`.
 
     Raises:
@@ -103,18 +112,18 @@ def run_study(
         DatasetError: There are no usable rings.
     """
     started = time.perf_counter()
-    sample = Sample.of(columns, plan.folds, plan.max_synthetic_share)
+    today = plan.hyperparameters
+    sample = Sample.of(columns, plan.folds, today.max_synthetic_share)
     ran = list(done)
     for number, part in _due(plan.parts, trials, done):
         if number and seconds is not None and time.perf_counter() - started > seconds:
             break
-        ran.append(_tried(part, number, plan.seed, sample, trials_of_part(ran, part)))
+        ran.append(_tried(part, number, plan, sample, trials_of_part(ran, part)))
         if on_trial:
             on_trial(ran)
     best = {part: best_of(trials_of_part(ran, part)).hyperparameters for part in plan.parts}
-    return Study(
-        plan, int(sample.surveyed.sum()), tuple(ran), propose(plan.framework, best, sample)
-    )
+    proposal = propose(plan.framework, best, today, sample)
+    return Study(plan, int(sample.surveyed.sum()), tuple(ran), proposal)
 
 
 def _due(parts: Sequence[Part], trials: int, done: Sequence[Trial]) -> list[tuple[int, Part]]:
@@ -128,9 +137,9 @@ def _due(parts: Sequence[Part], trials: int, done: Sequence[Trial]) -> list[tupl
 def study_key(columns: Columns, plan: StudyPlan) -> str:
     """What makes two studies the same, in 16 hexadecimal digits; the number of trials does not.
 
-    It stands for the rows, the plan, how trials are scored, the features, the spaces, the defaults
-    and the libraries' versions: trials of another study would not be what this one would have
-    tried.
+    It stands for the rows, the plan, how trials are scored, the features, the spaces, today's
+    hyperparameters and the libraries' versions: trials of another study would not be what this one
+    would have tried.
     """
     said: dict[str, Any] = {
         "plan": asdict(plan),
@@ -139,7 +148,7 @@ def study_key(columns: Columns, plan: StudyPlan) -> str:
         "surveyed": rows_sha256(take(columns, is_surveyed(columns))),
         "features": [feature.name for feature in CATALOGUE],
         "spaces": {part: [asdict(each) for each in SPACES[part]] for part in plan.parts},
-        "defaults": {part: asdict(HYPERPARAMETERS[part]()) for part in plan.parts},
+        "today": asdict(plan.hyperparameters),
         "versions": library_versions(),
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
@@ -168,15 +177,18 @@ def trials_of_part(trials: Sequence[Trial], part: Part) -> list[Trial]:
     return sorted((each for each in trials if each.part == part), key=lambda each: each.number)
 
 
-def _tried(part: Part, number: int, seed: int, sample: Sample, before: Sequence[Trial]) -> Trial:
+def _tried(
+    part: Part, number: int, plan: StudyPlan, sample: Sample, before: Sequence[Trial]
+) -> Trial:
     """Score what is suggested after the trials before, fold by fold."""
     started = time.perf_counter()
+    today = plan.hyperparameters
     chosen: Mapping[str, float | int] = (
-        suggest(SPACES[part], before, seed) if number else default_hyperparameters(part)
+        suggest(SPACES[part], before, plan.seed) if number else searched_of(today, part)
     )
     scores: list[float] = []
     pruned = False
-    for rmse in sample.running_rmse(part_recipe(part, chosen)):
+    for rmse in sample.running_rmse(part_recipe(part, chosen, today)):
         scores.append(rmse)
         pruned = len(scores) < sample.folds and _is_behind(scores, before)
         if pruned:

@@ -57,13 +57,18 @@ def rebuilt(
     trials: Sequence[Trial],
     sampler: Any = None,  # noqa: ANN401 - Optuna loads lazily
 ) -> optuna.Study:
-    """Optuna's study of these trials, in memory."""
+    """Optuna's study of these trials, in memory.
+
+    A first trial outside the space, as hyperparameters set by hand may be, tells Optuna nothing.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(sampler=sampler, direction="minimize")
     distributions = {dimension.name: dimension.distribution() for dimension in space}
     for trial in trials:
+        if not all(each.holds(trial.hyperparameters[each.name]) for each in space):
+            continue
         study.add_trial(
             optuna.trial.create_trial(
                 state=optuna.trial.TrialState[trial.state.upper()],

@@ -22,7 +22,8 @@ class Trial:
 
     Attributes:
         part: The part of the model that they are for.
-        number: From 0, in the order that this part's trials ran; trial 0 is the defaults.
+        number: From 0, in the order that this part's trials ran; trial 0 is what releases train
+            with.
         state: ``pruned`` when it was given up before its last fold.
         rmse: In rings, over the surveyed rows of the folds that it saw; of all when complete.
         fold_rmse: The same after its first fold, after its second, and so on.

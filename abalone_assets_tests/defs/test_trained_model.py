@@ -142,6 +142,27 @@ def test_the_platform_caps_simulated_rows_unless_the_run_does(
     assert asked.value.request.framework == "blend"
 
 
+@pytest.mark.parametrize(
+    ("config", "framework", "hyperparameters"),
+    [
+        ({}, "xgboost", {"eta": 0.1, "max_depth": 3}),
+        ({"hyperparameters": {"eta": 0.2}}, "xgboost", {"eta": 0.2, "max_depth": 3}),
+        ({"framework": "xgboost"}, "xgboost", {"eta": 0.1, "max_depth": 3}),
+        ({"framework": "tensorflow"}, "tensorflow", {}),
+    ],
+)
+def test_a_release_trains_what_is_set_unless_the_run_says_otherwise(
+    tmp_path: Path, config: dict[str, Any], framework: str, hyperparameters: dict[str, Any]
+) -> None:
+    prepared = Preparation(digest="data", rows_ingested=9, rows_in=9, repeats=0)
+    Lake(str(tmp_path / "lake")).record_preparation(prepared)
+    platform = Training(framework="xgboost", hyperparameters={"eta": 0.1, "max_depth": 3})
+    with pytest.raises(AskedError) as asked:
+        materialize(tmp_path, {"ops": {"trained_model": {"config": config}}}, platform)
+    assert asked.value.request.framework == framework
+    assert asked.value.request.hyperparameters == {"max_synthetic_share": 0.05, **hyperparameters}
+
+
 def materialize(
     tmp_path: Path, run_config: Mapping[str, Any], platform: MLPlatform | None = None
 ) -> None:

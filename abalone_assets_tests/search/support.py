@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abalone_assets.modeling.hyperparameters import BlendHyperparameters
 from abalone_assets.sample_data import base_survey
 from abalone_assets.search import Trial
+from abalone_assets.search.parts import searched_of
 from abalone_assets.survey import parse_survey
 
 if TYPE_CHECKING:
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from abalone_assets.search import Part
 
 Table = dict[str, "NDArray[Any]"]
+
+TODAY = BlendHyperparameters()
+BOOSTER = searched_of(TODAY, "booster")
+"""What releases train with, unless somebody says otherwise."""
 
 
 @cache

@@ -9,10 +9,10 @@ import pytest
 from matplotlib.image import imread
 
 from abalone_assets.search import SPACES, Proposal, Study, StudyPlan, Trial, plots
-from abalone_assets.search.parts import default_hyperparameters
+from abalone_assets.search.parts import searched_of
 from abalone_assets.search.plots import study_plots
 from abalone_assets.search.suggestion import suggest
-from abalone_assets_tests.search.support import trial
+from abalone_assets_tests.search.support import TODAY, trial
 
 PROPOSAL = Proposal("blend", {}, 2.0, 2.0, 0.0, 0.0, 0.0, recommended=False)
 
@@ -20,7 +20,7 @@ PROPOSAL = Proposal("blend", {}, 2.0, 2.0, 0.0, 0.0, 0.0, recommended=False)
 def studied(count: int) -> Study:
     ran: list[Trial] = []
     for part in ("booster", "kernel"):
-        of_part = [trial(part, 0, 2.3, **default_hyperparameters(part))]
+        of_part = [trial(part, 0, 2.3, **searched_of(TODAY, part))]
         for number in range(1, count):
             chosen = suggest(SPACES[part], of_part, seed=0)
             of_part.append(trial(part, number, 2 + 0.1 * (number % 7), **chosen))

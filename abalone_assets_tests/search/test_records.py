@@ -11,12 +11,11 @@ import pytest
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.lake import Lake, Preparation
-from abalone_assets.search.parts import default_hyperparameters
 from abalone_assets.search.records import StudyRecords, training_rows
-from abalone_assets_tests.search.support import rows, trial
+from abalone_assets_tests.search.support import BOOSTER, rows, trial
 
 TRIALS = [
-    trial("booster", 0, 2.0123456789012345, **default_hyperparameters("booster")),
+    trial("booster", 0, 2.0123456789012345, **BOOSTER),
     trial("kernel", 0, 2.1, length_scale=8.0, noise=0.6),
     replace(trial("kernel", 1, 2.2, length_scale=0.1 + 0.2, noise=0.7), state="pruned"),
 ]

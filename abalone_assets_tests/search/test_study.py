@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from abalone_assets.modeling.hyperparameters import HyperparameterError
 from abalone_assets.search import Study, StudyPlan, Trial, best_of, run_study, study_key
-from abalone_assets.search.parts import default_hyperparameters
-from abalone_assets.search.study import MIN_COMPLETE, _is_behind
-from abalone_assets_tests.search.support import lawful_rows, rows, trial
+from abalone_assets.search.parts import searched_of
+from abalone_assets.search.study import MIN_COMPLETE, _is_behind, trials_of_part
+from abalone_assets_tests.search.support import BOOSTER, TODAY, lawful_rows, rows, trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ def test_the_parts_take_turns_and_begin_with_the_defaults(study: Study) -> None:
         (part, number) for number in range(3) for part in ("booster", "kernel")
     ]
     for first in study.trials[:2]:
-        assert first.hyperparameters == default_hyperparameters(first.part)
+        assert first.hyperparameters == searched_of(TODAY, first.part)
         assert first.state == "complete"
 
 
@@ -64,7 +65,7 @@ def test_a_killed_study_goes_on_as_if_it_had_not_been(study: Study) -> None:
 def test_a_time_limit_still_lets_the_defaults_run() -> None:
     study = run_study(rows(80), PLAN, trials=50, seconds=0)
     assert [each.number for each in study.trials] == [0, 0]
-    assert study.proposal.hyperparameters["eta"] == default_hyperparameters("booster")["eta"]
+    assert study.proposal.hyperparameters["eta"] == BOOSTER["eta"]
 
 
 def test_a_trial_behind_half_of_the_others_is_given_up() -> None:
@@ -84,16 +85,35 @@ def test_a_real_gain_is_recommended() -> None:
     plan = StudyPlan(framework="xgboost", folds=2)
     proposal = run_study(lawful_rows(), plan, trials=6).proposal
     assert proposal.recommended
-    assert proposal.difference == proposal.rmse - proposal.default_rmse < 0
+    assert proposal.difference == proposal.rmse - proposal.current_rmse < 0
     assert proposal.low < proposal.difference < proposal.high < 0
-    assert proposal.verdict().startswith("New defaults are recommended")
+    assert proposal.verdict().startswith("New hyperparameters are recommended")
 
 
 def test_the_defaults_stay_where_nothing_is_gained() -> None:
     proposal = run_study(rows(), StudyPlan(framework="xgboost", folds=2), trials=1).proposal
     assert not proposal.recommended
     assert (proposal.difference, proposal.low, proposal.high) == (0, 0, 0)
-    assert proposal.verdict().startswith("Keep the defaults")
+    assert proposal.verdict().startswith("Keep today's hyperparameters")
+
+
+def test_a_study_begins_with_what_releases_train_with_wherever_that_lies() -> None:
+    today = {"num_boost_round": 7, "eta": 0.3, "landmarks": 20}
+    study = run_study(rows(60), StudyPlan(folds=2, today=today), trials=3)
+    booster = trials_of_part(study.trials, "booster")
+    assert (booster[0].hyperparameters["num_boost_round"], booster[0].hyperparameters["eta"]) == (
+        7,
+        0.3,
+    )
+    again = run_study(rows(60), StudyPlan(folds=2, today={"landmarks": 40}), trials=1)
+    kernels = [trials_of_part(each.trials, "kernel")[0] for each in (study, again)]
+    assert kernels[0].hyperparameters == kernels[1].hyperparameters
+    assert kernels[0].rmse != kernels[1].rmse, "what is not searched stays as it is set"
+
+
+def test_what_a_framework_does_not_take_today_is_refused() -> None:
+    with pytest.raises(HyperparameterError, match="xgboost has no hyperparameter landmarks"):
+        StudyPlan(framework="xgboost", today={"landmarks": 20})
 
 
 def test_a_study_is_known_by_its_rows_and_its_plan() -> None:
@@ -106,7 +126,7 @@ def test_a_study_is_known_by_its_rows_and_its_plan() -> None:
         study_key(columns, replace(PLAN, framework="xgboost")),
         study_key(columns, replace(PLAN, seed=1)),
         study_key(columns, replace(PLAN, folds=3)),
-        study_key(columns, replace(PLAN, max_synthetic_share=0.2)),
+        study_key(columns, replace(PLAN, today={"max_synthetic_share": 0.2})),
     ]
     assert len(set(keys)) == len(keys)
     assert study_key(rows(60), StudyPlan(framework="blend", folds=2)) == keys[0]

@@ -52,7 +52,7 @@ def hyperparameter_study(
     ml_platform: MLPlatform,
     lake: LakeResource,
 ) -> dg.MaterializeResult[None]:
-    """Trials of hyperparameters on the training rows, and whether the best should be the defaults.
+    """Trials of hyperparameters on the training rows, and whether releases should use the best.
 
     Every trial is kept at once: a run that was stopped goes on where it ended, as long as rows,
     config and library versions are the same. The training rows are read once, so that a release may
@@ -64,7 +64,7 @@ def hyperparameter_study(
         framework=config.framework,
         seed=config.seed,
         folds=config.folds,
-        max_synthetic_share=ml_platform.max_synthetic_share,
+        today=ml_platform.hyperparameters_of(config.framework),
     )
     records = StudyRecords(opened, study_key(rows.columns, plan))
     done = records.trials()
@@ -100,7 +100,7 @@ def _metadata(study: Study) -> dict[str, Any]:
         "proposal": dg.MetadataValue.md(proposal_page(study)),
         "recommended": proposal.recommended,
         "rmse": round(proposal.rmse, 4),
-        "default_rmse": round(proposal.default_rmse, 4),
+        "current_rmse": round(proposal.current_rmse, 4),
         "difference": round(proposal.difference, 4),
         "difference_low": round(proposal.low, 4),
         "difference_high": round(proposal.high, 4),

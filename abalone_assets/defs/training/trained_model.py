@@ -1,13 +1,12 @@
 """Training: an archive in SageMaker's layout, and how it came about."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
 
 from abalone_assets.modeling.hyperparameters import (
-    DEFAULT_FRAMEWORK,
     Framework,
     check_hyperparameters,
     describe_hyperparameters,
@@ -19,15 +18,16 @@ from abalone_assets.resources.storage import LakeResource
 class TrainingConfig(dg.Config):
     """What trains the model, and how."""
 
-    framework: Framework = Field(
-        DEFAULT_FRAMEWORK,
-        description="blend: boosted trees and a kernel regression, whose mean is the best model. "
-        "xgboost: the trees alone. tensorflow: the dense network, in Keras.",
+    framework: Literal["as_set", Framework] = Field(
+        "as_set",
+        description="as_set: what trains every release. blend: boosted trees and a kernel "
+        "regression, whose mean is the best model. xgboost: the trees alone. tensorflow: the dense "
+        "network, in Keras.",
     )
     hyperparameters: dict[str, Any] = Field(
         {},
-        description="By name; one that is not given has its default.\n\n"
-        + describe_hyperparameters(),
+        description="By name; one that is not given is as the settings say for this framework, or "
+        "its default.\n\n" + describe_hyperparameters(),
     )
 
 
@@ -46,11 +46,9 @@ def trained_model(
     lake: LakeResource,
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """`model.tar.gz` in SageMaker's layout; the validation split calibrates its intervals."""
-    hyperparameters = {
-        "max_synthetic_share": ml_platform.max_synthetic_share,
-        **config.hyperparameters,
-    }
-    check_hyperparameters(config.framework, hyperparameters)
+    framework = ml_platform.framework if config.framework == "as_set" else config.framework
+    hyperparameters = {**ml_platform.hyperparameters_of(framework), **config.hyperparameters}
+    check_hyperparameters(framework, hyperparameters)
     opened = lake.open()
     digest = opened.preparation().digest
     report = ml_platform.train(
@@ -61,7 +59,7 @@ def trained_model(
             },
             output_uri=opened.folder_uri("trained_model"),
             hyperparameters=hyperparameters,
-            framework=config.framework,
+            framework=framework,
             inputs=digest,
         ),
         context,
