@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 
 from abalone_assets.runs import day_range_tags, days_of
-from abalone_assets_tests.conftest import INSTANCE
+from abalone_assets_tests.instance import make_dagster_home
 from abalone_assets_tests.platform import Platform, small_base
 
 if TYPE_CHECKING:
@@ -124,9 +124,8 @@ def prepare_only(platform: Platform) -> dg.ExecuteInProcessResult:
 def platform_in(folder: Path, **settings: str) -> Iterator[Platform]:
     """A platform that outlives one test, on a small base survey unless settings say else."""
     home = folder / "home"
-    for name in ("dagster", "landing_zone"):
-        (home / name).mkdir(parents=True)
-    (home / "dagster" / "dagster.yaml").write_text(INSTANCE)
+    make_dagster_home(home / "dagster")
+    (home / "landing_zone").mkdir()
     chosen = {"HOME": str(home), **small_base(folder), **settings}
     with pytest.MonkeyPatch.context() as environment:
         for variable in list(os.environ):

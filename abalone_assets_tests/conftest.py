@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets_tests.instance import make_dagster_home
 from abalone_assets_tests.platform import Platform, small_base
 
 if TYPE_CHECKING:
@@ -16,15 +17,6 @@ if TYPE_CHECKING:
 UCI_FILE = Path(
     os.environ.get("ABALONE_TEST_RAW", Path(__file__).parents[1] / "../shared/data/abalone.data")
 )
-
-
-INSTANCE = """
-telemetry:
-  enabled: false
-compute_logs:  # two processes a step to capture what no test reads
-  module: dagster._core.storage.noop_compute_log_manager
-  class: NoOpComputeLogManager
-"""
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -59,9 +51,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if variable.startswith("ABALONE_") and not variable.startswith("ABALONE_TEST_"):
             monkeypatch.delenv(variable)
     home = tmp_path / "home"
-    (home / "dagster").mkdir(parents=True)
+    make_dagster_home(home / "dagster")
     (home / "landing_zone").mkdir()
-    (home / "dagster" / "dagster.yaml").write_text(INSTANCE)
     monkeypatch.setenv("ABALONE_HOME", str(home))
     monkeypatch.setenv("DAGSTER_HOME", str(home / "dagster"))
     for name, value in small_base(tmp_path).items():

@@ -32,11 +32,11 @@ from abalone_assets_tests.aws.stack import (
     provision,
 )
 from abalone_assets_tests.cli.support import abalone_json
-from abalone_assets_tests.conftest import INSTANCE
 from abalone_assets_tests.deploy.describe_roles import policy_of
 from abalone_assets_tests.deploy.iam import RARELY_NEEDED, as_deployed, denied, unused_actions
 from abalone_assets_tests.fakes.places import BUCKET, OWN_KEY
 from abalone_assets_tests.fakes.standin import AwsStandIn
+from abalone_assets_tests.instance import make_dagster_home
 from abalone_assets_tests.platform import survey_rows
 
 if TYPE_CHECKING:
@@ -153,8 +153,7 @@ def _aws_platform(
     after: LocalPlatform | None = None,
     max_rmse: float = 4.0,
 ) -> Iterator[LocalPlatform]:
-    (home / "dagster").mkdir(parents=True, exist_ok=True)
-    (home / "dagster" / "dagster.yaml").write_text(INSTANCE)
+    make_dagster_home(home / "dagster")
     environment.setenv("DAGSTER_HOME", str(home / "dagster"))
     chosen = {"HOME": str(home), "PROFILE": "aws", "RAW_URI": f"s3://{BUCKET}/raw/abalone.data"}
     chosen["GATE_MAX_RMSE"] = str(max_rmse)
