@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START_SECONDS: Final = 120.0
-LOOK_SECONDS: Final = 0.1
+LOOK_SECONDS: Final = 0.25
 REPOSITORY: Final = {
     "repositoryName": "__repository__",
     "repositoryLocationName": "abalone_assets",
