@@ -13,7 +13,6 @@ from moto.core.responses import ActionResult
 from moto.iam.responses import IamResponse
 from moto.servicequotas.responses import ServiceQuotasResponse
 
-from abalone_assets.aws import parameters
 from abalone_assets.aws.clients import client
 from abalone_assets.aws.doctor import NEEDED
 from abalone_assets_tests.aws.doctored import (
@@ -33,7 +32,6 @@ from abalone_assets_tests.aws.support import make_queue, put_parameters
 from abalone_assets_tests.cli.support import abalone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
@@ -93,11 +91,10 @@ def account(
     quotas: dict[str, float],
     denied: set[str],
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[AwsStandIn]:
+) -> AwsStandIn:
     """An account in which the stack was deployed."""
     monkeypatch.setenv("ABALONE_PROFILE", "aws")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
-    parameters.forget()
     secure(aws)
     queue_url = make_queue(aws, aws.bucket, "landing_zone/")
     make_glue(aws)
@@ -121,8 +118,7 @@ def account(
             "endpoint-alarms": ",".join(ALARMS),
         }
     )
-    yield aws
-    parameters.forget()
+    return aws
 
 
 class TestAHealthyAccount:

@@ -113,6 +113,7 @@ def test_ctrl_c_ends_a_command_quietly_with_130(tmp_path: Path) -> None:
         "def serve(*_, **__): os.kill(os.getpid(), signal.SIGINT)\n"
         "server.serve = serve\n"
         "from abalone_assets.cli import main\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # not so in the background
         "main(['serve'])\n"
     )
     result = subprocess.run(

@@ -54,7 +54,10 @@ def aws(
 
 @pytest.fixture
 def aws_environment(moto_server: MotoServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment that leads to the server."""
+    """An environment that leads to the server, of whose past nothing is remembered."""
+    from abalone_assets.aws.parameters import forget
+
+    forget()
     for variable in _MISLEADING:
         monkeypatch.delenv(variable, raising=False)
     for name, value in credentials(moto_server.url, TEST_KEY).items():

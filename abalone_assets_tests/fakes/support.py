@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from abalone_assets_tests.fakes.standin import AwsStandIn
+
     Found = TypeVar("Found")
 
 
@@ -24,6 +26,28 @@ def wait_for(look: Callable[[], Found | None], seconds: float = 30.0) -> Found:
         assert time.monotonic() < deadline, f"nothing to see after {seconds} s"
         time.sleep(0.05)
     return found
+
+
+def wait_for_log(aws: AwsStandIn, group: str, stream: str) -> list[str]:
+    """The lines of the first stream whose name begins so, as soon as there is one.
+
+    Raises:
+        AssertionError: There is none after a while.
+    """
+    logs = aws.client("logs")
+
+    def lines() -> list[str]:
+        try:
+            found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        names = sorted(each["logStreamName"] for each in found["logStreams"])
+        if not names:
+            return []
+        events = logs.get_log_events(logGroupName=group, logStreamName=names[0], startFromHead=True)
+        return [event["message"] for event in events["events"]]
+
+    return wait_for(lines)
 
 
 def packed(members: Mapping[str, bytes]) -> bytes:

@@ -4,7 +4,7 @@ import io
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from abalone_assets_tests.fakes.support import wait_for
+from abalone_assets_tests.fakes.support import wait_for, wait_for_log
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
@@ -57,10 +57,7 @@ def ended(aws: AwsStandIn, run_id: str) -> dict[str, Any]:
 
 
 def log_of(aws: AwsStandIn, run_id: str) -> list[str]:
-    events = aws.client("logs").get_log_events(
-        logGroupName="/aws-glue/jobs/output", logStreamName=run_id, startFromHead=True
-    )
-    return [event["message"] for event in events["events"]]
+    return wait_for_log(aws, "/aws-glue/jobs/output", run_id)
 
 
 def test_a_run_runs_the_script_and_the_libraries_it_names(aws: AwsStandIn) -> None:
@@ -78,7 +75,6 @@ def test_a_run_that_fails_says_its_last_line(aws: AwsStandIn) -> None:
 
 def test_a_stopped_run_shows_its_log_while_it_runs_and_dies_at_once(aws: AwsStandIn) -> None:
     run_id = started(aws, wait="yes")
-    wait_for(lambda: aws.client("logs").describe_log_groups()["logGroups"])
     assert log_of(aws, run_id) == ["colour blue"]
     glue = aws.client("glue")
     answer = glue.batch_stop_job_run(JobName="prepare", JobRunIds=[run_id, "jr_unknown"])

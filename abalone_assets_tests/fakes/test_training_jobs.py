@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.exceptions import ClientError
 
-from abalone_assets_tests.fakes.support import packed, wait_for
+from abalone_assets_tests.fakes.support import packed, wait_for, wait_for_log
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
@@ -81,14 +81,7 @@ def ended(aws: AwsStandIn, name: str = "job") -> dict[str, Any]:
 
 
 def log_of(aws: AwsStandIn, name: str = "job") -> list[str]:
-    logs = aws.client("logs")
-    prefix = f"{name}/algo-1-"
-    found = logs.describe_log_streams(logGroupName=LOGS, logStreamNamePrefix=prefix)
-    [stream] = found["logStreams"]
-    events = logs.get_log_events(
-        logGroupName=LOGS, logStreamName=stream["logStreamName"], startFromHead=True
-    )
-    return [event["message"] for event in events["events"]]
+    return wait_for_log(aws, LOGS, f"{name}/algo-1-")
 
 
 def members(aws: AwsStandIn, key: str) -> dict[str, bytes]:
@@ -141,7 +134,6 @@ def test_a_script_that_fails_in_the_xgboost_container_gives_its_reason_to_the_lo
 def test_a_stopped_job_shows_its_log_while_it_runs_and_dies_at_once(aws: AwsStandIn) -> None:
     sagemaker = aws.client("sagemaker")
     sagemaker.create_training_job(**request_of(aws, hyperparameters={"sleep": "50"}))
-    wait_for(lambda: aws.client("logs").describe_log_groups()["logGroups"])
     assert log_of(aws) == ["train:rmse=2.5;"]
     sagemaker.stop_training_job(TrainingJobName="job")
     job = ended(aws)
