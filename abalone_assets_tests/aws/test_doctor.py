@@ -32,7 +32,6 @@ from abalone_assets_tests.aws.support import make_queue, put_parameters
 from abalone_assets_tests.cli.support import abalone
 
 if TYPE_CHECKING:
-
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)

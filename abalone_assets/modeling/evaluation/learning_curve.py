@@ -10,6 +10,7 @@ from abalone_assets.errors import SurveyError
 from abalone_assets.modeling.dataset import row_keys, take, target
 from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.training.side_by_side import side_by_side
 from abalone_assets.survey import survey_time
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def learning_curve(
     ever; later surveys are added by time, in at most `MOST_SURVEY_POINTS` steps.
 
     Args:
-        refit: Trains a model on some rows.
+        refit: Trains a model on some rows, in any thread.
         train: The training split with ``source_file``; without it, all is the base survey.
         test: The rows to score on.
         rmse_of_all: The score of the model of all rows, which is not trained again.
@@ -65,13 +66,13 @@ def learning_curve(
     """
     wanted = target(test)
     *steps, whole = _steps(train)
-    curve: list[CurvePoint] = []
-    for label, rows in steps:
-        if rows.sum() >= LEAST_ROWS:
-            score = rmse(predict_rings(refit(take(train, rows)), test), wanted)
-            curve.append({"label": label, "train_rows": int(rows.sum()), "rmse": score})
+
+    def point(step: _Step) -> CurvePoint:
+        score = rmse(predict_rings(refit(take(train, step.rows)), test), wanted)
+        return {"label": step.label, "train_rows": int(step.rows.sum()), "rmse": score}
+
     return [
-        *curve,
+        *side_by_side(point, [step for step in steps if step.rows.sum() >= LEAST_ROWS]),
         {"label": whole.label, "train_rows": int(whole.rows.sum()), "rmse": rmse_of_all},
     ]
 

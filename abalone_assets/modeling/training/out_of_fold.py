@@ -16,6 +16,7 @@ from abalone_assets.modeling.evaluation.metrics import mae, rmse
 from abalone_assets.modeling.hyperparameters import MAX_SYNTHETIC_SHARE
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.models.npz import read_npz, to_npz
+from abalone_assets.modeling.training.side_by_side import side_by_side
 from abalone_assets.modeling.training.weights import sample_weights
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def cross_fit(
     folds: int,
     max_synthetic_share: float = MAX_SYNTHETIC_SHARE,
     on_fold: Callable[[int, float], None] | None = None,
+    *,
+    threads: int | None = None,
 ) -> OutOfFold:
     """Predict each surveyed row by a model that learnt from the other folds.
 
@@ -109,6 +112,7 @@ def cross_fit(
         folds: How many, at least 2.
         max_synthetic_share: As `sample_weights` takes it.
         on_fold: Is told each fold's number, from 1, and its RMSE in rings.
+        threads: Folds that are fitted at the same time; see `side_by_side`.
 
     Returns:
         The surveyed rows' predictions; none of a fold beside which there is no other.
@@ -116,14 +120,19 @@ def cross_fit(
     keys, surveyed = row_keys(columns), is_surveyed(columns)
     fold_of = keys % np.uint64(folds)
     predicted = np.full(keys.size, np.nan)
-    for number, fold in enumerate(_nonempty(fold_of, surveyed, folds), start=1):
+
+    def answers_in(fold: np.uint64) -> NDArray[np.float64]:
         inside = fold_of == fold
-        rest, held_out = take(columns, ~inside), take(columns, inside & surveyed)
+        rest = take(columns, ~inside)
         model = recipe(rest, sample_weights(rest, max_synthetic_share))
-        answers = predict_rings(model, held_out)
-        predicted[inside & surveyed] = answers
+        return predict_rings(model, take(columns, inside & surveyed))
+
+    dealt = list(_nonempty(fold_of, surveyed, folds))
+    for number, answers in enumerate(side_by_side(answers_in, dealt, threads), start=1):
+        held_out = (fold_of == dealt[number - 1]) & surveyed
+        predicted[held_out] = answers
         if on_fold:
-            on_fold(number, rmse(answers, target(held_out)))
+            on_fold(number, rmse(answers, target(columns)[held_out]))
     known = np.isfinite(predicted)
     return OutOfFold(keys[known], predicted[known], folds)
 

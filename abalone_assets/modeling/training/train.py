@@ -67,7 +67,8 @@ def fit(
     learnt = _LEARNERS[framework](heavy, their_weights, validation, chosen, on_progress, nthread)
     animals = {name: _animals(columns) for name, columns in splits.items()}
     everything = concat([train, validation])
-    out_of_fold = _out_of_fold(everything, recipe, chosen)
+    threads = 1 if framework == "tensorflow" else None  # Keras has one state for all
+    out_of_fold = _out_of_fold(everything, recipe, chosen, threads)
     return FittedModel(
         framework=framework,
         versions=learnt.versions,
@@ -110,7 +111,7 @@ def _intervals(model: Model, validation: Columns) -> Intervals | None:
 
 
 def _out_of_fold(
-    columns: Columns, recipe: Recipe, chosen: CommonHyperparameters
+    columns: Columns, recipe: Recipe, chosen: CommonHyperparameters, threads: int | None
 ) -> OutOfFold | None:
     """None when it is not asked for, or when there are no rows to hold out or to learn from."""
     if not chosen.folds:
@@ -123,5 +124,6 @@ def _out_of_fold(
         lambda number, error: logger.info(
             "fold %d of %d: out-of-fold rmse=%.5f", number, chosen.folds, error
         ),
+        threads=threads,
     )
     return table if table.keys.size else None
