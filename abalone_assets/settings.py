@@ -96,7 +96,7 @@ class Settings(EnvironmentSettings):
     max_synthetic_share: float = Field(
         MAX_SYNTHETIC_SHARE,
         ge=0,
-        lt=1,
+        le=0.99,
         description="Largest share of simulated rows in the weight of training.",
     )
     etl_engine: Literal["polars", "spark"] = Field(
@@ -140,7 +140,7 @@ class Settings(EnvironmentSettings):
     def _is_json_object(cls, given: str | dict[str, Any]) -> dict[str, Any]:
         try:
             values = json.loads(given) if isinstance(given, str) else given
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f'expected a JSON object such as {{"eta": 0.02}}: {error}') from error
         if not isinstance(values, dict):
             raise ValueError('expected a JSON object such as {"eta": 0.02}')  # noqa: TRY004
@@ -148,12 +148,13 @@ class Settings(EnvironmentSettings):
 
     @model_validator(mode="after")
     def _framework_takes_its_hyperparameters(self) -> Self:
-        if "max_synthetic_share" in self.hyperparameters:
-            raise ValueError(
-                f"{variable('hyperparameters')}: set {variable('max_synthetic_share')} instead"
-            )
+        share = "max_synthetic_share"
+        if share in self.hyperparameters:
+            raise ValueError(f"{variable('hyperparameters')}: set {variable(share)} instead")
         try:
-            chosen_hyperparameters(self.framework, self.hyperparameters)
+            chosen_hyperparameters(
+                self.framework, {**self.hyperparameters, share: self.max_synthetic_share}
+            )
         except HyperparameterError as error:
             raise ValueError(f"{variable('hyperparameters')}: {error}") from error
         return self

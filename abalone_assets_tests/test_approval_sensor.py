@@ -148,3 +148,21 @@ def test_it_runs_by_default_as_often_as_the_others(platform: Platform) -> None:
         sensors[SENSOR].minimum_interval_seconds
         == sensors["release_sensor"].minimum_interval_seconds
     )
+
+
+def test_after_many_failures_it_waits_a_day_and_no_longer(
+    registry: ModelRegistry, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("abalone_assets.approval_sensor.datetime", clock)
+    registry.approve(1, because="checked", by="ana")
+    (request,) = requests(platform, SENSOR)
+    job = platform.definitions.resolve_job_def(DEPLOY_JOB)
+    for _ in range(20):
+        platform.instance.create_run_for_job(
+            job, tags=dict(request.tags), status=dg.DagsterRunStatus.FAILURE
+        )
+    clock.advance(seconds=23 * 3600)
+    assert "20 deployments failed" in reason(platform)
+    clock.advance(seconds=3700)
+    assert len(requests(platform, SENSOR)) == 1

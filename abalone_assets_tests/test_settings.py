@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from abalone_assets.defs.resources import profile_resources
 from abalone_assets.errors import SettingsError
 from abalone_assets.modeling.evaluation.gate import GateLimits
 from abalone_assets.settings import UCI_SHA256, UCI_URI, Settings, load_settings
@@ -191,6 +192,7 @@ def test_aws_names_all_wrong_places_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         ("ABALONE_GATE_MIN_SLICE_ROWS", "few"),
         ("ABALONE_FRAMEWORK", "catboost"),
         ("ABALONE_HYPERPARAMETERS", "eta"),
+        ("ABALONE_MAX_SYNTHETIC_SHARE", "0.995"),
         ("ABALONE_HYPERPARAMETERS", "0.1"),
         ("ABALONE_ENDPOINT_NAME", "-abalone"),
         ("ABALONE_ENDPOINT_NAME", "a" * 64),
@@ -213,6 +215,8 @@ def test_a_malformed_variable_is_named_with_its_value(
         ('{"eta": "fast"}', "eta must be float, not 'fast'"),
         ('{"num_boost_round": 9.5}', "num_boost_round must be int, not 9.5"),
         ('{"eta": 7}', "eta must be 0.0001 to 1.0, not 7"),
+        ('{"eta": NaN}', "eta must be 0.0001 to 1.0, not nan"),
+        ('{"seed": ' + 400 * "9" + "}", "seed must be 0 to 2147483647, not 9+$"),
         ('{"max_synthetic_share": 0.2}', "set ABALONE_MAX_SYNTHETIC_SHARE instead"),
     ],
 )
@@ -232,6 +236,20 @@ def test_hyperparameters_are_those_of_the_framework_that_is_set(
         load_settings()
     monkeypatch.setenv("ABALONE_FRAMEWORK", "tensorflow")
     assert load_settings().hyperparameters == {"epochs": 9}
+
+
+@pytest.mark.parametrize("profile", [{}, AWS], ids=["local", "aws"])
+def test_every_release_trains_with_what_is_set(
+    monkeypatch: pytest.MonkeyPatch, profile: dict[str, str]
+) -> None:
+    set_all(monkeypatch, profile)
+    monkeypatch.setenv("ABALONE_FRAMEWORK", "xgboost")
+    monkeypatch.setenv("ABALONE_HYPERPARAMETERS", '{"eta": 0.2}')
+    monkeypatch.setenv("ABALONE_MAX_SYNTHETIC_SHARE", "0.2")
+    platform = profile_resources(load_settings())["ml_platform"]
+    assert platform.framework == "xgboost"
+    assert platform.hyperparameters_of("xgboost") == {"eta": 0.2, "max_synthetic_share": 0.2}
+    assert platform.hyperparameters_of("blend") == {"max_synthetic_share": 0.2}
 
 
 def test_the_gates_limits_are_settings_with_the_gates_own_defaults(

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import ValidationError
+
 from abalone_assets import __version__
+from abalone_assets.aws.settings import STACK_VALUES, ZONES, AwsSettings
+from abalone_assets.environment import variable
 from abalone_assets.errors import AbaloneError
+from abalone_assets.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,6 +90,8 @@ class DeployConfig:
         nat_gateways: One is cheaper; two survive the loss of a zone.
         database_multi_az: Keep a standby of the database in the other zone.
         alarm_topic_arn: SNS topic told of alarms; empty tells nobody.
+        settings: Of the platform in every task, by name: ``gate_max_rmse`` sets
+            ``ABALONE_GATE_MAX_RMSE``. Text or numbers; objects as `hyperparameters` takes them.
         oidc: How people sign in; without it the web server has no listener at all.
     """
 
@@ -95,6 +102,7 @@ class DeployConfig:
     nat_gateways: int = 1
     database_multi_az: bool = False
     alarm_topic_arn: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
     oidc: Oidc | None = None
 
     def __post_init__(self) -> None:
@@ -106,6 +114,12 @@ class DeployConfig:
             raise DeployError(f"image_tag={self.image_tag!r}: no tag of a container image")
         if self.nat_gateways not in {1, 2}:
             raise DeployError(f"nat_gateways={self.nat_gateways}: expected 1 or 2")
+        _check_settings(self.settings)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings as the variables that a task reads."""
+        return {variable(name): _text(value) for name, value in self.settings.items()}
 
     @property
     def ssm_prefix(self) -> str:
@@ -131,6 +145,31 @@ class DeployConfig:
             key: _typed(key, value, plain[key].type) for key, value in ours.items() if key in plain
         }
         return cls(**given, oidc=_oidc({sign_in[k]: v for k, v in ours.items() if k in sign_in}))
+
+
+_BY_THE_STACK: Final = frozenset(
+    {"profile", "home", "ssm_prefix", "endpoint_name", *ZONES, *STACK_VALUES}
+)
+"""Settings that follow from what the stack makes."""
+
+
+def _check_settings(given: Mapping[str, Any]) -> None:
+    known = {*Settings.model_fields, *AwsSettings.model_fields} - _BY_THE_STACK
+    for name in given:
+        if name not in known:
+            raise DeployError(f"settings: {name}: no setting to choose here; {_hint(name, known)}")
+    for kind in (Settings, AwsSettings):
+        own = {name: _text(value) for name, value in given.items() if name in kind.model_fields}
+        try:
+            kind.model_validate(own)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = ".".join(map(str, first["loc"])) or "settings"
+            raise DeployError(f"settings: {name}: {first['msg']}") from error
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 _OIDC_NAMES: Final = tuple(field.name for field in fields(Oidc) if field.name != "certificate_arn")
@@ -177,7 +216,17 @@ def _typed(key: str, value: object, kind: object) -> object:
         if not text.isdecimal():
             raise DeployError(f"{key}={value!r}: expected a whole number")
         return int(text)
-    return text
+    return _object(key, value) if key == "settings" else text
+
+
+def _object(key: str, value: object) -> dict[str, Any]:
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise DeployError(f"{key}: expected a JSON object: {error}") from error
+    if not isinstance(found, dict):
+        raise DeployError(f"{key}: expected a JSON object")
+    return found
 
 
 def _oidc(given: dict[str, Any]) -> Oidc | None:

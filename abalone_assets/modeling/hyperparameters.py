@@ -6,7 +6,6 @@ and their help follow from the fields below. Nothing heavy is imported, so that 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, cast
@@ -52,7 +51,7 @@ class Hyperparameters:
                     f"{each.name} must be {kinds[-1].__name__}, not {value!r}"
                 )
             low, high = each.metadata["low"], each.metadata["high"]
-            if not (math.isfinite(value) and low <= value <= high):
+            if not low <= value <= high:
                 raise HyperparameterError(f"{each.name} must be {low} to {high}, not {value!r}")
 
 

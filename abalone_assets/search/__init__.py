@@ -1,7 +1,7 @@
 """The search for better hyperparameters, on the training rows alone.
 
 `run_study` tries hyperparameters one after another, and `Study.proposal` says whether the best of
-them are worth new defaults. What was tried is kept as a table (`trials_frame`), by which an
+them are worth changing to. What was tried is kept as a table (`trials_frame`), by which an
 interrupted study goes on as if it had never stopped.
 """
 

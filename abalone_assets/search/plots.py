@@ -72,7 +72,7 @@ def _importances(parts: dict[Part, list[Trial]]) -> bytes:
 
 
 def _slices(part: Part, trials: Sequence[Trial]) -> bytes:
-    """The error against each hyperparameter, complete trials only; the defaults are ringed."""
+    """The error against each hyperparameter, complete trials only; today's are ringed."""
     space = SPACES[part]
     complete = [trial for trial in trials if trial.state == "complete"]
     columns = min(len(space), _SLICES_A_ROW)

@@ -130,7 +130,7 @@ def _best_share(
     scored = sample.surveyed
     actual: Any = target(sample.columns)[scored]
     return min(
-        SHARES,
+        (*SHARES, current),
         key=lambda share: (
             rmse(_blended(predicted, share)[scored], actual),
             abs(share - current),

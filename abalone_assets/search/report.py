@@ -10,6 +10,7 @@ from abalone_assets.environment import variable
 from abalone_assets.search.study import trials_of_part
 
 if TYPE_CHECKING:
+    from abalone_assets.modeling.hyperparameters import Framework
     from abalone_assets.search.proposal import Proposal
     from abalone_assets.search.study import Study
 
@@ -17,9 +18,16 @@ if TYPE_CHECKING:
 SHOWN_TRIALS: Final = 10
 
 
-def proposal_page(study: Study) -> str:
-    """The proposal as Markdown: the verdict, the values, and how to train with them."""
+def proposal_page(study: Study, trained: Framework) -> str:
+    """The proposal as Markdown: the verdict, the values, and how to train with them.
+
+    Args:
+        study: What was searched.
+        trained: The framework of every release.
+    """
     proposal = study.proposal
+    searched = proposal.framework
+    other = f" Releases train {trained}: here, today means the defaults of {searched}."
     rows = [
         f"| `{name}` | {getattr(study.plan.hyperparameters, name)} | {value} |"
         for name, value in proposal.hyperparameters.items()
@@ -28,7 +36,8 @@ def proposal_page(study: Study) -> str:
         [
             f"**{proposal.verdict()}**",
             "",
-            f"On {study.rows} surveyed training rows, in folds that the search did not use.",
+            f"On {study.rows} surveyed training rows, in folds that the search did not use."
+            + (other if trained != searched else ""),
             "",
             "| | today | proposed |",
             "| --- | --- | --- |",

@@ -29,6 +29,9 @@ MIN_COMPLETE: Final = 5
 _PROTOCOL: Final = "folds by a hash of their own"
 """How trials are scored, beside the plan: another word makes other studies."""
 
+_NOT_IN_TRIALS: Final = frozenset({"folds", "booster_share"})
+"""Hyperparameters that no trial reads: how a release is judged, and what joins the parts."""
+
 OnTrial = Callable[[Sequence[Trial]], None]
 """Called after every trial with all trials so far, the new one last."""
 
@@ -142,13 +145,17 @@ def study_key(columns: Columns, plan: StudyPlan) -> str:
     would have tried.
     """
     said: dict[str, Any] = {
-        "plan": asdict(plan),
+        "plan": (plan.framework, plan.seed, plan.folds),
         "protocol": _PROTOCOL,
         "rows": rows_sha256(columns),
         "surveyed": rows_sha256(take(columns, is_surveyed(columns))),
         "features": [feature.name for feature in CATALOGUE],
         "spaces": {part: [asdict(each) for each in SPACES[part]] for part in plan.parts},
-        "today": asdict(plan.hyperparameters),
+        "today": {
+            name: value
+            for name, value in asdict(plan.hyperparameters).items()
+            if name not in _NOT_IN_TRIALS
+        },
         "versions": library_versions(),
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]

@@ -20,6 +20,7 @@ from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.lake import Lake, Preparation
 from abalone_assets.resources.ml_platform import LocalMLPlatform
 from abalone_assets.resources.storage import LakeResource
+from abalone_assets.search import SearchError
 from abalone_assets_tests.search.support import rows
 
 
@@ -32,10 +33,12 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
-def search(lake: Lake, **config: object) -> dg.ExecuteInProcessResult:
+def search(
+    lake: Lake, platform: LocalMLPlatform | None = None, **config: object
+) -> dg.ExecuteInProcessResult:
     """Search in two folds, in a run of its own."""
     chosen = {"folds": 2, "framework": "xgboost", **config}
-    platform = LocalMLPlatform(max_synthetic_share=0.1)
+    platform = platform or LocalMLPlatform(max_synthetic_share=0.1)
     with dg.instance_for_test() as instance:
         return dg.materialize(
             [hyperparameter_study],
@@ -52,6 +55,19 @@ def shown(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
 
 def trials_in(lake: Lake) -> pl.DataFrame:
     return pl.read_parquet(lake.uri("hyperparameter_study"))
+
+
+def test_begins_with_what_every_release_trains(lake: Lake) -> None:
+    platform = LocalMLPlatform(framework="xgboost", hyperparameters={"num_boost_round": 9})
+    metadata = shown(search(lake, platform, framework="as_set", trials=1))
+    assert trials_in(lake)["num_boost_round"].to_list() == [9]
+    assert "| `num_boost_round` | 9 | 9 |" in metadata["proposal"]
+    assert metadata["rmse"] == metadata["current_rmse"]
+
+
+def test_what_is_set_and_cannot_be_searched_is_one_clear_error(lake: Lake) -> None:
+    with pytest.raises(SearchError, match="releases train tensorflow, which is not searched"):
+        search(lake, LocalMLPlatform(framework="tensorflow"), framework="as_set")
 
 
 def test_keeps_the_trials_and_the_proposal_in_the_lake(lake: Lake) -> None:

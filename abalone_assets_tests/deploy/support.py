@@ -22,6 +22,7 @@ OIDC = (
     "database_multi_az=true",
     "image=registry.example.com/abalone-assets:1",
     "alarm_topic_arn=arn:aws:sns:us-east-1:123456789012:alarms",
+    'settings={"gate_max_rmse": 2.3, "hyperparameters": {"eta": 0.02}}',
     "oidc_issuer=https://id.example.com",
     "oidc_authorization_endpoint=https://id.example.com/authorize",
     "oidc_token_endpoint=https://id.example.com/token",

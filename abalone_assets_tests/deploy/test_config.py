@@ -29,6 +29,17 @@ def test_the_command_line_overrides_cdk_json(tmp_path: Path) -> None:
     assert (config.name, config.retain) == ("two", False)
 
 
+def test_settings_become_variables_of_the_tasks() -> None:
+    chosen = {"gate_max_rmse": 2.3, "hyperparameters": {"eta": 0.02}, "raw_uri": "s3://b/raw/a"}
+    config = DeployConfig.from_context({"settings": chosen})
+    assert config == DeployConfig.from_context(read_context([f"settings={json.dumps(chosen)}"]))
+    assert config.environment == {
+        "ABALONE_GATE_MAX_RMSE": "2.3",
+        "ABALONE_HYPERPARAMETERS": '{"eta": 0.02}',
+        "ABALONE_RAW_URI": "s3://b/raw/a",
+    }
+
+
 def test_the_cdk_clis_context_counts_too(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"name": "two", "aws:cdk:enable-path-metadata": True}
     monkeypatch.setenv("CDK_CONTEXT_JSON", json.dumps(given))
@@ -56,6 +67,14 @@ def test_what_the_cdk_itself_puts_into_the_context_is_left_alone() -> None:
         ("oidc_client_id=x", "needs the context values oidc_issuer, oidc_authorization_endpoint"),
         ("oidc_host=abalone.example.com", "needs the context values oidc_issuer"),
         ("name", "-c name: expected key=value"),
+        ("settings={", "settings: expected a JSON object: "),
+        ("settings=3", "settings: expected a JSON object"),
+        ('settings={"gate_max_rsme": 2}', "gate_max_rsme: no setting to choose here; did you mean"),
+        ('settings={"profile": "local"}', "profile: no setting to choose here"),
+        ('settings={"jobs_uri": "s3://b/x"}', "jobs_uri: no setting to choose here"),
+        ('settings={"gate_max_rmse": -1}', "settings: gate_max_rmse: Input should be greater"),
+        ('settings={"hyperparameters": {"etta": 1}}', "blend has no hyperparameter etta"),
+        ('settings={"canary_percent": 200}', "settings: canary_percent: Input should be less"),
     ],
 )
 def test_a_wrong_context_value_is_named(pair: str, message: str) -> None:

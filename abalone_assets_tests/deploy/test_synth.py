@@ -174,6 +174,18 @@ def test_the_platform_knows_every_setting_that_the_tasks_give_it(assembly: Assem
         assert ours <= known
 
 
+def test_every_task_has_the_settings_that_were_chosen(
+    assembly: Assembly, oidc_assembly: Assembly
+) -> None:
+    chosen = {"ABALONE_GATE_MAX_RMSE": "2.3", "ABALONE_HYPERPARAMETERS": '{"eta": 0.02}'}
+    for container in _containers(oidc_assembly).values():
+        given = {each["Name"]: each.get("Value") for each in container["Environment"]}
+        assert chosen.items() <= given.items()
+        assert given["ABALONE_PROFILE"] == "aws"
+    for container in _containers(assembly).values():
+        assert not chosen.keys() & {each["Name"] for each in container["Environment"]}
+
+
 def test_passwords_come_from_secrets_manager(assembly: Assembly) -> None:
     for container in _containers(assembly).values():
         assert {secret["Name"] for secret in container["Secrets"]} == {

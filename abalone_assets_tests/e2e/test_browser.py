@@ -63,7 +63,13 @@ def test_the_lineage_shows_every_stage(page: Page, stack: Stack) -> None:
     for group in GROUPS:
         page.get_by_text(group, exact=True).first.wait_for()
     page.keyboard.press("Alt+KeyE")  # expand all groups
-    for asset in ("landing_zone", "synthetic_survey", "merged_dataset", "trained_model", "endpoint"):
+    for asset in (
+        "landing_zone",
+        "synthetic_survey",
+        "merged_dataset",
+        "trained_model",
+        "endpoint",
+    ):
         page.get_by_text(asset, exact=True).first.wait_for()
     _screenshot(page, "lineage")
 

@@ -29,10 +29,10 @@ def wait_for(look: Callable[[], Found | None], seconds: float = 30.0) -> Found:
 
 
 def wait_for_log(aws: AwsStandIn, group: str, stream: str) -> list[str]:
-    """The lines of the first stream whose name begins so, as soon as there is one.
+    """The lines of the stream of that name, or else of the one that begins so, once there are any.
 
     Raises:
-        AssertionError: There is none after a while.
+        AssertionError: There are none after a while, or several streams.
     """
     logs = aws.client("logs")
 
@@ -41,10 +41,11 @@ def wait_for_log(aws: AwsStandIn, group: str, stream: str) -> list[str]:
             found = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=stream)
         except logs.exceptions.ResourceNotFoundException:
             return []
-        names = sorted(each["logStreamName"] for each in found["logStreams"])
+        names = [each["logStreamName"] for each in found["logStreams"]]
         if not names:
             return []
-        events = logs.get_log_events(logGroupName=group, logStreamName=names[0], startFromHead=True)
+        [name] = [stream] if stream in names else names  # beside a Glue driver's, its executors'
+        events = logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)
         return [event["message"] for event in events["events"]]
 
     return wait_for(lines)

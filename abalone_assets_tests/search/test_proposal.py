@@ -56,7 +56,7 @@ def test_the_settings_are_what_releases_take(monkeypatch: pytest.MonkeyPatch) ->
     today = {"landmarks": 30, "num_boost_round": 7, "max_synthetic_share": 0.2}
     study = run_study(rows(60), StudyPlan(folds=2, today=today), trials=1)
     text = settings_lines(study)
-    assert text in proposal_page(study)
+    assert text in proposal_page(study, "blend")
     for line in text.splitlines():
         name, value = shlex.split(line)[0].split("=", 1)
         monkeypatch.setenv(name, value)
@@ -67,11 +67,15 @@ def test_the_settings_are_what_releases_take(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_the_run_config_is_what_training_takes() -> None:
     study = run_study(rows(60), StudyPlan(folds=2), trials=1)
-    page = proposal_page(study)
+    page = proposal_page(study, "blend")
     text = run_config_yaml(study.proposal)
     assert text in page
     config = yaml.safe_load(text)["ops"]["trained_model"]["config"]
     assert config["hyperparameters"] == study.proposal.hyperparameters
     check_hyperparameters(config["framework"], config["hyperparameters"])
     assert study.proposal.verdict() in page
+    assert "Releases train" not in page
+    assert "Releases train xgboost: here, today means the defaults of blend." in proposal_page(
+        study, "xgboost"
+    )
     assert [each["part"] for each in best_trials(study)] == ["booster", "kernel"]

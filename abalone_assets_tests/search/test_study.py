@@ -130,3 +130,6 @@ def test_a_study_is_known_by_its_rows_and_its_plan() -> None:
     ]
     assert len(set(keys)) == len(keys)
     assert study_key(rows(60), StudyPlan(framework="blend", folds=2)) == keys[0]
+    spelt_out = {"eta": TODAY.eta, "folds": 3, "booster_share": 0.3}
+    assert study_key(columns, replace(PLAN, today=spelt_out)) == keys[0], "no trial reads that"
+    assert study_key(columns, replace(PLAN, today={"landmarks": 9})) not in keys

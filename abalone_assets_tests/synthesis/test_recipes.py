@@ -172,3 +172,9 @@ def test_pictures_are_drawn_the_same_for_the_same_rows() -> None:
     assert first == again
     for picture in (first, plots.margins(rows, real().held_out)):
         assert picture.startswith(b"\x89PNG")
+
+
+def test_another_seed_is_another_fit() -> None:
+    first, other = (fit_synthesizer(real(), FitOptions("copula", seed=seed)) for seed in (0, 1))
+    one, another = (each.sample(50, np.random.default_rng(0)) for each in (first, other))
+    assert not np.array_equal(one["length"], another["length"])

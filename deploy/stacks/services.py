@@ -179,6 +179,7 @@ class Services(Construct):
 def _environment(config: DeployConfig, names: Names) -> dict[str, str]:
     """The variables that Dagster's configuration and the platform read in every task."""
     return {
+        **config.environment,
         "ABALONE_PROFILE": "aws",
         "ABALONE_HOME": "/tmp/abalone",  # noqa: S108 - a container's own
         "ABALONE_SSM_PREFIX": config.ssm_prefix,

@@ -1,16 +1,18 @@
 """The search for better hyperparameters: launched by hand, and no part of a release."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import dagster as dg
 from pydantic import Field
 
 from abalone_assets.metadata import plots_page, records_table
+from abalone_assets.modeling.hyperparameters import Framework
 from abalone_assets.resources.ml_platform import MLPlatform
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.search import (
     SearchedFramework,
+    SearchError,
     Study,
     StudyPlan,
     Trial,
@@ -28,9 +30,10 @@ SEARCH_JOB: Final = "search_hyperparameters"
 class StudyConfig(dg.Config):
     """What is searched, and for how long."""
 
-    framework: SearchedFramework = Field(
-        "blend",
-        description="blend: the trees, the kernel, then their shares. xgboost: the trees alone.",
+    framework: Literal["as_set", SearchedFramework] = Field(
+        "as_set",
+        description="as_set: what trains every release. blend: the trees, the kernel, then their "
+        "shares. xgboost: the trees alone.",
     )
     trials: int = Field(60, ge=1, le=10_000, description="Trials of each part of the model.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of what is tried.")
@@ -55,16 +58,21 @@ def hyperparameter_study(
     """Trials of hyperparameters on the training rows, and whether releases should use the best.
 
     Every trial is kept at once: a run that was stopped goes on where it ended, as long as rows,
-    config and library versions are the same. The training rows are read once, so that a release may
-    write them anew meanwhile.
+    config, settings and library versions are the same. The training rows are read once, so that a
+    release may write them anew meanwhile.
     """
     opened = lake.open()
     rows = training_rows(opened)
+    framework = ml_platform.framework if config.framework == "as_set" else config.framework
+    if framework == "tensorflow":
+        raise SearchError(
+            "releases train tensorflow, which is not searched: choose blend or xgboost"
+        )
     plan = StudyPlan(
-        framework=config.framework,
+        framework=framework,
         seed=config.seed,
         folds=config.folds,
-        today=ml_platform.hyperparameters_of(config.framework),
+        today=ml_platform.hyperparameters_of(framework),
     )
     records = StudyRecords(opened, study_key(rows.columns, plan))
     done = records.trials()
@@ -88,16 +96,19 @@ def hyperparameter_study(
     records.conclude(study, rows)
     context.log.info("%s", study.proposal.verdict())
     return dg.MaterializeResult(
-        metadata={"dagster/uri": dg.MetadataValue.path(opened.uri(ASSET)), **_metadata(study)}
+        metadata={
+            "dagster/uri": dg.MetadataValue.path(opened.uri(ASSET)),
+            **_metadata(study, ml_platform.framework),
+        }
     )
 
 
-def _metadata(study: Study) -> dict[str, Any]:
+def _metadata(study: Study, trained: Framework) -> dict[str, Any]:
     from abalone_assets.search.plots import study_plots
 
     proposal, best = study.proposal, best_trials(study)
     return {
-        "proposal": dg.MetadataValue.md(proposal_page(study)),
+        "proposal": dg.MetadataValue.md(proposal_page(study, trained)),
         "recommended": proposal.recommended,
         "rmse": round(proposal.rmse, 4),
         "current_rmse": round(proposal.current_rmse, 4),

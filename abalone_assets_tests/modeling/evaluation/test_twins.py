@@ -47,3 +47,10 @@ def test_another_sex_is_another_animal() -> None:
 
 def test_three_of_a_kind_are_three() -> None:
     assert near_twins(concat([sent_again(1), take(rows(0, 1), np.arange(1))])) == 3
+
+
+def test_the_same_readings_of_two_sexes_are_two_animals() -> None:
+    one = rows(0, 1)
+    pair = {name: np.concatenate([one[name], one[name]]) for name in one}
+    pair["sex"] = np.asarray(["F", "M"], dtype=object)
+    assert near_twins(pair) == 0

@@ -1,4 +1,5 @@
 import io
+from threading import Barrier, get_ident
 from typing import Any
 
 import numpy as np
@@ -127,3 +128,19 @@ def saved(**arrays: object) -> bytes:
 def test_refuses_what_is_none(data: bytes) -> None:
     with pytest.raises(ModelArchiveError, match="no out-of-fold predictions"):
         OutOfFold.from_bytes(data)
+
+
+def test_folds_are_fitted_on_as_many_threads_as_asked_for() -> None:
+    together, used = Barrier(3, timeout=30), set()
+
+    def waiting(columns: Columns, weights: NDArray[np.float64]) -> Model:
+        together.wait()
+        return Mean()(columns, weights)
+
+    def noting(columns: Columns, weights: NDArray[np.float64]) -> Model:
+        used.add(get_ident())
+        return Mean()(columns, weights)
+
+    assert cross_fit(waiting, rows(), 3, threads=3).keys.size
+    cross_fit(noting, rows(), 8, threads=1)
+    assert len(used) == 1
