@@ -11,29 +11,16 @@ from hypothesis import strategies as st
 from abalone_assets.etl.preparation import SURVEY_COLUMNS, merge, split
 from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.ingest.frames import SURVEY_SCHEMA
-from abalone_assets.survey import COLUMNS, MAX_RINGS, MEASUREMENTS, SEXES
+from abalone_assets.survey import MAX_RINGS, MEASUREMENTS, SEXES
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 from abalone_assets.survey.splits import HASH_BASE, HASH_MODULUS
 from abalone_assets_tests.etl.support import SPLITS, Prepared, frame_of, renamed
+from abalone_assets_tests.strategies import MAXIMUM, rows_of_a_survey
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 modest = settings(max_examples=60, deadline=None)
-MAXIMUM = {column.name: column.maximum or 0 for column in COLUMNS}
-
-rows_of_a_survey = st.lists(
-    st.tuples(
-        st.sampled_from(SEXES),
-        *(
-            st.integers(1, int(MAXIMUM[name] * 10_000)).map(lambda n: n / 10_000)
-            for name in MEASUREMENTS
-        ),
-        st.integers(1, MAX_RINGS),
-    ),
-    min_size=1,
-    max_size=20,
-)
 Row = tuple[Any, ...]
 
 

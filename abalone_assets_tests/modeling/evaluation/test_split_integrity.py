@@ -4,7 +4,6 @@ import narwhals as nw
 import numpy as np
 import polars as pl
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from abalone_assets.etl.preparation import merge
 from abalone_assets.modeling.dataset import COLUMN_NAMES, concat, take
@@ -13,23 +12,9 @@ from abalone_assets.modeling.evaluation.split_integrity import (
     row_buckets,
     split_integrity,
 )
-from abalone_assets.survey import COLUMNS, MAX_RINGS, MEASUREMENTS, SEXES
 from abalone_assets.survey.splits import buckets_of
 from abalone_assets_tests.modeling.judged import rows
-
-MAXIMUM = {column.name: column.maximum or 0 for column in COLUMNS}
-animals = st.lists(
-    st.tuples(
-        st.sampled_from(SEXES),
-        *(
-            st.integers(1, int(MAXIMUM[name] * 10_000)).map(lambda n: n / 10_000)
-            for name in MEASUREMENTS
-        ),
-        st.integers(1, MAX_RINGS),
-    ),
-    min_size=1,
-    max_size=20,
-)
+from abalone_assets_tests.strategies import rows_of_a_survey
 
 
 def assert_same_buckets(frame: pl.DataFrame) -> None:
@@ -45,7 +30,7 @@ def test_the_hash_is_the_preparations() -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(animals)
+@given(rows_of_a_survey)
 def test_the_hash_is_the_preparations_for_any_animal(made: list[tuple[Any, ...]]) -> None:
     assert_same_buckets(pl.DataFrame(made, schema=list(COLUMN_NAMES), orient="row"))
 
