@@ -30,7 +30,7 @@ def part_recipe(
     """How a part is fitted with these hyperparameters, the others being as they are today."""
     kind = KernelHyperparameters if part == "kernel" else BoosterHyperparameters
     values: dict[str, Any] = {each.name: getattr(today, each.name) for each in fields(kind)}
-    part_of = kind(**{**values, **chosen})
-    if isinstance(part_of, KernelHyperparameters):
-        return kernel_recipe(part_of)
-    return recipe_of("xgboost", part_of)
+    settled = kind(**{**values, **chosen})
+    if isinstance(settled, KernelHyperparameters):
+        return kernel_recipe(settled)
+    return recipe_of("xgboost", settled)
