@@ -26,8 +26,8 @@ LOCAL: Final = {
     "spark.ui.showConsoleProgress": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    # A test's JVM ends before the optimising compiler pays.
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
+    # A test's JVM ends before the optimising compiler pays, or threads that collect garbage do.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
 
 
