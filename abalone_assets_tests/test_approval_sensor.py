@@ -118,25 +118,48 @@ def test_it_waits_for_runs_that_deploy(
     assert len(requests(platform, SENSOR)) == 1
 
 
-def test_a_deployment_that_fails_is_tried_again_later_and_later_another_at_once(
-    registry: ModelRegistry, platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The sensor's clock."""
     clock = Clock()
     monkeypatch.setattr("abalone_assets.approval_sensor.datetime", clock)
-    registry.approve(1, because="checked", by="ana")
-    (request,) = requests(platform, SENSOR)
-    assert request.tags[DECISION_TAG].startswith("1 since ")
+    return clock
+
+
+def fail(platform: Platform, request: dg.RunRequest, *, times: int) -> None:
+    """Leave so many runs that failed to do what the sensor asked for."""
     job = platform.definitions.resolve_job_def(DEPLOY_JOB)
-    for _ in range(2):
+    for _ in range(times):
         platform.instance.create_run_for_job(
             job, tags=dict(request.tags), status=dg.DagsterRunStatus.FAILURE
         )
+
+
+def test_a_deployment_that_fails_is_tried_again_later_and_later_another_at_once(
+    registry: ModelRegistry, platform: Platform, clock: Clock
+) -> None:
+    registry.approve(1, because="checked", by="ana")
+    (request,) = requests(platform, SENSOR)
+    assert request.tags[DECISION_TAG].startswith("1 since ")
+    fail(platform, request, times=2)
     clock.advance(seconds=RETRY_SECONDS)
     assert "2 deployments failed; the next is tried at" in reason(platform)
     clock.advance(seconds=RETRY_SECONDS)
     assert len(requests(platform, SENSOR)) == 1
     clock.reset()
     registry.approve(3, because="checked too", by="ana")
+    assert len(requests(platform, SENSOR)) == 1
+
+
+def test_after_many_failures_it_waits_a_day_and_no_longer(
+    registry: ModelRegistry, platform: Platform, clock: Clock
+) -> None:
+    registry.approve(1, because="checked", by="ana")
+    (request,) = requests(platform, SENSOR)
+    fail(platform, request, times=20)
+    clock.advance(seconds=23 * 3600)
+    assert "20 deployments failed" in reason(platform)
+    clock.advance(seconds=3700)
     assert len(requests(platform, SENSOR)) == 1
 
 
@@ -148,21 +171,3 @@ def test_it_runs_by_default_as_often_as_the_others(platform: Platform) -> None:
         sensors[SENSOR].minimum_interval_seconds
         == sensors["release_sensor"].minimum_interval_seconds
     )
-
-
-def test_after_many_failures_it_waits_a_day_and_no_longer(
-    registry: ModelRegistry, platform: Platform, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = Clock()
-    monkeypatch.setattr("abalone_assets.approval_sensor.datetime", clock)
-    registry.approve(1, because="checked", by="ana")
-    (request,) = requests(platform, SENSOR)
-    job = platform.definitions.resolve_job_def(DEPLOY_JOB)
-    for _ in range(20):
-        platform.instance.create_run_for_job(
-            job, tags=dict(request.tags), status=dg.DagsterRunStatus.FAILURE
-        )
-    clock.advance(seconds=23 * 3600)
-    assert "20 deployments failed" in reason(platform)
-    clock.advance(seconds=3700)
-    assert len(requests(platform, SENSOR)) == 1
