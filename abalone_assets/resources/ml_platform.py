@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import dagster as dg
 from pydantic import Field
@@ -26,6 +26,9 @@ from abalone_assets.survey import FEATURES
 
 if TYPE_CHECKING:
     from abalone_assets.modeling.archive import ModelCard
+
+ChosenFramework = Literal["as_set", Framework]
+"""A framework by name, or the one that the platform's settings name."""
 
 DATA_FILE: Final = "data.parquet"
 _ARCHIVES: Final = frozenset({"model", "champion", "reference"})
@@ -169,6 +172,10 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
         default=MAX_SYNTHETIC_SHARE,
         description="Largest share of simulated rows in the weight of training.",
     )
+
+    def chosen_framework(self, asked: ChosenFramework) -> Framework:
+        """The framework that a run asks for, or the one that trains every release."""
+        return self.framework if asked == "as_set" else asked
 
     def hyperparameters_of(self, framework: str) -> dict[str, Any]:
         """What is set for a framework: of one that does not train releases, only the share."""

@@ -63,7 +63,7 @@ def hyperparameter_study(
     """
     opened = lake.open()
     rows = training_rows(opened)
-    framework = ml_platform.framework if config.framework == "as_set" else config.framework
+    framework = ml_platform.chosen_framework(config.framework)
     if framework == "tensorflow":
         raise SearchError(
             "releases train tensorflow, which is not searched: choose blend or xgboost"

@@ -1,24 +1,23 @@
 """Training: an archive in SageMaker's layout, and how it came about."""
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from abalone_assets.modeling.hyperparameters import (
-    Framework,
     check_hyperparameters,
     describe_hyperparameters,
 )
-from abalone_assets.resources.ml_platform import MLPlatform, TrainingRequest
+from abalone_assets.resources.ml_platform import ChosenFramework, MLPlatform, TrainingRequest
 from abalone_assets.resources.storage import LakeResource
 
 
 class TrainingConfig(dg.Config):
     """What trains the model, and how."""
 
-    framework: Literal["as_set", Framework] = Field(
+    framework: ChosenFramework = Field(
         "as_set",
         description="as_set: what trains every release. blend: boosted trees and a kernel "
         "regression, whose mean is the best model. xgboost: the trees alone. tensorflow: the dense "
@@ -46,7 +45,7 @@ def trained_model(
     lake: LakeResource,
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """`model.tar.gz` in SageMaker's layout; the validation split calibrates its intervals."""
-    framework = ml_platform.framework if config.framework == "as_set" else config.framework
+    framework = ml_platform.chosen_framework(config.framework)
     hyperparameters = {**ml_platform.hyperparameters_of(framework), **config.hyperparameters}
     check_hyperparameters(framework, hyperparameters)
     opened = lake.open()
