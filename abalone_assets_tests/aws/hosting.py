@@ -117,6 +117,11 @@ class Account:
         store = ObjectStore(f"s3://{self.aws.bucket}/registry")
         return ModelPackageRegistry(GROUP, store, self.sagemaker, lambda: IMAGE, poll_seconds=0.01)
 
+    def package(self, version: int) -> dict[str, Any]:
+        """A version as SageMaker describes it."""
+        arn = self.registry.package_arn(version)
+        return dict(self.sagemaker.describe_model_package(ModelPackageName=arn))
+
     def put(self, archive: bytes) -> str:
         """Where training left an archive."""
         key = f"lake/trained_model/{hashlib.sha256(archive).hexdigest()[:8]}/output/model.tar.gz"
