@@ -23,7 +23,7 @@ def defs() -> dg.Definitions:
     from abalone_assets.defs.resources import profile_resources
     from abalone_assets.defs.simulation.synthetic_survey import simulate_survey_job
     from abalone_assets.defs.training.hyperparameter_study import search_hyperparameters_job
-    from abalone_assets.settings import load_settings
+    from abalone_assets.settings.platform import load_settings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # code references are beta, and worth it

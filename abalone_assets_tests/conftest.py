@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets_tests.instance import make_dagster_home
-from abalone_assets_tests.platform import Platform, small_base
+from abalone_assets_tests.support.instance import make_dagster_home
+from abalone_assets_tests.support.platform import Platform, small_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

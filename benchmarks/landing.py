@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from abalone_assets.sample_data import base_survey
-from abalone_assets_tests.platform import survey_rows
-from abalone_assets_tests.stack import Stack, running_stack
+from abalone_assets_tests.support.platform import survey_rows
+from abalone_assets_tests.support.stack import Stack, running_stack
 
 LANDINGS = 5
 

@@ -14,14 +14,14 @@ from abalone_assets.etl.split_audit import audit_test_split
 from abalone_assets.external import evaluate, train_blend
 from abalone_assets.ingest.base_survey import fetch_base_survey
 from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
-from abalone_assets.ingest.manifest import IngestedRaw, commit_raw
-from abalone_assets.lake import Lake
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.manifest import IngestedRaw, commit_raw
 from abalone_assets.modeling.archive import pack
 from abalone_assets.modeling.evaluation.gate import decide
+from abalone_assets.registry.folder import ModelRegistry
 from abalone_assets.serving.pointer import publish_pointer
-from abalone_assets.serving.registry import ModelRegistry
-from abalone_assets.settings import Settings, load_settings
-from abalone_assets.storage import ObjectStore
+from abalone_assets.settings.platform import Settings, load_settings
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import parse_survey
 
 

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from abalone_assets.sample_data import base_survey, surveys
-from abalone_assets_tests.stack import Stack, running_stack
+from abalone_assets_tests.support.stack import Stack, running_stack
 from benchmarks.timing import compare, python_seconds
 
 

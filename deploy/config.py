@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from abalone_assets import __version__
-from abalone_assets.aws.settings import STACK_VALUES, ZONES, AwsSettings
-from abalone_assets.environment import variable
 from abalone_assets.errors import AbaloneError
-from abalone_assets.settings import Settings
+from abalone_assets.settings.aws import STACK_VALUES, ZONES, AwsSettings
+from abalone_assets.settings.environment import variable
+from abalone_assets.settings.platform import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

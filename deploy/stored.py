@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from abalone_assets.aws.clients import told_as
-from abalone_assets.lake import RELEASE_KEY
+from abalone_assets.lake.lake import RELEASE_KEY
 from deploy.config import LAKE_PREFIX, DeployError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.clients import told_as
-from abalone_assets.aws.endpoint import delete_endpoint, leftovers
 from abalone_assets.aws.sagemaker_answers import is_missing
+from abalone_assets.serving.sagemaker.endpoint import delete_endpoint, leftovers
 from deploy.config import DeployError
 from deploy.ecs import Cluster
 from deploy.protections import lift_protections

@@ -7,9 +7,9 @@ from threading import Lock
 from typing import Final
 
 from abalone_assets.aws.clients import client, environment_key, region, told_as
-from abalone_assets.aws.settings import NO_ALARMS, PARAMETERS, SSM_SCHEME, is_reference
-from abalone_assets.environment import variable
 from abalone_assets.errors import SettingsError
+from abalone_assets.settings.aws import NO_ALARMS, PARAMETERS, SSM_SCHEME, is_reference
+from abalone_assets.settings.environment import variable
 
 KEPT_SECONDS: Final = 300.0
 """How long a look is believed: a code server lives for weeks, and the stack may change."""

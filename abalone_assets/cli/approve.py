@@ -14,9 +14,9 @@ from abalone_assets.cli.output import console, example, json_option, print_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from abalone_assets.serving.approvals import ApprovalRegistry
-    from abalone_assets.serving.versions import ModelVersion
-    from abalone_assets.settings import Settings
+    from abalone_assets.registry.approvals import ApprovalRegistry
+    from abalone_assets.registry.versions import ModelVersion
+    from abalone_assets.settings.platform import Settings
 
 LISTED: Final = 20
 """Versions, the newest, that the message on an unknown one lists."""
@@ -92,8 +92,8 @@ class _Outcome:
 
 
 def _decide(number: int, because: str, *, approved: bool, as_json: bool) -> None:
-    from abalone_assets.registries import open_registry
-    from abalone_assets.settings import load_settings
+    from abalone_assets.registry.open import open_registry
+    from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
     registry = open_registry(settings)
@@ -113,7 +113,7 @@ def _known(registry: ApprovalRegistry, number: int) -> ModelVersion:
     Raises:
         UnknownVersionError: There is none; the message lists those that there are.
     """
-    from abalone_assets.serving.versions import UnknownVersionError
+    from abalone_assets.registry.versions import UnknownVersionError
 
     try:
         return registry.get(number)
@@ -137,8 +137,8 @@ def _who() -> str:
 def _outcome(
     settings: Settings, registry: ApprovalRegistry, version: ModelVersion, *, changed: bool
 ) -> _Outcome:
-    from abalone_assets.registries import live_version
-    from abalone_assets.serving.versions import desired_of, person_behind
+    from abalone_assets.registry.versions import desired_of, person_behind
+    from abalone_assets.serving.live_version import live_version
 
     contenders, live = registry.contenders(), live_version(settings)
     found = desired_of(contenders)
@@ -162,7 +162,7 @@ def _outcome(
 
 def _next(settings: Settings, desired: int) -> str:
     """How the desired version gets to the endpoint, which serves another."""
-    from abalone_assets.cli.driver import Driver
+    from abalone_assets.local.driver import Driver
 
     if settings.profile == "local":
         driver = Driver.of(settings)

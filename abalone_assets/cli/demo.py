@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.cli.demo_report import DemoReport
     from abalone_assets.serving.client import EndpointClient
-    from abalone_assets.settings import Settings
+    from abalone_assets.settings.platform import Settings
 
 FOLLOW_SECONDS: Final = 180.0
 PATIENCE_SECONDS: Final = 40.0
@@ -44,8 +44,8 @@ def demo(home: Path | None, *, as_json: bool) -> None:
     nothing new to do.
     """
     from abalone_assets.cli.demo_home import refuse_real_places
-    from abalone_assets.cli.processes import interrupted_by_signals
-    from abalone_assets.instance import home_environment, prepare_instance
+    from abalone_assets.local.instance import home_environment, prepare_instance
+    from abalone_assets.local.processes import interrupted_by_signals
 
     prefix = "" if home is None else f"ABALONE_HOME={shlex.quote(str(home))} "
     try:
@@ -111,7 +111,7 @@ class _Progress:
 
 def _days(request: dg.RunRequest) -> list[str]:
     """The survey days of a request, in words; none for a release."""
-    from abalone_assets.runs import RANGE_END_TAG, RANGE_START_TAG
+    from abalone_assets.automation.runs import RANGE_END_TAG, RANGE_START_TAG
 
     if RANGE_START_TAG not in request.tags:
         return []
@@ -121,7 +121,7 @@ def _days(request: dg.RunRequest) -> list[str]:
 
 def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> DemoReport:
     from abalone_assets.cli.demo_report import DemoReport
-    from abalone_assets.cli.driver import driver_lock
+    from abalone_assets.local.driver import driver_lock
     from abalone_assets.serving.deployment import connect
 
     began = time.time()
@@ -146,7 +146,7 @@ def _refuse_leftovers(settings: Settings) -> None:
     Raises:
         InstanceError: Only children of a killed process are left: they may never finish.
     """
-    from abalone_assets.cli.driver import Driver
+    from abalone_assets.local.driver import Driver
 
     driver = Driver.of(settings)
     if driver is not None and not driver.lives:
@@ -158,7 +158,7 @@ def _endpoint(
     settings: Settings, show: _Progress, running: EndpointClient | None
 ) -> Iterator[Callable[[], EndpointClient]]:
     """The home's running endpoint server, or one for the time being; it starts while we work."""
-    from abalone_assets.cli.processes import start_server, stopped_on_exit, wait_for_server
+    from abalone_assets.local.processes import start_server, stopped_on_exit, wait_for_server
 
     if running is not None:
         show.say(f"endpoint server found at {running.url}")
@@ -192,8 +192,8 @@ def _drive(settings: Settings, show: _Progress, prefix: str) -> dict[str, int]:
         UnsettledError: They have more to do but wait, after failed runs, for too long.
     """
     from abalone_assets.definitions import defs
-    from abalone_assets.instance import fail_orphaned_runs, open_instance_for_demo
-    from abalone_assets.local_run import LocalPlatform, UnsettledError
+    from abalone_assets.local.instance import fail_orphaned_runs, open_instance_for_demo
+    from abalone_assets.local.run import LocalPlatform, UnsettledError
 
     with open_instance_for_demo(settings) as instance:
         fail_orphaned_runs(instance)
@@ -218,8 +218,8 @@ def _follow(settings: Settings, show: _Progress) -> dict[str, int]:
     Raises:
         UnsettledError: It takes too long.
     """
-    from abalone_assets.cli.driver import Driver
-    from abalone_assets.local_run import SENSOR_JOBS, UnsettledError
+    from abalone_assets.local.driver import Driver
+    from abalone_assets.local.run import SENSOR_JOBS, UnsettledError
 
     driver = Driver.of(settings)
     command = driver.command if driver else "abalone dev"
@@ -240,7 +240,7 @@ def _settled(settings: Settings) -> bool:
 
     from abalone_assets.ingest.landing_zone import open_landing_zone
     from abalone_assets.ingest.reconcile import find_due
-    from abalone_assets.lake import Lake
+    from abalone_assets.lake.lake import Lake
 
     lake, zone = Lake(settings.lake_uri), open_landing_zone(settings.landing_zone_uri)
     landing = zone.look(settings.first_survey_day, datetime.now(UTC).date())

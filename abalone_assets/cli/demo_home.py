@@ -9,7 +9,7 @@ from abalone_assets.errors import SettingsError, SurveyError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from abalone_assets.settings import Settings
+    from abalone_assets.settings.platform import Settings
 
 PLACES: Final = ("lake_uri", "landing_zone_uri", "registry_uri")
 LISTED: Final = 3
@@ -46,7 +46,7 @@ def _refuse_places_outside(settings: Settings) -> None:
 
 
 def _lies_in(home: Path, uri: str) -> bool:
-    from abalone_assets.storage import ObjectStore
+    from abalone_assets.storage.object_store import ObjectStore
 
     folder = ObjectStore(uri).root
     return folder is not None and folder.is_relative_to(home)
@@ -55,7 +55,7 @@ def _lies_in(home: Path, uri: str) -> bool:
 def _refuse_other_surveys(settings: Settings) -> None:
     from abalone_assets.ingest.landing_zone import FolderLandingZone
     from abalone_assets.sample_data import surveys
-    from abalone_assets.storage import ObjectStore
+    from abalone_assets.storage.object_store import ObjectStore
 
     folder = ObjectStore(settings.landing_zone_uri).root
     if folder is None or not folder.exists():

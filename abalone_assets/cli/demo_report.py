@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from abalone_assets.cli.processes import wait_for_version
 from abalone_assets.cli.serve import QUESTION
-from abalone_assets.lake import Lake
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.reports import report_key
+from abalone_assets.local.processes import wait_for_version
 from abalone_assets.modeling.models.intervals import COVERAGE
-from abalone_assets.reports import report_key
 from abalone_assets.survey import age_years
 
 if TYPE_CHECKING:
     from abalone_assets.serving.client import EndpointClient, Prediction
-    from abalone_assets.settings import Settings
+    from abalone_assets.settings.platform import Settings
 
 PREPARED: Final = ("merged_dataset", "train_split", "validation_split", "test_split")
 

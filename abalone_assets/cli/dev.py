@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from abalone_assets.cli.output import console, example
-from abalone_assets.reports import PAGE_PATH
+from abalone_assets.lake.reports import PAGE_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from abalone_assets.cli.driver import DriverLock
-    from abalone_assets.cli.processes import Child
-    from abalone_assets.settings import Settings
+    from abalone_assets.local.driver import DriverLock
+    from abalone_assets.local.processes import Child
+    from abalone_assets.settings.platform import Settings
 
 HOST: Final = "127.0.0.1"
 PROBE_SECONDS: Final = 5.0
@@ -44,10 +44,10 @@ def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
     Everything is kept in ABALONE_HOME, so the next start goes on where this one ends. When one
     process ends by itself, the others are stopped.
     """
-    from abalone_assets.cli.driver import driven_error, driver_lock
-    from abalone_assets.cli.processes import interrupted_by_signals
     from abalone_assets.cli.serve import refuse_second_server
-    from abalone_assets.instance import home_environment, prepare_instance
+    from abalone_assets.local.driver import driven_error, driver_lock
+    from abalone_assets.local.instance import home_environment, prepare_instance
+    from abalone_assets.local.processes import interrupted_by_signals
 
     with ExitStack() as stack:
         stack.enter_context(interrupted_by_signals())
@@ -67,7 +67,7 @@ def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
 def _run(
     settings: Settings, lock: DriverLock, port: int, endpoint_port: int, log: Path | None
 ) -> None:
-    from abalone_assets.cli.processes import (
+    from abalone_assets.local.processes import (
         start_server,
         stopped_on_exit,
         wait_for_server,
@@ -96,8 +96,8 @@ def _run(
 
 
 def _start_dagster(settings: Settings, lock: DriverLock, port: int, log: Path | None) -> Child:
-    from abalone_assets.cli.processes import Child
-    from abalone_assets.instance import child_environment, local_workspace
+    from abalone_assets.local.instance import child_environment, local_workspace
+    from abalone_assets.local.processes import Child
 
     arguments = ["-W", "ignore:Function `dev_command`", "-m", "dagster", "dev"]
     arguments += ["--workspace", str(local_workspace()), "--host", HOST, "--port", str(port)]
@@ -113,7 +113,7 @@ def _start_dagster(settings: Settings, lock: DriverLock, port: int, log: Path | 
 def _fail_orphaned_runs() -> None:
     import dagster as dg
 
-    from abalone_assets.instance import fail_orphaned_runs
+    from abalone_assets.local.instance import fail_orphaned_runs
 
     with dg.DagsterInstance.get() as instance:
         fail_orphaned_runs(instance)
@@ -125,7 +125,7 @@ def _supervise(children: Sequence[Child]) -> None:
     Raises:
         ProcessError: One did.
     """
-    from abalone_assets.cli.processes import LOOK_SECONDS, ProcessError
+    from abalone_assets.local.processes import LOOK_SECONDS, ProcessError
 
     while True:
         for child in children:

@@ -21,8 +21,8 @@ from abalone_assets.cli.output import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from abalone_assets.doctor import Finding
-    from abalone_assets.settings import Settings
+    from abalone_assets.doctor.local import Finding
+    from abalone_assets.settings.platform import Settings
 
 STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 
@@ -36,7 +36,7 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
     In the profile aws: identity, region, every SSM parameter, buckets, roles and quotas. Nothing is
     launched. Exits with 1 when something fails.
     """
-    from abalone_assets.settings import load_settings
+    from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
     findings = []
@@ -54,13 +54,13 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
 
 def _findings(settings: Settings, on_progress: Callable[[str], None]) -> Iterator[Finding]:
     if settings.profile == "local":
-        from abalone_assets.doctor import local_findings
+        from abalone_assets.doctor.local import local_findings
 
         return local_findings(settings)
     # Whoever asks wants to know that nobody answers, and not to wait until somebody does.
     os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")
-    from abalone_assets.aws.doctor import aws_findings
-    from abalone_assets.aws.settings import load_aws_settings
+    from abalone_assets.doctor.aws.account import aws_findings
+    from abalone_assets.settings.aws import load_aws_settings
 
     return aws_findings(settings, load_aws_settings(), on_progress)
 

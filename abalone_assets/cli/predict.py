@@ -90,7 +90,7 @@ def _lines(values: Sequence[str], file: TextIO | None) -> list[str]:
 def _connected(url: str | None) -> EndpointClient:
     from abalone_assets.errors import EndpointError
     from abalone_assets.serving.deployment import connect
-    from abalone_assets.settings import load_settings
+    from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
     name = settings.endpoint_name

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from abalone_assets.cli.output import console, example
-from abalone_assets.reports import PAGE_PATH
+from abalone_assets.lake.reports import PAGE_PATH
 
 if TYPE_CHECKING:
     from abalone_assets.serving.state import ServerState
-    from abalone_assets.settings import Settings
+    from abalone_assets.settings.platform import Settings
 
 QUESTION = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15"
 """The sex and the measurements of one abalone, to ask an endpoint about."""
@@ -31,7 +31,7 @@ def serve(host: str | None, port: int | None) -> None:
     a gap; until the first one it answers 503.
     """
     from abalone_assets.serving.server import serve as serve_endpoint
-    from abalone_assets.settings import load_settings
+    from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
     refuse_second_server(settings)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from abalone_assets.ingest.landing_zone import LandingZone
-    from abalone_assets.lake import Lake
-    from abalone_assets.settings import Settings
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.settings.platform import Settings
     from abalone_assets.synthesis.fitted import Fitted
     from abalone_assets.synthesis.quality import Quality
     from abalone_assets.synthesis.real_rows import RealRows
@@ -76,7 +76,7 @@ def simulate(settings: Settings, request: SimulationRequest, on_progress: Progre
         SynthesisError: It cannot be learnt or drawn, fails the quality check, or may not be there.
         StorageError: The lake, the folder or the landing zone cannot be read or written.
     """
-    from abalone_assets.lake import Lake
+    from abalone_assets.lake.lake import Lake
     from abalone_assets.survey import survey_file_name
     from abalone_assets.synthesis.fitted import fit_once, rows_to_avoid
     from abalone_assets.synthesis.quality import assess_synthesizer, broken_thresholds
@@ -129,7 +129,7 @@ def _real_rows(lake: Lake) -> tuple[RealRows, str]:
 def _zone(settings: Settings, folder: Path | None) -> LandingZone:
     """The landing zone; or a folder, which is written to by the same rules."""
     from abalone_assets.ingest.landing_zone import FolderLandingZone, open_landing_zone
-    from abalone_assets.instance import make_landing_zone
+    from abalone_assets.local.instance import make_landing_zone
 
     if folder is None:
         make_landing_zone(settings)

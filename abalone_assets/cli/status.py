@@ -30,7 +30,7 @@ LISTED: Final = 5
 def status(*, as_json: bool) -> None:
     """Show what is live and by whose word, what is pending and what was quarantined."""
     from abalone_assets.cli.status_report import StatusReport
-    from abalone_assets.settings import load_settings
+    from abalone_assets.settings.platform import load_settings
 
     report = StatusReport.of(load_settings())
     if as_json:

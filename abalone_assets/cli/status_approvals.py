@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from abalone_assets.serving.versions import desired_of, version_decided_on
+from abalone_assets.registry.versions import desired_of, version_decided_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from abalone_assets.serving.approvals import ApprovalRegistry
-    from abalone_assets.serving.versions import ModelVersion
+    from abalone_assets.registry.approvals import ApprovalRegistry
+    from abalone_assets.registry.versions import ModelVersion
 
 NEWEST_OVERRIDES: Final = 5
 

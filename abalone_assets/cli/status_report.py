@@ -7,21 +7,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from abalone_assets.cli.driver import Driver
 from abalone_assets.cli.landing import GivenFiles, day_of
 from abalone_assets.cli.status_approvals import Approvals
 from abalone_assets.errors import EndpointError, StorageError
 from abalone_assets.ingest.landing_zone import LandingZone, open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
-from abalone_assets.instance import has_own_landing_zone
-from abalone_assets.lake import Lake, Release
-from abalone_assets.registries import live_version, open_registry
+from abalone_assets.lake.lake import Lake, Release
+from abalone_assets.local.driver import Driver
+from abalone_assets.local.instance import has_own_landing_zone
+from abalone_assets.registry.open import open_registry
 from abalone_assets.serving.deployment import connect
+from abalone_assets.serving.live_version import live_version
 
 if TYPE_CHECKING:
-    from abalone_assets.ingest.manifest import IngestedRaw, Manifest
-    from abalone_assets.serving.approvals import ApprovalRegistry
-    from abalone_assets.settings import Settings
+    from abalone_assets.lake.manifest import IngestedRaw, Manifest
+    from abalone_assets.registry.approvals import ApprovalRegistry
+    from abalone_assets.settings.platform import Settings
 
 NEWEST_ROWS: Final = 5
 

@@ -114,7 +114,7 @@ def synthesize(
     if land and output is not None:
         raise click.UsageError("--land and --output exclude each other: choose one")
     from abalone_assets.cli.simulation import SimulationRequest, simulate
-    from abalone_assets.settings import load_settings
+    from abalone_assets.settings.platform import load_settings
     from abalone_assets.synthesis.recipes import FitOptions
 
     request = SimulationRequest(

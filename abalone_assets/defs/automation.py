@@ -8,12 +8,17 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from abalone_assets.approval_sensor import approval_tick
+from abalone_assets.automation.approval_sensor import approval_tick
+from abalone_assets.automation.runs import DEPLOY_JOB, DEPLOYED_ASSET, INGEST_JOB, RELEASE_JOB
+from abalone_assets.automation.sensors import (
+    no_release_reason,
+    release_request,
+    release_tick,
+    survey_tick,
+)
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
-from abalone_assets.runs import DEPLOY_JOB, DEPLOYED_ASSET, INGEST_JOB, RELEASE_JOB
-from abalone_assets.sensors import no_release_reason, release_request, release_tick, survey_tick
-from abalone_assets.settings import load_settings
+from abalone_assets.settings.platform import load_settings
 
 _INTERVAL = load_settings().sensor_seconds
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from abalone_assets.settings import load_settings
+from abalone_assets.settings.platform import load_settings
 
 survey_days = dg.DailyPartitionsDefinition(
     start_date=load_settings().first_survey_day.isoformat(), end_offset=1

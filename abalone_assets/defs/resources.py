@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from abalone_assets.aws.settings import AwsSettings, load_aws_settings
 from abalone_assets.resources.aws.catalog import GlueCatalog
 from abalone_assets.resources.aws.etl_engine import GlueEngine
 from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
@@ -21,7 +20,8 @@ from abalone_assets.resources.storage import (
     LandingZoneResource,
     ParquetIOManager,
 )
-from abalone_assets.settings import Settings
+from abalone_assets.settings.aws import AwsSettings, load_aws_settings
+from abalone_assets.settings.platform import Settings
 
 
 def profile_resources(settings: Settings) -> Mapping[str, Any]:

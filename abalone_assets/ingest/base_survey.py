@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.sample_data import base_survey
-from abalone_assets.storage import locate
+from abalone_assets.storage.object_store import locate
 from abalone_assets.survey import MAX_FILE_BYTES
 
 CONNECT_SECONDS: Final = 5

@@ -8,8 +8,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.ingest.frames import quarantine_frame, survey_frame
-from abalone_assets.ingest.manifest import IngestedDay, IngestedFile, day_digest
 from abalone_assets.ingest.synthetic_files import origin_of
+from abalone_assets.lake.manifest import IngestedDay, IngestedFile, day_digest
 from abalone_assets.survey import MAX_FILE_BYTES, ParsedSurvey, UnreadableSurveyError, parse_survey
 from abalone_assets.survey.origin import SYNTHETIC
 

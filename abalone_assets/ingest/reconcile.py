@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from abalone_assets.ingest.landing_zone import LandedFile, Landing
-    from abalone_assets.ingest.manifest import IngestedDay, Manifest
+    from abalone_assets.lake.manifest import IngestedDay, Manifest
 
 MAX_COMPARED_FILES: Final = 200
 MAX_COMPARED_BYTES: Final = 2**28

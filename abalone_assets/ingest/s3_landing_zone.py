@@ -10,15 +10,15 @@ from urllib.parse import urlsplit
 
 from abalone_assets.aws.clients import client
 from abalone_assets.aws.failures import told_as
-from abalone_assets.aws.hints import NotificationQueue
 from abalone_assets.errors import AbaloneError, StorageError, SurveyError
 from abalone_assets.ingest.landing_zone import Hints, LandedFile, LandingZone, day_prefix, printable
+from abalone_assets.ingest.s3_notifications import NotificationQueue
 from abalone_assets.survey import survey_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from abalone_assets.aws.hints import Notifications
+    from abalone_assets.ingest.s3_notifications import Notifications
 
 logger = logging.getLogger(__name__)
 

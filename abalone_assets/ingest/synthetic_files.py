@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest.manifest import commit_raw, read_manifest, revoke_days
+from abalone_assets.lake.manifest import commit_raw, read_manifest, revoke_days
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from abalone_assets.storage import ObjectStore
+    from abalone_assets.storage.object_store import ObjectStore
 
 LEDGER_KEY: Final = "synthetic_survey/_files.json"
 FORMAT: Final = 1

@@ -14,7 +14,7 @@ from abalone_assets.errors import AbaloneError, StorageError
 from abalone_assets.resources.storage import LakeResource
 
 if TYPE_CHECKING:
-    from abalone_assets.lake import Lake
+    from abalone_assets.lake.lake import Lake
 
 DATA_FILE: Final = "data.parquet"
 _GLOB_CHARACTER: Final = re.compile(r"([*?\[])")

@@ -21,7 +21,7 @@ from abalone_assets.modeling.hyperparameters import (
     Framework,
 )
 from abalone_assets.resources.jobs import JobReport
-from abalone_assets.storage import locate
+from abalone_assets.storage.object_store import locate
 from abalone_assets.survey import FEATURES
 
 if TYPE_CHECKING:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from abalone_assets.storage import ObjectStore, locate
+from abalone_assets.storage.object_store import ObjectStore, locate
 
 if TYPE_CHECKING:
     from abalone_assets.modeling.evaluation.gate import Decision
-    from abalone_assets.serving.approvals import ApprovalRegistry
+    from abalone_assets.registry.approvals import ApprovalRegistry
+    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.versions import ModelVersion
     from abalone_assets.serving.deployment import Deployment
-    from abalone_assets.serving.registry import ModelRegistry
-    from abalone_assets.serving.versions import ModelVersion
 
 
 class Gate(dg.ConfigurableResource[None]):
@@ -134,7 +134,7 @@ class LocalModelRegistry(ModelRegistryResource):
 
     def open(self) -> "ModelRegistry":
         """The registry, opened now."""
-        from abalone_assets.serving.registry import ModelRegistry
+        from abalone_assets.registry.folder import ModelRegistry
 
         return ModelRegistry(ObjectStore(self.uri))
 

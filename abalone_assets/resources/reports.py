@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 import dagster as dg
 from pydantic import Field
 
-from abalone_assets.reports import PAGE_PATH, Reports, report_key
+from abalone_assets.lake.reports import PAGE_PATH, Reports, report_key
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.serving.state import read_state
 

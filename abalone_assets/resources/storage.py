@@ -7,11 +7,11 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from abalone_assets.aws.object_store import explain
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.landing_zone import LandingZone, open_landing_zone
-from abalone_assets.lake import Lake
+from abalone_assets.lake.lake import Lake
+from abalone_assets.storage.s3 import explain
 
 
 class LakeResource(dg.ConfigurableResource[None]):

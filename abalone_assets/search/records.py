@@ -21,7 +21,7 @@ from abalone_assets.search.trials import trials_frame, trials_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from abalone_assets.lake import Lake
+    from abalone_assets.lake.lake import Lake
     from abalone_assets.modeling.features import Columns
     from abalone_assets.search.study import Study
     from abalone_assets.search.trials import Trial

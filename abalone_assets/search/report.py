@@ -6,8 +6,8 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.environment import variable
 from abalone_assets.search.study import trials_of_part
+from abalone_assets.settings.environment import variable
 
 if TYPE_CHECKING:
     from abalone_assets.modeling.hyperparameters import Framework

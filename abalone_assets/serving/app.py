@@ -24,7 +24,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from abalone_assets.errors import StorageError
-from abalone_assets.reports import PAGE_PATH
+from abalone_assets.lake.reports import PAGE_PATH
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
 from abalone_assets.serving.model_host import Answer, ModelHost, RefusedRequestError, ServedModel
 from abalone_assets.serving.protocol import ERROR_HEADER, MAX_BODY_BYTES, VARIANT, VERSION_HEADER

@@ -24,7 +24,7 @@ from abalone_assets.serving.protocol import VARIANT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from abalone_assets.storage import ObjectStore
+    from abalone_assets.storage.object_store import ObjectStore
 
 DEFAULT_FLUSH_SECONDS: Final = 1.0
 DEFAULT_MAX_PENDING_BYTES: Final = 64 * 2**20

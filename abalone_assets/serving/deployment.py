@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from abalone_assets.serving.registry import ModelRegistry
+    from abalone_assets.registry.folder import ModelRegistry
 
 __all__ = ["Deployment", "EndpointClient", "connect", "deploy"]
 

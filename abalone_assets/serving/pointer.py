@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from abalone_assets.errors import EndpointError, StorageError
 
 if TYPE_CHECKING:
-    from abalone_assets.storage import ObjectStore
+    from abalone_assets.storage.object_store import ObjectStore
 
 # SageMaker's pattern for an endpoint's name: it is also safe as a part of a key.
 ENDPOINT_NAME_PATTERN: Final = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"

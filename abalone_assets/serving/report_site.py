@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from abalone_assets.reports import PAGE_PATH
+from abalone_assets.lake.reports import PAGE_PATH
 
 if TYPE_CHECKING:
-    from abalone_assets.reports import KeptReport, Reports
-    from abalone_assets.serving.registry import ModelRegistry
+    from abalone_assets.lake.reports import KeptReport, Reports
+    from abalone_assets.registry.folder import ModelRegistry
 
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'",

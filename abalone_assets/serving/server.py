@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import EndpointError
-from abalone_assets.reports import Reports
+from abalone_assets.lake.reports import Reports
+from abalone_assets.registry.folder import ModelRegistry
 from abalone_assets.serving.app import build_app
 from abalone_assets.serving.capture import DEFAULT_FLUSH_SECONDS, DataCapture
 from abalone_assets.serving.model_host import DEFAULT_POLL_SECONDS, ModelHost
-from abalone_assets.serving.registry import ModelRegistry
 from abalone_assets.serving.report_site import ReportSite
 from abalone_assets.serving.state import ServerState, remove_state, write_state
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

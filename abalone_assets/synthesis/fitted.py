@@ -17,8 +17,8 @@ from abalone_assets.synthesis.synthesizer import FORMAT, Synthesizer
 if TYPE_CHECKING:
     import polars as pl
 
-    from abalone_assets.lake import Lake
-    from abalone_assets.storage import ObjectStore
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.storage.object_store import ObjectStore
     from abalone_assets.synthesis.recipes import Progress
 
 FOLDER: Final = "survey_synthesizer"

@@ -20,7 +20,7 @@ from abalone_assets.synthesis.limits import MAX_ROWS
 if TYPE_CHECKING:
     from abalone_assets.ingest.landing_zone import LandingZone
     from abalone_assets.modeling.features import Columns
-    from abalone_assets.storage import ObjectStore
+    from abalone_assets.storage.object_store import ObjectStore
     from abalone_assets.synthesis.synthesizer import FitFacts, Synthesizer
 
 Outcome = Literal["landed", "replaced", "identical"]

@@ -19,9 +19,9 @@ import pytest
 
 from abalone_assets import definitions
 from abalone_assets.aws.parameters import forget
-from abalone_assets.local_run import LocalPlatform
+from abalone_assets.local.run import LocalPlatform
 from abalone_assets.sample_data import base_survey
-from abalone_assets_tests.automation import platform_in
+from abalone_assets_tests.automation.support import platform_in
 from abalone_assets_tests.aws.stack import (
     ALARM,
     CRAWLER,
@@ -36,8 +36,8 @@ from abalone_assets_tests.deploy.describe_roles import policy_of
 from abalone_assets_tests.deploy.iam import RARELY_NEEDED, as_deployed, denied, unused_actions
 from abalone_assets_tests.fakes.places import BUCKET, OWN_KEY
 from abalone_assets_tests.fakes.standin import AwsStandIn
-from abalone_assets_tests.instance import make_dagster_home
-from abalone_assets_tests.platform import QUICK_BLEND, survey_rows
+from abalone_assets_tests.support.instance import make_dagster_home
+from abalone_assets_tests.support.platform import QUICK_BLEND, survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ from abalone_assets.aws.prices import (
     PROCESSING_PRICES,
     TRAINING_PRICES,
 )
-from abalone_assets.aws.settings import AwsSettings
+from abalone_assets.settings.aws import AwsSettings
 
 
 def test_the_default_instance_types_have_prices() -> None:

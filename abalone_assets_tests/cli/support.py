@@ -16,9 +16,9 @@ from abalone_assets.cli import main
 from abalone_assets.ingest.days import parse_days
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.landing_zone import FolderLandingZone
-from abalone_assets.ingest.manifest import commit_days
-from abalone_assets.lake import Lake
-from abalone_assets_tests.platform import small_base
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.manifest import commit_days
+from abalone_assets_tests.support.platform import small_base
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

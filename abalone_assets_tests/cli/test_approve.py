@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from abalone_assets.cli.driver import driver_lock
+from abalone_assets.local.driver import driver_lock
+from abalone_assets.registry.folder import ModelRegistry
 from abalone_assets.serving.pointer import publish_pointer
-from abalone_assets.serving.registry import ModelRegistry
-from abalone_assets.settings import load_settings
-from abalone_assets.storage import ObjectStore
+from abalone_assets.settings.platform import load_settings
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.cli.support import abalone, abalone_json, environment
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from abalone_assets.cli.demo_home import refuse_real_places
-from abalone_assets.cli.driver import driver_lock
-from abalone_assets.instance import home_environment
-from abalone_assets.lake import Lake
+from abalone_assets.lake.lake import Lake
+from abalone_assets.local.driver import driver_lock
+from abalone_assets.local.instance import home_environment
 from abalone_assets.sample_data import surveys
-from abalone_assets.settings import load_settings
+from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import (
     abalone,
     abalone_process,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from abalone_assets.cli.driver import driver_lock
-from abalone_assets.settings import load_settings
+from abalone_assets.local.driver import driver_lock
+from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import abalone, environment, processes_of
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.registry.folder import ModelRegistry
 from abalone_assets.serving.pointer import publish_pointer
-from abalone_assets.serving.registry import ModelRegistry
 from abalone_assets.serving.state import read_state
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import age_years
 from abalone_assets_tests.cli.support import ANIMAL, abalone, abalone_json, environment
 from abalone_assets_tests.serving.support import (

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from abalone_assets.cli.driver import driver_lock
-from abalone_assets.ingest.manifest import IngestedRaw, commit_raw
-from abalone_assets.lake import Lake, Release
+from abalone_assets.lake.lake import Lake, Release
+from abalone_assets.lake.manifest import IngestedRaw, commit_raw
+from abalone_assets.local.driver import driver_lock
+from abalone_assets.registry.folder import ModelRegistry
 from abalone_assets.serving.pointer import publish_pointer
-from abalone_assets.serving.registry import ModelRegistry
-from abalone_assets.settings import load_settings
-from abalone_assets.storage import ObjectStore
+from abalone_assets.settings.platform import load_settings
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json, ingest
 from abalone_assets_tests.serving.support import register
 

@@ -13,7 +13,7 @@ import pytest
 
 from abalone_assets.ingest.frames import survey_frame, to_parquet
 from abalone_assets.ingest.synthetic_files import synthetic_files
-from abalone_assets.lake import Lake
+from abalone_assets.lake.lake import Lake
 from abalone_assets.survey import parse_survey
 from abalone_assets.survey.origin import SURVEYED
 from abalone_assets.synthesis.latents import WhiteNoise

@@ -12,11 +12,11 @@ import pytest
 from abalone_assets.defs.deployment.endpoint import endpoint
 from abalone_assets.defs.evaluation.approved_model import approved_model
 from abalone_assets.defs.resources import profile_resources
-from abalone_assets.lake import Lake, Preparation, Release
-from abalone_assets.registries import live_version
-from abalone_assets.serving.registry import ModelRegistry
-from abalone_assets.settings import load_settings
-from abalone_assets.storage import ObjectStore
+from abalone_assets.lake.lake import Lake, Preparation, Release
+from abalone_assets.registry.folder import ModelRegistry
+from abalone_assets.serving.live_version import live_version
+from abalone_assets.settings.platform import load_settings
+from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from abalone_assets.defs.training.trained_model import trained_model
 from abalone_assets.etl.polars_engine import prepare
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
 from abalone_assets.ingest.frames import survey_frame, to_parquet
-from abalone_assets.lake import Lake
+from abalone_assets.lake.lake import Lake
 from abalone_assets.modeling.evaluation.gate import GateLimits
 from abalone_assets.resources.ml_platform import LocalMLPlatform, TrainingRequest
 from abalone_assets.resources.models import Gate, LocalEndpointHost, LocalModelRegistry

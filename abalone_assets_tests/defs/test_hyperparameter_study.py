@@ -17,7 +17,7 @@ from abalone_assets.defs.training.hyperparameter_study import (
 )
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
-from abalone_assets.lake import Lake, Preparation
+from abalone_assets.lake.lake import Lake, Preparation
 from abalone_assets.resources.ml_platform import LocalMLPlatform
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.search import SearchError

@@ -14,11 +14,11 @@ import pytest
 
 from abalone_assets import definitions
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
-from abalone_assets.ingest.manifest import BEING_WRITTEN
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.ingest.synthetic_files import record_synthetic_file
+from abalone_assets.lake.manifest import BEING_WRITTEN
 from abalone_assets.resources import storage
-from abalone_assets_tests.automation import (
+from abalone_assets_tests.automation.support import (
     INGEST,
     RELEASE,
     RELEASE_SENSOR,
@@ -31,7 +31,7 @@ from abalone_assets_tests.automation import (
     requests,
     table,
 )
-from abalone_assets_tests.platform import Platform, survey_rows
+from abalone_assets_tests.support.platform import Platform, survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

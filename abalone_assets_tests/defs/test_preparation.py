@@ -19,7 +19,7 @@ from abalone_assets.etl.preparation import split
 from abalone_assets.etl.request import PrepareReport
 from abalone_assets.ingest.synthetic_files import record_synthetic_file
 from abalone_assets.resources.storage import LakeResource
-from abalone_assets_tests.automation import (
+from abalone_assets_tests.automation.support import (
     RELEASE,
     ingest,
     name_of,
@@ -27,12 +27,12 @@ from abalone_assets_tests.automation import (
     prepare_only,
     recorded,
 )
-from abalone_assets_tests.platform import survey_rows
+from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abalone_assets_tests.platform import Platform
+    from abalone_assets_tests.support.platform import Platform
 
 DAY = "2025-03-03"
 REPEATED = 2

@@ -14,7 +14,7 @@ from abalone_assets.defs.simulation.survey_synthesizer import survey_synthesizer
 from abalone_assets.defs.simulation.synthetic_survey import simulate_survey_job, synthetic_survey
 from abalone_assets.ingest.frames import survey_frame, to_parquet
 from abalone_assets.ingest.synthetic_files import synthetic_files
-from abalone_assets.lake import Lake
+from abalone_assets.lake.lake import Lake
 from abalone_assets.resources.storage import (
     JsonIOManager,
     LakeResource,

@@ -11,7 +11,7 @@ import pytest
 from pydantic import Field
 
 from abalone_assets.defs.training.trained_model import trained_model
-from abalone_assets.lake import Lake, Preparation
+from abalone_assets.lake.lake import Lake, Preparation
 from abalone_assets.modeling.archive import read_card
 from abalone_assets.modeling.hyperparameters import HyperparameterError
 from abalone_assets.resources.ml_platform import (
@@ -22,13 +22,13 @@ from abalone_assets.resources.ml_platform import (
 )
 from abalone_assets.resources.models import LocalModelRegistry
 from abalone_assets.resources.storage import JsonIOManager, LakeResource
-from abalone_assets_tests.automation import RELEASE, platform_in
+from abalone_assets_tests.automation.support import RELEASE, platform_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from abalone_assets.modeling.archive import ModelCard
-    from abalone_assets_tests.platform import Platform
+    from abalone_assets_tests.support.platform import Platform
 
 NETWORK = {"hidden_units": 8, "learning_rate": 0.02, "epochs": 2}
 BLEND = {"num_boost_round": 20, "eta": 0.15, "landmarks": 50, "folds": 2}

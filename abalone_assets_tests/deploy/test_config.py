@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from abalone_assets import __version__
-from abalone_assets.settings import Settings
+from abalone_assets.settings.platform import Settings
 from abalone_assets_tests.deploy.support import OIDC
 from deploy.config import DeployConfig, DeployError, read_context
 

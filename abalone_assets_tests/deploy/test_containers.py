@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 from dagster_shared.yaml_utils import load_yaml_from_path
 
-from abalone_assets.settings import load_settings
+from abalone_assets.settings.platform import load_settings
 
 PROJECT: Final = Path(__file__).parents[2]
 DEPLOY: Final = PROJECT / "deploy"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from abalone_assets.aws.clients import client
-from abalone_assets.aws.hints import NotificationQueue
 from abalone_assets.aws.parameters import forget, resolve, resolve_list
-from abalone_assets.aws.settings import PARAMETERS
+from abalone_assets.ingest.s3_notifications import NotificationQueue
+from abalone_assets.settings.aws import PARAMETERS
 from abalone_assets_tests.deploy.cloudformation_models import complete_moto
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION, TEST_KEY, credentials
 from deploy.cloudformation import Stacks

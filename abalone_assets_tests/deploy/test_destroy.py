@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from abalone_assets.aws.clients import client
-from abalone_assets.aws.endpoint import Hosting
-from abalone_assets.aws.endpoint.configs import EndpointConfigs
 from abalone_assets.aws.parameters import resolve
-from abalone_assets.ingest.manifest import Manifest, commit_raw
-from abalone_assets.lake import Lake, Release
+from abalone_assets.lake.lake import Lake, Release
+from abalone_assets.lake.manifest import Manifest, commit_raw
+from abalone_assets.serving.sagemaker.configs import EndpointConfigs
+from abalone_assets.serving.sagemaker.endpoint import Hosting
 from abalone_assets_tests.deploy.cloudformation_models import complete_moto
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.support import packed, wait_for

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from abalone_assets.aws.endpoint.deployment import ROLLBACK_SECONDS
-from abalone_assets.aws.settings import AwsSettings
-from abalone_assets.settings import Settings
+from abalone_assets.serving.sagemaker.deployment import ROLLBACK_SECONDS
+from abalone_assets.settings.aws import AwsSettings
+from abalone_assets.settings.platform import Settings
 from abalone_assets_tests.deploy.support import ROOT, Assembly, synthesise
 from deploy.cloudformation import read_assembly
 from deploy.deploy import PUSH

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets_tests.platform import small_base
-from abalone_assets_tests.stack import Stack, running_stack
+from abalone_assets_tests.support.platform import small_base
+from abalone_assets_tests.support.stack import Stack, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
-    from abalone_assets_tests.stack import Stack
+    from abalone_assets_tests.support.stack import Stack
 
 pytestmark = pytest.mark.xdist_group("stack")
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.serving.registry import ModelRegistry
-from abalone_assets.storage import ObjectStore
-from abalone_assets_tests.platform import survey_rows
+from abalone_assets.registry.folder import ModelRegistry
+from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
-    from abalone_assets_tests.stack import Stack
+    from abalone_assets_tests.support.stack import Stack
 
 pytestmark = pytest.mark.xdist_group("stack")
 

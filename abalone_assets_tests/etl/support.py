@@ -10,7 +10,7 @@ from abalone_assets.etl.polars_engine import prepare
 from abalone_assets.etl.preparation import SURVEY_COLUMNS
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareReport, PrepareRequest
 from abalone_assets.ingest.frames import survey_frame, to_parquet
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import parse_survey
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from abalone_assets.etl.polars_engine import prepare
 from abalone_assets.etl.preparation import SURVEY_COLUMNS
 from abalone_assets.etl.request import PrepareRequest
 from abalone_assets_tests.etl.support import SPLITS, Prepared, frame_of, request_for
-from abalone_assets_tests.platform import survey_rows
+from abalone_assets_tests.support.platform import survey_rows
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 

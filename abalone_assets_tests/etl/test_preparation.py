@@ -15,7 +15,7 @@ from abalone_assets.survey import MAX_RINGS, MEASUREMENTS, SEXES
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 from abalone_assets.survey.splits import HASH_BASE, HASH_MODULUS
 from abalone_assets_tests.etl.support import SPLITS, Prepared, frame_of, renamed
-from abalone_assets_tests.strategies import MAXIMUM, rows_of_a_survey
+from abalone_assets_tests.support.strategies import MAXIMUM, rows_of_a_survey
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from abalone_assets.resources.etl_engine import SparkEngine
 from abalone_assets.sample_data import surveys
 from abalone_assets_tests.etl.support import frame_of, renamed, request_for
 from abalone_assets_tests.fakes.spark import LOCAL
-from abalone_assets_tests.platform import survey_rows
+from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from abalone_assets.errors import StorageError
 from abalone_assets.etl.preparation import merge, split
 from abalone_assets.etl.split_audit import SplitAudit, audit_test_split
 from abalone_assets_tests.etl.support import frame_of
-from abalone_assets_tests.platform import survey_rows
+from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,16 +10,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from abalone_assets.aws.code_bundle import CodeBundles
 from abalone_assets.errors import StorageError
 from abalone_assets.etl import polars_engine
 from abalone_assets.external.prepare import main, request_of
 from abalone_assets.external.reporting import Reporter
-from abalone_assets.storage import ObjectStore
+from abalone_assets.resources.aws.code_bundle import CodeBundles
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.etl.support import SPLITS, frame_of, renamed, request_for
 from abalone_assets_tests.external.pipes import bootstrap, messages
 from abalone_assets_tests.fakes.support import wait_for
-from abalone_assets_tests.platform import survey_rows
+from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
     from pathlib import Path

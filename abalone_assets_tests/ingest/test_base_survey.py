@@ -15,8 +15,8 @@ from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.ingest import base_survey
 from abalone_assets.ingest.base_survey import NetworkRefusedError, fetch_base_survey
 from abalone_assets.sample_data import base_survey as bundled
-from abalone_assets.settings import UCI_SHA256
-from abalone_assets.storage import ObjectStore
+from abalone_assets.settings.platform import UCI_SHA256
+from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,9 +12,9 @@ from abalone_assets.ingest import days
 from abalone_assets.ingest.days import parse_day, parse_days
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA
 from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
-from abalone_assets.ingest.manifest import day_digest
+from abalone_assets.lake.manifest import day_digest
 from abalone_assets.sample_data import surveys
-from abalone_assets_tests.platform import survey_rows
+from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,19 +11,19 @@ from hypothesis import strategies as st
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest import reconcile
 from abalone_assets.ingest.landing_zone import LandedFile, Landing
-from abalone_assets.ingest.manifest import (
-    BEING_WRITTEN,
-    IngestedDay,
-    IngestedFile,
-    Manifest,
-    day_digest,
-)
 from abalone_assets.ingest.reconcile import (
     MAX_VANISHED_DAYS,
     DayRange,
     Due,
     find_due,
     plan_ranges,
+)
+from abalone_assets.lake.manifest import (
+    BEING_WRITTEN,
+    IngestedDay,
+    IngestedFile,
+    Manifest,
+    day_digest,
 )
 from abalone_assets.survey import MAX_FILE_BYTES
 

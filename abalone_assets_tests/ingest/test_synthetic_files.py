@@ -9,7 +9,13 @@ import pytest
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest import synthetic_files as ledger
-from abalone_assets.ingest.manifest import (
+from abalone_assets.ingest.synthetic_files import (
+    LEDGER_KEY,
+    origin_of,
+    record_synthetic_file,
+    synthetic_files,
+)
+from abalone_assets.lake.manifest import (
     BEING_WRITTEN,
     IngestedDay,
     IngestedFile,
@@ -19,13 +25,7 @@ from abalone_assets.ingest.manifest import (
     day_digest,
     read_manifest,
 )
-from abalone_assets.ingest.synthetic_files import (
-    LEDGER_KEY,
-    origin_of,
-    record_synthetic_file,
-    synthetic_files,
-)
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from pathlib import Path

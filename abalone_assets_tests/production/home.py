@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from dagster_shared.yaml_utils import load_yaml_from_path
 
-from abalone_assets_tests.platform import Platform, small_base
+from abalone_assets_tests.support.platform import Platform, small_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

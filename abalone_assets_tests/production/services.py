@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
-from abalone_assets.lake import Lake
+from abalone_assets.lake.lake import Lake
 from abalone_assets_tests.production.home import COMPOSE, DEPLOY, read
 
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ def test_the_two_files_differ_only_where_they_must() -> None:
 
 @pytest.mark.parametrize("section", LOCAL_TOO)
 def test_production_and_the_local_profile_automate_alike(section: str) -> None:
-    assert read(ECS)[section] == read(PROJECT / "abalone_assets/local_dagster.yaml")[section]
+    assert read(ECS)[section] == read(PROJECT / "abalone_assets/local/dagster.yaml")[section]
 
 
 @FILES
@@ -95,7 +95,7 @@ def test_the_database_is_verified_by_a_certificate_that_the_image_has() -> None:
 
 
 def test_every_workspace_names_the_code_location_alike() -> None:
-    files = ["workspace.yaml", "deploy/workspace.yaml", "abalone_assets/local_workspace.yaml"]
+    files = ["workspace.yaml", "deploy/workspace.yaml", "abalone_assets/local/workspace.yaml"]
     names = {
         target["location_name"]
         for file in files

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from abalone_assets_tests.platform import small_base, survey_rows
 from abalone_assets_tests.production.home import COMPOSE
 from abalone_assets_tests.production.services import Services, running_services
+from abalone_assets_tests.support.platform import small_base, survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

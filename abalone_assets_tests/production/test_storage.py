@@ -17,7 +17,7 @@ from dagster_postgres.utils import DagsterPostgresException, pg_alembic_config
 from sqlalchemy import text
 
 from abalone_assets.ingest.reconcile import DayRange
-from abalone_assets_tests.automation import (
+from abalone_assets_tests.automation.support import (
     INGEST,
     RELEASE,
     RELEASE_SENSOR,
@@ -26,20 +26,20 @@ from abalone_assets_tests.automation import (
     name_of,
     requests,
 )
-from abalone_assets_tests.platform import survey_rows
 from abalone_assets_tests.production.home import (
     production_environment,
     production_platform,
     write_ecs_home,
 )
 from abalone_assets_tests.production.postgres import write_certificate
+from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from abalone_assets_tests.platform import Platform
     from abalone_assets_tests.production.postgres import Cluster, Database
+    from abalone_assets_tests.support.platform import Platform
 
 pytestmark = pytest.mark.xdist_group("postgres")
 

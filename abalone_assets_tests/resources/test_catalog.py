@@ -12,7 +12,7 @@ import pytest
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
-from abalone_assets.lake import Lake
+from abalone_assets.lake.lake import Lake
 from abalone_assets.resources.catalog import DuckDBCatalog
 from abalone_assets.resources.storage import LakeResource
 

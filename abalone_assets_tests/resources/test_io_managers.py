@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake import Lake
+from abalone_assets.lake.lake import Lake
 from abalone_assets.resources.storage import JsonIOManager, LakeResource, ParquetIOManager
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)

@@ -19,7 +19,7 @@ from abalone_assets.resources.ml_platform import (
     TrainingRequest,
 )
 from abalone_assets.sample_data import base_survey
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import COLUMNS
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)

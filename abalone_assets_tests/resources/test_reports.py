@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.reports import PAGE_PATH
+from abalone_assets.lake.reports import PAGE_PATH
 from abalone_assets.resources.reports import LocalReportPages, S3ReportPages
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.serving.state import ServerState, write_state

@@ -14,7 +14,7 @@ from abalone_assets.search.parts import part_recipe
 from abalone_assets.search.proposal import propose
 from abalone_assets.search.report import best_trials, proposal_page, run_config_yaml, settings_lines
 from abalone_assets.search.sample import Sample
-from abalone_assets.settings import load_settings
+from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.search.support import BOOSTER, TODAY, rows
 
 TREES = BoosterHyperparameters()

@@ -18,16 +18,16 @@ import numpy as np
 from abalone_assets.modeling import archive, inference
 from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
 from abalone_assets.modeling.training.train import fit
+from abalone_assets.registry.folder import ModelRegistry
 from abalone_assets.serving.client import EndpointClient
-from abalone_assets.serving.registry import ModelRegistry
 from abalone_assets.serving.server import EndpointServer
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from abalone_assets.registry.versions import ModelVersion
     from abalone_assets.serving.state import ServerState
-    from abalone_assets.serving.versions import ModelVersion
 
 ENDPOINT = "abalone-rings"
 LINES = (

@@ -11,7 +11,7 @@ import requests
 
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
 from abalone_assets.serving.pointer import publish_pointer
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.serving.support import (
     BODY,
     ENDPOINT,
@@ -25,7 +25,7 @@ from abalone_assets_tests.serving.support import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from abalone_assets.serving.registry import ModelRegistry
+    from abalone_assets.registry.folder import ModelRegistry
 
 
 @pytest.fixture

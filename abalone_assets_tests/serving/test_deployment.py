@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from abalone_assets.registry.folder import ModelRegistry
     from abalone_assets.serving.model_host import ServedModel
-    from abalone_assets.serving.registry import ModelRegistry
 
 
 def probes_of(archive: bytes) -> list[tuple[str, float]]:

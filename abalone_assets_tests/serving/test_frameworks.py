@@ -19,7 +19,7 @@ from abalone_assets_tests.serving.support import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from abalone_assets.serving.registry import ModelRegistry
+    from abalone_assets.registry.folder import ModelRegistry
 
 
 def test_the_endpoint_swaps_from_a_network_to_a_blend_and_back(

@@ -24,7 +24,7 @@ from abalone_assets_tests.serving.support import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abalone_assets.serving.registry import ModelRegistry
+    from abalone_assets.registry.folder import ModelRegistry
 
 PROBES = [(LINES[0], 9.0)]
 WRONG = [(LINES[0], -1.0)]

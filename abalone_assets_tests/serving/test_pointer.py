@@ -13,11 +13,11 @@ from abalone_assets.serving.pointer import (
     read_pointer,
     roll_back_pointer,
 )
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.serving.support import DEADLINE_SECONDS, ENDPOINT
 
 if TYPE_CHECKING:
-    from abalone_assets.serving.registry import ModelRegistry
+    from abalone_assets.registry.folder import ModelRegistry
 
 
 def test_the_pointer_remembers_the_version_before(registry: ModelRegistry) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from abalone_assets.serving.registry import ModelRegistry
+    from abalone_assets.registry.folder import ModelRegistry
 
 PROGRAM = """
 import sys

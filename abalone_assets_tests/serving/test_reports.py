@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from abalone_assets.errors import StorageError
-from abalone_assets.reports import Reports
-from abalone_assets.storage import ObjectStore
+from abalone_assets.lake.reports import Reports
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.serving.support import (
     RunningServer,
     new_registry,

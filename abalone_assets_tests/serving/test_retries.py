@@ -25,7 +25,7 @@ from abalone_assets_tests.serving.support import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abalone_assets.serving.registry import ModelRegistry
+    from abalone_assets.registry.folder import ModelRegistry
 
 DOWN = StorageError("versions/000002/model.tar.gz: the network is down\nDebug source: ...")
 

@@ -12,7 +12,7 @@ from abalone_assets.errors import EndpointError, ModelArchiveError
 from abalone_assets.serving import model_host
 from abalone_assets.serving.model_host import ModelHost, load_model
 from abalone_assets.serving.pointer import pointer_key, publish_pointer
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.serving.support import (
     BODY,
     DEADLINE_SECONDS,
@@ -25,8 +25,8 @@ from abalone_assets_tests.serving.support import (
 )
 
 if TYPE_CHECKING:
+    from abalone_assets.registry.folder import ModelRegistry
     from abalone_assets.serving.model_host import ServedModel
-    from abalone_assets.serving.registry import ModelRegistry
 
 
 class Hammer(threading.Thread):

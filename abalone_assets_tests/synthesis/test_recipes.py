@@ -12,7 +12,7 @@ import pytest
 from abalone_assets.errors import AbaloneError
 from abalone_assets.modeling.dataset import row_keys, take
 from abalone_assets.modeling.evaluation.split_integrity import row_buckets
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 from abalone_assets.synthesis import SynthesisError, networks, plots, recipes
 from abalone_assets.synthesis.fitted import fit_digest, fit_once, load_fitted, real_rows

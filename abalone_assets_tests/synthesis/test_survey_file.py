@@ -9,7 +9,7 @@ import pytest
 
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.ingest.synthetic_files import synthetic_files
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import parse_survey
 from abalone_assets.synthesis import SynthesisError
 from abalone_assets.synthesis.survey_file import (

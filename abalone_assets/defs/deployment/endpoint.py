@@ -5,10 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from abalone_assets.lake import Lake, Release
+from abalone_assets.lake.lake import Lake, Release
+from abalone_assets.registry.versions import desired_of, why_desired
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource
-from abalone_assets.serving.versions import desired_of, why_desired
 
 
 @dg.asset(

@@ -7,11 +7,11 @@ from typing import Any
 
 import dagster as dg
 
-from abalone_assets.lake import Release
+from abalone_assets.lake.lake import Release
 from abalone_assets.modeling.evaluation.gate import Decision
+from abalone_assets.registry.versions import COMPARED_AT, PROBES, ModelVersion
 from abalone_assets.resources.models import Gate, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource
-from abalone_assets.serving.versions import COMPARED_AT, PROBES, ModelVersion
 
 
 @dg.asset(

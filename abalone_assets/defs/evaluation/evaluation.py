@@ -5,14 +5,14 @@ from typing import Any
 
 import dagster as dg
 
+from abalone_assets.defs.metadata import plots_page, records_table
 from abalone_assets.etl.split_audit import audit_test_split
-from abalone_assets.metadata import plots_page, records_table
 from abalone_assets.modeling.evaluation.gate import rows_out_of_place
+from abalone_assets.registry.versions import COMPARED_AT, champion_of, desired_of
 from abalone_assets.resources.ml_platform import EvaluationReport, EvaluationRequest, MLPlatform
 from abalone_assets.resources.models import EndpointHost, Gate, ModelRegistryResource
 from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
-from abalone_assets.serving.versions import COMPARED_AT, champion_of, desired_of
 
 _SLICE_COLUMNS = ["value", "rows", "rmse", "rmse_low", "rmse_high", "mae", "bias", "coverage"]
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from abalone_assets.ingest.manifest import IngestedRaw, commit_raw
-from abalone_assets.lake import Lake
-from abalone_assets.metadata import SURVEY_TABLE, preview, table_metadata
+from abalone_assets.defs.metadata import SURVEY_TABLE, preview, table_metadata
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.manifest import IngestedRaw, commit_raw
 from abalone_assets.resources.base_survey import BaseSurveySource
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import LakeResource

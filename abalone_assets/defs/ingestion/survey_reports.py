@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
+from abalone_assets.defs.metadata import files_table, preview
 from abalone_assets.ingest.days import ParsedDays
-from abalone_assets.lake import Lake
-from abalone_assets.metadata import files_table, preview
+from abalone_assets.lake.lake import Lake
 from abalone_assets.survey import count_soft_violations
 
 MAX_IMPLAUSIBLE_SHARE = 0.05

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
+from abalone_assets.defs.metadata import QUARANTINE_TABLE, SURVEY_TABLE, table_metadata
 from abalone_assets.defs.partitions import survey_days
-from abalone_assets.ingest.manifest import commit_days, revoke_days
-from abalone_assets.metadata import QUARANTINE_TABLE, SURVEY_TABLE, table_metadata
+from abalone_assets.lake.manifest import commit_days, revoke_days
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 

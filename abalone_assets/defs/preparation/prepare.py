@@ -4,11 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from abalone_assets.defs.preparation.checks import synthetic_share_is_small
-from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
-from abalone_assets.ingest.manifest import Manifest
-from abalone_assets.lake import Lake, Preparation
-from abalone_assets.metadata import (
+from abalone_assets.defs.metadata import (
     MERGED_TABLE,
     SPLIT_TABLE,
     SURVEY_TABLE,
@@ -16,6 +12,10 @@ from abalone_assets.metadata import (
     scanned_preview,
     table_metadata,
 )
+from abalone_assets.defs.preparation.checks import synthetic_share_is_small
+from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
+from abalone_assets.lake.lake import Lake, Preparation
+from abalone_assets.lake.manifest import Manifest
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.etl_engine import EtlEngine
 from abalone_assets.resources.storage import LakeResource

@@ -7,8 +7,8 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from abalone_assets.defs.metadata import records_table
 from abalone_assets.defs.simulation.synthetic_survey import refuse_survey
-from abalone_assets.metadata import records_table
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.synthesis.limits import MAX_EPOCHS, MAX_SEEDS
 from abalone_assets.synthesis.recipes import (

@@ -8,9 +8,9 @@ import dagster as dg
 import polars as pl
 from pydantic import Field, field_validator
 
-from abalone_assets.metadata import plots_page, preview, records_table
+from abalone_assets.defs.metadata import plots_page, preview, records_table
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
-from abalone_assets.settings import load_settings
+from abalone_assets.settings.platform import load_settings
 from abalone_assets.synthesis import SynthesisError
 from abalone_assets.synthesis.limits import MAX_ROWS
 from abalone_assets.synthesis.survey_file import SimulatedSurvey, refuse_day, survey_moment

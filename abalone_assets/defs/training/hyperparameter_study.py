@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import dagster as dg
 from pydantic import Field
 
-from abalone_assets.metadata import plots_page, records_table
+from abalone_assets.defs.metadata import plots_page, records_table
 from abalone_assets.modeling.hyperparameters import Framework
 from abalone_assets.resources.ml_platform import MLPlatform
 from abalone_assets.resources.storage import LakeResource

@@ -6,7 +6,7 @@ from typing import Final
 import dagster as dg
 from pydantic import Field
 
-from abalone_assets.metadata import MERGED_TABLE, QUARANTINE_TABLE, SPLIT_TABLE, SURVEY_TABLE
+from abalone_assets.defs.metadata import MERGED_TABLE, QUARANTINE_TABLE, SPLIT_TABLE, SURVEY_TABLE
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import LakeResource
 
@@ -43,7 +43,7 @@ class GlueCatalog(Catalog):
             StorageError: An asset's Parquet object cannot be read.
         """
         from abalone_assets.aws.parameters import resolve
-        from abalone_assets.aws.tables import GlueTables, start_crawler
+        from abalone_assets.lake.glue_tables import GlueTables, start_crawler
 
         tables = GlueTables(resolve(self.database), self.lake.open())
         names = tables.sync({asset: _comments(schema) for asset, schema in _TABLES.items()})

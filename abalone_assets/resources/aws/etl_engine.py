@@ -9,7 +9,7 @@ from pydantic import Field
 from abalone_assets.errors import StorageError
 from abalone_assets.resources.aws.jobs import digest_of, job_report, pipes_options
 from abalone_assets.resources.etl_engine import EtlEngine, Prepared
-from abalone_assets.storage import ObjectStore
+from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from abalone_assets.etl.request import PrepareReport, PrepareRequest
@@ -31,10 +31,10 @@ class GlueEngine(EtlEngine):
             PipesJobError: The run failed; the message has Glue's reason and the last log lines.
         """
         from abalone_assets.aws.clients import client
-        from abalone_assets.aws.code_bundle import CodeBundles
         from abalone_assets.aws.parameters import resolve
         from abalone_assets.aws.prices import GLUE_PRICES
         from abalone_assets.pipes import PipesGlueJobClient
+        from abalone_assets.resources.aws.code_bundle import CodeBundles
 
         jobs = ObjectStore(self.jobs_uri)
         script, modules = CodeBundles(jobs).preparation()

@@ -11,7 +11,7 @@ from abalone_assets.resources.jobs import JobReport
 
 if TYPE_CHECKING:
     from abalone_assets.pipes import PipesJobInvocation
-    from abalone_assets.storage import ObjectStore
+    from abalone_assets.storage.object_store import ObjectStore
 
 
 MAX_LOG_GRACE_SECONDS: Final = 15.0

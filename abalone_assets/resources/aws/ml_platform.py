@@ -21,7 +21,7 @@ from abalone_assets.resources.ml_platform import (
     TrainingRequest,
     evaluation_report,
 )
-from abalone_assets.storage import ObjectStore, locate
+from abalone_assets.storage.object_store import ObjectStore, locate
 
 PROCESSING: Final = "/opt/ml/processing"
 VOLUME_GB: Final = 10
@@ -87,7 +87,7 @@ class SageMakerPlatform(MLPlatform):
 
     def _training_job(self, request: TrainingRequest, jobs: ObjectStore) -> dict[str, Any]:
         from abalone_assets.aws.clients import region
-        from abalone_assets.aws.code_bundle import CodeBundles
+        from abalone_assets.resources.aws.code_bundle import CodeBundles
 
         script = SCRIPTS[request.framework]
         script_mode = {
@@ -126,9 +126,9 @@ class SageMakerPlatform(MLPlatform):
             StorageError: The evaluation is of another model.
         """
         from abalone_assets.aws.clients import client
-        from abalone_assets.aws.code_bundle import CodeBundles
         from abalone_assets.aws.prices import PROCESSING_PRICES
         from abalone_assets.pipes import PipesSageMakerProcessingClient
+        from abalone_assets.resources.aws.code_bundle import CodeBundles
 
         jobs = ObjectStore(self.jobs_uri)
         code = CodeBundles(jobs).evaluation()

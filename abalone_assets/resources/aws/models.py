@@ -8,10 +8,10 @@ from pydantic import Field
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 
 if TYPE_CHECKING:
-    from abalone_assets.aws.endpoint import SageMakerEndpoint
-    from abalone_assets.aws.model_packages import ModelPackageRegistry
+    from abalone_assets.registry.model_packages import ModelPackageRegistry
+    from abalone_assets.registry.versions import ModelVersion
     from abalone_assets.serving.deployment import Deployment
-    from abalone_assets.serving.versions import ModelVersion
+    from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
 
 
 class SageMakerModelRegistry(ModelRegistryResource):
@@ -28,7 +28,7 @@ class SageMakerModelRegistry(ModelRegistryResource):
         Raises:
             SettingsError: A parameter is missing or cannot be read.
         """
-        from abalone_assets.registries import open_model_packages
+        from abalone_assets.registry.open import open_model_packages
 
         return open_model_packages(self.group, self.uri, self.instance_type, self.image)
 
@@ -71,8 +71,8 @@ class SageMakerEndpointHost(EndpointHost):
             SettingsError: A parameter is missing or cannot be read.
         """
         from abalone_assets.aws.clients import client
-        from abalone_assets.aws.endpoint import Hosting, Rollout, SageMakerEndpoint
         from abalone_assets.aws.parameters import resolve, resolve_list
+        from abalone_assets.serving.sagemaker.endpoint import Hosting, Rollout, SageMakerEndpoint
 
         return SageMakerEndpoint(
             self.endpoint_name,

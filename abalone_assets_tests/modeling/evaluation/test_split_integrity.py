@@ -14,7 +14,7 @@ from abalone_assets.modeling.evaluation.split_integrity import (
 )
 from abalone_assets.survey.splits import buckets_of
 from abalone_assets_tests.modeling.judged import rows
-from abalone_assets_tests.strategies import rows_of_a_survey
+from abalone_assets_tests.support.strategies import rows_of_a_survey
 
 
 def assert_same_buckets(frame: pl.DataFrame) -> None:

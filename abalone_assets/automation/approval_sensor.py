@@ -1,0 +1,71 @@
+"""The decisions of the sensor that makes the endpoint obey people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+
+from abalone_assets.automation.runs import DECISION_TAG, Runs
+from abalone_assets.registry.versions import desired_of, person_behind
+
+if TYPE_CHECKING:
+    from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
+    from abalone_assets.settings.platform import Settings
+
+LONGEST_WAIT: Final = timedelta(hours=24)
+"""After failed deployments of the same decision: each may have paid for a fleet."""
+
+
+def approval_tick(
+    context: dg.SensorEvaluationContext,
+    registry: ModelRegistryResource,
+    host: EndpointHost,
+    settings: Settings,
+) -> dg.SensorResult:
+    """Ask for a deployment when the endpoint does not serve what a person has decided.
+
+    What the gate has decided is the release's to deploy, and a failed release is tried again by its
+    own sensor.
+
+    Args:
+        context: Of the tick.
+        registry: Says which version should be live.
+        host: Says which one is.
+        settings: For the waits.
+    """
+    contenders = registry.contenders()
+    desired, decided = desired_of(contenders), person_behind(contenders)
+    if decided is None:
+        return _skip("no person has decided otherwise than the gate")
+    live = host.live_version()
+    if desired is None:
+        kept = f"the endpoint keeps version {live}" if live else "nothing is deployed"
+        return _skip(f"no version is approved, {kept}. {decided}")
+    if desired.version == live:
+        return _skip(f"version {live} is live. {decided}")
+    wanted = f"version {desired.version} is to replace {f'version {live}' if live else 'nothing'}"
+    runs, tag = Runs.seen_by(context), f"{desired.version} since {decided.at}"
+    if in_flight := runs.deployments_in_flight():
+        return _skip(f"{wanted}, but {len(in_flight)} runs that deploy are in flight")
+    if reason := _reason_to_back_off(runs, tag, settings):
+        return _skip(f"{wanted}, but {reason}")
+    return dg.SensorResult(run_requests=[dg.RunRequest(tags={DECISION_TAG: tag})])
+
+
+def _reason_to_back_off(runs: Runs, tag: str, settings: Settings) -> str | None:
+    failed = runs.deployment_failures(tag)
+    if failed is None:
+        return None
+    retry_at = failed.retry_at(timedelta(seconds=settings.retry_seconds), LONGEST_WAIT)
+    if retry_at <= datetime.now(UTC):
+        return None
+    return (
+        f"{failed.count} deployments failed; the next is tried at {retry_at:%Y-%m-%d %H:%M:%S} UTC,"
+        " or at once when somebody launches the job deploy"
+    )
+
+
+def _skip(reason: str) -> dg.SensorResult:
+    return dg.SensorResult(skip_reason=reason)

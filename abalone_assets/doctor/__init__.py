@@ -1,0 +1,1 @@
+"""What `abalone doctor` looks at before anything is launched."""

@@ -1,0 +1,82 @@
+"""What ``abalone doctor`` looks at on AWS before anything is launched; it launches nothing."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from abalone_assets.aws.clients import client, region
+from abalone_assets.aws.failures import AwsError, told_as
+from abalone_assets.aws.parameters import resolve
+from abalone_assets.doctor.aws.data import data_findings
+from abalone_assets.doctor.aws.services import service_findings
+from abalone_assets.doctor.local import Finding, base_survey, guarded, ok, packages
+from abalone_assets.settings.aws import SSM_SCHEME, STACK_VALUES, ZONES
+from abalone_assets.settings.environment import variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from abalone_assets.settings.aws import AwsSettings
+    from abalone_assets.settings.platform import Settings
+
+NEEDED: Final = ("boto3", "dagster-aws", "sagemaker-core")
+DEPLOY: Final = "run `make deploy` in this account and region"
+
+
+def aws_findings(
+    settings: Settings, aws: AwsSettings, on_progress: Callable[[str], None] = lambda _: None
+) -> Iterator[Finding]:
+    """Look at what the profile aws needs, as far as the first thing that hides the rest.
+
+    Args:
+        settings: Of every profile.
+        aws: Of the profile aws.
+        on_progress: Told, in a line, what takes long.
+    """
+    installed = packages(NEEDED, remedy="pip install 'abalone-assets[aws]'")
+    yield installed
+    if installed.outcome == "failed":
+        return
+    for look in (_region, _identity):
+        finding = look()
+        yield finding
+        if finding.outcome == "failed":
+            return
+    values: dict[str, str] = {}
+    yield from _parameters(settings, aws, values)
+    yield from data_findings(values)
+    yield from service_findings(
+        aws, values, endpoint=settings.endpoint_name, on_progress=on_progress
+    )
+    yield base_survey(settings)
+
+
+def _region() -> Finding:
+    return guarded(
+        "region", lambda: ok("region", region()), remedy="export AWS_DEFAULT_REGION=us-east-1"
+    )
+
+
+def _identity() -> Finding:
+    def look() -> Finding:
+        with told_as(AwsError, "sts"):
+            caller = client("sts").get_caller_identity()
+        return ok("identity", caller["Arn"])
+
+    return guarded("identity", look, remedy="sign in: `aws sso login`, AWS_PROFILE, or a role")
+
+
+def _parameters(settings: Settings, aws: AwsSettings, values: dict[str, str]) -> Iterator[Finding]:
+    """Look every parameter up; those that are found go to ``values``."""
+    given = {name: getattr(settings, name) for name in ZONES}
+    given |= {name: getattr(aws, name) for name in STACK_VALUES}
+    for name, value in given.items():
+        look = partial(_parameter, name, value, values)
+        yield guarded(value, look, remedy=f"{DEPLOY}, or set {variable(name)}")
+
+
+def _parameter(name: str, value: str, values: dict[str, str]) -> Finding:
+    values[name] = resolve(value)
+    source = value if value.startswith(SSM_SCHEME) else variable(name)
+    return ok(source, values[name])

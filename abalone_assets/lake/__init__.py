@@ -1,0 +1,1 @@
+"""What the lake holds, and the documents that say what it was made from."""

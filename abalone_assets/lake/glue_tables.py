@@ -1,0 +1,313 @@
+"""The lake's assets as tables of the Glue Data Catalog, for Athena and anything else that reads it.
+
+A table's location is the asset's prefix. Athena reads every object below it whose name does not
+begin with ``_`` or ``.``, so an asset of Parquet objects keeps nothing else there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.aws.batches import in_batches
+from abalone_assets.aws.clients import client
+from abalone_assets.aws.failures import AwsError, describe, told_as, tolerating
+from abalone_assets.errors import StorageError
+from abalone_assets.lake.lake import PARTITION_COLUMN
+from abalone_assets.storage.s3 import explain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import polars as pl
+
+    from abalone_assets.lake.lake import Lake
+
+DATA_FILE: Final = "data.parquet"
+PROJECT_TAG: Final = "project"
+PROJECT: Final = "abalone-assets"
+"""Marks the tables that are ours to delete."""
+
+MAX_WRITTEN: Final = 100
+MAX_DELETED: Final = 25
+"""Partitions that one call to Glue creates or updates, and deletes."""
+
+_GLUE_TYPES: Final = {
+    "Int8": "tinyint",
+    "Int16": "smallint",
+    "Int32": "int",
+    "Int64": "bigint",
+    "UInt8": "smallint",
+    "UInt16": "int",
+    "UInt32": "bigint",
+    "Float32": "float",
+    "Float64": "double",
+    "Boolean": "boolean",
+    "String": "string",
+    "Date": "date",
+    "Binary": "binary",
+}
+"""Hive's type that holds each of Polars'."""
+
+
+@dataclass(frozen=True)
+class AssetTable:
+    """What the lake holds of one asset.
+
+    Attributes:
+        name: The asset's, and the table's.
+        data_uri: One of its Parquet objects.
+        days: Its partitions; empty for an unpartitioned asset.
+    """
+
+    name: str
+    data_uri: str
+    days: frozenset[str] = field(default_factory=frozenset)
+
+
+def asset_tables(lake: Lake) -> list[AssetTable]:
+    """The assets of the lake that are kept as Parquet, by name."""
+    days: dict[str, set[str]] = defaultdict(set)
+    newest: dict[str, str] = {}
+    for found in lake.store.list():
+        *folders, name = found.key.split("/")
+        if name != DATA_FILE or not folders:
+            continue
+        asset, *partition = folders
+        newest[asset] = max(newest.get(asset, ""), found.key)
+        days[asset].update(part.removeprefix(f"{PARTITION_COLUMN}=") for part in partition)
+    return [
+        AssetTable(asset, lake.store.uri_of(key), frozenset(days[asset]))
+        for asset, key in sorted(newest.items())
+    ]
+
+
+class GlueTables:
+    """The tables of one Glue database; calls Glue only for what changed.
+
+    Args:
+        database: The database's name.
+        lake: Whose assets the tables are.
+    """
+
+    def __init__(self, database: str, lake: Lake) -> None:
+        self.database = database
+        self.lake = lake
+
+    def sync(self, comments: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """Make tables and partitions agree with the lake; returns the tables' names.
+
+        Args:
+            comments: For each asset, what each column means.
+
+        Raises:
+            AwsError: The database is missing, or Glue refuses.
+            StorageError: An asset's Parquet object cannot be read or has a column of no known type.
+        """
+        with told_as(AwsError, f"the Glue database {self.database}"):
+            # Glue before the lake: what another run adds meanwhile must not look like a leftover.
+            existing = {table["Name"]: table for table in self._tables()}
+            known = {name: self._known_days(table) for name, table in existing.items()}
+            assets = asset_tables(self.lake)
+            for asset in assets:
+                table = self._table(asset, comments.get(asset.name, {}))
+                self._put(asset, table, existing.get(asset.name), known.get(asset.name, {}))
+            for name in existing.keys() - {asset.name for asset in assets}:
+                if _is_ours(existing[name]):
+                    with tolerating("EntityNotFoundException"):
+                        client("glue").delete_table(DatabaseName=self.database, Name=name)
+        return [asset.name for asset in assets]
+
+    def _tables(self) -> Iterator[dict[str, Any]]:
+        pages = client("glue").get_paginator("get_tables").paginate(DatabaseName=self.database)
+        return (table for page in pages for table in page["TableList"])
+
+    def _table(self, asset: AssetTable, comments: Mapping[str, str]) -> dict[str, Any]:
+        """The table's definition, as Glue takes it."""
+        keys = [{"Name": PARTITION_COLUMN, "Type": "date", "Comment": "Day of the survey, UTC."}]
+        return {
+            "Name": asset.name,
+            "TableType": "EXTERNAL_TABLE",
+            "Parameters": {"classification": "parquet", "EXTERNAL": "TRUE", PROJECT_TAG: PROJECT},
+            "PartitionKeys": keys if asset.days else [],
+            "StorageDescriptor": {
+                "Columns": [
+                    {"Name": name, "Type": kind, "Comment": comments.get(name, "")}
+                    for name, kind in glue_columns(asset.data_uri).items()
+                ],
+                "Location": f"{self.lake.folder_uri(asset.name)}/",
+                "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+                "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+                "SerdeInfo": {
+                    "SerializationLibrary": (
+                        "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe"
+                    )
+                },
+            },
+        }
+
+    def _put(
+        self,
+        asset: AssetTable,
+        table: dict[str, Any],
+        existing: dict[str, Any] | None,
+        known: Mapping[str, str],
+    ) -> None:
+        """Make the table and its partitions, and correct what differs.
+
+        The partitions follow new columns before the table does: a run that is cut short in between
+        leaves a table that still differs, so that the next run goes on.
+        """
+        glue = client("glue")
+        partitions = {
+            day: _partition(day, table["StorageDescriptor"]) for day in sorted(asset.days)
+        }
+        if existing is None:
+            with tolerating("AlreadyExistsException"):
+                glue.create_table(DatabaseName=self.database, TableInput=table)
+        else:
+            agrees = _agrees(existing, table)
+            self._update_partitions(asset.name, partitions, known, anew=not agrees)
+            if not agrees:
+                with tolerating("ConcurrentModificationException"):
+                    glue.update_table(DatabaseName=self.database, TableInput=table)
+        self._add_partitions(asset.name, [partitions[day] for day in partitions.keys() - known])
+        self._drop_partitions(asset.name, sorted(known.keys() - partitions))
+
+    def _update_partitions(
+        self,
+        table: str,
+        wanted: Mapping[str, dict[str, Any]],
+        known: Mapping[str, str],
+        *,
+        anew: bool,
+    ) -> None:
+        """Correct the known partitions that lie elsewhere; with new columns, all of them."""
+        entries = [
+            {"PartitionValueList": [day], "PartitionInput": partition}
+            for day, partition in wanted.items()
+            if day in known and (anew or known[day] != partition["StorageDescriptor"]["Location"])
+        ]
+        for batch in in_batches(entries, MAX_WRITTEN):
+            answer = client("glue").batch_update_partition(**self._place(table), Entries=batch)
+            _check(answer, "EntityNotFoundException", table)
+
+    def _add_partitions(self, table: str, partitions: Sequence[dict[str, Any]]) -> None:
+        in_order = sorted(partitions, key=lambda partition: str(partition["Values"]))
+        for batch in in_batches(in_order, MAX_WRITTEN):
+            answer = client("glue").batch_create_partition(
+                **self._place(table), PartitionInputList=batch
+            )
+            _check(answer, "AlreadyExistsException", table)
+
+    def _drop_partitions(self, table: str, days: Sequence[str]) -> None:
+        for batch in in_batches(days, MAX_DELETED):
+            answer = client("glue").batch_delete_partition(
+                **self._place(table), PartitionsToDelete=[{"Values": [day]} for day in batch]
+            )
+            _check(answer, "EntityNotFoundException", table)
+
+    def _known_days(self, table: Mapping[str, Any]) -> dict[str, str]:
+        """The location of each partition of a table of ours, by its day."""
+        if not _is_ours(table) or not table.get("PartitionKeys"):
+            return {}
+        pages = (
+            client("glue")
+            .get_paginator("get_partitions")
+            .paginate(**self._place(table["Name"]), ExcludeColumnSchema=True)
+        )
+        found: dict[str, str] = {}
+        with tolerating("EntityNotFoundException"):  # another run has just deleted the table
+            for page in pages:
+                for partition in page["Partitions"]:
+                    found[partition["Values"][0]] = partition["StorageDescriptor"]["Location"]
+        return found
+
+    def _place(self, table: str) -> dict[str, str]:
+        return {"DatabaseName": self.database, "TableName": table}
+
+
+def _is_ours(table: Mapping[str, Any]) -> bool:
+    return bool(table.get("Parameters", {}).get(PROJECT_TAG) == PROJECT)
+
+
+def glue_columns(uri: str) -> dict[str, str]:
+    """The columns of a Parquet object and their Hive types.
+
+    Args:
+        uri: Its path or ``s3://`` URI.
+
+    Raises:
+        StorageError: It cannot be read, or has a column of no known type.
+    """
+    return {name: _glue_type(uri, name, kind) for name, kind in _parquet_schema(uri).items()}
+
+
+def _parquet_schema(uri: str) -> pl.Schema:
+    import polars as pl
+
+    try:
+        return pl.scan_parquet(uri, glob=False, hive_partitioning=False).collect_schema()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        reason = explain(error)
+        raise StorageError(f"{uri}: cannot read this Parquet object: {reason}") from error
+
+
+def _glue_type(uri: str, column: str, kind: pl.DataType) -> str:
+    try:
+        return _GLUE_TYPES[str(kind)]
+    except KeyError:
+        raise StorageError(f"{uri}: the column {column} is {kind}, of no type in Glue") from None
+
+
+def _agrees(existing: Any, wanted: Any) -> bool:  # noqa: ANN401 - a part of a JSON document
+    """Whether all that is wanted is there; what Glue adds of its own does not matter."""
+    if isinstance(wanted, dict):
+        return isinstance(existing, dict) and all(
+            _agrees(existing.get(key), value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        existing = existing or []
+        return len(existing) == len(wanted) and all(map(_agrees, existing, wanted))
+    return bool((existing or "") == (wanted or ""))
+
+
+def _partition(day: str, storage: Mapping[str, Any]) -> dict[str, Any]:
+    location = f"{storage['Location']}{PARTITION_COLUMN}={day}/"
+    return {"Values": [day], "StorageDescriptor": {**storage, "Location": location}}
+
+
+def _check(answer: Mapping[str, Any], harmless: str, table: str) -> None:
+    for error in answer.get("Errors", ()):
+        detail = error.get("ErrorDetail", {})
+        if detail.get("ErrorCode") != harmless:
+            reason = describe(
+                detail.get("ErrorCode", ""), detail.get("ErrorMessage", ""), operation="partitions"
+            )
+            raise AwsError(f"the Glue table {table}: {reason}")
+
+
+def start_crawler(name: str, *, interval: timedelta) -> bool:
+    """Start a crawler unless it runs, or began its last crawl less than an interval ago.
+
+    Args:
+        name: The crawler's.
+        interval: Least time between two crawls' beginnings.
+
+    Returns:
+        Whether a crawl was due, so that one runs now.
+
+    Raises:
+        AwsError: There is no such crawler, or Glue refuses.
+    """
+    glue = client("glue")
+    with told_as(AwsError, f"the Glue crawler {name}"):
+        crawler = glue.get_crawler(Name=name)["Crawler"]
+        last = crawler.get("LastCrawl", {}).get("StartTime")
+        if crawler["State"] != "READY" or (last and datetime.now(UTC) - last < interval):
+            return False
+        with tolerating("CrawlerRunningException"):
+            glue.start_crawler(Name=name)
+    return True

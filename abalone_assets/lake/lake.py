@@ -1,0 +1,145 @@
+"""The lake: where each asset's objects lie, and the documents that say what they are made from.
+
+::
+
+    manifest.json                              what has been ingested
+    release.json                               what the last finished release was made from
+    synthetic_survey/_files.json               which survey files are simulations, by SHA-256
+    survey_synthesizer/_…                      fitted synthesizers, by what they were fitted on
+    hyperparameter_study/_study.json           what the last search proposes; its trials lie beside
+    evaluation/_reports/<model sha256>.html    the report of every evaluated model
+    <asset>/data.parquet or <asset>/data.json  an unpartitioned asset
+    <asset>/_…                                 what else is known of it: SQL engines skip such names
+    <asset>/survey_day=2025-03-03/data.parquet one survey day of a partitioned asset
+    trained_model/<job>/output/model.tar.gz    a model archive, as SageMaker lays it out
+    _staged/…                                  what Spark has not finished, or a killed run left
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Final, Literal, TypeVar
+
+from abalone_assets.errors import StorageError
+from abalone_assets.lake.manifest import Manifest, read_manifest
+from abalone_assets.storage.object_store import ObjectStore
+
+PARTITION_COLUMN: Final = "survey_day"
+RELEASE_KEY: Final = "release.json"
+PREPARATION_KEY: Final = "merged_dataset/_preparation.json"
+
+_Record = TypeVar("_Record")
+Outcome = Literal["deployed", "rejected", "overruled"]
+
+
+@dataclass(frozen=True)
+class Release:
+    """How the last release ended; one that failed on its way leaves no record.
+
+    Attributes:
+        digest: The manifest's digest that it was made from.
+        outcome: Whether its model went to the endpoint; ``overruled`` when it was approved, but a
+            person wants another version live.
+        reason: The decision on its model in one sentence: the gate's, or a person's.
+        version: The model version; None when none was registered.
+        run_id: The Dagster run.
+        finished_at: ISO time, UTC.
+    """
+
+    digest: str
+    outcome: Outcome
+    reason: str
+    version: int | None
+    run_id: str
+    finished_at: str
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What ``merged_dataset`` was made from.
+
+    Attributes:
+        digest: The manifest's digest.
+        rows_ingested: Rows that the manifest lists.
+        rows_in: Rows that the preparation read.
+        repeats: Rows that it removed as exact repeats.
+    """
+
+    digest: str
+    rows_ingested: int
+    rows_in: int
+    repeats: int
+
+
+class Lake:
+    """The objects of every asset, below a folder or an ``s3://`` prefix."""
+
+    def __init__(self, uri: str) -> None:
+        self.store = ObjectStore(uri)
+
+    def key(self, asset: str, partition: str | None = None, *, suffix: str = "parquet") -> str:
+        """The object's key in the store."""
+        folder = f"{PARTITION_COLUMN}={partition}/" if partition else ""
+        return f"{asset}/{folder}data.{suffix}"
+
+    def uri(self, asset: str, partition: str | None = None, *, suffix: str = "parquet") -> str:
+        """The object's path or ``s3://`` URI."""
+        return self.store.uri_of(self.key(asset, partition, suffix=suffix))
+
+    def folder_uri(self, asset: str) -> str:
+        """The folder or prefix that holds all of an asset."""
+        return self.store.uri_of(asset)
+
+    def manifest(self) -> Manifest:
+        """What has been ingested."""
+        return read_manifest(self.store)
+
+    def release(self) -> Release | None:
+        """How the last release ended, or None before the first."""
+        return self._record(RELEASE_KEY, Release)
+
+    def record_release(self, release: Release) -> None:
+        """Record that a release ended; nothing is released again until the manifest changes."""
+        self.store.write_json(RELEASE_KEY, asdict(release))
+
+    def preparation(self) -> Preparation:
+        """What ``merged_dataset`` was made from.
+
+        Raises:
+            StorageError: There is no ``merged_dataset`` yet.
+        """
+        found = self._record(PREPARATION_KEY, Preparation)
+        if found is None:
+            uri = self.store.uri_of(PREPARATION_KEY)
+            raise StorageError(f"{uri}: materialize merged_dataset first")
+        return found
+
+    def is_prepared_from(self, digest: str | None) -> bool:
+        """Whether ``merged_dataset`` is made from what this manifest's digest stands for."""
+        found = self._record(PREPARATION_KEY, Preparation)
+        return found is not None and found.digest == digest
+
+    def revoke_preparation(self) -> None:
+        """Forget what ``merged_dataset`` was made from: it and its splits are written anew."""
+        self.store.delete(PREPARATION_KEY)
+
+    def record_preparation(self, preparation: Preparation) -> None:
+        """Record what ``merged_dataset`` was made from."""
+        self.store.write_json(PREPARATION_KEY, asdict(preparation))
+
+    def release_due(self) -> bool:
+        """Whether the lake holds anything that the last finished release was not made from."""
+        manifest, release = self.manifest(), self.release()
+        return release is None or release.digest != manifest.digest
+
+    def _record(self, key: str, kind: type[_Record]) -> _Record | None:
+        document = self.store.read_json(key)
+        if document is None:
+            return None
+        try:
+            return kind(**document)
+        except TypeError as error:
+            raise StorageError(
+                f"{self.store.uri_of(key)}: no record of a {kind.__name__.lower()}; delete it to "
+                f"make it again: {error}"
+            ) from error

@@ -1,0 +1,1 @@
+"""The platform on this machine: its Dagster instance, its runs and its processes."""

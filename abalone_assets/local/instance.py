@@ -1,0 +1,231 @@
+"""The local Dagster instance: its folder, its configuration, runs that outlived their process."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from abalone_assets.errors import AbaloneError
+from abalone_assets.settings.platform import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import dagster as dg
+
+    from abalone_assets.settings.platform import Settings
+
+CONFIG_NAME: Final = "dagster.yaml"
+PROCESS_TAG: Final = "abalone/pid"
+"""Tag of a run that a process executes by itself, without Dagster's launcher: its identity."""
+
+_PROC: Final = Path("/proc")
+_REVISION: Final = re.compile(rb"\A# abalone-assets local instance, revision ([0-9]+)\n")
+
+
+class InstanceError(AbaloneError):
+    """The local Dagster instance cannot be prepared, or others drive it."""
+
+
+def local_workspace() -> Path:
+    """The workspace file that names the code location as `abalone dev` loads it."""
+    return _packaged("workspace.yaml")
+
+
+def prepare_instance(settings: Settings) -> Path:
+    """Make the home's Dagster folder and landing zone, and bring ``dagster.yaml`` up to date.
+
+    A ``dagster.yaml`` that does not begin with our revision line is the user's own and stays.
+
+    Returns:
+        The Dagster folder, for ``DAGSTER_HOME``.
+
+    Raises:
+        InstanceError: A folder or the file cannot be written, or Dagster would not find the file.
+    """
+    _refuse_pattern(settings.home)
+    folder = settings.dagster_home
+    config, packaged = folder / CONFIG_NAME, _packaged("dagster.yaml").read_bytes()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not config.exists() or _revision(config.read_bytes()) < _revision(packaged):
+            temporary = folder / f".{CONFIG_NAME}.{os.getpid()}"
+            temporary.write_bytes(packaged)
+            temporary.replace(config)
+    except OSError as error:
+        raise InstanceError(
+            f"{folder}: cannot prepare the Dagster instance ({error.strerror}); set ABALONE_HOME to"
+            " a folder that you may write to"
+        ) from error
+    make_landing_zone(settings)
+    return folder
+
+
+def _refuse_pattern(home: Path) -> None:
+    if glob.escape(str(home)) != str(home):
+        raise InstanceError(
+            f"{home}: Dagster takes this path for a pattern and would silently ignore the"
+            f" {CONFIG_NAME} in it; choose a home whose path has none of [ * ? (ABALONE_HOME, or"
+            " --home of `abalone demo`)"
+        )
+
+
+def has_own_landing_zone(settings: Settings) -> bool:
+    """Whether surveys land in the home's own folder, not in one that the user chose."""
+    return settings.landing_zone_uri == str(settings.home / "landing_zone")
+
+
+def make_landing_zone(settings: Settings) -> None:
+    """Make the home's own landing zone when it is missing.
+
+    One that the user chose is left alone: when it is missing, surveys would go unseen.
+
+    Raises:
+        InstanceError: The folder cannot be made.
+    """
+    if not has_own_landing_zone(settings):
+        return
+    try:
+        Path(settings.landing_zone_uri).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InstanceError(
+            f"{settings.landing_zone_uri}: cannot make the landing zone ({error.strerror}); set"
+            " ABALONE_HOME to a folder that you may write to"
+        ) from error
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """The environment of a process that works on this home and its Dagster instance."""
+    return {
+        **os.environ,
+        "ABALONE_HOME": str(settings.home),
+        "DAGSTER_HOME": str(settings.dagster_home),
+    }
+
+
+@contextmanager
+def home_environment(home: Path | None = None) -> Iterator[Settings]:
+    """Make this process work on a home and its Dagster instance, for a while.
+
+    Args:
+        home: The folder; None is the one that the environment says.
+
+    Yields:
+        The settings in force.
+
+    Raises:
+        SettingsError: The environment is malformed.
+    """
+    before = dict(os.environ)
+    if home is not None:
+        os.environ["ABALONE_HOME"] = str(home.expanduser().resolve())
+    try:
+        settings = load_settings()
+        os.environ.update(child_environment(settings))
+        yield settings
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def open_instance_for_demo(settings: Settings) -> dg.DagsterInstance:
+    """The home's instance, without capturing what steps print.
+
+    The capture starts two processes for each step, takes this process's output away meanwhile, and
+    has nothing to record here: the events of the runs say it all.
+    """
+    import dagster as dg
+    from dagster._core.instance.ref import InstanceRef
+
+    no_capture = {
+        "module": "dagster._core.storage.noop_compute_log_manager",
+        "class": "NoOpComputeLogManager",
+    }
+    return dg.DagsterInstance.from_ref(
+        InstanceRef.from_dir(str(settings.dagster_home), overrides={"compute_logs": no_capture})
+    )
+
+
+def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:
+    """End the runs whose processes died before they did; say which.
+
+    A run that a killed process left behind counts as in flight and would hold the sensors back.
+    Dagster's local launcher cannot tell that a worker died, so its run monitoring does not.
+    """
+    import dagster as dg
+
+    status = dg.DagsterRunStatus
+    begun = [status.NOT_STARTED, status.STARTING, status.STARTED, status.CANCELING]
+    orphans = [
+        run for run in instance.get_runs(dg.RunsFilter(statuses=begun)) if _died(instance, run)
+    ]
+    for run in orphans:
+        instance.report_run_failed(run, "The process of this run ended before the run did.")
+    return [run.run_id for run in orphans]
+
+
+def process_identity(pid: int) -> str:
+    """What no other process has, not even a later one with the same id: for ``PROCESS_TAG``.
+
+    Returns:
+        The process's id, the id of the machine's boot and the process's start since then in clock
+        ticks (proc(5): field 22 of ``/proc/PID/stat``); the first alone where /proc is missing.
+    """
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
+        stat = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return str(pid)
+    after_name = stat.rpartition(b")")[2].split()  # field 2, the name, may hold spaces and ")"
+    return f"{pid}/{boot}/{int(after_name[22 - 3])}"
+
+
+def process_lives(identity: str) -> bool:
+    """Whether the process lives; where an identity or this machine lacks a start, by its id."""
+    pid, _, start = identity.partition("/")
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it lives, and is somebody else's
+        pass
+    found = process_identity(int(pid)).partition("/")[2]
+    return not (start and found) or start == found
+
+
+def _died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether the run says its processes, and none of them lives.
+
+    A tag alone decides: the engine's events repeat the id of its process, without the start.
+    """
+    if PROCESS_TAG in run.tags:
+        return not process_lives(run.tags[PROCESS_TAG])
+    processes = _launched_processes(instance, run)
+    return bool(processes) and not any(map(process_lives, processes))
+
+
+def _launched_processes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str]:
+    """The ids of the processes that Dagster's launcher and executor recorded."""
+    import dagster as dg
+
+    pids: set[str] = set()
+    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        if entry.dagster_event is not None:
+            pid = entry.dagster_event.engine_event_data.metadata.get("pid")
+            pids |= {str(pid.value)} if pid else set()
+    return pids
+
+
+def _packaged(name: str) -> Path:
+    return Path(str(files("abalone_assets.local"))) / name
+
+
+def _revision(config: bytes) -> float:
+    """Our revision of a ``dagster.yaml``; infinite for a file of the user's own."""
+    match = _REVISION.match(config)
+    return int(match[1]) if match else float("inf")

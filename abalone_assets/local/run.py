@@ -1,0 +1,194 @@
+"""The platform in one process: the real sensors, runs and instance, without a daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+import dagster as dg
+
+from abalone_assets.automation.runs import INGEST_JOB, RELEASE_JOB
+from abalone_assets.errors import AbaloneError
+from abalone_assets.local.instance import PROCESS_TAG, process_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SENSOR_JOBS: Final = {"survey_sensor": INGEST_JOB, "release_sensor": RELEASE_JOB}
+INTERRUPTS: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+QUIET_LOGGERS: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+class RunFailedError(AbaloneError):
+    """A run that a sensor asked for failed."""
+
+
+class UnsettledError(AbaloneError):
+    """The sensors still have work to do but cannot ask for it, or do not stop asking."""
+
+
+@dataclass
+class LocalPlatform:
+    """Evaluates the sensors tick by tick and executes here what they ask for.
+
+    Attributes:
+        definitions: The platform's definitions.
+        instance: Where runs and events are recorded.
+        watch: Told each event of each run as it happens, with the request of the run.
+        quiet: Keep Dagster's console log of the runs from the terminal; the instance has it all.
+        ui_command: What starts the UI on this home, for the message of a failed run.
+        cursors: Each sensor's cursor after its last tick.
+        reasons: Why each sensor asked for nothing at its last tick, if it did not.
+    """
+
+    definitions: dg.Definitions
+    instance: dg.DagsterInstance
+    watch: Callable[[dg.RunRequest, dg.EventLogEntry], None] | None = None
+    quiet: bool = False
+    ui_command: str = "abalone dev"
+    cursors: dict[str, str | None] = field(default_factory=dict)
+    reasons: dict[str, str | None] = field(default_factory=dict)
+
+    def tick(self, sensor: str) -> dg.SensorResult:
+        """Evaluate a sensor once, with the cursor that it left at its last tick."""
+        repository = self.definitions.get_repository_def()
+        with dg.build_sensor_context(
+            instance=self.instance,
+            repository_def=repository,
+            cursor=self.cursors.get(sensor),
+            resources=dict(self.definitions.resources or {}),
+        ) as context:
+            data = repository.get_sensor_def(sensor).evaluate_tick(context)
+        self.cursors[sensor] = data.cursor
+        self.reasons[sensor] = data.skip_message
+        return dg.SensorResult(
+            run_requests=data.run_requests or [],
+            skip_reason=data.skip_message,
+            asset_events=data.asset_events,
+        )
+
+    def run(
+        self, job: str, request: dg.RunRequest, *, raise_on_error: bool = True
+    ) -> dg.ExecuteInProcessResult:
+        """Execute what a sensor asked for, here."""
+        run_id = str(uuid4())
+        if self.watch is not None:
+            self.instance.add_event_listener(run_id, partial(self.watch, request))
+        try:
+            with _no_interrupt_lost():
+                return self.definitions.resolve_job_def(job).execute_in_process(
+                    instance=self.instance,
+                    run_config=QUIET_LOGGERS if self.quiet else None,
+                    tags={**request.tags, PROCESS_TAG: process_identity(os.getpid())},
+                    asset_selection=list(request.asset_selection)
+                    if request.asset_selection
+                    else None,
+                    raise_on_error=raise_on_error,
+                    run_id=run_id,
+                )
+        finally:
+            self._end(run_id)
+
+    def _end(self, run_id: str) -> None:
+        """Record the end of a run that Ctrl-C ended between its steps, where Dagster does not."""
+        run = self.instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            self.instance.report_run_canceled(run, "The run was interrupted.")
+
+    def settle(self, *, rounds: int = 10) -> dict[str, int]:
+        """Tick both sensors and run what they ask for, until neither asks for anything.
+
+        Returns:
+            How many runs of each job that took.
+
+        Raises:
+            RunFailedError: A run failed.
+            KeyboardInterrupt: Ctrl-C ended a run; its record says so.
+            UnsettledError: They still ask for runs after all rounds.
+        """
+        runs = dict.fromkeys(SENSOR_JOBS.values(), 0)
+        for _ in range(rounds):
+            before = sum(runs.values())
+            for sensor, job in SENSOR_JOBS.items():
+                runs[job] += self.tick_and_run(sensor)
+            if sum(runs.values()) == before:
+                return runs
+        raise UnsettledError(f"the sensors still ask for runs after {rounds} rounds: {runs}")
+
+    def tick_and_run(self, sensor: str) -> int:
+        """Evaluate a sensor once, record what it observed, and run what it asks for.
+
+        Returns:
+            How many runs that took.
+
+        Raises:
+            RunFailedError: A run failed.
+            KeyboardInterrupt: Ctrl-C ended a run; its record says so.
+        """
+        ticked = self.tick(sensor)
+        for event in ticked.asset_events:
+            if isinstance(event, dg.AssetObservation):
+                self.instance.report_runless_asset_event(event)
+        requests = ticked.run_requests or []
+        for request in requests:
+            result = self.run(SENSOR_JOBS[sensor], request, raise_on_error=False)
+            _check_succeeded(result, self.ui_command)
+        return len(requests)
+
+
+@contextmanager
+def _no_interrupt_lost() -> Iterator[None]:
+    """Raise KeyboardInterrupt at the end when a signal asked for it meanwhile.
+
+    While Dagster executes a run it takes the signals' handlers away: it records Ctrl-C within a
+    step as that step's failure, and forgets one that comes after the last step.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals reach the main thread only
+        return
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        reader.settimeout(0)
+        writer.settimeout(0)
+        before = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            if _received(reader) & INTERRUPTS:
+                raise KeyboardInterrupt
+
+
+def _received(reader: socket.socket) -> set[int]:
+    """The numbers of the signals that came."""
+    try:
+        return set(reader.recv(4096))
+    except BlockingIOError:
+        return set()
+
+
+def _check_succeeded(result: dg.ExecuteInProcessResult, ui_command: str) -> None:
+    if result.success:
+        return
+    run = result.dagster_run
+    failures = [event for event in result.all_events if event.is_step_failure]
+    what = f"{failures[0].step_key}: {_cause(failures[0])}" if failures else "no step failed"
+    raise RunFailedError(
+        f"a run of {run.job_name} failed at {what}. All of its events are in the UI: start it with"
+        f" `{ui_command}` and open run {run.run_id}"
+    )
+
+
+def _cause(failure: dg.DagsterEvent) -> str:
+    """The error that the step raised, in one line; Dagster wraps it into its own."""
+    error = failure.step_failure_data.error
+    if error is None:
+        return "the reason is not recorded"
+    return " ".join((error.cause or error).message.split())

@@ -1,0 +1,158 @@
+"""What every model registry can be asked and told: which version should be live, and by whom."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from datetime import UTC, datetime, timedelta
+
+from abalone_assets.registry.overrides import Override
+from abalone_assets.registry.versions import (
+    ModelVersion,
+    UnknownVersionError,
+    desired_of,
+    reference_of,
+)
+
+
+class ApprovalRegistry(ABC):
+    """Numbered versions of evaluated models, with the decisions on each."""
+
+    @abstractmethod
+    def versions(self) -> list[ModelVersion]:
+        """Every version, oldest first, approved or not."""
+
+    @abstractmethod
+    def latest(self) -> ModelVersion | None:
+        """The newest version, approved or not; None while there is none."""
+
+    @abstractmethod
+    def get(self, version: int) -> ModelVersion:
+        """The version of that number, approved or not.
+
+        Raises:
+            UnknownVersionError: There is no such version.
+            StorageError: Its record is damaged.
+        """
+
+    @abstractmethod
+    def contenders(self) -> list[ModelVersion]:
+        """The versions on which it depends what should be live, oldest first.
+
+        They are all on which a person has decided, and the newest that only the gate has approved.
+        Few, however many versions there are: sensors ask for them all the time.
+        """
+
+    @abstractmethod
+    def read_model(self, version: int) -> bytes:
+        """The archive of a version, checked against its SHA-256.
+
+        Raises:
+            StorageError: There is no such version, or its archive was lost.
+            ModelArchiveError: Its archive was altered.
+        """
+
+    @abstractmethod
+    def _record(self, version: ModelVersion, override: Override) -> None:
+        """Keep a person's decision beside the version."""
+
+    def desired_version(self) -> ModelVersion | None:
+        """The version that should be live: the approved one whose approval is the newest.
+
+        None when none is approved.
+        """
+        return desired_of(self.contenders())
+
+    def reference_version(self, champion: int) -> int | None:
+        """The version against which a challenger must hold too, or the champion when it is that.
+
+        It is found through the records of a few versions. Where somebody has deleted one of them,
+        it is the newest version older than the champion that could be one.
+
+        Args:
+            champion: The live version.
+
+        Returns:
+            None when there is none; see `versions.reference_of`.
+
+        Raises:
+            UnknownVersionError: There is no such champion.
+            StorageError: A record is damaged.
+        """
+        live = self.get(champion)
+        try:
+            found = reference_of(live, self.get)
+        except UnknownVersionError:
+            older = [each for each in self.versions() if each.version < champion]
+            found = next((each for each in reversed(older) if each.sets_the_mark), None)
+        return None if found is None else found.version
+
+    def probes(self, version: ModelVersion) -> list[tuple[str, float]]:
+        """Requests that prove a deployment of the version: CSV lines, each with its rings.
+
+        They are those of its evaluation. For a version that was registered before these were kept,
+        its archive is asked about a few animals.
+
+        Raises:
+            StorageError: Its archive was lost.
+            ModelArchiveError: Its archive was altered.
+        """
+        from abalone_assets.registry.probes import ask_archive
+
+        return version.probes or ask_archive(self.read_model(version.version))
+
+    def approve(
+        self, version: int, *, because: str, by: str, at: datetime | None = None
+    ) -> ModelVersion:
+        """Record that a person approves a version, which makes it the desired one.
+
+        A version that is desired by a person's approval already is left as it is.
+
+        Args:
+            version: Its number.
+            because: The person's reason.
+            by: Who.
+            at: When; now, if it is not given.
+
+        Returns:
+            The version as it stands now.
+
+        Raises:
+            UnknownVersionError: There is no such version.
+            StorageError: The decision cannot be kept.
+        """
+        known, desired = self.get(version), self.desired_version()
+        is_desired = desired is not None and desired.version == version
+        if known.last_override is not None and is_desired:
+            return known
+        return self._decide(known, desired, approved=True, because=because, by=by, at=at)
+
+    def reject(
+        self, version: int, *, because: str, by: str, at: datetime | None = None
+    ) -> ModelVersion:
+        """Record that a person rejects a version, and with it this very model for ever.
+
+        One that a person has rejected already is left as it is. Arguments, result and errors are
+        those of `approve`.
+        """
+        known = self.get(version)
+        if known.rejected_by_person:
+            return known
+        return self._decide(known, known, approved=False, because=because, by=by, at=at)
+
+    def _decide(
+        self,
+        known: ModelVersion,
+        newest: ModelVersion | None,
+        *,
+        approved: bool,
+        because: str,
+        by: str,
+        at: datetime | None,
+    ) -> ModelVersion:
+        """Record a decision, no older than the approval that it overrules, be the clock late."""
+        decided_at = (at or datetime.now(UTC)).astimezone(UTC)
+        if newest is not None and newest.last_approval is not None:
+            decided_at = max(decided_at, newest.last_approval + timedelta(microseconds=1))
+        override = Override(approved, " ".join(because.split()), by, decided_at.isoformat())
+        self._record(known, override)
+        return self.get(known.version)

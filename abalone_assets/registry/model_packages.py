@@ -1,0 +1,371 @@
+"""The model registry on SageMaker: a version is a package of one model package group.
+
+The archive and what is known of it lie, immutable, in the registry's store, and beside them what
+people decide on a version::
+
+    models/<sha256>/model.tar.gz                        the archive
+    models/<sha256>/<registration>/registration.json    evaluation, decision, release digest
+    models/<sha256>/<registration>/model_quality.json   the metrics in SageMaker's schema
+    overrides/000003-<registration>.json                decisions of people on version 3
+
+A package is registered as pending and gets the gate's decision as its approval status last, so a
+registration that was cut short leaves no version behind for a reader; the next try finishes it.
+SageMaker itself deploys approved packages only. A person can decide there too: a status that the
+registry did not set counts as that person's decision.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.aws.failures import told_as
+from abalone_assets.aws.sagemaker_answers import is_missing
+from abalone_assets.errors import StorageError
+from abalone_assets.registry.approvals import ApprovalRegistry
+from abalone_assets.registry.folder import read_archive
+from abalone_assets.registry.model_package_documents import (
+    APPROVED,
+    PENDING,
+    REGISTRATION_PROPERTY,
+    REJECTED,
+    Registration,
+    approval_description,
+    override_in_sagemaker,
+    package_parameters,
+    was_approved_by_gate,
+)
+from abalone_assets.registry.overrides import append_override, read_overrides
+from abalone_assets.registry.versions import ModelVersion, UnknownVersionError, version_that_stands
+from abalone_assets.storage.object_store import locate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+
+    from abalone_assets.registry.overrides import Override
+    from abalone_assets.storage.object_store import ObjectStore
+
+OVERRIDES_PREFIX: Final = "overrides/"
+VALIDATION_SECONDS: Final = 300.0
+"""How long SageMaker may take to look a new package over; usually it is a moment."""
+
+_DECIDED: Final = frozenset({APPROVED, REJECTED})
+_OVERRIDES_KEY: Final = re.compile(re.escape(OVERRIDES_PREFIX) + r"([0-9]{6,})-[0-9a-f]+\.json")
+
+
+class ModelPackageRegistry(ApprovalRegistry):
+    """The versions in a model package group.
+
+    Args:
+        group: The group's name.
+        store: Where archives and documents are kept: the registry's ``s3://`` prefix.
+        sagemaker: boto3's client of SageMaker.
+        serving_image: Looks up the URI of the container image that serves the models; called by a
+            registration only.
+        poll_seconds: Wait between two looks at a package that SageMaker looks over.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        store: ObjectStore,
+        sagemaker: Any,  # noqa: ANN401 - boto3 makes its clients at run time
+        serving_image: Callable[[], str],
+        *,
+        poll_seconds: float = 1.0,
+    ) -> None:
+        self.group = group
+        self.store = store
+        self._sagemaker = sagemaker
+        self._serving_image = serving_image
+        self._poll_seconds = poll_seconds
+
+    def register(
+        self,
+        model_uri: str,
+        *,
+        evaluation: Mapping[str, Any],
+        decision: Mapping[str, Any],
+        release_digest: str,
+    ) -> ModelVersion:
+        """Add a version, approved or not, unless the model has one that stands for it.
+
+        That is the latest or the desired version while the gate decides as it did then, or one on
+        which a person has spoken; see `versions.version_that_stands`. Models are told apart by the
+        ``model_sha256`` of their evaluations, the digest of the model's file.
+
+        Args:
+            model_uri: Path or ``s3://`` URI of the archive; it is copied.
+            evaluation: The evaluation that the gate saw, and the probes: a JSON document.
+            decision: What the gate decided, ``approved`` or not, and its ``reason``: a JSON
+                document.
+            release_digest: The digest of the data that the model was trained on.
+
+        Raises:
+            ModelArchiveError: The archive is damaged or has no model card.
+            StorageError: It cannot be read, a document is not JSON, the group does not exist, or
+                AWS refuses.
+        """
+        source, key = locate(model_uri)
+        archive = source.read(key)
+        registration = Registration.of(archive, evaluation, decision, release_digest)
+        # Looked up before the search: whoever adds this model in between shares the call's token.
+        newest = next(self._summaries(), None)
+        known = self._version_of(registration)
+        if known is not None:
+            return known
+        package = self._unfinished(registration)
+        if package is None:
+            after = newest["ModelPackageVersion"] if newest else 0
+            package = self._create(archive, registration, after)
+        return self._version(self._decided(package, registration))
+
+    def versions(self) -> list[ModelVersion]:
+        """Every version, oldest first, approved or not; packages of others are skipped.
+
+        Raises:
+            StorageError: The group does not exist, or AWS refuses.
+        """
+        found = [self._version(package) for package in self._packages(self._summaries())]
+        return found[::-1]
+
+    def latest(self) -> ModelVersion | None:
+        """The newest version, approved or not; None while there is none.
+
+        Raises:
+            StorageError: The group does not exist, or AWS refuses.
+        """
+        package = next(self._packages(self._summaries()), None)
+        return None if package is None else self._version(package)
+
+    def contenders(self) -> list[ModelVersion]:
+        """All versions on which people decided, and the newest that only the gate approved.
+
+        One listing tells which packages these are, whether people decided here or in SageMaker;
+        only they are looked at.
+
+        Raises:
+            StorageError: The group does not exist, or AWS refuses.
+        """
+        overridden = self._overridden()
+        chosen: list[ModelVersion] = []
+        for summary in self._summaries():
+            by_gate = was_approved_by_gate(summary)
+            approved = summary.get("ModelApprovalStatus") == APPROVED
+            by_person = summary["ModelPackageVersion"] in overridden or by_gate != approved
+            is_newest = by_gate and approved and all(each.overrides for each in chosen)
+            if by_person or is_newest:
+                chosen += map(self._version, self._packages([summary]))
+        return chosen[::-1]
+
+    def get(self, version: int) -> ModelVersion:
+        """The version of that number, approved or not.
+
+        Raises:
+            UnknownVersionError: There is no such version.
+            StorageError: Its record was lost, or AWS refuses.
+        """
+        return self._version(self._describe(self.package_arn(version)))
+
+    def package_arn(self, version: int) -> str:
+        """The ARN of the version's model package, which an endpoint deploys.
+
+        Raises:
+            UnknownVersionError: There is no such version.
+            StorageError: AWS refuses.
+        """
+        known: list[int] = []
+        for summary in self._summaries():
+            if summary["ModelPackageVersion"] == version:
+                return str(summary["ModelPackageArn"])
+            known.append(summary["ModelPackageVersion"])
+        registered = ", ".join(map(str, reversed(known))) or "none"
+        raise UnknownVersionError(
+            f"model package group {self.group}: no model version {version}; registered versions: "
+            f"{registered}"
+        )
+
+    def model_uri(self, version: int) -> str:
+        """``s3://`` URI of a version's archive.
+
+        Raises:
+            StorageError: As `get`.
+        """
+        return self.store.uri_of(self.get(version).model_key)
+
+    def read_model(self, version: int) -> bytes:
+        """The archive of a version, checked against its SHA-256.
+
+        Raises:
+            StorageError: There is no such version, or its archive was lost.
+            ModelArchiveError: Its archive was altered.
+        """
+        return read_archive(self.store, self.get(version))
+
+    def _version_of(self, registration: Registration) -> ModelVersion | None:
+        """The version that stands for this model already."""
+        return version_that_stands(
+            registration.evaluation, registration.decision, self.latest(), self.contenders()
+        )
+
+    def _unfinished(self, registration: Registration) -> dict[str, Any] | None:
+        """The newest package, when it is this model's and its registration was cut short."""
+        package = next(self._packages(self._summaries(), {*_DECIDED, PENDING}), None)
+        if package is None or package["ModelApprovalStatus"] != PENDING:
+            return None
+        return package if registration.is_of(package) else None
+
+    def _create(self, archive: bytes, registration: Registration, after: int) -> dict[str, Any]:
+        self._write_once(registration.model_key, archive)
+        for key, document in registration.documents():
+            self._write_once(key, document)
+        parameters = package_parameters(
+            registration, self.store, image=self._serving_image(), after=after
+        )
+        with self._told():
+            created = self._sagemaker.create_model_package(
+                ModelPackageGroupName=self.group, **parameters
+            )
+        return self._looked_over(created["ModelPackageArn"])
+
+    def _looked_over(self, arn: str) -> dict[str, Any]:
+        """The package, once SageMaker has looked it over."""
+        deadline = time.monotonic() + VALIDATION_SECONDS
+        while (package := self._describe(arn))["ModelPackageStatus"] in {"Pending", "InProgress"}:
+            if time.monotonic() > deadline:
+                raise StorageError(f"{arn} is still {package['ModelPackageStatus']}; try again")
+            time.sleep(self._poll_seconds)
+        if package["ModelPackageStatus"] != "Completed":
+            details = package.get("ModelPackageStatusDetails")
+            raise StorageError(f"{arn} is {package['ModelPackageStatus']}: {details}")
+        return package
+
+    def _decided(self, package: dict[str, Any], registration: Registration) -> dict[str, Any]:
+        """The package with the gate's decision as its status."""
+        status = registration.status
+        if package.get("ModelApprovalStatus") == status:
+            return package
+        return self._set_status(package, status, registration.reason, registration.properties())
+
+    def _record(self, version: ModelVersion, override: Override) -> None:
+        # SageMaker first: cut short, its status and description still tell the decision.
+        package = self._describe(self.package_arn(version.version))
+        status = APPROVED if override.approved else REJECTED
+        properties = package["CustomerMetadataProperties"]
+        self._set_status(package, status, approval_description(override.because), properties)
+        append_override(self.store, _overrides_key(package), override)
+
+    def _set_status(
+        self, package: dict[str, Any], status: str, description: str, properties: Mapping[str, str]
+    ) -> dict[str, Any]:
+        arn = package["ModelPackageArn"]
+        with self._told():
+            self._sagemaker.update_model_package(
+                ModelPackageArn=arn,
+                ModelApprovalStatus=status,
+                ApprovalDescription=description,
+                # Whether an update that leaves them out keeps them is not documented.
+                CustomerMetadataProperties=properties,
+            )
+        return self._describe(arn)
+
+    def _overridden(self) -> set[int]:
+        """The numbers of the versions on which people decided here."""
+        keys = (_OVERRIDES_KEY.fullmatch(each.key) for each in self.store.list(OVERRIDES_PREFIX))
+        return {int(key[1]) for key in keys if key is not None}
+
+    def _packages(
+        self, summaries: Iterable[dict[str, Any]], statuses: Collection[str] = _DECIDED
+    ) -> Iterator[dict[str, Any]]:
+        """Those of our packages that have one of these approval statuses."""
+        for summary in summaries:
+            if summary.get("ModelApprovalStatus") in statuses:
+                package = self._describe(summary["ModelPackageArn"])
+                if _is_ours(package):
+                    yield package
+
+    def _summaries(self) -> Iterator[dict[str, Any]]:
+        """The group's packages, newest first."""
+        pages = self._sagemaker.get_paginator("list_model_packages").paginate(
+            ModelPackageGroupName=self.group, SortBy="CreationTime", SortOrder="Descending"
+        )
+        with self._told():
+            for page in pages:
+                yield from page["ModelPackageSummaryList"]
+
+    def _describe(self, arn: str) -> dict[str, Any]:
+        with told_as(StorageError, arn):
+            package: dict[str, Any] = self._sagemaker.describe_model_package(ModelPackageName=arn)
+        return package
+
+    def _version(self, package: dict[str, Any]) -> ModelVersion:
+        arn = package["ModelPackageArn"]
+        if not _is_ours(package):
+            raise StorageError(f"{arn} was not registered by this project; delete it")
+        key = package["CustomerMetadataProperties"][REGISTRATION_PROPERTY]
+        document = self.store.read_json(key)
+        if document is None:
+            raise StorageError(
+                f"{self.store.uri_of(key)}, the record of {arn}, was lost: restore it, or register"
+                " the model again"
+            )
+        version = ModelVersion(
+            version=package["ModelPackageVersion"],
+            created_at=package["CreationTime"].astimezone(UTC).isoformat(),
+            overrides=read_overrides(self.store, _overrides_key(package)),
+            **document,
+        )
+        return _with_override_in_sagemaker(version, package)
+
+    def _write_once(self, key: str, data: bytes) -> None:
+        """Write an object whose key follows from its content."""
+        if self.store.find(key) is not None:
+            return
+        try:
+            self.store.write(key, data, create_only=True)
+        except StorageError:
+            if self.store.find(key) is None:
+                raise
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        from botocore.exceptions import ClientError
+
+        with told_as(StorageError, f"model package group {self.group}"):
+            try:
+                yield
+            except ClientError as error:
+                if not is_missing(error):
+                    raise
+                raise StorageError(
+                    f"there is no model package group {self.group}: run `make deploy`, or correct"
+                    " ABALONE_MODEL_PACKAGE_GROUP"
+                ) from error
+
+
+def _is_ours(package: dict[str, Any]) -> bool:
+    return REGISTRATION_PROPERTY in (package.get("CustomerMetadataProperties") or {})
+
+
+def _overrides_key(package: Mapping[str, Any]) -> str:
+    # The numbers of a group that was deleted and made anew begin at 1 again.
+    registration = package["CustomerMetadataProperties"][REGISTRATION_PROPERTY].split("/")[-2]
+    return f"{OVERRIDES_PREFIX}{package['ModelPackageVersion']:06d}-{registration}.json"
+
+
+def _with_override_in_sagemaker(version: ModelVersion, package: Mapping[str, Any]) -> ModelVersion:
+    last = version.last_override
+    written = [version.decision.get("reason", ""), *(each.because for each in version.overrides)]
+    override = override_in_sagemaker(
+        package,
+        approved=version.approved,
+        since=datetime.fromisoformat(last.at if last else version.created_at),
+        told={approval_description(str(text)) for text in written},
+    )
+    if override is None:
+        return version
+    return replace(version, overrides=(*version.overrides, override))

@@ -1,0 +1,69 @@
+"""What deployments remember from one to the next: tags of the endpoint itself.
+
+A deployment that crashed must lose neither the way back nor the knowledge that nobody has proved
+what it left behind; the endpoint is the one thing that all deployments share.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from abalone_assets.serving.sagemaker.configs import EndpointConfigs
+    from abalone_assets.serving.sagemaker.watch import EndpointState
+
+PREVIOUS_TAG: Final = "PreviousConfig"
+"""The configuration to return to from the one that was deployed last."""
+
+VERIFIED_TAG: Final = "VerifiedConfig"
+"""The configuration that answered its probes last."""
+
+
+class EndpointMarks:
+    """The marks on one endpoint.
+
+    Args:
+        configs: The endpoint's configurations.
+        sagemaker: boto3's client of SageMaker.
+    """
+
+    def __init__(self, configs: EndpointConfigs, sagemaker: Any) -> None:  # noqa: ANN401 - made at run time
+        self._configs = configs
+        self._sagemaker = sagemaker
+
+    def is_verified(self, state: EndpointState) -> bool:
+        """Whether what serves has answered its probes; so has an endpoint that serves nothing."""
+        serving = state.serving_config
+        return not serving or self._tags(state).get(VERIFIED_TAG) == serving
+
+    def way_back(self, state: EndpointState, config: str) -> str:
+        """The configuration to return to if another one is found wrong; empty when there is none.
+
+        It is the one that was verified last, rather than one that serves unproved.
+
+        Args:
+            state: The endpoint's state before the other is deployed, or while it serves.
+            config: The other.
+        """
+        tags = self._tags(state)
+        known = (tags.get(VERIFIED_TAG), state.serving_config, tags.get(PREVIOUS_TAG))
+        others = (each for each in known if each and each != config)
+        return next((each for each in others if self._configs.exists(each)), "")
+
+    def keep_way_back(self, state: EndpointState, previous: str) -> None:
+        """Remember where to return to, before the endpoint is updated."""
+        if previous:
+            self._tag(state, PREVIOUS_TAG, previous)
+
+    def keep_verified(self, state: EndpointState) -> None:
+        """Remember that what serves has answered its probes."""
+        self._tag(state, VERIFIED_TAG, state.serving_config)
+
+    def _tag(self, state: EndpointState, key: str, value: str) -> None:
+        self._sagemaker.add_tags(ResourceArn=state.arn, Tags=[{"Key": key, "Value": value}])
+
+    def _tags(self, state: EndpointState) -> dict[str, str]:
+        if not state.arn:
+            return {}
+        tags = self._sagemaker.list_tags(ResourceArn=state.arn)["Tags"]
+        return {tag["Key"]: tag["Value"] for tag in tags}

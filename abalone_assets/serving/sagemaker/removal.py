@@ -1,0 +1,101 @@
+"""Takes an endpoint down, and says what is left of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.aws.failures import told_as
+from abalone_assets.aws.sagemaker_answers import is_busy, is_missing
+from abalone_assets.errors import EndpointError
+from abalone_assets.serving.sagemaker.configs import EndpointConfigs
+from abalone_assets.serving.sagemaker.watch import EndpointWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DELETION_SECONDS: Final = 3600.0
+"""An update that must end first may take long; deleting takes a minute."""
+
+
+def delete_endpoint(
+    name: str,
+    sagemaker: Any,  # noqa: ANN401 - boto3 makes its clients at run time
+    *,
+    poll_seconds: float = 15.0,
+    timeout_seconds: float = DELETION_SECONDS,
+    on_progress: Callable[[str], None] = lambda _: None,
+) -> list[str]:
+    """Delete an endpoint, then its configurations, then its models; what does not exist is skipped.
+
+    Model packages, archives and captured requests stay.
+
+    Args:
+        name: The endpoint's name.
+        sagemaker: boto3's client of SageMaker.
+        poll_seconds: Wait between two looks at the endpoint.
+        timeout_seconds: How long the endpoint may take to be gone.
+        on_progress: Told, in lines, how it goes.
+
+    Returns:
+        What is left, as `leftovers` says it: nothing, if all went well.
+
+    Raises:
+        EndpointError: The endpoint was not gone in time, or AWS refuses.
+    """
+    watch = EndpointWatch(name, sagemaker, poll_seconds=poll_seconds, on_progress=on_progress)
+    remove_endpoint(watch, sagemaker, timeout_seconds)
+    configs = EndpointConfigs(name, sagemaker)
+    with told_as(EndpointError, f"what endpoint {name} used"):
+        for resource in configs.all():
+            configs.delete(resource)
+            on_progress(f"{resource.kind} {resource.name}: deleted")
+    return leftovers(name, sagemaker)
+
+
+def leftovers(name: str, sagemaker: Any) -> list[str]:  # noqa: ANN401 - boto3 client
+    """What there still is of an endpoint: itself, its configurations and its models.
+
+    Raises:
+        EndpointError: AWS refuses to say.
+    """
+    watch = EndpointWatch(name, sagemaker, poll_seconds=0, on_progress=lambda _: None)
+    state = watch.look()
+    endpoint = [] if state.is_missing else [f"endpoint {name} ({state})"]
+    with told_as(EndpointError, f"what endpoint {name} used"):
+        rest = [f"{each.kind} {each.name}" for each in EndpointConfigs(name, sagemaker).all()]
+    return endpoint + rest
+
+
+def remove_endpoint(watch: EndpointWatch, sagemaker: Any, timeout_seconds: float) -> None:  # noqa: ANN401 - boto3 client
+    """Delete the endpoint and wait until it is gone; an update in progress must end first.
+
+    Raises:
+        EndpointError: It was not gone in time, or AWS refuses.
+    """
+    while True:
+        state = watch.look()
+        if state.is_missing:
+            return
+        if state.status == "Deleting" or ask_to_delete(watch.name, sagemaker):
+            watch.until(lambda state: state.is_missing, timeout_seconds)
+            return
+        watch.until(lambda state: state.is_settled, timeout_seconds)
+
+
+def ask_to_delete(name: str, sagemaker: Any) -> bool:  # noqa: ANN401 - boto3 client
+    """Ask SageMaker to delete the endpoint; False when it is too busy for that.
+
+    Raises:
+        EndpointError: AWS refuses.
+    """
+    from botocore.exceptions import ClientError
+
+    with told_as(EndpointError, f"endpoint {name}"):
+        try:
+            sagemaker.delete_endpoint(EndpointName=name)
+        except ClientError as error:
+            if is_busy(error):
+                return False
+            if not is_missing(error):
+                raise
+        return True

@@ -1,0 +1,167 @@
+"""The settings that only the profile aws reads.
+
+What the stack made (buckets, roles, queues) is found in the SSM parameters that the stack wrote:
+such a field is by default a reference ``ssm:/abalone/<name>``, which
+`abalone_assets.aws.parameters.resolve` looks up when somebody needs it. Its environment variable
+overrides it, with a literal or with a reference to another parameter.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final
+
+from pydantic import Field, field_validator, model_validator
+
+from abalone_assets.settings.environment import EnvironmentSettings, read_environment
+
+SSM_SCHEME: Final = "ssm:"
+SSM_PATH_PATTERN: Final = r"(/[A-Za-z0-9_.-]+)+"
+REFERENCE_PATTERN: Final = rf"{SSM_SCHEME}{SSM_PATH_PATTERN}/[A-Za-z0-9_.-]+"
+NO_ALARMS: Final = "none"
+"""Stands for an empty list of alarms: an SSM parameter cannot be empty."""
+
+ZONES: Final = ("lake_uri", "landing_zone_uri", "registry_uri")
+"""Settings of every profile that the profile aws finds in SSM."""
+
+STACK_VALUES: Final = (
+    "jobs_uri",
+    "capture_uri",
+    "survey_queue_url",
+    "glue_job",
+    "glue_database",
+    "glue_crawler",
+    "job_role_arn",
+    "model_package_group",
+    "endpoint_alarms",
+)
+"""The fields of `AwsSettings` that are found in SSM."""
+
+TERMINATION_SECONDS: Final = 60
+"""How long the old instances stay after the traffic of a deployment has left them."""
+
+STARTING_SECONDS: Final = 600
+"""What a deployment needs at most, as a rule, to start its instances and load the model."""
+
+PARAMETERS: Final = tuple(name.replace("_", "-") for name in (*ZONES, *STACK_VALUES))
+"""Names of the parameters that the stack writes below its prefix."""
+
+InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
+S3Uri = Annotated[str, Field(pattern=rf"^(s3://[^/]+(/.*)?|{REFERENCE_PATTERN})$")]
+RoleArn = Annotated[
+    str, Field(pattern=rf"^(arn:aws[a-z-]*:iam::\d{{12}}:role/.+|{REFERENCE_PATTERN})$")
+]
+
+
+class AwsSettings(EnvironmentSettings):
+    """The platform's settings on AWS; each field is the environment variable ``ABALONE_<FIELD>``.
+
+    The region and the credentials are those of the standard AWS variables and files.
+    """
+
+    ssm_prefix: str = Field(
+        "/abalone",
+        pattern=f"^{SSM_PATH_PATTERN}$",
+        description="Path of the SSM parameters that the stack wrote.",
+    )
+    jobs_uri: S3Uri = Field(
+        description="s3:// prefix of what jobs are given and give back: code, Pipes messages."
+    )
+    capture_uri: S3Uri = Field(
+        description="s3:// prefix of what the endpoint was asked and answered."
+    )
+    survey_queue_url: str = Field(
+        description="URL of the SQS queue that S3 tells of landed surveys."
+    )
+    glue_job: str = Field(description="Name of the Glue job that prepares the data.")
+    glue_database: str = Field(description="Name of the Glue database that lists the assets.")
+    glue_crawler: str = Field(description="Name of the Glue crawler over the landing zone.")
+    job_role_arn: RoleArn = Field(
+        description="ARN of the role of the SageMaker jobs and the endpoint."
+    )
+    model_package_group: str = Field(description="Name of the model package group: the registry.")
+    endpoint_alarms: str = Field(
+        description="CloudWatch alarms that roll a deployment back, separated by commas; or none."
+    )
+    training_instance_type: InstanceType = Field("ml.m5.large", description="Trains a model.")
+    processing_instance_type: InstanceType = Field("ml.m5.large", description="Evaluates a model.")
+    endpoint_instance_type: InstanceType = Field("ml.m5.large", description="Serves a model.")
+    endpoint_instance_count: int = Field(
+        2, ge=1, description="Instances of the endpoint; SageMaker spreads two over two zones."
+    )
+    job_max_runtime_seconds: int = Field(
+        3600, ge=60, le=432_000, description="A job that runs longer is stopped."
+    )
+    training_spot: bool = Field(default=False, description="Train on managed spot capacity.")
+    poll_seconds: float = Field(
+        15.0, gt=0, le=300, description="Wait between two looks at a running job."
+    )
+    canary_percent: int = Field(
+        50, ge=1, le=50, description="Share of the traffic that a new version gets first."
+    )
+    canary_wait_seconds: int = Field(
+        300, ge=0, le=3600, description="How long the alarms watch the canary."
+    )
+    deployment_timeout_seconds: int = Field(
+        3600, ge=600, le=28_800, description="A deployment that takes longer is rolled back."
+    )
+    xgboost_image: str = Field("", description="XGBoost's image URI; empty takes SageMaker's.")
+    tensorflow_image: str = Field(
+        "", description="TensorFlow's image URI; empty takes SageMaker's."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refer_to_the_stacks_parameters(cls, given: dict[str, Any]) -> dict[str, Any]:
+        prefix = given.get("ssm_prefix", cls.model_fields["ssm_prefix"].default)
+        return {name: reference(prefix, name) for name in STACK_VALUES} | given
+
+    @model_validator(mode="after")
+    def _leaves_a_deployment_its_time(self) -> AwsSettings:
+        require_time_for_waits(self.canary_wait_seconds, self.deployment_timeout_seconds)
+        return self
+
+    @field_validator("survey_queue_url")
+    @classmethod
+    def _is_a_queue(cls, url: str) -> str:
+        if not url.startswith(("https://", "http://")) and not is_reference(url):
+            raise ValueError("expected the URL of an SQS queue, or ssm:/path/name")
+        return url
+
+
+def require_time_for_waits(canary_wait_seconds: int, timeout_seconds: int) -> None:
+    """Make sure that a deployment can end in time, before a release is paid for.
+
+    Args:
+        canary_wait_seconds: How long the alarms watch the canary, and then the whole.
+        timeout_seconds: When SageMaker rolls the deployment back.
+
+    Raises:
+        ValueError: It cannot; the message names both variables.
+    """
+    needed = 2 * canary_wait_seconds + TERMINATION_SECONDS + STARTING_SECONDS
+    if timeout_seconds <= needed:
+        raise ValueError(
+            f"ABALONE_DEPLOYMENT_TIMEOUT_SECONDS={timeout_seconds} must be more than {needed}: two "
+            f"waits of ABALONE_CANARY_WAIT_SECONDS={canary_wait_seconds}, {STARTING_SECONDS} s to "
+            f"start the new instances and {TERMINATION_SECONDS} s to end the old ones"
+        )
+
+
+def reference(ssm_prefix: str, field: str) -> str:
+    """The reference to the parameter that holds a setting: ``ssm:/abalone/lake-uri``."""
+    return f"{SSM_SCHEME}{ssm_prefix}/{field.replace('_', '-')}"
+
+
+def is_reference(value: str) -> bool:
+    """Whether a setting's value is a well-formed reference to an SSM parameter."""
+    return re.fullmatch(REFERENCE_PATTERN, value) is not None
+
+
+def load_aws_settings() -> AwsSettings:
+    """Read the environment; looks nothing up.
+
+    Raises:
+        SettingsError: A variable is malformed; the message names it.
+    """
+    return read_environment(AwsSettings)

@@ -1,0 +1,1 @@
+"""Objects in a folder or below an S3 prefix, written atomically."""

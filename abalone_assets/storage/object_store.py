@@ -1,0 +1,258 @@
+"""One object store for folders and S3 prefixes: atomic puts, listings, compare-and-swap.
+
+A thin layer over `obstore <https://developmentseed.org/obstore/>`_, which writes local files to a
+temporary name and renames them, and S3 objects in one request: a reader sees the old or the new
+object, never a part of one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import unquote, urlsplit
+
+from abalone_assets.errors import StorageError
+from abalone_assets.storage.s3 import explain, is_missing_bucket
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from obstore.store import ObjectStore as ObstoreStore
+
+MAX_SWAP_ATTEMPTS: Final = 50
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """What a listing says of one object.
+
+    Attributes:
+        key: Path below the store's root, with ``/`` between its parts.
+        size: Bytes.
+        e_tag: A token that changes whenever the object is written again.
+        last_modified: Time of the last write, UTC.
+    """
+
+    key: str
+    size: int
+    e_tag: str
+    last_modified: datetime
+
+
+class ObjectStore:
+    """The objects below a folder or an ``s3://bucket/prefix``.
+
+    Args:
+        uri: A folder's path, a ``file://`` URI, an ``s3://`` URI, or an ``ssm:/path/name`` that
+            holds an ``s3://`` URI. A missing folder is made by the first write.
+
+    Raises:
+        StorageError: The URI is none of these.
+        SettingsError: The SSM parameter is missing or cannot be read.
+    """
+
+    def __init__(self, uri: str | os.PathLike[str]) -> None:
+        text = _looked_up(os.fspath(uri))
+        scheme = urlsplit(text).scheme
+        self.root: Path | None = None
+        if scheme == "s3":
+            self.uri = text.rstrip("/")
+        elif scheme in {"", "file"}:
+            self.root = Path(unquote(urlsplit(text).path) if scheme else text).resolve()
+            self.uri = str(self.root)
+        else:
+            raise StorageError(f"{text}: not a folder, file:// or s3:// URI")
+        if scheme == "s3" and not urlsplit(text).netloc:
+            raise StorageError(f"{text}: names no bucket; expected s3://bucket/prefix")
+
+    def __repr__(self) -> str:
+        return f"ObjectStore({self.uri!r})"
+
+    @cached_property
+    def _store(self) -> ObstoreStore:
+        if self.root is None:
+            from abalone_assets.storage.s3 import open_s3_store
+
+            with _told_as_storage_errors(self.uri):
+                return open_s3_store(self.uri)
+        from obstore.store import LocalStore
+
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f"{self.root}: cannot make this folder: {error}") from error
+        return LocalStore(self.root)
+
+    @property
+    def _is_missing(self) -> bool:
+        """Whether this is a folder that nothing was written to yet."""
+        return self.root is not None and not self.root.exists()
+
+    def uri_of(self, key: str) -> str:
+        """The absolute path or ``s3://`` URI of an object, as other tools would open it."""
+        return f"{self.uri}/{key}"
+
+    def read(self, key: str) -> bytes:
+        """The whole object.
+
+        Raises:
+            StorageError: There is no such object, or the store refuses.
+        """
+        data = self._read(key)
+        if data is None:
+            raise StorageError(f"{self.uri_of(key)}: no such object")
+        return data
+
+    def _read(self, key: str) -> bytes | None:
+        if self._is_missing:
+            return None
+        with _told_as_storage_errors(self.uri_of(key)):
+            try:
+                return bytes(self._store.get(key).bytes())
+            except FileNotFoundError as error:
+                if is_missing_bucket(error):
+                    raise
+                return None
+
+    def write(self, key: str, data: bytes, *, create_only: bool = False) -> None:
+        """Write the object atomically.
+
+        Raises:
+            StorageError: ``create_only`` is set and the object exists, or the store refuses.
+        """
+        from obstore.exceptions import AlreadyExistsError
+
+        with _told_as_storage_errors(self.uri_of(key)):
+            try:
+                self._store.put(key, data, mode="create" if create_only else "overwrite")
+            except AlreadyExistsError as error:
+                raise StorageError(f"{self.uri_of(key)}: exists already") from error
+
+    def find(self, key: str) -> StoredObject | None:
+        """What is known of the object, or None when there is none.
+
+        S3 gives no reason when it has none, so a missing bucket is one too: see `require_bucket`.
+        """
+        if self._is_missing:
+            return None
+        with _told_as_storage_errors(self.uri_of(key)):
+            try:
+                return _stored(self._store.head(key))
+            except FileNotFoundError:
+                return None
+
+    def require_bucket(self) -> None:
+        """Make sure that what is missing is an object and not its whole bucket.
+
+        Raises:
+            StorageError: There is no such bucket, or it may not be listed.
+        """
+        next(self.list(), None)
+
+    def list(self, prefix: str = "", *, after: str | None = None) -> Iterator[StoredObject]:
+        """The objects below a prefix that ends at a ``/``, those past the key ``after`` only."""
+        if self._is_missing:
+            return
+        with _told_as_storage_errors(self.uri_of(prefix)):
+            for chunk in self._store.list(prefix or None, offset=after):
+                yield from (_stored(meta) for meta in chunk if not _is_lock(meta["path"]))
+
+    def delete(self, key: str) -> None:
+        """Remove the object; one that does not exist is no error."""
+        if self.find(key) is not None:
+            with _told_as_storage_errors(self.uri_of(key)), suppress(FileNotFoundError):
+                self._store.delete(key)
+
+    def read_json(self, key: str) -> Any | None:  # noqa: ANN401 - a JSON document of any shape
+        """The JSON document, or None when there is none.
+
+        Raises:
+            StorageError: The object is not JSON, or the store refuses.
+        """
+        data = self._read(key)
+        try:
+            return None if data is None else json.loads(data)
+        except ValueError as error:
+            raise StorageError(f"{self.uri_of(key)}: not a JSON document: {error}") from error
+
+    def write_json(self, key: str, document: object, *, create_only: bool = False) -> None:
+        """Write a JSON document atomically, its keys in their given order."""
+        self.write(key, _json_bytes(document), create_only=create_only)
+
+    def update_json(self, key: str, change: Callable[[Any | None], object]) -> None:
+        """Replace a JSON document by ``change(document)``, with no other writer's change lost.
+
+        A folder takes a lock file; S3 a conditional write, tried again when another writer won.
+
+        Raises:
+            StorageError: Other writers won every one of the attempts, or the store refuses.
+        """
+        if self.root is not None:
+            from filelock import FileLock
+
+            self.root.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.root / f".{key.replace('/', '.')}.lock"):
+                self.write_json(key, change(self.read_json(key)))
+            return
+        self._swap_json(key, change)
+
+    def _swap_json(self, key: str, change: Callable[[Any | None], object]) -> None:
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        for _ in range(MAX_SWAP_ATTEMPTS):
+            found = self.find(key)
+            data = _json_bytes(change(self.read_json(key) if found else None))
+            mode = {"e_tag": found.e_tag} if found else "create"
+            with (
+                _told_as_storage_errors(self.uri_of(key)),
+                suppress(AlreadyExistsError, PreconditionError),
+            ):
+                self._store.put(key, data, mode=cast("Any", mode))
+                return
+        raise StorageError(f"{self.uri_of(key)}: lost {MAX_SWAP_ATTEMPTS} races to write it")
+
+
+@contextmanager
+def _told_as_storage_errors(uri: str) -> Iterator[None]:
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except (BaseError, OSError, ValueError) as error:
+        raise StorageError(f"{uri}: {explain(error)}") from error
+
+
+def _looked_up(uri: str) -> str:
+    """The URI itself, or the one that an SSM parameter holds."""
+    if not uri.startswith("ssm:"):
+        return uri
+    from abalone_assets.aws.parameters import resolve
+
+    found = resolve(uri)
+    if not found.startswith("s3://"):
+        raise StorageError(f"{uri} holds {found!r}; expected an s3:// URI")
+    return found
+
+
+def _json_bytes(document: object) -> bytes:
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _is_lock(key: str) -> bool:
+    return key.startswith(".") and key.endswith(".lock") and "/" not in key
+
+
+def _stored(meta: Any) -> StoredObject:  # noqa: ANN401 - obstore's ObjectMeta is a TypedDict
+    return StoredObject(meta["path"], meta["size"], meta["e_tag"] or "", meta["last_modified"])
+
+
+def locate(uri: str) -> tuple[ObjectStore, str]:
+    """The store and the key of one object, from its path or ``s3://`` URI."""
+    parent, _, key = uri.rpartition("/")
+    return ObjectStore(parent), key

@@ -1,0 +1,282 @@
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.remote_origin import (
+    RegisteredCodeLocationOrigin,
+    RemoteJobOrigin,
+    RemoteRepositoryOrigin,
+)
+
+from abalone_assets.automation.runs import (
+    DECISION_TAG,
+    DEPLOY_JOB,
+    INGEST_JOB,
+    RELEASE_JOB,
+    FailedAttempts,
+    Runs,
+    day_range_tags,
+    days_of,
+)
+from abalone_assets.ingest.reconcile import DayRange
+
+MONDAY, TUESDAY, WEDNESDAY = "2025-03-03", "2025-03-04", "2025-03-05"
+STATUS = dg.DagsterRunStatus
+ENDS = [STATUS.SUCCESS, STATUS.FAILURE, STATUS.CANCELED]
+IN_FLIGHT = [status for status in STATUS if status not in ENDS]
+ORIGIN = RemoteJobOrigin(
+    RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("abalone_assets"), "repository"), INGEST_JOB
+)
+
+
+@dg.asset
+def anything(context: dg.AssetExecutionContext) -> None:
+    """Fails when the run's tags say so."""
+    if "fails" in context.run.tags:
+        raise RuntimeError("as asked")
+
+
+@dg.asset
+def endpoint() -> None:
+    """Stands for the asset that deploys."""
+
+
+class History:
+    """Real runs on an instance of their own."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.runs = Runs(instance, [dg.AssetKey("anything")])
+        names = (INGEST_JOB, RELEASE_JOB, DEPLOY_JOB)
+        jobs = [dg.define_asset_job(name, selection=[anything]) for name in names]
+        jobs.append(dg.define_asset_job("somebody_elses", selection=[anything, endpoint]))
+        self.definitions = dg.Definitions(assets=[anything, endpoint], jobs=jobs)
+
+    def ended(
+        self, job: str, first: str = MONDAY, last: str = "", *, succeeds: bool = False
+    ) -> dg.DagsterRun:
+        """A run of these days that ended."""
+        tags = day_range_tags(DayRange(first, last or first)) | ({} if succeeds else {"fails": "1"})
+        result = self.definitions.resolve_job_def(job).execute_in_process(
+            instance=self.instance, tags=tags, raise_on_error=False
+        )
+        assert result.success is succeeds
+        return result.dagster_run
+
+    def created(self, job: str, status: dg.DagsterRunStatus, **options: Any) -> dg.DagsterRun:
+        """A run that nothing executes."""
+        return self.instance.create_run_for_job(
+            self.definitions.resolve_job_def(job),
+            status=status,
+            remote_job_origin=ORIGIN,
+            **options,
+        )
+
+
+@pytest.fixture
+def history() -> Iterator[History]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield History(instance)
+
+
+def run_with(tags: dict[str, str]) -> dg.DagsterRun:
+    return dg.DagsterRun(job_name=INGEST_JOB, tags=tags)
+
+
+# Days ------------------------------------------------------------------------------------------
+
+
+def test_a_range_of_days_survives_its_tags() -> None:
+    days = DayRange(MONDAY, WEDNESDAY)
+    assert days_of(run_with(day_range_tags(days))) == days
+
+
+def test_the_tags_are_those_by_which_dagster_runs_a_range_of_partitions() -> None:
+    @dg.asset(
+        partitions_def=dg.DailyPartitionsDefinition(MONDAY),
+    )
+    def daily(context: dg.AssetExecutionContext) -> None:
+        context.add_output_metadata({"keys": context.partition_keys})
+
+    result = dg.materialize([daily], tags=day_range_tags(DayRange(MONDAY, WEDNESDAY)))
+    (event, *_) = result.asset_materializations_for_node("daily")
+    assert event.metadata["keys"].value == [MONDAY, TUESDAY, WEDNESDAY]
+
+
+def test_a_run_of_a_single_partition_is_a_range_of_one_day() -> None:
+    assert days_of(run_with({"dagster/partition": MONDAY})) == DayRange(MONDAY, MONDAY)
+
+
+def test_a_run_without_partitions_has_no_days() -> None:
+    assert days_of(run_with({})) is None
+    assert days_of(run_with({"dagster/backfill": "x"})) is None
+
+
+# In flight -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", IN_FLIGHT)
+def test_a_run_is_in_flight_from_the_queue_to_its_end(
+    history: History, status: dg.DagsterRunStatus
+) -> None:
+    tags = day_range_tags(DayRange(MONDAY, TUESDAY))
+    run = history.created(INGEST_JOB, status, tags=tags)
+    assert [found.run_id for found in history.runs.in_flight()] == [run.run_id]
+    assert history.runs.days_in_flight() == [DayRange(MONDAY, TUESDAY)]
+
+
+@pytest.mark.parametrize("status", ENDS)
+def test_a_run_that_ended_is_not_in_flight(history: History, status: dg.DagsterRunStatus) -> None:
+    history.created(INGEST_JOB, status)
+    assert history.runs.in_flight() == []
+
+
+def test_a_release_is_in_flight_without_any_day(history: History) -> None:
+    history.created(RELEASE_JOB, STATUS.STARTED)
+    assert len(history.runs.in_flight()) == 1
+    assert history.runs.days_in_flight() == []
+
+
+def test_runs_of_other_jobs_are_not_ours_but_backfills_of_assets_are(history: History) -> None:
+    history.created("somebody_elses", STATUS.STARTED, tags={"dagster/partition": MONDAY})
+    assert history.runs.in_flight() == []
+    history.created(
+        "somebody_elses",
+        STATUS.QUEUED,
+        tags={"dagster/partition": TUESDAY},
+        asset_selection=frozenset({dg.AssetKey("anything")}),
+    )
+    assert history.runs.days_in_flight() == [DayRange(TUESDAY, TUESDAY)]
+    assert Runs(history.instance, [dg.AssetKey("new_surveys")]).in_flight() == []
+
+
+def test_runs_that_deploy_are_in_flight_however_they_were_launched(history: History) -> None:
+    history.created(INGEST_JOB, STATUS.STARTED)
+    history.created(
+        RELEASE_JOB, STATUS.STARTED, asset_selection=frozenset({dg.AssetKey("anything")})
+    )
+    assert history.runs.deployments_in_flight() == []
+    runs = Runs(history.instance, [dg.AssetKey("anything"), dg.AssetKey("endpoint")])
+    both = frozenset({dg.AssetKey("anything"), dg.AssetKey("endpoint")})
+    for job, selection in ((RELEASE_JOB, None), (DEPLOY_JOB, None), ("somebody_elses", both)):
+        history.created(job, STATUS.QUEUED, asset_selection=selection)
+    jobs = [run.job_name for run in runs.deployments_in_flight()]
+    assert sorted(jobs) == sorted([RELEASE_JOB, DEPLOY_JOB, "somebody_elses"])
+
+
+# Failures --------------------------------------------------------------------------------------
+
+
+def test_a_day_that_never_failed_has_no_failures(history: History) -> None:
+    assert history.runs.failures_by_day([MONDAY]) == {}
+    history.ended(INGEST_JOB, succeeds=True)
+    assert history.runs.failures_by_day([MONDAY]) == {}
+
+
+def test_failures_of_a_range_count_for_each_of_its_days_and_no_other(history: History) -> None:
+    history.ended(INGEST_JOB, MONDAY, TUESDAY)
+    history.ended(INGEST_JOB, TUESDAY)
+    failures = history.runs.failures_by_day([MONDAY, TUESDAY, WEDNESDAY])
+    assert {day: failed.count for day, failed in failures.items()} == {MONDAY: 1, TUESDAY: 2}
+
+
+def test_only_failures_since_the_last_success_of_the_day_count(history: History) -> None:
+    history.ended(INGEST_JOB)
+    history.ended(INGEST_JOB, succeeds=True)
+    history.ended(INGEST_JOB)
+    history.ended(INGEST_JOB, TUESDAY, succeeds=True)
+    history.ended(INGEST_JOB)
+    assert history.runs.failures_by_day([MONDAY])[MONDAY].count == 2
+
+
+def test_a_success_ends_the_failures(history: History) -> None:
+    history.ended(INGEST_JOB)
+    history.ended(INGEST_JOB, MONDAY, WEDNESDAY, succeeds=True)
+    assert history.runs.failures_by_day([MONDAY]) == {}
+
+
+def test_a_cancelled_run_counts_as_a_failure(history: History) -> None:
+    tags = {"dagster/partition": MONDAY}
+    run = history.created(INGEST_JOB, STATUS.CANCELING, tags=tags)
+    assert history.runs.failures_by_day([MONDAY]) == {}
+    history.instance.report_run_canceled(run)
+    assert history.runs.failures_by_day([MONDAY])[MONDAY].count == 1
+
+
+def test_releases_and_ingestions_do_not_count_for_each_other(history: History) -> None:
+    assert history.runs.release_failures() is None
+    history.ended(INGEST_JOB)
+    assert history.runs.release_failures() is None
+    history.ended(RELEASE_JOB)
+    history.ended(RELEASE_JOB)
+    failed = history.runs.release_failures()
+    assert failed is not None
+    assert failed.count == 2
+    assert history.runs.failures_by_day([MONDAY])[MONDAY].count == 1
+    history.ended(RELEASE_JOB, succeeds=True)
+    assert history.runs.release_failures() is None
+
+
+def test_failures_to_deploy_count_for_one_decision(history: History) -> None:
+    for decision in ("1", "1", "2"):
+        history.created(DEPLOY_JOB, STATUS.FAILURE, tags={DECISION_TAG: decision})
+    failed = history.runs.deployment_failures("1")
+    assert failed is not None
+    assert failed.count == 2
+    assert history.runs.deployment_failures("3") is None
+    assert history.runs.release_failures() is None
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
+def test_the_last_failure_is_the_time_when_it_ended_in_whatever_time_zone(
+    history: History, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        history.ended(RELEASE_JOB)
+        before = datetime.now(UTC).replace(microsecond=0)  # a run without end tells seconds
+        history.ended(RELEASE_JOB)
+        failed = history.runs.release_failures()
+        never_started = history.created(
+            INGEST_JOB, STATUS.QUEUED, tags=day_range_tags(DayRange(MONDAY, MONDAY))
+        )
+        history.instance.report_run_failed(never_started)
+        launch_failed = history.runs.failures_by_day([MONDAY])[MONDAY]
+        history.created(INGEST_JOB, STATUS.FAILURE, tags={"dagster/partition": TUESDAY})
+        without_end = history.runs.failures_by_day([TUESDAY])[TUESDAY]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert failed is not None
+    for ended in (failed.last, launch_failed.last, without_end.last):
+        assert before <= ended <= datetime.now(UTC)
+
+
+# Back-off --------------------------------------------------------------------------------------
+
+ENDED_AT = datetime(2025, 3, 3, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds"),
+    [(1, 10), (2, 20), (3, 40), (9, 2560), (10, 3600), (100, 3600), (10**6, 3600)],
+)
+def test_the_wait_doubles_up_to_an_hour(count: int, seconds: int) -> None:
+    retry_at = FailedAttempts(count, ENDED_AT).retry_at(timedelta(seconds=10))
+    assert retry_at == ENDED_AT + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("first_wait", [timedelta(hours=2), timedelta(days=999_999)])
+def test_a_first_wait_of_any_length_is_cut_to_an_hour(first_wait: timedelta) -> None:
+    # A long ABALONE_RETRY_SECONDS doubled twenty times once left the range of a timedelta.
+    for count in (1, 100):
+        assert FailedAttempts(count, ENDED_AT).retry_at(first_wait) == ENDED_AT + timedelta(hours=1)
+
+
+def test_the_longest_wait_is_the_callers_choice() -> None:
+    day = timedelta(days=1)
+    assert FailedAttempts(10**6, ENDED_AT).retry_at(timedelta(seconds=10), day) == ENDED_AT + day

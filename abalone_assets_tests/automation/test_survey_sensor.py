@@ -1,0 +1,367 @@
+"""The survey sensor: every way in which a file comes, changes and goes."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pytest
+
+from abalone_assets.automation import sensors
+from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.lake.lake import Release
+from abalone_assets.settings.platform import load_settings
+from abalone_assets_tests.automation.support import (
+    INGEST,
+    RELEASE_SENSOR,
+    SURVEY_SENSOR,
+    Clock,
+    ingest,
+    launch,
+    name_of,
+    ranges,
+    requests,
+    table,
+    today,
+)
+from abalone_assets_tests.support.platform import Platform, survey_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY = "2025-03-03"
+FILE = name_of(DAY)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock.installed(monkeypatch)
+
+
+def ingested(platform: Platform, day: str = DAY) -> dict[str, int]:
+    """Rows by file, as the manifest says them; ingestion was asked for once and is not again."""
+    assert requests(platform) == []
+    return {file.name: file.rows for file in platform.lake.manifest().days[day].files}
+
+
+class TestADayIsDue:
+    def test_when_a_file_is_new(self, platform: Platform) -> None:
+        platform.land(name_of(today(), "000000"), survey_rows(3))
+        asked = requests(platform)
+        assert ranges(asked) == [(today(), today())]
+        platform.run(INGEST, asked[0])
+        assert ingested(platform, today()) == {name_of(today(), "000000"): 3}
+
+    def test_when_a_file_arrives_late_for_a_day_long_past(self, platform: Platform) -> None:
+        platform.land(name_of("2025-06-01"), survey_rows(3))
+        assert ingest(platform) == [True]
+        platform.land(name_of("2023-01-01", "000000"), survey_rows(4))
+        asked = requests(platform)
+        assert ranges(asked) == [("2023-01-01", "2023-01-01")]
+        platform.run(INGEST, asked[0])
+        assert ingested(platform, "2023-01-01") == {name_of("2023-01-01", "000000"): 4}
+
+    def test_when_a_file_is_rewritten_in_place(self, platform: Platform) -> None:
+        platform.land(FILE, survey_rows(3))
+        assert ingest(platform) == [True]
+        platform.land(FILE, survey_rows(5, seed=1))
+        assert ingest(platform) == [True]
+        assert ingested(platform) == {FILE: 5}
+
+    def test_when_a_file_is_rewritten_with_its_size_unchanged(self, platform: Platform) -> None:
+        old, new = survey_rows(3), survey_rows(3).replace(b",15\n", b",16\n")
+        assert len(old) == len(new)
+        platform.land(FILE, old)
+        assert ingest(platform) == [True]
+        digest = platform.lake.manifest().days[DAY].digest
+        platform.land(FILE, new)
+        assert ingest(platform) == [True]
+        assert ingested(platform) == {FILE: 3}
+        assert platform.lake.manifest().days[DAY].digest != digest
+
+    def test_when_a_file_is_deleted(self, platform: Platform) -> None:
+        other = name_of(DAY, "120001")
+        platform.land(FILE, survey_rows(3))
+        platform.land(other, survey_rows(4, seed=1))
+        assert ingest(platform) == [True]
+        (platform.home / "landing_zone" / other).unlink()
+        assert ingest(platform) == [True]
+        assert ingested(platform) == {FILE: 3}
+        (platform.home / "landing_zone" / FILE).unlink()
+        assert ingest(platform) == [True]
+        assert ingested(platform) == {}
+
+    def test_when_a_second_file_of_the_same_second_arrives(self, platform: Platform) -> None:
+        """A watermark on the time of the last file once seen would skip it."""
+        platform.land(FILE, survey_rows(3))
+        assert ingest(platform) == [True]
+        landed = platform.home / "landing_zone"
+        second = name_of(DAY, "115959")
+        platform.land(second, survey_rows(4, seed=1))
+        stat = (landed / FILE).stat()
+        _set_mtime(landed / second, stat.st_mtime_ns)
+        assert ingest(platform) == [True]
+        assert ingested(platform) == {FILE: 3, second: 4}
+
+    def test_when_a_file_is_rewritten_within_the_second(self, platform: Platform) -> None:
+        platform.land(FILE, survey_rows(3))
+        assert ingest(platform) == [True]
+        second = (platform.home / "landing_zone" / FILE).stat().st_mtime_ns // 10**9 * 10**9
+        platform.land(FILE, survey_rows(3, seed=7))
+        _set_mtime(platform.home / "landing_zone" / FILE, second)
+        assert ingest(platform) == [True]
+        assert ingested(platform) == {FILE: 3}
+
+    def test_but_not_when_identical_bytes_land_again(self, platform: Platform) -> None:
+        platform.land(FILE, survey_rows(3))
+        assert ingest(platform) == [True]
+        platform.land(FILE, survey_rows(3))
+        assert requests(platform) == []
+
+    def test_but_not_while_an_upload_is_under_way(self, platform: Platform) -> None:
+        (platform.home / "landing_zone" / f".{FILE}.part").write_bytes(survey_rows(3))
+        assert requests(platform) == []
+
+
+class TestStrays:
+    def stray_counts(self, platform: Platform) -> list[object]:
+        events = platform.tick(SURVEY_SENSOR).asset_events
+        assert all(
+            isinstance(event, dg.AssetObservation)
+            and event.asset_key == dg.AssetKey("landing_zone")
+            for event in events
+        )
+        return [event.metadata["stray_files"].value for event in events]
+
+    def test_are_reported_once_and_again_when_they_are_others(self, platform: Platform) -> None:
+        platform.land("abalone.2025-03-03", survey_rows(3))
+        assert self.stray_counts(platform) == [1]
+        assert self.stray_counts(platform) == []
+        platform.land("notes.txt", b"gone fishing")
+        assert self.stray_counts(platform) == [2]
+        assert self.stray_counts(platform) == []
+        (platform.home / "landing_zone" / "notes.txt").unlink()
+        assert self.stray_counts(platform) == [1], "one that is gone is not shown for ever"
+        assert self.stray_counts(platform) == []
+
+    def test_show_their_names_and_problems(self, platform: Platform) -> None:
+        platform.land("abalone.20250231120000", survey_rows(3))
+        (event,) = platform.tick(SURVEY_SENSOR).asset_events
+        (record,) = table(event.metadata["files"])
+        assert record["file"] == "abalone.20250231120000"
+        assert "day" in str(record["problem"])
+
+    def test_block_no_other_file(self, platform: Platform) -> None:
+        platform.land("abalone.csv", survey_rows(3))
+        (platform.home / "landing_zone" / "abalone.\udcff\n").write_bytes(b"?")
+        platform.land(FILE, survey_rows(3))
+        assert ingest(platform) == [True]
+        assert ingested(platform) == {FILE: 3}
+
+    def test_before_the_first_partition_stay_strays(self, platform: Platform) -> None:
+        platform.land(name_of("2022-12-31"), survey_rows(3))
+        tick = platform.tick(SURVEY_SENSOR)
+        assert tick.run_requests == []
+        (event,) = tick.asset_events
+        (record,) = table(event.metadata["files"])
+        assert "ABALONE_FIRST_SURVEY_DAY" in str(record["problem"])
+
+    def test_of_the_future_are_ingested_when_their_day_comes(
+        self, platform: Platform, clock: Clock
+    ) -> None:
+        clock.advance(days=-1)  # to the sensor, today is tomorrow
+        platform.land(name_of(today(), "000000"), survey_rows(3))
+        assert self.stray_counts(platform) == [1]
+        assert requests(platform) == []
+        clock.advance(days=1)
+        assert ingest(platform) == [True]
+        assert ingested(platform, today()) == {name_of(today(), "000000"): 3}
+
+
+class TestRequests:
+    def test_of_one_tick_are_bounded_and_the_rest_follows(self, platform: Platform) -> None:
+        months = [f"2024-{month:02}-01" for month in (1, 3, 5, 7, 9, 11)] + ["2025-01-01"]
+        for seed, day in enumerate(months):
+            platform.land(name_of(day), survey_rows(1, seed=seed))
+        first = requests(platform)
+        assert ranges(first) == [(day, day) for day in months[: sensors.MAX_REQUESTS]]
+        for request in first:
+            launch(platform, request)
+        rest = requests(platform)
+        assert ranges(rest) == [(day, day) for day in months[sensors.MAX_REQUESTS :]]
+
+    def test_are_not_repeated_when_the_tick_dies_before_its_cursor_is_saved(
+        self, platform: Platform
+    ) -> None:
+        platform.land(FILE, survey_rows(3))
+        before = platform.cursors.get(SURVEY_SENSOR)
+        (request,) = requests(platform)
+        launch(platform, request)
+        platform.cursors[SURVEY_SENSOR] = before
+        tick = platform.tick(SURVEY_SENSOR)
+        assert tick.run_requests == []
+        assert tick.skip_reason is not None
+        assert "1 in flight" in str(tick.skip_reason)
+
+    def test_are_made_again_when_the_tick_dies_before_its_runs_are_launched(
+        self, platform: Platform
+    ) -> None:
+        platform.land(FILE, survey_rows(3))
+        asked = ranges(requests(platform))
+        assert ranges(requests(platform)) == asked == [(DAY, DAY)]
+
+    @pytest.mark.parametrize(
+        "cursor", [None, "", "{}", "[]", "no json", '{"other": 1}', '{"reconciled_at": null}']
+    )
+    def test_are_made_whatever_became_of_the_cursor(
+        self, platform: Platform, cursor: str | None
+    ) -> None:
+        platform.land(FILE, survey_rows(3))
+        platform.cursors[SURVEY_SENSOR] = cursor
+        assert ranges(requests(platform)) == [(DAY, DAY)]
+
+    def test_do_not_overlap_with_days_in_flight(self, platform: Platform) -> None:
+        """Two due days around one in flight were once bridged into a range that covered it."""
+        platform.land(name_of("2025-03-05"), survey_rows(3))
+        (in_flight,) = requests(platform)
+        launch(platform, in_flight)
+        for seed, day in enumerate(("2025-03-02", "2025-03-03", "2025-03-09"), start=1):
+            platform.land(name_of(day), survey_rows(3, seed=seed))
+        assert ranges(requests(platform)) == [
+            ("2025-03-02", "2025-03-03"),
+            ("2025-03-09", "2025-03-09"),
+        ]
+
+    def test_count_runs_that_a_user_launched(self, platform: Platform) -> None:
+        platform.land(FILE, survey_rows(3))
+        launch(platform, dg.RunRequest(tags={"dagster/partition": DAY}))
+        assert requests(platform) == []
+
+
+def test_a_survey_that_lands_while_its_day_is_in_flight_is_not_lost(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, may_go_on = threading.Event(), threading.Event()
+    read = FolderLandingZone.read
+
+    def slow_read(zone: FolderLandingZone, name: str) -> bytes:
+        reading.set()
+        assert may_go_on.wait(20)
+        return read(zone, name)
+
+    platform.land(FILE, survey_rows(3))
+    (request,) = requests(platform)
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderLandingZone, "read", slow_read)
+        run = threading.Thread(target=platform.run, args=(INGEST, request))
+        run.start()
+        assert reading.wait(20)
+        second = name_of(DAY, "130000")
+        platform.land(second, survey_rows(4, seed=1))
+        assert requests(platform) == []
+        may_go_on.set()
+        run.join()
+    assert ingest(platform) == [True]
+    assert ingested(platform) == {FILE: 3, second: 4}
+
+
+def test_a_restarted_daemon_asks_for_nothing_again(platform: Platform) -> None:
+    platform.land(FILE, survey_rows(3))
+    assert ingest(platform) == [True]
+    with Platform.at(platform.home) as restarted:
+        restarted.cursors = dict(platform.cursors)
+        assert requests(restarted) == []
+
+
+def test_a_lost_dagster_database_loses_no_state(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.land(FILE, survey_rows(3))
+    assert ingest(platform) == [True]
+    digest = platform.lake.manifest().digest
+    platform.lake.record_release(Release(digest, "deployed", "a test", 1, "a run", "2025-03-03"))
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(fresh))
+    with Platform.at(platform.home) as reborn:
+        assert requests(reborn) == []
+        assert requests(reborn, RELEASE_SENSOR) == []
+        reborn.land(name_of("2025-03-04"), survey_rows(3, seed=1))
+        assert ranges(requests(reborn)) == [("2025-03-04", "2025-03-04")]
+
+
+class CountingZone(FolderLandingZone):
+    """A landing zone that counts what is read from it, and can refuse to be read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.reads = 0
+
+    def read(self, name: str) -> bytes:
+        self.reads += 1
+        return super().read(name)
+
+
+def test_a_tick_reads_no_file_in_the_steady_state(platform: Platform) -> None:
+    for seed in range(5):
+        platform.land(name_of(f"2025-03-0{seed + 1}"), survey_rows(3, seed=seed))
+    assert ingest(platform) == [True]
+    for seed in range(2):  # two files written again with the same bytes
+        platform.land(name_of(f"2025-03-0{seed + 1}"), survey_rows(3, seed=seed))
+    zone = CountingZone(platform.home / "landing_zone")
+    cursor, reads = None, []
+    for _ in range(3):
+        with dg.build_sensor_context(
+            instance=platform.instance,
+            cursor=cursor,
+            repository_def=platform.definitions.get_repository_def(),
+        ) as context:
+            tick = sensors.survey_tick(context, zone, platform.lake, load_settings())
+        assert tick.run_requests == []
+        cursor = tick.cursor
+        reads.append(zone.reads)
+    assert reads == [2, 2, 2], "the first look compares what was rewritten; no later one reads"
+
+
+class TestWithARareReconciliation:
+    """On S3 a listing of all days is dear, so most ticks look at the recent ones only."""
+
+    @pytest.fixture
+    def platform(self, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
+        monkeypatch.setenv("ABALONE_RECONCILE_SECONDS", "600")
+        return platform
+
+    def test_a_recent_survey_is_seen_at_once_and_a_late_one_at_the_next_look_at_all(
+        self, platform: Platform, clock: Clock
+    ) -> None:
+        assert requests(platform) == []  # the first tick looks at all days
+        platform.land(FILE, survey_rows(3))
+        platform.land(name_of(today(), "000000"), survey_rows(3, seed=1))
+        assert ranges(requests(platform)) == [(today(), today())]
+        assert ingest(platform) == [True]
+        clock.advance(seconds=500)
+        assert requests(platform) == []
+        clock.advance(seconds=100)
+        assert ranges(requests(platform)) == [(DAY, DAY)]
+
+    def test_a_clock_that_is_set_back_hides_no_late_survey(
+        self, platform: Platform, clock: Clock
+    ) -> None:
+        """The last look then lies in the future, and once put the next one off until then."""
+        assert requests(platform) == []
+        clock.advance(seconds=-3600)
+        platform.land(FILE, survey_rows(3))
+        assert ranges(requests(platform)) == [(DAY, DAY)]
+
+    def test_strays_are_reported_once(self, platform: Platform, clock: Clock) -> None:
+        platform.land("notes.txt", b"gone fishing")
+        reports = [len(platform.tick(SURVEY_SENSOR).asset_events) for _ in range(2)]
+        clock.advance(seconds=600)
+        reports.append(len(platform.tick(SURVEY_SENSOR).asset_events))
+        assert reports == [1, 0, 0]
+
+
+def _set_mtime(path: Path, nanoseconds: int) -> None:
+    os.utime(path, ns=(nanoseconds, nanoseconds))

@@ -1,0 +1,112 @@
+"""The lock of a home's driver: it outlives the driver with its children, and names them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.local.driver import Driver, driven_error, driver_lock
+from abalone_assets.local.instance import InstanceError, process_identity
+from abalone_assets.settings.platform import load_settings
+from abalone_assets_tests.cli.support import environment
+from abalone_assets_tests.serving.support import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DRIVER = """
+import sys
+from abalone_assets.local.driver import driver_lock
+from abalone_assets.local.processes import Child
+from abalone_assets.settings.platform import load_settings
+with driver_lock(load_settings(), "abalone dev") as lock:
+    keeps = lock.descriptor if sys.argv[1] == "keeps" else None
+    program = "import subprocess; subprocess.run(['sleep', '60'])"
+    child = Child("Dagster", ["-c", program], dict(PATH="/usr/bin:/bin"), keeps=keeps)
+    if sys.argv[1] == "keeps":
+        lock.record()
+    else:
+        lock.record([child])
+    print(child.pid, flush=True)
+    child.wait()
+    child.wait()
+"""
+
+
+@pytest.fixture(params=["keeps", "recorded"])
+def killed_driver(home: Path, request: pytest.FixtureRequest) -> Iterator[int]:
+    """The id of a child of a driver that was killed."""
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVER, request.param],
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as driver:
+        assert driver.stdout is not None
+        child = int(driver.stdout.readline())
+        driver.kill()
+    yield child
+    with suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+
+
+def test_only_one_driver_gets_the_lock(home: Path) -> None:
+    settings = load_settings()
+    with driver_lock(settings, "abalone dev") as first, driver_lock(settings, "x") as second:
+        assert first is not None
+        assert second is None
+    with driver_lock(settings, "abalone dev") as third:
+        assert third is not None
+    assert Driver.of(settings) is None
+
+
+def test_a_child_keeps_the_lock_of_a_killed_driver(home: Path, killed_driver: int) -> None:
+    settings = load_settings()
+    with driver_lock(settings, "abalone dev") as lock:
+        assert lock is None
+    os.killpg(killed_driver, signal.SIGKILL)
+    wait_until(lambda: _is_free(home))
+
+
+def _is_free(home: Path) -> bool:
+    with driver_lock(load_settings(), "abalone dev") as lock:
+        return lock is not None
+
+
+def test_the_refusal_names_the_processes_and_how_to_stop_them(home: Path) -> None:
+    settings = load_settings()
+    with driver_lock(settings, "abalone dev"):
+        message = str(driven_error(settings))
+    assert f"another `abalone dev` (process {os.getpid()})" in message
+    assert f"`kill {os.getpid()}`" in message
+
+
+def test_what_a_killed_driver_left_is_named_by_its_group_though_the_leader_is_dead(
+    home: Path,
+) -> None:
+    program = "import subprocess; subprocess.Popen(['sleep', '60']); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], start_new_session=True, stdin=subprocess.PIPE, text=True
+    ) as leader:
+        identity = process_identity(leader.pid)
+        leader.communicate("\n")
+    dead = process_identity(leader.pid)
+    driver = Driver("abalone dev", dead, {"Dagster": identity})
+    assert driver.left == {"Dagster": leader.pid}
+    error = driver.to_error(load_settings())
+    os.killpg(leader.pid, signal.SIGKILL)
+    assert isinstance(error, InstanceError)
+    assert f"`kill -- -{leader.pid}`" in str(error)
+    wait_until(lambda: driver.left == {})
+
+
+def test_a_record_that_cannot_be_read_is_no_obstacle(home: Path) -> None:
+    (home / "dagster" / "driver.json").write_text("{")
+    assert _is_free(home)

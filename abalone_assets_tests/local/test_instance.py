@@ -1,0 +1,219 @@
+"""The local Dagster instance: configuration, lock, runs that outlived their process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import pytest
+from dagster._core.events import EngineEventData
+from dagster._core.instance.config import PoolGranularity
+from dagster._core.test_utils import create_run_for_test
+
+from abalone_assets.automation.runs import Runs
+from abalone_assets.local import instance as instance_module
+from abalone_assets.local.instance import (
+    PROCESS_TAG,
+    InstanceError,
+    fail_orphaned_runs,
+    home_environment,
+    local_workspace,
+    open_instance_for_demo,
+    prepare_instance,
+    process_identity,
+)
+from abalone_assets.settings.platform import load_settings
+
+if TYPE_CHECKING:
+    from abalone_assets.settings.platform import Settings
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+FIRST_LINE = "# abalone-assets local instance, revision 1\n"
+
+
+@pytest.fixture
+def fresh(home: Path) -> Settings:
+    """Settings of a home without a ``dagster.yaml``."""
+    (home / "dagster" / "dagster.yaml").unlink()
+    return load_settings()
+
+
+def config_of(settings: Settings) -> Path:
+    return settings.dagster_home / "dagster.yaml"
+
+
+def ended_process() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_dagster_accepts_the_packaged_configuration(fresh: Settings) -> None:
+    prepare_instance(fresh)
+    with dg.DagsterInstance.get() as instance:
+        assert instance.run_monitoring_enabled
+        assert instance.run_retries_enabled
+        assert not instance.run_retries_retry_on_asset_or_op_failure
+        assert not instance.telemetry_enabled
+        concurrency = instance.get_concurrency_config()
+        assert concurrency.pool_config.default_pool_limit == 1
+        assert concurrency.pool_config.pool_granularity is PoolGranularity.RUN
+        assert concurrency.run_queue_config is not None
+        assert concurrency.run_queue_config.max_concurrent_runs == 4
+
+
+def test_the_demo_opens_the_same_instance_without_log_capture(fresh: Settings) -> None:
+    prepare_instance(fresh)
+    with open_instance_for_demo(fresh) as demo, dg.DagsterInstance.get() as instance:
+        run = create_run_for_test(demo)
+        assert instance.has_run(run.run_id)
+        assert type(demo.compute_log_manager).__name__ == "NoOpComputeLogManager"
+
+
+def test_an_older_revision_is_replaced(fresh: Settings) -> None:
+    config_of(fresh).write_text(FIRST_LINE.replace("1", "0"))
+    prepare_instance(fresh)
+    assert config_of(fresh).read_text().startswith(FIRST_LINE)
+
+
+@pytest.mark.parametrize("text", ["telemetry:\n  enabled: false\n", FIRST_LINE + "nux:\n"])
+def test_a_file_of_the_users_own_or_of_this_revision_is_left_alone(
+    fresh: Settings, text: str
+) -> None:
+    config_of(fresh).write_text(text)
+    prepare_instance(fresh)
+    assert config_of(fresh).read_text() == text
+
+
+def test_a_home_that_cannot_be_written_is_one_clear_error(home: Path) -> None:
+    (home / "file").touch()
+    with (
+        home_environment(home / "file") as settings,
+        pytest.raises(InstanceError, match="set ABALONE_HOME"),
+    ):
+        prepare_instance(settings)
+
+
+def test_the_homes_own_landing_zone_is_made(tmp_path: Path, home: Path) -> None:
+    with home_environment(tmp_path / "new") as settings:
+        prepare_instance(settings)
+    assert (tmp_path / "new" / "landing_zone").is_dir()
+
+
+def test_a_chosen_landing_zone_is_not_made(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_LANDING_ZONE_URI", str(tmp_path / "unmounted"))
+    prepare_instance(load_settings())
+    assert not (tmp_path / "unmounted").exists()
+
+
+def test_the_workspace_names_the_code_location_as_the_project_does() -> None:
+    project = Path(__file__).parents[2] / "workspace.yaml"
+    assert local_workspace().read_text().endswith(project.read_text())
+
+
+def test_the_environment_of_a_home_ends_with_its_block(home: Path, tmp_path: Path) -> None:
+    before = dict(os.environ)
+    with home_environment(tmp_path / "other") as settings:
+        assert settings.home == tmp_path / "other"
+        assert os.environ["DAGSTER_HOME"] == str(tmp_path / "other" / "dagster")
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("name", ["a[b]", "a*", "a?"])
+def test_a_home_that_dagster_would_take_for_a_pattern_is_refused(
+    home: Path, tmp_path: Path, name: str
+) -> None:
+    with (
+        home_environment(tmp_path / name) as settings,
+        pytest.raises(InstanceError, match="takes this path for a pattern"),
+    ):
+        prepare_instance(settings)
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_a_run_whose_process_died_is_no_longer_in_flight(
+    home: Path, status: dg.DagsterRunStatus
+) -> None:
+    with dg.DagsterInstance.get() as instance:
+        tags = {PROCESS_TAG: str(ended_process())}
+        run = create_run_for_test(instance, job_name="release", status=status, tags=tags)
+        assert fail_orphaned_runs(instance) == [run.run_id]
+        assert Runs(instance, []).in_flight() == []
+
+
+def in_flight_run_of(identity: str, instance: dg.DagsterInstance) -> str:
+    """A run that a process executes itself; Dagster's executor records the process's id too."""
+    started = dg.DagsterRunStatus.STARTED
+    tags = {PROCESS_TAG: identity}
+    run = create_run_for_test(instance, job_name="release", status=started, tags=tags)
+    data = EngineEventData.in_process(int(identity.partition("/")[0]))
+    instance.report_engine_event("Executing steps in process", run, data)
+    return str(run.run_id)
+
+
+@needs_proc
+@pytest.mark.parametrize("part", ["boot", "start"])
+def test_another_process_that_got_the_same_id_does_not_keep_a_run_alive(
+    home: Path, part: str
+) -> None:
+    pid, boot, start = process_identity(os.getpid()).split("/")
+    earlier = f"{pid}/{boot}/{int(start) - 1}" if part == "start" else f"{pid}/other-boot/{start}"
+    with dg.DagsterInstance.get() as instance:
+        run_id = in_flight_run_of(earlier, instance)
+        assert fail_orphaned_runs(instance) == [run_id]
+
+
+def test_a_run_whose_very_process_lives_is_left_alone(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        in_flight_run_of(process_identity(os.getpid()), instance)
+        assert fail_orphaned_runs(instance) == []
+
+
+def test_without_proc_the_id_alone_decides(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = process_identity(os.getpid())
+    monkeypatch.setattr(instance_module, "_PROC", tmp_path / "missing")
+    assert process_identity(os.getpid()) == str(os.getpid())
+    with dg.DagsterInstance.get() as instance:
+        in_flight_run_of(told, instance)
+        in_flight_run_of(str(os.getpid()), instance)
+        ended = in_flight_run_of(str(ended_process()), instance)
+        assert fail_orphaned_runs(instance) == [ended]
+
+
+@needs_proc
+def test_a_process_name_with_spaces_and_brackets_does_not_hide_its_start(tmp_path: Path) -> None:
+    program = tmp_path / "a) R 1 (b"
+    program.symlink_to("/bin/sleep")
+    with subprocess.Popen([program, "60"]) as odd, subprocess.Popen(["/bin/sleep", "60"]) as plain:
+        starts = [int(process_identity(child.pid).split("/")[2]) for child in (odd, plain)]
+        odd.kill()
+        plain.kill()
+    assert abs(starts[0] - starts[1]) < os.sysconf("SC_CLK_TCK") * 10
+
+
+def test_runs_that_live_or_do_not_tell_are_left_alone(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        started = dg.DagsterRunStatus.STARTED
+        own = {PROCESS_TAG: str(os.getpid())}
+        create_run_for_test(instance, job_name="release", status=started, tags=own)
+        create_run_for_test(instance, job_name="release", status=started)
+        assert fail_orphaned_runs(instance) == []
+        assert len(Runs(instance, []).in_flight()) == 2
+
+
+def test_the_launchers_own_record_of_the_process_counts(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        started = dg.DagsterRunStatus.STARTED
+        run = create_run_for_test(instance, job_name="release", status=started)
+        metadata = {"pid": dg.MetadataValue.text(str(ended_process()))}
+        instance.report_engine_event("Started process", run, EngineEventData(metadata=metadata))
+        assert fail_orphaned_runs(instance) == [run.run_id]

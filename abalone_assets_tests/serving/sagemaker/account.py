@@ -1,0 +1,23 @@
+"""The fixture ``account``, for modules that name this one in ``pytest_plugins``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets_tests.serving.sagemaker.hosting import GROUP, Account
+
+if TYPE_CHECKING:
+    from abalone_assets_tests.fakes.standin import AwsStandIn
+
+pytest_plugins = ["abalone_assets_tests.fakes.fixtures"]
+
+
+@pytest.fixture
+def account(aws: AwsStandIn) -> Account:
+    """An account as the stack leaves it: with an empty model package group and no endpoint."""
+    aws.faults.endpoint_seconds = 0.05
+    account = Account(aws)
+    account.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
+    return account

@@ -1,0 +1,84 @@
+"""The platform in one process: its real sensors, runs and instance, without a daemon."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from abalone_assets import definitions
+from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.lake.lake import Lake
+from abalone_assets.local.run import LocalPlatform
+from abalone_assets.sample_data import base_survey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ROWS = [
+    "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15",
+    "F,0.53,0.42,0.135,0.677,0.2565,0.1415,0.21,9",
+    "I,0.33,0.255,0.08,0.205,0.0895,0.0395,0.055,7",
+]
+
+
+BASE_ROWS = 800
+QUICK_BLEND = {"num_boost_round": 60, "eta": 0.1, "landmarks": 100, "folds": 2}
+"""Hyperparameters of models that are good enough to be released."""
+
+
+def survey_rows(count: int, *, seed: int = 0) -> bytes:
+    """A survey file's bytes: ``count`` valid rows, no two near twins, that no other seed has."""
+    rows = []
+    for number in range(count):
+        sex, length, diameter, height, whole, *others = ROWS[number % len(ROWS)].split(",")
+        longer = float(length) + 0.006 * (seed % 50)
+        higher = float(height) + 0.006 * (seed // 50)
+        heavier = float(whole) + 0.0006 * (number // len(ROWS))
+        measured = [f"{longer:.4f}", diameter, f"{higher:.4f}", f"{heavier:.4f}"]
+        rows.append(",".join([sex, *measured, *others]))
+    return ("\n".join(rows) + "\n").encode()
+
+
+def small_base(folder: Path) -> dict[str, str]:
+    """Settings of a platform whose releases are cheap: few rows, and models that learn little."""
+    base = folder / "base_survey.csv"
+    base.write_bytes(b"".join(base_survey().read_bytes().splitlines(keepends=True)[:BASE_ROWS]))
+    return {
+        "RAW_URI": str(base),
+        "GATE_MIN_ROWS": "20",
+        "HYPERPARAMETERS": json.dumps(QUICK_BLEND),
+    }
+
+
+@dataclass(kw_only=True)
+class Platform(LocalPlatform):
+    """Everything that a test drives: the local platform, its lake and its landing zone.
+
+    Attributes:
+        home: The home folder; the persistent instance is in its folder ``dagster``.
+    """
+
+    home: Path
+
+    @classmethod
+    @contextmanager
+    def at(cls, home: Path) -> Iterator[Platform]:
+        """Open the platform at a home whose settings are in the environment."""
+        with dg.DagsterInstance.get() as instance:
+            yield cls(home=home, definitions=definitions.defs(), instance=instance)
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(str(self.home / "lake"))
+
+    @property
+    def landing_zone(self) -> FolderLandingZone:
+        return FolderLandingZone(self.home / "landing_zone")
+
+    def land(self, name: str, data: bytes) -> None:
+        self.landing_zone.land(name, data)

@@ -1,0 +1,209 @@
+"""The platform as a user starts it, in its own processes: ``abalone dev`` on a temporary home."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+
+from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.reconcile import find_due
+from abalone_assets.lake.lake import Lake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+START_SECONDS: Final = 120.0
+LOOK_SECONDS: Final = 0.25
+REPOSITORY: Final = {
+    "repositoryName": "__repository__",
+    "repositoryLocationName": "abalone_assets",
+}
+
+
+class StackError(Exception):
+    """The stack did not start, or did not come to what was awaited."""
+
+
+@dataclass
+class Stack:
+    """A running platform.
+
+    Attributes:
+        home: Its home folder.
+        process: ``abalone dev``.
+        ui: Base URL of the web server.
+        log: File that its output goes to.
+    """
+
+    home: Path
+    process: subprocess.Popen[bytes]
+    ui: str
+    log: Path
+
+    @property
+    def lake(self) -> Lake:
+        return Lake(str(self.home / "lake"))
+
+    @property
+    def endpoint_url(self) -> str:
+        state = json.loads((self.home / "endpoint" / "server.json").read_text())
+        return str(state["url"])
+
+    def land(self, name: str, data: bytes) -> None:
+        FolderLandingZone(self.home / "landing_zone").land(name, data)
+
+    def live_version(self) -> int | None:
+        """The version that the endpoint really answers with."""
+        answer = requests.get(f"{self.endpoint_url}/endpoints/abalone", timeout=10)
+        version = answer.json()["version"]
+        return None if version is None else int(version)
+
+    def graphql(self, query: str, variables: Mapping[str, Any] | None = None) -> Any:
+        body = {"query": query, "variables": variables or {}}
+        answer = requests.post(f"{self.ui}/graphql", json=body, timeout=60)
+        document = answer.json()
+        if document.get("errors"):
+            raise StackError(str(document["errors"]))
+        return document["data"]
+
+    def runs(self) -> list[dict[str, Any]]:
+        """All runs, latest first."""
+        query = """{ runsOrError(limit: 500) { ... on Runs { results {
+            runId jobName status startTime endTime creationTime tags { key value } } } } }"""
+        return list(self.graphql(query)["runsOrError"]["results"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        return next(run for run in self.runs() if run["runId"] == run_id)
+
+    def worker_pid(self, run_id: str) -> int | None:
+        """Process that executes the run, once it was started."""
+        query = """query($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events {
+            ... on EngineEvent { metadataEntries { label
+            ... on TextMetadataEntry { text } } } } } } }"""
+        for event in self.graphql(query, {"id": run_id})["logsForRun"]["events"]:
+            for entry in event.get("metadataEntries", []):
+                if entry["label"] == "pid":
+                    return int(entry["text"])
+        return None
+
+    def launch_job(self, name: str) -> str:
+        """Launch a job as the UI does; returns the run's id."""
+        launch = """mutation($p: ExecutionParams!) { launchRun(executionParams: $p) {
+            __typename ... on LaunchRunSuccess { run { runId } }
+            ... on PythonError { message } } }"""
+        selector = {**REPOSITORY, "jobName": name}
+        parameters = {"p": {"selector": selector, "runConfigData": {}, "mode": "default"}}
+        return str(self.graphql(launch, parameters)["launchRun"]["run"]["runId"])
+
+    def stop_sensor(self, name: str) -> None:
+        selector = {**REPOSITORY, "sensorName": name}
+        query = """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) {
+            ... on Sensor { sensorState { id selectorId } } } }"""
+        state = self.graphql(query, {"s": selector})["sensorOrError"]["sensorState"]
+        stop = """mutation($id: String) { stopSensor(id: $id) { __typename } }"""
+        assert self.graphql(stop, {"id": state["id"]})["stopSensor"]["__typename"] == (
+            "StopSensorMutationResult"
+        )
+
+    def launch_backfill(self, days: list[str]) -> str:
+        """Ask for the ingestion of these days as the UI does; returns the backfill's id."""
+        launch = """mutation($p: LaunchBackfillParams!) {
+            launchPartitionBackfill(backfillParams: $p) {
+            __typename ... on LaunchBackfillSuccess { backfillId }
+            ... on PythonError { message } } }"""
+        assets = [{"path": ["new_surveys"]}, {"path": ["quarantined_rows"]}]
+        parameters = {"p": {"assetSelection": assets, "partitionNames": days}}
+        return str(self.graphql(launch, parameters)["launchPartitionBackfill"]["backfillId"])
+
+    def backfill_status(self, backfill: str) -> str:
+        query = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
+            ... on PartitionBackfill { status } } }"""
+        return str(self.graphql(query, {"id": backfill})["partitionBackfillOrError"]["status"])
+
+    @staticmethod
+    def tag(run: Mapping[str, Any], key: str) -> str | None:
+        return next((tag["value"] for tag in run["tags"] if tag["key"] == key), None)
+
+    def await_(
+        self, done: Callable[[], bool], what: str, *, seconds: float = START_SECONDS
+    ) -> float:
+        """Wait until it is so; returns the seconds that took."""
+        started = time.monotonic()
+        while not done():
+            if self.process.poll() is not None:
+                raise StackError(f"the stack ended: {self.tail()}")
+            if time.monotonic() - started > seconds:
+                raise StackError(f"not within {seconds:g} s: {what}\n{self.tail()}")
+            time.sleep(LOOK_SECONDS)
+        return time.monotonic() - started
+
+    def await_release(self, *, seconds: float = START_SECONDS) -> float:
+        """Wait until everything that landed is ingested and released."""
+        return self.await_(self._is_released, "a release of all surveys", seconds=seconds)
+
+    def _is_released(self) -> bool:
+        zone = FolderLandingZone(self.home / "landing_zone")
+        landing = zone.look(date.min, datetime.now(UTC).date())
+        due = find_due(landing, self.lake.manifest(), zone.read)
+        return not due.days and not self.lake.release_due()
+
+    def tail(self) -> str:
+        return self.log.read_text(errors="replace")[-3000:]
+
+
+@contextmanager
+def running_stack(home: Path, environ: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """Start ``abalone dev`` on free ports, wait until it answers, and end it by Ctrl-C."""
+    home.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    log = home / "dev.log"
+    command = [sys.executable, "-m", "abalone_assets.cli", "dev", "--port", str(port)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--endpoint-port", "0"],
+            env={**os.environ, "ABALONE_HOME": str(home), **(environ or {})},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    stack = Stack(home, process, f"http://127.0.0.1:{port}", log)
+    try:
+        stack.await_(lambda: _answers(stack), "the web server and the endpoint server answer")
+        yield stack
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+
+
+def _answers(stack: Stack) -> bool:
+    try:
+        loaded = stack.graphql(
+            """{ workspaceOrError { ... on Workspace { locationEntries { loadStatus } } } }"""
+        )
+        entries = loaded["workspaceOrError"]["locationEntries"]
+        served = requests.get(f"{stack.endpoint_url}/endpoints/abalone", timeout=10).ok
+    except (requests.RequestException, OSError, ValueError):
+        return False
+    return served and bool(entries) and all(entry["loadStatus"] == "LOADED" for entry in entries)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
