@@ -20,9 +20,10 @@ dev: $(VENV)/.base ## Start the Dagster UI, its daemon and the endpoint server
 test: $(VENV)/.dev $(JARS) ## Run all tests
 	$(BIN)/pytest -n auto --dist loadgroup
 
-lint: $(VENV)/.dev ## Check style and imports
+lint: $(VENV)/.dev ## Check style, and which room imports which
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 format: $(VENV)/.dev ## Mend what the linter can mend
 	$(BIN)/ruff check --fix .

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.clients import told_as
+from abalone_assets.aws.clients import translate_errors
 from deploy.config import DeployError
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Stacks:
         """Physical ids of a stack's resources of one type, such as ``AWS::RDS::DBInstance``."""
         if self.status(stack) is None:
             return []
-        with told_as(DeployError, f"stack {stack}"):
+        with translate_errors(DeployError, f"stack {stack}"):
             pages = self._api.get_paginator("list_stack_resources").paginate(StackName=stack)
             return [
                 each["PhysicalResourceId"]
@@ -156,7 +156,7 @@ class Stacks:
         """
         stack = template.stack
         creating = self.status(stack) in {None, "REVIEW_IN_PROGRESS"}
-        with told_as(DeployError, f"stack {stack}"):
+        with translate_errors(DeployError, f"stack {stack}"):
             seen = set() if creating else {event["EventId"] for event in self._events(stack)}
             if not self._submit(template, creating=creating):
                 self._say(f"{stack}: no changes")
@@ -177,7 +177,7 @@ class Stacks:
             return
         # A deleted stack's name finds nothing any more; its id still does.
         identity = found["StackId"]
-        with told_as(DeployError, f"stack {stack}"):
+        with translate_errors(DeployError, f"stack {stack}"):
             seen = {event["EventId"] for event in self._events(identity)}
             self._api.delete_stack(StackName=stack)
             status = self._wait(identity, seen)
@@ -187,7 +187,7 @@ class Stacks:
     def _describe(self, stack: str) -> dict[str, Any] | None:
         from botocore.exceptions import ClientError
 
-        with told_as(DeployError, f"stack {stack}"):
+        with translate_errors(DeployError, f"stack {stack}"):
             try:
                 found: dict[str, Any] = self._api.describe_stacks(StackName=stack)["Stacks"][0]
             except ClientError as error:
@@ -240,7 +240,7 @@ class Stacks:
         return events
 
     def _first_reason(self, stack: str, seen: set[str]) -> str:
-        with told_as(DeployError, f"stack {stack}"):
+        with translate_errors(DeployError, f"stack {stack}"):
             for event in reversed(self._events(stack)):
                 reason = event.get("ResourceStatusReason", "")
                 failed = event["ResourceStatus"].endswith("_FAILED")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from abalone_assets.aws.clients import client, region, told_as
+from abalone_assets.aws.clients import client, region, translate_errors
 from abalone_assets.aws.failures import error_code
 from deploy.cloudformation import Say, Stacks, Template, read_assembly
 from deploy.command import Command, context_option
@@ -102,7 +102,7 @@ class Deployer:
         if tag is None:
             return
         repository, ecr = self.config.name, self.make_client("ecr")
-        with told_as(DeployError, f"image repository {repository}"):
+        with translate_errors(DeployError, f"image repository {repository}"):
             if _has_tag(ecr, repository, tag):
                 return
             [found] = ecr.describe_repositories(repositoryNames=[repository])["repositories"]
@@ -159,7 +159,7 @@ def looked_up(
 
 
 def _current_version(secret: str, secrets: Any) -> str:  # noqa: ANN401 - boto3 client
-    with told_as(DeployError, f"secret {secret}"):
+    with translate_errors(DeployError, f"secret {secret}"):
         versions = secrets.describe_secret(SecretId=secret).get("VersionIdsToStages", {})
     for version, stages in versions.items():
         if "AWSCURRENT" in stages:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from abalone_assets.aws.clients import client, region, told_as
+from abalone_assets.aws.clients import client, region, translate_errors
 from deploy.cloudformation import Stacks
 from deploy.command import Command, context_option
 from deploy.config import DeployConfig, DeployError, read_context
@@ -64,7 +64,7 @@ def destroy(
 def main(ctx: click.Context, context: Sequence[str], *, delete_data: bool, yes: bool) -> None:
     """Delete the platform from the account that the credentials belong to."""
     config = DeployConfig.from_context(read_context(context))
-    with told_as(DeployError, "AWS identity"):
+    with translate_errors(DeployError, "AWS identity"):
         account = client("sts").get_caller_identity()["Account"]
     what = "surveys, lake and images too" if delete_data else KEPT
     click.echo(

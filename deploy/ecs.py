@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.clients import told_as
+from abalone_assets.aws.clients import translate_errors
 from deploy.config import DeployError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Cluster:
             DeployError: Something does not end, or AWS refuses.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
-        with told_as(DeployError, f"ECS cluster {self.name}"):
+        with translate_errors(DeployError, f"ECS cluster {self.name}"):
             for service in services:
                 self.ecs.update_service(cluster=self.name, service=service, desiredCount=0)
             while running := self._running(services):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from abalone_assets.aws.clients import told_as
+from abalone_assets.aws.clients import translate_errors
 from abalone_assets.aws.failures import error_code
 from deploy.config import DeployError
 
@@ -22,7 +22,7 @@ def lift_protections(stack: str, stacks: Stacks, make_client: Callable[[str], An
     Raises:
         DeployError: AWS refuses.
     """
-    with told_as(DeployError, f"stack {stack}"):
+    with translate_errors(DeployError, f"stack {stack}"):
         for database in stacks.resources(stack, "AWS::RDS::DBInstance"):
             _unless_gone(
                 make_client("rds").modify_db_instance,

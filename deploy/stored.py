@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from abalone_assets.aws.clients import told_as
+from abalone_assets.aws.clients import translate_errors
 from abalone_assets.lake.lake import RELEASE_KEY
 from deploy.config import LAKE_PREFIX, DeployError
 
@@ -55,7 +55,7 @@ class StoredData:
         stacks.delete(self.stack)
         for bucket in self._buckets():  # retained by the stack, and access logs may have come since
             self._empty(bucket)
-            with told_as(DeployError, f"bucket {bucket}"):
+            with translate_errors(DeployError, f"bucket {bucket}"):
                 self.make_client("s3").delete_bucket(Bucket=bucket)
             self.say(f"bucket {bucket}: deleted")
 
@@ -69,7 +69,7 @@ class StoredData:
         """
         bucket, key = self._bucket("data"), f"{LAKE_PREFIX}/{RELEASE_KEY}"
         if bucket in self._buckets():
-            with told_as(DeployError, f"bucket {bucket}"):
+            with translate_errors(DeployError, f"bucket {bucket}"):
                 self.make_client("s3").delete_object(Bucket=bucket, Key=key)
 
     def left(self, stacks: Stacks) -> list[str]:
@@ -92,7 +92,7 @@ class StoredData:
         found = []
         for kind in ("data", "logs"):
             bucket = self._bucket(kind)
-            with told_as(DeployError, f"bucket {bucket}"):
+            with translate_errors(DeployError, f"bucket {bucket}"):
                 try:
                     self.make_client("s3").head_bucket(Bucket=bucket)
                 except ClientError as error:
@@ -108,7 +108,7 @@ class StoredData:
     def _empty(self, bucket: str) -> None:
         """Delete every version of every object."""
         s3, count = self.make_client("s3"), 0
-        with told_as(DeployError, f"bucket {bucket}"):
+        with translate_errors(DeployError, f"bucket {bucket}"):
             pages = s3.get_paginator("list_object_versions").paginate(
                 Bucket=bucket, PaginationConfig={"PageSize": DELETED_AT_ONCE}
             )
@@ -129,7 +129,7 @@ class StoredData:
     def _has_repository(self) -> bool:
         from botocore.exceptions import ClientError
 
-        with told_as(DeployError, f"image repository {self.config.name}"):
+        with translate_errors(DeployError, f"image repository {self.config.name}"):
             try:
                 self.make_client("ecr").describe_repositories(repositoryNames=[self.config.name])
             except ClientError as error:
@@ -140,14 +140,14 @@ class StoredData:
 
     def _delete_images(self) -> None:
         if self._has_repository():
-            with told_as(DeployError, f"image repository {self.config.name}"):
+            with translate_errors(DeployError, f"image repository {self.config.name}"):
                 self.make_client("ecr").delete_repository(
                     repositoryName=self.config.name, force=True
                 )
             self.say(f"image repository {self.config.name}: deleted")
 
     def _snapshots(self) -> list[str]:
-        with told_as(DeployError, "database snapshots"):
+        with translate_errors(DeployError, "database snapshots"):
             pages = (
                 self.make_client("rds")
                 .get_paginator("describe_db_snapshots")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.clients import told_as
+from abalone_assets.aws.clients import translate_errors
 from abalone_assets.aws.sagemaker_answers import is_missing
 from abalone_assets.serving.sagemaker.endpoint import delete_endpoint, leftovers
 from deploy.config import DeployError
@@ -67,7 +67,7 @@ class Teardown:
             DeployError: AWS refuses, or a job does not end.
         """
         sagemaker, glue = self.make_client("sagemaker"), self.make_client("glue")
-        with told_as(DeployError, "running jobs"):
+        with translate_errors(DeployError, "running jobs"):
             for job in self._sagemaker_jobs(sagemaker):
                 job.stop()
                 self._until(job.is_over, job.name)
@@ -97,7 +97,7 @@ class Teardown:
             DeployError: AWS refuses.
         """
         sagemaker = self.make_client("sagemaker")
-        with told_as(DeployError, f"model package group {self.config.name}"):
+        with translate_errors(DeployError, f"model package group {self.config.name}"):
             for arn in self._model_packages(sagemaker):
                 sagemaker.delete_model_package(ModelPackageName=arn)
                 self.say(f"model package {arn.rpartition('/')[2]}: deleted")
@@ -118,7 +118,7 @@ class Teardown:
         """
         sagemaker, glue = self.make_client("sagemaker"), self.make_client("glue")
         left = leftovers(self.config.name, sagemaker)
-        with told_as(DeployError, "running jobs"):
+        with translate_errors(DeployError, "running jobs"):
             left += [f"{job.kind} job {job.name}" for job in self._sagemaker_jobs(sagemaker)]
             left += [f"Glue job run {run}" for run in self._glue_runs(glue)]
         left += [

@@ -12,7 +12,6 @@ import dagster as dg
 from pydantic import TypeAdapter, ValidationError
 
 from abalone_assets.automation.runs import DIGEST_TAG, Runs, day_range_tags
-from abalone_assets.defs.metadata import records_table
 from abalone_assets.ingest.base_survey import public_uri
 from abalone_assets.ingest.reconcile import Due, find_due, plan_ranges
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from abalone_assets.automation.runs import FailedAttempts
-    from abalone_assets.ingest.landing_zone import Hints, Landing, LandingZone, StrayFile
+    from abalone_assets.ingest.landing_zone import Landing, LandingZone, Notifications, StrayFile
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest import IngestedRaw
     from abalone_assets.settings.platform import Settings
@@ -74,13 +73,13 @@ def survey_tick(
 ) -> dg.SensorResult:
     """Ask for the ingestion of the days that are due, neither in flight nor backing off.
 
-    It looks at the recent days, and at old ones that are known to be due or that the storage hints
-    at; at everything whenever ``reconcile_seconds`` have passed.
+    It looks at the recent days, and at old ones that are known to be due or that the storage
+    told of; at everything whenever ``reconcile_seconds`` have passed.
     """
-    with zone.hints() as hints:
-        if hints.problem:
-            context.log.warning(hints.problem)
-        return _survey_tick(context, zone, lake, settings, hints)
+    with zone.notifications() as notified:
+        if notified.problem:
+            context.log.warning(notified.problem)
+        return _survey_tick(context, zone, lake, settings, notified)
 
 
 def _survey_tick(
@@ -88,18 +87,20 @@ def _survey_tick(
     zone: LandingZone,
     lake: Lake,
     settings: Settings,
-    hints: Hints,
+    notified: Notifications,
 ) -> dg.SensorResult:
     cursor = _remembered(SurveyCursor, context.cursor)
     now = time.time()
     recent = _today() - timedelta(days=RECENT_DAYS)
     old = {
-        day for day in {*hints.days, *cursor.pending} if settings.first_survey_day <= day < recent
+        day
+        for day in {*notified.days, *cursor.pending}
+        if settings.first_survey_day <= day < recent
     }
     # A clock that was set back must not put the next look off until it has caught up.
     whole = not 0 <= now - cursor.reconciled_at < settings.reconcile_seconds
     whole = whole or len(old) > MAX_OLD_DAYS
-    landing = zone.look(
+    landing = zone.scan(
         settings.first_survey_day,
         _today(),
         None if whole else recent,
@@ -117,7 +118,7 @@ def _survey_tick(
     )
     return dg.SensorResult(
         run_requests=requests,
-        skip_reason=reason and "; ".join(filter(None, (reason, hints.problem))),
+        skip_reason=reason and "; ".join(filter(None, (reason, notified.problem))),
         cursor=json.dumps(asdict(remembered), default=str),
         asset_events=_stray_events(landing, cursor) if whole else [],
     )
@@ -190,11 +191,15 @@ def _stray_events(landing: Landing, cursor: SurveyCursor) -> Sequence[dg.AssetOb
 
 
 def _strays_table(strays: Sequence[StrayFile]) -> dg.TableMetadataValue:
-    records = [
-        {"file": stray.file.name, "bytes": stray.file.size, "problem": stray.problem}
-        for stray in strays
-    ]
-    return records_table(records, ["file", "bytes", "problem"])
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {"file": stray.file.name, "bytes": stray.file.size, "problem": stray.problem}
+            )
+            for stray in strays
+        ],
+        schema=dg.TableSchema([dg.TableColumn(name) for name in ("file", "bytes", "problem")]),
+    )
 
 
 def release_tick(
@@ -291,7 +296,7 @@ def _reason_to_wait(
     if reason := _reason_to_back_off(Runs.seen_by(context), settings, cursor.digest):
         return reason
     if 0 <= time.time() - cursor.since < SETTLE_SECONDS:
-        landing = zone.look(settings.first_survey_day, _today())
+        landing = zone.scan(settings.first_survey_day, _today())
         due = find_due(landing, lake.manifest(), zone.read)
         if due.days or due.undecided:
             return f"{len(due.days) + due.undecided} survey days are still to be ingested"

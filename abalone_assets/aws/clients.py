@@ -8,13 +8,13 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets import __version__
-from abalone_assets.aws.failures import NO_REGION, AwsError, told_as
+from abalone_assets.aws.failures import NO_REGION, AwsError, translate_errors
 from abalone_assets.errors import SettingsError
 
 if TYPE_CHECKING:
     from botocore.config import _RetryDict
 
-__all__ = ["AwsError", "client", "environment_key", "region", "session", "told_as"]
+__all__ = ["AwsError", "client", "environment_key", "region", "session", "translate_errors"]
 
 CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 65
@@ -80,7 +80,7 @@ def _client(service: str, tries: int | None, environment: tuple[tuple[str, str],
         user_agent_extra=f"abalone-assets/{__version__}",
     )
     try:
-        with told_as(SettingsError, f"AWS client of {service}"):
+        with translate_errors(SettingsError, f"AWS client of {service}"):
             return made.client(service, config=config)
     except ValueError as error:
         raise SettingsError(
@@ -96,7 +96,7 @@ def _session(_environment: tuple[tuple[str, str], ...]) -> Any:  # noqa: ANN401 
         raise SettingsError(
             "the profile aws needs boto3: pip install 'abalone-assets[aws]'"
         ) from error
-    with told_as(SettingsError, "AWS configuration"):
+    with translate_errors(SettingsError, "AWS configuration"):
         # As every other AWS SDK and obstore do; botocore reads AWS_DEFAULT_REGION only.
         return boto3.session.Session(region_name=os.environ.get("AWS_REGION"))
 

@@ -69,7 +69,7 @@ class AwsError(AbaloneError):
 
 
 @contextmanager
-def told_as(kind: type[AbaloneError], what: str) -> Iterator[None]:
+def translate_errors(kind: type[AbaloneError], what: str) -> Iterator[None]:
     """Raise what botocore raises as one clear error.
 
     Args:

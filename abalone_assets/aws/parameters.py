@@ -6,7 +6,7 @@ import time
 from threading import Lock
 from typing import Final
 
-from abalone_assets.aws.clients import client, environment_key, region, told_as
+from abalone_assets.aws.clients import client, environment_key, region, translate_errors
 from abalone_assets.errors import SettingsError
 from abalone_assets.settings.aws import NO_ALARMS, PARAMETERS, SSM_SCHEME, is_reference
 from abalone_assets.settings.environment import variable
@@ -70,7 +70,7 @@ def forget() -> None:
 
 def _parameters_below(folder: str) -> dict[str, str]:
     ssm = client("ssm")
-    with told_as(SettingsError, f"the SSM parameters below {folder}"):
+    with translate_errors(SettingsError, f"the SSM parameters below {folder}"):
         pages = ssm.get_paginator("get_parameters_by_path").paginate(
             Path=folder, WithDecryption=True
         )

@@ -27,7 +27,7 @@ FOLLOW_SECONDS: Final = 180.0
 PATIENCE_SECONDS: Final = 40.0
 """How long to wait for the sensors while they back off after runs that failed or were cut short."""
 
-LOOK_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 0.5
 
 
 @click.command(epilog=example("abalone demo", "abalone demo --home /tmp/abalone --json"))
@@ -172,7 +172,7 @@ def _endpoint(
 def _land(settings: Settings, show: _Progress) -> int:
     """Land the bundled surveys; how many of them were new."""
     from abalone_assets.cli.landing import check_files, read_files, refuse_obstacles
-    from abalone_assets.ingest.landing_zone import open_landing_zone
+    from abalone_assets.ingest.open import open_landing_zone
     from abalone_assets.sample_data import surveys
 
     zone = open_landing_zone(settings.landing_zone_uri)
@@ -207,7 +207,7 @@ def _drive(settings: Settings, show: _Progress, prefix: str) -> dict[str, int]:
             if time.monotonic() > deadline:
                 raise UnsettledError(f"the sensors have more to do, but not now: {reasons}")
             show.once(f"the sensors wait: {reasons}")
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
             runs.update(platform.settle())
     return dict(runs)
 
@@ -231,19 +231,19 @@ def _follow(settings: Settings, show: _Progress) -> dict[str, int]:
                 f"`{command}` has not released the surveys after {FOLLOW_SECONDS:g} s; what it says"
                 " and its UI show what it does"
             )
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     return dict.fromkeys(SENSOR_JOBS.values(), 0)
 
 
 def _settled(settings: Settings) -> bool:
     from datetime import UTC, datetime
 
-    from abalone_assets.ingest.landing_zone import open_landing_zone
+    from abalone_assets.ingest.open import open_landing_zone
     from abalone_assets.ingest.reconcile import find_due
     from abalone_assets.lake.lake import Lake
 
     lake, zone = Lake(settings.lake_uri), open_landing_zone(settings.landing_zone_uri)
-    landing = zone.look(settings.first_survey_day, datetime.now(UTC).date())
+    landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date())
     return not lake.release_due() and not find_due(landing, lake.manifest(), zone.read).days
 
 

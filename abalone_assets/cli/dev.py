@@ -125,7 +125,7 @@ def _supervise(children: Sequence[Child]) -> None:
     Raises:
         ProcessError: One did.
     """
-    from abalone_assets.local.processes import LOOK_SECONDS, ProcessError
+    from abalone_assets.local.processes import POLL_SECONDS, ProcessError
 
     while True:
         for child in children:
@@ -135,7 +135,7 @@ def _supervise(children: Sequence[Child]) -> None:
                 raise ProcessError(
                     f"{child.name} ended by itself (exit code {code}); {child.where_it_writes()}"
                 )
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 def _answers(url: str) -> bool | None:

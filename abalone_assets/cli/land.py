@@ -52,7 +52,7 @@ def land(files: tuple[Path, ...], *, force: bool, as_json: bool) -> None:
     ingestion quarantines them.
     """
     from abalone_assets.cli.landing import check_files, read_files, refuse_obstacles
-    from abalone_assets.ingest.landing_zone import open_landing_zone
+    from abalone_assets.ingest.open import open_landing_zone
     from abalone_assets.local.instance import make_landing_zone
     from abalone_assets.settings.platform import load_settings
 

@@ -100,7 +100,7 @@ def check_files(
     """
     today = datetime.now(UTC).date()
     given = GivenFiles(files)
-    strays = {stray.file.name: stray.problem for stray in given.look(first_day, today).strays}
+    strays = {stray.file.name: stray.problem for stray in given.scan(first_day, today).strays}
     days = [day for day in map(day_of, files) if day]
     landed = {file.name: file.size for file in zone.list_files(since=min(days))} if days else {}
     for name, data in files.items():

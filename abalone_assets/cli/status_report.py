@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from abalone_assets.cli.landing import GivenFiles, day_of
 from abalone_assets.cli.status_approvals import Approvals
 from abalone_assets.errors import EndpointError, StorageError
-from abalone_assets.ingest.landing_zone import LandingZone, open_landing_zone
+from abalone_assets.ingest.landing_zone import LandingZone
+from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.local.driver import Driver
@@ -199,7 +200,7 @@ class StatusReport:
         manifest = lake.manifest()
         zone = _landing_zone(settings, manifest)
         today = datetime.now(UTC).date()
-        landing = zone.look(settings.first_survey_day, today)
+        landing = zone.scan(settings.first_survey_day, today)
         strays = {stray.file.name: stray.problem for stray in landing.strays}
         waiting = [name for name in strays if (day_of(name) or today) > today]
         driver = Driver.of(settings)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from abalone_assets.survey import COLUMNS
-from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
+from abalone_assets.lake.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,83 +19,36 @@ if TYPE_CHECKING:
 PREVIEW_ROWS: Final = 5
 LISTED_FILES: Final = 100
 
-SURVEY_TABLE_COLUMNS: Final = [
-    dg.TableColumn(
-        column.name,
-        column.dtype,
-        description=f"{column.description} [{column.unit}]" if column.unit else column.description,
-        constraints=dg.TableColumnConstraints(nullable=False),
-    )
-    for column in COLUMNS
-]
-_SOURCE_FILE = dg.TableColumn("source_file", "string", description="File the row was written in.")
-_FIRST_FILE = dg.TableColumn(
-    "source_file", "string", description="First file by name that has the row."
-)
-_ORIGIN = dg.TableColumn(
-    "origin",
-    "string",
-    description=f"Whether the animal was measured ({SURVEYED}) or simulated ({SYNTHETIC}).",
-    constraints=dg.TableColumnConstraints(nullable=False),
-)
 
-SURVEY_TABLE: Final = dg.TableSchema(
-    columns=[
-        *SURVEY_TABLE_COLUMNS,
-        _SOURCE_FILE,
-        dg.TableColumn("line", "int64", description="Line in that file, from 1."),
-        _ORIGIN,
-    ]
-)
-QUARANTINE_TABLE: Final = dg.TableSchema(
-    columns=[
-        _SOURCE_FILE,
-        dg.TableColumn("line", "int64", description="Line in that file, from 1."),
-        dg.TableColumn(
-            "column", "string", description="The column at fault; null for a whole row."
-        ),
-        dg.TableColumn("rule", "string", description="The rule of the survey contract it broke."),
-        dg.TableColumn("message", "string", description="What was found and what is allowed."),
-        dg.TableColumn("raw", "string", description="The row as it was written."),
-    ]
-)
-MERGED_TABLE: Final = dg.TableSchema(
-    columns=[
-        *SURVEY_TABLE_COLUMNS,
-        _FIRST_FILE,
-        _ORIGIN,
-        dg.TableColumn(
-            "bucket", "int64", description="Hash bucket, 0 to 99, that gives its split."
-        ),
-    ]
-)
-SPLIT_TABLE: Final = dg.TableSchema(columns=[*SURVEY_TABLE_COLUMNS, _FIRST_FILE, _ORIGIN])
-
-
-def table_metadata(schema: dg.TableSchema, lineage: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Column schema and column lineage of a table.
+def table_metadata(asset: str, *, upstream: Sequence[str] = ()) -> dict[str, Any]:
+    """Column schema and column lineage of an asset's table.
 
     Args:
-        schema: The table's columns.
-        lineage: For each upstream asset, its columns that this table has under the same name.
+        asset: One of `TABLES`.
+        upstream: The assets of whose columns this one has those of the same name.
     """
-    deps = {
-        column.name: [
-            dg.TableColumnDep(asset_key=dg.AssetKey(asset), column_name=column.name)
-            for asset, columns in lineage.items()
-            if column.name in columns
-        ]
-        for column in schema.columns
-    }
-    metadata: dict[str, Any] = {"dagster/column_schema": schema}
-    if lineage:
+    columns = [
+        dg.TableColumn(
+            column.name,
+            column.dtype,
+            description=column.description,
+            constraints=dg.TableColumnConstraints(nullable=column.nullable),
+        )
+        for column in TABLES[asset]
+    ]
+    metadata: dict[str, Any] = {"dagster/column_schema": dg.TableSchema(columns=columns)}
+    if upstream:
+        names = {parent: {column.name for column in TABLES[parent]} for parent in upstream}
+        deps = {
+            column.name: [
+                dg.TableColumnDep(asset_key=dg.AssetKey(parent), column_name=column.name)
+                for parent in upstream
+                if column.name in names[parent]
+            ]
+            for column in columns
+        }
         metadata["dagster/column_lineage"] = dg.TableColumnLineage(deps_by_column=deps)
     return metadata
-
-
-def column_names(schema: dg.TableSchema) -> list[str]:
-    """The names of a table's columns."""
-    return [column.name for column in schema.columns]
 
 
 def preview(frame: pl.DataFrame) -> dg.TableMetadataValue:

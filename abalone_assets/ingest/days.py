@@ -140,7 +140,7 @@ def parse_days(
         StorageError: A file cannot be read.
     """
     first, last = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
-    landing = zone.look(first, last, since=first)
+    landing = zone.scan(first, last, since=first)
     simulated = synthetic()
     parsed: dict[str, ParsedDay] = {}
     for count, day in enumerate(days, start=1):

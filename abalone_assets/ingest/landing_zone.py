@@ -12,7 +12,6 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError, SurveyError
-from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import survey_day
 
 if TYPE_CHECKING:
@@ -41,14 +40,14 @@ class StrayFile:
 
 @dataclass(frozen=True)
 class Landing:
-    """What lies in the landing zone, as one look at it found.
+    """What lies in the landing zone, as one scan found.
 
     Attributes:
-        first: First day (ISO date) that was looked at.
-        last: Last day that was looked at.
+        first: First day (ISO date) that was scanned.
+        last: Last day that was scanned.
         days: The files of each survey day.
         strays: Files of no such day.
-        also: Days before the first that were looked at too.
+        also: Days before the first that were scanned too.
     """
 
     first: str
@@ -58,12 +57,12 @@ class Landing:
     also: frozenset[str] = frozenset()
 
     def covers(self, day: str) -> bool:
-        """Whether this day (ISO date) was looked at."""
+        """Whether this day (ISO date) was scanned."""
         return self.first <= day <= self.last or day in self.also
 
 
 @dataclass(frozen=True)
-class Hints:
+class Notifications:
     """What the storage told of since it was last asked; it may tell too little or too much.
 
     Attributes:
@@ -102,11 +101,11 @@ class LandingZone(ABC):
         return (file for file in self.list_files() if file.name.startswith(prefix))
 
     @contextmanager
-    def hints(self) -> Iterator[Hints]:
-        """Hints of what changed; those that the block used are given up when it ends well."""
-        yield Hints()
+    def notifications(self) -> Iterator[Notifications]:
+        """What changed; notifications that the block used are given up when it ends well."""
+        yield Notifications()
 
-    def look(
+    def scan(
         self,
         first_day: date,
         last_day: date,
@@ -119,8 +118,8 @@ class LandingZone(ABC):
         Args:
             first_day: The first partition.
             last_day: The last partition.
-            since: Look at the days from this one on only.
-            also: Single days before ``since`` to look at as well; each costs a listing.
+            since: Scan the days from this one on only.
+            also: Single days before ``since`` to scan as well; each costs a listing.
         """
         files = {file.name: file for file in self.list_files(since)}
         for day in also:
@@ -143,25 +142,6 @@ class LandingZone(ABC):
             strays=tuple(strays),
             also=frozenset(day.isoformat() for day in also),
         )
-
-
-def open_landing_zone(uri: str, queue_url: str = "") -> LandingZone:
-    """The landing zone at a folder's path, a ``file://`` or an ``s3://`` URI.
-
-    Args:
-        uri: The place, or a reference ``ssm:/path/name`` to it.
-        queue_url: The SQS queue that S3 tells of landed files, or a reference to it; may be empty.
-
-    Raises:
-        StorageError: The URI is none of these.
-        SettingsError: The SSM parameter is missing or cannot be read.
-    """
-    store = ObjectStore(uri)
-    if store.root is not None:
-        return FolderLandingZone(store.root)
-    from abalone_assets.ingest.s3_landing_zone import S3LandingZone
-
-    return S3LandingZone(store.uri, queue_url)
 
 
 class FolderLandingZone(LandingZone):

@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from abalone_assets.aws.clients import client
-from abalone_assets.aws.failures import told_as
+from abalone_assets.aws.failures import translate_errors
 from abalone_assets.errors import AbaloneError, StorageError, SurveyError
-from abalone_assets.ingest.landing_zone import Hints, LandedFile, LandingZone, day_prefix, printable
+from abalone_assets.ingest.landing_zone import (
+    LandedFile,
+    LandingZone,
+    Notifications,
+    day_prefix,
+    printable,
+)
 from abalone_assets.ingest.s3_notifications import NotificationQueue
 from abalone_assets.survey import survey_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from abalone_assets.ingest.s3_notifications import Notifications
+    from abalone_assets.ingest.s3_notifications import ReceivedMessages
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +69,7 @@ class S3LandingZone(LandingZone):
     def _list(self, prefix: str, **more: str) -> Iterator[LandedFile]:
         request = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/", **more}
         pages = client("s3").get_paginator("list_objects_v2").paginate(**request)
-        with told_as(StorageError, self.uri):
+        with translate_errors(StorageError, self.uri):
             for page in pages:
                 for found in page.get("Contents", []):
                     name = found["Key"].removeprefix(self._prefix)
@@ -72,40 +78,42 @@ class S3LandingZone(LandingZone):
 
     def read(self, name: str) -> bytes:
         """One object's bytes."""
-        with told_as(StorageError, f"{self.uri}/{name}"):
+        with translate_errors(StorageError, f"{self.uri}/{name}"):
             answer = client("s3").get_object(Bucket=self._bucket, Key=self._prefix + name)
             return bytes(answer["Body"].read())
 
     def land(self, name: str, data: bytes) -> None:
         """Put the object; S3 shows it when it is whole."""
-        with told_as(StorageError, f"{self.uri}/{name}"):
+        with translate_errors(StorageError, f"{self.uri}/{name}"):
             client("s3").put_object(Bucket=self._bucket, Key=self._prefix + name, Body=data)
 
     @contextmanager
-    def hints(self) -> Iterator[Hints]:
+    def notifications(self) -> Iterator[Notifications]:
         """What S3 told the queue; without it the next look at everything finds the same."""
         if self._queue is None:
-            yield Hints()
+            yield Notifications()
             return
         try:
             received = self._queue.receive()
         except AbaloneError as error:
-            yield Hints(problem=f"late files are found later, without hints: {error}")
+            yield Notifications(
+                problem=f"late files are found later, without notifications: {error}"
+            )
             return
-        yield Hints(frozenset(self._hinted_days(received.keys)), _unusable(received))
+        yield Notifications(frozenset(self._notified_days(received.keys)), _unusable(received))
         try:
             self._queue.delete(received)
         except AbaloneError as error:
-            logger.warning("hints will come again: %s", error)
+            logger.warning("notifications will come again: %s", error)
 
-    def _hinted_days(self, keys: Iterable[tuple[str, str]]) -> Iterator[date]:
+    def _notified_days(self, keys: Iterable[tuple[str, str]]) -> Iterator[date]:
         for bucket, key in keys:
             if bucket == self._bucket and key.startswith(self._prefix):
                 with suppress(SurveyError):  # a stray; a look at everything reports it
                     yield survey_day(key.removeprefix(self._prefix))
 
 
-def _unusable(received: Notifications) -> str:
+def _unusable(received: ReceivedMessages) -> str:
     if not received.unusable:
         return ""
     return f"{received.unusable} messages in the queue are no notifications of S3 and were dropped"

@@ -1,4 +1,4 @@
-"""The SQS queue that S3 tells of what landed: hints of where to look, never the truth.
+"""The SQS queue that S3 tells of what landed: where to look, never the truth.
 
 S3's notifications come in any order, more than once, or late, and one that is lost costs no more
 than the wait for the next look at everything. Hence nothing here is remembered, and everything that
@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 
 from abalone_assets.aws.batches import in_batches
 from abalone_assets.aws.clients import client
-from abalone_assets.aws.failures import AwsError, told_as
+from abalone_assets.aws.failures import AwsError, translate_errors
 from abalone_assets.aws.parameters import resolve
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ TEST_EVENT: Final = "s3:TestEvent"
 
 
 @dataclass(frozen=True)
-class Notifications:
+class ReceivedMessages:
     """What the queue held.
 
     Attributes:
@@ -55,7 +55,7 @@ class NotificationQueue:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def receive(self) -> Notifications:
+    def receive(self) -> ReceivedMessages:
         """Take what waits, without waiting for more; what is not deleted comes again.
 
         Raises:
@@ -72,11 +72,11 @@ class NotificationQueue:
                 unusable += 1
             else:
                 keys |= found
-        return Notifications(frozenset(keys), tuple(receipts), unusable)
+        return ReceivedMessages(frozenset(keys), tuple(receipts), unusable)
 
     def _messages(self, url: str) -> Iterator[dict[str, Any]]:
         sqs = client("sqs")
-        with told_as(AwsError, f"the queue {url}"):
+        with translate_errors(AwsError, f"the queue {url}"):
             for _ in range(MAX_MESSAGES // BATCH):
                 answer = sqs.receive_message(
                     QueueUrl=url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=0
@@ -85,14 +85,14 @@ class NotificationQueue:
                     return
                 yield from answer["Messages"]
 
-    def delete(self, notifications: Notifications) -> None:
+    def delete(self, notifications: ReceivedMessages) -> None:
         """Remove the messages from the queue; one that stays is only seen again.
 
         Raises:
             AwsError: The queue is missing or refuses.
         """
         url = resolve(self.url)
-        with told_as(AwsError, f"the queue {url}"):
+        with translate_errors(AwsError, f"the queue {url}"):
             for receipts in in_batches(notifications.receipts, BATCH):
                 entries = [
                     {"Id": str(number), "ReceiptHandle": receipt}

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.batches import in_batches
 from abalone_assets.aws.clients import client
-from abalone_assets.aws.failures import AwsError, describe, told_as, tolerating
+from abalone_assets.aws.failures import AwsError, describe, tolerating, translate_errors
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.lake import PARTITION_COLUMN
+from abalone_assets.lake.tables import TABLES
 from abalone_assets.storage.s3 import explain
 
 if TYPE_CHECKING:
@@ -96,23 +97,20 @@ class GlueTables:
         self.database = database
         self.lake = lake
 
-    def sync(self, comments: Mapping[str, Mapping[str, str]]) -> list[str]:
+    def sync(self) -> list[str]:
         """Make tables and partitions agree with the lake; returns the tables' names.
-
-        Args:
-            comments: For each asset, what each column means.
 
         Raises:
             AwsError: The database is missing, or Glue refuses.
             StorageError: An asset's Parquet object cannot be read or has a column of no known type.
         """
-        with told_as(AwsError, f"the Glue database {self.database}"):
+        with translate_errors(AwsError, f"the Glue database {self.database}"):
             # Glue before the lake: what another run adds meanwhile must not look like a leftover.
             existing = {table["Name"]: table for table in self._tables()}
             known = {name: self._known_days(table) for name, table in existing.items()}
             assets = asset_tables(self.lake)
             for asset in assets:
-                table = self._table(asset, comments.get(asset.name, {}))
+                table = self._table(asset)
                 self._put(asset, table, existing.get(asset.name), known.get(asset.name, {}))
             for name in existing.keys() - {asset.name for asset in assets}:
                 if _is_ours(existing[name]):
@@ -124,8 +122,9 @@ class GlueTables:
         pages = client("glue").get_paginator("get_tables").paginate(DatabaseName=self.database)
         return (table for page in pages for table in page["TableList"])
 
-    def _table(self, asset: AssetTable, comments: Mapping[str, str]) -> dict[str, Any]:
+    def _table(self, asset: AssetTable) -> dict[str, Any]:
         """The table's definition, as Glue takes it."""
+        comments = {column.name: column.description for column in TABLES.get(asset.name, ())}
         keys = [{"Name": PARTITION_COLUMN, "Type": "date", "Comment": "Day of the survey, UTC."}]
         return {
             "Name": asset.name,
@@ -303,7 +302,7 @@ def start_crawler(name: str, *, interval: timedelta) -> bool:
         AwsError: There is no such crawler, or Glue refuses.
     """
     glue = client("glue")
-    with told_as(AwsError, f"the Glue crawler {name}"):
+    with translate_errors(AwsError, f"the Glue crawler {name}"):
         crawler = glue.get_crawler(Name=name)["Crawler"]
         last = crawler.get("LastCrawl", {}).get("StartTime")
         if crawler["State"] != "READY" or (last and datetime.now(UTC) - last < interval):

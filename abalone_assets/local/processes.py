@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from abalone_assets.serving.client import EndpointClient
     from abalone_assets.settings.platform import Settings
 
-LOOK_SECONDS: Final = 0.1
+POLL_SECONDS: Final = 0.1
 STOP_SECONDS: Final = 20.0
 START_SECONDS: Final = 60.0
 
@@ -164,7 +164,7 @@ def wait_for_version(client: EndpointClient, seconds: float) -> int | None:
                 f"{client.url} still loads version {description['requested_version']}"
                 f" after {seconds:g} s"
             )
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
 
 
 Ready = TypeVar("Ready")
@@ -187,7 +187,7 @@ def wait_until(condition: Callable[[], Ready | None], child: Child, state: str) 
             raise ProcessError(f"{child.name} ended at its start: {child.last_words()}")
         if time.monotonic() > deadline:
             raise ProcessError(f"no sign that {child.name} {state} after {START_SECONDS:g} s")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     return ready
 
 

@@ -23,7 +23,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import told_as
+from abalone_assets.aws.failures import translate_errors
 from abalone_assets.aws.sagemaker_answers import is_missing
 from abalone_assets.errors import StorageError
 from abalone_assets.registry.approvals import ApprovalRegistry
@@ -298,7 +298,7 @@ class ModelPackageRegistry(ApprovalRegistry):
                 yield from page["ModelPackageSummaryList"]
 
     def _describe(self, arn: str) -> dict[str, Any]:
-        with told_as(StorageError, arn):
+        with translate_errors(StorageError, arn):
             package: dict[str, Any] = self._sagemaker.describe_model_package(ModelPackageName=arn)
         return package
 
@@ -335,7 +335,7 @@ class ModelPackageRegistry(ApprovalRegistry):
     def _told(self) -> Iterator[None]:
         from botocore.exceptions import ClientError
 
-        with told_as(StorageError, f"model package group {self.group}"):
+        with translate_errors(StorageError, f"model package group {self.group}"):
             try:
                 yield
             except ClientError as error:

@@ -27,7 +27,7 @@ from abalone_assets.survey import FEATURES
 if TYPE_CHECKING:
     from abalone_assets.modeling.archive import ModelCard
 
-ChosenFramework = Literal["as_set", Framework]
+ChosenFramework = Literal["default", Framework]
 """A framework by name, or the one that the platform's settings name."""
 
 DATA_FILE: Final = "data.parquet"
@@ -175,7 +175,7 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
 
     def chosen_framework(self, asked: ChosenFramework) -> Framework:
         """The framework that a run asks for, or the one that trains every release."""
-        return self.framework if asked == "as_set" else asked
+        return self.framework if asked == "default" else asked
 
     def hyperparameters_of(self, framework: str) -> dict[str, Any]:
         """What is set for a framework: of one that does not train releases, only the share."""

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
-from abalone_assets.ingest.landing_zone import LandingZone, open_landing_zone
+from abalone_assets.ingest.landing_zone import LandingZone
+from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
 from abalone_assets.storage.s3 import explain
 
@@ -29,7 +30,7 @@ class LandingZoneResource(dg.ConfigurableResource[None]):
 
     uri: str = Field(description="Folder's path or s3:// prefix that survey crews write to.")
     queue_url: str = Field(
-        default="", description="SQS queue that S3 tells of landed files; hints of late ones."
+        default="", description="SQS queue that S3 tells of landed files, late ones too."
     )
 
     def open(self) -> LandingZone:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Deployment", "EndpointClient", "connect", "deploy"]
 
 RINGS_TOLERANCE: Final = 1e-4
-_LOOK_SECONDS: Final = 0.05
+_POLL_SECONDS: Final = 0.05
 
 
 class _WrongAnswerError(EndpointError):
@@ -202,7 +202,7 @@ class _Rollout:
             if time.monotonic() > deadline:
                 late = f"{complaint} after {self.timeout_seconds:g} s"
                 raise EndpointError(f"{late}: {reason}" if reason else late)
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
     def _is_live(self, description: dict[str, Any]) -> bool:
         wanted = read_pointer(self.registry.store, self.pointer.endpoint)

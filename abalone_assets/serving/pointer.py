@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from abalone_assets.errors import EndpointError, StorageError
+from abalone_assets.settings.platform import ENDPOINT_NAME_PATTERN
 
 if TYPE_CHECKING:
     from abalone_assets.storage.object_store import ObjectStore
-
-# SageMaker's pattern for an endpoint's name: it is also safe as a part of a key.
-ENDPOINT_NAME_PATTERN: Final = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from abalone_assets.modeling.hyperparameters import (
     HyperparameterError,
     chosen_hyperparameters,
 )
-from abalone_assets.serving.pointer import ENDPOINT_NAME_PATTERN
 from abalone_assets.settings.aws import (
     ZONES,
     AwsSettings,
@@ -37,6 +36,9 @@ from abalone_assets.settings.environment import (
 UCI_URI: Final = "https://archive.ics.uci.edu/static/public/1/abalone.zip"
 UCI_SHA256: Final = "de37cdcdcaaa50c309d514f248f7c2302a5f1f88c168905eba23fe2fbc78449f"
 """SHA-256 of ``abalone.data``, the one member of the archive that is a survey."""
+
+ENDPOINT_NAME_PATTERN: Final = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
+"""SageMaker's, for an endpoint's name: it is also safe as a part of a key."""
 
 Profile = Literal["local", "aws"]
 Seconds = Annotated[int, Field(ge=1)]

@@ -13,7 +13,8 @@ import pytest
 from abalone_assets.automation import sensors
 from abalone_assets.automation.sensors import survey_tick
 from abalone_assets.ingest.days import parse_days
-from abalone_assets.ingest.landing_zone import LandingZone, open_landing_zone
+from abalone_assets.ingest.landing_zone import LandingZone
+from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import commit_days
 from abalone_assets.settings.platform import load_settings
@@ -97,7 +98,9 @@ def test_without_a_queue_it_waits_for_the_next_look_at_everything(
     assert watch.asked() == [(OLD, OLD)]
 
 
-def test_a_hint_is_taken_once_but_the_day_is_asked_for_until_the_lake_has_it(watch: Watch) -> None:
+def test_a_notification_is_taken_once_but_the_day_is_asked_for_until_the_lake_has_it(
+    watch: Watch,
+) -> None:
     watch.land(OLD)
     assert [watch.asked() for _ in range(3)] == [[(OLD, OLD)]] * 3
     watch.ingest(OLD)
@@ -118,13 +121,13 @@ def test_an_old_file_that_is_written_again_or_deleted_is_seen_too(
     assert watch.asked() == [(OLD, OLD)]
 
 
-def test_a_hint_of_what_the_lake_has_already_asks_for_nothing(watch: Watch) -> None:
+def test_a_notification_of_what_the_lake_has_already_asks_for_nothing(watch: Watch) -> None:
     watch.land(OLD)
     watch.ingest(OLD)
     assert watch.asked() == []
 
 
-def test_only_the_days_hinted_at_are_listed(watch: Watch, aws: AwsStandIn) -> None:
+def test_only_the_notified_days_are_listed(watch: Watch, aws: AwsStandIn) -> None:
     for day in ("2024-01-01", OLD):
         watch.land(day)
     watch.ingest("2024-01-01", OLD)
@@ -136,7 +139,7 @@ def test_only_the_days_hinted_at_are_listed(watch: Watch, aws: AwsStandIn) -> No
     assert len(listings) == 2
 
 
-def test_hints_of_many_days_make_it_look_at_everything(
+def test_notifications_of_many_days_make_it_look_at_everything(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sensors, "MAX_OLD_DAYS", 2)
@@ -149,7 +152,7 @@ def test_hints_of_many_days_make_it_look_at_everything(
     assert remembered["pending"] == ["2024-01-01", "2024-03-01"]
 
 
-def test_hints_outside_the_partitions_are_ignored(watch: Watch) -> None:
+def test_notifications_outside_the_partitions_are_ignored(watch: Watch) -> None:
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)
     for day in (date(2022, 12, 31), tomorrow):
         watch.land(day.isoformat())
@@ -162,7 +165,7 @@ def test_a_broken_queue_is_told_and_recent_days_are_ingested_all_the_same(
     watch: Watch, aws: AwsStandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
     aws.faults.deny("ReceiveMessage")
-    told = "late files are found later, without hints: the queue "
+    told = "late files are found later, without notifications: the queue "
     assert told in str(watch.tick().skip_reason)
     today = datetime.now(UTC).date().isoformat()
     watch.land(today)
@@ -170,7 +173,9 @@ def test_a_broken_queue_is_told_and_recent_days_are_ingested_all_the_same(
     assert told in capfd.readouterr().err
 
 
-def test_a_tick_that_fails_loses_no_hint(watch: Watch, aws: AwsStandIn, queue_url: str) -> None:
+def test_a_tick_that_fails_loses_no_notification(
+    watch: Watch, aws: AwsStandIn, queue_url: str
+) -> None:
     from abalone_assets.aws.clients import client
     from abalone_assets.errors import StorageError
 

@@ -9,7 +9,7 @@ import pytest
 
 from abalone_assets import __version__
 from abalone_assets.aws.clients import client, region, session
-from abalone_assets.aws.failures import AwsError, error_code, explain, told_as, tolerating
+from abalone_assets.aws.failures import AwsError, error_code, explain, tolerating, translate_errors
 from abalone_assets.errors import SettingsError, StorageError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def test_without_the_extra_it_says_what_to_install() -> None:
 
 
 def told(kind: type[AwsError | StorageError], operation: str, **request: str) -> str:
-    with pytest.raises(kind) as raised, told_as(kind, "the thing"):
+    with pytest.raises(kind) as raised, translate_errors(kind, "the thing"):
         getattr(client(request.pop("service", "s3")), operation)(**request)
     message = str(raised.value)
     assert message.startswith("the thing: ")
@@ -193,7 +193,7 @@ class TestAnErrorOfAwsIsTold:
 
 
 def test_what_is_no_error_of_aws_passes_as_it_is() -> None:
-    with pytest.raises(ZeroDivisionError), told_as(AwsError, "sums"):
+    with pytest.raises(ZeroDivisionError), translate_errors(AwsError, "sums"):
         _ = 1 / 0
 
 

@@ -226,7 +226,7 @@ def test_each_landed_survey_is_ingested_and_released_once(story: Story) -> None:
     ]
 
 
-def test_an_old_surveys_day_was_found_by_its_hint(story: Story) -> None:
+def test_an_old_surveys_day_was_found_by_its_notification(story: Story) -> None:
     """Nothing else leads to it: all days were looked at once, when nothing had landed."""
     assert len({chapter.looked_at_all for chapter in story.chapters}) == 1
     manifest = json.loads(story.read("lake/manifest.json"))

@@ -9,7 +9,7 @@ from abalone_assets.aws import parameters
 from abalone_assets.aws.clients import client
 from abalone_assets.aws.parameters import resolve, resolve_list
 from abalone_assets.errors import SettingsError, StorageError
-from abalone_assets.ingest.landing_zone import open_landing_zone
+from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.aws.support import calls_of, put_parameters
 

@@ -59,7 +59,7 @@ def trials_in(lake: Lake) -> pl.DataFrame:
 
 def test_begins_with_what_every_release_trains(lake: Lake) -> None:
     platform = LocalMLPlatform(framework="xgboost", hyperparameters={"num_boost_round": 9})
-    metadata = shown(search(lake, platform, framework="as_set", trials=1))
+    metadata = shown(search(lake, platform, framework="default", trials=1))
     assert trials_in(lake)["num_boost_round"].to_list() == [9]
     assert "| `num_boost_round` | 9 | 9 |" in metadata["proposal"]
     assert metadata["rmse"] == metadata["current_rmse"]
@@ -67,7 +67,7 @@ def test_begins_with_what_every_release_trains(lake: Lake) -> None:
 
 def test_what_is_set_and_cannot_be_searched_is_one_clear_error(lake: Lake) -> None:
     with pytest.raises(SearchError, match="releases train tensorflow, which is not searched"):
-        search(lake, LocalMLPlatform(framework="tensorflow"), framework="as_set")
+        search(lake, LocalMLPlatform(framework="tensorflow"), framework="default")
 
 
 def test_keeps_the_trials_and_the_proposal_in_the_lake(lake: Lake) -> None:

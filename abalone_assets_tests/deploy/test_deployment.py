@@ -118,7 +118,9 @@ def test_the_data_buckets_accesses_are_logged(outputs: dict[str, str]) -> None:
     assert (logging["TargetBucket"], logging["TargetPrefix"]) == (LOGS, "s3_access/")
 
 
-def test_a_landed_survey_becomes_a_hint_and_other_objects_do_not(outputs: dict[str, str]) -> None:
+def test_a_landed_survey_becomes_a_notification_and_other_objects_do_not(
+    outputs: dict[str, str],
+) -> None:
     s3, queue = client("s3"), NotificationQueue("ssm:/abalone/survey-queue-url")
     s3.put_object(Bucket=DATA, Key="lake/x.parquet", Body=b"1")
     s3.put_object(Bucket=DATA, Key="landing_zone/abalone.20250314061500", Body=b"1")
@@ -140,7 +142,9 @@ def test_queues_are_encrypted_tls_only_and_dead_messages_raise_an_alarm(
     assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": "abalone-surveys-dead"}]
 
 
-def test_only_the_data_bucket_of_this_account_may_send_hints(outputs: dict[str, str]) -> None:
+def test_only_the_data_bucket_of_this_account_may_send_notifications(
+    outputs: dict[str, str],
+) -> None:
     policy = json.loads(_queue("abalone-surveys")["Policy"])
     [sending] = [s for s in policy["Statement"] if s["Effect"] == "Allow"]
 

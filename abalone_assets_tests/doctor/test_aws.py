@@ -251,7 +251,7 @@ class TestTheQueue:
         assert (exit_code, result) == (0, "warning")
         assert "does not notify" in found
 
-    def test_that_is_missing_is_warned_of_since_hints_only_save_time(
+    def test_that_is_missing_is_warned_of_since_notifications_only_save_time(
         self, account: AwsStandIn
     ) -> None:
         put_parameters({"survey-queue-url": f"{account.url}/123456789012/gone"})

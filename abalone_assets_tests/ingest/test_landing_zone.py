@@ -8,11 +8,8 @@ from pathlib import Path
 import pytest
 
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest.landing_zone import (
-    FolderLandingZone,
-    LandingZone,
-    open_landing_zone,
-)
+from abalone_assets.ingest.landing_zone import FolderLandingZone, LandingZone
+from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.s3_landing_zone import S3LandingZone
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
@@ -39,7 +36,7 @@ def names(zone: LandingZone) -> list[str]:
 
 
 def stray_problems(zone: LandingZone) -> dict[str, str]:
-    return {stray.file.name: stray.problem for stray in zone.look(FIRST, LAST).strays}
+    return {stray.file.name: stray.problem for stray in zone.scan(FIRST, LAST).strays}
 
 
 def test_opens_the_backing_that_the_uri_names(tmp_path: Path, s3: str) -> None:
@@ -80,7 +77,7 @@ def test_files_are_sorted_into_their_days_by_name(zone: LandingZone) -> None:
     landed = ["abalone.20250303120001", "abalone.20250303120000", "abalone.20250101000000"]
     for name in landed:
         zone.land(name, name.encode())
-    days = zone.look(FIRST, LAST).days
+    days = zone.scan(FIRST, LAST).days
     assert {day: [file.name for file in files] for day, files in days.items()} == {
         "2025-01-01": [landed[2]],
         "2025-03-03": [landed[1], landed[0]],
@@ -114,7 +111,7 @@ def test_the_first_and_the_last_day_are_taken_in_their_neighbours_are_strays(
 ) -> None:
     for day in ("20241231", "20250101", "20250331", "20250401"):
         zone.land(f"abalone.{day}120000", b"")
-    assert list(zone.look(FIRST, LAST).days) == ["2025-01-01", "2025-03-31"]
+    assert list(zone.scan(FIRST, LAST).days) == ["2025-01-01", "2025-03-31"]
     problems = stray_problems(zone)
     assert set(problems) == {"abalone.20241231120000", "abalone.20250401120000"}
     assert "set ABALONE_FIRST_SURVEY_DAY" in problems["abalone.20241231120000"]
@@ -128,7 +125,7 @@ def test_the_first_and_the_last_day_are_taken_in_their_neighbours_are_strays(
 def test_a_name_that_is_no_surveys_is_a_stray_that_says_so(zone: LandingZone, name: str) -> None:
     zone.land(name, b"")
     zone.land(NAME, b"")
-    assert list(zone.look(FIRST, LAST).days) == ["2025-03-03"]
+    assert list(zone.scan(FIRST, LAST).days) == ["2025-03-03"]
     assert name in stray_problems(zone)[name]
 
 
@@ -148,7 +145,7 @@ def test_an_odd_name_is_a_stray_in_printable_characters_and_stops_no_other(
     Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).touch()
     zone = FolderLandingZone(folder)
     zone.land(NAME, b"")
-    assert list(zone.look(FIRST, LAST).days) == ["2025-03-03"]
+    assert list(zone.scan(FIRST, LAST).days) == ["2025-03-03"]
     assert list(stray_problems(zone)) == [shown]
     shown.encode()
 
@@ -196,7 +193,7 @@ def test_a_folder_that_is_missing_is_one_clear_error_and_not_made(folder: Path) 
     """Once an unmounted share became an empty landing zone, and every survey was "deleted"."""
     zone = open_landing_zone(str(folder / "zone"))
     with pytest.raises(StorageError, match="zone: cannot read the landing zone: No such file"):
-        zone.look(FIRST, LAST)
+        zone.scan(FIRST, LAST)
 
 
 def test_s3_lists_only_the_survey_days_from_since_on(s3: str) -> None:
@@ -215,7 +212,7 @@ def test_since_works_across_a_turn_of_the_year(s3: str) -> None:
     zone = open_landing_zone(s3)
     for day in ("20241231235959", "20250101000000"):
         zone.land(f"abalone.{day}", b"")
-    assert list(zone.look(FIRST, LAST, since=FIRST).days) == ["2025-01-01"]
+    assert list(zone.scan(FIRST, LAST, since=FIRST).days) == ["2025-01-01"]
     assert [file.name for file in zone.list_files(FIRST)] == ["abalone.20250101000000"]
 
 
@@ -223,7 +220,7 @@ def test_a_look_since_a_day_says_nothing_of_the_days_before(folder: Path) -> Non
     zone = FolderLandingZone(folder)
     zone.land("abalone.20250101000000", b"")
     zone.land(NAME, b"")
-    landing = zone.look(FIRST, LAST, since=date(2025, 3, 1))
+    landing = zone.scan(FIRST, LAST, since=date(2025, 3, 1))
     assert (landing.first, list(landing.days), landing.strays) == ("2025-03-01", ["2025-03-03"], ())
 
 
@@ -245,7 +242,7 @@ def test_an_s3_key_that_is_no_landed_file_hides_no_other(s3: str, key: str) -> N
 
 def test_a_missing_bucket_is_one_clear_error(s3: str) -> None:
     with pytest.raises(StorageError, match=r"^s3://no-such-bucket/zone: there is no such bucket; "):
-        open_landing_zone("s3://no-such-bucket/zone").look(FIRST, LAST)
+        open_landing_zone("s3://no-such-bucket/zone").scan(FIRST, LAST)
 
 
 def test_the_marker_of_an_s3_folder_is_no_file(s3: str) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.aws.clients import client
-from abalone_assets.ingest.landing_zone import Hints, LandingZone, open_landing_zone
+from abalone_assets.ingest.landing_zone import LandingZone, Notifications
+from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.s3_notifications import changed_objects
 from abalone_assets_tests.aws.support import make_queue, put_parameters
 
@@ -45,10 +46,10 @@ def zone(aws: AwsStandIn, queue_url: str) -> LandingZone:
     return open_landing_zone(f"s3://{aws.bucket}/landing_zone", queue_url)
 
 
-def take(zone: LandingZone) -> Hints:
-    """The hints of one tick that ends well."""
-    with zone.hints() as hints:
-        return hints
+def take(zone: LandingZone) -> Notifications:
+    """The notifications of one tick that ends well."""
+    with zone.notifications() as notified:
+        return notified
 
 
 def waiting(queue_url: str) -> int:
@@ -95,11 +96,11 @@ class TestANotification:
         assert changed_objects(body) is None
 
 
-class TestTheHints:
+class TestTheNotifications:
     def test_are_the_days_of_what_landed(self, aws: AwsStandIn, zone: LandingZone) -> None:
         zone.land(OLD, b"x")
         zone.land(OLDER, b"x")
-        assert take(zone) == Hints(frozenset({date(2024, 3, 3), date(2023, 1, 1)}))
+        assert take(zone) == Notifications(frozenset({date(2024, 3, 3), date(2023, 1, 1)}))
 
     def test_tell_of_deleted_files_too(self, aws: AwsStandIn, zone: LandingZone) -> None:
         zone.land(OLD, b"x")
@@ -110,12 +111,12 @@ class TestTheHints:
     def test_are_given_once(self, zone: LandingZone, queue_url: str) -> None:
         zone.land(OLD, b"x")
         assert take(zone).days
-        assert take(zone) == Hints()
+        assert take(zone) == Notifications()
         assert waiting(queue_url) == 0
 
     def test_come_again_when_a_tick_fails(self, zone: LandingZone, queue_url: str) -> None:
         zone.land(OLD, b"x")
-        with pytest.raises(ZeroDivisionError), zone.hints():
+        with pytest.raises(ZeroDivisionError), zone.notifications():
             _ = 1 / 0
         assert waiting(queue_url) > 0
 
@@ -128,7 +129,7 @@ class TestTheHints:
             notification(f"landing_zone/{OLD}", bucket="another-bucket"),
             notification(f"landing_zone/deeper/{OLD}", bucket="abalone-tests"),
         )
-        assert take(zone) == Hints()
+        assert take(zone) == Notifications()
         assert waiting(queue_url) == 0
 
     def test_drop_what_is_no_notification_and_say_so(
@@ -136,9 +137,9 @@ class TestTheHints:
     ) -> None:
         zone.land(OLD, b"x")
         send(queue_url, "hello", "{}")
-        hints = take(zone)
-        assert hints.days == {date(2024, 3, 3)}
-        assert hints.problem == (
+        notified = take(zone)
+        assert notified.days == {date(2024, 3, 3)}
+        assert notified.problem == (
             "2 messages in the queue are no notifications of S3 and were dropped"
         )
         assert waiting(queue_url) == 0
@@ -161,19 +162,21 @@ class TestTheHints:
         zone = open_landing_zone(f"s3://{aws.bucket}/landing_zone")
         zone.land(OLD, b"x")
         before = len(aws.calls)
-        assert take(zone) == Hints()
+        assert take(zone) == Notifications()
         assert len(aws.calls) == before
 
 
 class TestWithoutAWorkingQueue:
-    """Hints only save time, so that nothing of the queue's may stop a tick."""
+    """Notifications only save time, so that nothing of the queue's may stop a tick."""
 
     def test_a_missing_one_is_told(self, aws: AwsStandIn, queue_url: str) -> None:
         zone = open_landing_zone(f"s3://{aws.bucket}/landing_zone", f"{queue_url}-gone")
-        hints = take(zone)
-        assert hints.days == frozenset()
-        assert hints.problem.startswith("late files are found later, without hints: the queue ")
-        assert "NonExistentQueue" in hints.problem
+        notified = take(zone)
+        assert notified.days == frozenset()
+        assert notified.problem.startswith(
+            "late files are found later, without notifications: the queue "
+        )
+        assert "NonExistentQueue" in notified.problem
 
     def test_denied_access_is_told(self, aws: AwsStandIn, zone: LandingZone) -> None:
         aws.faults.deny("ReceiveMessage")
@@ -190,7 +193,7 @@ class TestWithoutAWorkingQueue:
         zone.land(OLD, b"x")
         aws.faults.deny("DeleteMessageBatch")
         assert take(zone).days == {date(2024, 3, 3)}
-        assert "hints will come again" in caplog.text
+        assert "notifications will come again" in caplog.text
         assert waiting(queue_url) > 0
 
 
@@ -200,7 +203,7 @@ def test_a_look_at_single_old_days_lists_these_and_no_others(
     for name in (OLD, OLDER, "abalone.20240303235959", "abalone.20240304000000"):
         zone.land(name, b"x")
     zone.land("abalone.20250303000000", b"x")
-    landing = zone.look(
+    landing = zone.scan(
         date(2023, 1, 1),
         date(2025, 3, 31),
         date(2025, 3, 1),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 HOST: Final = "127.0.0.1"
 WAIT_SECONDS: Final = 180.0
-LOOK_SECONDS: Final = 0.2
+POLL_SECONDS: Final = 0.2
 HOSTS: Final = ("DAGSTER_CODE_LOCATION_HOST", "DAGSTER_CODE_SERVER_HOST", "DAGSTER_WEBSERVER_HOST")
 PORTS: Final = ("DAGSTER_CODE_SERVER_PORT", "DAGSTER_WEBSERVER_PORT")
 HOME_IN_IMAGE: Final = "/var/lib/abalone"
@@ -121,7 +121,7 @@ class Services:
             ended = [name for name, process in self.processes.items() if process.poll() is not None]
             if ended or time.monotonic() > deadline:
                 raise ServiceError(f"waiting for {what}; ended: {ended}\n{self._tails()}")
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
     def _tails(self) -> str:
         return "\n".join(

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 START_SECONDS: Final = 120.0
-LOOK_SECONDS: Final = 0.25
+POLL_SECONDS: Final = 0.25
 REPOSITORY: Final = {
     "repositoryName": "__repository__",
     "repositoryLocationName": "abalone_assets",
@@ -145,7 +145,7 @@ class Stack:
                 raise StackError(f"the stack ended: {self.tail()}")
             if time.monotonic() - started > seconds:
                 raise StackError(f"not within {seconds:g} s: {what}\n{self.tail()}")
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
         return time.monotonic() - started
 
     def await_release(self, *, seconds: float = START_SECONDS) -> float:
@@ -154,7 +154,7 @@ class Stack:
 
     def _is_released(self) -> bool:
         zone = FolderLandingZone(self.home / "landing_zone")
-        landing = zone.look(date.min, datetime.now(UTC).date())
+        landing = zone.scan(date.min, datetime.now(UTC).date())
         due = find_due(landing, self.lake.manifest(), zone.read)
         return not due.days and not self.lake.release_due()
 

@@ -1,4 +1,4 @@
-"""What outlives everything else: the buckets, the queue of hints and the images."""
+"""What outlives everything else: the buckets, the queue of notifications and the images."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def _data(names: Names) -> list[Permission]:
         # No condition on the prefix: S3 says 404, not 403, only to who may list the bucket.
         Permission("ListData", ["s3:ListBucket"], [names.data_bucket_arn]),
         Permission(
-            "ReceiveHints",
+            "ReceiveNotifications",
             ["sqs:ReceiveMessage", "sqs:DeleteMessage"],
             [arn("sqs", names.survey_queue)],
         ),

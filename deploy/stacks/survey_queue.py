@@ -1,4 +1,4 @@
-"""S3's notifications about the landing zone: hints that make the sensor look at once."""
+"""S3's notifications about the landing zone, which make the sensor look at once."""
 
 from __future__ import annotations
 

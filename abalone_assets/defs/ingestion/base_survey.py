@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from abalone_assets.defs.metadata import SURVEY_TABLE, preview, table_metadata
+from abalone_assets.defs.metadata import preview, table_metadata
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedRaw, commit_raw
 from abalone_assets.resources.base_survey import BaseSurveySource
@@ -21,7 +21,7 @@ QUARANTINED_KEY = "raw_abalone/_quarantined_rows.parquet"
     kinds={"polars", "parquet"},
     code_version="2",
     io_manager_key="parquet",
-    metadata=table_metadata(SURVEY_TABLE, {}),
+    metadata=table_metadata("raw_abalone"),
     check_specs=[
         dg.AssetCheckSpec(
             "rows_are_conserved",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from abalone_assets.defs.metadata import QUARANTINE_TABLE, SURVEY_TABLE, table_metadata
+from abalone_assets.defs.metadata import table_metadata
 from abalone_assets.defs.partitions import survey_days
 from abalone_assets.lake.manifest import commit_days, revoke_days
 from abalone_assets.resources.catalog import Catalog
@@ -33,7 +33,7 @@ landing_zone_spec = dg.AssetSpec(
             io_manager_key="parquet",
             description="The animals of one survey day: the rows of all its files that obey the "
             "survey contract, with file, line and origin.",
-            metadata=table_metadata(SURVEY_TABLE, {}),
+            metadata=table_metadata("new_surveys"),
         ),
         "quarantined_rows": dg.AssetOut(
             group_name="ingestion",
@@ -42,7 +42,7 @@ landing_zone_spec = dg.AssetSpec(
             io_manager_key="parquet",
             description="The rows of one survey day that broke the survey contract: file, line, "
             "column, rule and the raw text. Empty is fine.",
-            metadata=table_metadata(QUARANTINE_TABLE, {}),
+            metadata=table_metadata("quarantined_rows"),
         ),
     },
     deps=[landing_zone_spec],

@@ -5,10 +5,6 @@ from collections.abc import Iterator
 import dagster as dg
 
 from abalone_assets.defs.metadata import (
-    MERGED_TABLE,
-    SPLIT_TABLE,
-    SURVEY_TABLE,
-    column_names,
     scanned_preview,
     table_metadata,
 )
@@ -20,9 +16,6 @@ from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.etl_engine import EtlEngine
 from abalone_assets.resources.storage import LakeResource
 
-_SOURCES = dict.fromkeys(("raw_abalone", "new_surveys"), column_names(SURVEY_TABLE))
-_MERGED = {"merged_dataset": column_names(MERGED_TABLE)}
-
 
 def _split_spec(name: str, percent: int) -> dg.AssetSpec:
     return dg.AssetSpec(
@@ -33,7 +26,7 @@ def _split_spec(name: str, percent: int) -> dg.AssetSpec:
         code_version="2",
         description=f"{percent} % of `merged_dataset` by a hash of the row: features and target, "
         "file and origin. A row keeps its split for ever.",
-        metadata=table_metadata(SPLIT_TABLE, _MERGED),
+        metadata=table_metadata(name, upstream=["merged_dataset"]),
     )
 
 
@@ -51,7 +44,7 @@ def _split_spec(name: str, percent: int) -> dg.AssetSpec:
             code_version="2",
             description="The base survey and every survey day, exact repeats removed. A row that "
             "was simulated once stays `synthetic`.",
-            metadata=table_metadata(MERGED_TABLE, _SOURCES),
+            metadata=table_metadata("merged_dataset", upstream=["raw_abalone", "new_surveys"]),
         ),
         *(_split_spec(name, percent) for name, percent in SPLIT_PERCENT.items()),
     ],

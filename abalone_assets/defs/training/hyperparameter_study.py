@@ -30,9 +30,9 @@ SEARCH_JOB: Final = "search_hyperparameters"
 class StudyConfig(dg.Config):
     """What is searched, and for how long."""
 
-    framework: Literal["as_set", SearchedFramework] = Field(
-        "as_set",
-        description="as_set: what trains every release. blend: the trees, the kernel, then their "
+    framework: Literal["default", SearchedFramework] = Field(
+        "default",
+        description="default: what trains every release. blend: the trees, the kernel, then their "
         "shares. xgboost: the trees alone.",
     )
     trials: int = Field(60, ge=1, le=10_000, description="Trials of each part of the model.")

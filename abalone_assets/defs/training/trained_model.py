@@ -18,8 +18,8 @@ class TrainingConfig(dg.Config):
     """What trains the model, and how."""
 
     framework: ChosenFramework = Field(
-        "as_set",
-        description="as_set: what trains every release. blend: boosted trees and a kernel "
+        "default",
+        description="default: what trains every release. blend: boosted trees and a kernel "
         "regression, whose mean is the best model. xgboost: the trees alone. tensorflow: the dense "
         "network, in Keras.",
     )

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.aws.clients import client, region
-from abalone_assets.aws.failures import AwsError, told_as
+from abalone_assets.aws.failures import AwsError, translate_errors
 from abalone_assets.aws.parameters import resolve
 from abalone_assets.doctor.aws.data import data_findings
 from abalone_assets.doctor.aws.services import service_findings
@@ -60,7 +60,7 @@ def _region() -> Finding:
 
 def _identity() -> Finding:
     def look() -> Finding:
-        with told_as(AwsError, "sts"):
+        with translate_errors(AwsError, "sts"):
             caller = client("sts").get_caller_identity()
         return ok("identity", caller["Arn"])
 

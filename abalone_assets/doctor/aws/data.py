@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from abalone_assets.aws.clients import client, region
-from abalone_assets.aws.failures import NO_BUCKET, AwsError, error_code, explain, told_as
+from abalone_assets.aws.failures import NO_BUCKET, AwsError, error_code, explain, translate_errors
 from abalone_assets.doctor.local import Finding, guarded, ok
 from abalone_assets.errors import StorageError
 
@@ -77,7 +77,7 @@ def _bucket(bucket: str) -> Finding:
 
 
 def _location(bucket: str) -> str:
-    with told_as(StorageError, f"s3://{bucket}"):
+    with translate_errors(StorageError, f"s3://{bucket}"):
         answer = client("s3").get_bucket_location(Bucket=bucket)
     return str(answer.get("LocationConstraint") or "us-east-1")
 
@@ -118,7 +118,7 @@ def _probe(subject: str, uri: str) -> Finding:
     # Of the lake's objects, engines skip those whose name begins with an underscore.
     key = f"{parts.path.strip('/')}/_doctor/{uuid4().hex}".lstrip("/")
     s3, place = client("s3"), {"Bucket": parts.netloc, "Key": key}
-    with told_as(StorageError, f"s3://{parts.netloc}/{key}"):
+    with translate_errors(StorageError, f"s3://{parts.netloc}/{key}"):
         s3.put_object(**place, Body=b"")
         try:
             s3.list_objects_v2(Bucket=parts.netloc, Prefix=key, MaxKeys=1)
@@ -131,7 +131,7 @@ def _probe(subject: str, uri: str) -> Finding:
 def _landing_zone(uri: str) -> Finding:
     parts, s3 = urlsplit(uri), client("s3")
     prefix = f"{parts.path.strip('/')}/".lstrip("/")
-    with told_as(StorageError, uri):
+    with translate_errors(StorageError, uri):
         found = s3.list_objects_v2(Bucket=parts.netloc, Prefix=prefix, MaxKeys=1)
         for entry in found.get("Contents", ()):
             s3.head_object(Bucket=parts.netloc, Key=entry["Key"])
@@ -140,7 +140,7 @@ def _landing_zone(uri: str) -> Finding:
 
 def _queue(url: str, landing_zone_uri: str) -> Finding:
     asked = ["QueueArn", "ApproximateNumberOfMessages"]
-    with told_as(AwsError, f"the queue {url}"):
+    with translate_errors(AwsError, f"the queue {url}"):
         answer = client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=asked)
     attributes = answer["Attributes"]
     bucket = urlsplit(landing_zone_uri).netloc
@@ -152,6 +152,6 @@ def _queue(url: str, landing_zone_uri: str) -> Finding:
 
 
 def _notified_queues(bucket: str) -> set[str]:
-    with told_as(StorageError, f"s3://{bucket}"):
+    with translate_errors(StorageError, f"s3://{bucket}"):
         told = client("s3").get_bucket_notification_configuration(Bucket=bucket)
     return {each["QueueArn"] for each in told.get("QueueConfigurations", ())}

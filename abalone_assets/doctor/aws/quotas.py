@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.aws.clients import client
-from abalone_assets.aws.failures import AwsError, told_as
+from abalone_assets.aws.failures import AwsError, translate_errors
 from abalone_assets.doctor.local import Finding, ok
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def quotas(aws: AwsSettings, on_progress: Callable[[str], None]) -> Finding:
 def _listed(listing: str, names: set[str], on_progress: Callable[[str], None]) -> dict[str, float]:
     """Those of the quotas that a listing has."""
     found: dict[str, float] = {}
-    with told_as(AwsError, "the quotas of SageMaker"):
+    with translate_errors(AwsError, "the quotas of SageMaker"):
         # Service Quotas throttles a list of many pages even when nobody else asks.
         pages = client("service-quotas", patient=True).get_paginator(listing)
         limits = {"MaxItems": MAX_PAGES * 100, "PageSize": 100}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.clients import client, region
-from abalone_assets.aws.failures import AwsError, error_code, explain, told_as
+from abalone_assets.aws.failures import AwsError, error_code, explain, translate_errors
 from abalone_assets.doctor.local import Finding, ok
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def permissions(values: Mapping[str, str], endpoint: str) -> Finding:
     Raises:
         AwsError: IAM does not say.
     """
-    with told_as(AwsError, "sts"):
+    with translate_errors(AwsError, "sts"):
         caller: str = client("sts").get_caller_identity()["Arn"]
     if caller.endswith(":root"):
         return ok(PERMISSIONS, "the account's root user may do everything")
     denied: list[str] = []
-    with told_as(AwsError, f"the permissions of {caller}"):
+    with translate_errors(AwsError, f"the permissions of {caller}"):
         principal = _principal(caller)
         for resource, actions in _needed(caller, values, endpoint):
             denied += [

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.aws.clients import client, region
-from abalone_assets.aws.failures import AwsError, error_code, told_as
+from abalone_assets.aws.failures import AwsError, error_code, translate_errors
 from abalone_assets.aws.images import image_uri
 from abalone_assets.aws.parameters import resolve_list
 from abalone_assets.doctor.aws.quotas import quotas
@@ -71,7 +71,7 @@ def service_findings(
 
 
 def _glue_job(name: str) -> Finding:
-    with told_as(AwsError, f"the Glue job {name}"):
+    with translate_errors(AwsError, f"the Glue job {name}"):
         job = client("glue").get_job(JobName=name)["Job"]
     workers = f"{job.get('NumberOfWorkers', '?')} workers {job.get('WorkerType', '')}".strip()
     found = f"{name}: Glue {job.get('GlueVersion', '?')}, {workers}"
@@ -79,13 +79,13 @@ def _glue_job(name: str) -> Finding:
 
 
 def _glue_database(name: str) -> Finding:
-    with told_as(AwsError, f"the Glue database {name}"):
+    with translate_errors(AwsError, f"the Glue database {name}"):
         client("glue").get_database(Name=name)
     return ok("Glue database", name)
 
 
 def _glue_crawler(name: str) -> Finding:
-    with told_as(AwsError, f"the Glue crawler {name}"):
+    with translate_errors(AwsError, f"the Glue crawler {name}"):
         crawler = client("glue").get_crawler(Name=name)["Crawler"]
     found = f"{name}: {crawler['State']}"
     return assumable("Glue crawler", found, crawler["Role"], GLUE)
@@ -96,7 +96,7 @@ def _role(arn: str) -> Finding:
 
 
 def _package_group(name: str) -> Finding:
-    with told_as(AwsError, f"the model package group {name}"):
+    with translate_errors(AwsError, f"the model package group {name}"):
         client("sagemaker").describe_model_package_group(ModelPackageGroupName=name)
     return ok("model package group", name)
 
@@ -106,7 +106,7 @@ def _alarms(value: str) -> Finding:
     if not names:
         remedy = "a bad version would not be rolled back while it takes traffic; name some"
         return Finding(subject, "warning", "none", remedy)
-    with told_as(AwsError, "CloudWatch"):
+    with translate_errors(AwsError, "CloudWatch"):
         answer = client("cloudwatch").describe_alarms(
             AlarmNames=names, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
@@ -125,7 +125,7 @@ def _alarms(value: str) -> Finding:
 def _endpoint(name: str) -> Finding:
     from botocore.exceptions import ClientError
 
-    with told_as(AwsError, f"the endpoint {name}"):
+    with translate_errors(AwsError, f"the endpoint {name}"):
         try:
             described = client("sagemaker").describe_endpoint(EndpointName=name)
         except ClientError as error:

@@ -1,24 +1,11 @@
 """The catalog of the profile aws."""
 
 from datetime import timedelta
-from typing import Final
 
-import dagster as dg
 from pydantic import Field
 
-from abalone_assets.defs.metadata import MERGED_TABLE, QUARANTINE_TABLE, SPLIT_TABLE, SURVEY_TABLE
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import LakeResource
-
-_TABLES: Final = {
-    "raw_abalone": SURVEY_TABLE,
-    "new_surveys": SURVEY_TABLE,
-    "quarantined_rows": QUARANTINE_TABLE,
-    "merged_dataset": MERGED_TABLE,
-    "train_split": SPLIT_TABLE,
-    "validation_split": SPLIT_TABLE,
-    "test_split": SPLIT_TABLE,
-}
 
 
 class GlueCatalog(Catalog):
@@ -46,10 +33,6 @@ class GlueCatalog(Catalog):
         from abalone_assets.lake.glue_tables import GlueTables, start_crawler
 
         tables = GlueTables(resolve(self.database), self.lake.open())
-        names = tables.sync({asset: _comments(schema) for asset, schema in _TABLES.items()})
+        names = tables.sync()
         start_crawler(resolve(self.crawler), interval=timedelta(hours=self.crawl_interval_hours))
         return names
-
-
-def _comments(schema: dg.TableSchema) -> dict[str, str]:
-    return {column.name: column.description or "" for column in schema.columns}

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import told_as
+from abalone_assets.aws.failures import translate_errors
 from abalone_assets.aws.sagemaker_answers import exists_already, is_missing
 from abalone_assets.errors import EndpointError
 
@@ -205,7 +205,7 @@ class EndpointConfigs:
     ) -> None:
         from botocore.exceptions import ClientError
 
-        with told_as(EndpointError, f"{kind} {name}"):
+        with translate_errors(EndpointError, f"{kind} {name}"):
             try:
                 create(**parameters)
             except ClientError as error:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import told_as
+from abalone_assets.aws.failures import translate_errors
 from abalone_assets.aws.sagemaker_answers import exists_already, is_busy, is_missing
 from abalone_assets.errors import AbaloneError, EndpointError
 from abalone_assets.serving.deployment import Deployment
@@ -76,7 +76,7 @@ class EndpointDeployment:
             EndpointError: As `SageMakerEndpoint.deploy`.
         """
         started = time.monotonic()
-        with told_as(EndpointError, f"endpoint {self.watch.name}"):
+        with translate_errors(EndpointError, f"endpoint {self.watch.name}"):
             begun = self._begin()
             try:
                 self._wait_until_live(begun)
@@ -227,7 +227,7 @@ class EndpointDeployment:
 
     def _go_back(self, begun: _Begun) -> str:
         """Return to what served before and wait until it does; says how that went."""
-        with told_as(EndpointError, f"endpoint {self.watch.name}"):
+        with translate_errors(EndpointError, f"endpoint {self.watch.name}"):
             if not self._ask_to_go_back(begun):
                 return f"version {self.version} does not serve any more"
             if begun.is_new:
@@ -263,7 +263,7 @@ class EndpointDeployment:
             return
         self._say("the deployment was cut short; taking it back")
         try:
-            with told_as(EndpointError, f"endpoint {self.watch.name}"):
+            with translate_errors(EndpointError, f"endpoint {self.watch.name}"):
                 self.watch.until(lambda state: state.is_settled, self.cancel_seconds)
                 if not self._ask_to_go_back(begun):
                     self._say(f"version {self.version} does not serve; nothing to take back")
@@ -275,7 +275,7 @@ class EndpointDeployment:
         try:
             if not self.watch.look().serves(self.config):
                 return  # another deployment has begun, and may need anything
-            with told_as(EndpointError, "clean-up"):
+            with translate_errors(EndpointError, "clean-up"):
                 keep = {self.config, begun.previous} - {""}
                 for resource in self.configs.delete_unused(keep, self.started_at):
                     self._say(f"{resource.kind} {resource.name} deleted: nothing uses it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import told_as
+from abalone_assets.aws.failures import translate_errors
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.pointer import check_endpoint_name
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting
@@ -49,7 +49,7 @@ def live_version(name: str, sagemaker: Any) -> int | None:  # noqa: ANN401 - bot
     """
     watch = EndpointWatch(name, sagemaker, poll_seconds=0.0, on_progress=lambda _: None)
     serving = watch.look().serving_config
-    with told_as(EndpointError, f"endpoint {name}"):
+    with translate_errors(EndpointError, f"endpoint {name}"):
         return EndpointConfigs(name, sagemaker).version_of(serving) if serving else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from abalone_assets.aws.failures import error_code, told_as
+from abalone_assets.aws.failures import error_code, translate_errors
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.deployment import RINGS_TOLERANCE
 
@@ -76,7 +76,7 @@ def predict(
 def _invoke(runtime: Any, endpoint: str, body: str) -> str:  # noqa: ANN401 - boto3 client
     from botocore.exceptions import ClientError
 
-    with told_as(EndpointError, f"endpoint {endpoint}"):
+    with translate_errors(EndpointError, f"endpoint {endpoint}"):
         try:
             answer = runtime.invoke_endpoint(
                 EndpointName=endpoint, ContentType=CSV, Accept=CSV, Body=body.encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import told_as
+from abalone_assets.aws.failures import translate_errors
 from abalone_assets.aws.sagemaker_answers import is_busy, is_missing
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
@@ -45,7 +45,7 @@ def delete_endpoint(
     watch = EndpointWatch(name, sagemaker, poll_seconds=poll_seconds, on_progress=on_progress)
     remove_endpoint(watch, sagemaker, timeout_seconds)
     configs = EndpointConfigs(name, sagemaker)
-    with told_as(EndpointError, f"what endpoint {name} used"):
+    with translate_errors(EndpointError, f"what endpoint {name} used"):
         for resource in configs.all():
             configs.delete(resource)
             on_progress(f"{resource.kind} {resource.name}: deleted")
@@ -61,7 +61,7 @@ def leftovers(name: str, sagemaker: Any) -> list[str]:  # noqa: ANN401 - boto3 c
     watch = EndpointWatch(name, sagemaker, poll_seconds=0, on_progress=lambda _: None)
     state = watch.look()
     endpoint = [] if state.is_missing else [f"endpoint {name} ({state})"]
-    with told_as(EndpointError, f"what endpoint {name} used"):
+    with translate_errors(EndpointError, f"what endpoint {name} used"):
         rest = [f"{each.kind} {each.name}" for each in EndpointConfigs(name, sagemaker).all()]
     return endpoint + rest
 
@@ -90,7 +90,7 @@ def ask_to_delete(name: str, sagemaker: Any) -> bool:  # noqa: ANN401 - boto3 cl
     """
     from botocore.exceptions import ClientError
 
-    with told_as(EndpointError, f"endpoint {name}"):
+    with translate_errors(EndpointError, f"endpoint {name}"):
         try:
             sagemaker.delete_endpoint(EndpointName=name)
         except ClientError as error:

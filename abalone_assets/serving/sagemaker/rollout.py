@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import told_as
+from abalone_assets.aws.failures import translate_errors
 from abalone_assets.errors import EndpointError, SettingsError
 from abalone_assets.settings.aws import TERMINATION_SECONDS, require_time_for_waits
 
@@ -125,6 +125,6 @@ def ringing_alarms(cloudwatch: Any, names: tuple[str, ...]) -> dict[str, str]:  
 def _alarms(cloudwatch: Any, names: tuple[str, ...]) -> list[dict[str, Any]]:  # noqa: ANN401 - boto3 client
     if not names:
         return []
-    with told_as(EndpointError, f"CloudWatch alarms {', '.join(names)}"):
+    with translate_errors(EndpointError, f"CloudWatch alarms {', '.join(names)}"):
         found = cloudwatch.describe_alarms(AlarmNames=list(names), AlarmTypes=list(_ALARM_TYPES))
     return [*found.get("MetricAlarms", []), *found.get("CompositeAlarms", [])]

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import explain, told_as
+from abalone_assets.aws.failures import explain, translate_errors
 from abalone_assets.aws.sagemaker_answers import is_missing, is_passing
 from abalone_assets.errors import EndpointError
 
@@ -110,7 +110,7 @@ class EndpointWatch:
         Raises:
             EndpointError: AWS refuses to say.
         """
-        with told_as(EndpointError, f"endpoint {self.name}"):
+        with translate_errors(EndpointError, f"endpoint {self.name}"):
             return self._look()
 
     def until(self, done: Callable[[EndpointState], bool], seconds: float) -> EndpointState:
@@ -143,7 +143,7 @@ class EndpointWatch:
     def _look_patiently(self) -> EndpointState | None:
         from botocore.exceptions import BotoCoreError, ClientError
 
-        with told_as(EndpointError, f"endpoint {self.name}"):
+        with translate_errors(EndpointError, f"endpoint {self.name}"):
             try:
                 return self._look()
             except (BotoCoreError, ClientError) as error:
