@@ -1,0 +1,38 @@
+"""JSON documents as records: dataclasses whose every field is checked."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from abalone_assets.errors import StorageError
+
+_Record = TypeVar("_Record")
+
+
+def record_of(kind: type[_Record], document: object, place: str, *, remedy: str) -> _Record:
+    """A JSON document as a record.
+
+    Args:
+        kind: A dataclass, or a type made of some, such as ``tuple[Override, ...]``.
+        document: What `json.loads` returned.
+        place: Where it was read, such as an object's URI.
+        remedy: What to do when it is damaged, as the second half of a sentence.
+
+    Raises:
+        StorageError: A field is missing, or is not of its type; the message names the field.
+    """
+    try:
+        record: _Record = _adapter(kind).validate_python(document)
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        field = ".".join(map(str, problem["loc"])) or "document"
+        raise StorageError(f"{place}: {field}: {problem['msg'].lower()}; {remedy}") from error
+    return record
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type that pydantic checks
+    return TypeAdapter(kind)
