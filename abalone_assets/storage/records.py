@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from abalone_assets.errors import StorageError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _Record = TypeVar("_Record")
+_adapter: Final[Callable[[Any], TypeAdapter[Any]]] = cache(TypeAdapter)
 
 
 def record_of(kind: type[_Record], document: object, place: str, *, remedy: str) -> _Record:
@@ -31,8 +35,3 @@ def record_of(kind: type[_Record], document: object, place: str, *, remedy: str)
         field = ".".join(map(str, problem["loc"])) or "document"
         raise StorageError(f"{place}: {field}: {problem['msg'].lower()}; {remedy}") from error
     return record
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - any type that pydantic checks
-    return TypeAdapter(kind)
