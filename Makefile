@@ -6,7 +6,7 @@ JARS := $(VENV)/share/hadoop-aws
 export ABALONE_HOME ?= $(CURDIR)/.abalone
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint format types bench synth deploy destroy clean
+.PHONY: help demo dev test lint format types docs bench synth deploy destroy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -31,6 +31,9 @@ format: $(VENV)/.dev ## Mend what the linter can mend
 
 types: $(VENV)/.dev ## Check types, strictly
 	$(BIN)/mypy
+
+docs: $(VENV)/.base ## Write docs/settings.md from the settings
+	$(BIN)/python docs/settings_page.py
 
 bench: $(VENV)/.dev ## Measure; docs/benchmarks.md has the last results
 	$(BIN)/python -m benchmarks

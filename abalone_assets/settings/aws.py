@@ -81,7 +81,8 @@ class AwsSettings(EnvironmentSettings):
     )
     model_package_group: str = Field(description="Name of the model package group: the registry.")
     endpoint_alarms: str = Field(
-        description="CloudWatch alarms that roll a deployment back, separated by commas; or none."
+        description="CloudWatch alarms that roll a deployment back, separated by commas, or none; "
+        "those that ring already are left out."
     )
     training_instance_type: InstanceType = Field("ml.m5.large", description="Trains a model.")
     processing_instance_type: InstanceType = Field("ml.m5.large", description="Evaluates a model.")
@@ -103,7 +104,11 @@ class AwsSettings(EnvironmentSettings):
         300, ge=0, le=3600, description="How long the alarms watch the canary."
     )
     deployment_timeout_seconds: int = Field(
-        3600, ge=600, le=28_800, description="A deployment that takes longer is rolled back."
+        3600,
+        ge=600,
+        le=28_800,
+        description="A deployment that takes longer is rolled back; more than two canary waits and "
+        f"{TERMINATION_SECONDS + STARTING_SECONDS} s.",
     )
     xgboost_image: str = Field("", description="XGBoost's image URI; empty takes SageMaker's.")
     tensorflow_image: str = Field(

@@ -61,7 +61,9 @@ class Settings(EnvironmentSettings):
     )
     raw_sha256: str = Field("", description="SHA-256 of the base survey; known for UCI's.")
     raw_fallback: bool = Field(
-        default=False, description="Use the bundled simulated base survey when the network refuses."
+        default=False,
+        description="Use the bundled simulated base survey when the network refuses; false for any "
+        "base survey but UCI's.",
     )
     first_survey_day: date = Field(
         date(2023, 1, 1), description="First day with a partition (UTC)."
@@ -104,7 +106,9 @@ class Settings(EnvironmentSettings):
     etl_engine: Literal["polars", "spark"] = Field(
         "polars", description="What prepares the data in the profile local; spark needs its extra."
     )
-    endpoint_name: str = Field("abalone", pattern=f"^{ENDPOINT_NAME_PATTERN}$")
+    endpoint_name: str = Field(
+        "abalone", pattern=f"^{ENDPOINT_NAME_PATTERN}$", description="Name of the endpoint."
+    )
     endpoint_host: str = Field("127.0.0.1", description="Address that `abalone serve` listens on.")
     endpoint_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes a free one.")
     endpoint_timeout_seconds: Seconds = Field(30, description="Longest wait for a new version.")

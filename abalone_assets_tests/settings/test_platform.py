@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from abalone_assets.defs.resources import profile_resources
 from abalone_assets.errors import SettingsError
 from abalone_assets.modeling.evaluation.gate import GateLimits
-from abalone_assets.settings.platform import UCI_SHA256, UCI_URI, Settings, load_settings
+from abalone_assets.settings.platform import UCI_SHA256, UCI_URI, load_settings
 
 AWS = {
     "ABALONE_PROFILE": "aws",
@@ -293,11 +293,6 @@ def test_variables_of_the_tests_and_of_others_are_left_alone(
 def test_settings_do_not_change() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         setattr(load_settings(), "profile", "aws")  # noqa: B010 - typed code may not even try
-
-
-def test_every_setting_that_is_no_part_of_the_endpoints_name_is_described() -> None:
-    undescribed = [name for name, field in Settings.model_fields.items() if not field.description]
-    assert undescribed == ["endpoint_name"]
 
 
 def test_nothing_is_read_at_import() -> None:
