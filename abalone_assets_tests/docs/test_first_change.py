@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -42,7 +42,7 @@ def steps() -> Iterator[tuple[str, list[str]]]:
 def says(output: str, expected: str) -> bool:
     """Whether a line is in the output, its numbers about as large."""
     text, numbers = _parted(expected)
-    about = pytest.approx(numbers, rel=0.02, abs=0.002)
+    about: Any = pytest.approx(numbers, rel=0.02, abs=0.002)
     return any(_parted(line) == (text, about) for line in output.splitlines())
 
 
