@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
 
+import psutil
+
 from abalone_assets.local.instance import InstanceError, process_identity, process_lives
 
 if TYPE_CHECKING:
@@ -182,13 +184,7 @@ def _group_lives(identity: str) -> bool:
     The system gives no new process the id of a group that still has members.
     """
     pid = _pid(identity)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        pass
-    except PermissionError:
-        return False
-    else:
+    if psutil.pid_exists(pid):
         return process_lives(identity)
     try:
         os.killpg(pid, 0)
