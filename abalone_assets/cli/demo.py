@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from abalone_assets.cli.output import console, example, facts, json_option, print_json
+from abalone_assets.cli.output import console, example, json_option, print_facts, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +61,7 @@ def demo(home: Path | None, *, as_json: bool) -> None:
         return
     out = console()
     out.print()
-    out.print(facts(report.rows(prefix)))
+    print_facts(report.rows(prefix))
     out.print()
     out.print(
         f"Next: `{prefix}abalone status`, or `{prefix}abalone dev`: UI, sensors and endpoint.",

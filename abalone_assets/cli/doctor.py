@@ -14,7 +14,7 @@ from abalone_assets.cli.output import (
     example,
     json_option,
     print_json,
-    table,
+    print_table,
 )
 
 if TYPE_CHECKING:
@@ -55,15 +55,15 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
 def _show(settings: Settings, findings: Sequence[Finding]) -> None:
     from rich.text import Text
 
+    print_table(
+        ["", "what", "found"],
+        ((Text(each.outcome, STYLES[each.outcome]), each.subject, each.found) for each in findings),
+        title=f"Profile {settings.profile}",
+    )
     out = console()
-    shown = table("", "what", "found", title=f"Profile {settings.profile}")
     for finding in findings:
-        outcome = Text(finding.outcome, style=STYLES[finding.outcome])
-        shown.add_row(outcome, Text(finding.subject), Text(finding.found))
-    out.print(shown)
-    troubles = [finding for finding in findings if finding.remedy and finding.outcome != "ok"]
-    for trouble in troubles:
-        out.print(f"{trouble.subject}: {trouble.remedy}", markup=False)
+        if finding.remedy and finding.outcome != "ok":
+            out.print(f"{finding.subject}: {finding.remedy}", markup=False)
     failed = sum(finding.outcome == "failed" for finding in findings)
     warnings = sum(finding.outcome == "warning" for finding in findings)
     if failed:
