@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from abalone_assets.settings.platform import Settings
 
 FOLLOW_SECONDS: Final = 180.0
-PATIENCE_SECONDS: Final = 40.0
+RETRY_TIMEOUT_SECONDS: Final = 40.0
 """How long to wait for the sensors while they back off after runs that failed or were cut short."""
 
 POLL_SECONDS: Final = 0.5
@@ -121,13 +121,14 @@ def _days(request: dg.RunRequest) -> list[str]:
 
 def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> DemoReport:
     from abalone_assets.cli.demo_report import DemoReport
-    from abalone_assets.local.driver import driver_lock
+    from abalone_assets.local.driver import Driver, driver_lock
     from abalone_assets.serving.deployment import connect
 
     began = time.time()
     with driver_lock(settings, "abalone demo") as alone:
-        if not alone:
-            _refuse_leftovers(settings)
+        driver = None if alone else Driver.of(settings)
+        if driver is not None and not driver.lives:  # what it left behind may never finish
+            raise driver.to_error(settings)
         running = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
         with _endpoint(settings, show, running) as connected:
             landed = _land(settings, show)
@@ -138,19 +139,6 @@ def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> DemoReport
                 show.say(note, mark="!", style="yellow")
             url = running.url if running else None
             return DemoReport.of(settings, client, url=url, landed=landed, runs=runs, note=note)
-
-
-def _refuse_leftovers(settings: Settings) -> None:
-    """Make sure that somebody drives the home on purpose.
-
-    Raises:
-        InstanceError: Only children of a killed process are left: they may never finish.
-    """
-    from abalone_assets.local.driver import Driver
-
-    driver = Driver.of(settings)
-    if driver is not None and not driver.lives:
-        raise driver.to_error(settings)
 
 
 @contextmanager
@@ -201,7 +189,7 @@ def _drive(settings: Settings, show: _Progress, prefix: str) -> dict[str, int]:
             defs(), instance, watch=show.step, quiet=True, ui_command=f"{prefix}abalone dev"
         )
         runs = Counter(platform.settle())
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + RETRY_TIMEOUT_SECONDS
         while not _settled(settings):
             reasons = "; ".join(reason for reason in platform.reasons.values() if reason)
             if time.monotonic() > deadline:

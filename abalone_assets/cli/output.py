@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.progress import ProgressColumn
 
 PIPED_WIDTH: Final = 120
-PATIENCE_SECONDS: Final = 1.0
+BAR_DELAY_SECONDS: Final = 1.0
 """Work that takes longer gets a progress bar."""
 
 FAILED: Final = 1
@@ -163,7 +163,7 @@ def progress_bar(
 
     def show(done: int, total: int) -> None:
         bar.update(task, completed=done, total=total)
-        if bar.console.is_terminal and time.monotonic() - started > PATIENCE_SECONDS:
+        if bar.console.is_terminal and time.monotonic() - started > BAR_DELAY_SECONDS:
             bar.start()
 
     try:

@@ -11,7 +11,7 @@ import click
 from abalone_assets.cli.output import console, example, json_option, print_json, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from abalone_assets.serving.client import EndpointClient, Prediction
 
@@ -58,7 +58,8 @@ def predict(
     lines = _lines(values, file)
     client = _connected(url)
     _check_has_model(client)
-    animals = _animals([client.invoke("\n".join(batch) + "\n") for batch in _batches(lines)])
+    batches = (lines[at : at + BATCH_ROWS] for at in range(0, len(lines), BATCH_ROWS))
+    animals = _animals([client.invoke("\n".join(batch) + "\n") for batch in batches])
     if as_json:
         print_json({"endpoint": client.name, "url": client.url, "predictions": animals})
     else:
@@ -121,11 +122,6 @@ def _check_has_model(client: EndpointClient) -> None:
     else:
         why = f"is still loading version {requested}; ask again in a moment"
     raise EndpointError(f"endpoint {client.name} at {client.url} {why}")
-
-
-def _batches(lines: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(lines), BATCH_ROWS):
-        yield lines[start : start + BATCH_ROWS]
 
 
 def _animals(answers: Sequence[Prediction]) -> list[dict[str, Any]]:

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from abalone_assets.cli.landing import GivenFiles, day_of
+from abalone_assets.cli.landing import day_of
 from abalone_assets.cli.status_approvals import Approvals
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest.landing_zone import LandingZone
+from abalone_assets.ingest.landing_zone import Landing, LandingZone
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake, Release
@@ -20,6 +20,8 @@ from abalone_assets.registry.open import open_registry
 from abalone_assets.serving.live_version import EndpointState, endpoint_state
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from abalone_assets.lake.manifest import IngestedRaw, Manifest
     from abalone_assets.registry.approvals import ApprovalRegistry
     from abalone_assets.settings.platform import Settings
@@ -181,9 +183,9 @@ class StatusReport:
         """Look at everything now."""
         lake, registry = Lake(settings.lake_uri), open_registry(settings)
         manifest = lake.manifest()
-        zone = _landing_zone(settings, manifest)
+        zone = open_landing_zone(settings.landing_zone_uri)
         today = datetime.now(UTC).date()
-        landing = zone.scan(settings.first_survey_day, today)
+        landing = _scan(settings, zone, manifest, today)
         strays = {stray.file.name: stray.problem for stray in landing.strays}
         waiting = [name for name in strays if (day_of(name) or today) > today]
         driver = Driver.of(settings)
@@ -256,9 +258,10 @@ def _source(raw: IngestedRaw) -> str:
     return f"the bundled simulated survey, instead of {raw.uri}" if raw.simulated else raw.uri
 
 
-def _landing_zone(settings: Settings, manifest: Manifest) -> LandingZone:
-    """The landing zone; an empty one in a home where nothing has landed yet."""
+def _scan(settings: Settings, zone: LandingZone, manifest: Manifest, today: date) -> Landing:
+    """What lies in the landing zone; nothing in a home where nothing has landed yet."""
+    first = settings.first_survey_day
     new = has_own_landing_zone(settings) and not any(day.files for day in manifest.days.values())
     if new and not Path(settings.landing_zone_uri).exists():
-        return GivenFiles()
-    return open_landing_zone(settings.landing_zone_uri)
+        return Landing(first.isoformat(), today.isoformat(), {}, ())
+    return zone.scan(first, today)

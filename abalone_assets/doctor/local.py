@@ -6,8 +6,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, Final
 
-from abalone_assets.doctor.base_survey import base_survey
-from abalone_assets.doctor.finding import Finding, guarded, ok, packages
+from abalone_assets.doctor.finding import Finding, base_survey, guarded, ok, packages
 from abalone_assets.errors import StorageError
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from abalone_assets.aws.failures import AwsError, translate_errors
 from abalone_assets.aws.parameters import resolve
 from abalone_assets.doctor.aws.data import data_findings
 from abalone_assets.doctor.aws.services import service_findings
-from abalone_assets.doctor.base_survey import base_survey
-from abalone_assets.doctor.finding import Finding, guarded, ok, packages
+from abalone_assets.doctor.finding import Finding, base_survey, guarded, ok, packages
 from abalone_assets.settings.aws import SSM_SCHEME, STACK_VALUES, ZONES
 from abalone_assets.settings.environment import variable
 
