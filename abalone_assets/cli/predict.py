@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final, TextIO
 from urllib.parse import urlsplit
 
@@ -136,9 +137,7 @@ def _animals(answers: Sequence[Prediction]) -> list[dict[str, Any]]:
             "model_version": answer.version,
         }
         for answer in answers
-        for rings, ends in zip(
-            answer.rings, answer.intervals or [None] * len(answer.rings), strict=True
-        )
+        for rings, ends in zip_longest(answer.rings, answer.intervals or ())
     ]
 
 

@@ -15,6 +15,7 @@ from abalone_assets.lake.manifest import Manifest, commit_raw
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
 from abalone_assets.serving.sagemaker.endpoint import Hosting
 from abalone_assets_tests.deploy.cloudformation_models import complete_moto
+from abalone_assets_tests.deploy.support import quick_stacks
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.support import packed, wait_for
 from deploy.cloudformation import Stacks
@@ -53,7 +54,7 @@ def cloudformation(aws: AwsStandIn) -> Iterator[Stacks]:
     """CloudFormation of an account without stacks."""
     with pytest.MonkeyPatch.context() as patch:
         complete_moto(patch)
-        yield Stacks(client("cloudformation"), _say, poll_seconds=0.01)
+        yield quick_stacks()
 
 
 @pytest.fixture
