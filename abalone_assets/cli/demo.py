@@ -64,8 +64,7 @@ def demo(home: Path | None, *, as_json: bool) -> None:
     print_facts(report.rows(prefix))
     out.print()
     out.print(
-        f"Next: `{prefix}abalone status`, or `{prefix}abalone dev`: UI, sensors and endpoint.",
-        markup=False,
+        f"Next: `{prefix}abalone status`, or `{prefix}abalone dev`: UI, sensors and endpoint."
     )
 
 
@@ -80,8 +79,9 @@ class _Progress:
 
     def say(self, text: str, *, mark: str = "✓", style: str = "green") -> None:
         seconds = time.monotonic() - self._started
-        self._out.print(f"[{style}]{mark}[/] [dim]{seconds:5.1f} s[/]  ", end="")
-        self._out.print(text, markup=False)
+        self._out.print(mark, style=style, end=" ")
+        self._out.print(f"{seconds:5.1f} s", style="dim", end="  ")
+        self._out.print(text)
 
     def once(self, text: str) -> None:
         """Say why nothing happens, the first time only."""

@@ -86,12 +86,12 @@ def _run(
             client = wait_for_server(settings, server)
             url = f"http://{HOST}:{port}"
             wait_until(lambda: _answers(url), dagster, "answers")
-            out.print(f"UI        {url}", style="bold green", markup=False)
-            out.print(f"Endpoint  {client.url}", style="bold green", markup=False)
-            out.print(f"Reports   {client.url}{PAGE_PATH}", markup=False)
-            out.print(f"Surveys   {settings.landing_zone_uri}  (`abalone land FILE`)", markup=False)
+            out.print(f"UI        {url}", style="bold green")
+            out.print(f"Endpoint  {client.url}", style="bold green")
+            out.print(f"Reports   {client.url}{PAGE_PATH}")
+            out.print(f"Surveys   {settings.landing_zone_uri}  (`abalone land FILE`)")
             if log is not None:
-                out.print(f"Log       {log}", markup=False)
+                out.print(f"Log       {log}")
             _supervise([server, dagster])
 
 
@@ -131,7 +131,7 @@ def _supervise(children: Sequence[Child]) -> None:
         for child in children:
             code = child.exit_code()
             if code is not None:
-                console(stderr=True).print(f"{child.name} ended: stopping the rest …", markup=False)
+                console(stderr=True).print(f"{child.name} ended: stopping the rest …")
                 raise ProcessError(
                     f"{child.name} ended by itself (exit code {code}); {child.output_location()}"
                 )

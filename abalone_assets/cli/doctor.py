@@ -63,7 +63,7 @@ def _show(settings: Settings, findings: Sequence[Finding]) -> None:
     out = console()
     for finding in findings:
         if finding.remedy and finding.outcome != "ok":
-            out.print(f"{finding.subject}: {finding.remedy}", markup=False)
+            out.print(f"{finding.subject}: {finding.remedy}")
     failed = sum(finding.outcome == "failed" for finding in findings)
     warnings = sum(finding.outcome == "warning" for finding in findings)
     if failed:

@@ -95,9 +95,9 @@ def _show(checked: Sequence[CheckedFile], uri: str) -> None:
     _warn_of_quarantine(checked)
     out = console()
     if any(file.change != "identical" for file in checked):
-        out.print(f"Landed in {uri}. `abalone status` shows what becomes of it.", markup=False)
+        out.print(f"Landed in {uri}. `abalone status` shows what becomes of it.")
     else:
-        out.print(f"Nothing to do: {uri} has these files already.", markup=False)
+        out.print(f"Nothing to do: {uri} has these files already.")
 
 
 def _outcome(row: dict[str, Any]) -> str | Text:
@@ -118,6 +118,6 @@ def _warn_of_quarantine(checked: Sequence[CheckedFile]) -> None:
     out = console(stderr=True)
     out.print(f"To be quarantined: {counted(len(rows), 'row')}", style="yellow")
     for row in rows[:SHOWN_ROWS]:
-        out.print(f"  {row.file}:{row.line} {row.rule}: {row.message}", markup=False)
+        out.print(f"  {row.file}:{row.line} {row.rule}: {row.message}")
     if len(rows) > SHOWN_ROWS:
         out.print(f"  and {len(rows) - SHOWN_ROWS} more")

@@ -64,10 +64,10 @@ def example(*commands: str) -> str:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where text and tables go; wide enough for tables when it is no terminal."""
+    """Where text goes, as it is, without markup; wide enough for tables when it is no terminal."""
     from rich.console import Console
 
-    terminal = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    terminal = Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
     if not terminal.is_terminal:
         terminal.width = PIPED_WIDTH
     return terminal
@@ -118,7 +118,7 @@ def print_facts(rows: Sequence[tuple[str, str]]) -> None:
     if not out.is_terminal:
         width = max(len(name) for name, _ in rows) + 2
         for name, value in rows:
-            out.print(Text(f"{name:{width}}{value}"))
+            out.print(f"{name:{width}}{value}")
         return
     made = Table.grid(padding=(0, 2))
     made.add_column(no_wrap=True, style="cyan")

@@ -36,7 +36,7 @@ def status(*, as_json: bool) -> None:
         return
     print_facts(_facts(report))
     _show_lists(report)
-    console().print(f"Next: {report.next_step()}", markup=False)
+    console().print(f"Next: {report.next_step()}")
 
 
 def _facts(report: StatusReport) -> list[tuple[str, str]]:

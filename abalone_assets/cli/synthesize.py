@@ -180,24 +180,18 @@ def _show(done: Simulation, *, landed: bool) -> None:
     facts = done.fitted.synthesizer.facts
     when = "fitted before, taken from the lake" if done.fitted.cached else f"{facts.seconds:.1f} s"
     learnt = counted(facts.rows, "row")
-    out.print(
-        f"Recipe {facts.recipe} ({when}), learnt from {learnt} of {done.source}", markup=False
-    )
+    out.print(f"Recipe {facts.recipe} ({when}), learnt from {learnt} of {done.source}")
     _show_quality(done.quality)
     simulated = done.survey.simulated
     out.print(
         f"{counted(simulated.drawn, 'row')} drawn, {_reasons('rejected', simulated.rejected)}, "
-        f"{_reasons('repaired', simulated.repaired)}.",
-        markup=False,
+        f"{_reasons('repaired', simulated.repaired)}."
     )
     for reason in done.broken:
         console(stderr=True).print(f"Fails the quality check: {reason}", style="yellow")
-    out.print(
-        f"{counted(simulated.rows, 'row')}, {_OUTCOMES[done.outcome]}: {done.path}",
-        markup=False,
-    )
+    out.print(f"{counted(simulated.rows, 'row')}, {_OUTCOMES[done.outcome]}: {done.path}")
     if not landed:
-        out.print(f"Next: `abalone land {done.path}`", markup=False)
+        out.print(f"Next: `abalone land {done.path}`")
 
 
 def _reasons(verb: str, counts: Any) -> str:  # noqa: ANN401 - a mapping of reasons
