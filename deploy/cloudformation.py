@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 BODY_LIMIT: Final = 51_200
 """Bytes of a template that is handed over in the request, and need not be uploaded first."""
 
-PATIENCE_SECONDS: Final = 3600.0
+TIMEOUT_SECONDS: Final = 3600.0
 GONE: Final = "DELETE_COMPLETE"
 NEVER_FINISHED: Final = {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}
 """Statuses of a stack whose creation or deletion failed: it can only be deleted."""
@@ -224,10 +224,10 @@ class Stacks:
             status = GONE if found is None else str(found["StackStatus"])
             if not status.endswith("_IN_PROGRESS"):
                 return status
-        raise DeployError(f"stack {stack}: not done after {PATIENCE_SECONDS:.0f} s; look again")
+        raise DeployError(f"stack {stack}: not done after {TIMEOUT_SECONDS:.0f} s; look again")
 
     def _looks(self, look: Callable[[], Any]) -> Iterator[Any]:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             yield look()
             time.sleep(self._poll_seconds)

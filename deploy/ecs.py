@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from deploy.cloudformation import Say
 
-PATIENCE_SECONDS: Final = 900.0
+TIMEOUT_SECONDS: Final = 900.0
 DESCRIBED_AT_ONCE: Final = 10
 """Services in one DescribeServices request."""
 
@@ -44,7 +44,7 @@ class Cluster:
         Raises:
             DeployError: Something does not end, or AWS refuses.
         """
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         with translate_errors(DeployError, f"ECS cluster {self.name}"):
             for service in services:
                 self.ecs.update_service(cluster=self.name, service=service, desiredCount=0)
@@ -83,7 +83,7 @@ class Cluster:
     def _wait(self, deadline: float, what: str) -> None:
         if time.monotonic() > deadline:
             raise DeployError(
-                f"ECS cluster {self.name}: {what} not ended after {PATIENCE_SECONDS:.0f} s;"
+                f"ECS cluster {self.name}: {what} not ended after {TIMEOUT_SECONDS:.0f} s;"
                 " run it again"
             )
         time.sleep(self.poll_seconds)

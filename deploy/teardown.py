@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deploy.cloudformation import Say, Stacks
     from deploy.config import DeployConfig
 
-PATIENCE_SECONDS: Final = 900.0
+TIMEOUT_SECONDS: Final = 900.0
 ACTIVE_GLUE: Final = {"WAITING", "STARTING", "RUNNING"}
 ENDED_GLUE: Final = {"STOPPED", "SUCCEEDED", "FAILED", "TIMEOUT", "ERROR", "EXPIRED"}
 
@@ -181,10 +181,10 @@ class Teardown:
         ]
 
     def _until(self, is_over: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not is_over():
             if time.monotonic() > deadline:
-                raise DeployError(f"{what}: not stopped after {PATIENCE_SECONDS:.0f} s")
+                raise DeployError(f"{what}: not stopped after {TIMEOUT_SECONDS:.0f} s")
             time.sleep(self.poll_seconds)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from abalone_assets.cli.output import console, example, facts, json_option, print_json
+from abalone_assets.cli.output import console, example, json_option, print_facts, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from abalone_assets.settings.platform import Settings
 
 FOLLOW_SECONDS: Final = 180.0
-PATIENCE_SECONDS: Final = 40.0
+RETRY_TIMEOUT_SECONDS: Final = 40.0
 """How long to wait for the sensors while they back off after runs that failed or were cut short."""
 
 POLL_SECONDS: Final = 0.5
@@ -61,11 +61,10 @@ def demo(home: Path | None, *, as_json: bool) -> None:
         return
     out = console()
     out.print()
-    out.print(facts(report.rows(prefix)))
+    print_facts(report.rows(prefix))
     out.print()
     out.print(
-        f"Next: `{prefix}abalone status`, or `{prefix}abalone dev`: UI, sensors and endpoint.",
-        markup=False,
+        f"Next: `{prefix}abalone status`, or `{prefix}abalone dev`: UI, sensors and endpoint."
     )
 
 
@@ -80,8 +79,9 @@ class _Progress:
 
     def say(self, text: str, *, mark: str = "✓", style: str = "green") -> None:
         seconds = time.monotonic() - self._started
-        self._out.print(f"[{style}]{mark}[/] [dim]{seconds:5.1f} s[/]  ", end="")
-        self._out.print(text, markup=False)
+        self._out.print(mark, style=style, end=" ")
+        self._out.print(f"{seconds:5.1f} s", style="dim", end="  ")
+        self._out.print(text)
 
     def once(self, text: str) -> None:
         """Say why nothing happens, the first time only."""
@@ -121,13 +121,14 @@ def _days(request: dg.RunRequest) -> list[str]:
 
 def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> DemoReport:
     from abalone_assets.cli.demo_report import DemoReport
-    from abalone_assets.local.driver import driver_lock
+    from abalone_assets.local.driver import Driver, driver_lock
     from abalone_assets.serving.deployment import connect
 
     began = time.time()
     with driver_lock(settings, "abalone demo") as alone:
-        if not alone:
-            _refuse_leftovers(settings)
+        driver = None if alone else Driver.of(settings)
+        if driver is not None and not driver.lives:  # what it left behind may never finish
+            raise driver.to_error(settings)
         running = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
         with _endpoint(settings, show, running) as connected:
             landed = _land(settings, show)
@@ -138,19 +139,6 @@ def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> DemoReport
                 show.say(note, mark="!", style="yellow")
             url = running.url if running else None
             return DemoReport.of(settings, client, url=url, landed=landed, runs=runs, note=note)
-
-
-def _refuse_leftovers(settings: Settings) -> None:
-    """Make sure that somebody drives the home on purpose.
-
-    Raises:
-        InstanceError: Only children of a killed process are left: they may never finish.
-    """
-    from abalone_assets.local.driver import Driver
-
-    driver = Driver.of(settings)
-    if driver is not None and not driver.lives:
-        raise driver.to_error(settings)
 
 
 @contextmanager
@@ -201,7 +189,7 @@ def _drive(settings: Settings, show: _Progress, prefix: str) -> dict[str, int]:
             defs(), instance, watch=show.step, quiet=True, ui_command=f"{prefix}abalone dev"
         )
         runs = Counter(platform.settle())
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + RETRY_TIMEOUT_SECONDS
         while not _settled(settings):
             reasons = "; ".join(reason for reason in platform.reasons.values() if reason)
             if time.monotonic() > deadline:

@@ -53,6 +53,7 @@ def _lies_in(home: Path, uri: str) -> bool:
 
 
 def _refuse_other_surveys(settings: Settings) -> None:
+    from abalone_assets.cli.landing import day_of
     from abalone_assets.ingest.landing_zone import FolderLandingZone
     from abalone_assets.sample_data import surveys
     from abalone_assets.storage.object_store import ObjectStore
@@ -61,20 +62,10 @@ def _refuse_other_surveys(settings: Settings) -> None:
     if folder is None or not folder.exists():
         return
     landed = {file.name for file in FolderLandingZone(folder).list_files()}
-    others = sorted(filter(_is_survey, landed - {path.name for path in surveys()}))
+    others = sorted(filter(day_of, landed - {path.name for path in surveys()}))
     if others:
         listed = ", ".join(others[:LISTED]) + (", …" if len(others) > LISTED else "")
         raise SurveyError(
             f"{folder} holds surveys that are not the demo's ({listed}), and the demo would mix"
             " simulated ones into them: give it a folder of its own with --home PATH"
         )
-
-
-def _is_survey(name: str) -> bool:
-    from abalone_assets.survey import survey_day
-
-    try:
-        survey_day(name)
-    except SurveyError:
-        return False
-    return True

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from abalone_assets.cli.serve import QUESTION
+from abalone_assets.cli.status_report import Totals
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.reports import report_key
 from abalone_assets.local.processes import wait_for_version
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from abalone_assets.serving.client import EndpointClient, Prediction
     from abalone_assets.settings.platform import Settings
 
+SURVEY_COUNTS: Final = (
+    "files",
+    "days",
+    "rows",
+    "quarantined",
+    "base_rows",
+    "base_quarantined",
+)
 PREPARED: Final = ("merged_dataset", "train_split", "validation_split", "test_split")
 
 
@@ -172,16 +181,8 @@ def _ask(settings: Settings, client: EndpointClient) -> Prediction | None:
 
 
 def _survey_counts(lake: Lake) -> dict[str, int]:
-    manifest = lake.manifest()
-    days = [day for day in manifest.days.values() if day.files]
-    return {
-        "files": sum(len(day.files) for day in days),
-        "days": len(days),
-        "rows": sum(day.rows for day in days),
-        "quarantined": sum(day.quarantined for day in days),
-        "base_rows": manifest.raw.rows if manifest.raw else 0,
-        "base_quarantined": manifest.raw.quarantined if manifest.raw else 0,
-    }
+    totals = Totals.of(lake.manifest())
+    return {name: getattr(totals, name) for name in SURVEY_COUNTS}
 
 
 def _merged_counts(lake: Lake) -> dict[str, int]:

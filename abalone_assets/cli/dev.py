@@ -58,10 +58,10 @@ def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
         if lock is None:
             raise driven_error(settings)
         refuse_second_server(settings)
-        _check_free(HOST, port, "--port")
-        _check_free(settings.endpoint_host, endpoint_port, "--endpoint-port")
+        port = _usable_port(HOST, port, "--port")
+        _usable_port(settings.endpoint_host, endpoint_port, "--endpoint-port")
         log = None if verbose else settings.dagster_home / "dev.log"
-        _run(settings, lock, port or _free_port(), endpoint_port, log)
+        _run(settings, lock, port, endpoint_port, log)
 
 
 def _run(
@@ -86,12 +86,12 @@ def _run(
             client = wait_for_server(settings, server)
             url = f"http://{HOST}:{port}"
             wait_until(lambda: _answers(url), dagster, "answers")
-            out.print(f"UI        {url}", style="bold green", markup=False)
-            out.print(f"Endpoint  {client.url}", style="bold green", markup=False)
-            out.print(f"Reports   {client.url}{PAGE_PATH}", markup=False)
-            out.print(f"Surveys   {settings.landing_zone_uri}  (`abalone land FILE`)", markup=False)
+            out.print(f"UI        {url}", style="bold green")
+            out.print(f"Endpoint  {client.url}", style="bold green")
+            out.print(f"Reports   {client.url}{PAGE_PATH}")
+            out.print(f"Surveys   {settings.landing_zone_uri}  (`abalone land FILE`)")
             if log is not None:
-                out.print(f"Log       {log}", markup=False)
+                out.print(f"Log       {log}")
             _supervise([server, dagster])
 
 
@@ -131,9 +131,9 @@ def _supervise(children: Sequence[Child]) -> None:
         for child in children:
             code = child.exit_code()
             if code is not None:
-                console(stderr=True).print(f"{child.name} ended: stopping the rest …", markup=False)
+                console(stderr=True).print(f"{child.name} ended: stopping the rest …")
                 raise ProcessError(
-                    f"{child.name} ended by itself (exit code {code}); {child.where_it_writes()}"
+                    f"{child.name} ended by itself (exit code {code}); {child.output_location()}"
                 )
         time.sleep(POLL_SECONDS)
 
@@ -149,20 +149,21 @@ def _answers(url: str) -> bool | None:
             return None
 
 
-def _check_free(host: str, port: int, option: str) -> None:
+def _usable_port(host: str, port: int, option: str) -> int:
+    """The port, or a free one for 0.
+
+    Raises:
+        EndpointError: Another program uses it.
+    """
     from abalone_assets.errors import EndpointError
 
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, port), family=family).close()
+        with socket.create_server((host, port), family=family) as listener:
+            usable: int = listener.getsockname()[1]
     except OSError as error:
         raise EndpointError(
             f"cannot listen on port {port} of {host} ({error.strerror}); stop the program that uses"
             f" it or choose another {option} (0 picks a free one)"
         ) from error
-
-
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as listener:
-        free: int = listener.getsockname()[1]
-        return free
+    return usable

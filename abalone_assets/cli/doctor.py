@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -15,13 +14,13 @@ from abalone_assets.cli.output import (
     example,
     json_option,
     print_json,
-    table,
+    print_table,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from abalone_assets.doctor.local import Finding
+    from abalone_assets.doctor.finding import Finding
     from abalone_assets.settings.platform import Settings
 
 STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red"}
@@ -36,12 +35,13 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
     In the profile aws: identity, region, every SSM parameter, buckets, roles and quotas. Nothing is
     launched. Exits with 1 when something fails.
     """
+    from abalone_assets.doctor.open import examine
     from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
     findings = []
     with console(stderr=True).status("Looking at everything …") as status:
-        for finding in _findings(settings, lambda line: status.update(f"Looking: {line} …")):
+        for finding in examine(settings, lambda line: status.update(f"Looking: {line} …")):
             findings.append(finding)
             status.update(f"Looked at {finding.subject} …")
     if as_json:
@@ -52,31 +52,18 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
         ctx.exit(FAILED)
 
 
-def _findings(settings: Settings, on_progress: Callable[[str], None]) -> Iterator[Finding]:
-    if settings.profile == "local":
-        from abalone_assets.doctor.local import local_findings
-
-        return local_findings(settings)
-    # Whoever asks wants to know that nobody answers, and not to wait until somebody does.
-    os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")
-    from abalone_assets.doctor.aws.account import aws_findings
-    from abalone_assets.settings.aws import load_aws_settings
-
-    return aws_findings(settings, load_aws_settings(), on_progress)
-
-
 def _show(settings: Settings, findings: Sequence[Finding]) -> None:
     from rich.text import Text
 
+    print_table(
+        ["", "what", "found"],
+        ((Text(each.outcome, STYLES[each.outcome]), each.subject, each.found) for each in findings),
+        title=f"Profile {settings.profile}",
+    )
     out = console()
-    shown = table("", "what", "found", title=f"Profile {settings.profile}")
     for finding in findings:
-        outcome = Text(finding.outcome, style=STYLES[finding.outcome])
-        shown.add_row(outcome, Text(finding.subject), Text(finding.found))
-    out.print(shown)
-    troubles = [finding for finding in findings if finding.remedy and finding.outcome != "ok"]
-    for trouble in troubles:
-        out.print(f"{trouble.subject}: {trouble.remedy}", markup=False)
+        if finding.remedy and finding.outcome != "ok":
+            out.print(f"{finding.subject}: {finding.remedy}")
     failed = sum(finding.outcome == "failed" for finding in findings)
     warnings = sum(finding.outcome == "warning" for finding in findings)
     if failed:

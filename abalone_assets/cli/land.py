@@ -13,12 +13,14 @@ from abalone_assets.cli.output import (
     example,
     json_option,
     print_json,
-    table,
+    print_table,
     with_progress,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.text import Text
 
     from abalone_assets.cli.landing import CheckedFile
 
@@ -84,27 +86,29 @@ def _document(file: CheckedFile) -> dict[str, Any]:
 
 
 def _show(checked: Sequence[CheckedFile], uri: str) -> None:
-    out = console()
-    shown = table("file", "rows", "to quarantine", "", right=["rows", "to quarantine"])
-    for file in checked:
-        document = _document(file)
-        shown.add_row(
-            file.name, str(document["rows"]), str(document["quarantined"]), _outcome(file)
-        )
-    out.print(shown)
+    rows = map(_document, checked)
+    print_table(
+        ["file", "rows", "to quarantine", ""],
+        ((row["file"], row["rows"], row["quarantined"], _outcome(row)) for row in rows),
+        right=["rows", "to quarantine"],
+    )
     _warn_of_quarantine(checked)
+    out = console()
     if any(file.change != "identical" for file in checked):
-        out.print(f"Landed in {uri}. `abalone status` shows what becomes of it.", markup=False)
+        out.print(f"Landed in {uri}. `abalone status` shows what becomes of it.")
     else:
-        out.print(f"Nothing to do: {uri} has these files already.", markup=False)
+        out.print(f"Nothing to do: {uri} has these files already.")
 
 
-def _outcome(file: CheckedFile) -> str:
-    if file.problem:
-        return f"[red]{file.change}, but it is no survey[/red]"
-    if file.change == "identical":
+def _outcome(row: dict[str, Any]) -> str | Text:
+    from rich.text import Text
+
+    change = str(row["change"])
+    if row["problem"]:
+        return Text(f"{change}, but it is no survey", "red")
+    if change == "identical":
         return "identical bytes are there already"
-    return f"{file.change}; it waits until its day comes" if file.waits else file.change
+    return f"{change}; it waits until its day comes" if row["waits"] else change
 
 
 def _warn_of_quarantine(checked: Sequence[CheckedFile]) -> None:
@@ -114,6 +118,6 @@ def _warn_of_quarantine(checked: Sequence[CheckedFile]) -> None:
     out = console(stderr=True)
     out.print(f"To be quarantined: {counted(len(rows), 'row')}", style="yellow")
     for row in rows[:SHOWN_ROWS]:
-        out.print(f"  {row.file}:{row.line} {row.rule}: {row.message}", markup=False)
+        out.print(f"  {row.file}:{row.line} {row.rule}: {row.message}")
     if len(rows) > SHOWN_ROWS:
         out.print(f"  and {len(rows) - SHOWN_ROWS} more")

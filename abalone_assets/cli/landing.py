@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.ingest.landing_zone import LandedFile, LandingZone
+from abalone_assets.ingest.landing_zone import partition_of
 from abalone_assets.survey import (
     ParsedSurvey,
     UnreadableSurveyError,
@@ -20,6 +20,8 @@ from abalone_assets.survey import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
+
+    from abalone_assets.ingest.landing_zone import LandingZone
 
 Change = Literal["landed", "replaced", "identical"]
 
@@ -52,28 +54,6 @@ class CheckedFile:
             zone.land(self.name, self.data)
 
 
-class GivenFiles(LandingZone):
-    """Files in memory as a landing zone, none at first: the same rules judge their names."""
-
-    uri = "the files given"
-
-    def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
-        self.files = dict(files or {})
-
-    def list_files(self, since: date | None = None) -> Iterator[LandedFile]:  # noqa: ARG002 - few
-        """All of them."""
-        for name, data in self.files.items():
-            yield LandedFile(name, len(data), "")
-
-    def read(self, name: str) -> bytes:
-        """One file's bytes."""
-        return self.files[name]
-
-    def land(self, name: str, data: bytes) -> None:
-        """Add a file, or replace it."""
-        self.files[name] = data
-
-
 def read_files(paths: Sequence[Path]) -> dict[str, bytes]:
     """The files' bytes by name.
 
@@ -99,8 +79,6 @@ def check_files(
             pass; a name that ingestion never takes in does not.
     """
     today = datetime.now(UTC).date()
-    given = GivenFiles(files)
-    strays = {stray.file.name: stray.problem for stray in given.scan(first_day, today).strays}
     days = [day for day in map(day_of, files) if day]
     landed = {file.name: file.size for file in zone.list_files(since=min(days))} if days else {}
     for name, data in files.items():
@@ -114,7 +92,7 @@ def check_files(
             waits=day is not None and day > today,
             change=_change(zone, landed.get(name), name, data),
         )
-        wrong_name = strays.get(name) if not file.waits else None
+        wrong_name = None if file.waits else _wrong_name(name, first_day, today)
         obstacles = [wrong_name] if wrong_name else [] if force else _forceable(file, zone)
         yield replace(file, obstacles=tuple(obstacles))
 
@@ -136,6 +114,14 @@ def day_of(name: str) -> date | None:
         return survey_day(name)
     except SurveyError:
         return None
+
+
+def _wrong_name(name: str, first_day: date, today: date) -> str | None:
+    try:
+        partition_of(name, first_day, today)
+    except SurveyError as error:
+        return str(error)
+    return None
 
 
 def _forceable(file: CheckedFile, zone: LandingZone) -> list[str]:

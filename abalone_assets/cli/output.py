@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
@@ -11,13 +12,13 @@ import click
 from abalone_assets.errors import AbaloneError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
-    from rich.console import Console, ConsoleOptions, RenderableType
-    from rich.table import Table
+    from rich.console import Console
+    from rich.progress import ProgressColumn
 
 PIPED_WIDTH: Final = 120
-PATIENCE_SECONDS: Final = 1.0
+BAR_DELAY_SECONDS: Final = 1.0
 """Work that takes longer gets a progress bar."""
 
 FAILED: Final = 1
@@ -63,10 +64,10 @@ def example(*commands: str) -> str:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where text and tables go; wide enough for tables when it is no terminal."""
+    """Where text goes, as it is, without markup; wide enough for tables when it is no terminal."""
     from rich.console import Console
 
-    terminal = Console(stderr=stderr, highlight=False, soft_wrap=True)
+    terminal = Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
     if not terminal.is_terminal:
         terminal.width = PIPED_WIDTH
     return terminal
@@ -77,57 +78,75 @@ def print_json(document: object) -> None:
     click.echo(json.dumps(document, indent=1, ensure_ascii=False))
 
 
-def table(*columns: str, right: Sequence[str] = (), title: str | None = None) -> Table:
-    """An empty table; the columns named in ``right`` hold numbers."""
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Collection[str] = (),
+    title: str | None = None,
+) -> None:
+    """Print a table; without rows, nothing.
+
+    Args:
+        columns: Their headings.
+        rows: Their cells; a text is shown as it is, without markup, and folded where it is long.
+        right: The columns that hold numbers.
+        title: What stands above it.
+    """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold")
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    return made
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    if made.row_count:
+        console().print(made)
 
 
-def facts(rows: Sequence[tuple[str, str]]) -> _Facts:
-    """Names and values to print; the values are shown as they are: without markup, and whole.
+def print_facts(rows: Sequence[tuple[str, str]]) -> None:
+    """Print names and values; the values are shown as they are: without markup, and whole.
 
     A terminal gets a table that folds what is too long for it; a pipe gets one line each.
     """
-    return _Facts(rows)
+    from rich.table import Table
+    from rich.text import Text
 
-
-class _Facts:
-    """Asks where it is printed before it decides what it looks like."""
-
-    def __init__(self, rows: Sequence[tuple[str, str]]) -> None:
-        self._rows = rows
-
-    def __rich_console__(
-        self, console: Console, options: ConsoleOptions
-    ) -> Iterator[RenderableType]:
-        from rich.table import Table
-        from rich.text import Text
-
-        names = [Text(name, style="cyan") for name, _ in self._rows]
-        values = [Text(value) for _, value in self._rows]
-        if console.is_terminal:
-            made = Table.grid(padding=(0, 2))
-            made.add_column(no_wrap=True)
-            made.add_column(overflow="fold")
-            for row in zip(names, values, strict=True):
-                made.add_row(*row)
-            yield made
-            return
-        width = max((name.cell_len for name in names), default=0) + 2
-        for name, value in zip(names, values, strict=True):
-            name.align("left", width)
-            yield name + value
+    out = console()
+    if not out.is_terminal:
+        width = max(len(name) for name, _ in rows) + 2
+        for name, value in rows:
+            out.print(f"{name:{width}}{value}")
+        return
+    made = Table.grid(padding=(0, 2))
+    made.add_column(no_wrap=True, style="cyan")
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        made.add_row(name, Text(value))
+    out.print(made)
 
 
 def with_progress(items: Iterable[Item], description: str, *, total: int) -> Iterator[Item]:
-    """The items; a bar shows how many are done when it takes more than a second.
+    """The items, with a bar that shows how many are done."""
+    with progress_bar(description) as show:
+        for done, item in enumerate(items, start=1):
+            yield item
+            show(done, total)
+
+
+@contextmanager
+def progress_bar(
+    description: str, *columns: ProgressColumn
+) -> Iterator[Callable[[int, int], None]]:
+    """A bar to tell how much is done and how much there is to do; shown after a second.
 
     It goes to stderr, and only where somebody looks: not into a file or a pipe.
+
+    Args:
+        description: What is done.
+        columns: What to show beside the bar and the counts.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -135,18 +154,20 @@ def with_progress(items: Iterable[Item], description: str, *, total: int) -> Ite
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        *columns,
         console=console(stderr=True),
         transient=True,
     )
-    task = bar.add_task(description, total=total)
-    started, shown = time.monotonic(), not bar.console.is_terminal
+    task = bar.add_task(description, total=None)
+    started = time.monotonic()
+
+    def show(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+        if bar.console.is_terminal and time.monotonic() - started > BAR_DELAY_SECONDS:
+            bar.start()
+
     try:
-        for item in items:
-            yield item
-            bar.advance(task)
-            if not shown and time.monotonic() - started > PATIENCE_SECONDS:
-                bar.start()
-                shown = True
+        yield show
     finally:
         if bar.live.is_started:
             bar.stop()

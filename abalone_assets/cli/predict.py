@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TextIO
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final, TextIO
 from urllib.parse import urlsplit
 
 import click
 
-from abalone_assets.cli.output import console, example, json_option, print_json, table
+from abalone_assets.cli.output import console, example, json_option, print_json, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from abalone_assets.serving.client import EndpointClient, Prediction
 
@@ -59,11 +59,12 @@ def predict(
     lines = _lines(values, file)
     client = _connected(url)
     _check_has_model(client)
-    answers = [client.invoke("\n".join(batch) + "\n") for batch in _batches(lines)]
+    batches = (lines[at : at + BATCH_ROWS] for at in range(0, len(lines), BATCH_ROWS))
+    animals = _animals([client.invoke("\n".join(batch) + "\n") for batch in batches])
     if as_json:
-        _print_document(client, answers)
+        print_json({"endpoint": client.name, "url": client.url, "predictions": animals})
     else:
-        _show(answers)
+        _show(animals)
 
 
 def _lines(values: Sequence[str], file: TextIO | None) -> list[str]:
@@ -124,71 +125,44 @@ def _check_has_model(client: EndpointClient) -> None:
     raise EndpointError(f"endpoint {client.name} at {client.url} {why}")
 
 
-def _batches(lines: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(lines), BATCH_ROWS):
-        yield lines[start : start + BATCH_ROWS]
-
-
-def _print_document(client: EndpointClient, answers: Sequence[Prediction]) -> None:
+def _animals(answers: Sequence[Prediction]) -> list[dict[str, Any]]:
+    """What was answered for each row, as the JSON document has it."""
     from abalone_assets.survey import age_years
 
-    print_json(
+    return [
         {
-            "endpoint": client.name,
-            "url": client.url,
-            "predictions": [
-                {
-                    "rings": animal.rings,
-                    **({} if animal.ends is None else dict(zip(ENDS, animal.ends, strict=True))),
-                    "age_years": round(age_years(animal.rings), 4),
-                    "model_version": animal.version,
-                }
-                for animal in _animals(answers)
-            ],
+            "rings": rings,
+            **({} if ends is None else dict(zip(ENDS, ends, strict=True))),
+            "age_years": round(age_years(rings), 4),
+            "model_version": answer.version,
         }
-    )
+        for answer in answers
+        for rings, ends in zip_longest(answer.rings, answer.intervals or ())
+    ]
 
 
-def _show(answers: Sequence[Prediction]) -> None:
+def _show(animals: Sequence[dict[str, Any]]) -> None:
     from abalone_assets.modeling.models.intervals import COVERAGE
-    from abalone_assets.survey import age_years
 
-    animals = list(_animals(answers))
-    versions = ", ".join(str(version) for version in sorted({answer.version for answer in answers}))
-    out = console()
+    versions = ", ".join(map(str, sorted({animal["model_version"] for animal in animals})))
     how_sure = f"in {COVERAGE * 10:.0f} of 10 animals"
     if len(animals) == 1:
         (animal,) = animals
-        within = f" ({animal.within()} {how_sure})" if animal.ends else ""
-        out.print(
-            f"{animal.rings:.1f} rings{within}, {age_years(animal.rings):.1f} years old "
+        within = f" ({_within(animal)} {how_sure})" if ENDS[0] in animal else ""
+        console().print(
+            f"{animal['rings']:.1f} rings{within}, {animal['age_years']:.1f} years old "
             f"(model version {versions})"
         )
         return
     headings = ["row", "rings", how_sure, "age in years"]
-    shown = table(*headings, right=headings)
-    for number, animal in enumerate(animals, start=1):
-        age = f"{age_years(animal.rings):.1f}"
-        shown.add_row(str(number), f"{animal.rings:.1f}", animal.within(), age)
-    out.print(shown)
-    out.print(f"{len(animals)} animals, model version {versions}")
+    rows = (
+        (number, f"{animal['rings']:.1f}", _within(animal), f"{animal['age_years']:.1f}")
+        for number, animal in enumerate(animals, start=1)
+    )
+    print_table(headings, rows, right=headings)
+    console().print(f"{len(animals)} animals, model version {versions}")
 
 
-@dataclass(frozen=True)
-class _Animal:
-    """The answer for one row."""
-
-    rings: float
-    ends: tuple[float, float] | None
-    version: int
-
-    def within(self) -> str:
-        """Its prediction interval, if it has one."""
-        return f"{self.ends[0]:.1f} to {self.ends[1]:.1f}" if self.ends else ""
-
-
-def _animals(answers: Sequence[Prediction]) -> Iterator[_Animal]:
-    for answer in answers:
-        for number, rings in enumerate(answer.rings):
-            ends = answer.intervals[number] if answer.intervals else None
-            yield _Animal(rings, ends, answer.version)
+def _within(animal: dict[str, Any]) -> str:
+    """The animal's prediction interval, if it has one."""
+    return " to ".join(f"{animal[end]:.1f}" for end in ENDS if end in animal)

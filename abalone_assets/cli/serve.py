@@ -66,9 +66,9 @@ def refuse_second_server(settings: Settings) -> None:
 
 def _announce(state: ServerState) -> None:
     out = console()
-    out.print(f"Endpoint {state.endpoint} at {state.url}", style="bold", markup=False)
+    out.print(f"Endpoint {state.endpoint} at {state.url}", style="bold")
     url = f"{state.url}/endpoints/{state.endpoint}/invocations"
-    out.print("Ask it for rings:", markup=False)
-    out.print(f"  curl -H 'Content-Type: text/csv' --data '{QUESTION}' {url}", markup=False)
-    out.print(f"Reports on its models: {state.url}{PAGE_PATH}", markup=False)
-    out.print("Ctrl-C stops it.", markup=False)
+    out.print("Ask it for rings:")
+    out.print(f"  curl -H 'Content-Type: text/csv' --data '{QUESTION}' {url}")
+    out.print(f"Reports on its models: {state.url}{PAGE_PATH}")
+    out.print("Ctrl-C stops it.")

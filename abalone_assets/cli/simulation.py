@@ -25,28 +25,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SimulationRequest:
-    """What is asked for.
-
-    Attributes:
-        rows: Animals in the survey.
-        seed: Of the draw, or None for one from the survey's time.
-        date: ISO date or time of the survey, or None for now.
-        fit: What to learn with.
-        folder: Where to write the file, or None for the landing zone.
-        force: Replace a simulated file of another content; take a survey that fails the quality
-            check.
-    """
-
-    rows: int
-    seed: int | None
-    date: str | None
-    fit: FitOptions
-    folder: Path | None
-    force: bool
-
-
-@dataclass(frozen=True)
 class Simulation:
     """What was done.
 
@@ -69,8 +47,29 @@ class Simulation:
     path: str
 
 
-def simulate(settings: Settings, request: SimulationRequest, on_progress: Progress) -> Simulation:
+def simulate(
+    settings: Settings,
+    fit: FitOptions,
+    on_progress: Progress,
+    *,
+    rows: int,
+    date: str | None,
+    seed: int | None,
+    folder: Path | None,
+    force: bool,
+) -> Simulation:
     """Simulate a survey and put it where it was asked for.
+
+    Args:
+        settings: Where lake and landing zone are.
+        fit: What to learn with.
+        on_progress: Told how many of how many epochs are done.
+        rows: Animals in the survey.
+        date: ISO date or time of the survey, or None for now.
+        seed: Of the draw, or None for one from the survey's time.
+        folder: Where to write the file, or None for the landing zone.
+        force: Replace a simulated file of another content; take a survey that fails the quality
+            check.
 
     Raises:
         SynthesisError: It cannot be learnt or drawn, fails the quality check, or may not be there.
@@ -88,23 +87,23 @@ def simulate(settings: Settings, request: SimulationRequest, on_progress: Progre
         survey_moment,
     )
 
-    time = survey_moment(request.date) if request.date else datetime.now(UTC)
-    if request.folder is None:
+    time = survey_moment(date) if date else datetime.now(UTC)
+    if folder is None:
         refuse_day(time, settings.first_survey_day)
-    lake, zone = Lake(settings.lake_uri), _zone(settings, request.folder)
+    lake, zone = Lake(settings.lake_uri), _zone(settings, folder)
     refuse_surveyed_file(survey_file_name(time), zone, lake.store)
     real, source = _real_rows(lake)
-    fitted = fit_once(lake.store, real, request.fit, on_progress)
+    fitted = fit_once(lake.store, real, fit, on_progress)
     avoid = rows_to_avoid(lake, real)
-    made = simulate_survey(fitted.synthesizer, request.rows, time, request.seed, avoid)
+    made = simulate_survey(fitted.synthesizer, rows, time, seed, avoid)
     _, quality = assess_synthesizer(fitted.synthesizer, real)
     broken = broken_thresholds(quality)
-    if broken and not request.force:
+    if broken and not force:
         raise SynthesisError(
             f"nothing was written, as the simulation is not good enough: {'; '.join(broken)} "
             "(--force takes it all the same)"
         )
-    outcome = land(made, zone, lake.store, replace=request.force)
+    outcome = land(made, zone, lake.store, replace=force)
     return Simulation(made, source, fitted, quality, broken, outcome, f"{zone.uri}/{made.name}")
 
 

@@ -10,17 +10,15 @@ from abalone_assets.cli.output import (
     console,
     counted,
     example,
-    facts,
     json_option,
+    print_facts,
     print_json,
-    table,
+    print_table,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from abalone_assets.cli.status_approvals import Approvals, DecisionOnVersion
-    from abalone_assets.cli.status_report import Live, Quarantine, StatusReport
+    from abalone_assets.cli.status_report import Live, StatusReport
 
 LISTED: Final = 5
 
@@ -36,12 +34,9 @@ def status(*, as_json: bool) -> None:
     if as_json:
         print_json(report.to_document())
         return
-    out = console()
-    out.print(facts(_facts(report)))
-    _show_overrides(report.approvals.overrides)
-    _show_quarantine(report.quarantine)
-    _show_files("Files that are not taken in", report.stray_files | report.unreadable_files)
-    out.print(f"Next: {report.next_step()}", markup=False)
+    print_facts(_facts(report))
+    _show_lists(report)
+    console().print(f"Next: {report.next_step()}")
 
 
 def _facts(report: StatusReport) -> list[tuple[str, str]]:
@@ -122,51 +117,39 @@ def _release(report: StatusReport) -> str:
 def _decision(decision: DecisionOnVersion | None) -> str:
     if decision is None:
         return "none yet"
-    verb = "approved" if decision.approved else "rejected"
-    return (
-        f"version {decision.version} {verb} by {decision.by} at {decision.at[:19]}. "
-        f"{decision.because}"
+    decided = f"{_verb(decision)} by {decision.by} at {decision.at[:19]}"
+    return f"version {decision.version} {decided}. {decision.because}"
+
+
+def _verb(decision: DecisionOnVersion) -> str:
+    return "approved" if decision.approved else "rejected"
+
+
+def _show_lists(report: StatusReport) -> None:
+    print_table(
+        ["version", "decision", "by", "when", "because"],
+        (
+            (each.version, _verb(each), each.by, each.at[:19], each.because)
+            for each in report.approvals.overrides
+        ),
+        right=["version"],
+        title="Decided by people",
     )
-
-
-def _show_overrides(overrides: Sequence[DecisionOnVersion]) -> None:
-    if not overrides:
-        return
-    shown = table(
-        "version", "decision", "by", "when", "because", right=["version"], title="Decided by people"
+    quarantine = report.quarantine
+    print_table(
+        ["rule", "rows"], quarantine.by_rule.items(), right=["rows"], title="Quarantined rows"
     )
-    for each in overrides:
-        verb = "approved" if each.approved else "rejected"
-        shown.add_row(str(each.version), verb, _plain(each.by), each.at[:19], _plain(each.because))
-    console().print(shown)
-
-
-def _show_quarantine(quarantine: Quarantine) -> None:
-    if not quarantine.by_rule:
-        return
-    out = console()
-    counts = table("rule", "rows", right=["rows"], title="Quarantined rows")
-    for rule, count in quarantine.by_rule.items():
-        counts.add_row(rule, str(count))
-    out.print(counts)
-    newest = table("where", "column", "rule", "what was found", title="The newest of them")
-    for row in quarantine.newest:
-        place, column = f"{row.file}:{row.line}", row.column or "the row"
-        newest.add_row(*map(_plain, (place, column, row.rule, row.message)))
-    out.print(newest)
-
-
-def _show_files(title: str, problems: dict[str, str]) -> None:
-    if not problems:
-        return
-    shown = table("file", "problem", title=f"{title} ({len(problems)})")
-    for name, problem in list(problems.items())[:LISTED]:
-        shown.add_row(_plain(name), _plain(problem))
-    console().print(shown)
-
-
-def _plain(text: str) -> str:
-    """The text with nothing in it taken for markup."""
-    from rich.markup import escape
-
-    return escape(text)
+    print_table(
+        ["where", "column", "rule", "what was found"],
+        (
+            (f"{each.file}:{each.line}", each.column or "the row", each.rule, each.message)
+            for each in quarantine.newest
+        ),
+        title="The newest of them",
+    )
+    ignored = report.stray_files | report.unreadable_files
+    print_table(
+        ["file", "problem"],
+        list(ignored.items())[:LISTED],
+        title=f"Files that are not taken in ({len(ignored)})",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
+from abalone_assets.registry.overrides import Override
 from abalone_assets.registry.versions import desired_of, version_decided_on
 
 if TYPE_CHECKING:
@@ -17,22 +18,10 @@ NEWEST_OVERRIDES: Final = 5
 
 
 @dataclass(frozen=True)
-class DecisionOnVersion:
-    """A decision on a version.
-
-    Attributes:
-        version: The version's number.
-        approved: What was decided.
-        by: Who decided; ``the gate`` or a person.
-        at: When, ISO 8601 in UTC.
-        because: The reason.
-    """
+class DecisionOnVersion(Override):
+    """A decision of a person, or of ``the gate``, and the version that it is on."""
 
     version: int
-    approved: bool
-    by: str
-    at: str
-    because: str
 
 
 @dataclass(frozen=True)
@@ -68,16 +57,17 @@ class Approvals:
 
 def _overrides(versions: Sequence[ModelVersion]) -> list[DecisionOnVersion]:
     return [
-        DecisionOnVersion(
-            version.version, override.approved, override.by, override.at, override.because
-        )
+        DecisionOnVersion(**vars(override), version=version.version)
         for version in versions
         for override in version.overrides
     ]
 
 
 def _of_the_gate(version: ModelVersion) -> DecisionOnVersion:
-    reason = str(version.decision.get("reason", "no reason is recorded"))
     return DecisionOnVersion(
-        version.version, version.approved_by_gate, "the gate", version.created_at, reason
+        approved=version.approved_by_gate,
+        because=str(version.decision.get("reason", "no reason is recorded")),
+        by="the gate",
+        at=version.created_at,
+        version=version.version,
     )

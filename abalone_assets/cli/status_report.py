@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from abalone_assets.cli.landing import GivenFiles, day_of
+from abalone_assets.cli.landing import day_of
 from abalone_assets.cli.status_approvals import Approvals
-from abalone_assets.errors import EndpointError, StorageError
-from abalone_assets.ingest.landing_zone import LandingZone
+from abalone_assets.errors import StorageError
+from abalone_assets.ingest.landing_zone import Landing, LandingZone
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.local.driver import Driver
 from abalone_assets.local.instance import has_own_landing_zone
 from abalone_assets.registry.open import open_registry
-from abalone_assets.serving.deployment import connect
-from abalone_assets.serving.live_version import live_version
+from abalone_assets.serving.live_version import EndpointState, endpoint_state
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from abalone_assets.lake.manifest import IngestedRaw, Manifest
     from abalone_assets.registry.approvals import ApprovalRegistry
     from abalone_assets.settings.platform import Settings
@@ -29,46 +30,30 @@ NEWEST_ROWS: Final = 5
 
 
 @dataclass(frozen=True)
-class Live:
-    """The endpoint, as it should be and as it is.
+class Live(EndpointState):
+    """The endpoint, and what is known of the version that answers, else of the requested one.
 
     Attributes:
         endpoint: Its name.
-        requested_version: The version that it should serve, or None.
-        url: Base URL of its running server, or None.
-        version: The version that the server answers with, or None.
-        rmse: Of the answering version on its test split, else of the requested one; in rings.
-        standing: Who approved or rejected that version, such as ``approved by the gate``.
-        problem: Why the server does not serve what it should, or None.
+        rmse: On the version's test split, in rings.
+        standing: Who approved or rejected the version, such as ``approved by the gate``.
     """
 
-    endpoint: str
-    requested_version: int | None
-    url: str | None
-    version: int | None
-    rmse: float | None
-    standing: str | None
-    problem: str | None
+    endpoint: str = field(kw_only=True)
+    rmse: float | None = None
+    standing: str | None = None
 
     @classmethod
     def of(cls, settings: Settings, registry: ApprovalRegistry) -> Self:
-        """Ask SageMaker, or here the endpoint's pointer, and the server if one runs."""
-        requested = live_version(settings)
-        if settings.profile == "aws":
-            url, version, problem = _url_on_sagemaker(settings, requested), requested, None
-        else:
-            url, answer = _describe(settings)
-            version, problem = answer.get("version"), answer.get("failure_reason")
-        shown = version or requested
+        """Ask the endpoint and the registry."""
+        state = endpoint_state(settings)
+        shown = state.version or state.requested_version
         known = registry.get(shown) if shown else None
         return cls(
+            **vars(state),
             endpoint=settings.endpoint_name,
-            requested_version=requested,
-            url=url,
-            version=version,
             rmse=known.evaluation.get("rmse") if known else None,
             standing=known.standing if known else None,
-            problem=problem,
         )
 
 
@@ -198,9 +183,9 @@ class StatusReport:
         """Look at everything now."""
         lake, registry = Lake(settings.lake_uri), open_registry(settings)
         manifest = lake.manifest()
-        zone = _landing_zone(settings, manifest)
+        zone = open_landing_zone(settings.landing_zone_uri)
         today = datetime.now(UTC).date()
-        landing = zone.scan(settings.first_survey_day, today)
+        landing = _scan(settings, zone, manifest, today)
         strays = {stray.file.name: stray.problem for stray in landing.strays}
         waiting = [name for name in strays if (day_of(name) or today) > today]
         driver = Driver.of(settings)
@@ -273,30 +258,10 @@ def _source(raw: IngestedRaw) -> str:
     return f"the bundled simulated survey, instead of {raw.uri}" if raw.simulated else raw.uri
 
 
-def _landing_zone(settings: Settings, manifest: Manifest) -> LandingZone:
-    """The landing zone; an empty one in a home where nothing has landed yet."""
+def _scan(settings: Settings, zone: LandingZone, manifest: Manifest, today: date) -> Landing:
+    """What lies in the landing zone; nothing in a home where nothing has landed yet."""
+    first = settings.first_survey_day
     new = has_own_landing_zone(settings) and not any(day.files for day in manifest.days.values())
     if new and not Path(settings.landing_zone_uri).exists():
-        return GivenFiles()
-    return open_landing_zone(settings.landing_zone_uri)
-
-
-def _url_on_sagemaker(settings: Settings, version: int | None) -> str | None:
-    """Where the endpoint answers, if it does."""
-    from abalone_assets.aws.clients import region
-
-    if version is None:
-        return None
-    host = f"runtime.sagemaker.{region()}.amazonaws.com"
-    return f"https://{host}/endpoints/{settings.endpoint_name}/invocations"
-
-
-def _describe(settings: Settings) -> tuple[str | None, dict[str, Any]]:
-    """The URL and the description of the endpoint's server; nothing when none answers."""
-    client = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
-    if client is None:
-        return None, {}
-    try:
-        return client.url, client.describe()
-    except EndpointError:  # it was stopped between the two questions
-        return None, {}
+        return Landing(first.isoformat(), today.isoformat(), {}, ())
+    return zone.scan(first, today)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -11,20 +10,20 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from abalone_assets.cli.output import (
-    PATIENCE_SECONDS,
     console,
     counted,
     example,
     json_option,
     print_json,
-    table,
+    print_table,
+    progress_bar,
 )
 from abalone_assets.synthesis.limits import MAX_EPOCHS, MAX_ROWS, MAX_SEEDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from abalone_assets.cli.simulation import Simulation, SimulationRequest
+    from abalone_assets.cli.simulation import Simulation
     from abalone_assets.synthesis.quality import Quality
     from abalone_assets.synthesis.recipes import FitOptions
     from abalone_assets.synthesis.synthesizer import Recipe
@@ -113,61 +112,42 @@ def synthesize(
     """
     if land and output is not None:
         raise click.UsageError("--land and --output exclude each other: choose one")
-    from abalone_assets.cli.simulation import SimulationRequest, simulate
+    from abalone_assets.cli.simulation import simulate
     from abalone_assets.settings.platform import load_settings
     from abalone_assets.synthesis.recipes import FitOptions
 
-    request = SimulationRequest(
-        rows=rows,
-        seed=seed,
-        date=date,
-        fit=FitOptions(cast("Recipe", recipe), epochs, seeds),
-        folder=None if land else output or Path(),
-        force=force,
-    )
-    with _progress(request.fit) as on_progress:
-        done = simulate(load_settings(), request, on_progress)
+    fit = FitOptions(cast("Recipe", recipe), epochs, seeds)
+    with _progress(fit) as on_progress:
+        done = simulate(
+            load_settings(),
+            fit,
+            on_progress,
+            rows=rows,
+            date=date,
+            seed=seed,
+            folder=None if land else output or Path(),
+            force=force,
+        )
     if as_json:
         print_json(_document(done))
     else:
-        _show(done, request)
+        _show(done, landed=land)
 
 
 @contextmanager
 def _progress(fit: FitOptions) -> Iterator[Callable[[int, int], None]]:
-    """A bar of the epochs on stderr when they take more than a second; in a log, just one line."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    """A bar of the epochs; in a log, just one line."""
+    from rich.progress import TimeRemainingColumn
 
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console(stderr=True),
-        transient=True,
-    )
-    task = bar.add_task("fitting: epochs", total=None)
-    started = time.monotonic()
+    logged = not console(stderr=True).is_terminal
+    with progress_bar("fitting: epochs", TimeRemainingColumn()) as show:
 
-    def report(done: int, total: int) -> None:
-        bar.update(task, completed=done, total=total)
-        if done == 1 and not bar.console.is_terminal:
-            click.echo(_what_takes_long(fit), err=True)
-        late = time.monotonic() - started > PATIENCE_SECONDS
-        if bar.console.is_terminal and late and not bar.live.is_started:
-            bar.start()
+        def report(done: int, total: int) -> None:
+            if done == 1 and logged:
+                click.echo(_what_takes_long(fit), err=True)
+            show(done, total)
 
-    try:
         yield report
-    finally:
-        if bar.live.is_started:
-            bar.stop()
 
 
 def _what_takes_long(fit: FitOptions) -> str:
@@ -195,29 +175,23 @@ def _document(done: Simulation) -> dict[str, Any]:
     }
 
 
-def _show(done: Simulation, request: SimulationRequest) -> None:
+def _show(done: Simulation, *, landed: bool) -> None:
     out = console()
     facts = done.fitted.synthesizer.facts
     when = "fitted before, taken from the lake" if done.fitted.cached else f"{facts.seconds:.1f} s"
     learnt = counted(facts.rows, "row")
-    out.print(
-        f"Recipe {facts.recipe} ({when}), learnt from {learnt} of {done.source}", markup=False
-    )
-    out.print(_quality_table(done.quality))
+    out.print(f"Recipe {facts.recipe} ({when}), learnt from {learnt} of {done.source}")
+    _show_quality(done.quality)
     simulated = done.survey.simulated
     out.print(
         f"{counted(simulated.drawn, 'row')} drawn, {_reasons('rejected', simulated.rejected)}, "
-        f"{_reasons('repaired', simulated.repaired)}.",
-        markup=False,
+        f"{_reasons('repaired', simulated.repaired)}."
     )
     for reason in done.broken:
         console(stderr=True).print(f"Fails the quality check: {reason}", style="yellow")
-    out.print(
-        f"{counted(simulated.rows, 'row')}, {_OUTCOMES[done.outcome]}: {done.path}",
-        markup=False,
-    )
-    if request.folder is not None:
-        out.print(f"Next: `abalone land {done.path}`", markup=False)
+    out.print(f"{counted(simulated.rows, 'row')}, {_OUTCOMES[done.outcome]}: {done.path}")
+    if not landed:
+        out.print(f"Next: `abalone land {done.path}`")
 
 
 def _reasons(verb: str, counts: Any) -> str:  # noqa: ANN401 - a mapping of reasons
@@ -225,14 +199,17 @@ def _reasons(verb: str, counts: Any) -> str:  # noqa: ANN401 - a mapping of reas
     return f"{sum(counts.values())} {verb}" + (f" ({reasons})" if reasons else "")
 
 
-def _quality_table(quality: Quality) -> Any:  # noqa: ANN401 - rich is imported lazily
+def _show_quality(quality: Quality) -> None:
+    from rich.text import Text
+
     from abalone_assets.synthesis.quality import THRESHOLDS
 
-    shown = table("quality", "value", "passes at", "", right=["value"])
+    numbers = {name: f"{number:.3f}" for name, number in quality.numbers.items()}
+    rows: list[tuple[str | Text, ...]] = []
     for each in THRESHOLDS:
-        mark = "[green]✓[/]" if each.holds(quality) else "[red]✗[/]"
+        mark = Text("✓", "green") if each.holds(quality) else Text("✗", "red")
         bound = f"{'≤' if each.side == 'most' else '≥'} {each.bound:g}"
-        shown.add_row(each.number, f"{quality.numbers[each.number]:.3f}", bound, mark)
-    for name in ("ks_mean", "correlation_difference", "tstr_rmse", "trtr_rmse"):
-        shown.add_row(name, f"{quality.numbers[name]:.3f}", "", "")
-    return shown
+        rows.append((each.number, numbers[each.number], bound, mark))
+    unbounded = ("ks_mean", "correlation_difference", "tstr_rmse", "trtr_rmse")
+    rows += [(name, numbers[name], "", "") for name in unbounded]
+    print_table(["quality", "value", "passes at", ""], rows, right=["value"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -76,18 +77,10 @@ def _shown(value: Any) -> str | int | float:  # noqa: ANN401 - a cell of any col
 
 def files_table(files: Sequence[IngestedFile]) -> dg.TableMetadataValue:
     """Survey files with what became of their rows."""
-    records = [
-        {
-            "file": file.name,
-            "bytes": file.size,
-            "rows": file.rows,
-            "quarantined": file.quarantined,
-            "origin": file.origin,
-            "problem": file.problem,
-        }
-        for file in files[:LISTED_FILES]
-    ]
-    return records_table(records, ["file", "bytes", "rows", "quarantined", "origin", "problem"])
+    columns = ["file", "bytes", "rows", "quarantined", "origin", "problem"]
+    fields = attrgetter("name", "size", *columns[2:])
+    records = [dict(zip(columns, fields(file), strict=True)) for file in files[:LISTED_FILES]]
+    return records_table(records, columns)
 
 
 def plots_page(plots: Mapping[str, bytes]) -> dg.MarkdownMetadataValue:

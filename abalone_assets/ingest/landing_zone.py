@@ -128,8 +128,7 @@ class LandingZone(ABC):
         strays: list[StrayFile] = []
         for _, file in sorted(files.items()):
             try:
-                day = survey_day(file.name)
-                _check_day(day, first_day, last_day)
+                day = partition_of(file.name, first_day, last_day)
             except SurveyError as error:
                 strays.append(StrayFile(file, str(error)))
                 continue
@@ -216,7 +215,13 @@ def printable(name: str) -> str:
     return name if name.isprintable() else name.encode("unicode_escape").decode()
 
 
-def _check_day(day: date, first_day: date, last_day: date) -> None:
+def partition_of(name: str, first_day: date, last_day: date) -> date:
+    """The partition, ``first_day`` to ``last_day``, that a file's name puts it in.
+
+    Raises:
+        SurveyError: It is in none of them; the message says why.
+    """
+    day = survey_day(name)
     if day < first_day:
         raise SurveyError(
             f"its day {day} is before the first partition {first_day}; "
@@ -224,3 +229,4 @@ def _check_day(day: date, first_day: date, last_day: date) -> None:
         )
     if day > last_day:
         raise SurveyError(f"its day {day} is in the future; it is taken in when that day comes")
+    return day

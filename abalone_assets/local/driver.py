@@ -8,7 +8,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
 
+import psutil
+
+from abalone_assets.errors import StorageError
 from abalone_assets.local.instance import InstanceError, process_identity, process_lives
+from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,10 +42,10 @@ class Driver:
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
         """The driver that the home's record names, if any of its processes lives."""
+        path = _record_path(settings)
         try:
-            document = json.loads(_record_path(settings).read_bytes())
-            driver = cls(**document)
-        except (OSError, ValueError, TypeError):  # none, or one of another version
+            driver = record_of(cls, json.loads(path.read_bytes()), str(path), remedy="remove it")
+        except (OSError, ValueError, StorageError):  # none, or one of another version
             return None
         return driver if driver.lives or driver.left else None
 
@@ -182,13 +186,7 @@ def _group_lives(identity: str) -> bool:
     The system gives no new process the id of a group that still has members.
     """
     pid = _pid(identity)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        pass
-    except PermissionError:
-        return False
-    else:
+    if psutil.pid_exists(pid):
         return process_lives(identity)
     try:
         os.killpg(pid, 0)

@@ -10,6 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import psutil
+
 from abalone_assets.errors import AbaloneError
 from abalone_assets.settings.platform import load_settings
 
@@ -24,7 +26,7 @@ CONFIG_NAME: Final = "dagster.yaml"
 PROCESS_TAG: Final = "abalone/pid"
 """Tag of a run that a process executes by itself, without Dagster's launcher: its identity."""
 
-_PROC: Final = Path("/proc")
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _REVISION: Final = re.compile(rb"\A# abalone-assets local instance, revision ([0-9]+)\n")
 
 
@@ -173,27 +175,24 @@ def process_identity(pid: int) -> str:
     """What no other process has, not even a later one with the same id: for ``PROCESS_TAG``.
 
     Returns:
-        The process's id, the id of the machine's boot and the process's start since then in clock
-        ticks (proc(5): field 22 of ``/proc/PID/stat``); the first alone where /proc is missing.
+        ``PID/BOOT/START``: the id of the machine's boot, empty where the system has none, and the
+        process's start in clock ticks; the process's id alone when it has ended.
     """
+    # Since the boot where that can be told: the clock may be set while the process lives.
+    booted = psutil.boot_time() if psutil.LINUX else 0.0
     try:
-        boot = (_PROC / "sys/kernel/random/boot_id").read_text().strip()
-        stat = (_PROC / str(pid) / "stat").read_bytes()
-    except OSError:
+        start = psutil.Process(pid).create_time() - booted
+    except psutil.Error:
         return str(pid)
-    after_name = stat.rpartition(b")")[2].split()  # field 2, the name, may hold spaces and ")"
-    return f"{pid}/{boot}/{int(after_name[22 - 3])}"
+    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
+    return f"{pid}/{boot}/{round(start * os.sysconf('SC_CLK_TCK'))}"
 
 
 def process_lives(identity: str) -> bool:
-    """Whether the process lives; where an identity or this machine lacks a start, by its id."""
+    """Whether the process lives; by its id alone where the start is not known."""
     pid, _, start = identity.partition("/")
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
+    if not psutil.pid_exists(int(pid)):
         return False
-    except PermissionError:  # it lives, and is somebody else's
-        pass
     found = process_identity(int(pid)).partition("/")[2]
     return not (start and found) or start == found
 

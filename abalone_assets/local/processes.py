@@ -76,11 +76,11 @@ class Child:
         """Its exit code, or None while it runs."""
         return self._process.poll()
 
-    def where_it_writes(self) -> str:
+    def output_location(self) -> str:
         """Where its output is, in words."""
         return "its output is above" if self.log is None else f"its log is {self.log}"
 
-    def last_words(self) -> str:
+    def last_line(self) -> str:
         """The last line that it wrote, if that can be known."""
         if self.log is None:
             return "its output says why"
@@ -184,7 +184,7 @@ def wait_until(condition: Callable[[], Ready | None], child: Child, state: str) 
     deadline = time.monotonic() + START_SECONDS
     while (ready := condition()) is None:
         if child.exit_code() is not None:
-            raise ProcessError(f"{child.name} ended at its start: {child.last_words()}")
+            raise ProcessError(f"{child.name} ended at its start: {child.last_line()}")
         if time.monotonic() > deadline:
             raise ProcessError(f"no sign that {child.name} {state} after {START_SECONDS:g} s")
         time.sleep(POLL_SECONDS)

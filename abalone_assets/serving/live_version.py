@@ -1,9 +1,12 @@
-"""Which model version the endpoint of the profile in force serves."""
+"""Which model version the endpoint of the profile in force serves, and where it answers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from abalone_assets.errors import EndpointError
+from abalone_assets.serving.deployment import connect
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -26,3 +29,46 @@ def live_version(settings: Settings) -> int | None:
 
     pointer = read_pointer(ObjectStore(settings.registry_uri), settings.endpoint_name)
     return None if pointer is None else pointer.version
+
+
+@dataclass(frozen=True)
+class EndpointState:
+    """The endpoint, as it should be and as it is.
+
+    Attributes:
+        requested_version: The version that it should serve, or None.
+        url: Where it answers, or None.
+        version: The version that it answers with, or None.
+        problem: Why it does not serve what it should, or None.
+    """
+
+    requested_version: int | None
+    url: str | None = None
+    version: int | None = None
+    problem: str | None = None
+
+
+def endpoint_state(settings: Settings) -> EndpointState:
+    """Ask SageMaker or, in the profile local, the endpoint's pointer and the server if one runs.
+
+    Raises:
+        EndpointError: AWS refuses to say.
+        StorageError: The local endpoint's pointer is damaged.
+    """
+    requested = live_version(settings)
+    if settings.profile == "aws":
+        if requested is None:
+            return EndpointState(None)
+        from abalone_assets.aws.clients import region
+
+        host = f"https://runtime.sagemaker.{region()}.amazonaws.com"
+        url = f"{host}/endpoints/{settings.endpoint_name}/invocations"
+        return EndpointState(requested, url, requested)
+    client = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
+    if client is None:
+        return EndpointState(requested)
+    try:
+        answer = client.describe()
+    except EndpointError:  # it was stopped between the two questions
+        return EndpointState(requested)
+    return EndpointState(requested, client.url, answer.get("version"), answer.get("failure_reason"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 from click.testing import CliRunner
 
 from abalone_assets.cli import main
@@ -86,13 +87,9 @@ class Process:
 
 def processes_of(home: Path) -> list[Process]:
     """The processes that work on a home, from whoever started them."""
-    mark = f"ABALONE_HOME={home}\0".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if mark in (folder / "environ").read_bytes():
-                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-                found.append(Process(int(folder.name), command))
-        except OSError:  # it has ended since, or is somebody else's
-            continue
-    return [process for process in found if process.command]  # a zombie has none
+    return [
+        Process(found.pid, " ".join(found.info["cmdline"]))
+        for found in psutil.process_iter(["environ", "cmdline"])
+        if (found.info["environ"] or {}).get("ABALONE_HOME") == str(home)
+        and found.info["cmdline"]  # a zombie has none
+    ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from abalone_assets.doctor.local import packages
+from abalone_assets.doctor.finding import packages
 from abalone_assets_tests.cli.support import abalone, abalone_json
 
 if TYPE_CHECKING:

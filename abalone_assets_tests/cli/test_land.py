@@ -148,7 +148,7 @@ def test_one_name_given_twice_is_refused(home: Path, tmp_path: Path) -> None:
 def test_slow_work_shows_a_bar_on_a_terminal_only(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, terminal: bool
 ) -> None:
-    monkeypatch.setattr(output, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(output, "BAR_DELAY_SECONDS", 0.0)
     monkeypatch.setenv("FORCE_COLOR" if terminal else "NO_COLOR", "1")
     result = abalone("land", survey(tmp_path), "--json")
     assert json.loads(result.stdout)["files"][0]["change"] == "landed"

@@ -1,11 +1,9 @@
-"""Fixtures of the synthesised stacks: name this module in ``pytest_plugins``.
-
-Synthesising takes some ten seconds: tests that use it belong into the xdist group ``cdk``, so that
-one process does it once.
-"""
+"""Fixtures of the synthesised stacks: name this module in ``pytest_plugins``."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,14 +15,27 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """The stacks as `make synth` makes them."""
-    from abalone_assets_tests.deploy.support import Assembly, synthesise
-
-    return Assembly(synthesise(tmp_path_factory.mktemp("cdk")), "abalone")
+    return _synthesised_once(tmp_path_factory, "abalone")
 
 
 @pytest.fixture(scope="session")
 def oidc_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """The stacks with everything that a context value can change."""
-    from abalone_assets_tests.deploy.support import OIDC, Assembly, synthesise
+    from abalone_assets_tests.deploy.support import OIDC
 
-    return Assembly(synthesise(tmp_path_factory.mktemp("cdk"), *OIDC), "abalone-staging")
+    return _synthesised_once(tmp_path_factory, "abalone-staging", *OIDC)
+
+
+def _synthesised_once(factory: pytest.TempPathFactory, name: str, *context: str) -> Assembly:
+    """Synthesise in one process of pytest-xdist, as it takes some ten seconds; the others wait."""
+    from abalone_assets_tests.deploy.support import Assembly, synthesise
+
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / f"cdk-{name}"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            synthesise(folder.with_suffix(".unfinished"), *context).rename(folder)
+    return Assembly(folder, name)

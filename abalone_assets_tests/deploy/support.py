@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from deploy.cloudformation import Stacks
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,14 @@ OIDC = (
     "oidc_host=abalone.example.com",
     "certificate_arn=arn:aws:acm:us-east-1:123456789012:certificate/0d9f6c4e-1111-4222-8333-0123456789ab",
 )
+
+
+def quick_stacks(say: Callable[[str], None] = lambda _: None) -> Stacks:
+    """CloudFormation of the account that a test brought."""
+    from abalone_assets.aws.clients import client
+    from deploy.cloudformation import Stacks
+
+    return Stacks(client("cloudformation"), say, poll_seconds=0.01)
 
 
 @dataclass(frozen=True)

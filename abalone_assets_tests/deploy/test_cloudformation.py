@@ -12,6 +12,7 @@ from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import CloudFormationBackend
 
 from abalone_assets.aws.clients import client
+from abalone_assets_tests.deploy.support import quick_stacks
 from deploy.cloudformation import BODY_LIMIT, Stacks, Template, read_assembly
 from deploy.config import DeployConfig, DeployError
 from deploy.deploy import Deployer, main
@@ -58,25 +59,19 @@ def queue_names() -> set[str]:
     return {url.rpartition("/")[2] for url in urls}
 
 
-class Told(list[str]):
+@pytest.fixture
+def told() -> list[str]:
     """What was said."""
-
-    def __call__(self, line: str) -> None:
-        self.append(line)
+    return []
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-@pytest.fixture
-def stacks(aws: AwsStandIn, told: Told) -> Stacks:
-    return Stacks(client("cloudformation"), told, poll_seconds=0.01)
+def stacks(aws: AwsStandIn, told: list[str]) -> Stacks:
+    return quick_stacks(told.append)
 
 
 def test_a_stack_is_created_updated_and_deleted_and_its_events_are_told(
-    stacks: Stacks, told: Told
+    stacks: Stacks, told: list[str]
 ) -> None:
     assert stacks.status("stack") is None
     assert stacks.deploy(template(One="one"))
@@ -100,7 +95,7 @@ def test_a_stack_is_created_updated_and_deleted_and_its_events_are_told(
 
 
 def test_a_stack_that_is_up_to_date_is_left_alone(
-    stacks: Stacks, told: Told, monkeypatch: pytest.MonkeyPatch
+    stacks: Stacks, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stacks.deploy(template(One="one"))
 
@@ -137,7 +132,7 @@ def _fail_creations(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_failed_creation_is_told_with_its_first_reason(
-    stacks: Stacks, told: Told, monkeypatch: pytest.MonkeyPatch
+    stacks: Stacks, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _fail_creations(monkeypatch)
 
@@ -148,9 +143,9 @@ def test_a_failed_creation_is_told_with_its_first_reason(
 
 
 def test_a_stack_whose_creation_failed_is_made_anew_though_its_database_was_protected(
-    stacks: Stacks, told: Told, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stacks: Stacks, told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    deployer = Deployer(DeployConfig(), stacks, client, told)
+    deployer = Deployer(DeployConfig(), stacks, client, told.append)
     assembly = write_assembly(tmp_path, "stack", json.dumps({"Resources": {"One": DATABASE}}))
     with monkeypatch.context() as patch:
         _fail_creations(patch)

@@ -16,8 +16,8 @@ from abalone_assets.aws.parameters import forget, resolve, resolve_list
 from abalone_assets.ingest.s3_notifications import NotificationQueue
 from abalone_assets.settings.aws import PARAMETERS
 from abalone_assets_tests.deploy.cloudformation_models import complete_moto
+from abalone_assets_tests.deploy.support import quick_stacks
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION, TEST_KEY, credentials
-from deploy.cloudformation import Stacks
 from deploy.config import DeployConfig, DeployError
 from deploy.deploy import Deployer
 
@@ -70,12 +70,7 @@ def outputs(refusal: str, assembly: Assembly) -> dict[str, str]:
 
 
 def _deployer() -> Deployer:
-    stacks = Stacks(client("cloudformation"), _say, poll_seconds=0.01)
-    return Deployer(DeployConfig(), stacks, client, _say)
-
-
-def _say(_: str) -> None:
-    """Nobody listens."""
+    return Deployer(DeployConfig(), quick_stacks(), client, lambda _: None)
 
 
 def test_without_an_image_data_and_jobs_stand_and_one_is_told_how_to_push_it(refusal: str) -> None:

@@ -15,6 +15,7 @@ from abalone_assets.lake.manifest import Manifest, commit_raw
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
 from abalone_assets.serving.sagemaker.endpoint import Hosting
 from abalone_assets_tests.deploy.cloudformation_models import complete_moto
+from abalone_assets_tests.deploy.support import quick_stacks
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.support import packed, wait_for
 from deploy.cloudformation import Stacks
@@ -33,7 +34,6 @@ pytest_plugins = (
     "abalone_assets_tests.deploy.fixtures",
     "abalone_assets_tests.fakes.fixtures",
 )
-pytestmark = pytest.mark.xdist_group("cdk")
 
 CONFIG = DeployConfig()
 DATA = f"abalone-data-{ACCOUNT}-{REGION}"
@@ -50,13 +50,18 @@ SLEEP = b"import time; time.sleep(300)"
 
 
 @pytest.fixture
-def stacks(aws: AwsStandIn, assembly: Assembly) -> Iterator[Stacks]:
-    """CloudFormation of an account with all three stacks."""
+def cloudformation(aws: AwsStandIn) -> Iterator[Stacks]:
+    """CloudFormation of an account without stacks."""
     with pytest.MonkeyPatch.context() as patch:
         complete_moto(patch)
-        made = Stacks(client("cloudformation"), _say, poll_seconds=0.01)
-        assembly.deploy(made, "data", "jobs", "platform")
-        yield made
+        yield quick_stacks()
+
+
+@pytest.fixture
+def stacks(cloudformation: Stacks, assembly: Assembly) -> Stacks:
+    """CloudFormation of an account with all three stacks."""
+    assembly.deploy(cloudformation, "data", "jobs", "platform")
+    return cloudformation
 
 
 def _say(_: str) -> None:
@@ -166,21 +171,18 @@ def test_what_runs_is_stopped_and_deleted_and_the_data_stays(
 
 
 def test_the_next_deployment_releases_again_what_the_lake_holds(
-    aws: AwsStandIn, assembly: Assembly
+    cloudformation: Stacks, assembly: Assembly
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        complete_moto(patch)
-        made = Stacks(client("cloudformation"), _say, poll_seconds=0.01)
-        assembly.deploy(made, "data", "jobs")
-        lake = Lake(resolve("ssm:/abalone/lake-uri"))
-        commit_raw(lake.store, None)
-        lake.record_release(Release(lake.manifest().digest, "deployed", "", 1, "run", "now"))
-        assert not lake.release_due()
+    assembly.deploy(cloudformation, "data", "jobs")
+    lake = Lake(resolve("ssm:/abalone/lake-uri"))
+    commit_raw(lake.store, None)
+    lake.record_release(Release(lake.manifest().digest, "deployed", "", 1, "run", "now"))
+    assert not lake.release_due()
 
-        _destroyed(made)
+    _destroyed(cloudformation)
 
-        assert lake.release_due()
-        assert lake.manifest() == Manifest()
+    assert lake.release_due()
+    assert lake.manifest() == Manifest()
 
 
 def test_with_delete_data_nothing_is_left_not_even_old_versions(
@@ -213,27 +215,25 @@ def test_jobs_of_others_go_on(aws: AwsStandIn, stacks: Stacks) -> None:
 
 
 def test_a_deployment_can_be_destroyed_that_was_never_finished(
-    aws: AwsStandIn, assembly: Assembly
+    cloudformation: Stacks, assembly: Assembly
 ) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        complete_moto(patch)
-        made = Stacks(client("cloudformation"), _say, poll_seconds=0.01)
-        assembly.deploy(made, "data")
+    assembly.deploy(cloudformation, "data")
 
-        costly, kept = _destroyed(made)
+    costly, kept = _destroyed(cloudformation)
 
     assert costly == []
     assert kept[:3] == KEPT
 
 
-@pytest.mark.parametrize("answer", ["", "yes", "abalone-staging"])
-def test_the_name_must_be_typed(answer: str, aws: AwsStandIn, stacks: Stacks) -> None:
-    asked = CliRunner().invoke(main, input=f"{answer}\n")
+def test_the_name_must_be_typed(stacks: Stacks) -> None:
+    for answer in ("", "yes", "abalone-staging"):
+        asked = CliRunner().invoke(main, input=f"{answer}\n")
 
-    assert asked.exit_code == 1
-    assert f"the deployment abalone in {ACCOUNT} {REGION}: Dagster, the endpoint," in asked.output
-    assert "all model versions, but not surveys, lake and images" in asked.output
-    assert "nothing was deleted" in asked.output
+        assert asked.exit_code == 1
+        described = f"the deployment abalone in {ACCOUNT} {REGION}: Dagster, the endpoint,"
+        assert described in asked.output
+        assert "all model versions, but not surveys, lake and images" in asked.output
+        assert "nothing was deleted" in asked.output
     assert stacks.status("abalone-platform") == "CREATE_COMPLETE"
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from abalone_assets_tests.deploy.support import Assembly
 
 pytest_plugins = ("abalone_assets_tests.deploy.fixtures",)
-pytestmark = pytest.mark.xdist_group("cdk")
 
 PLACE = f"{REGION}:{ACCOUNT}"
 DATA = f"arn:aws:s3:::abalone-data-{ACCOUNT}-{REGION}"
@@ -58,48 +57,53 @@ def call(action: str, resource: str = "*", **params: Any) -> Call:
     return Call(service, operation, params, resource, "test")
 
 
-def test_an_action_is_allowed_on_what_the_pattern_covers_only() -> None:
-    read = policy(allow("s3:Get*", [f"{DATA}/lake/*"]))
-
-    assert read.allows(Need("s3:GetObject", f"{DATA}/lake/a/b"))
-    assert read.allows(Need("S3:getobject", f"{DATA}/lake/"))
-    assert not read.allows(Need("s3:GetObject", f"{DATA}/lakes/a"))
-    assert not read.allows(Need("s3:PutObject", f"{DATA}/lake/a"))
+READ = allow("s3:Get*", [f"{DATA}/lake/*"])
+ONE_LETTER = allow("s3:GetObject", "arn:aws:s3:::a.b/?")
+DENIED = {"Effect": "Deny", "Action": "s3:PutObject", "Resource": f"{DATA}/registry/*"}
+PASSED_TO = {"StringEquals": {"iam:PassedToService": ["sagemaker.amazonaws.com"]}}
+PASS = allow("iam:PassRole", JOB_ROLE, Condition=PASSED_TO)
 
 
-def test_a_question_mark_stands_for_one_character_and_a_dot_for_itself() -> None:
-    read = policy(allow("s3:GetObject", "arn:aws:s3:::a.b/?"))
-
-    assert read.allows(Need("s3:GetObject", "arn:aws:s3:::a.b/x"))
-    assert not read.allows(Need("s3:GetObject", "arn:aws:s3:::axb/x"))
-    assert not read.allows(Need("s3:GetObject", "arn:aws:s3:::a.b/xy"))
+def passed(*service: str) -> Need:
+    return Need("iam:PassRole", JOB_ROLE, tuple(("iam:PassedToService", each) for each in service))
 
 
-def test_a_denial_wins() -> None:
-    both = policy(
-        allow("s3:*", "*"),
-        {"Effect": "Deny", "Action": "s3:PutObject", "Resource": f"{DATA}/registry/*"},
-    )
+@pytest.mark.parametrize(
+    ("statements", "allowed", "refused"),
+    [
+        pytest.param(
+            [READ],
+            [Need("s3:GetObject", f"{DATA}/lake/a/b"), Need("S3:getobject", f"{DATA}/lake/")],
+            [Need("s3:GetObject", f"{DATA}/lakes/a"), Need("s3:PutObject", f"{DATA}/lake/a")],
+            id="an action on what the pattern covers only",
+        ),
+        pytest.param(
+            [ONE_LETTER],
+            [Need("s3:GetObject", "arn:aws:s3:::a.b/x")],
+            [Need("s3:GetObject", f"arn:aws:s3:::{name}") for name in ("axb/x", "a.b/xy")],
+            id="a question mark is one character and a dot itself",
+        ),
+        pytest.param(
+            [allow("s3:*", "*"), DENIED],
+            [Need("s3:PutObject", f"{DATA}/lake/a")],
+            [Need("s3:PutObject", f"{DATA}/registry/a")],
+            id="a denial wins",
+        ),
+        pytest.param(
+            [PASS],
+            [passed("sagemaker.amazonaws.com")],
+            [passed("ec2.amazonaws.com"), passed()],
+            id="every condition must hold and a missing key holds none",
+        ),
+    ],
+)
+def test_a_policy_is_read_as_iam_reads_it(
+    statements: list[dict[str, Any]], allowed: list[Need], refused: list[Need]
+) -> None:
+    read = policy(*statements)
 
-    assert both.allows(Need("s3:PutObject", f"{DATA}/lake/a"))
-    assert not both.allows(Need("s3:PutObject", f"{DATA}/registry/a"))
-
-
-def test_every_condition_must_hold_and_a_missing_key_holds_none() -> None:
-    passing = policy(
-        allow(
-            "iam:PassRole",
-            JOB_ROLE,
-            Condition={"StringEquals": {"iam:PassedToService": ["sagemaker.amazonaws.com"]}},
-        )
-    )
-
-    def passed(service: str) -> Need:
-        return Need("iam:PassRole", JOB_ROLE, (("iam:PassedToService", service),))
-
-    assert passing.allows(passed("sagemaker.amazonaws.com"))
-    assert not passing.allows(passed("ec2.amazonaws.com"))
-    assert not passing.allows(Need("iam:PassRole", JOB_ROLE))
+    assert all(map(read.allows, allowed))
+    assert not any(map(read.allows, refused))
 
 
 def test_what_the_evaluator_does_not_know_it_refuses() -> None:

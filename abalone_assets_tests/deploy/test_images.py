@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from abalone_assets.aws.clients import client
-from abalone_assets_tests.deploy.support import OIDC
+from abalone_assets_tests.deploy.support import OIDC, quick_stacks
 from deploy import deploy as command
 from deploy.cloudformation import Stacks, Template
 from deploy.config import IMAGE_OUTPUT, IMAGE_TAG_OUTPUT, DeployError, read_context
@@ -29,13 +29,9 @@ MANIFEST = {
 QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "one"}}
 
 
-def _say(_: str) -> None:
-    """Nobody listens."""
-
-
 @pytest.fixture
 def stacks(aws: AwsStandIn) -> Stacks:
-    return Stacks(client("cloudformation"), _say, poll_seconds=0.01)
+    return quick_stacks()
 
 
 def platform(**outputs: str) -> str:

@@ -93,7 +93,7 @@ def test_it_waits_until_a_task_has_ended(ecs: Any, monkeypatch: pytest.MonkeyPat
 
 def test_a_task_that_does_not_end_is_named(ecs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     _end_slowly(monkeypatch, after=1000)
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.1)
     [task] = task_arns(ecs)
 
     with pytest.raises(DeployError, match=f"tasks {task.rpartition('/')[2]} not ended"):

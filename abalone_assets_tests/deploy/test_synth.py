@@ -19,7 +19,6 @@ from deploy.cloudformation import read_assembly
 from deploy.deploy import PUSH
 
 pytest_plugins = ("abalone_assets_tests.deploy.fixtures",)
-pytestmark = pytest.mark.xdist_group("cdk")
 
 TASKS = {"web", "daemon", "migrate", "code", "run"}
 FROM_THE_IMAGE = {"DAGSTER_CODE_SERVER_PORT"}

@@ -96,10 +96,3 @@ def test_the_image_is_one_manifest() -> None:
     (build,) = [s["with"] for s in steps(file) if "build-push-action" in s.get("uses", "")]
     assert build["provenance"] is False
     assert build["platforms"] == "linux/amd64"
-
-
-def test_what_the_deployment_reads_is_documented() -> None:
-    (file,) = [file for file in WORKFLOWS if file.stem == "deploy"]
-    variables = set(re.findall(r"vars\.(\w+)", file.read_text()))
-    documented = (PROJECT / "docs/deployment.md").read_text()
-    assert {name for name in variables if f"`{name}`" in documented} == variables

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import psutil
 import pytest
 from dagster._core.events import EngineEventData
 from dagster._core.instance.config import PoolGranularity
 from dagster._core.test_utils import create_run_for_test
 
 from abalone_assets.automation.runs import Runs
-from abalone_assets.local import instance as instance_module
 from abalone_assets.local.instance import (
     PROCESS_TAG,
     InstanceError,
@@ -31,7 +31,6 @@ from abalone_assets.settings.platform import load_settings
 if TYPE_CHECKING:
     from abalone_assets.settings.platform import Settings
 
-needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 FIRST_LINE = "# abalone-assets local instance, revision 1\n"
 
 
@@ -158,7 +157,6 @@ def in_flight_run_of(identity: str, instance: dg.DagsterInstance) -> str:
     return str(run.run_id)
 
 
-@needs_proc
 @pytest.mark.parametrize("part", ["boot", "start"])
 def test_another_process_that_got_the_same_id_does_not_keep_a_run_alive(
     home: Path, part: str
@@ -176,11 +174,15 @@ def test_a_run_whose_very_process_lives_is_left_alone(home: Path) -> None:
         assert fail_orphaned_runs(instance) == []
 
 
-def test_without_proc_the_id_alone_decides(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_where_a_start_is_not_known_the_id_alone_decides(
+    home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = process_identity(os.getpid())
-    monkeypatch.setattr(instance_module, "_PROC", tmp_path / "missing")
+
+    def refuse(_: psutil.Process) -> float:
+        raise psutil.AccessDenied
+
+    monkeypatch.setattr(psutil.Process, "create_time", refuse)
     assert process_identity(os.getpid()) == str(os.getpid())
     with dg.DagsterInstance.get() as instance:
         in_flight_run_of(told, instance)
@@ -189,15 +191,14 @@ def test_without_proc_the_id_alone_decides(
         assert fail_orphaned_runs(instance) == [ended]
 
 
-@needs_proc
-def test_a_process_name_with_spaces_and_brackets_does_not_hide_its_start(tmp_path: Path) -> None:
-    program = tmp_path / "a) R 1 (b"
-    program.symlink_to("/bin/sleep")
-    with subprocess.Popen([program, "60"]) as odd, subprocess.Popen(["/bin/sleep", "60"]) as plain:
-        starts = [int(process_identity(child.pid).split("/")[2]) for child in (odd, plain)]
-        odd.kill()
-        plain.kill()
-    assert abs(starts[0] - starts[1]) < os.sysconf("SC_CLK_TCK") * 10
+def test_an_identity_of_linux_is_as_earlier_revisions_recorded_it() -> None:
+    """Their records and runs must be understood: boot and field 22 of /proc/PID/stat."""
+    if not psutil.LINUX:
+        assert process_identity(os.getpid()).startswith(f"{os.getpid()}//")
+        return
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    start = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[22 - 3]
+    assert process_identity(os.getpid()) == f"{os.getpid()}/{boot}/{start}"
 
 
 def test_runs_that_live_or_do_not_tell_are_left_alone(home: Path) -> None:

@@ -43,15 +43,6 @@ def test_two_of_the_six_surveys_are_of_one_day(crews: list[ParsedSurvey]) -> Non
     assert {(day.year, day.month) for day in days} <= {(2025, month) for month in range(3, 9)}
 
 
-def test_the_readme_counts_the_rows_of_every_survey(crews: list[ParsedSurvey]) -> None:
-    readme = (base_survey().parent / "README.md").read_text(encoding="utf-8")
-    for survey in crews:
-        assert f"| `surveys/{survey.file}` | {survey.row_count} |" in readme
-    total = sum(survey.row_count for survey in crews)
-    bad = sum(len(survey.quarantined) for survey in crews)
-    assert f"{total} rows and {bad} bad ones" in readme
-
-
 def test_the_surveys_break_many_different_rules(crews: list[ParsedSurvey]) -> None:
     broken = {fault.rule for survey in crews for fault in survey.quarantined}
     assert broken == {

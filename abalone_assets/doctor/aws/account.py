@@ -10,7 +10,7 @@ from abalone_assets.aws.failures import AwsError, translate_errors
 from abalone_assets.aws.parameters import resolve
 from abalone_assets.doctor.aws.data import data_findings
 from abalone_assets.doctor.aws.services import service_findings
-from abalone_assets.doctor.local import Finding, base_survey, guarded, ok, packages
+from abalone_assets.doctor.finding import Finding, base_survey, guarded, ok, packages
 from abalone_assets.settings.aws import SSM_SCHEME, STACK_VALUES, ZONES
 from abalone_assets.settings.environment import variable
 
@@ -25,7 +25,7 @@ DEPLOY: Final = "run `make deploy` in this account and region"
 
 
 def aws_findings(
-    settings: Settings, aws: AwsSettings, on_progress: Callable[[str], None] = lambda _: None
+    settings: Settings, aws: AwsSettings, on_progress: Callable[[str], None]
 ) -> Iterator[Finding]:
     """Look at what the profile aws needs, as far as the first thing that hides the rest.
 

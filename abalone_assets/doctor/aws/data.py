@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from abalone_assets.aws.clients import client, region
 from abalone_assets.aws.failures import NO_BUCKET, AwsError, error_code, explain, translate_errors
-from abalone_assets.doctor.local import Finding, guarded, ok
+from abalone_assets.doctor.finding import Finding, guarded, ok
 from abalone_assets.errors import StorageError
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.aws.clients import client
 from abalone_assets.aws.failures import AwsError, translate_errors
-from abalone_assets.doctor.local import Finding, ok
+from abalone_assets.doctor.finding import Finding, ok
 
 if TYPE_CHECKING:
     from collections.abc import Callable

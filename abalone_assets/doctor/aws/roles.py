@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.clients import client, region
 from abalone_assets.aws.failures import AwsError, error_code, explain, translate_errors
-from abalone_assets.doctor.local import Finding, ok
+from abalone_assets.doctor.finding import Finding, ok
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -18,12 +18,12 @@ from abalone_assets.doctor.aws.roles import (
     assumable,
     permissions,
 )
-from abalone_assets.doctor.local import Finding, guarded, ok
+from abalone_assets.doctor.finding import Finding, guarded, ok
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from abalone_assets.doctor.local import Outcome
+    from abalone_assets.doctor.finding import Outcome
     from abalone_assets.settings.aws import AwsSettings
 
 MAY_LOOK: Final = "allow iam:SimulatePrincipalPolicy and iam:GetRole to this identity to be told"
@@ -38,7 +38,7 @@ def service_findings(
     values: Mapping[str, str],
     *,
     endpoint: str,
-    on_progress: Callable[[str], None] = lambda _: None,
+    on_progress: Callable[[str], None],
 ) -> Iterator[Finding]:
     """Look at what the jobs and the endpoint need.
 

@@ -1,0 +1,129 @@
+"""What ``abalone doctor`` finds, and what it looks at in every profile."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import unquote, urlsplit
+
+from abalone_assets.errors import AbaloneError, StorageError
+from abalone_assets.ingest.base_survey import public_uri
+from abalone_assets.storage.object_store import locate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from abalone_assets.settings.platform import Settings
+
+REACH_SECONDS: Final = 10
+
+Outcome = Literal["ok", "warning", "failed"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        subject: What.
+        outcome: Whether the platform can work with it.
+        found: What it is like.
+        remedy: What to do about it; empty when all is well.
+    """
+
+    subject: str
+    outcome: Outcome
+    found: str
+    remedy: str = ""
+
+
+def ok(subject: str, found: str) -> Finding:
+    """Nothing to do."""
+    return Finding(subject, "ok", found)
+
+
+def guarded(
+    subject: str, look: Callable[[], Finding], *, remedy: str, otherwise: Outcome = "failed"
+) -> Finding:
+    """What a look finds, or the error that it ended with.
+
+    Args:
+        subject: What is looked at.
+        look: The look; may raise an `AbaloneError`.
+        remedy: What to do about an error.
+        otherwise: How bad an error is.
+    """
+    try:
+        return look()
+    except AbaloneError as error:
+        return Finding(subject, otherwise, " ".join(str(error).split()), remedy)
+
+
+def packages(names: Sequence[str], *, remedy: str) -> Finding:
+    """Whether Python packages are installed.
+
+    Args:
+        names: Of the distributions.
+        remedy: How to install them.
+    """
+    versions: dict[str, str | None] = {}
+    for name in names:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = None
+    missing = [name for name, installed in versions.items() if installed is None]
+    if missing:
+        return Finding("packages", "failed", f"not installed: {', '.join(missing)}", remedy)
+    return ok("packages", ", ".join(f"{name} {found}" for name, found in versions.items()))
+
+
+def base_survey(settings: Settings) -> Finding:
+    """Whether the base survey can be reached; downloads nothing.
+
+    Args:
+        settings: Say where it is, and whether the bundled one may stand in for it.
+    """
+    shown = public_uri(settings.raw_uri)
+    remedy = "set ABALONE_RAW_URI to a copy of the UCI survey"
+    if settings.raw_fallback:
+        remedy += ", or go on with the bundled simulated survey"
+    return guarded(
+        "base survey",
+        lambda: ok("base survey", f"{shown}{_reach(settings.raw_uri)}"),
+        remedy=remedy,
+        otherwise="warning" if settings.raw_fallback else "failed",
+    )
+
+
+def _reach(uri: str) -> str:
+    """Make sure that there is something at the URI; returns what is known of it."""
+    parts = urlsplit(uri)
+    if parts.scheme in {"http", "https"}:
+        return _reach_by_http(uri)
+    if parts.scheme == "s3":
+        store, key = locate(uri)
+        found = store.find(key)
+        if found is None:
+            raise StorageError(f"{uri}: no such object")
+        return f" ({found.size} bytes)"
+    path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(uri).expanduser()
+    if not os.access(path, os.R_OK):
+        raise StorageError(f"{path}: no such file, or not readable")
+    return f" ({path.stat().st_size} bytes)"
+
+
+def _reach_by_http(uri: str) -> str:
+    import requests
+
+    try:
+        with requests.get(uri, timeout=REACH_SECONDS, stream=True) as answer:
+            answer.raise_for_status()
+    except requests.RequestException as error:
+        raise StorageError(
+            f"{public_uri(uri)}: the network refused ({type(error).__name__})"
+        ) from error
+    return " answers"

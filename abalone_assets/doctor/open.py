@@ -1,0 +1,36 @@
+"""What ``abalone doctor`` looks at in the profile in force."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from abalone_assets.doctor.finding import Finding
+    from abalone_assets.settings.platform import Settings
+
+
+def examine(
+    settings: Settings, on_progress: Callable[[str], None] = lambda _: None
+) -> Iterator[Finding]:
+    """Look at everything that the profile needs, one thing after the other; launches nothing.
+
+    Args:
+        settings: Of the platform.
+        on_progress: Told, in a line, what takes long.
+
+    Raises:
+        SettingsError: A variable of the profile aws is malformed.
+    """
+    if settings.profile == "local":
+        from abalone_assets.doctor.local import local_findings
+
+        return local_findings(settings)
+    # Whoever asks wants to know that nobody answers, and not to wait until somebody does.
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")
+    from abalone_assets.doctor.aws.account import aws_findings
+    from abalone_assets.settings.aws import load_aws_settings
+
+    return aws_findings(settings, load_aws_settings(), on_progress)
