@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -12,9 +13,9 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from abalone_assets.pipes._errors import AWS_ERRORS, PipesJobError, explain
 from abalone_assets.pipes._identity import lineage
-from abalone_assets.pipes._remote import CHANNEL_TAG, RUN_ID_TAG
-from abalone_assets.pipes._sagemaker import aws_tags
+from abalone_assets.pipes._job import CHANNEL_TAG, RUN_ID_TAG
 from abalone_assets.pipes.glue import GlueJobRun, tags_of
+from abalone_assets.pipes.sagemaker import aws_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -138,15 +139,13 @@ def _made(client: Any, service: str) -> Any:  # noqa: ANN401 - boto3
 
 def _sagemaker_jobs(client: Any) -> Iterator[_Job]:  # noqa: ANN401 - boto3
     for kind in _KINDS:
+        stop = getattr(client, f"stop_{kind.lower()}_job")
         lists = client.get_paginator(f"list_{kind.lower()}_jobs")
         for page in lists.paginate(StatusEquals="InProgress"):
-            yield from (_sagemaker_job(client, kind, job) for job in page[f"{kind}JobSummaries"])
-
-
-def _sagemaker_job(client: Any, kind: str, job: Mapping[str, Any]) -> _Job:  # noqa: ANN401 - boto3
-    name, arn = job[f"{kind}JobName"], job[f"{kind}JobArn"]
-    stop = getattr(client, f"stop_{kind.lower()}_job")
-    return _Job(name, lambda: _tags(client, arn), lambda: stop(**{f"{kind}JobName": name}))
+            for job in page[f"{kind}JobSummaries"]:
+                name = job[f"{kind}JobName"]
+                tags = partial(_tags, client, job[f"{kind}JobArn"])
+                yield _Job(name, tags, partial(stop, **{f"{kind}JobName": name}))
 
 
 def _tags(client: Any, arn: str) -> dict[str, str]:  # noqa: ANN401 - boto3
@@ -158,13 +157,8 @@ def _glue_runs(client: Any, glue_job: str) -> Iterator[_Job]:  # noqa: ANN401 - 
     pages = client.get_paginator("get_job_runs").paginate(
         JobName=glue_job, PaginationConfig={"PageSize": 200}
     )
-    for page in pages:
-        for found in page["JobRuns"]:
-            if found["JobRunState"] in GlueJobRun.active:
-                yield _glue_run(client, glue_job, found)
-
-
-def _glue_run(client: Any, glue_job: str, found: Mapping[str, Any]) -> _Job:  # noqa: ANN401 - boto3
-    run = GlueJobRun(client, {"JobName": glue_job}, max_runtime_seconds=0)
-    run.take(found["Id"], 1, found)
-    return _Job(run.run_id, lambda: tags_of(found), run.stop)
+    for found in (run for page in pages for run in page["JobRuns"]):
+        if found["JobRunState"] in GlueJobRun.active:
+            run = GlueJobRun(client, {"JobName": glue_job}, max_runtime_seconds=0)
+            run.take(found["Id"], 1, found)
+            yield _Job(run.run_id, partial(tags_of, found), run.stop)

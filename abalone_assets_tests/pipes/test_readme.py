@@ -12,7 +12,7 @@ import pytest
 
 import abalone_assets.pipes
 from abalone_assets.pipes import PipesSageMakerTrainingClient
-from abalone_assets.pipes._remote import JobSummary, Usage
+from abalone_assets.pipes._job import JobSummary, Usage
 from abalone_assets_tests.pipes.lab import lab
 
 if TYPE_CHECKING:
