@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.batches import in_batches
-from abalone_assets.aws.clients import client
+from abalone_assets.aws.clients import client, in_batches
 from abalone_assets.aws.failures import AwsError, describe, tolerating, translate_errors
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.lake import PARTITION_COLUMN
