@@ -185,11 +185,11 @@ def test_the_spark_engine_prepares_in_this_process(
     spark: SparkSession, tmp_path: Path, survey: pl.DataFrame
 ) -> None:
     engine = SparkEngine(spark_config={"spark.sql.session.timeZone": "UTC"})
-    prepared = engine.prepare(
+    report, job = engine.prepare(
         request_for({"survey": survey}, str(tmp_path)), dg.build_asset_context()
     )
-    assert prepared.report.rows["merged_dataset"] == 60
-    assert prepared.job.seconds == prepared.report.seconds
+    assert report.rows["merged_dataset"] == 60
+    assert job.seconds == report.seconds
 
 
 def test_without_the_extra_the_spark_engine_says_what_to_install(
