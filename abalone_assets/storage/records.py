@@ -33,7 +33,7 @@ def record_of(
             message names the field.
     """
     found = document.get("format") if isinstance(document, dict) else None
-    if version is not None and found not in {version, None}:
+    if version is not None and found not in (version, None):
         raise StorageError(f"{place}: format {found}, but this release reads {version}")
     try:
         record: _Record = _adapter(kind).validate_python(document)

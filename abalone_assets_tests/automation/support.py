@@ -36,8 +36,10 @@ class Clock:
     @classmethod
     def installed(cls, monkeypatch: pytest.MonkeyPatch) -> Clock:
         clock = cls()
-        monkeypatch.setattr("abalone_assets.automation.sensors.time", clock)
-        monkeypatch.setattr("abalone_assets.automation.sensors.datetime", clock)
+        for sensor in ("survey_sensor", "release_sensor", "approval_sensor"):
+            module = f"abalone_assets.automation.{sensor}"
+            monkeypatch.setattr(f"{module}.datetime", clock)
+            monkeypatch.setattr(f"{module}.time", clock, raising=False)
         return clock
 
     def reset(self) -> None:

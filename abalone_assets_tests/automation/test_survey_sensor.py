@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from abalone_assets.automation import sensors
+from abalone_assets.automation import survey_sensor
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.lake.lake import Release
 from abalone_assets.settings.platform import load_settings
@@ -186,11 +186,11 @@ class TestRequests:
         for seed, day in enumerate(months):
             platform.land(name_of(day), survey_rows(1, seed=seed))
         first = requests(platform)
-        assert ranges(first) == [(day, day) for day in months[: sensors.MAX_REQUESTS]]
+        assert ranges(first) == [(day, day) for day in months[: survey_sensor.MAX_REQUESTS]]
         for request in first:
             launch(platform, request)
         rest = requests(platform)
-        assert ranges(rest) == [(day, day) for day in months[sensors.MAX_REQUESTS :]]
+        assert ranges(rest) == [(day, day) for day in months[survey_sensor.MAX_REQUESTS :]]
 
     def test_are_not_repeated_when_the_tick_dies_before_its_cursor_is_saved(
         self, platform: Platform
@@ -318,7 +318,7 @@ def test_a_tick_reads_no_file_in_the_steady_state(platform: Platform) -> None:
             cursor=cursor,
             repository_def=platform.definitions.get_repository_def(),
         ) as context:
-            tick = sensors.survey_tick(context, zone, platform.lake, load_settings())
+            tick = survey_sensor.survey_tick(context, zone, platform.lake, load_settings())
         assert tick.run_requests == []
         cursor = tick.cursor
         reads.append(zone.reads)
