@@ -9,13 +9,12 @@ from moto.sagemaker.models import sagemaker_backends
 
 from abalone_assets.pipes._channel import JobMessageReader
 from abalone_assets_tests.fakes.support import wait_for
-from abalone_assets_tests.pipes.lab import REPORT, WAIT, Lab, asset_of, lab
+from abalone_assets_tests.pipes.lab import REPORT, WAIT, Lab, asset_of
 
 if TYPE_CHECKING:
     import dagster as dg
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-__all__ = ["lab"]
 
 
 @pytest.fixture

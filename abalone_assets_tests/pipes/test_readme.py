@@ -13,13 +13,11 @@ import pytest
 import abalone_assets.pipes
 from abalone_assets.pipes import PipesSageMakerTrainingClient
 from abalone_assets.pipes._job import JobSummary, Usage
-from abalone_assets_tests.pipes.lab import lab
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-__all__ = ["lab"]
 
 README: Final = Path(abalone_assets.pipes.__file__).with_name("README.md")
 BLOCK: Final = re.compile(r"(?ms)^`(?P<name>\w+\.py)`.*?```python\n(?P<code>.*?)```")
