@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,11 +16,11 @@ from abalone_assets.errors import StorageError
 from abalone_assets.etl import polars_engine
 from abalone_assets.etl.preparation import split
 from abalone_assets.etl.request import PrepareReport
-from abalone_assets.ingest.synthetic_files import record_synthetic_file
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets_tests.automation.support import (
     RELEASE,
     ingest,
+    know_as_simulated,
     name_of,
     platform_in,
     prepare_only,
@@ -87,15 +86,7 @@ def test_all_rows_are_accounted_for(prepared: Platform) -> None:
 
 def test_simulated_rows_are_counted_and_a_flood_of_them_warned_of(prepared: Platform) -> None:
     data = survey_rows(46, seed=20)
-    record_synthetic_file(
-        prepared.lake.store,
-        name=name_of("2025-03-04"),
-        sha256=hashlib.sha256(data).hexdigest(),
-        rows=46,
-        recipe="copula",
-        seed=0,
-        data_version="v1",
-    )
+    know_as_simulated(prepared, "2025-03-04", data)
     prepared.land(name_of("2025-03-04"), data)
     assert ingest(prepared) == [True]
     result = prepare_only(prepared)
