@@ -15,7 +15,7 @@ from abalone_assets.pipes._errors import AWS_ERRORS, PipesJobError, explain
 from abalone_assets.pipes._identity import lineage
 from abalone_assets.pipes._job import CHANNEL_TAG, RUN_ID_TAG
 from abalone_assets.pipes.glue import GlueJobRun, tags_of
-from abalone_assets.pipes.sagemaker import aws_tags
+from abalone_assets.pipes.sagemaker import tag_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -79,7 +79,8 @@ def stop_orphaned_jobs(
     except AWS_ERRORS as error:
         raise PipesJobError(f"orphaned jobs: {explain(error)}") from error
     # Only now: a run that began meanwhile is known to the judge.
-    is_wanted, channel = _judge(instance, grace), channel_tag(bucket, key_prefix)
+    is_wanted = _judge(instance, grace)
+    channel = tag_value(f"{bucket}/{key_prefix.strip('/')}")  # tells deployments apart
     orphans: list[str] = []
     refusals: list[str] = []
     for job in jobs:
@@ -97,18 +98,8 @@ def stop_orphaned_jobs(
     return orphans
 
 
-def channel_tag(bucket: str, key_prefix: str) -> str:
-    """The value of the tag that tells the jobs of one deployment from those of another."""
-    return aws_tag(f"{bucket}/{key_prefix.strip('/')}")
-
-
-def aws_tag(value: str) -> str:
-    """A tag's value as AWS takes it."""
-    return aws_tags({CHANNEL_TAG: value})[0]["Value"]
-
-
 def _is_orphan(tags: Mapping[str, str], channel: str, is_wanted: Callable[[str], bool]) -> bool:
-    ours = aws_tag(tags.get(CHANNEL_TAG, "")) == channel and RUN_ID_TAG in tags
+    ours = tag_value(tags.get(CHANNEL_TAG, "")) == channel and RUN_ID_TAG in tags
     return ours and not is_wanted(tags[RUN_ID_TAG])
 
 

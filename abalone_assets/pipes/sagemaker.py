@@ -369,12 +369,14 @@ class ProcessingJob(SageMakerJob):
 def aws_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """Dagster's tags as AWS takes them: without ``|`` and the like, and not too long."""
     return [
-        {
-            "Key": _NOT_IN_TAGS.sub("-", key)[:_TAG_KEY_LENGTH],
-            "Value": _NOT_IN_TAGS.sub("-", value)[:_TAG_VALUE_LENGTH],
-        }
+        {"Key": _NOT_IN_TAGS.sub("-", key)[:_TAG_KEY_LENGTH], "Value": tag_value(value)}
         for key, value in tags.items()
     ]
+
+
+def tag_value(text: str) -> str:
+    """A tag's value as AWS takes it."""
+    return _NOT_IN_TAGS.sub("-", text)[:_TAG_VALUE_LENGTH]
 
 
 def _is_not_found(error: ClientError) -> bool:

@@ -84,7 +84,9 @@ class World:
             identical=before.identical if before else None,
         )
 
-    def revoke(self, day: str) -> None:
+    def revoke(self, day: str, *, gone: bool = False) -> None:
+        if gone:
+            del self.files[name_of(day)]
         self.manifest = replace(self.manifest, days={**self.manifest.days, day: BEING_WRITTEN})
 
     def ingest(self, *days: str) -> None:
@@ -134,10 +136,7 @@ CHANGES: dict[str, tuple[Callable[[World], object], tuple[str, ...]]] = {
     "a deleted file": (lambda world: world.files.pop(TWIN), (DAY,)),
     "a renamed file": (lambda world: world.write(name_of(DAY, 9), world.files.pop(TWIN)), (DAY,)),
     "a revoked day": (lambda world: world.revoke(DAY), (DAY,)),
-    "a revoked day without a file": (
-        lambda world: (world.revoke(NEXT), world.files.pop(name_of(NEXT))),
-        (NEXT,),
-    ),
+    "a revoked day without a file": (lambda world: world.revoke(NEXT, gone=True), (NEXT,)),
 }
 
 
