@@ -5,16 +5,28 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from abalone_assets import __version__
 from abalone_assets.aws.failures import NO_REGION, AwsError, translate_errors
 from abalone_assets.errors import SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from botocore.config import _RetryDict
 
-__all__ = ["AwsError", "client", "environment_key", "region", "session", "translate_errors"]
+__all__ = [
+    "AwsError",
+    "client",
+    "environment_key",
+    "in_batches",
+    "region",
+    "session",
+    "translate_errors",
+]
+
+_Item = TypeVar("_Item")
 
 CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 65
@@ -24,22 +36,23 @@ MAX_ATTEMPTS: Final = 10
 _making = RLock()  # botocore's sessions are not safe to make clients from two threads
 
 
-def client(service: str, *, retries: bool = True, patient: bool = False) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+def client(service: str, *, retries: bool = True, throttled: bool = False) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
     """The process's boto3 client of a service, made by its first use.
 
-    It tries again with growing waits where AWS asks for patience. The standard ``AWS_…`` variables
+    It tries again with growing waits where AWS throttles. The standard ``AWS_…`` variables
     win over what is set here; when one of them changes, so does the client.
 
     Args:
         service: boto3's name of it, such as ``s3``.
         retries: Without, a call is made once: where a repetition would do its work twice.
-        patient: Try ten times even where ``AWS_MAX_ATTEMPTS`` is less: of a service that throttles.
+        throttled: Try ten times even where ``AWS_MAX_ATTEMPTS`` says less, of a service that
+            throttles readily.
 
     Raises:
         SettingsError: boto3 is not installed, or no region or an unknown profile is set.
     """
     tries: int | None = MAX_ATTEMPTS if retries else 1
-    if retries and not patient and "AWS_MAX_ATTEMPTS" in os.environ:
+    if retries and not throttled and "AWS_MAX_ATTEMPTS" in os.environ:
         tries = None
     with _making:
         return _client(service, tries, environment_key())
@@ -104,3 +117,8 @@ def _session(_environment: tuple[tuple[str, str], ...]) -> Any:  # noqa: ANN401 
 def environment_key() -> tuple[tuple[str, str], ...]:
     """All that boto3 reads from the environment; what is kept for a process is kept by this key."""
     return tuple(sorted(item for item in os.environ.items() if item[0].startswith("AWS_")))
+
+
+def in_batches(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    """The items, as many at a time as a call takes; the last batch may be smaller."""
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -63,6 +63,21 @@ _DENIED: Final = re.compile(
     r"(?: on resource: \"?(?P<resource>[^\s\"]+))?"
 )
 
+# SageMaker tells most of its refusals apart by their words alone.
+_MISSING: Final = re.compile(r"could not find|cannot find|not found|does not exist", re.IGNORECASE)
+_EXISTS: Final = re.compile(r"already existing|already exists", re.IGNORECASE)
+_BUSY: Final = re.compile(r"in-progress endpoint|in progress", re.IGNORECASE)
+
+_TRANSIENT_CODES: Final = {
+    "InternalFailure",
+    "InternalServerError",
+    "RequestLimitExceeded",
+    "ServiceUnavailable",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+
 
 class AwsError(AbaloneError):
     """An AWS service refused a call, or cannot be reached."""
@@ -138,3 +153,34 @@ def _describe_denial(message: str, operation: str) -> str:
     who, resource = found["who"] or "this identity", found["resource"]
     where = f" on {resource}" if resource else ""
     return f"access denied: {who} may not {found['action']}{where}; allow it in its policy"
+
+
+def is_missing(error: Exception) -> bool:
+    """Whether what was named does not exist."""
+    return _refuses(error, _MISSING) or error_code(error) in {"ResourceNotFound", "404"}
+
+
+def exists_already(error: Exception) -> bool:
+    """Whether there is one of that name."""
+    return _refuses(error, _EXISTS) or error_code(error) == "ResourceInUse"
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether the endpoint is being changed by another call."""
+    return _refuses(error, _BUSY)
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same call may be answered in a moment: throttling, an outage, no connection."""
+    from botocore.exceptions import ConnectionError as BotoConnectionError
+    from botocore.exceptions import HTTPClientError
+
+    if isinstance(error, BotoConnectionError | HTTPClientError):
+        return True
+    response = getattr(error, "response", None) or {}
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return error_code(error) in _TRANSIENT_CODES or status >= 500  # noqa: PLR2004 - HTTP's own
+
+
+def _refuses(error: Exception, words: re.Pattern[str]) -> bool:
+    return error_code(error).startswith("Validation") and words.search(str(error)) is not None

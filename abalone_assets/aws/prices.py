@@ -19,9 +19,8 @@ SOURCES: Final = (
     "https://aws.amazon.com/sagemaker/pricing/",
     "https://aws.amazon.com/glue/pricing/",
 )
-BASIS: Final = f"list prices of us-east-1 as known on {AS_OF}, on demand"
 
-TRAINING_PRICES: Final[Mapping[str, float]] = MappingProxyType(
+INSTANCE_PRICES: Final[Mapping[str, float]] = MappingProxyType(
     {
         "ml.m5.large": 0.115,
         "ml.m5.xlarge": 0.23,
@@ -33,11 +32,7 @@ TRAINING_PRICES: Final[Mapping[str, float]] = MappingProxyType(
         "ml.g4dn.xlarge": 0.736,
     }
 )
-"""USD an hour of a SageMaker instance."""
-
-PROCESSING_PRICES: Final = TRAINING_PRICES
-HOSTING_PRICES: Final = TRAINING_PRICES
-"""SageMaker charges the same for each of these uses of an instance."""
+"""USD an hour of a SageMaker instance, whether it trains, processes or serves."""
 
 GLUE_PRICES: Final[Mapping[str, float]] = MappingProxyType({"DPU": 0.44})
 """USD an hour of a data processing unit (4 vCPU, 16 GB; one ``G.1X`` worker)."""

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import dagster as dg
 
 from abalone_assets.automation.approval_sensor import approval_tick
-from abalone_assets.automation.runs import DEPLOY_JOB, DEPLOYED_ASSET, INGEST_JOB, RELEASE_JOB
-from abalone_assets.automation.sensors import (
+from abalone_assets.automation.release_sensor import (
     no_release_reason,
     release_request,
     release_tick,
-    survey_tick,
 )
+from abalone_assets.automation.runs import DEPLOY_JOB, DEPLOYED_ASSET, INGEST_JOB, RELEASE_JOB
+from abalone_assets.automation.survey_sensor import survey_tick
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.settings.platform import load_settings

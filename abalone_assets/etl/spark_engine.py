@@ -55,7 +55,7 @@ def prepare(spark: SparkSession, request: PrepareRequest) -> PrepareReport:
     if not request.inputs:
         raise StorageError("nothing to prepare: the lake holds neither raw_abalone nor a survey")
     with (
-        _told_as_storage_errors(),
+        _translate_errors(),
         _one_task(spark),
         _kept(_read(spark, request.inputs)) as inputs,
         _kept(nw.to_native(merge([nw.from_native(inputs)]))) as merged,
@@ -144,7 +144,7 @@ def _one_task(spark: SparkSession) -> Iterator[None]:
 
 
 @contextmanager
-def _told_as_storage_errors() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from abalone_assets.survey import COLUMNS
+from abalone_assets.lake.tables import TABLES
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
@@ -17,22 +17,15 @@ if TYPE_CHECKING:
 
 _DTYPES: Final = {"string": pl.String(), "float64": pl.Float64(), "int64": pl.Int64()}
 
-SURVEY_SCHEMA: Final = pl.Schema(
-    {column.name: _DTYPES[column.dtype] for column in COLUMNS}
-    | {"source_file": pl.String(), "line": pl.Int64(), "origin": pl.String()}
-)
+
+def _schema_of(asset: str) -> pl.Schema:
+    return pl.Schema({column.name: _DTYPES[column.dtype] for column in TABLES[asset]})
+
+
+SURVEY_SCHEMA: Final = _schema_of("new_surveys")
 """The nine survey columns, then where each row was written and where it comes from."""
 
-QUARANTINE_SCHEMA: Final = pl.Schema(
-    {
-        "source_file": pl.String(),
-        "line": pl.Int64(),
-        "column": pl.String(),
-        "rule": pl.String(),
-        "message": pl.String(),
-        "raw": pl.String(),
-    }
-)
+QUARANTINE_SCHEMA: Final = _schema_of("quarantined_rows")
 
 
 def survey_frame(
@@ -74,3 +67,9 @@ def to_parquet(frame: pl.DataFrame) -> bytes:
     buffer = BytesIO()
     frame.write_parquet(buffer)
     return buffer.getvalue()
+
+
+def rows_written(*uris: str) -> int:
+    """The rows that Parquet objects hold, counted in the objects themselves."""
+    stored = pl.scan_parquet(list(uris), glob=False, hive_partitioning=False)
+    return int(stored.select(pl.len()).collect().item())

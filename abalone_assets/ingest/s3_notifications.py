@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
-from abalone_assets.aws.batches import in_batches
-from abalone_assets.aws.clients import client
+from abalone_assets.aws.clients import client, in_batches
 from abalone_assets.aws.failures import AwsError, translate_errors
 from abalone_assets.aws.parameters import resolve
 

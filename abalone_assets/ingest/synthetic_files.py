@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.manifest import commit_raw, read_manifest, revoke_days
+from abalone_assets.storage.records import record_of
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ class SyntheticFile:
     seed: int
     data_version: str
     made_at: str
+
+
+@dataclass(frozen=True)
+class _Ledger:
+    format: int
+    files: dict[str, SyntheticFile]
 
 
 def record_synthetic_file(
@@ -82,10 +89,7 @@ def record_synthetic_file(
 
     def change(document: Any | None) -> dict[str, Any]:  # noqa: ANN401 - JSON of any shape
         files = {sha256: file, **_files_of(document, store)}
-        return {
-            "format": FORMAT,
-            "files": {known: asdict(entry) for known, entry in files.items()},
-        }
+        return asdict(_Ledger(FORMAT, files))
 
     store.update_json(LEDGER_KEY, change)
     _ingest_again(store, sha256)
@@ -108,18 +112,9 @@ def origin_of(sha256: str, synthetic: Collection[str]) -> str:
 def _files_of(document: Any | None, store: ObjectStore) -> dict[str, SyntheticFile]:  # noqa: ANN401 - JSON of any shape
     if document is None:
         return {}
-    try:
-        if document["format"] != FORMAT:
-            raise StorageError(
-                f"{store.uri_of(LEDGER_KEY)}: format {document['format']}, but this release reads "
-                f"{FORMAT}"
-            )
-        return {sha256: SyntheticFile(**entry) for sha256, entry in document["files"].items()}
-    except (AttributeError, KeyError, TypeError) as error:
-        raise StorageError(
-            f"{store.uri_of(LEDGER_KEY)}: not a ledger of simulated surveys ({error!r}); restore "
-            "it from a copy: without it, simulated rows would count as surveyed"
-        ) from error
+    remedy = "restore this ledger from a copy: without it, simulated rows would count as surveyed"
+    place = store.uri_of(LEDGER_KEY)
+    return record_of(_Ledger, document, place, remedy=remedy, version=FORMAT).files
 
 
 def _ingest_again(store: ObjectStore, sha256: str) -> None:

@@ -6,18 +6,15 @@ begin with ``_`` or ``.``, so an asset of Parquet objects keeps nothing else the
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.batches import in_batches
-from abalone_assets.aws.clients import client
+from abalone_assets.aws.clients import client, in_batches
 from abalone_assets.aws.failures import AwsError, describe, tolerating, translate_errors
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.lake import PARTITION_COLUMN
-from abalone_assets.lake.tables import TABLES
-from abalone_assets.storage.s3 import explain
+from abalone_assets.lake.tables import TABLES, AssetTable, asset_tables
+from abalone_assets.storage.s3 import explain_obstore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 
     from abalone_assets.lake.lake import Lake
 
-DATA_FILE: Final = "data.parquet"
 PROJECT_TAG: Final = "project"
 PROJECT: Final = "abalone-assets"
 """Marks the tables that are ours to delete."""
@@ -51,38 +47,6 @@ _GLUE_TYPES: Final = {
     "Binary": "binary",
 }
 """Hive's type that holds each of Polars'."""
-
-
-@dataclass(frozen=True)
-class AssetTable:
-    """What the lake holds of one asset.
-
-    Attributes:
-        name: The asset's, and the table's.
-        data_uri: One of its Parquet objects.
-        days: Its partitions; empty for an unpartitioned asset.
-    """
-
-    name: str
-    data_uri: str
-    days: frozenset[str] = field(default_factory=frozenset)
-
-
-def asset_tables(lake: Lake) -> list[AssetTable]:
-    """The assets of the lake that are kept as Parquet, by name."""
-    days: dict[str, set[str]] = defaultdict(set)
-    newest: dict[str, str] = {}
-    for found in lake.store.list():
-        *folders, name = found.key.split("/")
-        if name != DATA_FILE or not folders:
-            continue
-        asset, *partition = folders
-        newest[asset] = max(newest.get(asset, ""), found.key)
-        days[asset].update(part.removeprefix(f"{PARTITION_COLUMN}=") for part in partition)
-    return [
-        AssetTable(asset, lake.store.uri_of(key), frozenset(days[asset]))
-        for asset, key in sorted(newest.items())
-    ]
 
 
 class GlueTables:
@@ -250,7 +214,7 @@ def _parquet_schema(uri: str) -> pl.Schema:
     try:
         return pl.scan_parquet(uri, glob=False, hive_partitioning=False).collect_schema()
     except (OSError, pl.exceptions.PolarsError) as error:
-        reason = explain(error)
+        reason = explain_obstore(error)
         raise StorageError(f"{uri}: cannot read this Parquet object: {reason}") from error
 
 

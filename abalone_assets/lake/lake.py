@@ -23,8 +23,10 @@ from typing import Final, Literal, TypeVar
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.manifest import Manifest, read_manifest
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets.storage.records import record_of
 
 PARTITION_COLUMN: Final = "survey_day"
+DATA_FILE: Final = "data.parquet"
 RELEASE_KEY: Final = "release.json"
 PREPARATION_KEY: Final = "merged_dataset/_preparation.json"
 
@@ -136,10 +138,6 @@ class Lake:
         document = self.store.read_json(key)
         if document is None:
             return None
-        try:
-            return kind(**document)
-        except TypeError as error:
-            raise StorageError(
-                f"{self.store.uri_of(key)}: no record of a {kind.__name__.lower()}; delete it to "
-                f"make it again: {error}"
-            ) from error
+        return record_of(
+            kind, document, self.store.uri_of(key), remedy="delete it to make it again"
+        )

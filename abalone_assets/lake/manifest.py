@@ -12,7 +12,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.errors import StorageError
+from abalone_assets.storage.records import record_of
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
@@ -160,23 +160,18 @@ class Manifest:
         """
         if document is None:
             return cls()
-        try:
-            if document["format"] != FORMAT:
-                raise StorageError(
-                    f"{MANIFEST_KEY}: format {document['format']}, but this release reads {FORMAT}"
-                )
-            raw = IngestedRaw(**document["raw"]) if document["raw"] else None
-            days = {
-                day: IngestedDay(
-                    entry["digest"], tuple(IngestedFile(**file) for file in entry["files"])
-                )
-                for day, entry in document["days"].items()
-            }
-        except (AttributeError, KeyError, TypeError) as error:
-            raise StorageError(
-                f"{MANIFEST_KEY}: not a manifest ({error!r}); delete it to ingest all surveys again"
-            ) from error
-        return cls(raw, days)
+        remedy = "delete it to ingest all surveys again"
+        found = record_of(_Document, document, MANIFEST_KEY, remedy=remedy, version=FORMAT)
+        return cls(found.raw, found.days)
+
+
+@dataclass(frozen=True)
+class _Document:
+    """A manifest as it is stored: no part of it may be missing."""
+
+    format: int
+    raw: IngestedRaw | None
+    days: dict[str, IngestedDay]
 
 
 def day_digest(files: Iterable[IngestedFile]) -> str:

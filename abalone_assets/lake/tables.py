@@ -1,12 +1,17 @@
-"""The columns of the lake's tables, asset by asset."""
+"""The lake's tables, asset by asset: the columns that they should have, and what there is."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
+from abalone_assets.lake.lake import DATA_FILE, PARTITION_COLUMN
 from abalone_assets.survey import COLUMNS
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
+
+if TYPE_CHECKING:
+    from abalone_assets.lake.lake import Lake
 
 
 @dataclass(frozen=True)
@@ -66,3 +71,35 @@ TABLES: Final[dict[str, tuple[TableColumn, ...]]] = {
     "test_split": _SPLIT,
 }
 """The columns of each asset that is kept as Parquet, in their order."""
+
+
+@dataclass(frozen=True)
+class AssetTable:
+    """What the lake holds of one asset.
+
+    Attributes:
+        name: The asset's, and the table's.
+        data_uri: One of its Parquet objects.
+        days: Its partitions; empty for an unpartitioned asset.
+    """
+
+    name: str
+    data_uri: str
+    days: frozenset[str]
+
+
+def asset_tables(lake: Lake) -> list[AssetTable]:
+    """The assets of the lake that are kept as Parquet, by name."""
+    days: dict[str, set[str]] = defaultdict(set)
+    newest: dict[str, str] = {}
+    for found in lake.store.list():
+        *folders, name = found.key.split("/")
+        if name != DATA_FILE or not folders:
+            continue
+        asset, *partition = folders
+        newest[asset] = max(newest.get(asset, ""), found.key)
+        days[asset].update(part.removeprefix(f"{PARTITION_COLUMN}=") for part in partition)
+    return [
+        AssetTable(asset, lake.store.uri_of(key), frozenset(days[asset]))
+        for asset, key in sorted(newest.items())
+    ]

@@ -4,13 +4,15 @@ They depend on dagster, dagster-pipes and boto3 alone; nothing of the project is
 README.md beside this file.
 """
 
+from abalone_assets.pipes._client import PipesJobInvocation
 from abalone_assets.pipes._errors import PipesJobError, PipesJobParametersError
-from abalone_assets.pipes._job import PipesJobInvocation
+from abalone_assets.pipes._job import JobSummary, Usage
 from abalone_assets.pipes._orphans import stop_orphaned_jobs
-from abalone_assets.pipes._remote import JobSummary, Usage
 from abalone_assets.pipes.glue import PipesGlueJobClient
-from abalone_assets.pipes.processing import PipesSageMakerProcessingClient
-from abalone_assets.pipes.training import PipesSageMakerTrainingClient
+from abalone_assets.pipes.sagemaker import (
+    PipesSageMakerProcessingClient,
+    PipesSageMakerTrainingClient,
+)
 
 __all__ = [
     "JobSummary",

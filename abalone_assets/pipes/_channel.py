@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dagster import PipesMessageHandler
     from dagster_pipes import PipesMessage
 
-    from abalone_assets.pipes._patience import Patience
+    from abalone_assets.pipes._retry import Retry
 
 _NOT_THERE: Final = frozenset({"404", "NoSuchKey", "NotFound"})
 _TOLD_AT_ONCE: Final = frozenset({"opened", "log", "log_external_stream"})
@@ -110,16 +110,16 @@ class JobContextInjector(dg.PipesContextInjector):
 
     Args:
         prefix: Where.
-        patience: Makes the calls.
+        retry: Makes the calls, again while AWS is busy.
         write: False when the job was started, with its context, by somebody else.
 
     Attributes:
         needed: Whether a job may still load the context; it is deleted only when none may.
     """
 
-    def __init__(self, prefix: JobPrefix, patience: Patience, *, write: bool) -> None:
+    def __init__(self, prefix: JobPrefix, retry: Retry, *, write: bool) -> None:
         self._prefix = prefix
-        self._patiently = patience
+        self._retry = retry
         self._write = write
         self.needed = not write
 
@@ -134,7 +134,7 @@ class JobContextInjector(dg.PipesContextInjector):
         location = {"Bucket": self._prefix.bucket, "Key": self._prefix.context_key}
         if self._write:
             body = json.dumps(context_data).encode()
-            self._patiently(
+            self._retry(
                 f"Pipes context at {where}",
                 lambda: self._prefix.s3.put_object(Body=body, **location),
             )

@@ -15,7 +15,7 @@ from abalone_assets.pipes._errors import (
     explain,
     is_transient,
 )
-from abalone_assets.pipes._remote import JobExistsError
+from abalone_assets.pipes._job import JobExistsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from dagster import PipesSession
 
     from abalone_assets.pipes._channel import JobMessageReader
+    from abalone_assets.pipes._job import RemoteJob
     from abalone_assets.pipes._logs import CloudWatchTail
-    from abalone_assets.pipes._patience import Patience
-    from abalone_assets.pipes._remote import RemoteJob
+    from abalone_assets.pipes._retry import Retry
 
 _ACKNOWLEDGE_SECONDS: Final = 10.0
 _UNKNOWN_STATUS_SECONDS: Final = 3600.0
@@ -38,7 +38,7 @@ class JobFollower:
     Args:
         job: The job; it has a name already.
         log: The run's log.
-        patience: Makes the calls.
+        retry: Makes the calls, again while AWS is busy.
         reader: Reads the job's messages.
         tail: Reads the job's logs.
         poll_interval: Seconds between two looks at the job.
@@ -49,15 +49,15 @@ class JobFollower:
         job: RemoteJob,
         *,
         log: Logger,
-        patience: Patience,
+        retry: Retry,
         reader: JobMessageReader,
         tail: CloudWatchTail,
         poll_interval: float,
     ) -> None:
         self._job = job
         self._log = log
-        self._patiently = patience
-        self._hurriedly = patience.in_a_hurry()
+        self._retry = retry
+        self._retry_at_shutdown = retry.for_shutdown()
         self._reader = reader
         self._tail = tail
         self._poll_interval = poll_interval
@@ -76,7 +76,7 @@ class JobFollower:
         job = self._job
         if not job.attached:
             bootstrap = session.get_bootstrap_env_vars()
-            self._patiently(f"start of {self._title}", lambda: self._create(bootstrap, tags))
+            self._retry(f"start of {self._title}", lambda: self._create(bootstrap, tags))
         verb = "attached to" if job.attached else "started"
         self._log.info(f"[pipes] {verb} {self._title}: {job.url}")
         session.report_launched({"extras": {"job_name": job.name, "run_id": job.run_id}})
@@ -92,9 +92,9 @@ class JobFollower:
         """
         job = self._job
         while True:
-            self._patiently(f"description of {self._title}", job.refresh)
+            self._retry(f"description of {self._title}", job.refresh)
             self._log_progress()
-            self._patiently(f"messages of {self._title}", self._reader.read_new)
+            self._retry(f"messages of {self._title}", self._reader.read_new)
             if job.is_over:
                 break
             self._look_for_unknown_status()
@@ -194,7 +194,7 @@ class JobFollower:
         if job.is_over:
             return
         self._log.warning(f"[pipes] stopping {self._title}")
-        self._hurriedly(f"stop of {self._title}", job.stop)
+        self._retry_at_shutdown(f"stop of {self._title}", job.stop)
         self._await_acknowledgement()
 
     def _find_started(self) -> Mapping[str, Any] | None:
@@ -202,7 +202,7 @@ class JobFollower:
         job = self._job
         end = time.monotonic() + _ACKNOWLEDGE_SECONDS
         while self._may_exist:
-            found = self._hurriedly(f"search for {self._title}", lambda: job.find(job.name))
+            found = self._retry_at_shutdown(f"search for {self._title}", lambda: job.find(job.name))
             if found is not None or time.monotonic() >= end:
                 return found
             time.sleep(min(self._poll_interval, 1.0))

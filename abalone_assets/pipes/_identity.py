@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -27,21 +26,6 @@ _DIGEST_LENGTH: Final = 16
 _PREFIX_LENGTH: Final = _NAME_LENGTH - _DIGEST_LENGTH - len(f"--{MAX_ATTEMPTS}")
 
 
-@dataclass(frozen=True)
-class JobIdentity:
-    """The identity of a job, whatever the attempt.
-
-    Attributes:
-        key: A readable prefix and a digest of all that makes the job the same.
-    """
-
-    key: str
-
-    def name(self, attempt: int) -> str:
-        """The job's name in an attempt: a valid SageMaker job name of at most 63 characters."""
-        return f"{self.key}-{attempt}"
-
-
 def identify(
     context: dg.OpExecutionContext | dg.AssetExecutionContext,
     *,
@@ -49,8 +33,10 @@ def identify(
     request: Mapping[str, Any],
     extras: Mapping[str, Any],
     inputs: str,
-) -> JobIdentity:
-    """The identity of the job that a step asks for.
+) -> str:
+    """The identity of the job that a step asks for: a readable prefix, and a digest of all else.
+
+    With ``-<attempt>`` it is a valid name of a SageMaker job, of at most 63 characters.
 
     Args:
         context: Of the step.
@@ -70,7 +56,7 @@ def identify(
     }
     canonical = json.dumps(described, sort_keys=True, default=str)
     digest = hashlib.sha256(canonical.encode()).hexdigest()[:_DIGEST_LENGTH]
-    return JobIdentity(f"{_tidy(prefix or _step_name(context))}-{digest}")
+    return f"{_tidy(prefix or _step_name(context))}-{digest}"
 
 
 def lineage(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
@@ -103,15 +89,15 @@ def _asset_keys(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> li
 
 def _step_name(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> str:
     keys = _asset_keys(context)
-    return keys[0] if len(keys) == 1 else _op(context).op_handle.name
+    return keys[0] if len(keys) == 1 else op_context(context).op_handle.name
 
 
 def _tidy(text: str) -> str:
     return re.sub("[^A-Za-z0-9]+", "-", text)[:_PREFIX_LENGTH].strip("-") or "job"
 
 
-def _op(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> dg.OpExecutionContext:
-    """The op behind an asset, of which alone Dagster does not deprecate the attributes."""
-    if isinstance(context, dg.AssetExecutionContext):
-        return context.op_execution_context
-    return context
+def op_context(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> dg.OpExecutionContext:
+    """The op's context: of the asset's, Dagster deprecates the attributes that are needed here."""
+    return (
+        context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context
+    )

@@ -1,252 +1,286 @@
-"""The base of the Pipes clients: any job of AWS, whichever service runs it."""
+"""A job that runs elsewhere: what every service's jobs have in common."""
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import dagster as dg
-from dagster._core.definitions.resource_annotation import TreatAsResourceParam
-
-from abalone_assets.pipes._channel import JobContextInjector, JobMessageReader, JobPrefix
-from abalone_assets.pipes._errors import PipesJobError, PipesJobParametersError
-from abalone_assets.pipes._follow import JobFollower
-from abalone_assets.pipes._identity import MAX_ATTEMPTS, JobIdentity, identify
-from abalone_assets.pipes._logs import CloudWatchTail
-from abalone_assets.pipes._patience import Patience
-from abalone_assets.pipes._remote import CHANNEL_TAG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from dagster import PipesSession
+    from abalone_assets.pipes._logs import LogSource
 
-    from abalone_assets.pipes._remote import JobSummary, RemoteJob
+CHANNEL_TAG: Final = "dagster/pipes-channel"
+"""Tag of a job: bucket and key prefix of the client that started it."""
+
+RUN_ID_TAG: Final = "dagster/run-id"
+"""Dagster's own, as of `dagster.DagsterRun.dagster_execution_info`."""
+
+_HOUR: Final = 3600
+_HOSTS: Final = {"cn-": "console.amazonaws.cn", "us-gov-": "console.amazonaws-us-gov.com"}
 
 
-class PipesJobInvocation(dg.PipesClientCompletedInvocation):
-    """The results of a job that succeeded.
+class JobExistsError(Exception):
+    """Somebody else has just created the job of this name."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a job has used.
 
     Attributes:
-        job: The job itself, for code; its metadata is on every result already.
+        instance_type: Type of its instances or workers; empty when unknown.
+        instance_count: How many of them.
+        seconds: How long it ran.
+        billable_seconds: For how long of that an instance is paid.
+        capacity: Priced units held for that time: ``{"ml.m5.large": 2}``.
     """
 
-    def __init__(self, session: PipesSession, job: JobSummary) -> None:
-        super().__init__(session, metadata=job.metadata())
-        self.job = job
+    instance_type: str = ""
+    instance_count: int = 0
+    seconds: int = 0
+    billable_seconds: int = 0
+    capacity: Mapping[str, float] = field(default_factory=dict)
+
+    def cost(self, prices: Mapping[str, float]) -> float | None:
+        """What that costs in USD, by prices in USD per unit and hour; None when one is unknown."""
+        if not self.capacity or not self.capacity.keys() <= prices.keys():
+            return None
+        an_hour = sum(units * prices[name] for name, units in self.capacity.items())
+        return an_hour * self.billable_seconds / _HOUR
 
 
-class _PipesJobClient(dg.PipesClient, TreatAsResourceParam):
-    """Runs jobs of an AWS service with Dagster Pipes.
+@dataclass(frozen=True)
+class JobSummary:
+    """A job as it ended.
 
-    A retry of a step or of a run, also after its worker was killed, attaches to the job that it
-    already has when that one runs or has succeeded.
+    Attributes:
+        name: Its name, the same for all who ask for the same attempt.
+        arn: Its ARN; empty for a Glue run, which has none.
+        run_id: A Glue run's id; of other jobs the name.
+        url: Its page in the AWS console.
+        log_url: Its logs in the AWS console.
+        usage: What it used.
+        estimated_cost_usd: What that costs; None when no price is known.
+        attempt: Its number among the jobs of the same identity, counted from 1.
+        attached: Whether it had been started before, by a worker that has gone since.
+        description: What the service says of it.
+    """
+
+    name: str
+    arn: str
+    run_id: str
+    url: str
+    log_url: str
+    usage: Usage
+    estimated_cost_usd: float | None
+    attempt: int
+    attached: bool
+    description: Mapping[str, Any]
+
+    @property
+    def billable_seconds(self) -> int:
+        """For how long an instance is paid."""
+        return self.usage.billable_seconds
+
+    def metadata(self) -> dict[str, Any]:
+        """The same as Dagster metadata."""
+        usage = self.usage
+        metadata: dict[str, Any] = {
+            "aws/job_name": self.name,
+            "aws/job_run_id": self.run_id,
+            "aws/job_url": dg.MetadataValue.url(self.url),
+            "aws/log_url": dg.MetadataValue.url(self.log_url),
+            "aws/instance_type": usage.instance_type,
+            "aws/instance_count": usage.instance_count,
+            "aws/job_seconds": usage.seconds,
+            "aws/billable_seconds": usage.billable_seconds,
+            "aws/attempt": self.attempt,
+            "aws/attached": self.attached,
+        }
+        if self.arn:
+            metadata["aws/job_arn"] = self.arn
+        if self.estimated_cost_usd is not None:
+            metadata["aws/estimated_cost_usd"] = round(self.estimated_cost_usd, 6)
+        if usage.seconds > usage.billable_seconds:
+            saved = 100 * (1 - usage.billable_seconds / usage.seconds)
+            metadata["aws/spot_savings_percent"] = round(saved, 1)
+        return metadata
+
+
+class RemoteJob(ABC):
+    """One job of a service, in one session.
 
     Args:
-        bucket: The S3 bucket through which a job and Dagster exchange context and messages.
-        key_prefix: Key prefix in it; each job has a prefix of its own below.
-        client: The service's boto3 client; None makes one when it is needed.
-        s3_client: The same for S3.
-        logs_client: The same for CloudWatch Logs.
-        forward_termination: Whether to stop the job when the run is terminated, and when the job
-            cannot be followed any more.
-        poll_interval: Seconds between two looks at a running job.
-        prices: USD per hour by instance type, for the estimated cost; for Glue, of a ``DPU``.
-        require_pipes: Whether a job that never opens Pipes fails.
-        delete_messages: Whether to delete a job's messages after its success. A retry that comes
-            after that runs the job again; a life-cycle rule on the prefix does without that.
-        log_grace: Seconds to wait for the last log lines of a job that is over.
-        max_poll_failures: How often in a row AWS may be busy or away before the step fails.
+        client: The boto3 client of the service.
+        request: What the caller gives to the service; it is not changed.
 
-    Raises:
-        PipesJobParametersError: An argument makes no sense.
+    Attributes:
+        name: Its name; empty until `take`.
+        attempt: Counted from 1.
+        attached: Whether somebody else started it.
+        description: The service's latest words about it; empty before it exists.
     """
 
-    _service: ClassVar[str]
+    kind: ClassVar[str]
+    """What to call such a job in a message."""
 
-    _repeatable: ClassVar[bool] = True
-    """Whether boto3 may make the service's calls again by itself."""
+    succeeded: ClassVar[str]
+    """The one status that means success."""
 
-    def __init__(
-        self,
-        *,
-        bucket: str,
-        key_prefix: str,
-        client: Any = None,  # noqa: ANN401 - boto3 makes its clients at run time
-        s3_client: Any = None,  # noqa: ANN401 - as client
-        logs_client: Any = None,  # noqa: ANN401 - as client
-        forward_termination: bool = True,
-        poll_interval: float = 15.0,
-        prices: Mapping[str, float] | None = None,
-        require_pipes: bool = True,
-        delete_messages: bool = False,
-        log_grace: float = 15.0,
-        max_poll_failures: int = 10,
-    ) -> None:
-        if not bucket or "/" in bucket:
-            raise PipesJobParametersError(f"bucket must be a bucket's name alone, not {bucket!r}")
-        if not key_prefix.strip("/"):
-            raise PipesJobParametersError(
-                "key_prefix must not be empty: jobs get prefixes below it"
-            )
-        if poll_interval <= 0:
-            raise PipesJobParametersError(f"poll_interval must be above 0, not {poll_interval}")
-        self.bucket = bucket
-        self.key_prefix = key_prefix.strip("/")
-        self.forward_termination = forward_termination
-        self.poll_interval = poll_interval
-        self._given = {self._service: client, "s3": s3_client, "logs": logs_client}
-        self._prices = dict(prices or {})
-        self._require_pipes = require_pipes
-        self._delete_messages = delete_messages
-        self.log_grace = log_grace
-        self._max_poll_failures = max_poll_failures
+    failed: ClassVar[frozenset[str]]
+    """The statuses from which a job does not come back."""
 
-    @classmethod
-    def _is_dagster_maintained(cls) -> bool:
-        return False
+    active: ClassVar[frozenset[str]]
+    """The statuses of a job that may still succeed."""
 
-    @cached_property
-    def client(self) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-        """The service's boto3 client."""
-        return self._client(self._service)
+    stopping: ClassVar[str]
+    """The status of a job that will not succeed but is not over."""
 
-    @cached_property
-    def s3_client(self) -> Any:  # noqa: ANN401 - as client
-        """The boto3 client of S3."""
-        return self._client("s3")
+    def __init__(self, client: Any, request: Mapping[str, Any]) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
+        self.client = client
+        self.request = request
+        self.name = ""
+        self.attempt = 0
+        self.attached = False
+        self.description: Mapping[str, Any] = {}
 
-    @cached_property
-    def logs_client(self) -> Any:  # noqa: ANN401 - as client
-        """The boto3 client of CloudWatch Logs."""
-        return self._client("logs")
+    def take(self, name: str, attempt: int, description: Mapping[str, Any] | None = None) -> None:
+        """Be the job of that name, attached when it is there already."""
+        self.name, self.attempt = name, attempt
+        self.attached = description is not None
+        self.description = description or {}
 
-    def _client(self, service: str) -> Any:  # noqa: ANN401 - as client
-        if (given := self._given[service]) is not None:
-            return given
-        import boto3
-        from botocore.config import Config
+    @property
+    def is_over(self) -> bool:
+        """Whether its status is final."""
+        return self.status == self.succeeded or self.status in self.failed
 
-        repeatable = self._repeatable or service != self._service
-        config = None if repeatable else Config(retries={"total_max_attempts": 1})
-        return boto3.client(service, config=config)
+    @property
+    def region(self) -> str:
+        """The region that it runs in."""
+        return str(self.client.meta.region_name)
 
-    def _run_job(
-        self,
-        job: RemoteJob,
-        context: dg.OpExecutionContext | dg.AssetExecutionContext,
-        *,
-        extras: Mapping[str, Any] | None,
-        inputs: str,
-        job_name_prefix: str | None,
-    ) -> PipesJobInvocation:
-        """Run a job to its success.
+    def summary(self, prices: Mapping[str, float]) -> JobSummary:
+        """The job as it is now.
+
+        Args:
+            prices: USD per hour of an instance type or unit.
+        """
+        usage = self.usage
+        return JobSummary(
+            name=self.name,
+            arn=self.arn,
+            run_id=self.run_id,
+            url=self.url,
+            log_url=self.log_url,
+            usage=usage,
+            estimated_cost_usd=usage.cost(prices),
+            attempt=self.attempt,
+            attached=self.attached,
+            description=self.description,
+        )
+
+    @abstractmethod
+    def find(self, name: str) -> Mapping[str, Any] | None:
+        """The description of the job of that name; None when there is none."""
+
+    @abstractmethod
+    def create(self, bootstrap: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        """Start it.
+
+        Args:
+            bootstrap: What tells the script where Pipes is: environment variables.
+            tags: What runs it in Dagster.
 
         Raises:
-            PipesJobError: It did not succeed, or cannot be followed.
-            PipesJobParametersError: Its parameters cannot make a job.
+            JobExistsError: It exists.
+            PipesJobParametersError: The bootstrap does not fit.
         """
-        patience = Patience(
-            context.log, interval=self.poll_interval, max_failures=self._max_poll_failures
-        )
-        identity = identify(
-            context,
-            prefix=job_name_prefix,
-            request=job.request,
-            extras=extras or {},
-            inputs=inputs,
-        )
-        patience(f"search for a {job.kind}", lambda: self._choose_attempt(job, identity))
-        prefix = self._prefix_of(job.name)
-        injector = JobContextInjector(prefix, patience, write=not job.attached)
-        reader = JobMessageReader(prefix, context.log)
-        follower = JobFollower(
-            job,
-            log=context.log,
-            patience=patience,
-            reader=reader,
-            tail=CloudWatchTail(self.logs_client, context.log, rest_at=lambda: job.log_url),
-            poll_interval=self.poll_interval,
-        )
-        with dg.open_pipes_session(
-            context=_op_context(context),
-            context_injector=injector,
-            message_reader=reader,
-            extras=dict(extras or {}),
-        ) as session:
-            self._follow_to_the_end(follower, session, injector)
-        summary = job.summary(self._prices)
-        if complaint := self._complaint(job, session):
-            raise follower.failure(complaint, summary.metadata())
-        if self._delete_messages:
-            patience("deletion of messages", prefix.delete_messages)
-        return PipesJobInvocation(session, summary)
 
-    def _follow_to_the_end(
-        self, follower: JobFollower, session: PipesSession, injector: JobContextInjector
-    ) -> None:
-        injector.needed = True
-        try:
-            follower.launch(session, self._tags_of(session))
-            follower.watch(log_grace=self.log_grace)
-        except PipesJobParametersError:
-            injector.needed = False
-            raise
-        except PipesJobError as error:
-            stopped = self._stop(follower)
-            injector.needed = not stopped
-            raise follower.lost(error, stopped=stopped) from error
-        except BaseException:  # an interrupt, or whatever else ends the step
-            injector.needed = not self._stop(follower)
-            raise
-        injector.needed = False
+    @abstractmethod
+    def refresh(self) -> None:
+        """Ask the service for its description."""
 
-    def _stop(self, follower: JobFollower) -> bool:
-        return self.forward_termination and follower.stop()
+    @abstractmethod
+    def stop(self) -> None:
+        """Ask the service to stop it."""
 
-    def _complaint(self, job: RemoteJob, session: PipesSession) -> str:
-        """Why a job that is over has not done its work; empty when it has."""
-        if job.status != job.succeeded:
-            return f"ended as {job.status}: {job.reason}"
-        if self._require_pipes and not session.message_handler.received_opened_message:
-            return (
-                "completed without ever opening Pipes, so what it did is unknown: call "
-                "open_dagster_pipes in its script, or set require_pipes=False"
-            )
+    @property
+    @abstractmethod
+    def status(self) -> str:
+        """Its status in the service's words."""
+
+    @property
+    @abstractmethod
+    def progress(self) -> Sequence[str]:
+        """The statuses that the service tells, each with its message; the last is the present."""
+
+    @property
+    @abstractmethod
+    def reason(self) -> str:
+        """Why it did not succeed."""
+
+    @property
+    @abstractmethod
+    def usage(self) -> Usage:
+        """What it has used."""
+
+    @property
+    @abstractmethod
+    def log_sources(self) -> Sequence[LogSource]:
+        """Where it logs."""
+
+    @property
+    def failure_log_sources(self) -> Sequence[LogSource]:
+        """Where it logs what is worth reading after a failure only."""
+        return []
+
+    @property
+    def arn(self) -> str:
+        """Its ARN; empty when it has none."""
         return ""
 
-    def _choose_attempt(self, job: RemoteJob, identity: JobIdentity) -> None:
-        """Give the job the first name that is free, or that of a job to attach to."""
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            name = identity.name(attempt)
-            found = job.find(name)
-            job.take(name, attempt, found)
-            if found is None or self._can_attach(job):
-                return
-        raise PipesJobError(
-            f"{MAX_ATTEMPTS} attempts at {job.kind} {identity.key} have failed; mend their cause "
-            "and run the asset anew"
-        )
+    @property
+    def run_id(self) -> str:
+        """What the service knows it by."""
+        return self.name
 
-    def _can_attach(self, job: RemoteJob) -> bool:
-        if job.status != job.succeeded:
-            return job.status not in job.failed and job.status != job.stopping
-        if self._require_pipes:
-            return self._prefix_of(job.name).has_messages()
-        return not self._delete_messages
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Its page in the AWS console."""
 
-    def _prefix_of(self, name: str) -> JobPrefix:
-        return JobPrefix(self.s3_client, self.bucket, f"{self.key_prefix}/{name}")
-
-    def _tags_of(self, session: PipesSession) -> dict[str, str]:
-        return {
-            **session.default_remote_invocation_info,
-            CHANNEL_TAG: f"{self.bucket}/{self.key_prefix}",
-        }
+    @property
+    @abstractmethod
+    def log_url(self) -> str:
+        """Its logs in the AWS console."""
 
 
-def _op_context(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> dg.OpExecutionContext:
-    """The op's context: on the asset's, Dagster's own Pipes code uses deprecated properties."""
-    return (
-        context.op_execution_context if isinstance(context, dg.AssetExecutionContext) else context
+def console_url(region: str, page: str, fragment: str) -> str:
+    """The address of a page of the console.
+
+    Args:
+        region: Such as ``eu-west-1``.
+        page: Path of the service's page, such as ``sagemaker/home``.
+        fragment: What follows ``#``.
+    """
+    host = next(
+        (host for start, host in _HOSTS.items() if region.startswith(start)),
+        f"{region}.console.aws.amazon.com",
+    )
+    return f"https://{host}/{page}?region={region}#{fragment}"
+
+
+def log_url(region: str, group: str, stream_prefix: str) -> str:
+    """The address of the log streams of a job in CloudWatch."""
+    # The console decodes what follows # twice, with $ for the first %.
+    where = f"log-group/{group.replace('/', '$252F')}"
+    return console_url(
+        region,
+        "cloudwatch/home",
+        f"logsV2:log-groups/{where}$3FlogStreamNameFilter$3D{stream_prefix.replace('/', '$252F')}",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -12,9 +13,9 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from abalone_assets.pipes._errors import AWS_ERRORS, PipesJobError, explain
 from abalone_assets.pipes._identity import lineage
-from abalone_assets.pipes._remote import CHANNEL_TAG, RUN_ID_TAG
-from abalone_assets.pipes._sagemaker import aws_tags
+from abalone_assets.pipes._job import CHANNEL_TAG, RUN_ID_TAG
 from abalone_assets.pipes.glue import GlueJobRun, tags_of
+from abalone_assets.pipes.sagemaker import tag_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -78,7 +79,8 @@ def stop_orphaned_jobs(
     except AWS_ERRORS as error:
         raise PipesJobError(f"orphaned jobs: {explain(error)}") from error
     # Only now: a run that began meanwhile is known to the judge.
-    is_wanted, channel = _judge(instance, grace), channel_tag(bucket, key_prefix)
+    is_wanted = _judge(instance, grace)
+    channel = tag_value(f"{bucket}/{key_prefix.strip('/')}")  # tells deployments apart
     orphans: list[str] = []
     refusals: list[str] = []
     for job in jobs:
@@ -96,18 +98,8 @@ def stop_orphaned_jobs(
     return orphans
 
 
-def channel_tag(bucket: str, key_prefix: str) -> str:
-    """The value of the tag that tells the jobs of one deployment from those of another."""
-    return aws_tag(f"{bucket}/{key_prefix.strip('/')}")
-
-
-def aws_tag(value: str) -> str:
-    """A tag's value as AWS takes it."""
-    return aws_tags({CHANNEL_TAG: value})[0]["Value"]
-
-
 def _is_orphan(tags: Mapping[str, str], channel: str, is_wanted: Callable[[str], bool]) -> bool:
-    ours = aws_tag(tags.get(CHANNEL_TAG, "")) == channel and RUN_ID_TAG in tags
+    ours = tag_value(tags.get(CHANNEL_TAG, "")) == channel and RUN_ID_TAG in tags
     return ours and not is_wanted(tags[RUN_ID_TAG])
 
 
@@ -138,15 +130,13 @@ def _made(client: Any, service: str) -> Any:  # noqa: ANN401 - boto3
 
 def _sagemaker_jobs(client: Any) -> Iterator[_Job]:  # noqa: ANN401 - boto3
     for kind in _KINDS:
+        stop = getattr(client, f"stop_{kind.lower()}_job")
         lists = client.get_paginator(f"list_{kind.lower()}_jobs")
         for page in lists.paginate(StatusEquals="InProgress"):
-            yield from (_sagemaker_job(client, kind, job) for job in page[f"{kind}JobSummaries"])
-
-
-def _sagemaker_job(client: Any, kind: str, job: Mapping[str, Any]) -> _Job:  # noqa: ANN401 - boto3
-    name, arn = job[f"{kind}JobName"], job[f"{kind}JobArn"]
-    stop = getattr(client, f"stop_{kind.lower()}_job")
-    return _Job(name, lambda: _tags(client, arn), lambda: stop(**{f"{kind}JobName": name}))
+            for job in page[f"{kind}JobSummaries"]:
+                name = job[f"{kind}JobName"]
+                tags = partial(_tags, client, job[f"{kind}JobArn"])
+                yield _Job(name, tags, partial(stop, **{f"{kind}JobName": name}))
 
 
 def _tags(client: Any, arn: str) -> dict[str, str]:  # noqa: ANN401 - boto3
@@ -158,13 +148,8 @@ def _glue_runs(client: Any, glue_job: str) -> Iterator[_Job]:  # noqa: ANN401 - 
     pages = client.get_paginator("get_job_runs").paginate(
         JobName=glue_job, PaginationConfig={"PageSize": 200}
     )
-    for page in pages:
-        for found in page["JobRuns"]:
-            if found["JobRunState"] in GlueJobRun.active:
-                yield _glue_run(client, glue_job, found)
-
-
-def _glue_run(client: Any, glue_job: str, found: Mapping[str, Any]) -> _Job:  # noqa: ANN401 - boto3
-    run = GlueJobRun(client, {"JobName": glue_job}, max_runtime_seconds=0)
-    run.take(found["Id"], 1, found)
-    return _Job(run.run_id, lambda: tags_of(found), run.stop)
+    for found in (run for page in pages for run in page["JobRuns"]):
+        if found["JobRunState"] in GlueJobRun.active:
+            run = GlueJobRun(client, {"JobName": glue_job}, max_runtime_seconds=0)
+            run.take(found["Id"], 1, found)
+            yield _Job(run.run_id, partial(tags_of, found), run.stop)

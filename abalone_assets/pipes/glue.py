@@ -7,11 +7,17 @@ from typing import Any, Final
 
 import dagster as dg
 
-from abalone_assets.pipes._console import console_url, log_url
+from abalone_assets.pipes._client import PipesJobInvocation, _PipesJobClient
 from abalone_assets.pipes._errors import PipesJobError, PipesJobParametersError
-from abalone_assets.pipes._job import PipesJobInvocation, _PipesJobClient
+from abalone_assets.pipes._job import (
+    CHANNEL_TAG,
+    RUN_ID_TAG,
+    RemoteJob,
+    Usage,
+    console_url,
+    log_url,
+)
 from abalone_assets.pipes._logs import LogSource
-from abalone_assets.pipes._remote import CHANNEL_TAG, RUN_ID_TAG, RemoteJob, Usage
 
 DPU: Final = "DPU"
 """What Glue is paid by: the key of its price, in USD per DPU and hour."""
@@ -30,23 +36,7 @@ class PipesGlueJobClient(_PipesJobClient):
     """Runs Glue jobs with Dagster Pipes.
 
     The script opens Pipes with ``PipesCliArgsParamsLoader``, ``PipesS3ContextLoader`` and
-    ``PipesS3MessageWriter``. The arguments are those of every client of this package.
-
-    Args:
-        bucket: The S3 bucket through which a job and Dagster exchange context and messages.
-        key_prefix: Key prefix in it; each job has a prefix of its own below.
-        client: boto3's ``glue``; None makes one when it is needed. It should not repeat calls by
-            itself: of a start whose answer got lost, the client looks for the run first.
-        s3_client: boto3's ``s3``, likewise.
-        logs_client: boto3's ``logs``, likewise.
-        forward_termination: Whether to stop the job when the run is terminated, and when the job
-            cannot be followed any more.
-        poll_interval: Seconds between two looks at a running job.
-        prices: USD per hour of a ``DPU``, for the estimated cost.
-        require_pipes: Whether a job that never opens Pipes fails.
-        delete_messages: Whether to delete a job's messages after its success.
-        log_grace: Seconds to wait for the last log lines of a job that is over.
-        max_poll_failures: How often in a row AWS may be busy or away before the step fails.
+    ``PipesS3MessageWriter``.
     """
 
     _service = "glue"
@@ -203,11 +193,6 @@ class GlueJobRun(RemoteJob):
     def failure_log_sources(self) -> Sequence[LogSource]:
         """What Spark itself has to say."""
         return [self._driver_stream("error")]
-
-    @property
-    def arn(self) -> str:
-        """Glue gives its runs none."""
-        return ""
 
     @property
     def run_id(self) -> str:

@@ -23,8 +23,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import translate_errors
-from abalone_assets.aws.sagemaker_answers import is_missing
+from abalone_assets.aws.failures import is_missing, translate_errors
 from abalone_assets.errors import StorageError
 from abalone_assets.registry.approvals import ApprovalRegistry
 from abalone_assets.registry.folder import read_archive

@@ -4,19 +4,17 @@ import re
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import uuid4
 
 import dagster as dg
 from pydantic import Field
 
 from abalone_assets.errors import AbaloneError, StorageError
+from abalone_assets.lake.lake import DATA_FILE, Lake
+from abalone_assets.lake.tables import asset_tables
 from abalone_assets.resources.storage import LakeResource
 
-if TYPE_CHECKING:
-    from abalone_assets.lake.lake import Lake
-
-DATA_FILE: Final = "data.parquet"
 _GLOB_CHARACTER: Final = re.compile(r"([*?\[])")
 
 
@@ -69,17 +67,13 @@ class DuckDBCatalog(Catalog):
         return sorted(views)
 
 
-def _views(lake: "Lake") -> dict[str, str]:
+def _views(lake: Lake) -> dict[str, str]:
     """The glob of each asset's Parquet objects."""
     folder = _GLOB_CHARACTER.sub(r"[\1]", lake.store.uri)
-    views: dict[str, str] = {}
-    for found in lake.store.list():
-        *folders, name = found.key.split("/")
-        if name == DATA_FILE:
-            asset, *partitions = folders
-            objects = "/".join([asset, *("*" for _ in partitions), name])
-            views[asset] = f"{folder}/{objects}"
-    return views
+    return {
+        table.name: f"{folder}/{table.name}/{'*/' if table.days else ''}{DATA_FILE}"
+        for table in asset_tables(lake)
+    }
 
 
 def _write_views(file: Path, views: dict[str, str]) -> None:

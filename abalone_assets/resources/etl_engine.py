@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
@@ -25,24 +24,21 @@ SPARK_DEFAULTS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A finished preparation: what it did, and the job that did it."""
-
-    report: PrepareReport
-    job: JobReport
-
-
 class EtlEngine(dg.ConfigurableResource[None], ABC):
     """Runs the preparation: URIs in, counts and schemas out; no frame crosses this line."""
 
     @abstractmethod
-    def prepare(self, request: PrepareRequest, context: dg.AssetExecutionContext) -> Prepared:
+    def prepare(
+        self, request: PrepareRequest, context: dg.AssetExecutionContext
+    ) -> tuple[PrepareReport, JobReport]:
         """Merge the inputs, remove exact repeats and split.
 
         Args:
             request: What to read and where to write.
             context: Of the asset that asks; a job of its own is bound to its run.
+
+        Returns:
+            What it did, and the job that did it.
 
         Raises:
             StorageError: An input cannot be read or an output cannot be written.
@@ -53,12 +49,16 @@ class EtlEngine(dg.ConfigurableResource[None], ABC):
 class PolarsEngine(EtlEngine):
     """Polars in this process, lazy and streaming."""
 
-    def prepare(self, request: PrepareRequest, context: dg.AssetExecutionContext) -> Prepared:  # noqa: ARG002 - runs here
+    def prepare(
+        self,
+        request: PrepareRequest,
+        context: dg.AssetExecutionContext,  # noqa: ARG002 - runs here
+    ) -> tuple[PrepareReport, JobReport]:
         """Run it here."""
         from abalone_assets.etl import polars_engine
 
         report = polars_engine.prepare(request)
-        return Prepared(report, JobReport(report.seconds))
+        return report, JobReport(report.seconds)
 
 
 class SparkEngine(EtlEngine):
@@ -68,7 +68,11 @@ class SparkEngine(EtlEngine):
         default={}, description="Spark's settings, such as spark.master; they win over ours."
     )
 
-    def prepare(self, request: PrepareRequest, context: dg.AssetExecutionContext) -> Prepared:  # noqa: ARG002 - the session is this process's
+    def prepare(
+        self,
+        request: PrepareRequest,
+        context: dg.AssetExecutionContext,  # noqa: ARG002 - the session is this process's
+    ) -> tuple[PrepareReport, JobReport]:
         """Run it in this process's Spark session.
 
         Raises:
@@ -78,7 +82,7 @@ class SparkEngine(EtlEngine):
         from abalone_assets.etl import spark_engine
 
         report = spark_engine.prepare(spark, request)
-        return Prepared(report, JobReport(report.seconds))
+        return report, JobReport(report.seconds)
 
 
 def _spark_session(config: dict[str, str]) -> SparkSession:

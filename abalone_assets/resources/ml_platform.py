@@ -15,6 +15,7 @@ import dagster as dg
 from pydantic import Field
 
 from abalone_assets.errors import StorageError
+from abalone_assets.lake.lake import DATA_FILE
 from abalone_assets.modeling.hyperparameters import (
     DEFAULT_FRAMEWORK,
     MAX_SYNTHETIC_SHARE,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 ChosenFramework = Literal["default", Framework]
 """A framework by name, or the one that the platform's settings name."""
 
-DATA_FILE: Final = "data.parquet"
 _ARCHIVES: Final = frozenset({"model", "champion", "reference"})
 PROBES: Final = 5
 SCRIPTS: Final[dict[Framework, str]] = {

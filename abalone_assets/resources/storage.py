@@ -12,7 +12,7 @@ from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.landing_zone import LandingZone
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
-from abalone_assets.storage.s3 import explain
+from abalone_assets.storage.s3 import explain_obstore
 
 
 class LakeResource(dg.ConfigurableResource[None]):
@@ -130,8 +130,8 @@ def _collect(rows: pl.LazyFrame, uri: str) -> pl.DataFrame:
         return rows.collect()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StorageError(
-            f"{uri}: cannot read these Parquet objects: {explain(error)}; once they can be read, or"
-            " are deleted and materialized again, run this again"
+            f"{uri}: cannot read these Parquet objects: {explain_obstore(error)}; once they"
+            " can be read, or are deleted and materialized again, run this again"
         ) from error
 
 

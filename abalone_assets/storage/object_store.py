@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from abalone_assets.errors import StorageError
-from abalone_assets.storage.s3 import explain, is_missing_bucket
+from abalone_assets.storage.s3 import explain_obstore, is_missing_bucket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +79,7 @@ class ObjectStore:
         if self.root is None:
             from abalone_assets.storage.s3 import open_s3_store
 
-            with _told_as_storage_errors(self.uri):
+            with _translate_errors(self.uri):
                 return open_s3_store(self.uri)
         from obstore.store import LocalStore
 
@@ -112,7 +112,7 @@ class ObjectStore:
     def _read(self, key: str) -> bytes | None:
         if self._is_missing:
             return None
-        with _told_as_storage_errors(self.uri_of(key)):
+        with _translate_errors(self.uri_of(key)):
             try:
                 return bytes(self._store.get(key).bytes())
             except FileNotFoundError as error:
@@ -128,7 +128,7 @@ class ObjectStore:
         """
         from obstore.exceptions import AlreadyExistsError
 
-        with _told_as_storage_errors(self.uri_of(key)):
+        with _translate_errors(self.uri_of(key)):
             try:
                 self._store.put(key, data, mode="create" if create_only else "overwrite")
             except AlreadyExistsError as error:
@@ -141,7 +141,7 @@ class ObjectStore:
         """
         if self._is_missing:
             return None
-        with _told_as_storage_errors(self.uri_of(key)):
+        with _translate_errors(self.uri_of(key)):
             try:
                 return _stored(self._store.head(key))
             except FileNotFoundError:
@@ -159,14 +159,14 @@ class ObjectStore:
         """The objects below a prefix that ends at a ``/``, those past the key ``after`` only."""
         if self._is_missing:
             return
-        with _told_as_storage_errors(self.uri_of(prefix)):
+        with _translate_errors(self.uri_of(prefix)):
             for chunk in self._store.list(prefix or None, offset=after):
                 yield from (_stored(meta) for meta in chunk if not _is_lock(meta["path"]))
 
     def delete(self, key: str) -> None:
         """Remove the object; one that does not exist is no error."""
         if self.find(key) is not None:
-            with _told_as_storage_errors(self.uri_of(key)), suppress(FileNotFoundError):
+            with _translate_errors(self.uri_of(key)), suppress(FileNotFoundError):
                 self._store.delete(key)
 
     def read_json(self, key: str) -> Any | None:  # noqa: ANN401 - a JSON document of any shape
@@ -210,7 +210,7 @@ class ObjectStore:
             data = _json_bytes(change(self.read_json(key) if found else None))
             mode = {"e_tag": found.e_tag} if found else "create"
             with (
-                _told_as_storage_errors(self.uri_of(key)),
+                _translate_errors(self.uri_of(key)),
                 suppress(AlreadyExistsError, PreconditionError),
             ):
                 self._store.put(key, data, mode=cast("Any", mode))
@@ -219,13 +219,13 @@ class ObjectStore:
 
 
 @contextmanager
-def _told_as_storage_errors(uri: str) -> Iterator[None]:
+def _translate_errors(uri: str) -> Iterator[None]:
     from obstore.exceptions import BaseError
 
     try:
         yield
     except (BaseError, OSError, ValueError) as error:
-        raise StorageError(f"{uri}: {explain(error)}") from error
+        raise StorageError(f"{uri}: {explain_obstore(error)}") from error
 
 
 def _looked_up(uri: str) -> str:

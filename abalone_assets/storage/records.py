@@ -16,7 +16,9 @@ _Record = TypeVar("_Record")
 _adapter: Final[Callable[[Any], TypeAdapter[Any]]] = cache(TypeAdapter)
 
 
-def record_of(kind: type[_Record], document: object, place: str, *, remedy: str) -> _Record:
+def record_of(
+    kind: type[_Record], document: object, place: str, *, remedy: str, version: int | None = None
+) -> _Record:
     """A JSON document as a record.
 
     Args:
@@ -24,10 +26,15 @@ def record_of(kind: type[_Record], document: object, place: str, *, remedy: str)
         document: What `json.loads` returned.
         place: Where it was read, such as an object's URI.
         remedy: What to do when it is damaged, as the second half of a sentence.
+        version: What its ``format`` must be; None when it has none.
 
     Raises:
-        StorageError: A field is missing, or is not of its type; the message names the field.
+        StorageError: It is of another format, or a field is missing or not of its type; the
+            message names the field.
     """
+    found = document.get("format") if isinstance(document, dict) else None
+    if version is not None and found not in (version, None):
+        raise StorageError(f"{place}: format {found}, but this release reads {version}")
     try:
         record: _Record = _adapter(kind).validate_python(document)
     except ValidationError as error:

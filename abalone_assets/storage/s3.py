@@ -81,7 +81,7 @@ def is_missing_bucket(error: Exception) -> bool:
     return "<Code>NoSuchBucket</Code>" in str(error)
 
 
-def explain(error: Exception) -> str:
+def explain_obstore(error: Exception) -> str:
     """What obstore was told by S3, in one sentence.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import time
@@ -14,6 +15,7 @@ import dagster as dg
 import pytest
 
 from abalone_assets.automation.runs import day_range_tags, days_of
+from abalone_assets.ingest.synthetic_files import record_synthetic_file
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import Platform, small_base
 
@@ -36,8 +38,10 @@ class Clock:
     @classmethod
     def installed(cls, monkeypatch: pytest.MonkeyPatch) -> Clock:
         clock = cls()
-        monkeypatch.setattr("abalone_assets.automation.sensors.time", clock)
-        monkeypatch.setattr("abalone_assets.automation.sensors.datetime", clock)
+        for sensor in ("survey_sensor", "release_sensor", "approval_sensor"):
+            module = f"abalone_assets.automation.{sensor}"
+            monkeypatch.setattr(f"{module}.datetime", clock)
+            monkeypatch.setattr(f"{module}.time", clock, raising=False)
         return clock
 
     def reset(self) -> None:
@@ -102,6 +106,19 @@ def block(platform: Platform, asset: str, partition: str | None = None) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("in the way")
     return folder
+
+
+def know_as_simulated(platform: Platform, day: str, data: bytes) -> None:
+    """Record the file of that day with these bytes as a simulation."""
+    record_synthetic_file(
+        platform.lake.store,
+        name=name_of(day),
+        sha256=hashlib.sha256(data).hexdigest(),
+        rows=data.count(b"\n"),
+        recipe="copula",
+        seed=0,
+        data_version="v1",
+    )
 
 
 def files_below(folder: Path) -> dict[str, bytes]:

@@ -121,9 +121,7 @@ def test_it_waits_for_runs_that_deploy(
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The sensor's clock."""
-    clock = Clock()
-    monkeypatch.setattr("abalone_assets.automation.approval_sensor.datetime", clock)
-    return clock
+    return Clock.installed(monkeypatch)
 
 
 def fail(platform: Platform, request: dg.RunRequest, *, times: int) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pytest
 
+from abalone_assets.automation.release_sensor import SETTLE_SECONDS
 from abalone_assets.automation.runs import DIGEST_TAG
-from abalone_assets.automation.sensors import SETTLE_SECONDS
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Release
 from abalone_assets.lake.manifest import IngestedRaw, commit_raw

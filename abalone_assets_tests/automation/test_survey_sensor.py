@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from abalone_assets.automation import sensors
+from abalone_assets.automation import survey_sensor
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.lake.lake import Release
 from abalone_assets.settings.platform import load_settings
@@ -29,6 +29,7 @@ from abalone_assets_tests.automation.support import (
 from abalone_assets_tests.support.platform import Platform, survey_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 DAY = "2025-03-03"
@@ -44,6 +45,30 @@ def ingested(platform: Platform, day: str = DAY) -> dict[str, int]:
     """Rows by file, as the manifest says them; ingestion was asked for once and is not again."""
     assert requests(platform) == []
     return {file.name: file.rows for file in platform.lake.manifest().days[day].files}
+
+
+def _land_within_the_second(platform: Platform, name: str) -> None:
+    """Land a file whose time of writing is that of the first one, to the second."""
+    second = (platform.home / "landing_zone" / FILE).stat().st_mtime_ns // 10**9 * 10**9
+    platform.land(name, survey_rows(4, seed=1))
+    os.utime(platform.home / "landing_zone" / name, ns=(second, second))
+
+
+OTHER = name_of(DAY, "115959")
+CHANGES: dict[str, tuple[Callable[[Platform], None], dict[str, int]]] = {
+    "rewritten": (lambda platform: platform.land(FILE, survey_rows(5, seed=1)), {FILE: 5}),
+    "rewritten with its size unchanged": (
+        lambda platform: platform.land(FILE, survey_rows(3).replace(b",15\n", b",16\n")),
+        {FILE: 3},
+    ),
+    "rewritten within the second": (lambda p: _land_within_the_second(p, FILE), {FILE: 4}),
+    # A watermark on the time of the last file once seen would skip it.
+    "followed by one of the same second": (
+        lambda platform: _land_within_the_second(platform, OTHER),
+        {FILE: 3, OTHER: 4},
+    ),
+}
+"""What may become of a file of three rows, and the rows of its day then."""
 
 
 class TestADayIsDue:
@@ -63,22 +88,15 @@ class TestADayIsDue:
         platform.run(INGEST, asked[0])
         assert ingested(platform, "2023-01-01") == {name_of("2023-01-01", "000000"): 4}
 
-    def test_when_a_file_is_rewritten_in_place(self, platform: Platform) -> None:
+    @pytest.mark.parametrize("change", list(CHANGES))
+    def test_when_a_file_is(self, platform: Platform, change: str) -> None:
         platform.land(FILE, survey_rows(3))
         assert ingest(platform) == [True]
-        platform.land(FILE, survey_rows(5, seed=1))
-        assert ingest(platform) == [True]
-        assert ingested(platform) == {FILE: 5}
-
-    def test_when_a_file_is_rewritten_with_its_size_unchanged(self, platform: Platform) -> None:
-        old, new = survey_rows(3), survey_rows(3).replace(b",15\n", b",16\n")
-        assert len(old) == len(new)
-        platform.land(FILE, old)
-        assert ingest(platform) == [True]
         digest = platform.lake.manifest().days[DAY].digest
-        platform.land(FILE, new)
+        make, rows = CHANGES[change]
+        make(platform)
         assert ingest(platform) == [True]
-        assert ingested(platform) == {FILE: 3}
+        assert ingested(platform) == rows
         assert platform.lake.manifest().days[DAY].digest != digest
 
     def test_when_a_file_is_deleted(self, platform: Platform) -> None:
@@ -92,27 +110,6 @@ class TestADayIsDue:
         (platform.home / "landing_zone" / FILE).unlink()
         assert ingest(platform) == [True]
         assert ingested(platform) == {}
-
-    def test_when_a_second_file_of_the_same_second_arrives(self, platform: Platform) -> None:
-        """A watermark on the time of the last file once seen would skip it."""
-        platform.land(FILE, survey_rows(3))
-        assert ingest(platform) == [True]
-        landed = platform.home / "landing_zone"
-        second = name_of(DAY, "115959")
-        platform.land(second, survey_rows(4, seed=1))
-        stat = (landed / FILE).stat()
-        _set_mtime(landed / second, stat.st_mtime_ns)
-        assert ingest(platform) == [True]
-        assert ingested(platform) == {FILE: 3, second: 4}
-
-    def test_when_a_file_is_rewritten_within_the_second(self, platform: Platform) -> None:
-        platform.land(FILE, survey_rows(3))
-        assert ingest(platform) == [True]
-        second = (platform.home / "landing_zone" / FILE).stat().st_mtime_ns // 10**9 * 10**9
-        platform.land(FILE, survey_rows(3, seed=7))
-        _set_mtime(platform.home / "landing_zone" / FILE, second)
-        assert ingest(platform) == [True]
-        assert ingested(platform) == {FILE: 3}
 
     def test_but_not_when_identical_bytes_land_again(self, platform: Platform) -> None:
         platform.land(FILE, survey_rows(3))
@@ -186,11 +183,11 @@ class TestRequests:
         for seed, day in enumerate(months):
             platform.land(name_of(day), survey_rows(1, seed=seed))
         first = requests(platform)
-        assert ranges(first) == [(day, day) for day in months[: sensors.MAX_REQUESTS]]
+        assert ranges(first) == [(day, day) for day in months[: survey_sensor.MAX_REQUESTS]]
         for request in first:
             launch(platform, request)
         rest = requests(platform)
-        assert ranges(rest) == [(day, day) for day in months[sensors.MAX_REQUESTS :]]
+        assert ranges(rest) == [(day, day) for day in months[survey_sensor.MAX_REQUESTS :]]
 
     def test_are_not_repeated_when_the_tick_dies_before_its_cursor_is_saved(
         self, platform: Platform
@@ -318,7 +315,7 @@ def test_a_tick_reads_no_file_in_the_steady_state(platform: Platform) -> None:
             cursor=cursor,
             repository_def=platform.definitions.get_repository_def(),
         ) as context:
-            tick = sensors.survey_tick(context, zone, platform.lake, load_settings())
+            tick = survey_sensor.survey_tick(context, zone, platform.lake, load_settings())
         assert tick.run_requests == []
         cursor = tick.cursor
         reads.append(zone.reads)
@@ -361,7 +358,3 @@ class TestWithARareReconciliation:
         clock.advance(seconds=600)
         reports.append(len(platform.tick(SURVEY_SENSOR).asset_events))
         assert reports == [1, 0, 0]
-
-
-def _set_mtime(path: Path, nanoseconds: int) -> None:
-    os.utime(path, ns=(nanoseconds, nanoseconds))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Final
 
-from abalone_assets_tests.fakes.places import ACCOUNT, OWN_KEY, REGION, ROLE
+from abalone_assets_tests.aws.support import make_queue
+from abalone_assets_tests.fakes.places import OWN_KEY, ROLE
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
@@ -21,7 +21,7 @@ QUEUE: Final = "abalone-surveys"
 
 def provision(aws: AwsStandIn) -> dict[str, str]:
     """Make everything that the lineage needs; returns the SSM parameters by their short names."""
-    queue_url = _survey_queue(aws)
+    queue_url = make_queue(aws, aws.bucket, LANDING, QUEUE)
     _glue(aws)
     sagemaker = aws.client("sagemaker", access_key=OWN_KEY)
     sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
@@ -54,26 +54,6 @@ def provision(aws: AwsStandIn) -> dict[str, str]:
     for name, value in parameters.items():
         ssm.put_parameter(Name=f"/abalone/{name}", Value=value, Type="String")
     return parameters
-
-
-def _survey_queue(aws: AwsStandIn) -> str:
-    sqs = aws.client("sqs", access_key=OWN_KEY)
-    url: str = sqs.create_queue(QueueName=QUEUE)["QueueUrl"]
-    arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{QUEUE}"
-    allow = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}}
-    statement = {**allow, "Action": "sqs:SendMessage", "Resource": arn}
-    policy = {"Version": "2012-10-17", "Statement": [statement]}
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-    landed = {"Key": {"FilterRules": [{"Name": "prefix", "Value": LANDING}]}}
-    aws.s3.put_bucket_notification_configuration(
-        Bucket=aws.bucket,
-        NotificationConfiguration={
-            "QueueConfigurations": [
-                {"QueueArn": arn, "Events": ["s3:ObjectCreated:*"], "Filter": landed}
-            ]
-        },
-    )
-    return url
 
 
 def _glue(aws: AwsStandIn) -> None:

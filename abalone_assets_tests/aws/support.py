@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from abalone_assets.aws.clients import client
+from abalone_assets_tests.fakes.places import OWN_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +30,7 @@ def calls_of(aws: AwsStandIn, operation: str) -> list[dict[str, Any]]:
 
 def make_queue(aws: AwsStandIn, bucket: str, prefix: str, name: str = "surveys") -> str:
     """A queue that S3 tells of what is written and removed below a prefix; returns its URL."""
-    sqs = client("sqs")
+    sqs = aws.client("sqs", access_key=OWN_KEY)
     url: str = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     policy = {

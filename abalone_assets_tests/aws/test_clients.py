@@ -58,7 +58,7 @@ def test_a_client_calls_the_region_that_every_sdk_would(
     assert (client("sqs").meta.region_name, region()) == ("us-east-1", "us-east-1")
 
 
-def test_a_client_is_patient_and_says_who_it_is(aws: AwsStandIn) -> None:
+def test_a_client_tries_again_and_says_who_it_is(aws: AwsStandIn) -> None:
     config = client("sqs").meta.config
     assert config.retries["total_max_attempts"] == 10
     assert config.retries["mode"] == "standard"
@@ -74,11 +74,11 @@ def test_a_client_for_what_must_not_happen_twice_calls_once(
     assert client("glue", retries=False).meta.config.retries["total_max_attempts"] == 1
 
 
-def test_a_client_of_a_service_that_throttles_is_patient_whatever_the_environment_says(
+def test_a_client_of_a_service_that_throttles_tries_again_whatever_the_environment_says(
     aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
-    made = client("service-quotas", patient=True)
+    made = client("service-quotas", throttled=True)
     assert made.meta.config.retries["total_max_attempts"] == 10
 
 

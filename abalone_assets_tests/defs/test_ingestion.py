@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from datetime import date, timedelta
@@ -15,7 +14,6 @@ import pytest
 from abalone_assets import definitions
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
 from abalone_assets.ingest.reconcile import DayRange
-from abalone_assets.ingest.synthetic_files import record_synthetic_file
 from abalone_assets.lake.manifest import BEING_WRITTEN
 from abalone_assets.resources import storage
 from abalone_assets_tests.automation.support import (
@@ -24,6 +22,7 @@ from abalone_assets_tests.automation.support import (
     RELEASE_SENSOR,
     ingest,
     ingest_range,
+    know_as_simulated,
     name_of,
     platform_in,
     ranges,
@@ -42,19 +41,6 @@ RANGE_DAYS = int(os.environ.get("ABALONE_TEST_RANGE_DAYS", "366"))
 """Dagster takes about 15 ms a day; three years (1096) pass too."""
 
 BAD_ROWS = b"X,0.1,0.1,0.1,0.1,0.1,0.1,0.1,5\nM,0.1\n"
-
-
-def know_as_simulated(platform: Platform, data: bytes) -> None:
-    """Record the file with these bytes as a simulation."""
-    record_synthetic_file(
-        platform.lake.store,
-        name=name_of(NEXT_DAY),
-        sha256=hashlib.sha256(data).hexdigest(),
-        rows=data.count(b"\n"),
-        recipe="copula",
-        seed=0,
-        data_version="v1",
-    )
 
 
 def by_partition(
@@ -94,7 +80,7 @@ def test_a_base_survey_that_is_a_known_simulation_is_synthetic(tmp_path: Path) -
     simulated = tmp_path / "base.csv"
     simulated.write_bytes(survey_rows(20))
     with platform_in(tmp_path, RAW_URI=str(simulated)) as platform:
-        know_as_simulated(platform, simulated.read_bytes())
+        know_as_simulated(platform, NEXT_DAY, simulated.read_bytes())
         result = platform.run(RELEASE, dg.RunRequest(asset_selection=[dg.AssetKey("raw_abalone")]))
         (metadata,) = by_partition(result, "raw_abalone").values()
         rows = pl.read_parquet(platform.lake.uri("raw_abalone"))
@@ -110,7 +96,7 @@ def ranged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     with platform_in(tmp_path_factory.mktemp("range")) as platform:
         platform.land(name_of(DAY), survey_rows(3) + BAD_ROWS)
         platform.land(name_of(DAY, "130000"), b"\x00")
-        know_as_simulated(platform, survey_rows(4, seed=1))
+        know_as_simulated(platform, NEXT_DAY, survey_rows(4, seed=1))
         platform.land(name_of(NEXT_DAY), survey_rows(4, seed=1))
         yield platform
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import shutil
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -17,11 +16,11 @@ from abalone_assets.errors import StorageError
 from abalone_assets.etl import polars_engine
 from abalone_assets.etl.preparation import split
 from abalone_assets.etl.request import PrepareReport
-from abalone_assets.ingest.synthetic_files import record_synthetic_file
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets_tests.automation.support import (
     RELEASE,
     ingest,
+    know_as_simulated,
     name_of,
     platform_in,
     prepare_only,
@@ -38,17 +37,27 @@ DAY = "2025-03-03"
 REPEATED = 2
 
 
-@pytest.fixture
-def prepared(tmp_path: Path) -> Iterator[Platform]:
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Sixty rows as the base survey, thirty as a survey day, two of which repeat each other."""
-    raw = tmp_path / "base.csv"
+    folder = tmp_path_factory.mktemp("prepared")
+    raw = folder / "base.csv"
     raw.write_bytes(survey_rows(60))
-    with platform_in(tmp_path, RAW_URI=str(raw)) as platform:
+    with platform_in(folder, RAW_URI=str(raw)) as platform:
         rows = survey_rows(30, seed=9).splitlines(keepends=True)
         platform.land(name_of(DAY), b"".join([*rows, *rows[:REPEATED]]))
         assert ingest(platform) == [True]
         assert prepare_only(platform).success
+        shutil.copytree(platform.home / "lake", platform.home / "lake as prepared")
         yield platform
+
+
+@pytest.fixture
+def prepared(platform: Platform) -> Platform:
+    """The platform, its lake as the first preparation left it."""
+    shutil.rmtree(platform.home / "lake")
+    shutil.copytree(platform.home / "lake as prepared", platform.home / "lake")
+    return platform
 
 
 def drop_a_row(uri: str) -> None:
@@ -77,18 +86,11 @@ def test_all_rows_are_accounted_for(prepared: Platform) -> None:
 
 def test_simulated_rows_are_counted_and_a_flood_of_them_warned_of(prepared: Platform) -> None:
     data = survey_rows(46, seed=20)
-    record_synthetic_file(
-        prepared.lake.store,
-        name=name_of("2025-03-04"),
-        sha256=hashlib.sha256(data).hexdigest(),
-        rows=46,
-        recipe="copula",
-        seed=0,
-        data_version="v1",
-    )
+    know_as_simulated(prepared, "2025-03-04", data)
     prepared.land(name_of("2025-03-04"), data)
     assert ingest(prepared) == [True]
     result = prepare_only(prepared)
+    (prepared.home / "landing_zone" / name_of("2025-03-04")).unlink()
     (merged,) = [
         event.step_materialization_data.materialization.metadata
         for event in result.get_asset_materialization_events()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -26,6 +27,9 @@ from abalone_assets.lake.manifest import (
     day_digest,
 )
 from abalone_assets.survey import MAX_FILE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DAY, NEXT, OLD = "2025-03-03", "2025-03-04", "2023-06-01"
 FIRST, LAST = date(2015, 1, 1), date(2025, 12, 31)
@@ -80,6 +84,11 @@ class World:
             identical=before.identical if before else None,
         )
 
+    def revoke(self, day: str, *, gone: bool = False) -> None:
+        if gone:
+            del self.files[name_of(day)]
+        self.manifest = replace(self.manifest, days={**self.manifest.days, day: BEING_WRITTEN})
+
     def ingest(self, *days: str) -> None:
         landing = self.landing()
         entries = {}
@@ -119,26 +128,29 @@ def test_an_empty_landing_zone_and_an_empty_lake_agree() -> None:
     assert World().look().days == ()
 
 
-def test_a_new_day_is_due(world: World) -> None:
-    world.write(name_of("2025-03-05"), b"x")
-    assert world.look().days == ("2025-03-05",)
+CHANGES: dict[str, tuple[Callable[[World], object], tuple[str, ...]]] = {
+    "a new day": (lambda world: world.write(name_of("2025-03-05"), b"x"), ("2025-03-05",)),
+    "a late file of an old day": (lambda world: world.write(name_of(OLD), b"late"), (OLD,)),
+    "a late file of a known day": (lambda world: world.write(name_of(DAY, 2), b"late"), (DAY,)),
+    "other bytes of the same size": (lambda world: world.write(FILE, b"eno"), (DAY,)),
+    "a deleted file": (lambda world: world.files.pop(TWIN), (DAY,)),
+    "a renamed file": (lambda world: world.write(name_of(DAY, 9), world.files.pop(TWIN)), (DAY,)),
+    "a revoked day": (lambda world: world.revoke(DAY), (DAY,)),
+    "a revoked day without a file": (lambda world: world.revoke(NEXT, gone=True), (NEXT,)),
+}
 
 
-def test_a_late_file_makes_its_old_day_due(world: World) -> None:
-    world.write(name_of(OLD), b"late")
-    world.write(name_of(DAY, 2), b"late")
-    assert world.look().days == (OLD, DAY)
+@pytest.mark.parametrize("change", list(CHANGES))
+def test_what_differs_from_the_lake_makes_its_day_due(world: World, change: str) -> None:
+    make, due = CHANGES[change]
+    make(world)
+    assert world.look().days == due
 
 
 def test_a_file_rewritten_with_another_size_is_due_without_being_read(world: World) -> None:
     world.write(FILE, b"longer")
     assert world.look().days == (DAY,)
     assert world.reads == []
-
-
-def test_a_file_rewritten_with_other_bytes_of_the_same_size_is_due(world: World) -> None:
-    world.write(FILE, b"eno")
-    assert world.look().days == (DAY,)
 
 
 def test_an_identical_rewrite_is_read_once_and_never_again(world: World) -> None:
@@ -171,16 +183,6 @@ def test_a_lost_memory_costs_one_more_read_and_nothing_else(world: World) -> Non
     assert world.reads == [FILE, FILE]
 
 
-def test_a_deleted_file_makes_its_day_due(world: World) -> None:
-    del world.files[TWIN]
-    assert world.look().days == (DAY,)
-
-
-def test_a_renamed_file_makes_its_day_due(world: World) -> None:
-    world.write(name_of(DAY, 9), world.files.pop(TWIN))
-    assert world.look().days == (DAY,)
-
-
 def test_a_day_whose_last_file_was_deleted_is_due_once(world: World) -> None:
     del world.files[name_of(NEXT)]
     assert world.look().days == (NEXT,)
@@ -192,17 +194,6 @@ def test_a_day_is_due_again_when_its_only_file_returns(world: World) -> None:
     data = world.files.pop(name_of(NEXT))
     world.ingest(NEXT)
     world.write(name_of(NEXT), data)
-    assert world.look().days == (NEXT,)
-
-
-def test_a_revoked_day_is_due(world: World) -> None:
-    world.manifest = Manifest(None, {**world.manifest.days, DAY: BEING_WRITTEN})
-    assert world.look().days == (DAY,)
-
-
-def test_a_revoked_day_without_any_file_left_is_due(world: World) -> None:
-    world.manifest = Manifest(None, {**world.manifest.days, NEXT: BEING_WRITTEN})
-    del world.files[name_of(NEXT)]
     assert world.look().days == (NEXT,)
 
 

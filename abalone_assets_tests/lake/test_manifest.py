@@ -180,5 +180,5 @@ def test_another_format_is_refused_with_both_numbers() -> None:
     ],
 )
 def test_what_is_no_manifest_is_refused_with_what_to_do(document: Any) -> None:
-    with pytest.raises(StorageError, match=r"not a manifest.*delete it to ingest all surveys"):
+    with pytest.raises(StorageError, match=r"^manifest.json: .+; delete it to ingest all surveys"):
         Manifest.from_document(document)

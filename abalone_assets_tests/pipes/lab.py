@@ -34,19 +34,39 @@ OPTIONS: Final[dict[str, Any]] = {
 }
 
 _SCRIPT: Final = """
-import sys, time, types
-import boto3, dagster_pipes
+import os, sys, time, types, urllib.error, urllib.request
+import dagster_pipes
 from dagster_pipes import (
     PipesCliArgsParamsLoader, PipesEnvVarParamsLoader, PipesS3ContextLoader, PipesS3MessageWriter,
     open_dagster_pipes,
 )
-s3 = boto3.client("s3")
 # The writer looks once a second whether it is time to write or to close.
 dagster_pipes.time = types.SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / 20))
 
+class S3:  # the two calls of boto3's client that Pipes makes: to import boto3 takes half a second
+    def get_object(self, Bucket, Key):
+        return {{"Body": self._open("GET", Bucket, Key)}}
+
+    def put_object(self, Body, Bucket, Key):
+        self._open("PUT", Bucket, Key, Body.encode() if isinstance(Body, str) else Body)
+
+    def _open(self, method, bucket, key, data=None):
+        place = os.environ["AWS_ACCESS_KEY_ID"] + "/20260101/us-east-1/s3/aws4_request"
+        headers = {{
+            "Authorization": "AWS4-HMAC-SHA256 Credential=" + place,
+            "Content-Type": "application/json",
+        }}
+        url = os.environ["AWS_ENDPOINT_URL"] + "/" + bucket + "/" + key
+        return urllib.request.urlopen(urllib.request.Request(url, data, headers, method=method))
+
+s3 = S3()
+
 def wait_for_go():
-    while not s3.list_objects_v2(Bucket={bucket!r}, Prefix="go")["KeyCount"]:
-        time.sleep(0.05)
+    while True:
+        try:
+            return s3.get_object({bucket!r}, "go")
+        except urllib.error.HTTPError:
+            time.sleep(0.05)
 
 params = PipesCliArgsParamsLoader() if "--JOB_NAME" in sys.argv else PipesEnvVarParamsLoader()
 with open_dagster_pipes(

@@ -14,13 +14,12 @@ from botocore.exceptions import ClientError
 from moto.s3.models import s3_backends
 
 from abalone_assets.pipes._channel import JobMessageReader, JobPrefix
-from abalone_assets_tests.pipes.lab import REPORT, Lab, asset_of, create_run, lab
+from abalone_assets_tests.pipes.lab import REPORT, Lab, asset_of, create_run
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-__all__ = ["lab"]
 
 
 FIRST_START: Final = """

@@ -8,10 +8,9 @@ import dagster as dg
 import pytest
 
 from abalone_assets.pipes import PipesJobInvocation
-from abalone_assets_tests.pipes.lab import KINDS, REPORT, Lab, asset_of, client_of, lab
+from abalone_assets_tests.pipes.lab import KINDS, REPORT, Lab, asset_of, client_of
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-__all__ = ["lab"]
 
 RICH = """
 print("hello from the job")

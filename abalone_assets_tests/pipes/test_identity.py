@@ -35,8 +35,7 @@ class Asker:
         self.asset = asset_of(self._ask, **spec)
 
     def _ask(self, context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        identity = _identity.identify(context, request=self.request, **self.options)
-        self.keys.append(identity.key)
+        self.keys.append(_identity.identify(context, request=self.request, **self.options))
         return dg.MaterializeResult()
 
     def run(self, parent: dg.DagsterRun | None = None, **tags: str) -> dg.DagsterRun:
@@ -102,6 +101,6 @@ def test_names_are_valid_whatever_they_begin_with(
     asker = Asker(instance, key_prefix=["survey", "v_1"])
     asker.options["prefix"] = prefix
     asker.run()
-    name = _identity.JobIdentity(asker.keys[0]).name(_identity.MAX_ATTEMPTS)
+    name = f"{asker.keys[0]}-{_identity.MAX_ATTEMPTS}"
     assert NAME.fullmatch(name)
     assert prefix is not None or name.startswith("survey-v-1-model-")

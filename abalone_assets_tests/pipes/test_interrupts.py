@@ -14,10 +14,9 @@ import pytest
 from abalone_assets.pipes import PipesJobError, _follow
 from abalone_assets.pipes.glue import GlueJobRun
 from abalone_assets_tests.fakes.support import wait_for
-from abalone_assets_tests.pipes.lab import REPORT, STUCK, Lab, asset_of, create_run, lab
+from abalone_assets_tests.pipes.lab import REPORT, STUCK, Lab, asset_of, create_run
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-__all__ = ["lab"]
 
 
 class Meddler:

@@ -10,13 +10,12 @@ import pytest
 
 from abalone_assets.pipes._logs import CloudWatchTail, LogSource
 from abalone_assets_tests.fakes.glue_jobs import SPARK_LINE
-from abalone_assets_tests.pipes.lab import REPORT, WAIT, Lab, asset_of, lab
+from abalone_assets_tests.pipes.lab import REPORT, WAIT, Lab, asset_of
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-__all__ = ["lab"]
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 SOURCE = LogSource(GROUP, "job-1/", r"algo-\d+")

@@ -12,14 +12,12 @@ import pytest
 
 import abalone_assets.pipes
 from abalone_assets.pipes import PipesSageMakerTrainingClient
-from abalone_assets.pipes._remote import JobSummary, Usage
-from abalone_assets_tests.pipes.lab import lab
+from abalone_assets.pipes._job import JobSummary, Usage
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-__all__ = ["lab"]
 
 README: Final = Path(abalone_assets.pipes.__file__).with_name("README.md")
 BLOCK: Final = re.compile(r"(?ms)^`(?P<name>\w+\.py)`.*?```python\n(?P<code>.*?)```")

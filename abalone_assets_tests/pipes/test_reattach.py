@@ -23,14 +23,12 @@ from abalone_assets_tests.pipes.lab import (
     Run,
     asset_of,
     create_run,
-    lab,
 )
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-__all__ = ["lab"]
 
 
 def crashing(run: Run) -> Run:

@@ -16,17 +16,15 @@ from abalone_assets.pipes import (
     Usage,
 )
 from abalone_assets.pipes._channel import JobPrefix
-from abalone_assets.pipes._console import console_url
+from abalone_assets.pipes._job import console_url
 from abalone_assets.pipes.glue import GlueJobRun
-from abalone_assets.pipes.processing import ProcessingJob
-from abalone_assets.pipes.training import TrainingJob
-from abalone_assets_tests.pipes.lab import PRICES, REPORT, Lab, client_of, lab
+from abalone_assets.pipes.sagemaker import ProcessingJob, TrainingJob
+from abalone_assets_tests.pipes.lab import PRICES, REPORT, Lab, client_of
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-__all__ = ["lab"]
 
 SPOT = {"EnableManagedSpotTraining": True}
 CHECKPOINTED = """

@@ -370,16 +370,3 @@ def test_no_key_leads_out_of_the_store(store: ObjectStore, key: str) -> None:
         store.write(key, b"")
     with pytest.raises(StorageError, match="illegal"):
         store.read(key)
-
-
-def test_what_the_server_refuses_is_one_clear_line(s3: str) -> None:
-    # Errors of the S3 client once escaped as they were, with a debug print of thirty lines.
-    store = ObjectStore("s3://no-such-bucket/prefix")
-    for ask in (
-        lambda: store.write("key", b""),
-        lambda: list(store.list()),
-        lambda: store.update_json("key", lambda _: 1),
-    ):
-        with pytest.raises(StorageError, match="s3://no-such-bucket/prefix") as raised:
-            ask()
-        assert "\n" not in str(raised.value)

@@ -88,12 +88,11 @@ def raw_abalone(
 
 
 def _rows_are_conserved(lake: Lake, records: int) -> dg.AssetCheckResult:
+    from abalone_assets.ingest.frames import rows_written
+
     written = {
-        name: pl.scan_parquet(uri, glob=False).select(pl.len()).collect().item()
-        for name, uri in {
-            "rows": lake.uri("raw_abalone"),
-            "quarantined": lake.store.uri_of(QUARANTINED_KEY),
-        }.items()
+        "rows": rows_written(lake.uri("raw_abalone")),
+        "quarantined": rows_written(lake.store.uri_of(QUARANTINED_KEY)),
     }
     return dg.AssetCheckResult(
         passed=records == sum(written.values()), metadata={"records": records, **written}

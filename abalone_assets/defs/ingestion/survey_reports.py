@@ -7,6 +7,7 @@ import polars as pl
 
 from abalone_assets.defs.metadata import files_table, preview
 from abalone_assets.ingest.days import ParsedDays
+from abalone_assets.ingest.frames import rows_written
 from abalone_assets.lake.lake import Lake
 from abalone_assets.survey import count_soft_violations
 
@@ -45,7 +46,7 @@ def ingestion_checks(lake: Lake, parsed: ParsedDays) -> Iterator[dg.AssetCheckRe
 
 def _rows_are_conserved(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
     written = {
-        asset: _written_rows(lake, asset, list(parsed.days))
+        asset: rows_written(*(lake.uri(asset, day) for day in parsed.days))
         for asset in ("new_surveys", "quarantined_rows")
     }
     return dg.AssetCheckResult(
@@ -54,13 +55,6 @@ def _rows_are_conserved(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
         passed=parsed.records == sum(written.values()),
         metadata={"records": parsed.records, **written},
     )
-
-
-def _written_rows(lake: Lake, asset: str, days: list[str]) -> int:
-    stored = pl.scan_parquet(
-        [lake.uri(asset, day) for day in days], glob=False, hive_partitioning=False
-    )
-    return int(stored.select(pl.len()).collect().item())
 
 
 def _files_are_surveys(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:

@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareReport
+from abalone_assets.ingest.frames import rows_written
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.survey import COLUMNS
 
@@ -21,9 +22,7 @@ def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
     """Compare the manifest's counts with the preparation's and with the merged rows themselves."""
     opened = lake.open()
     record = opened.preparation()
-    merged = (
-        pl.scan_parquet(opened.uri("merged_dataset"), glob=False).select(pl.len()).collect().item()
-    )
+    merged = rows_written(opened.uri("merged_dataset"))
     return dg.AssetCheckResult(
         passed=record.rows_ingested == record.rows_in == merged + record.repeats,
         metadata={
@@ -50,9 +49,7 @@ def splits_partition_the_rows(lake: LakeResource) -> dg.AssetCheckResult:
         for name in SPLIT_PERCENT
     }
     distinct = pl.concat(list(splits.values())).n_unique()
-    merged = (
-        pl.scan_parquet(opened.uri("merged_dataset"), glob=False).select(pl.len()).collect().item()
-    )
+    merged = rows_written(opened.uri("merged_dataset"))
     counts = {name: len(frame) for name, frame in splits.items()}
     return dg.AssetCheckResult(
         passed=distinct == sum(counts.values()) == merged,

@@ -4,10 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from abalone_assets.defs.metadata import (
-    scanned_preview,
-    table_metadata,
-)
+from abalone_assets.defs.metadata import scanned_preview, table_metadata
 from abalone_assets.defs.preparation.checks import synthetic_share_is_small
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
 from abalone_assets.lake.lake import Lake, Preparation
@@ -67,8 +64,7 @@ def prepare(
     opened = lake.open()
     manifest = opened.manifest()
     opened.revoke_preparation()
-    prepared = etl_engine.prepare(_request(opened, manifest), context)
-    report = prepared.report
+    report, job = etl_engine.prepare(_request(opened, manifest), context)
     opened.record_preparation(
         Preparation(
             digest=manifest.digest,
@@ -94,7 +90,7 @@ def prepare(
                 "preview": scanned_preview(opened.uri(asset)),
                 "digest": manifest.digest,
                 "engine": report.engine,
-                **prepared.job.metadata(),
+                **job.metadata(),
                 **(merged if asset == "merged_dataset" else {}),
             },
         )

@@ -61,7 +61,7 @@ def _listed(listing: str, names: set[str], on_progress: Callable[[str], None]) -
     found: dict[str, float] = {}
     with translate_errors(AwsError, "the quotas of SageMaker"):
         # Service Quotas throttles a list of many pages even when nobody else asks.
-        pages = client("service-quotas", patient=True).get_paginator(listing)
+        pages = client("service-quotas", throttled=True).get_paginator(listing)
         limits = {"MaxItems": MAX_PAGES * 100, "PageSize": 100}
         asked = pages.paginate(ServiceCode="sagemaker", PaginationConfig=limits)
         for number, page in enumerate(asked, start=1):

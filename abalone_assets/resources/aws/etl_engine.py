@@ -1,19 +1,17 @@
 """The preparation as a Glue job on Spark."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
 
 from abalone_assets.errors import StorageError
+from abalone_assets.etl.request import PrepareReport, PrepareRequest
 from abalone_assets.resources.aws.jobs import digest_of, job_report, pipes_options
-from abalone_assets.resources.etl_engine import EtlEngine, Prepared
+from abalone_assets.resources.etl_engine import EtlEngine
+from abalone_assets.resources.jobs import JobReport
 from abalone_assets.storage.object_store import ObjectStore
-
-if TYPE_CHECKING:
-    from abalone_assets.etl.request import PrepareReport, PrepareRequest
-    from abalone_assets.pipes import PipesJobInvocation
+from abalone_assets.storage.records import record_of
 
 
 class GlueEngine(EtlEngine):
@@ -24,7 +22,9 @@ class GlueEngine(EtlEngine):
     max_runtime_seconds: int = Field(description="A run that takes longer is stopped.")
     poll_seconds: float = Field(description="Wait between two looks at the run.")
 
-    def prepare(self, request: "PrepareRequest", context: dg.AssetExecutionContext) -> Prepared:
+    def prepare(
+        self, request: PrepareRequest, context: dg.AssetExecutionContext
+    ) -> tuple[PrepareReport, JobReport]:
         """Run it as a run of the Glue job.
 
         Raises:
@@ -53,14 +53,11 @@ class GlueEngine(EtlEngine):
             extras={"request": document},
             inputs=digest_of(document),
         )
-        return Prepared(_prepare_report(invocation), job_report(invocation, "Glue"))
-
-
-def _prepare_report(invocation: "PipesJobInvocation") -> "PrepareReport":
-    """What the script reported last."""
-    from abalone_assets.etl.request import PrepareReport
-
-    reports = [message["report"] for message in invocation.get_custom_messages()]
-    if not reports:
-        raise StorageError(f"{invocation.job.name}: the Glue script ended without a report")
-    return PrepareReport(**reports[-1])
+        reports = [message["report"] for message in invocation.get_custom_messages()]
+        name = invocation.job.name
+        if not reports:
+            raise StorageError(f"{name}: the Glue script ended without a report")
+        report = record_of(
+            PrepareReport, reports[-1], f"the report of {name}", remedy="see its last log lines"
+        )
+        return report, job_report(invocation, "Glue")

@@ -60,7 +60,7 @@ class SageMakerPlatform(MLPlatform):
             StorageError: The archive is not the one that the job reported.
         """
         from abalone_assets.aws.clients import client
-        from abalone_assets.aws.prices import TRAINING_PRICES
+        from abalone_assets.aws.prices import INSTANCE_PRICES
         from abalone_assets.modeling.archive import read_card
         from abalone_assets.pipes import PipesSageMakerTrainingClient
 
@@ -68,7 +68,7 @@ class SageMakerPlatform(MLPlatform):
         invocation = PipesSageMakerTrainingClient(
             **pipes_options(jobs, self.poll_seconds),
             client=client("sagemaker"),
-            prices=TRAINING_PRICES,
+            prices=INSTANCE_PRICES,
         ).run(
             context=context,
             create_training_job_params=self._training_job(request, jobs),
@@ -126,7 +126,7 @@ class SageMakerPlatform(MLPlatform):
             StorageError: The evaluation is of another model.
         """
         from abalone_assets.aws.clients import client
-        from abalone_assets.aws.prices import PROCESSING_PRICES
+        from abalone_assets.aws.prices import INSTANCE_PRICES
         from abalone_assets.pipes import PipesSageMakerProcessingClient
         from abalone_assets.resources.aws.code_bundle import CodeBundles
 
@@ -136,7 +136,7 @@ class SageMakerPlatform(MLPlatform):
         invocation = PipesSageMakerProcessingClient(
             **pipes_options(jobs, self.poll_seconds),
             client=client("sagemaker"),
-            prices=PROCESSING_PRICES,
+            prices=INSTANCE_PRICES,
         ).run(
             context=context,
             create_processing_job_params=self._processing_job(request, code, jobs.uri_of(output)),

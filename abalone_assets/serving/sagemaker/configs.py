@@ -13,8 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import translate_errors
-from abalone_assets.aws.sagemaker_answers import exists_already, is_missing
+from abalone_assets.aws.failures import exists_already, is_missing, translate_errors
 from abalone_assets.errors import EndpointError
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import translate_errors
-from abalone_assets.aws.sagemaker_answers import exists_already, is_busy, is_missing
+from abalone_assets.aws.failures import exists_already, is_busy, is_missing, translate_errors
 from abalone_assets.errors import AbaloneError, EndpointError
 from abalone_assets.serving.deployment import Deployment
 from abalone_assets.serving.sagemaker.marks import EndpointMarks

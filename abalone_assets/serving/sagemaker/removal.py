@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import translate_errors
-from abalone_assets.aws.sagemaker_answers import is_busy, is_missing
+from abalone_assets.aws.failures import is_busy, is_missing, translate_errors
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
 from abalone_assets.serving.sagemaker.watch import EndpointWatch

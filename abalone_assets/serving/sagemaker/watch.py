@@ -6,8 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import explain, translate_errors
-from abalone_assets.aws.sagemaker_answers import is_missing, is_passing
+from abalone_assets.aws.failures import explain, is_missing, is_transient, translate_errors
 from abalone_assets.errors import EndpointError
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ class EndpointWatch:
             try:
                 return self._look()
             except (BotoCoreError, ClientError) as error:
-                if not is_passing(error):
+                if not is_transient(error):
                     raise
                 self._tell(f"no answer yet: {explain(error)}")
                 return None

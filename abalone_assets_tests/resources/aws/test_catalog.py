@@ -13,8 +13,9 @@ from abalone_assets.aws.failures import AwsError
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
 from abalone_assets.lake import glue_tables as tables
-from abalone_assets.lake.glue_tables import AssetTable, asset_tables, glue_columns, start_crawler
+from abalone_assets.lake.glue_tables import glue_columns, start_crawler
 from abalone_assets.lake.lake import Lake, Preparation
+from abalone_assets.lake.tables import AssetTable, asset_tables
 from abalone_assets.resources.aws.catalog import GlueCatalog
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.survey import COLUMNS

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
-from abalone_assets.aws.sagemaker_answers import exists_already, is_busy, is_missing, is_passing
+from abalone_assets.aws.failures import exists_already, is_busy, is_missing, is_transient
 from abalone_assets.serving.sagemaker.watch import EndpointState
 
 
@@ -88,4 +88,4 @@ def test_refusals_are_told_apart_by_their_words() -> None:
     ],
 )
 def test_only_what_may_pass_is_waited_out(error: Exception, passing: bool) -> None:  # noqa: FBT001 - a table
-    assert is_passing(error) == passing
+    assert is_transient(error) == passing

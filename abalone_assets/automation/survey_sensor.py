@@ -1,4 +1,4 @@
-"""The decisions of the sensors, one function a tick."""
+"""The decisions of the sensor that has landed surveys ingested."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
-from pydantic import TypeAdapter, ValidationError
 
-from abalone_assets.automation.runs import DIGEST_TAG, Runs, day_range_tags
-from abalone_assets.ingest.base_survey import public_uri
+from abalone_assets.automation.cursors import read_cursor
+from abalone_assets.automation.runs import Runs, day_range_tags
 from abalone_assets.ingest.reconcile import Due, find_due, plan_ranges
 
 if TYPE_CHECKING:
@@ -21,10 +20,7 @@ if TYPE_CHECKING:
     from abalone_assets.automation.runs import FailedAttempts
     from abalone_assets.ingest.landing_zone import Landing, LandingZone, Notifications, StrayFile
     from abalone_assets.lake.lake import Lake
-    from abalone_assets.lake.manifest import IngestedRaw
     from abalone_assets.settings.platform import Settings
-
-_Cursor = TypeVar("_Cursor")
 
 MAX_REQUESTS: Final = 5
 """Ingestion runs that one tick asks for at the most."""
@@ -36,11 +32,6 @@ MAX_OLD_DAYS: Final = 16
 LISTED_STRAYS: Final = 100
 
 DAYS_TAG: Final = "abalone/survey_days"
-LONGEST_RELEASE_WAIT: Final = timedelta(hours=24)
-"""After failed releases of the same content: each may have paid for jobs and a fleet."""
-
-SETTLE_SECONDS: Final = 60.0
-"""Days that are due hold a release back no longer than this once the manifest has come to rest."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +49,6 @@ class SurveyCursor:
     identical: dict[str, str] = field(default_factory=dict)
     strays: dict[str, str] = field(default_factory=dict)
     pending: tuple[date, ...] = ()
-
-
-@dataclass(frozen=True)
-class ReleaseCursor:
-    """What ``release_sensor`` remembers: the manifest's digest, and since when it has been so."""
-
-    digest: str = ""
-    since: float = 0.0
 
 
 def survey_tick(
@@ -89,9 +72,9 @@ def _survey_tick(
     settings: Settings,
     notified: Notifications,
 ) -> dg.SensorResult:
-    cursor = _remembered(SurveyCursor, context.cursor)
+    cursor = read_cursor(SurveyCursor, context.cursor)
     now = time.time()
-    recent = _today() - timedelta(days=RECENT_DAYS)
+    recent = datetime.now(UTC).date() - timedelta(days=RECENT_DAYS)
     old = {
         day
         for day in {*notified.days, *cursor.pending}
@@ -102,7 +85,7 @@ def _survey_tick(
     whole = whole or len(old) > MAX_OLD_DAYS
     landing = zone.scan(
         settings.first_survey_day,
-        _today(),
+        datetime.now(UTC).date(),
         None if whole else recent,
         also=() if whole else old,
     )
@@ -200,134 +183,3 @@ def _strays_table(strays: Sequence[StrayFile]) -> dg.TableMetadataValue:
         ],
         schema=dg.TableSchema([dg.TableColumn(name) for name in ("file", "bytes", "problem")]),
     )
-
-
-def release_tick(
-    context: dg.SensorEvaluationContext,
-    zone: LandingZone,
-    lake: Lake,
-    settings: Settings,
-    released: dg.AssetSelection,
-) -> dg.SensorResult:
-    """Ask for one release when the lake holds something new and has come to rest.
-
-    Args:
-        context: Of the tick.
-        zone: Where surveys land.
-        lake: Where they are ingested.
-        settings: For the days and the waits.
-        released: Everything that a release makes, the base survey included.
-    """
-    manifest = lake.manifest()
-    cursor = _remembered(ReleaseCursor, context.cursor)
-    if cursor.digest != manifest.digest:
-        cursor = ReleaseCursor(manifest.digest, time.time())
-    reason = no_release_reason(context, lake, settings)
-    reason = reason or _reason_to_wait(context, zone, lake, settings, cursor)
-    return dg.SensorResult(
-        run_requests=[] if reason else [release_request(context, lake, settings, released)],
-        skip_reason=reason,
-        cursor=json.dumps(asdict(cursor)),
-    )
-
-
-def no_release_reason(
-    context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext,
-    lake: Lake,
-    settings: Settings,
-) -> str | None:
-    """Why nothing can be released now, or None when something new has come to rest."""
-    raw = lake.manifest().raw
-    if not lake.release_due() and (raw is None or _is_asked_for(raw, settings)):
-        return "nothing was ingested since the last release"
-    in_flight = Runs.seen_by(context).in_flight()
-    return f"{len(in_flight)} runs are in flight" if in_flight else None
-
-
-def release_request(
-    context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext,
-    lake: Lake,
-    settings: Settings,
-    released: dg.AssetSelection,
-) -> dg.RunRequest:
-    """A release of what the lake holds, with the base survey unless the lake has the right one.
-
-    A simulated base survey is never the right one: the network may be back.
-
-    Args:
-        context: Of the tick.
-        lake: What is released.
-        settings: Say which base survey is asked for.
-        released: Everything that a release makes, the base survey included.
-
-    Raises:
-        ValueError: The context has no repository to select from.
-    """
-    if context.repository_def is None:
-        raise ValueError("a tick needs the repository whose assets it releases")
-    manifest = lake.manifest()
-    if manifest.raw and _is_asked_for(manifest.raw, settings) and not manifest.raw.simulated:
-        released -= dg.AssetSelection.assets("raw_abalone")
-    selected = released.resolve(context.repository_def.asset_graph)
-    return dg.RunRequest(
-        asset_selection=sorted(selected), tags={DIGEST_TAG: _digest_tag(manifest.digest)}
-    )
-
-
-def _digest_tag(digest: str) -> str:
-    return digest[:12]
-
-
-def _is_asked_for(raw: IngestedRaw, settings: Settings) -> bool:
-    """Whether the lake's base survey is the one that the settings name."""
-    expected = settings.raw_sha256.lower()
-    return raw.uri == public_uri(settings.raw_uri) and (
-        raw.simulated or expected in {"", raw.digest}
-    )
-
-
-def _reason_to_wait(
-    context: dg.SensorEvaluationContext,
-    zone: LandingZone,
-    lake: Lake,
-    settings: Settings,
-    cursor: ReleaseCursor,
-) -> str | None:
-    if reason := _reason_to_back_off(Runs.seen_by(context), settings, cursor.digest):
-        return reason
-    if 0 <= time.time() - cursor.since < SETTLE_SECONDS:
-        landing = zone.scan(settings.first_survey_day, _today())
-        due = find_due(landing, lake.manifest(), zone.read)
-        if due.days or due.undecided:
-            return f"{len(due.days) + due.undecided} survey days are still to be ingested"
-    return None
-
-
-def _reason_to_back_off(runs: Runs, settings: Settings, digest: str) -> str | None:
-    """Why failed releases hold the next one back: those of other content for an hour at most."""
-    first_wait = timedelta(seconds=settings.retry_seconds)
-    of_this = runs.release_failures(_digest_tag(digest))
-    failed = runs.release_failures()
-    if failed is None:
-        return None
-    retry_at = failed.retry_at(first_wait)
-    if of_this is not None:
-        retry_at = max(retry_at, of_this.retry_at(first_wait, LONGEST_RELEASE_WAIT))
-    if retry_at <= datetime.now(UTC):
-        return None
-    return (
-        f"{failed.count} releases failed; the next is tried at {retry_at:%Y-%m-%d %H:%M:%S} UTC, "
-        "or at once when somebody launches the job release"
-    )
-
-
-def _remembered(kind: type[_Cursor], text: str | None) -> _Cursor:
-    """The cursor, or a fresh one when there is none or it is damaged."""
-    try:
-        return TypeAdapter(kind).validate_json(text or "{}")
-    except ValidationError:
-        return kind()
-
-
-def _today() -> date:
-    return datetime.now(UTC).date()

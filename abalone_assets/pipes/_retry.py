@@ -16,7 +16,7 @@ Answer = TypeVar("Answer")
 _LONGEST_WAIT_SECONDS: Final = 60.0
 
 
-class Patience:
+class Retry:
     """Makes a call again, after growing waits, while AWS is busy or away.
 
     Args:
@@ -30,9 +30,9 @@ class Patience:
         self._interval = interval
         self._max_failures = max_failures
 
-    def in_a_hurry(self) -> Patience:
+    def for_shutdown(self) -> Retry:
         """The same for a process that is about to be killed: some eight seconds of it."""
-        return Patience(self._log, interval=min(self._interval, 0.5), max_failures=4)
+        return Retry(self._log, interval=min(self._interval, 0.5), max_failures=4)
 
     def __call__(self, what: str, call: Callable[[], Answer]) -> Answer:
         """What the call answers.

@@ -1,0 +1,155 @@
+"""The decisions of the sensor, and of the schedule, that release what was ingested."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import dagster as dg
+
+from abalone_assets.automation.cursors import read_cursor
+from abalone_assets.automation.runs import DIGEST_TAG, Runs
+from abalone_assets.ingest.base_survey import public_uri
+from abalone_assets.ingest.reconcile import find_due
+
+if TYPE_CHECKING:
+    from abalone_assets.ingest.landing_zone import LandingZone
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.manifest import IngestedRaw
+    from abalone_assets.settings.platform import Settings
+
+LONGEST_WAIT: Final = timedelta(hours=24)
+"""After failed releases of the same content: each may have paid for jobs and a fleet."""
+
+SETTLE_SECONDS: Final = 60.0
+"""Days that are due hold a release back no longer than this once the manifest has come to rest."""
+
+
+@dataclass(frozen=True)
+class ReleaseCursor:
+    """What ``release_sensor`` remembers: the manifest's digest, and since when it has been so."""
+
+    digest: str = ""
+    since: float = 0.0
+
+
+def release_tick(
+    context: dg.SensorEvaluationContext,
+    zone: LandingZone,
+    lake: Lake,
+    settings: Settings,
+    released: dg.AssetSelection,
+) -> dg.SensorResult:
+    """Ask for one release when the lake holds something new and has come to rest.
+
+    Args:
+        context: Of the tick.
+        zone: Where surveys land.
+        lake: Where they are ingested.
+        settings: For the days and the waits.
+        released: Everything that a release makes, the base survey included.
+    """
+    manifest = lake.manifest()
+    cursor = read_cursor(ReleaseCursor, context.cursor)
+    if cursor.digest != manifest.digest:
+        cursor = ReleaseCursor(manifest.digest, time.time())
+    reason = no_release_reason(context, lake, settings)
+    reason = reason or _reason_to_wait(context, zone, lake, settings, cursor)
+    return dg.SensorResult(
+        run_requests=[] if reason else [release_request(context, lake, settings, released)],
+        skip_reason=reason,
+        cursor=json.dumps(asdict(cursor)),
+    )
+
+
+def no_release_reason(
+    context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext,
+    lake: Lake,
+    settings: Settings,
+) -> str | None:
+    """Why nothing can be released now, or None when something new has come to rest."""
+    raw = lake.manifest().raw
+    if not lake.release_due() and (raw is None or _is_asked_for(raw, settings)):
+        return "nothing was ingested since the last release"
+    in_flight = Runs.seen_by(context).in_flight()
+    return f"{len(in_flight)} runs are in flight" if in_flight else None
+
+
+def release_request(
+    context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext,
+    lake: Lake,
+    settings: Settings,
+    released: dg.AssetSelection,
+) -> dg.RunRequest:
+    """A release of what the lake holds, with the base survey unless the lake has the right one.
+
+    A simulated base survey is never the right one: the network may be back.
+
+    Args:
+        context: Of the tick.
+        lake: What is released.
+        settings: Say which base survey is asked for.
+        released: Everything that a release makes, the base survey included.
+
+    Raises:
+        ValueError: The context has no repository to select from.
+    """
+    if context.repository_def is None:
+        raise ValueError("a tick needs the repository whose assets it releases")
+    manifest = lake.manifest()
+    if manifest.raw and _is_asked_for(manifest.raw, settings) and not manifest.raw.simulated:
+        released -= dg.AssetSelection.assets("raw_abalone")
+    selected = released.resolve(context.repository_def.asset_graph)
+    return dg.RunRequest(
+        asset_selection=sorted(selected), tags={DIGEST_TAG: _digest_tag(manifest.digest)}
+    )
+
+
+def _digest_tag(digest: str) -> str:
+    return digest[:12]
+
+
+def _is_asked_for(raw: IngestedRaw, settings: Settings) -> bool:
+    """Whether the lake's base survey is the one that the settings name."""
+    expected = settings.raw_sha256.lower()
+    return raw.uri == public_uri(settings.raw_uri) and (
+        raw.simulated or expected in {"", raw.digest}
+    )
+
+
+def _reason_to_wait(
+    context: dg.SensorEvaluationContext,
+    zone: LandingZone,
+    lake: Lake,
+    settings: Settings,
+    cursor: ReleaseCursor,
+) -> str | None:
+    if reason := _reason_to_back_off(Runs.seen_by(context), settings, cursor.digest):
+        return reason
+    if 0 <= time.time() - cursor.since < SETTLE_SECONDS:
+        landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date())
+        due = find_due(landing, lake.manifest(), zone.read)
+        if due.days or due.undecided:
+            return f"{len(due.days) + due.undecided} survey days are still to be ingested"
+    return None
+
+
+def _reason_to_back_off(runs: Runs, settings: Settings, digest: str) -> str | None:
+    """Why failed releases hold the next one back: those of other content for an hour at most."""
+    first_wait = timedelta(seconds=settings.retry_seconds)
+    of_this = runs.release_failures(_digest_tag(digest))
+    failed = runs.release_failures()
+    if failed is None:
+        return None
+    retry_at = failed.retry_at(first_wait)
+    if of_this is not None:
+        retry_at = max(retry_at, of_this.retry_at(first_wait, LONGEST_WAIT))
+    if retry_at <= datetime.now(UTC):
+        return None
+    return (
+        f"{failed.count} releases failed; the next is tried at {retry_at:%Y-%m-%d %H:%M:%S} UTC, "
+        "or at once when somebody launches the job release"
+    )
