@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from abalone_assets.ingest.base_survey import fetch_base_survey
 from abalone_assets.modeling.dataset import take, target
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.features import HEIGHT_PER_DIAMETER, Columns
+from abalone_assets.modeling.scores import rmse
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.survey import FEATURES, TARGET, parse_survey
 

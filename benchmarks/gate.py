@@ -25,9 +25,9 @@ from abalone_assets import survey
 from abalone_assets.modeling.dataset import take
 from abalone_assets.modeling.evaluation.bootstrap import RESAMPLES
 from abalone_assets.modeling.evaluation.gate import REFERENCE_RULES, Decision, GateLimits, decide
-from abalone_assets.modeling.evaluation.metrics import slice_masks
 from abalone_assets.modeling.evaluation.paired import paired_comparisons
-from abalone_assets.modeling.training.out_of_fold import cross_fit
+from abalone_assets.modeling.evaluation.slices import slice_masks
+from abalone_assets.modeling.training.cross_fitting import cross_fit
 from abalone_assets.modeling.training.recipes import recipe_of
 from benchmarks.cross_validation import survey_columns
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.archive import ModelCard
     from abalone_assets.modeling.models.intervals import Intervals
     from abalone_assets.modeling.models.model import Model
-    from abalone_assets.modeling.training.out_of_fold import OutOfFold
+    from abalone_assets.modeling.models.out_of_fold import OutOfFold
 
 
 @dataclass(frozen=True)

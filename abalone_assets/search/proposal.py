@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from abalone_assets.modeling.dataset import target
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.evaluation.paired import paired_comparisons
 from abalone_assets.modeling.hyperparameters import BlendHyperparameters
+from abalone_assets.modeling.scores import rmse
 from abalone_assets.search.parts import BOOSTER_SHARE, part_recipe, searched_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 
 from abalone_assets import survey
 from abalone_assets.modeling.dataset import row_keys, target
-from abalone_assets.modeling.evaluation.metrics import rmse
+from abalone_assets.modeling.scores import rmse
 from abalone_assets.synthesis.contract import SimulatedRows, simulate
 from abalone_assets.synthesis.representation import plausible, standardised
 

@@ -11,7 +11,7 @@ from abalone_assets.errors import ModelArchiveError
 from abalone_assets.external.entry import ArgumentError
 from abalone_assets.external.evaluate import main
 from abalone_assets.modeling.dataset import COLUMN_NAMES, DatasetError
-from abalone_assets.modeling.evaluation.metrics import rmse
+from abalone_assets.modeling.scores import rmse
 from abalone_assets_tests.modeling.support import (
     packed,
     quick_model,

@@ -7,8 +7,8 @@ import shlex
 import pytest
 import yaml  # type: ignore[import-untyped] # a dependency of Dagster, without stubs
 
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.hyperparameters import BoosterHyperparameters, check_hyperparameters
+from abalone_assets.modeling.scores import rmse
 from abalone_assets.search import StudyPlan, run_study
 from abalone_assets.search.parts import part_recipe
 from abalone_assets.search.proposal import propose

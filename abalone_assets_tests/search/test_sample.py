@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from abalone_assets.modeling.dataset import row_keys
-from abalone_assets.modeling.evaluation.metrics import rmse
-from abalone_assets.modeling.training.out_of_fold import cross_fit
+from abalone_assets.modeling.scores import rmse
+from abalone_assets.modeling.training.cross_fitting import cross_fit
 from abalone_assets.search import SearchError
 from abalone_assets.search.parts import part_recipe
 from abalone_assets.search.sample import Sample

@@ -8,8 +8,8 @@ import numpy as np
 
 from abalone_assets.errors import SurveyError
 from abalone_assets.modeling.dataset import row_keys, take, target
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.scores import rmse
 from abalone_assets.modeling.training.side_by_side import side_by_side
 from abalone_assets.survey import survey_time
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from abalone_assets.modeling.dataset import target
-from abalone_assets.modeling.evaluation.metrics import mae, rmse
 from abalone_assets.modeling.models.model import MODEL_FILES, predict_rings
+from abalone_assets.modeling.scores import mae, rmse
 
 if TYPE_CHECKING:
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.hyperparameters import Framework, Hyperparameters
     from abalone_assets.modeling.models.intervals import Intervals
     from abalone_assets.modeling.models.model import Model
-    from abalone_assets.modeling.training.out_of_fold import OutOfFold
+    from abalone_assets.modeling.models.out_of_fold import OutOfFold
 
 Progress = Callable[[int, Mapping[str, float]], None]
 """Called after every round or epoch with its number, from 1, and each split's RMSE in rings."""

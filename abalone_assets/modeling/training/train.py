@@ -18,8 +18,8 @@ from abalone_assets.modeling.hyperparameters import (
 from abalone_assets.modeling.models.intervals import Intervals
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.training import train_blend, train_booster, train_network
+from abalone_assets.modeling.training.cross_fitting import cross_fit, out_of_fold_scores
 from abalone_assets.modeling.training.fitted import FittedModel, Learnt, Progress, score_splits
-from abalone_assets.modeling.training.out_of_fold import OutOfFold, cross_fit
 from abalone_assets.modeling.training.recipes import recipe_of
 from abalone_assets.modeling.training.weights import counted, sample_weights, synthetic_weight_share
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.models.model import Model
+    from abalone_assets.modeling.models.out_of_fold import OutOfFold
     from abalone_assets.modeling.training.recipes import Recipe
 
 logger = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ def fit(
         training_rows_sha256=rows_sha256(train),
         intervals=_intervals(learnt.model, validation),
         out_of_fold=out_of_fold,
-        out_of_fold_scores=out_of_fold.scores(everything) if out_of_fold else None,
+        out_of_fold_scores=out_of_fold_scores(out_of_fold, everything) if out_of_fold else None,
         synthetic={
             "rows": int((~is_surveyed(train)).sum()),
             "weight_share": synthetic_weight_share(train, weights),

@@ -11,8 +11,8 @@ from abalone_assets.modeling.dataset import DatasetError, concat, rows_sha256, t
 from abalone_assets.modeling.evaluation.champion import Champion
 from abalone_assets.modeling.evaluation.document import EvaluationDocument
 from abalone_assets.modeling.evaluation.evaluate import evaluate_model
-from abalone_assets.modeling.evaluation.metrics import EvaluationError, rmse
 from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.scores import EvaluationError, rmse
 from abalone_assets.modeling.training.fitted import FittedModel
 from abalone_assets_tests.modeling.judged import (
     ShellModel,

@@ -14,7 +14,7 @@ from abalone_assets.modeling.features import BOOSTER_FEATURES, FEATURE_NAMES, de
 from abalone_assets.modeling.hyperparameters import BlendHyperparameters
 from abalone_assets.modeling.models.blend import BlendModel, read_blend
 from abalone_assets.modeling.models.booster import BoosterModel
-from abalone_assets.modeling.training.out_of_fold import cross_fit
+from abalone_assets.modeling.training.cross_fitting import cross_fit, out_of_fold_scores
 from abalone_assets.modeling.training.recipes import kernel_recipe
 from abalone_assets.modeling.training.train import fit
 from abalone_assets_tests.modeling.support import QUICK_BLEND, quick_blend, quick_model, splits
@@ -53,7 +53,7 @@ def test_errs_less_than_either_part_out_of_fold() -> None:
     trees, both = quick_model().out_of_fold, quick_blend().out_of_fold
     assert trees is not None
     assert both is not None
-    blended, *parts = (each.scores(together)["rmse"] for each in (both, trees, kernel))
+    blended, *parts = (out_of_fold_scores(each, together)["rmse"] for each in (both, trees, kernel))
     assert blended < min(parts)
 
 

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from abalone_assets.modeling.dataset import DatasetError, row_keys, take, target
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.features import BOOSTER_FEATURES, FeatureError
 from abalone_assets.modeling.hyperparameters import (
     DEFAULT_FRAMEWORK,
@@ -16,6 +15,7 @@ from abalone_assets.modeling.hyperparameters import (
     KernelHyperparameters,
 )
 from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.scores import rmse
 from abalone_assets.modeling.training.recipes import recipe_of
 from abalone_assets.modeling.training.train import fit
 from abalone_assets_tests.modeling.support import (

@@ -12,11 +12,11 @@ import pytest
 
 from abalone_assets import survey
 from abalone_assets.modeling.dataset import DatasetError, take
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.features import design_matrix
 from abalone_assets.modeling.hyperparameters import HyperparameterError, NetworkHyperparameters
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.models.network import NetworkModel, read_network
+from abalone_assets.modeling.scores import rmse
 from abalone_assets.modeling.training import train
 from abalone_assets.modeling.training.fitted import FittedModel
 from abalone_assets.modeling.training.recipes import recipe_of

@@ -6,16 +6,15 @@ the rows are dealt into folds, and a model fitted on all other folds predicts ea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from abalone_assets.modeling.dataset import is_surveyed, row_keys, take, target
-from abalone_assets.modeling.evaluation.metrics import mae, rmse
 from abalone_assets.modeling.hyperparameters import MAX_SYNTHETIC_SHARE
 from abalone_assets.modeling.models.model import predict_rings
-from abalone_assets.modeling.models.npz import read_npz, to_npz
+from abalone_assets.modeling.models.out_of_fold import OutOfFold
+from abalone_assets.modeling.scores import mae, rmse
 from abalone_assets.modeling.training.side_by_side import side_by_side
 from abalone_assets.modeling.training.weights import sample_weights
 
@@ -26,70 +25,6 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.training.recipes import Recipe
-
-
-@dataclass(frozen=True)
-class OutOfFold:
-    """What a recipe predicts for animals that it did not learn from.
-
-    Attributes:
-        keys: `dataset.row_keys` of the animals, ``(n,)``.
-        predicted: Their rings, ``(n,)``.
-        folds: Number of folds.
-    """
-
-    keys: NDArray[np.uint64]
-    predicted: NDArray[np.float64]
-    folds: int
-
-    def predictions_for(self, keys: NDArray[np.uint64]) -> NDArray[np.float64]:
-        """The rings predicted for the rows of these keys, ``(n,)``; NaN for a row not in here."""
-        if not self.keys.size:
-            return np.full(keys.size, np.nan)
-        order = np.argsort(self.keys)
-        ranked = self.keys[order]
-        place = np.minimum(np.searchsorted(ranked, keys), ranked.size - 1)
-        return np.where(ranked[place] == keys, self.predicted[order][place], np.nan)
-
-    def scores(self, columns: Columns) -> dict[str, Any]:
-        """``{"rows", "folds", "rmse", "mae"}`` on the rows that it knows; RMSE and MAE in rings.
-
-        Raises:
-            EvaluationError: It knows none of the rows.
-        """
-        predicted = self.predictions_for(row_keys(columns))
-        known = np.isfinite(predicted)
-        actual = target(columns)[known]
-        return {
-            "rows": int(known.sum()),
-            "folds": self.folds,
-            "rmse": rmse(predicted[known], actual),
-            "mae": mae(predicted[known], actual),
-        }
-
-    def to_bytes(self) -> bytes:
-        """NumPy's ``.npz`` without pickles, the same bytes for the same predictions."""
-        return to_npz({"keys": self.keys, "predicted": self.predicted, "folds": self.folds})
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> OutOfFold:
-        """The predictions that `to_bytes` wrote.
-
-        Raises:
-            ModelArchiveError: They are damaged.
-        """
-        with read_npz(data, "no out-of-fold predictions") as arrays:
-            table = cls(arrays["keys"], arrays["predicted"], int(arrays["folds"]))
-            _check(table)
-            return table
-
-
-def _check(table: OutOfFold) -> None:
-    kinds = f"{table.keys.dtype} {table.predicted.dtype}"
-    if kinds != "uint64 float64" or table.keys.ndim != 1:
-        raise ValueError(f"keys and predictions are {kinds}, not uint64 float64")
-    if table.keys.shape != table.predicted.shape or not np.isfinite(table.predicted).all():
-        raise ValueError("each key must have one finite prediction")
 
 
 def cross_fit(
@@ -145,3 +80,20 @@ def _nonempty(
         inside = fold_of == fold
         if (inside & surveyed).any() and not inside.all():
             yield fold
+
+
+def out_of_fold_scores(table: OutOfFold, columns: Columns) -> dict[str, Any]:
+    """``{"rows", "folds", "rmse", "mae"}`` on the rows that it knows; RMSE and MAE in rings.
+
+    Raises:
+        EvaluationError: It knows none of the rows.
+    """
+    predicted = table.predictions_for(row_keys(columns))
+    known = np.isfinite(predicted)
+    actual = target(columns)[known]
+    return {
+        "rows": int(known.sum()),
+        "folds": table.folds,
+        "rmse": rmse(predicted[known], actual),
+        "mae": mae(predicted[known], actual),
+    }

@@ -11,7 +11,8 @@ from abalone_assets.modeling.dataset import row_keys, take
 from abalone_assets.modeling.features import Columns
 from abalone_assets.modeling.models.model import Model
 from abalone_assets.modeling.models.network import NetworkModel
-from abalone_assets.modeling.training.out_of_fold import OutOfFold, cross_fit
+from abalone_assets.modeling.models.out_of_fold import OutOfFold
+from abalone_assets.modeling.training.cross_fitting import cross_fit, out_of_fold_scores
 from abalone_assets_tests.modeling.support import Table, splits
 
 TABLE = OutOfFold(np.asarray([7, 3], dtype=np.uint64), np.asarray([9.0, 5.0]), 4)
@@ -91,7 +92,7 @@ def test_knows_its_rows_by_their_keys() -> None:
 def test_scores_the_rows_that_it_knows() -> None:
     columns = rows(3)
     table = OutOfFold(row_keys(columns)[:2], columns["rings"][:2] + np.asarray([3.0, -4.0]), 5)
-    assert table.scores(columns) == {
+    assert out_of_fold_scores(table, columns) == {
         "rows": 2,
         "folds": 5,
         "rmse": pytest.approx(12.5**0.5),
