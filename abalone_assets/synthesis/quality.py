@@ -247,9 +247,9 @@ def nearest(columns: Columns, others: Columns) -> NDArray[np.float64]:
 def transfer_rmse(train: Columns, test: Columns) -> float:
     """RMSE, in rings, on one set of rows of boosted trees trained on another."""
     from abalone_assets.modeling.models.model import predict_rings
-    from abalone_assets.modeling.training.recipes import recipe_of
+    from abalone_assets.modeling.training.learners import learner_of
 
-    model = recipe_of("xgboost", {})(train, np.ones(len(train["sex"])))
+    model = learner_of("xgboost", {})(train, np.ones(len(train["sex"])))
     return rmse(predict_rings(model, test), target(test))
 
 

@@ -25,7 +25,7 @@ from abalone_assets.modeling.evaluation.split_integrity import split_integrity
 from abalone_assets.modeling.hyperparameters import chosen_hyperparameters
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import EvaluationError, pinball, r2, rmse, scores
-from abalone_assets.modeling.training.recipes import recipe_of
+from abalone_assets.modeling.training.learners import learner_of
 from abalone_assets.modeling.training.weights import sample_weights
 
 if TYPE_CHECKING:
@@ -265,8 +265,8 @@ def _refit(candidate: ArchivedModel) -> Callable[[Columns], Model] | None:
         return None
     framework = cast("Framework", card.framework)  # as loading the model has made sure
     chosen = chosen_hyperparameters(framework, card.hyperparameters)
-    recipe = recipe_of(framework, chosen)
-    return lambda columns: recipe(columns, sample_weights(columns, chosen.max_synthetic_share))
+    learner = learner_of(framework, chosen)
+    return lambda columns: learner(columns, sample_weights(columns, chosen.max_synthetic_share))
 
 
 def _synthetic(

@@ -24,7 +24,7 @@ _SPLIT_COUNTS: Final = {
     "foreign": "are in it beyond those of merged_dataset",
 }
 MAX_TWIN_SHARE: Final = 0.05
-"""Largest share of surveyed rows that may have a near twin: see `twins.near_twins`.
+"""Largest share of surveyed rows that may have a near twin: see `near_duplicates.near_duplicates`.
 
 Of the 4,177 animals of UCI's survey 2 have one (0.05 %). The share grows as the number of rows
 does, so that some 400,000 animals would reach the limit by nature. With every animal sent twice the

@@ -46,7 +46,7 @@ def permutation_importance(model: Model, columns: Columns) -> dict[str, float]:
 
     The mean over `SHUFFLES` shuffles, the same ones each time, after Breiman, *Random forests*,
     Machine Learning 45 (2001), section 10. Near 0, or below it by chance: the model does without
-    the column, or with its twin.
+    the column, or with one much like it.
 
     Raises:
         EvaluationError: No rows.

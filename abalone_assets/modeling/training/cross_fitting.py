@@ -15,7 +15,7 @@ from abalone_assets.modeling.hyperparameters import MAX_SYNTHETIC_SHARE
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.models.out_of_fold import OutOfFold
 from abalone_assets.modeling.scores import mae, rmse
-from abalone_assets.modeling.training.side_by_side import side_by_side
+from abalone_assets.modeling.training.parallel import parallel_map
 from abalone_assets.modeling.training.weights import sample_weights
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abalone_assets.modeling.features import Columns
-    from abalone_assets.modeling.training.recipes import Recipe
+    from abalone_assets.modeling.training.learners import Learner
 
 
 def cross_fit(
-    recipe: Recipe,
+    learner: Learner,
     columns: Columns,
     folds: int,
     max_synthetic_share: float = MAX_SYNTHETIC_SHARE,
@@ -42,12 +42,12 @@ def cross_fit(
     are compared on equal terms. Simulated rows help to learn and are not predicted.
 
     Args:
-        recipe: What to fit.
+        learner: What to fit.
         columns: The nine survey columns by name, and ``origin`` if it is known.
         folds: How many, at least 2.
         max_synthetic_share: As `sample_weights` takes it.
         on_fold: Is told each fold's number, from 1, and its RMSE in rings.
-        threads: Folds that are fitted at the same time; see `side_by_side`.
+        threads: Folds that are fitted at the same time; see `parallel_map`.
 
     Returns:
         The surveyed rows' predictions; none of a fold beside which there is no other.
@@ -59,11 +59,11 @@ def cross_fit(
     def answers_in(fold: np.uint64) -> NDArray[np.float64]:
         inside = fold_of == fold
         rest = take(columns, ~inside)
-        model = recipe(rest, sample_weights(rest, max_synthetic_share))
+        model = learner(rest, sample_weights(rest, max_synthetic_share))
         return predict_rings(model, take(columns, inside & surveyed))
 
     dealt = list(_nonempty(fold_of, surveyed, folds))
-    for number, answers in enumerate(side_by_side(answers_in, dealt, threads), start=1):
+    for number, answers in enumerate(parallel_map(answers_in, dealt, threads), start=1):
         held_out = (fold_of == dealt[number - 1]) & surveyed
         predicted[held_out] = answers
         if on_fold:

@@ -1,7 +1,7 @@
 """Fit a model of ring counts of any framework, with what tells how good it is.
 
 A model learns from the training split. Its intervals are calibrated on the validation split, and
-the same recipe, fitted again without the rows in question, predicts the rows of both splits.
+the same learner, fitted again without the rows in question, predicts the rows of both splits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.training import train_blend, train_booster, train_network
 from abalone_assets.modeling.training.cross_fitting import cross_fit, out_of_fold_scores
 from abalone_assets.modeling.training.fitted import FittedModel, Learnt, Progress, score_splits
-from abalone_assets.modeling.training.recipes import recipe_of
+from abalone_assets.modeling.training.learners import learner_of
 from abalone_assets.modeling.training.weights import counted, sample_weights, synthetic_weight_share
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.models.model import Model
     from abalone_assets.modeling.models.out_of_fold import OutOfFold
-    from abalone_assets.modeling.training.recipes import Recipe
+    from abalone_assets.modeling.training.learners import Learner
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def fit(
         KerasMissingError: The framework is ``tensorflow`` and the extra ``keras`` not installed.
     """
     chosen = hyperparameters or chosen_hyperparameters(framework, {})
-    recipe = recipe_of(framework, chosen)
+    learner = learner_of(framework, chosen)
     splits = {"train": train, "validation": validation}
     rows = {name: target(columns).size for name, columns in splits.items()}
     weights = sample_weights(train, chosen.max_synthetic_share)
@@ -69,7 +69,7 @@ def fit(
     animals = {name: _animals(columns) for name, columns in splits.items()}
     everything = concat([train, validation])
     threads = 1 if framework == "tensorflow" else None  # Keras has one state for all
-    out_of_fold = _out_of_fold(everything, recipe, chosen, threads)
+    out_of_fold = _out_of_fold(everything, learner, chosen, threads)
     return FittedModel(
         framework=framework,
         versions=learnt.versions,
@@ -112,13 +112,13 @@ def _intervals(model: Model, validation: Columns) -> Intervals | None:
 
 
 def _out_of_fold(
-    columns: Columns, recipe: Recipe, chosen: CommonHyperparameters, threads: int | None
+    columns: Columns, learner: Learner, chosen: CommonHyperparameters, threads: int | None
 ) -> OutOfFold | None:
     """None when it is not asked for, or when there are no rows to hold out or to learn from."""
     if not chosen.folds:
         return None
     table = cross_fit(
-        recipe,
+        learner,
         columns,
         chosen.folds,
         chosen.max_synthetic_share,

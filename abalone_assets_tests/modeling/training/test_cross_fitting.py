@@ -39,11 +39,11 @@ class Mean:
 
 
 def test_no_row_is_predicted_by_a_model_that_saw_it() -> None:
-    recipe, columns = Mean(), rows()
-    table = cross_fit(recipe, columns, 4, threads=1)
+    learner, columns = Mean(), rows()
+    table = cross_fit(learner, columns, 4, threads=1)
     everything = set(row_keys(columns).tolist())
-    assert len(recipe.given) == 4
-    for fold, (seen, _) in enumerate(recipe.given):
+    assert len(learner.given) == 4
+    for fold, (seen, _) in enumerate(learner.given):
         held_out = everything - seen
         assert held_out == {key for key in everything if key % 4 == fold}
         known = np.isin(row_keys(columns), list(seen))
@@ -61,10 +61,10 @@ def test_a_rows_fold_does_not_depend_on_the_other_rows() -> None:
 
 def test_simulated_rows_help_to_learn_within_their_cap_and_are_not_predicted() -> None:
     origin = np.where(np.arange(60) < 20, "surveyed", "synthetic").astype(object)
-    columns, recipe = rows() | {"origin": origin}, Mean()
-    table = cross_fit(recipe, columns, 2, max_synthetic_share=0.2, threads=1)
+    columns, learner = rows() | {"origin": origin}, Mean()
+    table = cross_fit(learner, columns, 2, max_synthetic_share=0.2, threads=1)
     assert sorted(table.keys.tolist()) == sorted(row_keys(rows(20)).tolist())
-    for seen, weights in recipe.given:
+    for seen, weights in learner.given:
         animals = len(seen & set(row_keys(rows(20)).tolist()))
         assert animals < len(seen)
         assert weights.sum() == pytest.approx(animals / 0.8)

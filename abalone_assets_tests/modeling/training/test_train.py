@@ -16,7 +16,7 @@ from abalone_assets.modeling.hyperparameters import (
 )
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import rmse
-from abalone_assets.modeling.training.recipes import recipe_of
+from abalone_assets.modeling.training.learners import learner_of
 from abalone_assets.modeling.training.train import fit
 from abalone_assets_tests.modeling.support import (
     QUICK,
@@ -35,14 +35,14 @@ def test_the_default_cross_validates_well_below_the_mean() -> None:
     """Three of ten folds; all ten gave 2.03 ± 0.08 (the mean 3.22)."""
     frame = survey_frame()
     folds = np.array_split(np.arange(len(frame)), 10)
-    recipe = recipe_of(DEFAULT_FRAMEWORK, {})
+    learner = learner_of(DEFAULT_FRAMEWORK, {})
     errors, baseline = [], []
     for number in (0, 4, 8):
         rest, held_out = (
             table(frame.drop(index=folds[number].tolist())),
             table(frame.iloc[folds[number]]),
         )
-        model = recipe(rest, np.ones(len(rest["sex"])))
+        model = learner(rest, np.ones(len(rest["sex"])))
         errors.append(rmse(predict_rings(model, held_out), target(held_out)))
         mean = np.full(len(held_out["sex"]), target(rest).mean())
         baseline.append(rmse(mean, target(held_out)))
@@ -108,7 +108,7 @@ def test_intervals_hold_the_animals_of_the_test_split() -> None:
     """Calibrated on 626 rows and counted on 209, their share varies by some two per cent."""
     model, test = quick_model(), splits()["test"]
     assert model.intervals is not None
-    booster = recipe_of("xgboost", QUICK)(splits()["train"], np.ones(3340))
+    booster = learner_of("xgboost", QUICK)(splits()["train"], np.ones(3340))
     low, high = model.intervals.around(predict_rings(booster, test), test["sex"])
     inside = (low <= test["rings"]) & (test["rings"] <= high)
     assert inside.mean() == pytest.approx(0.9, abs=0.06)

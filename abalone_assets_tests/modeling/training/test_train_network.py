@@ -19,7 +19,7 @@ from abalone_assets.modeling.models.network import NetworkModel, read_network
 from abalone_assets.modeling.scores import rmse
 from abalone_assets.modeling.training import train
 from abalone_assets.modeling.training.fitted import FittedModel
-from abalone_assets.modeling.training.recipes import recipe_of
+from abalone_assets.modeling.training.learners import learner_of
 from abalone_assets.modeling.training.train_network import (
     FEATURES,
     KERAS_FILE,
@@ -177,7 +177,7 @@ def test_simulated_rows_move_it_only_as_far_as_they_weigh() -> None:
 def test_a_refit_learns_and_stops_as_a_release_does() -> None:
     rows = parts(200)["train"]
     chosen = replace(QUICK, epochs=3)
-    network = recipe_of("tensorflow", chosen)(rows, np.ones(200))
+    network = learner_of("tensorflow", chosen)(rows, np.ones(200))
     assert isinstance(network, NetworkModel)
     released = fit(rows, parts(200)["validation"], chosen)
     assert network.to_npz() == released.files["network.npz"]
