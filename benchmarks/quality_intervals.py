@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from abalone_assets import survey
-from abalone_assets.modeling.archive import card_of, pack, write_archive
+from abalone_assets.modeling.archive import pack, write_archive
 from abalone_assets.modeling.archived import read_archived
 from abalone_assets.modeling.dataset import row_keys, take, target
 from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
@@ -75,7 +75,7 @@ def platform_split(columns: Columns) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         model = fit("blend", train, validation)
-        write_archive(model, folder / "model", card_of(model, "2000-01-01T00:00:00+00:00"))
+        write_archive(model, folder / "model")
         pack(folder / "model", folder / "model.tar.gz")
         archived = read_archived(folder / "model.tar.gz")
     _print(evaluate_model(archived, Splits(train, validation, test)).document)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abalone_assets.modeling.archive import ModelCard
 from abalone_assets.modeling.archived import ArchivedModel
+from abalone_assets.modeling.card import ModelCard
 from abalone_assets.modeling.dataset import row_keys
 from abalone_assets.modeling.evaluation.evaluate import Splits
 from abalone_assets.modeling.models.intervals import Intervals

@@ -6,9 +6,17 @@ the same learner, fitted again without the rows in question, predicts the rows o
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+import abalone_assets
+from abalone_assets.modeling.card import FittedModel, ModelCard
 from abalone_assets.modeling.dataset import concat, is_surveyed, rows_sha256, take, target
 from abalone_assets.modeling.hyperparameters import (
     CommonHyperparameters,
@@ -16,11 +24,11 @@ from abalone_assets.modeling.hyperparameters import (
     chosen_hyperparameters,
 )
 from abalone_assets.modeling.models.intervals import Intervals
-from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.models.model import MODEL_FILES, predict_rings
 from abalone_assets.modeling.training import train_blend, train_booster, train_network
 from abalone_assets.modeling.training.cross_fitting import cross_fit, out_of_fold_scores
-from abalone_assets.modeling.training.fitted import FittedModel, Learnt, Progress, score_splits
 from abalone_assets.modeling.training.learners import learner_of
+from abalone_assets.modeling.training.learnt import Learnt, Progress, score_splits
 from abalone_assets.modeling.training.weights import counted, sample_weights, synthetic_weight_share
 
 if TYPE_CHECKING:
@@ -42,6 +50,7 @@ def fit(
     on_progress: Progress | None = None,
     *,
     nthread: int = 1,
+    created_at: str | None = None,
 ) -> FittedModel:
     """Train a model, calibrate its intervals, and predict every row out of fold.
 
@@ -52,6 +61,7 @@ def fit(
         hyperparameters: The framework's defaults when None.
         on_progress: See `Progress`; folds are told to the log.
         nthread: Threads of XGBoost; with one, same data, seed and versions give the same bytes.
+        created_at: ISO 8601, UTC; now when None. An archive's bytes depend on it.
 
     Raises:
         FeatureError: A column is missing or holds an impossible value.
@@ -65,35 +75,43 @@ def fit(
     rows = {name: target(columns).size for name, columns in splits.items()}
     weights = sample_weights(train, chosen.max_synthetic_share)
     heavy, their_weights = counted(train, weights)
-    learnt = _LEARNERS[framework](heavy, their_weights, validation, chosen, on_progress, nthread)
+    learnt = _LEARN[framework](heavy, their_weights, validation, chosen, on_progress, nthread)
     animals = {name: _animals(columns) for name, columns in splits.items()}
     everything = concat([train, validation])
     threads = 1 if framework == "tensorflow" else None  # Keras has one state for all
     out_of_fold = _out_of_fold(everything, learner, chosen, threads)
-    return FittedModel(
+    intervals = _intervals(learnt.model, validation)
+    answering = learnt.files[MODEL_FILES[framework]]
+    card = ModelCard(
         framework=framework,
-        versions=learnt.versions,
+        versions={
+            "abalone_assets": abalone_assets.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            **learnt.versions,
+        },
         objective=learnt.objective,
-        features=learnt.model.features,
-        files=learnt.files,
-        hyperparameters=chosen,
+        hyperparameters=asdict(chosen),
         best_iteration=learnt.best_iteration,
         metrics=score_splits(learnt.model, animals),
-        history=learnt.history,
         rows=rows,
         training_mean_rings=float(target(animals["train"]).mean()),
         training_rows_sha256=rows_sha256(train),
-        intervals=_intervals(learnt.model, validation),
-        out_of_fold=out_of_fold,
-        out_of_fold_scores=out_of_fold_scores(out_of_fold, everything) if out_of_fold else None,
+        model_sha256=hashlib.sha256(answering).hexdigest(),
+        created_at=created_at or datetime.now(UTC).isoformat(timespec="seconds"),
+        intervals=intervals.document() if intervals else None,
+        out_of_fold=out_of_fold_scores(out_of_fold, everything) if out_of_fold else None,
         synthetic={
             "rows": int((~is_surveyed(train)).sum()),
             "weight_share": synthetic_weight_share(train, weights),
         },
     )
+    return FittedModel(
+        card, learnt.model.features, learnt.files, learnt.history, out_of_fold=out_of_fold
+    )
 
 
-_LEARNERS: Final[Mapping[Framework, Callable[..., Learnt]]] = {
+_LEARN: Final[Mapping[Framework, Callable[..., Learnt]]] = {
     "blend": train_blend.learn,
     "xgboost": train_booster.learn,
     "tensorflow": train_network.learn,

@@ -26,7 +26,7 @@ from abalone_assets.modeling.hyperparameters import HyperparameterError, Network
 from abalone_assets.modeling.models.model import MODEL_FILES
 from abalone_assets.modeling.models.network import NetworkModel
 from abalone_assets.modeling.scores import rmse
-from abalone_assets.modeling.training.fitted import Learnt, Progress
+from abalone_assets.modeling.training.learnt import Learnt, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

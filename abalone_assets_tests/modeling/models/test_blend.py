@@ -27,7 +27,7 @@ from abalone_assets.modeling.training.train import fit
 columns = dict(np.load(sys.argv[1]))
 columns["sex"] = columns["sex"].astype(object)
 chosen = BlendHyperparameters(num_boost_round=5, landmarks=500, folds=0)
-print(fit("blend", columns, columns, chosen).sha256)
+print(fit("blend", columns, columns, chosen).card.model_sha256)
 """
 
 
@@ -83,7 +83,7 @@ def test_same_data_and_seed_give_the_same_file_in_any_process_with_any_number_of
     }
     np.savez(tmp_path / "rows.npz", allow_pickle=False, **plain)
     chosen = BlendHyperparameters(num_boost_round=5, landmarks=500, folds=0)
-    here = fit("blend", columns, columns, chosen).sha256
+    here = fit("blend", columns, columns, chosen).card.model_sha256
     there = subprocess.run(
         [sys.executable, "-c", FIT, str(tmp_path / "rows.npz")],
         env={**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
