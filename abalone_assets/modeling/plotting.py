@@ -35,7 +35,7 @@ def new_figure(width: float, height: float, layout: Literal["constrained"] | Non
     return Figure(figsize=(width, height), dpi=DPI, layout=layout)
 
 
-def framed(axes: Axes, title: str, fontsize: float | None = None) -> Axes:
+def framed(axes: Axes, title: str, fontsize: float | str = "large") -> Axes:
     """The axes with a title, a quiet grid, and no more frame than needed."""
     axes.set_title(title, loc="left", fontsize=fontsize)
     axes.spines[["top", "right"]].set_visible(False)
