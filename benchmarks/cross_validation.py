@@ -1,4 +1,4 @@
-"""Ten folds that everybody has, and what contenders make of them."""
+"""Ten folds that everybody has, and what candidates make of them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from abalone_assets.ingest.base_survey import fetch_base_survey
 from abalone_assets.modeling.dataset import take, target
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.features import HEIGHT_PER_DIAMETER, Columns
+from abalone_assets.modeling.scores import rmse
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.survey import FEATURES, TARGET, parse_survey
 
@@ -69,9 +69,9 @@ def kfold(rows: int, folds: int = FOLDS, seed: int = 0) -> list[NDArray[np.int64
 
 @dataclass(frozen=True)
 class FoldScore:
-    """A contender on one fold: rows and RMSE in rings of its test rows, seconds of its fit."""
+    """A candidate on one fold: rows and RMSE in rings of its test rows, seconds of its fit."""
 
-    contender: str
+    candidate: str
     fold: int
     rows: int
     rmse: float
@@ -104,7 +104,7 @@ class ScoreLog:
         self.scores = [FoldScore(**json.loads(line)) for line in lines]
 
     def complete(self, name: str, fit: Fit, columns: Columns) -> None:
-        """Score a contender on all folds, unless it has been."""
+        """Score a candidate on all folds, unless it has been."""
         if len(self.of(name)) == FOLDS:
             return
         self.forget(name)
@@ -112,13 +112,13 @@ class ScoreLog:
             self.add(score)
 
     def of(self, name: str) -> list[FoldScore]:
-        """The scores of a contender, by fold."""
-        own = (score for score in self.scores if score.contender == name)
+        """The scores of a candidate, by fold."""
+        own = (score for score in self.scores if score.candidate == name)
         return sorted(own, key=lambda score: score.fold)
 
     def forget(self, name: str) -> None:
-        """Drop the scores of a contender."""
-        self.scores = [score for score in self.scores if score.contender != name]
+        """Drop the scores of a candidate."""
+        self.scores = [score for score in self.scores if score.candidate != name]
 
     def add(self, score: FoldScore) -> None:
         """Keep a score and print it."""
@@ -133,13 +133,13 @@ def _line(score: FoldScore) -> str:
 
 
 def table(scores: Sequence[FoldScore], labels: Mapping[str, str], reference: str) -> str:
-    """The contenders in Markdown, each beside the reference on the same folds.
+    """The candidates in Markdown, each beside the reference on the same folds.
 
     The mean and standard deviation are over folds; the pooled RMSE is over all rows at once; the
     difference is the mean over folds, with its standard error.
     """
     by_name = {
-        name: sorted((s for s in scores if s.contender == name), key=lambda s: s.fold)
+        name: sorted((s for s in scores if s.candidate == name), key=lambda s: s.fold)
         for name in labels
     }
     base = np.asarray([score.rmse for score in by_name[reference]])

@@ -25,10 +25,10 @@ from abalone_assets import survey
 from abalone_assets.modeling.dataset import take
 from abalone_assets.modeling.evaluation.bootstrap import RESAMPLES
 from abalone_assets.modeling.evaluation.gate import REFERENCE_RULES, Decision, GateLimits, decide
-from abalone_assets.modeling.evaluation.metrics import slice_masks
 from abalone_assets.modeling.evaluation.paired import paired_comparisons
-from abalone_assets.modeling.training.out_of_fold import cross_fit
-from abalone_assets.modeling.training.recipes import recipe_of
+from abalone_assets.modeling.evaluation.slices import slice_masks
+from abalone_assets.modeling.training.cross_fitting import cross_fit
+from abalone_assets.modeling.training.learners import learner_of
 from benchmarks.cross_validation import survey_columns
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _predicted(columns: Columns) -> NDArray[np.float64]:
     """The default model's predictions out of fold; prints how errors of real models correlate."""
     rings = np.asarray(columns[survey.TARGET], dtype=np.float64)
     ours, another_seed, another_recipe = (
-        cross_fit(recipe_of(framework, {"seed": seed}), columns, 5).predicted
+        cross_fit(learner_of(framework, {"seed": seed}), columns, 5).predicted
         for framework, seed in (("blend", 0), ("blend", 1), ("xgboost", 0))
     )
     by_seed, by_recipe = (

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from abalone_assets.search import StudyPlan, run_study
-from benchmarks.contenders import CONTENDERS, REFERENCE, our
+from benchmarks.candidates import CANDIDATES, REFERENCE, our
 from benchmarks.cross_validation import ScoreLog, table
 
 if TYPE_CHECKING:
@@ -39,16 +39,16 @@ def compare(log: ScoreLog, columns: Columns, trials: int) -> None:
         print(f"  {dict(proposal.hyperparameters)}", flush=True)
         return our("blend", proposal.hyperparameters)(train)
 
-    log.complete(REFERENCE, CONTENDERS[REFERENCE].fit, columns)
+    log.complete(REFERENCE, CANDIDATES[REFERENCE].fit, columns)
     log.forget(searched)
     log.complete(searched, search, columns)
     scores = zip(proposals, log.of(searched), log.of(REFERENCE), strict=True)
     followed = [
-        replace(new if proposal.recommended else default, contender=advised, seconds=new.seconds)
+        replace(new if proposal.recommended else default, candidate=advised, seconds=new.seconds)
         for proposal, new, default in scores
     ]
     labels = {
-        REFERENCE: CONTENDERS[REFERENCE].label,
+        REFERENCE: CANDIDATES[REFERENCE].label,
         searched: f"the best of {trials} trials of each part, searched in every fold",
         advised: "what these searches recommend, else the default",
     }

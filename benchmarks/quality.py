@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import nested_search, quality_intervals
-from benchmarks.contenders import CONTENDERS, QUICK, REFERENCE
+from benchmarks.candidates import CANDIDATES, QUICK, REFERENCE
 from benchmarks.cross_validation import ScoreLog, survey_columns, table
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Measure what was asked for; by default the contenders that are quick."""
+    """Measure what was asked for; by default the candidates that are quick."""
     chosen = _parser().parse_args(arguments)
     if os.environ.get("OMP_NUM_THREADS") != "1":
         print("seconds are those of all processors: set OMP_NUM_THREADS=1 to compare them")
@@ -36,15 +36,15 @@ def main(arguments: Sequence[str] = ()) -> None:
     if chosen.nested:
         nested_search.compare(log, columns, chosen.nested)
     if not (chosen.platform_split or chosen.coverage or chosen.nested):
-        _compare(log, columns, CONTENDERS if "all" in chosen.contenders else chosen.contenders)
+        _compare(log, columns, CANDIDATES if "all" in chosen.candidates else chosen.candidates)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.add_argument("--data", type=Path, help="a survey file; else the platform's base survey")
     parser.add_argument(
-        "--contenders", nargs="+", default=list(QUICK), metavar="NAME",
-        choices=[*CONTENDERS, "all"], help=f"all, or any of {', '.join(CONTENDERS)}",
+        "--candidates", nargs="+", default=list(QUICK), metavar="NAME",
+        choices=[*CANDIDATES, "all"], help=f"all, or any of {', '.join(CANDIDATES)}",
     )  # fmt: skip
     parser.add_argument("--log", type=Path, help="file of scores, to go on with and to add to")
     parser.add_argument(
@@ -62,12 +62,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _compare(log: ScoreLog, columns: Columns, names: Iterable[str]) -> None:
     for name in names:
-        contender = CONTENDERS[name]
-        if not contender.is_installed:
-            print(f"{contender.label}: left out, {contender.package} is not installed")
+        candidate = CANDIDATES[name]
+        if not candidate.is_installed:
+            print(f"{candidate.label}: left out, {candidate.package} is not installed")
         else:
-            log.complete(name, contender.fit, columns)
-    print(table(log.scores, {name: each.label for name, each in CONTENDERS.items()}, REFERENCE))
+            log.complete(name, candidate.fit, columns)
+    print(table(log.scores, {name: each.label for name, each in CANDIDATES.items()}, REFERENCE))
 
 
 if __name__ == "__main__":

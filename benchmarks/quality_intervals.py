@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from abalone_assets import survey
-from abalone_assets.modeling.archive import card_of, pack, write_archive
+from abalone_assets.modeling.archive import pack, write_archive
 from abalone_assets.modeling.archived import read_archived
 from abalone_assets.modeling.dataset import row_keys, take, target
 from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
 from abalone_assets.modeling.evaluation.split_integrity import row_buckets
 from abalone_assets.modeling.models.intervals import COVERAGE, Intervals
 from abalone_assets.modeling.models.model import predict_rings
-from abalone_assets.modeling.training.recipes import recipe_of
+from abalone_assets.modeling.training.learners import learner_of
 from abalone_assets.modeling.training.train import fit
 from abalone_assets.survey.splits import SPLIT_PERCENT, buckets_of
 from benchmarks.cross_validation import kfold
@@ -59,7 +59,7 @@ def coverage(columns: Columns) -> None:
 def _intervals(rest: Columns, rows: Columns) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     calibrating = row_keys(rest) % np.uint64(LEARNT + CALIBRATION) < CALIBRATION
     learnt, kept = take(rest, ~calibrating), take(rest, calibrating)
-    model = recipe_of("blend", {})(learnt, np.ones(len(target(learnt))))
+    model = learner_of("blend", {})(learnt, np.ones(len(target(learnt))))
     intervals = Intervals.calibrate(predict_rings(model, kept), kept)
     if intervals is None:
         raise SystemExit("too few rows to calibrate intervals: give a larger survey")
@@ -75,7 +75,7 @@ def platform_split(columns: Columns) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         model = fit("blend", train, validation)
-        write_archive(model, folder / "model", card_of(model, "2000-01-01T00:00:00+00:00"))
+        write_archive(model, folder / "model")
         pack(folder / "model", folder / "model.tar.gz")
         archived = read_archived(folder / "model.tar.gz")
     _print(evaluate_model(archived, Splits(train, validation, test)).document)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import AbaloneError
 from abalone_assets.external.entry import ArgumentParser, run_as_script
-from abalone_assets.modeling.archive import card_of, write_archive
+from abalone_assets.modeling.archive import write_archive
 from abalone_assets.modeling.dataset import read_split
 from abalone_assets.modeling.hyperparameters import (
     HYPERPARAMETERS,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from abalone_assets.external.reporting import Reporter
-    from abalone_assets.modeling.training.fitted import FittedModel
+    from abalone_assets.modeling.card import FittedModel
 
 logger = logging.getLogger(__name__)
 
@@ -89,11 +89,13 @@ class Trainer:
         train = read_split(_required(environ, "SM_CHANNEL_TRAIN"), "train")
         validation = read_split(_required(environ, "SM_CHANNEL_VALIDATION"), "validation")
 
-        model = fit(self.framework, train, validation, chosen, self._log_progress)
-        final = {split: values["rmse"] for split, values in model.metrics.items()}
-        logger.info("[final: %d] %s", model.best_iteration + 1, _metric_line(final))
-        card = card_of(model, created_at)
-        write_archive(model, model_folder, card)
+        model = fit(
+            self.framework, train, validation, chosen, self._log_progress, created_at=created_at
+        )
+        card = model.card
+        final = {split: values["rmse"] for split, values in card.metrics.items()}
+        logger.info("[final: %d] %s", card.best_iteration + 1, _metric_line(final))
+        write_archive(model, model_folder)
         output_folder.mkdir(parents=True, exist_ok=True)
         (output_folder / METRICS_FILE).write_text(_metrics(model), encoding="utf-8")
         if reporter is not None:
@@ -159,12 +161,13 @@ def _metric_line(rmse: Mapping[str, float]) -> str:
 
 
 def _metrics(model: FittedModel) -> str:
+    card = model.card
     document = {
-        **model.metrics,
-        "best_iteration": model.best_iteration,
-        "rows": model.rows,
-        "model_sha256": model.sha256,
-        "out_of_fold": model.out_of_fold_scores,
+        **card.metrics,
+        "best_iteration": card.best_iteration,
+        "rows": card.rows,
+        "model_sha256": card.model_sha256,
+        "out_of_fold": card.out_of_fold,
         "history": model.history,
     }
     return json.dumps(document, indent=1, allow_nan=False)

@@ -12,24 +12,24 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import platform
 import shutil
 import tarfile
 import tempfile
 import zlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import abalone_assets
 from abalone_assets.errors import ModelArchiveError
+from abalone_assets.modeling.card import ModelCard
 from abalone_assets.modeling.features import features_named
 from abalone_assets.modeling.models.model import CARD_FILE, OUT_OF_FOLD_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abalone_assets.modeling.training.fitted import FittedModel
+    from abalone_assets.modeling.card import FittedModel
 
 ARCHIVE_NAME: Final = "model.tar.gz"
 FEATURES_FILE: Final = "features.json"
@@ -57,99 +57,14 @@ __all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
 '''
 
 
-@dataclass(frozen=True)
-class ModelCard:
-    """Where a model comes from.
-
-    Attributes:
-        framework: ``blend``, ``xgboost`` or ``tensorflow``.
-        versions: Version of the framework, of Python and of what else shaped the model.
-        objective: The loss it minimises, in the framework's terms.
-        hyperparameters: By name.
-        best_iteration: The boosting round or the epoch, from 0, whose state it is.
-        metrics: RMSE and MAE in rings on the surveyed rows, per split.
-        rows: Number of rows, per split.
-        training_mean_rings: Mean rings of the training rows: the baseline's prediction.
-        training_rows_sha256: Digest of the training rows.
-        model_sha256: Digest of the file that answers requests.
-        created_at: ISO 8601, UTC.
-        intervals: ``{"coverage", "log_ratios"}`` of the prediction intervals, if there are any.
-        out_of_fold: ``{"rows", "folds", "rmse", "mae"}`` of the out-of-fold predictions on the
-            surveyed rows of training and validation, if there are any.
-        synthetic: ``{"rows", "weight_share"}`` of the simulated rows learnt from; None in cards
-            written before rows told their origin.
-    """
-
-    framework: str
-    versions: dict[str, str]
-    objective: str
-    hyperparameters: dict[str, Any]
-    best_iteration: int
-    metrics: dict[str, dict[str, float]]
-    rows: dict[str, int]
-    training_mean_rings: float
-    training_rows_sha256: str
-    model_sha256: str
-    created_at: str
-    intervals: dict[str, Any] | None = None
-    out_of_fold: dict[str, Any] | None = None
-    synthetic: dict[str, Any] | None = None
-
-    def headlines(self) -> dict[str, str | float]:
-        """What one asks of a model first; RMSE in rings, rounds of boosting or epochs.
-
-        ``out_of_fold_rmse`` is there when there are out-of-fold predictions.
-        """
-        known = {"out_of_fold_rmse": self.out_of_fold["rmse"]} if self.out_of_fold else {}
-        return {
-            "framework": self.framework,
-            "train_rmse": self.metrics["train"]["rmse"],
-            "validation_rmse": self.metrics["validation"]["rmse"],
-            **known,
-            "rounds": self.best_iteration + 1,
-        }
-
-
-def card_of(model: FittedModel, created_at: str) -> ModelCard:
-    """The card of a model trained just now.
-
-    Args:
-        model: The model.
-        created_at: ISO 8601, UTC; given, because an archive's bytes depend on it.
-    """
-    import numpy as np
-
-    return ModelCard(
-        framework=model.framework,
-        versions={
-            "abalone_assets": abalone_assets.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
-            **model.versions,
-        },
-        objective=model.objective,
-        hyperparameters=asdict(model.hyperparameters),
-        best_iteration=model.best_iteration,
-        metrics=model.metrics,
-        rows=model.rows,
-        training_mean_rings=model.training_mean_rings,
-        training_rows_sha256=model.training_rows_sha256,
-        model_sha256=model.sha256,
-        created_at=created_at,
-        intervals=model.intervals.document() if model.intervals else None,
-        out_of_fold=model.out_of_fold_scores,
-        synthetic=model.synthetic,
-    )
-
-
-def write_archive(model: FittedModel, folder: Path, card: ModelCard) -> None:
+def write_archive(model: FittedModel, folder: Path) -> None:
     """Lay out the archive's members in a folder, as SageMaker expects them in ``SM_MODEL_DIR``."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in model.files.items():
         (folder / name).write_bytes(content)
     if model.out_of_fold is not None:
         (folder / OUT_OF_FOLD_FILE).write_bytes(model.out_of_fold.to_bytes())
-    _write_json(folder / CARD_FILE, asdict(card))
+    _write_json(folder / CARD_FILE, asdict(model.card))
     described = [
         {"name": each.name, "unit": each.unit, "description": each.description}
         for each in features_named(model.features)

@@ -11,10 +11,10 @@ from abalone_assets.modeling.archive import extract, read_card
 from abalone_assets.modeling.models.model import load_intervals, load_model, load_out_of_fold
 
 if TYPE_CHECKING:
-    from abalone_assets.modeling.archive import ModelCard
+    from abalone_assets.modeling.card import ModelCard
     from abalone_assets.modeling.models.intervals import Intervals
     from abalone_assets.modeling.models.model import Model
-    from abalone_assets.modeling.training.out_of_fold import OutOfFold
+    from abalone_assets.modeling.models.out_of_fold import OutOfFold
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from abalone_assets.storage.object_store import locate
 from abalone_assets.survey import FEATURES
 
 if TYPE_CHECKING:
-    from abalone_assets.modeling.archive import ModelCard
+    from abalone_assets.modeling.card import ModelCard
 
 ChosenFramework = Literal["default", Framework]
 """A framework by name, or the one that the platform's settings name."""

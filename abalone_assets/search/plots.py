@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import math
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from abalone_assets.modeling.plotting import BLUE, ORANGE, framed, new_figure, to_png
 from abalone_assets.search.spaces import SPACES, Dimension
 from abalone_assets.search.study import trials_of_part
 from abalone_assets.search.suggestion import importances
@@ -16,14 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from abalone_assets.search.spaces import Part
     from abalone_assets.search.study import Study
     from abalone_assets.search.trials import Trial
 
-_DPI: Final = 100
-_COLOURS: Final[dict[Part, str]] = {"booster": "#0072B2", "kernel": "#E69F00"}  # Okabe and Ito
+_COLOURS: Final[dict[Part, str]] = {"booster": BLUE, "kernel": ORANGE}
 _GREY: Final = "#999999"
 _SLICES_A_ROW: Final = 4
 
@@ -37,8 +35,8 @@ def study_plots(study: Study) -> dict[str, bytes]:
 
 def _history(parts: dict[Part, list[Trial]]) -> bytes:
     """The error of each complete trial, and the least so far."""
-    figure = _figure(6.4, 3.6)
-    axes = _axes(figure.add_subplot(), "Error of the trials, and the least so far")
+    figure = new_figure(6.4, 3.6, "constrained")
+    axes = framed(figure.add_subplot(), "Error of the trials, and the least so far", 10)
     for part, trials in parts.items():
         complete = [trial for trial in trials if trial.state == "complete"]
         numbers = [trial.number + 1 for trial in complete]
@@ -54,13 +52,13 @@ def _history(parts: dict[Part, list[Trial]]) -> bytes:
     axes.set_ylim(min(seen) - 0.01, float(np.quantile(seen, 0.9)) + 0.02)
     axes.set(xlabel="trial (dotted: today's hyperparameters)", ylabel="RMSE, rings")
     axes.legend(frameon=False)
-    return _png(figure)
+    return to_png(figure)
 
 
 def _importances(parts: dict[Part, list[Trial]]) -> bytes:
     """What decides whether a trial is a good one, the most important on top of each part."""
-    figure = _figure(6.4, 3.6)
-    axes = _axes(figure.add_subplot(), "What decides (PED-ANOVA, adds up to 1 in each part)")
+    figure = new_figure(6.4, 3.6, "constrained")
+    axes = framed(figure.add_subplot(), "What decides (PED-ANOVA, adds up to 1 in each part)", 10)
     for part, trials in parts.items():
         found = importances(SPACES[part], trials)
         axes.barh([*found], [*found.values()], color=_COLOURS[part], label=part)
@@ -68,7 +66,7 @@ def _importances(parts: dict[Part, list[Trial]]) -> bytes:
     axes.set(xlabel="share of the variance among the best trials")
     if axes.patches:
         axes.legend(frameon=False)
-    return _png(figure)
+    return to_png(figure)
 
 
 def _slices(part: Part, trials: Sequence[Trial]) -> bytes:
@@ -78,14 +76,14 @@ def _slices(part: Part, trials: Sequence[Trial]) -> bytes:
     columns = min(len(space), _SLICES_A_ROW)
     rows = -(-len(space) // columns)
     # Matplotlib's own layouts measure every label of every panel, which takes seconds.
-    figure = _figure(2.4 * columns, 2.3 * rows, layout=None)
+    figure = new_figure(2.4 * columns, 2.3 * rows)
     figure.subplots_adjust(
         0.24 / columns, 0.16 / rows, 1 - 0.06 / columns, 1 - 0.14 / rows, 0.4, 0.5
     )
     for place, dimension in enumerate(space, start=1):
-        axes = _axes(figure.add_subplot(rows, columns, place), dimension.name)
+        axes = framed(figure.add_subplot(rows, columns, place), dimension.name, 10)
         _slice(axes, dimension, complete, _COLOURS[part])
-    return _png(figure)
+    return to_png(figure)
 
 
 def _slice(axes: Axes, dimension: Dimension, complete: Sequence[Trial], colour: str) -> None:
@@ -107,26 +105,3 @@ def _decades(dimension: Dimension) -> list[float]:
     """The ends of a range and the powers of ten between them."""
     powers = range(math.ceil(math.log10(dimension.low)), math.ceil(math.log10(dimension.high)))
     return sorted({dimension.low, *(10.0**power for power in powers), dimension.high})
-
-
-def _figure(
-    width: float, height: float, layout: Literal["constrained"] | None = "constrained"
-) -> Figure:
-    """A figure without pyplot's global state, its size in inches."""
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), dpi=_DPI, layout=layout)
-
-
-def _axes(axes: Axes, title: str) -> Axes:
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
-    axes.set_axisbelow(True)
-    return axes
-
-
-def _png(figure: Figure) -> bytes:
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
-    return picture.getvalue()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from abalone_assets.modeling.dataset import target
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.evaluation.paired import paired_comparisons
 from abalone_assets.modeling.hyperparameters import BlendHyperparameters
-from abalone_assets.search.parts import BOOSTER_SHARE, part_recipe, searched_of
+from abalone_assets.modeling.scores import rmse
+from abalone_assets.search.parts import BOOSTER_SHARE, part_learner, searched_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +112,7 @@ def _predictions(
 ) -> dict[Part, NDArray[np.float64]]:
     """Rings that each part predicts for the rows that it has not learnt from."""
     return {
-        part: sample.predictions(part_recipe(part, values, today))
+        part: sample.predictions(part_learner(part, values, today))
         for part, values in chosen.items()
     }
 

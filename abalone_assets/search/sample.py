@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abalone_assets.modeling.features import Columns
-    from abalone_assets.modeling.training.recipes import Recipe
+    from abalone_assets.modeling.training.learners import Learner
 
 
 MIN_ROWS_PER_FOLD: Final = 10
@@ -83,21 +83,21 @@ class Sample:
         """Which rows are scored, ``(n,)``."""
         return is_surveyed(self.columns)
 
-    def predictions(self, recipe: Recipe) -> NDArray[np.float64]:
+    def predictions(self, learner: Learner) -> NDArray[np.float64]:
         """Rings predicted for each row by the model that has not seen its fold, ``(n,)``.
 
         Rows that are not scored stay NaN.
         """
         predicted = np.full(self.fold.size, np.nan)
-        for rows, rings in self._fold_predictions(recipe):
+        for rows, rings in self._fold_predictions(learner):
             predicted[rows] = rings
         return predicted
 
-    def running_rmse(self, recipe: Recipe) -> Iterator[float]:
+    def running_rmse(self, learner: Learner) -> Iterator[float]:
         """RMSE in rings over the scored rows of the first fold, of the first two, and so on."""
         actual = target(self.columns)
         squared, rows_seen = 0.0, 0
-        for rows, rings in self._fold_predictions(recipe):
+        for rows, rings in self._fold_predictions(learner):
             squared += float(np.sum((rings - actual[rows]) ** 2))
             rows_seen += rows.size
             yield float(np.sqrt(squared / rows_seen))
@@ -109,12 +109,12 @@ class Sample:
         return errors
 
     def _fold_predictions(
-        self, recipe: Recipe
+        self, learner: Learner
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
         scored = self.surveyed
         for fold in range(self.folds):
             learnt: dict[str, Any] = take(self.columns, self.fold != fold)
-            model = recipe(learnt, sample_weights(learnt, self.max_synthetic_share))
+            model = learner(learnt, sample_weights(learnt, self.max_synthetic_share))
             rows = np.flatnonzero((self.fold == fold) & scored)
             if rows.size:
                 yield rows, predict_rings(model, take(self.columns, rows))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from abalone_assets.modeling.dataset import is_surveyed, rows_sha256, take
 from abalone_assets.modeling.features import CATALOGUE
 from abalone_assets.modeling.hyperparameters import CommonHyperparameters, chosen_hyperparameters
-from abalone_assets.search.parts import part_recipe, searched_of
+from abalone_assets.search.parts import part_learner, searched_of
 from abalone_assets.search.proposal import Proposal, propose
 from abalone_assets.search.sample import Sample
 from abalone_assets.search.spaces import PARTS, SPACES, Part, SearchedFramework
@@ -195,7 +195,7 @@ def _tried(
     )
     scores: list[float] = []
     pruned = False
-    for rmse in sample.running_rmse(part_recipe(part, chosen, today)):
+    for rmse in sample.running_rmse(part_learner(part, chosen, today)):
         scores.append(rmse)
         pruned = len(scores) < sample.folds and _is_behind(scores, before)
         if pruned:

@@ -1,16 +1,13 @@
-"""Pictures of simulated rows beside real ones, as PNG bytes.
-
-In the style of `modeling.evaluation.plots`.
-"""
+"""Pictures of simulated rows beside real ones, as PNG bytes."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from abalone_assets import survey
+from abalone_assets.modeling.plotting import BLUE, ORANGE, new_figure, to_png
 from abalone_assets.synthesis.quality import NUMBERS, correlations
 from abalone_assets.synthesis.representation import STEPS
 
@@ -21,15 +18,14 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.features import Columns
 
-_DPI: Final = 100
-_REAL, _SIMULATED = "#0072B2", "#E69F00"
+_REAL, _SIMULATED = BLUE, ORANGE
 _BINS: Final = 35
 _UNITS: Final = {column.name: column.unit for column in survey.COLUMNS}
 
 
 def margins(simulated: Columns, real: Columns) -> bytes:
     """The distribution of each measurement, of the rings and of the sexes, simulated over real."""
-    figure = _figure(9.2, 7.2)
+    figure = new_figure(9.2, 7.2)
     figure.subplots_adjust(left=0.04, right=0.99, bottom=0.04, top=0.96, wspace=0.08, hspace=0.32)
     panels = figure.subplots(3, 3).ravel()
     _sexes(panels[0], simulated, real)
@@ -49,7 +45,7 @@ def margins(simulated: Columns, real: Columns) -> bytes:
 
 def correlation_maps(simulated: Columns, real: Columns) -> bytes:
     """Correlations of the measurements and the rings: real, simulated, and their difference."""
-    figure = _figure(9.2, 3.6)
+    figure = new_figure(9.2, 3.6)
     figure.subplots_adjust(left=0.065, right=0.99, bottom=0.16, top=0.93, wspace=0.06)
     found = [correlations(each) for each in (real, simulated)]
     shown = {"real": found[0], "simulated": found[1], "difference": found[1] - found[0]}
@@ -93,17 +89,8 @@ def _numbers(axes: Axes, values: NDArray[np.float64], reach: float) -> None:
         axes.text(column, row, shown, ha="center", va="center", fontsize=6, color=colour)
 
 
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
-
-    # Fixed margins: a layout engine draws everything a second time to measure it.
-    return Figure(figsize=(width, height), dpi=_DPI)
-
-
 def _png(figure: Figure) -> bytes:
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=7)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", metadata={"Software": None})
-    return picture.getvalue()
+    return to_png(figure)

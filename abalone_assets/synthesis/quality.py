@@ -9,7 +9,7 @@ import numpy as np
 
 from abalone_assets import survey
 from abalone_assets.modeling.dataset import row_keys, target
-from abalone_assets.modeling.evaluation.metrics import rmse
+from abalone_assets.modeling.scores import rmse
 from abalone_assets.synthesis.contract import SimulatedRows, simulate
 from abalone_assets.synthesis.representation import plausible, standardised
 
@@ -247,9 +247,9 @@ def nearest(columns: Columns, others: Columns) -> NDArray[np.float64]:
 def transfer_rmse(train: Columns, test: Columns) -> float:
     """RMSE, in rings, on one set of rows of boosted trees trained on another."""
     from abalone_assets.modeling.models.model import predict_rings
-    from abalone_assets.modeling.training.recipes import recipe_of
+    from abalone_assets.modeling.training.learners import learner_of
 
-    model = recipe_of("xgboost", {})(train, np.ones(len(train["sex"])))
+    model = learner_of("xgboost", {})(train, np.ones(len(train["sex"])))
     return rmse(predict_rings(model, test), target(test))
 
 

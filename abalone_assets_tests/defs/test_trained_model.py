@@ -27,7 +27,7 @@ from abalone_assets_tests.automation.support import RELEASE, platform_in
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from abalone_assets.modeling.archive import ModelCard
+    from abalone_assets.modeling.card import ModelCard
     from abalone_assets_tests.support.platform import Platform
 
 NETWORK = {"hidden_units": 8, "learning_rate": 0.02, "epochs": 2}

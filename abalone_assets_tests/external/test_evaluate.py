@@ -11,7 +11,7 @@ from abalone_assets.errors import ModelArchiveError
 from abalone_assets.external.entry import ArgumentError
 from abalone_assets.external.evaluate import main
 from abalone_assets.modeling.dataset import COLUMN_NAMES, DatasetError
-from abalone_assets.modeling.evaluation.metrics import rmse
+from abalone_assets.modeling.scores import rmse
 from abalone_assets_tests.modeling.support import (
     packed,
     quick_model,
@@ -54,7 +54,7 @@ def test_as_a_function_writes_scores_predictions_and_pictures(
     assert results(tmp_path) == RESULTS
     assert evaluation["champion"] is None
     assert evaluation["reference"] is None
-    assert evaluation["model_sha256"] == quick_model().sha256
+    assert evaluation["model_sha256"] == quick_model().card.model_sha256
     assert list(predictions) == [*COLUMN_NAMES, "source_file", "origin", "predicted"]
     assert rmse(predictions["predicted"], predictions["rings"]) == evaluation["rmse"]
     assert (tmp_path / "output/residuals.png").read_bytes().startswith(b"\x89PNG")
@@ -72,7 +72,7 @@ def test_scores_the_champion_of_the_given_version_which_may_be_of_another_framew
     evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
     champion = evaluation["champion"]
     assert champion["version"] == "12"
-    assert champion["model_sha256"] == quick_network().sha256
+    assert champion["model_sha256"] == quick_network().card.model_sha256
     assert 0 < abs(evaluation["rmse"] - champion["rmse"]) < 0.5
     assert champion["paired"]["overall"]["rows"] == 200  # a network has no other folds
     assert evaluation["split"]["missing"] == 0
@@ -100,8 +100,8 @@ def test_a_network_may_challenge_a_booster(arguments: list[str], tmp_path: Path)
     main(arguments)
     evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
     assert results(tmp_path) == RESULTS
-    assert evaluation["model_sha256"] == quick_network().sha256
-    assert evaluation["champion"]["model_sha256"] == quick_model().sha256
+    assert evaluation["model_sha256"] == quick_network().card.model_sha256
+    assert evaluation["champion"]["model_sha256"] == quick_model().card.model_sha256
 
 
 def test_as_a_process_logs_the_score_and_takes_an_empty_folder_for_no_champion(

@@ -45,9 +45,11 @@ def test_as_a_function_writes_the_model_and_its_metrics(
     metrics = json.loads((tmp_path / "data/metrics.json").read_text())
     assert card.created_at == "2025-03-01T12:00:00+00:00"
     assert card.hyperparameters == vars(QUICK)
-    assert card.model_sha256 == metrics["model_sha256"] == quick_model().sha256
+    assert card.model_sha256 == metrics["model_sha256"] == quick_model().card.model_sha256
     assert (
-        metrics["validation"] == quick_model().metrics["validation"] == card.metrics["validation"]
+        metrics["validation"]
+        == quick_model().card.metrics["validation"]
+        == card.metrics["validation"]
     )
     assert metrics["history"] == quick_model().history
     assert dict(os.environ) == before
@@ -57,15 +59,15 @@ def test_as_a_function_writes_the_model_and_its_metrics(
 def test_reports_the_model_to_whoever_listens(environ: dict[str, str]) -> None:
     listener = Listener()
     main(ARGUMENTS, environ, listener)
-    metrics = quick_model().metrics
+    metrics = quick_model().card.metrics
     expected = {
         "framework": "xgboost",
         "train_rmse": metrics["train"]["rmse"],
         "validation_rmse": metrics["validation"]["rmse"],
-        "out_of_fold_rmse": (quick_model().out_of_fold_scores or {})["rmse"],
-        "rounds": quick_model().best_iteration + 1,
+        "out_of_fold_rmse": (quick_model().card.out_of_fold or {})["rmse"],
+        "rounds": quick_model().card.best_iteration + 1,
     }
-    assert listener.told == [(expected, quick_model().sha256)]
+    assert listener.told == [(expected, quick_model().card.model_sha256)]
 
 
 def test_logs_metrics_every_fifty_rounds_and_then_the_folds(

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abalone_assets.modeling.archive import ModelCard
 from abalone_assets.modeling.archived import ArchivedModel
+from abalone_assets.modeling.card import ModelCard
 from abalone_assets.modeling.dataset import row_keys
 from abalone_assets.modeling.evaluation.evaluate import Splits
 from abalone_assets.modeling.models.intervals import Intervals
-from abalone_assets.modeling.training.out_of_fold import OutOfFold
+from abalone_assets.modeling.models.out_of_fold import OutOfFold
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 from abalone_assets_tests.modeling.support import Table, survey_frame, table
 

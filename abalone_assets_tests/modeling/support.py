@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from abalone_assets.modeling.archive import ModelCard, card_of, pack, write_archive
+from abalone_assets.modeling.archive import pack, write_archive
+from abalone_assets.modeling.card import FittedModel, ModelCard
 from abalone_assets.modeling.dataset import COLUMN_NAMES, rows_sha256
 from abalone_assets.modeling.features import design_matrix
 from abalone_assets.modeling.hyperparameters import (
@@ -21,7 +23,7 @@ from abalone_assets.modeling.hyperparameters import (
 from abalone_assets.modeling.models.booster import BoosterModel
 from abalone_assets.modeling.models.model import CARD_FILE, MODEL_FILES, Model, load_model
 from abalone_assets.modeling.models.network import NetworkModel
-from abalone_assets.modeling.training.fitted import FittedModel, score_splits
+from abalone_assets.modeling.training.learnt import score_splits
 from abalone_assets.modeling.training.train import fit
 from abalone_assets.modeling.training.train_network import FEATURES
 from abalone_assets.sample_data import base_survey
@@ -60,13 +62,13 @@ def splits() -> dict[str, Table]:
 def quick_model() -> FittedModel:
     """Boosted trees."""
     parts = splits()
-    return fit("xgboost", parts["train"], parts["validation"], QUICK)
+    return fit("xgboost", parts["train"], parts["validation"], QUICK, created_at=CREATED_AT)
 
 
 @cache
 def quick_blend() -> FittedModel:
     parts = splits()
-    return fit("blend", parts["train"], parts["validation"], QUICK_BLEND)
+    return fit("blend", parts["train"], parts["validation"], QUICK_BLEND, created_at=CREATED_AT)
 
 
 @cache
@@ -84,20 +86,22 @@ def quick_network() -> FittedModel:
     solved = np.linalg.lstsq(np.column_stack([signal, np.ones(rings.size)]), rings, rcond=None)[0]
     layers = (*hidden, (solved[:-1, np.newaxis], solved[-1:]))
     model = NetworkModel(FEATURES, mean, scale, layers)
-    return FittedModel(
+    served = model.to_npz()
+    card = ModelCard(
         framework="tensorflow",
         versions={"keras": "none"},
         objective="mean_squared_error",
-        features=FEATURES,
-        files={MODEL_FILES["tensorflow"]: model.to_npz(), "model.keras": b"as Keras saves it"},
-        hyperparameters=NetworkHyperparameters(),
+        hyperparameters=asdict(NetworkHyperparameters()),
         best_iteration=0,
         metrics=score_splits(model, parts),
-        history={"train": [2.0], "validation": [2.0]},
         rows={name: part["rings"].size for name, part in parts.items()},
         training_mean_rings=float(rings.mean()),
         training_rows_sha256=rows_sha256(parts["train"]),
+        model_sha256=hashlib.sha256(served).hexdigest(),
+        created_at=CREATED_AT,
     )
+    files = {MODEL_FILES["tensorflow"]: served, "model.keras": b"as Keras saves it"}
+    return FittedModel(card, FEATURES, files, {"train": [2.0], "validation": [2.0]})
 
 
 def ubj(model: FittedModel) -> bytes:
@@ -106,7 +110,7 @@ def ubj(model: FittedModel) -> bytes:
 
 def loaded(model: FittedModel, folder: Path) -> Model:
     """The model as it is read back from its archive."""
-    write_archive(model, folder, card_of(model, CREATED_AT))
+    write_archive(model, folder)
     return load_model(folder)
 
 
@@ -123,9 +127,9 @@ def save_bare(data: bytes, folder: Path, framework: str = "xgboost") -> None:
     (folder / CARD_FILE).write_text(json.dumps(card))
 
 
-def packed(model: FittedModel, folder: Path, card: ModelCard | None = None) -> Path:
+def packed(model: FittedModel, folder: Path) -> Path:
     """The model's archive, ``model.tar.gz`` in a folder."""
-    write_archive(model, folder / "members", card or card_of(model, CREATED_AT))
+    write_archive(model, folder / "members")
     pack(folder / "members", folder / "model.tar.gz")
     return folder / "model.tar.gz"
 

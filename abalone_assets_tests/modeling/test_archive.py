@@ -15,14 +15,14 @@ import pytest
 
 import abalone_assets
 from abalone_assets.errors import ModelArchiveError
-from abalone_assets.modeling.archive import card_of, extract, pack, read_card
+from abalone_assets.modeling.archive import extract, pack, read_card
+from abalone_assets.modeling.card import FittedModel
 from abalone_assets.modeling.features import BOOSTER_FEATURES
 from abalone_assets.modeling.inference import model_fn, output_fn, predict_fn
+from abalone_assets.modeling.models.intervals import Intervals
 from abalone_assets.modeling.models.model import load_intervals, load_out_of_fold
-from abalone_assets.modeling.training.fitted import FittedModel
 from abalone_assets.modeling.training.train_network import FEATURES
 from abalone_assets_tests.modeling.support import (
-    CREATED_AT,
     CSV_ROW,
     packed,
     quick_blend,
@@ -87,7 +87,7 @@ class TestLayout:
         for number, source in enumerate(sources):
             extract(source, tmp_path / str(number))
             model_fn(tmp_path / str(number))
-            assert read_card(source) == card_of(quick_model(), CREATED_AT)
+            assert read_card(source) == quick_model().card
 
     def test_keeps_the_intervals_and_the_out_of_fold_predictions(
         self, archive: Path, tmp_path: Path
@@ -95,12 +95,12 @@ class TestLayout:
         extract(archive, tmp_path / "model")
         model = quick_model()
         intervals, table = load_intervals(tmp_path / "model"), load_out_of_fold(tmp_path / "model")
-        assert intervals == model.intervals is not None
+        assert intervals == Intervals.from_document(model.card.intervals)
         assert model.out_of_fold is not None
         assert table is not None
         assert table.to_bytes() == model.out_of_fold.to_bytes()
         card = read_card(archive)
-        assert card.out_of_fold == model.out_of_fold_scores
+        assert card.out_of_fold == model.card.out_of_fold
         assert card.out_of_fold is not None
         assert card.headlines()["out_of_fold_rmse"] == card.out_of_fold["rmse"]
         assert card.synthetic == {"rows": 0, "weight_share": 0.0}
@@ -132,8 +132,10 @@ class TestLayout:
             assert {(each.mtime, each.uid, each.uname) for each in tar} == {(0, 0, "")}
 
     def test_another_card_gives_other_bytes(self, archive: Path, tmp_path: Path) -> None:
-        card = replace(card_of(quick_model(), CREATED_AT), created_at="2025-03-02T00:00:00+00:00")
-        assert packed(quick_model(), tmp_path, card).read_bytes() != archive.read_bytes()
+        card = replace(quick_model().card, created_at="2025-03-02T00:00:00+00:00")
+        assert (
+            packed(replace(quick_model(), card=card), tmp_path).read_bytes() != archive.read_bytes()
+        )
 
     def test_of_a_network_holds_it_for_serving_and_for_keras(self, tmp_path: Path) -> None:
         archive = packed(quick_network(), tmp_path)
@@ -143,7 +145,7 @@ class TestLayout:
         served = (tmp_path / "model/network.npz").read_bytes()
         assert (tmp_path / "model/model.keras").exists()
         assert [feature["name"] for feature in features] == list(FEATURES)
-        assert card == card_of(quick_network(), CREATED_AT)
+        assert card == quick_network().card
         assert (card.framework, card.versions["keras"]) == ("tensorflow", "none")
         assert card.model_sha256 == hashlib.sha256(served).hexdigest()
 
@@ -291,12 +293,12 @@ class TestCard:
             read_card(tarball((member("model_card.json"), content)))
 
     def test_reads_a_card_from_before_intervals(self) -> None:
-        card = asdict(card_of(quick_model(), CREATED_AT))
+        card = asdict(quick_model().card)
         for later in ("intervals", "out_of_fold", "synthetic"):
             del card[later]
         read = read_card(tarball((member("model_card.json"), json.dumps(card).encode())))
         assert (read.intervals, read.out_of_fold, read.synthetic) == (None, None, None)
-        assert read.model_sha256 == quick_model().sha256
+        assert read.model_sha256 == quick_model().card.model_sha256
 
     def test_says_that_there_is_none(self) -> None:
         with pytest.raises(ModelArchiveError, match=r"has no model_card\.json"):

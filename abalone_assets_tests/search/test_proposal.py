@@ -7,10 +7,10 @@ import shlex
 import pytest
 import yaml  # type: ignore[import-untyped] # a dependency of Dagster, without stubs
 
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.hyperparameters import BoosterHyperparameters, check_hyperparameters
+from abalone_assets.modeling.scores import rmse
 from abalone_assets.search import StudyPlan, run_study
-from abalone_assets.search.parts import part_recipe
+from abalone_assets.search.parts import part_learner
 from abalone_assets.search.proposal import propose
 from abalone_assets.search.report import best_trials, proposal_page, run_config_yaml, settings_lines
 from abalone_assets.search.sample import Sample
@@ -38,9 +38,9 @@ def test_a_worse_proposal_is_not_recommended() -> None:
 def test_both_are_scored_on_folds_that_the_search_did_not_use() -> None:
     sample = Sample.of(rows(), 2, 0.1)
     proposal = propose("xgboost", {"booster": BOOSTER}, TREES, sample)
-    predicted = sample.refolded().predictions(part_recipe("booster", BOOSTER, TODAY))
+    predicted = sample.refolded().predictions(part_learner("booster", BOOSTER, TODAY))
     assert proposal.current_rmse == pytest.approx(rmse(predicted, rows()["rings"]))
-    searched = sample.predictions(part_recipe("booster", BOOSTER, TODAY))
+    searched = sample.predictions(part_learner("booster", BOOSTER, TODAY))
     assert proposal.current_rmse != pytest.approx(rmse(searched, rows()["rings"]))
 
 

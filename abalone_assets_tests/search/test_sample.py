@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from abalone_assets.modeling.dataset import row_keys
-from abalone_assets.modeling.evaluation.metrics import rmse
-from abalone_assets.modeling.training.out_of_fold import cross_fit
+from abalone_assets.modeling.scores import rmse
+from abalone_assets.modeling.training.cross_fitting import cross_fit
 from abalone_assets.search import SearchError
-from abalone_assets.search.parts import part_recipe
+from abalone_assets.search.parts import part_learner
 from abalone_assets.search.sample import Sample
 from abalone_assets_tests.search.support import TODAY, rows
 
-RECIPE = part_recipe("kernel", {"length_scale": 8.0, "noise": 0.6}, TODAY)
+RECIPE = part_learner("kernel", {"length_scale": 8.0, "noise": 0.6}, TODAY)
 
 
 def test_in_the_same_folds_it_predicts_what_a_release_predicts_out_of_fold() -> None:

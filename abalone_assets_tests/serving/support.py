@@ -45,10 +45,10 @@ def tiny_archive(seed: int, *, calibrated: bool = True) -> bytes:
     columns = _simulated_columns(300, seed)
     chosen = BoosterHyperparameters(num_boost_round=5 + seed, eta=0.3, seed=seed, folds=0)
     validation = columns if calibrated else _simulated_columns(10, seed)
-    model = fit("xgboost", columns, validation, chosen)
+    model = fit("xgboost", columns, validation, chosen, created_at=CREATED_AT.isoformat())
     with TemporaryDirectory() as folder:
         laid_out, packed = Path(folder, "model"), Path(folder, "model.tar.gz")
-        archive.write_archive(model, laid_out, archive.card_of(model, CREATED_AT.isoformat()))
+        archive.write_archive(model, laid_out)
         archive.pack(laid_out, packed)
         return packed.read_bytes()
 

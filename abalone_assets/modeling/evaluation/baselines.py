@@ -8,7 +8,7 @@ import numpy as np
 
 from abalone_assets import survey
 from abalone_assets.modeling.dataset import target
-from abalone_assets.modeling.evaluation.metrics import rmse
+from abalone_assets.modeling.scores import rmse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

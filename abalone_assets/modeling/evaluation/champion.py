@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 
 from abalone_assets.modeling.dataset import concat, row_keys, take, target
-from abalone_assets.modeling.evaluation.metrics import scores, slice_masks
 from abalone_assets.modeling.evaluation.paired import Comparison, paired_comparisons
+from abalone_assets.modeling.evaluation.slices import slice_masks
 from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.scores import scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypedDict, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -18,20 +18,14 @@ from abalone_assets.modeling.dataset import (
 from abalone_assets.modeling.evaluation.baselines import baselines
 from abalone_assets.modeling.evaluation.champion import Champion, ChampionScores, champion_scores
 from abalone_assets.modeling.evaluation.confidence import Confidence, Interval, confidence
+from abalone_assets.modeling.evaluation.importance import importance
 from abalone_assets.modeling.evaluation.learning_curve import learning_curve
-from abalone_assets.modeling.evaluation.metrics import (
-    EvaluationError,
-    permutation_importance,
-    pinball,
-    r2,
-    rmse,
-    scores,
-    slice_masks,
-)
+from abalone_assets.modeling.evaluation.slices import slice_masks
 from abalone_assets.modeling.evaluation.split_integrity import split_integrity
 from abalone_assets.modeling.hyperparameters import chosen_hyperparameters
 from abalone_assets.modeling.models.model import predict_rings
-from abalone_assets.modeling.training.recipes import recipe_of
+from abalone_assets.modeling.scores import EvaluationError, pinball, r2, rmse, scores
+from abalone_assets.modeling.training.learners import learner_of
 from abalone_assets.modeling.training.weights import sample_weights
 
 if TYPE_CHECKING:
@@ -51,9 +45,6 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.hyperparameters import Framework
     from abalone_assets.modeling.models.model import Model
-
-GAIN: Final = "mean gain of the splits on a feature (Poisson loss)"
-PERMUTATION: Final = "rise of the RMSE, in rings, when a column is shuffled"
 
 
 @dataclass(frozen=True)
@@ -169,7 +160,7 @@ def evaluate_model(
         "trained_on_train_split": (
             candidate.card.training_rows_sha256 == rows_sha256(splits.train)
         ),
-        **_importance(candidate.model, test),
+        **importance(candidate.model, test),
         "model_sha256": candidate.card.model_sha256,
         "test_rows_sha256": rows_sha256(test),
         "champion": beside(champion),
@@ -274,8 +265,8 @@ def _refit(candidate: ArchivedModel) -> Callable[[Columns], Model] | None:
         return None
     framework = cast("Framework", card.framework)  # as loading the model has made sure
     chosen = chosen_hyperparameters(framework, card.hyperparameters)
-    recipe = recipe_of(framework, chosen)
-    return lambda columns: recipe(columns, sample_weights(columns, chosen.max_synthetic_share))
+    learner = learner_of(framework, chosen)
+    return lambda columns: learner(columns, sample_weights(columns, chosen.max_synthetic_share))
 
 
 def _synthetic(
@@ -305,19 +296,3 @@ def _synthetic(
 
 def _rmse(model: Model, columns: Columns) -> float:
     return rmse(predict_rings(model, columns), target(columns))
-
-
-class _Importance(TypedDict):
-    feature_importance: dict[str, float]
-    importance_measure: str
-
-
-def _importance(model: Model, test: Columns) -> _Importance:
-    """The model's own account of its features, or else what the test split tells."""
-    own = model.importance()
-    measured = permutation_importance(model, test) if own is None else own
-    ranked = sorted(measured.items(), key=lambda item: -item[1])
-    return {
-        "feature_importance": dict(ranked),
-        "importance_measure": PERMUTATION if own is None else GAIN,
-    }

@@ -8,9 +8,9 @@ import numpy as np
 
 from abalone_assets.errors import SurveyError
 from abalone_assets.modeling.dataset import row_keys, take, target
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.models.model import predict_rings
-from abalone_assets.modeling.training.side_by_side import side_by_side
+from abalone_assets.modeling.scores import rmse
+from abalone_assets.modeling.training.parallel import parallel_map
 from abalone_assets.survey import survey_time
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def learning_curve(
         return {"label": step.label, "train_rows": int(step.rows.sum()), "rmse": score}
 
     return [
-        *side_by_side(point, [step for step in steps if step.rows.sum() >= LEAST_ROWS]),
+        *parallel_map(point, [step for step in steps if step.rows.sum() >= LEAST_ROWS]),
         {"label": whole.label, "train_rows": int(whole.rows.sum()), "rmse": rmse_of_all},
     ]
 

@@ -16,7 +16,7 @@ from abalone_assets.modeling.evaluation.bootstrap import (
     percentile_interval,
     resampled_sums,
 )
-from abalone_assets.modeling.evaluation.metrics import EvaluationError
+from abalone_assets.modeling.scores import EvaluationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ import numpy as np
 
 from abalone_assets import survey
 from abalone_assets.modeling.dataset import concat, is_surveyed, row_keys, take
-from abalone_assets.modeling.evaluation.twins import near_twins
+from abalone_assets.modeling.evaluation.near_duplicates import near_duplicates
 from abalone_assets.survey.splits import BUCKETS, HASH_BASE, HASH_MODULUS, buckets_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class SplitIntegrity(TypedDict):
-    """Rows that are not where their hash says, and twins; see `split_integrity`."""
+    """Rows that are not where their hash says, and near duplicates; see `split_integrity`."""
 
     misplaced: int
     leaked: int
@@ -63,7 +63,7 @@ def split_integrity(
     missing: int | None,
     foreign: int | None,
 ) -> SplitIntegrity:
-    """Count the rows that are not where their hash says, and the twins among all surveyed rows.
+    """Count the rows that are not where their hash says, and near duplicates among surveyed ones.
 
     Args:
         train: The training split.
@@ -77,7 +77,7 @@ def split_integrity(
         ``misplaced``: rows of the test split whose hash says another split, and repeats of a row.
         ``leaked``: rows of the others whose hash says test, or that are in the test split as well.
         ``missing`` and ``foreign``: as given. ``near_twins``: how many of the ``surveyed`` rows of
-        all three have another within one instrument step; see `twins.near_twins`.
+        all three have another within one instrument step; see `near_duplicates.near_duplicates`.
     """
     others, keys = concat([train, validation]), row_keys(test)
     also_in_test = np.isin(row_keys(others), keys)
@@ -87,7 +87,7 @@ def split_integrity(
         "leaked": int((_says_test(others) | also_in_test).sum()),
         "missing": missing,
         "foreign": foreign,
-        "near_twins": near_twins(animals),
+        "near_twins": near_duplicates(animals),
         "surveyed": len(animals["sex"]),
     }
 

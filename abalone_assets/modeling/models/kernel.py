@@ -90,7 +90,7 @@ def standardised(
 def likeness(
     rows: NDArray[np.float64], landmarks: NDArray[np.float64], length_scale: float
 ) -> NDArray[np.float64]:
-    """The Matérn kernel of smoothness 3/2: 1 for twins, 0 far apart, ``(rows, landmarks)``."""
+    """The Matérn kernel of smoothness 3/2: 1 for equals, 0 far apart, ``(rows, landmarks)``."""
     # Not BLAS, which sums in another order for another number of rows or threads: an animal's
     # prediction must not depend on who else is asked about.
     products = np.einsum("ij,kj->ik", rows, landmarks)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.features import FEATURE_NAMES, design_matrix
 from abalone_assets.modeling.models.intervals import Intervals
+from abalone_assets.modeling.models.out_of_fold import OutOfFold
 
 if TYPE_CHECKING:
     import os
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abalone_assets.modeling.features import Columns
-    from abalone_assets.modeling.training.out_of_fold import OutOfFold
 
 CARD_FILE: Final = "model_card.json"
 
@@ -99,9 +99,6 @@ def load_out_of_fold(folder: str | os.PathLike[str]) -> OutOfFold | None:
     Raises:
         ModelArchiveError: They are damaged.
     """
-    # Not at the top: what answers requests carries no code that trains.
-    from abalone_assets.modeling.training.out_of_fold import OutOfFold
-
     path = Path(folder) / OUT_OF_FOLD_FILE
     return OutOfFold.from_bytes(path.read_bytes()) if path.exists() else None
 

@@ -12,6 +12,19 @@ if TYPE_CHECKING:
 BLOCK: Final = 64
 """Small enough that LAPACK stays in one thread."""
 
+_EVEN: Final = 8
+"""OpenBLAS' kernels take so many columns at once, and round otherwise in what is left over."""
+
+
+def gram(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``matrix.T @ matrix``, ``(k, k)`` of ``(n, k)``, the same bits with any number of threads.
+
+    One thread and several would have other left-over columns, so columns of zeros fill these up.
+    """
+    columns = matrix.shape[1]
+    even = np.pad(matrix, ((0, 0), (0, -columns % _EVEN))) if columns % _EVEN else matrix
+    return np.asarray((even.T @ even)[:columns, :columns])
+
 
 def solve_positive_definite(
     matrix: NDArray[np.float64], right: NDArray[np.float64]
@@ -20,8 +33,8 @@ def solve_positive_definite(
 
     A right-looking blocked Cholesky factorisation (Golub and Van Loan, *Matrix Computations*, 4th
     edition, section 4.2.9). LAPACK cuts the matrix by the number of threads, and so rounds
-    otherwise on another machine. So do BLAS' products, except that of a matrix and its own
-    transpose, in which nearly all of the work is.
+    otherwise on another machine. So do BLAS' products, except `gram`, in which nearly all of the
+    work is.
 
     Args:
         matrix: Symmetric and positive definite, ``(n, n)``.
@@ -39,7 +52,7 @@ def solve_positive_definite(
         inverse = np.linalg.inv(np.linalg.cholesky(factor[block, block]))
         panel = np.einsum("ij,kj->ik", factor[below, block], inverse)
         factor[below, block] = panel
-        factor[below, below] -= panel @ panel.T
+        factor[below, below] -= gram(panel.T)
         solved[block] = _product(inverse, solved[block])
         solved[below] -= _product(panel, solved[block])
         inverses.append(inverse)

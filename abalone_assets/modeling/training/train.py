@@ -1,14 +1,22 @@
 """Fit a model of ring counts of any framework, with what tells how good it is.
 
 A model learns from the training split. Its intervals are calibrated on the validation split, and
-the same recipe, fitted again without the rows in question, predicts the rows of both splits.
+the same learner, fitted again without the rows in question, predicts the rows of both splits.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+import abalone_assets
+from abalone_assets.modeling.card import FittedModel, ModelCard
 from abalone_assets.modeling.dataset import concat, is_surveyed, rows_sha256, take, target
 from abalone_assets.modeling.hyperparameters import (
     CommonHyperparameters,
@@ -16,11 +24,11 @@ from abalone_assets.modeling.hyperparameters import (
     chosen_hyperparameters,
 )
 from abalone_assets.modeling.models.intervals import Intervals
-from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.models.model import MODEL_FILES, predict_rings
 from abalone_assets.modeling.training import train_blend, train_booster, train_network
-from abalone_assets.modeling.training.fitted import FittedModel, Learnt, Progress, score_splits
-from abalone_assets.modeling.training.out_of_fold import OutOfFold, cross_fit
-from abalone_assets.modeling.training.recipes import recipe_of
+from abalone_assets.modeling.training.cross_fitting import cross_fit, out_of_fold_scores
+from abalone_assets.modeling.training.learners import learner_of
+from abalone_assets.modeling.training.learnt import Learnt, Progress, score_splits
 from abalone_assets.modeling.training.weights import counted, sample_weights, synthetic_weight_share
 
 if TYPE_CHECKING:
@@ -28,7 +36,8 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.models.model import Model
-    from abalone_assets.modeling.training.recipes import Recipe
+    from abalone_assets.modeling.models.out_of_fold import OutOfFold
+    from abalone_assets.modeling.training.learners import Learner
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +50,7 @@ def fit(
     on_progress: Progress | None = None,
     *,
     nthread: int = 1,
+    created_at: str | None = None,
 ) -> FittedModel:
     """Train a model, calibrate its intervals, and predict every row out of fold.
 
@@ -51,6 +61,7 @@ def fit(
         hyperparameters: The framework's defaults when None.
         on_progress: See `Progress`; folds are told to the log.
         nthread: Threads of XGBoost; with one, same data, seed and versions give the same bytes.
+        created_at: ISO 8601, UTC; now when None. An archive's bytes depend on it.
 
     Raises:
         FeatureError: A column is missing or holds an impossible value.
@@ -59,40 +70,48 @@ def fit(
         KerasMissingError: The framework is ``tensorflow`` and the extra ``keras`` not installed.
     """
     chosen = hyperparameters or chosen_hyperparameters(framework, {})
-    recipe = recipe_of(framework, chosen)
+    learner = learner_of(framework, chosen)
     splits = {"train": train, "validation": validation}
     rows = {name: target(columns).size for name, columns in splits.items()}
     weights = sample_weights(train, chosen.max_synthetic_share)
     heavy, their_weights = counted(train, weights)
-    learnt = _LEARNERS[framework](heavy, their_weights, validation, chosen, on_progress, nthread)
+    learnt = _LEARN[framework](heavy, their_weights, validation, chosen, on_progress, nthread)
     animals = {name: _animals(columns) for name, columns in splits.items()}
     everything = concat([train, validation])
     threads = 1 if framework == "tensorflow" else None  # Keras has one state for all
-    out_of_fold = _out_of_fold(everything, recipe, chosen, threads)
-    return FittedModel(
+    out_of_fold = _out_of_fold(everything, learner, chosen, threads)
+    intervals = _intervals(learnt.model, validation)
+    answering = learnt.files[MODEL_FILES[framework]]
+    card = ModelCard(
         framework=framework,
-        versions=learnt.versions,
+        versions={
+            "abalone_assets": abalone_assets.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+            **learnt.versions,
+        },
         objective=learnt.objective,
-        features=learnt.model.features,
-        files=learnt.files,
-        hyperparameters=chosen,
+        hyperparameters=asdict(chosen),
         best_iteration=learnt.best_iteration,
         metrics=score_splits(learnt.model, animals),
-        history=learnt.history,
         rows=rows,
         training_mean_rings=float(target(animals["train"]).mean()),
         training_rows_sha256=rows_sha256(train),
-        intervals=_intervals(learnt.model, validation),
-        out_of_fold=out_of_fold,
-        out_of_fold_scores=out_of_fold.scores(everything) if out_of_fold else None,
+        model_sha256=hashlib.sha256(answering).hexdigest(),
+        created_at=created_at or datetime.now(UTC).isoformat(timespec="seconds"),
+        intervals=intervals.document() if intervals else None,
+        out_of_fold=out_of_fold_scores(out_of_fold, everything) if out_of_fold else None,
         synthetic={
             "rows": int((~is_surveyed(train)).sum()),
             "weight_share": synthetic_weight_share(train, weights),
         },
     )
+    return FittedModel(
+        card, learnt.model.features, learnt.files, learnt.history, out_of_fold=out_of_fold
+    )
 
 
-_LEARNERS: Final[Mapping[Framework, Callable[..., Learnt]]] = {
+_LEARN: Final[Mapping[Framework, Callable[..., Learnt]]] = {
     "blend": train_blend.learn,
     "xgboost": train_booster.learn,
     "tensorflow": train_network.learn,
@@ -111,13 +130,13 @@ def _intervals(model: Model, validation: Columns) -> Intervals | None:
 
 
 def _out_of_fold(
-    columns: Columns, recipe: Recipe, chosen: CommonHyperparameters, threads: int | None
+    columns: Columns, learner: Learner, chosen: CommonHyperparameters, threads: int | None
 ) -> OutOfFold | None:
     """None when it is not asked for, or when there are no rows to hold out or to learn from."""
     if not chosen.folds:
         return None
     table = cross_fit(
-        recipe,
+        learner,
         columns,
         chosen.folds,
         chosen.max_synthetic_share,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from abalone_assets.modeling.models.blend import BlendModel
 from abalone_assets.modeling.models.model import MODEL_FILES
-from abalone_assets.modeling.training.fitted import Learnt
+from abalone_assets.modeling.training.learnt import Learnt
 from abalone_assets.modeling.training.train_booster import (
     OBJECTIVE,
     booster_versions,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.hyperparameters import BlendHyperparameters
-    from abalone_assets.modeling.training.fitted import Progress
+    from abalone_assets.modeling.training.learnt import Progress
 
 
 def fit_blend(

@@ -14,7 +14,7 @@ from abalone_assets.modeling.dataset import target
 from abalone_assets.modeling.features import BOOSTER_FEATURES, design_matrix
 from abalone_assets.modeling.models.booster import BoosterModel
 from abalone_assets.modeling.models.model import MODEL_FILES
-from abalone_assets.modeling.training.fitted import Learnt
+from abalone_assets.modeling.training.learnt import Learnt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
-    from abalone_assets.modeling.training.fitted import Progress
+    from abalone_assets.modeling.training.learnt import Progress
 
 OBJECTIVE: Final = "count:poisson"
 """Rings are a count whose spread grows with its mean, and a prediction must be positive."""

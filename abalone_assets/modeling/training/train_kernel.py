@@ -18,7 +18,7 @@ from abalone_assets.modeling.dataset import target
 from abalone_assets.modeling.features import KERNEL_FEATURES, design_matrix
 from abalone_assets.modeling.hyperparameters import HyperparameterError
 from abalone_assets.modeling.models.kernel import KernelModel, likeness, standardised
-from abalone_assets.modeling.training.cholesky import solve_positive_definite
+from abalone_assets.modeling.training.cholesky import gram, solve_positive_definite
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,7 +108,7 @@ def _solved(
         chunk = slice(start, start + CHUNK_ROWS)
         root = np.sqrt(weights[chunk])
         alike = root[:, np.newaxis] * likeness(rows[chunk], landmarks, chosen.length_scale)
-        equations += alike.T @ alike
+        equations += gram(alike)
         right += np.einsum("ij,i->j", alike, root * wanted[chunk])
     diagonal = np.einsum("ii->i", equations)
     diagonal += JITTER * diagonal.mean()

@@ -21,12 +21,12 @@ import numpy as np
 from abalone_assets import survey
 from abalone_assets.errors import AbaloneError
 from abalone_assets.modeling.dataset import is_surveyed, row_keys, take, target
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.features import design_matrix
 from abalone_assets.modeling.hyperparameters import HyperparameterError, NetworkHyperparameters
 from abalone_assets.modeling.models.model import MODEL_FILES
 from abalone_assets.modeling.models.network import NetworkModel
-from abalone_assets.modeling.training.fitted import Learnt, Progress
+from abalone_assets.modeling.scores import rmse
+from abalone_assets.modeling.training.learnt import Learnt, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

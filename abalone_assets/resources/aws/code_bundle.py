@@ -29,6 +29,7 @@ MODELING: Final = (
     "errors.py",
     "survey/*.py",
     "modeling/**/*.py",
+    "modeling/**/*.jinja",
     "external/*.py",
 )
 """What training and evaluation import, as patterns in the package."""
@@ -128,7 +129,8 @@ class CodeBundles:
 
     def evaluation(self) -> str:
         """URI of a zip application (https://docs.python.org/3/library/zipapp.html)."""
-        members = _members(MODELING, ("dagster_pipes",), {"__main__.py": "evaluate"})
+        packages = ("dagster_pipes", "jinja2", "markupsafe")
+        members = _members(MODELING, packages, {"__main__.py": "evaluate"})
         return self._kept("evaluate.pyz", _zipped(members))
 
     def preparation(self) -> tuple[str, str]:

@@ -7,13 +7,13 @@ import pytest
 
 from abalone_assets import survey
 from abalone_assets.modeling.archived import read_archived
+from abalone_assets.modeling.card import FittedModel
 from abalone_assets.modeling.dataset import DatasetError, concat, rows_sha256, take, target
 from abalone_assets.modeling.evaluation.champion import Champion
 from abalone_assets.modeling.evaluation.document import EvaluationDocument
 from abalone_assets.modeling.evaluation.evaluate import evaluate_model
-from abalone_assets.modeling.evaluation.metrics import EvaluationError, rmse
 from abalone_assets.modeling.models.model import predict_rings
-from abalone_assets.modeling.training.fitted import FittedModel
+from abalone_assets.modeling.scores import EvaluationError, rmse
 from abalone_assets_tests.modeling.judged import (
     ShellModel,
     card,
@@ -169,7 +169,7 @@ def test_an_archived_network_is_evaluated(tmp_path: Path) -> None:
     archived = read_archived(packed(made, tmp_path))
     evaluation = evaluate_model(archived, SPLITS).document
     answered = predict_rings(archived.model, SPLITS.test)
-    assert evaluation["model_sha256"] == made.sha256
+    assert evaluation["model_sha256"] == made.card.model_sha256
     assert evaluation["rmse"] == rmse(answered, SPLITS.test["rings"])
     assert evaluation["rmse"] < 0.9 * evaluation["baseline_rmse"]
 

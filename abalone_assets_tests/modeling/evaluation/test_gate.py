@@ -80,7 +80,7 @@ def test_rejects_a_test_split_that_is_not_as_its_hash_makes_it(split: Any) -> No
 
 
 @pytest.mark.parametrize("unknown", [{"near_twins": None}, {"surveyed": None}])
-def test_rejects_rows_whose_twins_nobody_counted(unknown: Any) -> None:
+def test_rejects_rows_whose_duplicates_nobody_counted(unknown: Any) -> None:
     assert decision(split={**INTACT, **unknown}).rule == "near_twins"
 
 

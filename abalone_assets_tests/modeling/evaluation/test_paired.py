@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from abalone_assets.modeling.evaluation.metrics import EvaluationError
 from abalone_assets.modeling.evaluation.paired import paired_comparisons
+from abalone_assets.modeling.scores import EvaluationError
 
 RANDOM = np.random.default_rng(1)
 CHAMPION = RANDOM.normal(0, 2, 400) ** 2

@@ -72,7 +72,7 @@ def test_repeats_of_a_row_are_misplaced_in_the_test_split() -> None:
     assert found_in(parts)["leaked"] == 0
 
 
-def test_twins_count_across_splits_and_simulated_ones_do_not() -> None:
+def test_near_duplicates_count_across_splits_and_simulated_ones_do_not() -> None:
     parts = dealt()
     again = take(parts["test"], np.arange(10))
     again["shell_weight"] = again["shell_weight"] + 0.0005

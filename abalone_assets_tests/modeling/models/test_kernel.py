@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from abalone_assets.modeling.dataset import take, target
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.features import KERNEL_FEATURES, design_matrix
 from abalone_assets.modeling.hyperparameters import HyperparameterError, KernelHyperparameters
 from abalone_assets.modeling.models.kernel import KernelModel, kernel_from, likeness
 from abalone_assets.modeling.models.model import predict_rings
+from abalone_assets.modeling.scores import rmse
 from abalone_assets.modeling.training import train_kernel
 from abalone_assets.modeling.training.cholesky import solve_positive_definite
 from abalone_assets.modeling.training.train_kernel import fit_kernel

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from abalone_assets import survey
+from abalone_assets.modeling.card import FittedModel
 from abalone_assets.modeling.dataset import DatasetError, take
-from abalone_assets.modeling.evaluation.metrics import rmse
 from abalone_assets.modeling.features import design_matrix
 from abalone_assets.modeling.hyperparameters import HyperparameterError, NetworkHyperparameters
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.models.network import NetworkModel, read_network
+from abalone_assets.modeling.scores import rmse
 from abalone_assets.modeling.training import train
-from abalone_assets.modeling.training.fitted import FittedModel
-from abalone_assets.modeling.training.recipes import recipe_of
+from abalone_assets.modeling.training.learners import learner_of
 from abalone_assets.modeling.training.train_network import (
     FEATURES,
     KERAS_FILE,
@@ -54,7 +54,7 @@ def network_of(model: FittedModel) -> NetworkModel:
 def test_learns_more_than_the_mean() -> None:
     actual = parts()["test"]["rings"]
     predicted = predict_rings(network_of(quick()), parts()["test"])
-    baseline = np.full(actual.size, quick().training_mean_rings)
+    baseline = np.full(actual.size, quick().card.training_mean_rings)
     assert rmse(predicted, actual) < 0.8 * rmse(baseline, actual)
 
 
@@ -62,7 +62,7 @@ def test_same_data_and_seed_give_the_same_bytes_and_another_seed_others() -> Non
     again = fit(parts()["train"], parts()["validation"], QUICK)
     other = fit(parts()["train"], parts()["validation"], replace(QUICK, seed=1, epochs=1))
     assert again.files["network.npz"] == quick().files["network.npz"]
-    assert again.sha256 == quick().sha256 != other.sha256
+    assert again.card.model_sha256 == quick().card.model_sha256 != other.card.model_sha256
 
 
 def test_learns_in_one_thread_and_leaves_the_process_as_it_was() -> None:
@@ -103,21 +103,25 @@ def test_reports_what_the_saved_network_scores(tmp_path: Path) -> None:
     for name in ("train", "validation"):
         columns = parts()[name]
         scored = rmse(predict_rings(network, columns), columns["rings"])
-        assert model.metrics[name]["rmse"] == scored == model.history[name][model.best_iteration]
-    assert model.rows == {"train": 600, "validation": 600}
-    assert model.framework == "tensorflow"
-    assert set(model.versions) == {"keras", "torch"}
+        assert (
+            model.card.metrics[name]["rmse"]
+            == scored
+            == model.history[name][model.card.best_iteration]
+        )
+    assert model.card.rows == {"train": 600, "validation": 600}
+    assert model.card.framework == "tensorflow"
+    assert set(model.card.versions) == {"abalone_assets", "numpy", "python", "keras", "torch"}
 
 
 def test_stops_early_and_keeps_the_best_epoch() -> None:
     eager = replace(QUICK, learning_rate=0.2, epochs=200, patience=2)
     model = fit(parts(300)["train"], parts(300)["validation"], eager)
-    assert len(model.history["validation"]) == model.best_iteration + 1 + 2 < 200
+    assert len(model.history["validation"]) == model.card.best_iteration + 1 + 2 < 200
     train = parts(300)["train"]
     watched = take(train, _watched(train))
     assert 20 < watched["rings"].size < 80
     best = rmse(predict_rings(network_of(model), watched), watched["rings"])
-    shorter = fit(train, parts(300)["validation"], replace(eager, epochs=model.best_iteration))
+    shorter = fit(train, parts(300)["validation"], replace(eager, epochs=model.card.best_iteration))
     assert best < rmse(predict_rings(network_of(shorter), watched), watched["rings"])
 
 
@@ -126,7 +130,7 @@ def test_the_validation_split_calibrates_and_decides_nothing() -> None:
     eager = replace(QUICK, learning_rate=0.2, epochs=30, patience=2)
     one, another = fit(train, parts(100)["validation"], eager), fit(train, others, eager)
     assert one.history["validation"] != another.history["validation"]
-    assert one.sha256 == another.sha256
+    assert one.card.model_sha256 == another.card.model_sha256
 
 
 def test_reports_progress_every_epoch() -> None:
@@ -177,7 +181,7 @@ def test_simulated_rows_move_it_only_as_far_as_they_weigh() -> None:
 def test_a_refit_learns_and_stops_as_a_release_does() -> None:
     rows = parts(200)["train"]
     chosen = replace(QUICK, epochs=3)
-    network = recipe_of("tensorflow", chosen)(rows, np.ones(200))
+    network = learner_of("tensorflow", chosen)(rows, np.ones(200))
     assert isinstance(network, NetworkModel)
     released = fit(rows, parts(200)["validation"], chosen)
     assert network.to_npz() == released.files["network.npz"]

@@ -37,7 +37,9 @@ sys.path.insert(0, {code!r})
 sys.argv[0] = {script!r}
 runpy.run_path({script!r}, run_name="__main__")
 import abalone_assets
-assert abalone_assets.__file__.startswith({code!r}), abalone_assets.__file__
+for bundled in ("abalone_assets", "jinja2", "markupsafe"):
+    place = getattr(sys.modules.get(bundled), "__file__", {code!r})
+    assert place.startswith({code!r}), place
 """
 REFUSED = ("dagster", "polars", "narwhals", "obstore", "pydantic", "duckdb", "rich", "starlette")
 PROJECT = Path(__file__).parents[3]

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from abalone_assets.modeling.archive import ModelCard
+from abalone_assets.modeling.card import ModelCard
 from abalone_assets.registry.model_packages import ModelPackageRegistry
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
 from abalone_assets.serving.sagemaker.endpoint import Hosting, Rollout, SageMakerEndpoint

@@ -15,12 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLUE: Final = "#0072B2"
-ORANGE: Final = "#E69F00"
-GREEN: Final = "#009E73"
-VERMILION: Final = "#D55E00"
-"""Of Okabe and Ito's colours, which colour-blind readers can tell apart: see `plots`."""
-
 INK: Final = "#010101"
 MUTED: Final = "#010102"
 GRID: Final = "#010103"

@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from abalone_assets.modeling.evaluation.report.canvas import (
-    BLUE,
-    GREEN,
     GRID,
     INK,
     MUTED,
-    ORANGE,
-    VERMILION,
     WHITE,
     canvas,
     legend,
     name_rows,
     to_svg,
 )
+from abalone_assets.modeling.plotting import BLUE, GREEN, ORANGE, VERMILION, points_by_sex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.evaluation.paired import Comparison
 
 SEX_NAMES: Final = {"M": "males", "F": "females", "I": "infants"}
-_SEX_STYLES: Final = {"M": ("o", BLUE), "F": ("^", ORANGE), "I": ("s", GREEN)}
 _DECILES: Final = 10
 _MANY_POINTS: Final = 1500
 """More are drawn as one picture within the chart, or the page would be slow."""
@@ -71,7 +67,6 @@ def predicted_and_counted(predictions: Predictions) -> str:
     top = float(max(counted.max(), predicted.max())) + 1
     axes.plot([0, top], [0, top], color=MUTED, linewidth=1)
     axes.set(xlabel="counted rings", ylabel="predicted rings", xlim=(0, top), ylim=(0, top))
-    _whole_rings(axes)
     legend(figure, axes)
     return to_svg(figure, "scatter", "Predicted against counted rings, one point an animal")
 
@@ -83,29 +78,17 @@ def residuals(predictions: Predictions) -> str:
     _points_by_sex(axes, predictions, predictions.predicted, errors)
     axes.axhline(0, color=MUTED, linewidth=1)
     axes.set(xlabel="predicted rings", ylabel="predicted minus counted rings")
-    _whole_rings(axes)
     legend(figure, axes)
     return to_svg(figure, "residuals", "Errors against predicted rings, one point an animal")
-
-
-def _whole_rings(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _points_by_sex(
     axes: Axes, predictions: Predictions, x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> None:
-    sexes = np.asarray(predictions.columns["sex"], dtype=object)
-    for sex, (marker, colour) in _SEX_STYLES.items():
-        chosen = sexes == sex
-        if chosen.any():
-            axes.scatter(
-                x[chosen], y[chosen], s=16, marker=marker, color=colour, alpha=0.6, linewidths=0,
-                label=SEX_NAMES[sex], rasterized=x.size > _MANY_POINTS,
-            )  # fmt: skip
+    points_by_sex(
+        axes, x, y, predictions.columns["sex"], SEX_NAMES,
+        s=16, alpha=0.6, rasterized=x.size > _MANY_POINTS,
+    )  # fmt: skip
 
 
 def calibration(predictions: Predictions) -> str:

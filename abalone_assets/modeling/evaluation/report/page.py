@@ -1,27 +1,18 @@
-"""The report's parts, in the order in which one asks."""
+"""The report's numbers, as its template ``report.html.jinja`` asks for them."""
 
 from __future__ import annotations
 
-import html
-from typing import TYPE_CHECKING, Final
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from abalone_assets.modeling.evaluation.report import charts, words
-from abalone_assets.modeling.evaluation.report.markup import (
-    Tile,
-    facts,
-    figure,
-    grid,
-    section,
-    table,
-    tiles,
-    with_minus,
-)
-from abalone_assets.modeling.evaluation.report.template import PAGE, STYLE
 from abalone_assets.modeling.features import design_matrix
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from numpy.typing import NDArray
 
     from abalone_assets.modeling.archived import ArchivedModel
@@ -30,15 +21,12 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.evaluation.paired import Comparison
     from abalone_assets.modeling.models.model import Model
 
+    _Effects = dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
+
+TEMPLATE: Final = "report.html.jinja"
 TOP_FEATURES: Final = 8
 MOST_EXPLAINED: Final = 1000
 """Rows whose predictions are explained; they come in the order of their hash, so any will do."""
-
-_METHOD: Final = (
-    "Scores are of the surveyed rows of the test split. Intervals of scores are percentiles of "
-    "2,000 bootstrap resamples of the rows (95 %); differences to the champion are resampled in "
-    "pairs (90 %). Age in years is rings plus 1.5."
-)
 
 
 def render_report(
@@ -52,34 +40,67 @@ def render_report(
         champion_tolerance: How much worse than the champion the gate allows, as a share of the
             champion's RMSE; drawn when it is known.
     """
-    document = evaluation.document
-    parts = [
-        _tiles(document),
-        _champion(document, champion_tolerance),
-        _errors(document, evaluation.predictions),
-        _certainty(document),
-        _features(document, candidate.model, evaluation.predictions),
-        _learning(document),
-        _synthetic(document),
-        _integrity(document),
-        _card(document, candidate),
-    ]
-    card = candidate.card
-    return PAGE.substitute(
-        title=html.escape(f"Abalone rings: model {card.model_sha256[:12]}"),
-        style=STYLE,
-        over=html.escape(
-            f"Abalone rings · {card.framework} model {card.model_sha256[:12]} · "
-            f"{card.created_at[:16].replace('T', ' ')} UTC"
-        ),
-        headline=html.escape(words.headline(document)),
-        lead=html.escape(words.lead(document, evaluation.predictions)),
-        body="".join(parts),
-        footer=html.escape(_METHOD),
+    from jinja2 import Environment, StrictUndefined
+
+    pages = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    pages.filters |= {"number": words.number, "cells": _cells}
+    document, predictions, card = evaluation.document, evaluation.predictions, candidate.card
+    explained = _contributions(candidate.model, predictions)
+    # A template in a zip application is no file of its own, but a resource it is.
+    template = pages.from_string(files(__package__).joinpath(TEMPLATE).read_text("utf-8"))
+    return template.render(
+        charts=charts,
+        words=words,
+        document=document,
+        predictions=predictions,
+        card=card,
+        tiles=_tiles(document),
+        compared=_compared(document),
+        margin=_margin(document, champion_tolerance),
+        baselines=_baselines(document),
+        slices=[*document["slices"]["sex"], *document["slices"]["age_band"]],
+        widths=_widths(document),
+        explained=explained,
+        importance=_importance(document, explained),
+        about={
+            "framework": card.framework,
+            "objective": card.objective,
+            "trained at": card.created_at,
+            **{f"rows of {name}": rows for name, rows in card.rows.items()},
+            "SHA-256 of the model": document["model_sha256"],
+            "SHA-256 of the training rows": card.training_rows_sha256,
+        },
+        hyperparameters={
+            name: f"{value:g}" if isinstance(value, float) else value
+            for name, value in card.hyperparameters.items()
+        },
     )
 
 
-def _tiles(document: EvaluationDocument) -> str:
+def _cells(records: Iterable[Mapping[str, Any]], *names: str) -> list[list[Any]]:
+    """The rows of a table, the first cell as people call it."""
+    return [[charts.named(each[names[0]]), *(each[name] for name in names[1:])] for each in records]
+
+
+class _Tile(NamedTuple):
+    """One number that one sees first, and what to hold it against.
+
+    ``mood`` is ``good``, ``bad`` or nothing.
+    """
+
+    what: str
+    value: str
+    note: str
+    mood: str = ""
+
+
+def _tiles(document: EvaluationDocument) -> list[_Tile]:
     level = document["confidence"]
 
     def between(ends: tuple[float, float] | None, scale: float = 1.0) -> str:
@@ -89,201 +110,84 @@ def _tiles(document: EvaluationDocument) -> str:
         return f"{low:.0f} to {high:.0f}" if scale > 1 else f"{low:.2f} to {high:.2f}"
 
     shown = [
-        Tile("RMSE", f"{document['rmse']:.2f}", f"rings, {between(level['rmse'])}"),
-        Tile("MAE", f"{document['mae']:.2f}", f"rings on average, {between(level['mae'])}"),
+        _Tile("RMSE", f"{document['rmse']:.2f}", f"rings, {between(level['rmse'])}"),
+        _Tile("MAE", f"{document['mae']:.2f}", f"rings on average, {between(level['mae'])}"),
     ]
     if document["r2"] is not None:
         note = f"of the variance, {between(level['r2'], 100)} %"
-        shown.append(Tile("Explained", f"{100 * document['r2']:.0f} %", note))
+        shown.append(_Tile("Explained", f"{100 * document['r2']:.0f} %", note))
     interval = document["prediction_interval"]
     if interval is not None:
         near = _holds(level["coverage"], interval["wanted"])
         note = f"wanted {100 * interval['wanted']:.0f} %, {between(level['coverage'], 100)} %"
         value = f"{100 * interval['coverage']:.0f} %"
-        shown.append(Tile("In their interval", value, note, "good" if near else "bad"))
+        shown.append(_Tile("In their interval", value, note, "good" if near else "bad"))
     out_of_fold = document["out_of_fold"]
     if out_of_fold is not None:
         note = f"RMSE on {out_of_fold['rows']:,} rows, {out_of_fold['folds']} folds"
-        shown.append(Tile("Out of fold", f"{out_of_fold['rmse']:.2f}", note))
+        shown.append(_Tile("Out of fold", f"{out_of_fold['rmse']:.2f}", note))
     if document["champion"] is not None:
         compared = document["champion"]["paired"]["overall"]
         mood = "good" if compared["high"] < 0 else "bad" if compared["low"] > 0 else ""
-        value = with_minus(f"{compared['difference']:+.3f}")
-        shown.append(Tile(f"Against version {document['champion']['version']}", value,
+        value = words.with_minus(f"{compared['difference']:+.3f}")
+        shown.append(_Tile(f"Against version {document['champion']['version']}", value,
                           "rings of RMSE; below 0 is better", mood))  # fmt: skip
-    return tiles(shown)
+    return shown
 
 
 def _holds(ends: tuple[float, float] | None, wanted: float) -> bool:
     return ends is not None and ends[0] <= wanted <= ends[1]
 
 
-def _champion(document: EvaluationDocument, tolerance: float | None) -> str:
-    champion = document["champion"]
+def _compared(document: EvaluationDocument) -> list[Comparison]:
+    """Beside the champion on all rows, beside the reference, and beside the champion on parts."""
+    champion, reference = document["champion"], document["reference"]
     if champion is None:
-        return section(
-            "Against the champion",
-            "There is no champion yet: nothing is deployed.",
-            grid(_beside_baselines(document)),
-        )
-    paired = champion["paired"]
-    margin = None if tolerance is None else tolerance * paired["overall"]["champion_rmse"]
-    everyone: Comparison = {**paired["overall"], "value": "all rows"}
-    tested: Comparison = {**paired["test"], "value": "test rows alone"}
-    slices = [*paired["slices"]["sex"], *paired["slices"]["age_band"]]
-    compared = [everyone, *_beside_reference(document), tested, *slices]
-    columns = ["rows of", "rows", "RMSE", "the other's", "difference", "low", "high"]
-    rows = [
-        [charts.named(each["value"]), each["rows"], each["rmse"], each["champion_rmse"],
-         each["difference"], each["low"], each["high"]]
-        for each in compared
-    ]  # fmt: skip
-    return section(
-        "Against the champion",
-        words.of_champion(paired["overall"], champion["version"], margin)
-        + words.of_reference(document["reference"]),
-        grid(
-            figure(
-                "Difference of the RMSE, paired by row",
-                charts.forest(compared, margin),
-                "Left of the line the model is better. Bars are 90 % intervals of a paired "
-                "bootstrap; green is surely better, red surely worse. Rows it learnt count by "
-                "predictions of models that had not seen them.",
-            ),
-            _beside_baselines(document),
-        ),
-        table(columns, rows),
-    )
-
-
-def _beside_reference(document: EvaluationDocument) -> list[Comparison]:
-    reference = document["reference"]
-    if reference is None:
         return []
-    return [{**reference["paired"]["overall"], "value": f"against version {reference['version']}"}]
+    paired = champion["paired"]
+    compared: list[Comparison] = [{**paired["overall"], "value": "all rows"}]
+    if reference is not None:
+        against = f"against version {reference['version']}"
+        compared.append({**reference["paired"]["overall"], "value": against})
+    compared.append({**paired["test"], "value": "test rows alone"})
+    return [*compared, *paired["slices"]["sex"], *paired["slices"]["age_band"]]
 
 
-def _beside_baselines(document: EvaluationDocument) -> str:
+def _margin(document: EvaluationDocument, tolerance: float | None) -> float | None:
+    champion = document["champion"]
+    if champion is None or tolerance is None:
+        return None
+    return tolerance * champion["paired"]["overall"]["champion_rmse"]
+
+
+def _baselines(document: EvaluationDocument) -> dict[str, float]:
+    """RMSE of what the model is drawn beside, and its own."""
     bars, champion = document["baselines"], document["champion"]
     scores = {"mean": bars["mean"], "straight line": bars["linear"]}
     if champion is not None:
         scores[f"champion, version {champion['version']}"] = champion["rmse"]
-    scores["this model"] = document["rmse"]
-    return figure(
-        "Beside naive predictions",
-        charts.against_baselines(scores, document["confidence"]["rmse"]),
-        "On the test rows; shorter is better. The line on the last bar is its 95 % interval, as "
-        "wide as few rows make it.",
-    )
+    return {**scores, "this model": document["rmse"]}
 
 
-def _errors(document: EvaluationDocument, predictions: Predictions) -> str:
-    slices = [*document["slices"]["sex"], *document["slices"]["age_band"]]
-    columns = ["rows of", "rows", "RMSE", "low", "high", "MAE", "bias"]
-    rows = [
-        [charts.named(each["value"]), each["rows"], each["rmse"], each["rmse_low"],
-         each["rmse_high"], each["mae"], each["bias"]]
-        for each in slices
-    ]  # fmt: skip
-    return section(
-        "Where it is right, and where not",
-        words.of_old_animals(document),
-        grid(
-            figure(
-                "Predicted and counted rings",
-                charts.predicted_and_counted(predictions),
-                "One point an animal; on the line the model is right.",
-            ),
-            figure(
-                "Errors",
-                charts.residuals(predictions),
-                "Above the line it says too old, below it too young.",
-            ),
-            figure(
-                "Does it mean what it says?",
-                charts.calibration(predictions),
-                "Animals in ten equal groups by prediction, with 95 % intervals of their mean: on "
-                "the line, what it says is right on average.",
-            ),
-            figure(
-                "By sex and by age",
-                charts.error_by_slice(slices),
-                "Error with its 95 % interval, and bias: left of the line, too young. Slicing by "
-                "the counted age itself makes any model look too old for the young and too young "
-                "for the old.",
-            ),
-        ),
-        table(columns, rows),
-    )
-
-
-def _certainty(document: EvaluationDocument) -> str:
-    title = "How sure it is"
+def _widths(document: EvaluationDocument) -> dict[str, float]:
     interval = document["prediction_interval"]
     if interval is None:
-        return section(title, "This model answers without prediction intervals.")
-    slices = [*document["slices"]["sex"], *document["slices"]["age_band"]]
-    wanted = 100 * interval["wanted"]
-    sentence = (
-        f"Each answer comes with an interval that is to hold the counted rings of {wanted:.0f} % "
-        f"of the animals: here it held {100 * interval['coverage']:.1f} %, at a mean width of "
-        f"{interval['mean_width']:.1f} rings."
-    )
+        return {}
     losses = {f"pinball loss at {level}": loss for level, loss in interval["pinball"].items()}
-    return section(
-        title,
-        sentence,
-        grid(
-            figure(
-                "Animals within their interval",
-                charts.coverage(slices, interval["wanted"]),
-                f"Dashed: the {wanted:.0f} % that were promised, over all and for each sex. "
-                "Nothing is promised by age, which is what is asked for; red is off beyond chance.",
-            ),
-            facts({"mean width, rings": interval["mean_width"], **losses}),
-        ),
-    )
+    return {"mean width, rings": interval["mean_width"], **losses}
 
 
-def _features(document: EvaluationDocument, model: Model, predictions: Predictions) -> str:
-    title = "What it looks at"
-    explained = _contributions(model, predictions)
+def _importance(document: EvaluationDocument, explained: _Effects | None) -> dict[str, float]:
+    """The features that matter most: how far they move a prediction in %, or by the document."""
     if explained is None:
-        best = dict(list(document["feature_importance"].items())[:TOP_FEATURES])
-        measure = document["importance_measure"]
-        chart = charts.bars(best, measure, "importance")
-        return section(
-            title,
-            "How much worse it gets when one column is shuffled among the animals.",
-            grid(figure("Importance of each column", chart, f"By {measure}.")),
-        )
-    share = {
+        return dict(list(document["feature_importance"].items())[:TOP_FEATURES])
+    return {
         name: 100 * float(np.expm1(np.abs(effect).mean()))
         for name, (effect, _) in explained.items()
     }
-    return section(
-        title,
-        "SHAP values split each prediction into what each feature adds to it (Lundberg and Lee, "
-        "2017); of a blend they explain its boosted trees.",
-        grid(
-            figure(
-                "How far a feature moves a prediction",
-                charts.bars(share, "mean change of the prediction, %", "shap"),
-                "Mean over the test rows, up or down.",
-            ),
-            figure(
-                "In which direction",
-                charts.swarm(explained),
-                "One point an animal: right of the line the feature makes it older. Blue has a "
-                "small value of the feature, orange a large one.",
-            ),
-        ),
-    )
 
 
-def _contributions(
-    model: Model, predictions: Predictions
-) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] | None:
+def _contributions(model: Model, predictions: Predictions) -> _Effects | None:
     """Effect in ln(rings) and value of the features that matter most, for each animal."""
     matrix = design_matrix(predictions.columns, model.features)[:MOST_EXPLAINED]
     effects = model.contributions(matrix)
@@ -297,83 +201,3 @@ def _contributions(
         )
         for each in ranked
     }
-
-
-def _learning(document: EvaluationDocument) -> str:
-    points = document["learning_curve"]
-    title, sentence = "What more surveys bring", words.of_curve(document)
-    if not points:
-        return section(title, sentence)
-    steps = [[point["label"], point["train_rows"], point["rmse"]] for point in points]
-    curve = figure(
-        "Learning curve",
-        charts.learning_curve(points, document["baselines"]["linear"]),
-        "The same recipe on the base survey's quarters, then on every survey up to a certain one.",
-    )
-    return section(
-        title, sentence, grid(curve, table(["learnt up to", "training rows", "RMSE"], steps))
-    )
-
-
-def _synthetic(document: EvaluationDocument) -> str:
-    synthetic = document["synthetic"]
-    shown = ""
-    if synthetic is not None:
-        rows: list[list[object]] = [
-            ["real test rows, trained with simulated rows", document["rmse"]],
-            ["real test rows, trained without", synthetic["rmse_trained_without"]],
-            ["simulated test rows", synthetic["rmse_synthetic_rows"]],
-            ["all test rows, as a careless report would have it", synthetic["rmse_all_rows"]],
-        ]
-        shown = table(["scored on", "RMSE"], rows)
-    return section("Simulated rows", words.of_synthetic(synthetic), shown)
-
-
-def _integrity(document: EvaluationDocument) -> str:
-    split = document["split"]
-    return section(
-        "Can the test be believed?",
-        words.of_integrity(split),
-        facts(
-            {
-                "test rows that belong elsewhere": split["misplaced"],
-                "test rows that leaked into training": split["leaked"],
-                "test rows that are missing": _if_counted(split["missing"]),
-                "test rows that merged_dataset does not have": _if_counted(split["foreign"]),
-                "surveyed rows one instrument step from another": split["near_twins"],
-                "the model learnt the training split": (
-                    "yes" if document["trained_on_train_split"] else "no, other rows"
-                ),
-                "SHA-256 of the test rows": document["test_rows_sha256"],
-            }
-        ),
-    )
-
-
-def _if_counted(rows: int | None) -> int | str:
-    return "not counted" if rows is None else rows
-
-
-def _card(document: EvaluationDocument, candidate: ArchivedModel) -> str:
-    card = candidate.card
-    about = {
-        "framework": card.framework,
-        "objective": card.objective,
-        "trained at": card.created_at,
-        **{f"rows of {name}": rows for name, rows in card.rows.items()},
-        "SHA-256 of the model": document["model_sha256"],
-        "SHA-256 of the training rows": card.training_rows_sha256,
-    }
-    return section(
-        "The model",
-        "From its card, as it lies in the archive.",
-        grid(
-            facts(about),
-            facts({name: _plain(value) for name, value in card.hyperparameters.items()}),
-            facts(card.versions),
-        ),
-    )
-
-
-def _plain(value: object) -> object:
-    return f"{value:g}" if isinstance(value, float) else value

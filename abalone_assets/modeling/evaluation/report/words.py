@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from abalone_assets.modeling.evaluation.gate import rows_out_of_place
-from abalone_assets.modeling.evaluation.report.markup import with_minus
 from abalone_assets.survey.splits import SPLIT_PERCENT
 
 if TYPE_CHECKING:
@@ -141,3 +140,17 @@ def of_curve(document: EvaluationDocument) -> str:
         f"({last['label']}) changed the RMSE by {change} rings. On few test rows such a curve is a "
         "rough one."
     )
+
+
+def number(value: object) -> str:
+    """A value as people read it."""
+    if value is None:
+        return "\N{EN DASH}"
+    if isinstance(value, float):
+        return with_minus(f"{value:.3f}")
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+def with_minus(text: str) -> str:
+    """Numbers with a minus sign as wide as a plus sign, instead of a hyphen."""
+    return text.replace("-", "\N{MINUS SIGN}")

@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from abalone_assets.modeling.evaluation.metrics import (
-    EvaluationError,
-    bias,
-    mae,
-    permutation_importance,
-    pinball,
-    r2,
-    rmse,
-    slice_masks,
-)
+from abalone_assets.modeling.evaluation.importance import permutation_importance
+from abalone_assets.modeling.evaluation.slices import slice_masks
+from abalone_assets.modeling.scores import EvaluationError, bias, mae, pinball, r2, rmse
 from abalone_assets_tests.modeling.support import splits
 
 PREDICTED = [10.0, 12.0, 5.0]

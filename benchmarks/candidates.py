@@ -13,7 +13,7 @@ from abalone_assets.modeling.dataset import target
 from abalone_assets.modeling.features import BOOSTER_FEATURES, design_matrix
 from abalone_assets.modeling.hyperparameters import KernelHyperparameters
 from abalone_assets.modeling.models.model import predict_rings
-from abalone_assets.modeling.training.recipes import kernel_recipe, recipe_of
+from abalone_assets.modeling.training.learners import kernel_learner, learner_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.hyperparameters import Framework
-    from abalone_assets.modeling.training.recipes import Recipe
+    from abalone_assets.modeling.training.learners import Learner
     from benchmarks.cross_validation import Fit, Predict
 
 BEST_SEEDS: Final = 5
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """One row of the table.
 
     Attributes:
@@ -50,12 +50,12 @@ class Contender:
 
 def our(framework: Framework, hyperparameters: Mapping[str, Any] | None = None) -> Fit:
     """A framework of the platform as it is shipped, or with some hyperparameters changed."""
-    return _by(recipe_of(framework, hyperparameters or {}))
+    return _by(learner_of(framework, hyperparameters or {}))
 
 
-def _by(recipe: Recipe) -> Fit:
+def _by(learner: Learner) -> Fit:
     def fit(train: Columns) -> Predict:
-        model = recipe(train, np.ones(len(target(train))))
+        model = learner(train, np.ones(len(target(train))))
         return lambda columns: predict_rings(model, columns)
 
     return fit
@@ -111,7 +111,7 @@ def _best(train: Columns) -> Predict:
     families = [
         [_catboost(train, seed) for seed in range(BEST_SEEDS)],
         [our("xgboost", {"seed": seed})(train) for seed in range(BEST_SEEDS)],
-        [_by(kernel_recipe(KernelHyperparameters(landmarks=rows)))(train)],
+        [_by(kernel_learner(KernelHyperparameters(landmarks=rows)))(train)],
     ]
 
     def predict(columns: Columns) -> NDArray[np.float64]:
@@ -121,18 +121,20 @@ def _best(train: Columns) -> Predict:
     return predict
 
 
-CONTENDERS: Final[Mapping[str, Contender]] = {
-    "mean": Contender("the mean", _mean),
-    "linear": Contender("linear regression, raw columns", _linear),
-    "xgboost_raw": Contender("XGBoost as it comes, raw columns", _xgboost_raw),
-    "book": Contender("the book's network, 200 epochs", _book_network),
-    "network": Contender("our network (`tensorflow`)", our("tensorflow"), "keras"),
-    "catboost": Contender("CatBoost, our features", _catboost, "catboost"),
-    "xgboost": Contender("our XGBoost (`xgboost`)", our("xgboost")),
-    "kernel": Contender("our kernel regression alone", _by(kernel_recipe(KernelHyperparameters()))),
-    "blend": Contender("**the default (`blend`)**", our("blend")),
-    "best": Contender("best found: 5 CatBoost, 5 XGBoost, exact kernel", _best, "catboost"),
+CANDIDATES: Final[Mapping[str, Candidate]] = {
+    "mean": Candidate("the mean", _mean),
+    "linear": Candidate("linear regression, raw columns", _linear),
+    "xgboost_raw": Candidate("XGBoost as it comes, raw columns", _xgboost_raw),
+    "book": Candidate("the book's network, 200 epochs", _book_network),
+    "network": Candidate("our network (`tensorflow`)", our("tensorflow"), "keras"),
+    "catboost": Candidate("CatBoost, our features", _catboost, "catboost"),
+    "xgboost": Candidate("our XGBoost (`xgboost`)", our("xgboost")),
+    "kernel": Candidate(
+        "our kernel regression alone", _by(kernel_learner(KernelHyperparameters()))
+    ),
+    "blend": Candidate("**the default (`blend`)**", our("blend")),
+    "best": Candidate("best found: 5 CatBoost, 5 XGBoost, exact kernel", _best, "catboost"),
 }
 REFERENCE: Final = "blend"
-QUICK: Final = tuple(name for name in CONTENDERS if name not in {"book", "network", "best"})
+QUICK: Final = tuple(name for name in CANDIDATES if name not in {"book", "network", "best"})
 """Those that fit ten folds within a minute."""

@@ -1,28 +1,15 @@
-"""How far predicted rings lie from counted ones, and which rows are judged together."""
+"""How far predicted rings lie from counted ones."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abalone_assets import survey
 from abalone_assets.errors import AbaloneError
-from abalone_assets.modeling.models.model import predict_rings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import ArrayLike, NDArray
-
-    from abalone_assets.modeling.features import Columns
-    from abalone_assets.modeling.models.model import Model
-
-AGE_BANDS: Final = ((1, 5), (6, 10), (11, 15), (16, survey.MAX_RINGS))
-"""First and last ring count of each band; a ring count plus 1.5 is the age in years."""
-
-SHUFFLES: Final = 10
-"""Of each column; their mean has a third of the noise of one."""
 
 
 class EvaluationError(AbaloneError):
@@ -102,50 +89,3 @@ def pinball(quantiles: ArrayLike, actual: ArrayLike, level: float) -> float:
     """
     above = -errors_of(quantiles, actual)
     return float(np.mean(np.maximum(level * above, (level - 1) * above)))
-
-
-def slice_masks(columns: Columns) -> dict[str, dict[str, NDArray[np.bool_]]]:
-    """The rows of each sex and of each age band; a slice without rows is left out.
-
-    Returns:
-        ``{"sex": {"M": mask, ...}, "age_band": {"6-10 rings": mask, ...}}``.
-    """
-    sex = np.asarray(columns["sex"], dtype=object)
-    rings = np.asarray(columns[survey.TARGET], dtype=np.float64)
-    by_sex = {each: sex == each for each in survey.SEXES}
-    by_age = {age_band_name(low, high): (rings >= low) & (rings <= high) for low, high in AGE_BANDS}
-    return {"sex": _inhabited(by_sex), "age_band": _inhabited(by_age)}
-
-
-def _inhabited(masks: Mapping[str, NDArray[np.bool_]]) -> dict[str, NDArray[np.bool_]]:
-    return {name: mask for name, mask in masks.items() if mask.any()}
-
-
-def age_band_name(low: int, high: int) -> str:
-    """An age band as people read it, such as ``6-10 rings`` or ``16+ rings``."""
-    return f"{low}+ rings" if high >= survey.MAX_RINGS else f"{low}-{high} rings"
-
-
-def permutation_importance(model: Model, columns: Columns) -> dict[str, float]:
-    """How much the RMSE, in rings, grows when one column's values are dealt out anew.
-
-    The mean over `SHUFFLES` shuffles, the same ones each time, after Breiman, *Random forests*,
-    Machine Learning 45 (2001), section 10. Near 0, or below it by chance: the model does without
-    the column, or with its twin.
-
-    Raises:
-        EvaluationError: No rows.
-    """
-    actual = np.asarray(columns[survey.TARGET], dtype=np.float64)
-    whole = rmse(predict_rings(model, columns), actual)
-    random = np.random.default_rng(0)
-    orders = [random.permutation(actual.size) for _ in range(SHUFFLES)]
-
-    def shuffled(name: str, order: NDArray[np.int64]) -> float:
-        dealt = {**columns, name: np.asarray(columns[name])[order]}
-        return rmse(predict_rings(model, dealt), actual)
-
-    return {
-        name: float(np.mean([shuffled(name, order) for order in orders])) - whole
-        for name in survey.FEATURES
-    }

@@ -19,21 +19,13 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.features import Columns
 
-MAX_TWIN_SHARE: Final = 0.05
-"""Largest share of surveyed rows that may have a near twin.
-
-Of the 4,177 animals of UCI's survey 2 have one (0.05 %), and the share grows as the number of rows
-does: a hundred times as many animals would reach this limit by nature. One in twenty that was sent
-twice moves the RMSE of all rows by less than the gate's margin.
-"""
-
 _SCALE: Final = 10**survey.MEASUREMENT_DECIMALS
 _STEP: Final = {"length": 50, "diameter": 50, "height": 50}
 _WEIGHT_STEP: Final = 5
 """1 mm, 0.005 in the file's units, and 0.1 g, 0.0005, both in units of 0.0001."""
 
 
-def near_twins(columns: Columns) -> int:
+def near_duplicates(columns: Columns) -> int:
     """Count the rows that have another one within one step of each instrument.
 
     That is, of the same sex, with all seven measurements at most 0.005 (lengths) and 0.0005
@@ -48,7 +40,7 @@ def near_twins(columns: Columns) -> int:
     whole = survey.MEASUREMENTS.index("whole_weight")
     order = np.lexsort((measured[:, whole], sex))
     sex, measured = sex[order], measured[order]
-    has_twin = np.zeros(order.size, dtype=bool)
+    has_duplicate = np.zeros(order.size, dtype=bool)
     near = np.arange(order.size)
     for distance in range(1, order.size):
         near = near[near + distance < order.size]
@@ -58,9 +50,9 @@ def near_twins(columns: Columns) -> int:
         if not near.size:
             break
         other = near + distance
-        twins = (np.abs(measured[other] - measured[near]) <= step).all(axis=1)
-        has_twin[near[twins]] = has_twin[other[twins]] = True
-    return int(has_twin.sum())
+        close = (np.abs(measured[other] - measured[near]) <= step).all(axis=1)
+        has_duplicate[near[close]] = has_duplicate[other[close]] = True
+    return int(has_duplicate.sum())
 
 
 def _fixed_point(values: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from abalone_assets.modeling.dataset import concat, take
-from abalone_assets.modeling.evaluation.twins import near_twins
+from abalone_assets.modeling.evaluation.near_duplicates import near_duplicates
 from abalone_assets.survey import MEASUREMENTS
 from abalone_assets_tests.modeling.judged import rows
 from abalone_assets_tests.modeling.support import Table
@@ -23,34 +23,34 @@ def sent_again(count: int, **added: float) -> Table:
     return concat([animals, {**again, **{name: again[name] + by for name, by in added.items()}}])
 
 
-def test_different_animals_are_no_twins() -> None:
-    assert near_twins(rows(0, 2000)) == 0
-    assert near_twins(rows(0, 1)) == near_twins(take(rows(0, 1), np.arange(0))) == 0
+def test_different_animals_are_no_duplicates() -> None:
+    assert near_duplicates(rows(0, 2000)) == 0
+    assert near_duplicates(rows(0, 1)) == near_duplicates(take(rows(0, 1), np.arange(0))) == 0
 
 
 @pytest.mark.parametrize("name", MEASUREMENTS)
-def test_one_instrument_step_makes_a_twin_and_two_do_not(name: str) -> None:
+def test_one_instrument_step_makes_a_duplicate_and_two_do_not(name: str) -> None:
     for sign in (1, -1):
-        assert near_twins(sent_again(1500, **{name: sign * STEP[name]})) == 3000
-        assert near_twins(sent_again(1500, **{name: sign * 2 * STEP[name]})) < 5  # by chance
+        assert near_duplicates(sent_again(1500, **{name: sign * STEP[name]})) == 3000
+        assert near_duplicates(sent_again(1500, **{name: sign * 2 * STEP[name]})) < 5  # by chance
 
 
-def test_a_step_of_every_instrument_and_other_rings_still_make_a_twin() -> None:
-    assert near_twins(sent_again(50, **STEP, rings=3)) == 100
+def test_a_step_of_every_instrument_and_other_rings_still_make_a_duplicate() -> None:
+    assert near_duplicates(sent_again(50, **STEP, rings=3)) == 100
 
 
 def test_another_sex_is_another_animal() -> None:
     twice = sent_again(50)
     twice["sex"][:50] = np.where(twice["sex"][:50] == "I", "M", "I")
-    assert near_twins(twice) == 0
+    assert near_duplicates(twice) == 0
 
 
 def test_three_of_a_kind_are_three() -> None:
-    assert near_twins(concat([sent_again(1), take(rows(0, 1), np.arange(1))])) == 3
+    assert near_duplicates(concat([sent_again(1), take(rows(0, 1), np.arange(1))])) == 3
 
 
 def test_the_same_readings_of_two_sexes_are_two_animals() -> None:
     one = rows(0, 1)
     pair = {name: np.concatenate([one[name], one[name]]) for name in one}
     pair["sex"] = np.asarray(["F", "M"], dtype=object)
-    assert near_twins(pair) == 0
+    assert near_duplicates(pair) == 0

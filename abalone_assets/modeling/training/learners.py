@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.models.model import Model
 
-    Recipe = Callable[[Columns, NDArray[np.float64]], Model]
+    Learner = Callable[[Columns, NDArray[np.float64]], Model]
     """Fits rows, the nine survey columns by name, of which each counts by its weight, ``(n,)``."""
 
 
-def recipe_of(framework: str, hyperparameters: Mapping[str, Any] | CommonHyperparameters) -> Recipe:
-    """A framework's recipe: its fastest fit, in one thread and without a history.
+def learner_of(
+    framework: str, hyperparameters: Mapping[str, Any] | CommonHyperparameters
+) -> Learner:
+    """A framework's learner: its fastest fit, in one thread and without a history.
 
     Args:
         framework: What trains.
@@ -52,8 +54,8 @@ def recipe_of(framework: str, hyperparameters: Mapping[str, Any] | CommonHyperpa
     return lambda columns, weights: refit(*counted(columns, weights), chosen)
 
 
-def kernel_recipe(chosen: KernelHyperparameters) -> Recipe:
-    """The recipe of a blend's kernel regression alone; see `recipe_of`."""
+def kernel_learner(chosen: KernelHyperparameters) -> Learner:
+    """The learner of a blend's kernel regression alone; see `learner_of`."""
     return lambda columns, weights: fit_kernel(*counted(columns, weights), chosen)
 
 

@@ -11,7 +11,8 @@ from abalone_assets.modeling.dataset import row_keys, take
 from abalone_assets.modeling.features import Columns
 from abalone_assets.modeling.models.model import Model
 from abalone_assets.modeling.models.network import NetworkModel
-from abalone_assets.modeling.training.out_of_fold import OutOfFold, cross_fit
+from abalone_assets.modeling.models.out_of_fold import OutOfFold
+from abalone_assets.modeling.training.cross_fitting import cross_fit, out_of_fold_scores
 from abalone_assets_tests.modeling.support import Table, splits
 
 TABLE = OutOfFold(np.asarray([7, 3], dtype=np.uint64), np.asarray([9.0, 5.0]), 4)
@@ -38,11 +39,11 @@ class Mean:
 
 
 def test_no_row_is_predicted_by_a_model_that_saw_it() -> None:
-    recipe, columns = Mean(), rows()
-    table = cross_fit(recipe, columns, 4, threads=1)
+    learner, columns = Mean(), rows()
+    table = cross_fit(learner, columns, 4, threads=1)
     everything = set(row_keys(columns).tolist())
-    assert len(recipe.given) == 4
-    for fold, (seen, _) in enumerate(recipe.given):
+    assert len(learner.given) == 4
+    for fold, (seen, _) in enumerate(learner.given):
         held_out = everything - seen
         assert held_out == {key for key in everything if key % 4 == fold}
         known = np.isin(row_keys(columns), list(seen))
@@ -60,10 +61,10 @@ def test_a_rows_fold_does_not_depend_on_the_other_rows() -> None:
 
 def test_simulated_rows_help_to_learn_within_their_cap_and_are_not_predicted() -> None:
     origin = np.where(np.arange(60) < 20, "surveyed", "synthetic").astype(object)
-    columns, recipe = rows() | {"origin": origin}, Mean()
-    table = cross_fit(recipe, columns, 2, max_synthetic_share=0.2, threads=1)
+    columns, learner = rows() | {"origin": origin}, Mean()
+    table = cross_fit(learner, columns, 2, max_synthetic_share=0.2, threads=1)
     assert sorted(table.keys.tolist()) == sorted(row_keys(rows(20)).tolist())
-    for seen, weights in recipe.given:
+    for seen, weights in learner.given:
         animals = len(seen & set(row_keys(rows(20)).tolist()))
         assert animals < len(seen)
         assert weights.sum() == pytest.approx(animals / 0.8)
@@ -91,7 +92,7 @@ def test_knows_its_rows_by_their_keys() -> None:
 def test_scores_the_rows_that_it_knows() -> None:
     columns = rows(3)
     table = OutOfFold(row_keys(columns)[:2], columns["rings"][:2] + np.asarray([3.0, -4.0]), 5)
-    assert table.scores(columns) == {
+    assert out_of_fold_scores(table, columns) == {
         "rows": 2,
         "folds": 5,
         "rmse": pytest.approx(12.5**0.5),
