@@ -14,7 +14,7 @@ from abalone_assets.cli.output import console, example, json_option, print_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from abalone_assets.registry.approvals import ApprovalRegistry
+    from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.registry.versions import ModelVersion
     from abalone_assets.settings.platform import Settings
 
@@ -107,7 +107,7 @@ def _decide(number: int, because: str, *, approved: bool, as_json: bool) -> None
         _show(outcome)
 
 
-def _known(registry: ApprovalRegistry, number: int) -> ModelVersion:
+def _known(registry: ModelRegistry, number: int) -> ModelVersion:
     """The version of that number.
 
     Raises:
@@ -119,7 +119,7 @@ def _known(registry: ApprovalRegistry, number: int) -> ModelVersion:
         return registry.get(number)
     except UnknownVersionError as error:
         newest = registry.versions()[-LISTED:]
-        listed = ", ".join(f"{each.version} ({each.standing})" for each in newest)
+        listed = ", ".join(f"{each.version} ({each.status})" for each in newest)
         raise UnknownVersionError(
             f"no model version {number}; there are: {listed or 'none yet'}"
         ) from error
@@ -135,13 +135,13 @@ def _who() -> str:
 
 
 def _outcome(
-    settings: Settings, registry: ApprovalRegistry, version: ModelVersion, *, changed: bool
+    settings: Settings, registry: ModelRegistry, version: ModelVersion, *, changed: bool
 ) -> _Outcome:
     from abalone_assets.registry.versions import desired_of, person_behind
     from abalone_assets.serving.live_version import live_version
 
-    contenders, live = registry.contenders(), live_version(settings)
-    found = desired_of(contenders)
+    candidates, live = registry.candidates(), live_version(settings)
+    found = desired_of(candidates)
     desired = None if found is None else found.version
     if desired is None:
         kept = "nothing is deployed"
@@ -153,7 +153,7 @@ def _outcome(
         told = f"no version is approved now: {kept}"
     elif desired == live:
         told = f"nothing to do: version {live} is live"
-    elif person_behind(contenders) is None:
+    elif person_behind(candidates) is None:
         told = f"nothing to do: version {desired}, approved by the gate, is its release's to deploy"
     else:
         told = _next(settings, desired)

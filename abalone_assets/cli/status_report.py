@@ -22,7 +22,7 @@ from abalone_assets.serving.live_version import live_version
 
 if TYPE_CHECKING:
     from abalone_assets.lake.manifest import IngestedRaw, Manifest
-    from abalone_assets.registry.approvals import ApprovalRegistry
+    from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.settings.platform import Settings
 
 NEWEST_ROWS: Final = 5
@@ -51,7 +51,7 @@ class Live:
     problem: str | None
 
     @classmethod
-    def of(cls, settings: Settings, registry: ApprovalRegistry) -> Self:
+    def of(cls, settings: Settings, registry: ModelRegistry) -> Self:
         """Ask SageMaker, or here the endpoint's pointer, and the server if one runs."""
         requested = live_version(settings)
         if settings.profile == "aws":
@@ -67,7 +67,7 @@ class Live:
             url=url,
             version=version,
             rmse=known.evaluation.get("rmse") if known else None,
-            standing=known.standing if known else None,
+            standing=known.status if known else None,
             problem=problem,
         )
 

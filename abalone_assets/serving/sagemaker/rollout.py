@@ -20,7 +20,7 @@ ALL_AT_ONCE: Final[dict[str, Any]] = {
         "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
     }
 }
-"""The way back: at once, whatever the alarms say."""
+"""A rollback: at once, whatever the alarms say."""
 
 MAX_CANARY_PERCENT: Final = 50
 MAX_ALARMS: Final = 10
