@@ -137,14 +137,14 @@ def test_why_a_version_should_be_live_names_the_decision_that_made_it_so() -> No
 
 def test_the_last_word_is_told_with_who_had_it() -> None:
     known = version(3, 9)
-    assert (known.approved, known.standing, known.reason) == (
+    assert (known.approved, known.status, known.reason) == (
         True,
         "approved by the gate",
         "as measured",
     )
     assert known.approved_at == at(9)
     overruled = version(3, 9, yes(10), no(11))
-    assert (overruled.approved, overruled.standing, overruled.approved_at) == (
+    assert (overruled.approved, overruled.status, overruled.approved_at) == (
         False,
         "rejected by ben",
         None,
@@ -238,7 +238,7 @@ def test_the_reference_is_found_past_all_that_merely_held_against_it() -> None:
 
 def test_a_version_that_the_gate_rejected_sets_no_mark_whatever_its_rule() -> None:
     refused = replace(FIRST, decision={"approved": False, "rule": "first_model"})
-    assert not refused.sets_the_mark
+    assert not refused.may_be_reference
 
 
 def test_a_model_without_a_digest_never_has_a_version() -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from abalone_assets.modeling import archive, inference
 from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
 from abalone_assets.modeling.training.train import fit
-from abalone_assets.registry.folder import ModelRegistry
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.client import EndpointClient
 from abalone_assets.serving.server import EndpointServer
 from abalone_assets.storage.object_store import ObjectStore
@@ -81,19 +81,18 @@ def local_prediction(archive_bytes: bytes, body: str = BODY) -> list[float]:
     return [float(line) for line in text.split()]
 
 
-def register(registry: ModelRegistry, archive_bytes: bytes, release: str = "") -> ModelVersion:
+def register(registry: FolderRegistry, archive_bytes: bytes, release: str = "") -> ModelVersion:
     """Register an archive; its digest stands for its booster's."""
     return registry.register(
         archive_bytes,
         evaluation={"rmse": 2.1, "model_sha256": hashlib.sha256(archive_bytes).hexdigest()},
         decision={"approved": True, "reason": "good", "rule": "max_rmse"},
         release_digest=release or "release-1",
-        created_at=CREATED_AT,
     )
 
 
-def new_registry(folder: Path) -> ModelRegistry:
-    return ModelRegistry(ObjectStore(folder / "registry"))
+def new_registry(folder: Path) -> FolderRegistry:
+    return FolderRegistry(ObjectStore(folder / "registry"))
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(registry: ModelRegistry, **options: Any) -> Iterator[RunningServer]:
+def running_server(registry: FolderRegistry, **options: Any) -> Iterator[RunningServer]:
     settings = {"poll_seconds": 0.01, "flush_seconds": 0.02} | options
     server = EndpointServer(registry, ENDPOINT, **settings)
     states: Queue[ServerState] = Queue()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.folder import FolderRegistry
     from abalone_assets.serving.model_host import ServedModel
 
 
@@ -48,7 +48,7 @@ def state_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def live(
-    archives: list[bytes], registry: ModelRegistry, state_file: Path
+    archives: list[bytes], registry: FolderRegistry, state_file: Path
 ) -> Iterator[RunningServer]:
     """A server of version 1, with versions 2 and 3 registered."""
     for archive in archives:
@@ -60,7 +60,7 @@ def live(
 
 
 def test_a_deployment_is_live_and_verified_when_it_returns(
-    live: RunningServer, archives: list[bytes], registry: ModelRegistry, state_file: Path
+    live: RunningServer, archives: list[bytes], registry: FolderRegistry, state_file: Path
 ) -> None:
     before = live.client.describe()["requests"]
     done = deploy(registry, ENDPOINT, 2, probes_of(archives[1]), state_file=state_file)
@@ -73,7 +73,7 @@ def test_a_deployment_is_live_and_verified_when_it_returns(
 
 
 def test_deploying_the_live_version_again_verifies_it_and_changes_nothing(
-    live: RunningServer, archives: list[bytes], registry: ModelRegistry
+    live: RunningServer, archives: list[bytes], registry: FolderRegistry
 ) -> None:
     deploy(registry, ENDPOINT, 2, probes_of(archives[1]), url=live.url)
     pointer = read_pointer(registry.store, ENDPOINT)
@@ -85,7 +85,7 @@ def test_deploying_the_live_version_again_verifies_it_and_changes_nothing(
 
 
 def test_a_version_that_answers_wrongly_is_taken_back(
-    live: RunningServer, archives: list[bytes], registry: ModelRegistry
+    live: RunningServer, archives: list[bytes], registry: FolderRegistry
 ) -> None:
     wrong = [(line, rings + 2e-4) for line, rings in probes_of(archives[1])]
     with pytest.raises(EndpointError, match=r"version 2 predicts .* rings for 'M,0\.5") as seen:
@@ -100,7 +100,7 @@ def test_a_version_that_answers_wrongly_is_taken_back(
 
 
 def test_a_version_that_cannot_load_is_taken_back_with_its_reason(
-    live: RunningServer, registry: ModelRegistry
+    live: RunningServer, registry: FolderRegistry
 ) -> None:
     broken = register(registry, b"no archive").version
     with pytest.raises(EndpointError, match=f"version {broken} cannot be served: .*; version 1 is"):
@@ -109,7 +109,7 @@ def test_a_version_that_cannot_load_is_taken_back_with_its_reason(
 
 
 def test_a_failed_first_deployment_leaves_the_endpoint_empty(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     register(registry, archives[0])
     with running_server(registry) as running:
@@ -120,7 +120,7 @@ def test_a_failed_first_deployment_leaves_the_endpoint_empty(
 
 
 def test_a_live_version_found_wrong_falls_back_to_the_one_before(
-    live: RunningServer, archives: list[bytes], registry: ModelRegistry
+    live: RunningServer, archives: list[bytes], registry: FolderRegistry
 ) -> None:
     deploy(registry, ENDPOINT, 2, probes_of(archives[1]), url=live.url)
     with pytest.raises(EndpointError, match="version 1 is deployed again"):
@@ -129,7 +129,7 @@ def test_a_live_version_found_wrong_falls_back_to_the_one_before(
 
 
 def test_a_probe_that_the_model_refuses_is_a_failure_too(
-    live: RunningServer, registry: ModelRegistry
+    live: RunningServer, registry: FolderRegistry
 ) -> None:
     with pytest.raises(EndpointError, match=r"row 1, column sex: .*; version 1 is deployed again"):
         deploy(registry, ENDPOINT, 2, [("Q,1,1,1,1,1,1,1", 9.0)], url=live.url)
@@ -140,7 +140,7 @@ def blocked_loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Loads that wait for the event."""
     go_on = threading.Event()
 
-    def slow_load(registry: ModelRegistry, version: int) -> ServedModel:
+    def slow_load(registry: FolderRegistry, version: int) -> ServedModel:
         assert go_on.wait(DEADLINE_SECONDS)
         return load_model(registry, version)
 
@@ -152,7 +152,7 @@ def blocked_loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 def test_a_version_that_is_late_is_taken_back_and_never_answers(
     live: RunningServer,
     archives: list[bytes],
-    registry: ModelRegistry,
+    registry: FolderRegistry,
     blocked_loads: threading.Event,
 ) -> None:
     with pytest.raises(EndpointError, match=r"version 2 is not live after 0\.2 s; version 1 is"):
@@ -174,7 +174,7 @@ def test_a_version_that_is_late_is_taken_back_and_never_answers(
 )
 def test_an_answer_that_proves_nothing_is_a_failure(
     live: RunningServer,
-    registry: ModelRegistry,
+    registry: FolderRegistry,
     monkeypatch: pytest.MonkeyPatch,
     answer: Prediction,
     message: str,
@@ -187,7 +187,7 @@ def test_an_answer_that_proves_nothing_is_a_failure(
 
 
 def test_a_cancelled_deployment_is_taken_back_too(
-    live: RunningServer, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    live: RunningServer, registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -205,7 +205,7 @@ def test_a_cancelled_deployment_is_taken_back_too(
 def test_a_newer_deployment_wins_and_is_left_alone(
     live: RunningServer,
     archives: list[bytes],
-    registry: ModelRegistry,
+    registry: FolderRegistry,
     blocked_loads: threading.Event,
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
@@ -219,7 +219,7 @@ def test_a_newer_deployment_wins_and_is_left_alone(
 
 
 def test_without_a_server_the_version_waits_for_the_next_one(
-    archives: list[bytes], registry: ModelRegistry, state_file: Path
+    archives: list[bytes], registry: FolderRegistry, state_file: Path
 ) -> None:
     register(registry, archives[0])
     done = deploy(registry, ENDPOINT, 1, probes_of(archives[0]), state_file=state_file)
@@ -232,7 +232,7 @@ def test_without_a_server_the_version_waits_for_the_next_one(
 
 
 def test_the_state_file_of_a_server_that_is_gone_means_no_server(
-    archives: list[bytes], registry: ModelRegistry, state_file: Path
+    archives: list[bytes], registry: FolderRegistry, state_file: Path
 ) -> None:
     register(registry, archives[0])
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
@@ -291,7 +291,7 @@ def test_the_server_of_another_endpoint_is_no_server_in_a_state_file_and_an_erro
 
 
 def test_an_unknown_version_is_refused_before_anything_changes(
-    live: RunningServer, registry: ModelRegistry
+    live: RunningServer, registry: FolderRegistry
 ) -> None:
     pointer = registry.store.read(pointer_key(ENDPOINT))
     with pytest.raises(StorageError, match="no model version 9"):
@@ -320,6 +320,6 @@ def test_the_client_says_how_to_start_a_server_when_none_answers() -> None:
         EndpointClient("http://127.0.0.1:9", ENDPOINT).predict(BODY)
 
 
-def test_the_pointer_is_a_readable_document(live: RunningServer, registry: ModelRegistry) -> None:
+def test_the_pointer_is_a_readable_document(live: RunningServer, registry: FolderRegistry) -> None:
     document = json.loads(registry.store.read(f"endpoints/{ENDPOINT}.json"))
     assert {"endpoint": ENDPOINT, "version": 1, "previous": None}.items() <= document.items()

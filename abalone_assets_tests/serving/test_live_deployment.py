@@ -24,14 +24,14 @@ from abalone_assets_tests.serving.support import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.folder import FolderRegistry
 
 PROBES = [(LINES[0], 9.0)]
 WRONG = [(LINES[0], -1.0)]
 
 
 @pytest.fixture
-def live(archives: list[bytes], registry: ModelRegistry) -> Iterator[RunningServer]:
+def live(archives: list[bytes], registry: FolderRegistry) -> Iterator[RunningServer]:
     """A server of version 1, the first that was deployed, with version 2 registered."""
     for archive in archives[:2]:
         register(registry, archive)
@@ -56,7 +56,7 @@ def raise_on_invoke(patched: pytest.MonkeyPatch, error: BaseException) -> None:
 )
 def test_a_live_version_that_gives_no_answer_stays_live(
     live: RunningServer,
-    registry: ModelRegistry,
+    registry: FolderRegistry,
     monkeypatch: pytest.MonkeyPatch,
     version: int,
     error: BaseException,
@@ -79,7 +79,7 @@ def test_a_live_version_that_gives_no_answer_stays_live(
 
 
 def test_a_live_version_found_wrong_stays_when_there_is_none_to_return_to(
-    live: RunningServer, registry: ModelRegistry
+    live: RunningServer, registry: FolderRegistry
 ) -> None:
     pointer = read_pointer(registry.store, ENDPOINT)
     with pytest.raises(EndpointError, match=r"version 1 predicts .*; version 1 was live before"):
@@ -104,7 +104,7 @@ def be_unreachable(patched: pytest.MonkeyPatch, *, first: int, last: int | None)
 def test_a_server_that_restarts_during_a_deployment_is_waited_for(
     live: RunningServer,
     archives: list[bytes],
-    registry: ModelRegistry,
+    registry: FolderRegistry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     be_unreachable(monkeypatch, first=2, last=4)
@@ -114,7 +114,7 @@ def test_a_server_that_restarts_during_a_deployment_is_waited_for(
 
 
 def test_a_server_that_does_not_come_back_is_told_and_finds_the_version_before(
-    live: RunningServer, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    live: RunningServer, registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = (
         r"version 2 is not live after 0\.1 s: no endpoint server answers"
@@ -129,7 +129,7 @@ def test_a_server_that_does_not_come_back_is_told_and_finds_the_version_before(
 
 
 def test_a_newer_request_for_the_same_version_is_left_alone(
-    live: RunningServer, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    live: RunningServer, registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     invoke = EndpointClient.invoke
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.folder import FolderRegistry
 
 PROGRAM = """
 import sys
@@ -77,7 +77,7 @@ def wait_for_version(state: ServerState, version: int) -> EndpointClient:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server_cleanly_and_quietly(
-    tmp_path: Path, registry: ModelRegistry, archives: list[bytes], number: signal.Signals
+    tmp_path: Path, registry: FolderRegistry, archives: list[bytes], number: signal.Signals
 ) -> None:
     register(registry, archives[0])
     publish_pointer(registry.store, ENDPOINT, 1)
@@ -92,7 +92,7 @@ def test_a_signal_ends_the_server_cleanly_and_quietly(
 
 
 def test_after_kill_9_deployments_wait_and_a_restart_serves_them(
-    tmp_path: Path, registry: ModelRegistry, archives: list[bytes]
+    tmp_path: Path, registry: FolderRegistry, archives: list[bytes]
 ) -> None:
     state_file = tmp_path / "server.json"
     for archive in archives[:2]:

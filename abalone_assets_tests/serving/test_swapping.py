@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from abalone_assets.errors import EndpointError, ModelArchiveError
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving import model_host
 from abalone_assets.serving.model_host import ModelHost, load_model
 from abalone_assets.serving.pointer import pointer_key, publish_pointer
@@ -25,8 +26,9 @@ from abalone_assets_tests.serving.support import (
 )
 
 if TYPE_CHECKING:
-    from abalone_assets.registry.folder import ModelRegistry
     from abalone_assets.serving.model_host import ServedModel
+
+pytest_plugins = ["abalone_assets_tests.fakes.fixtures"]
 
 
 class Hammer(threading.Thread):
@@ -54,7 +56,7 @@ class Hammer(threading.Thread):
 
 
 def test_no_request_fails_while_versions_swap_and_each_answer_is_of_the_version_it_names(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     expected = {
         register(registry, archive).version: local_prediction(archive) for archive in archives
@@ -81,7 +83,7 @@ def test_no_request_fails_while_versions_swap_and_each_answer_is_of_the_version_
 
 
 def test_a_broken_archive_is_refused_while_the_version_before_keeps_answering(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     register(registry, archives[0])
     broken = register(registry, b"no archive at all")
@@ -100,7 +102,7 @@ def test_a_broken_archive_is_refused_while_the_version_before_keeps_answering(
 
 
 def test_an_archive_altered_in_the_store_is_refused(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     entry = register(registry, archives[0])
     registry.store.write(entry.model_key, archives[1])
@@ -113,7 +115,7 @@ def test_an_archive_altered_in_the_store_is_refused(
 
 
 def test_a_refused_version_is_tried_again_only_when_it_is_asked_for_again(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     entry = register(registry, archives[0])
     registry.store.write(entry.model_key, archives[1])
@@ -132,7 +134,7 @@ def test_a_refused_version_is_tried_again_only_when_it_is_asked_for_again(
 
 
 def test_a_model_that_predicts_nonsense_is_not_swapped_in(
-    archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    archives: list[bytes], registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from abalone_assets.modeling import inference
 
@@ -144,7 +146,7 @@ def test_a_model_that_predicts_nonsense_is_not_swapped_in(
 
 
 def test_a_model_that_cannot_predict_is_refused_whatever_it_raises(
-    archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    archives: list[bytes], registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from abalone_assets.modeling import inference
 
@@ -161,7 +163,7 @@ def test_a_model_that_cannot_predict_is_refused_whatever_it_raises(
 
 
 def test_a_pointer_taken_away_empties_the_endpoint(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     register(registry, archives[0])
     publish_pointer(registry.store, ENDPOINT, 1)
@@ -173,7 +175,7 @@ def test_a_pointer_taken_away_empties_the_endpoint(
 
 
 def test_a_damaged_pointer_is_reported_and_the_model_keeps_answering_until_it_is_mended(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     for archive in archives[:2]:
         register(registry, archive)
@@ -193,7 +195,7 @@ def test_a_damaged_pointer_is_reported_and_the_model_keeps_answering_until_it_is
 
 def test_a_store_that_fails_for_a_while_is_reported_once_and_forgotten_when_it_is_back(
     archives: list[bytes],
-    registry: ModelRegistry,
+    registry: FolderRegistry,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -214,14 +216,14 @@ def test_a_store_that_fails_for_a_while_is_reported_once_and_forgotten_when_it_i
 
 
 def test_the_status_is_updating_while_another_version_loads(
-    archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    archives: list[bytes], registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for archive in archives[:2]:
         register(registry, archive)
     publish_pointer(registry.store, ENDPOINT, 1)
     go_on = threading.Event()
 
-    def slow_load(registry: ModelRegistry, version: int) -> ServedModel:
+    def slow_load(registry: FolderRegistry, version: int) -> ServedModel:
         assert go_on.wait(DEADLINE_SECONDS)
         return load_model(registry, version)
 
@@ -238,7 +240,7 @@ def test_the_status_is_updating_while_another_version_loads(
 
 def test_loading_leaves_no_files_behind(
     archives: list[bytes],
-    registry: ModelRegistry,
+    registry: FolderRegistry,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -255,22 +257,23 @@ def test_loading_leaves_no_files_behind(
 
 
 def test_a_registry_on_s3_is_served_swapped_and_captured_the_same(
-    archives: list[bytes], s3_registry: ModelRegistry
+    archives: list[bytes], s3: str
 ) -> None:
+    registry = FolderRegistry(ObjectStore(f"{s3}/registry"))
     for archive in archives[:2]:
-        register(s3_registry, archive)
-    publish_pointer(s3_registry.store, ENDPOINT, 1)
-    capture_store = ObjectStore(f"{s3_registry.store.uri}-capture")
-    with running_server(s3_registry, capture_store=capture_store) as running:
+        register(registry, archive)
+    publish_pointer(registry.store, ENDPOINT, 1)
+    capture_store = ObjectStore(f"{registry.store.uri}-capture")
+    with running_server(registry, capture_store=capture_store) as running:
         running.wait_for_version(1)
-        publish_pointer(s3_registry.store, ENDPOINT, 2)
+        publish_pointer(registry.store, ENDPOINT, 2)
         running.wait_for_version(2)
         assert running.client.predict(BODY) == local_prediction(archives[1])
     assert len(list(capture_store.list())) == 1
 
 
 def test_a_refusal_is_forgotten_once_a_version_loads(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     register(registry, b"no archive")
     register(registry, archives[0])
@@ -283,7 +286,7 @@ def test_a_refusal_is_forgotten_once_a_version_loads(
 
 
 def test_a_swap_is_seen_within_the_polling_interval(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     register(registry, archives[0])
     with running_server(registry, poll_seconds=0.25) as running:
