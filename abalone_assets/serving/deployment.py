@@ -169,7 +169,7 @@ class _Rollout:
         """Roll back, unless that would take down a version which may be right; says which."""
         replaceable = isinstance(error, WrongAnswerError) and self.pointer.previous is not None
         if self.live_already and not replaceable:
-            return f"version {self.pointer.version} was live before and is not rolled back"
+            return f"version {self.pointer.version} was live before and is not taken back"
         return self._roll_back()
 
     def _wait_until(self, done: Callable[[dict[str, Any]], bool], complaint: str) -> None:

@@ -20,6 +20,7 @@ from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
 from abalone_assets.modeling.training.train import fit
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.client import EndpointClient
+from abalone_assets.serving.deployment import LocalEndpoint
 from abalone_assets.serving.server import EndpointServer
 from abalone_assets.storage.object_store import ObjectStore
 
@@ -95,6 +96,18 @@ def new_registry(folder: Path) -> FolderRegistry:
     return FolderRegistry(ObjectStore(folder / "registry"))
 
 
+def state_file_of(registry: FolderRegistry) -> Path | None:
+    """Where a server says its address: beside the registry, where that is a folder."""
+    root = registry.store.root
+    return None if root is None else root.parent / "server.json"
+
+
+def endpoint_of(registry: FolderRegistry, **changes: Any) -> LocalEndpoint:
+    state_file = state_file_of(registry)
+    assert state_file is not None
+    return LocalEndpoint(registry, ENDPOINT, state_file=state_file, **changes)
+
+
 @dataclass(frozen=True)
 class RunningServer:
     """A server in a thread of this process."""
@@ -113,8 +126,8 @@ class RunningServer:
 
 @contextmanager
 def running_server(registry: FolderRegistry, **options: Any) -> Iterator[RunningServer]:
-    settings = {"poll_seconds": 0.01, "flush_seconds": 0.02} | options
-    server = EndpointServer(registry, ENDPOINT, **settings)
+    settings = {"poll_seconds": 0.01, "flush_seconds": 0.02, "state_file": state_file_of(registry)}
+    server = EndpointServer(registry, ENDPOINT, **settings | options)
     states: Queue[ServerState] = Queue()
     thread = threading.Thread(target=server.run, args=(states.put,))
     thread.start()

@@ -9,36 +9,21 @@ import pytest
 
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.client import EndpointClient, EndpointUnreachableError
-from abalone_assets.serving.deployment import deploy
 from abalone_assets.serving.pointer import publish_pointer, read_pointer
 from abalone_assets_tests.serving.support import (
     BODY,
     ENDPOINT,
     LINES,
     RunningServer,
+    endpoint_of,
     local_prediction,
-    register,
-    running_server,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from abalone_assets.registry.folder import FolderRegistry
 
 PROBES = [(LINES[0], 9.0)]
 WRONG = [(LINES[0], -1.0)]
-
-
-@pytest.fixture
-def live(archives: list[bytes], registry: FolderRegistry) -> Iterator[RunningServer]:
-    """A server of version 1, the first that was deployed, with version 2 registered."""
-    for archive in archives[:2]:
-        register(registry, archive)
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry) as running:
-        running.wait_for_version(1)
-        yield running
 
 
 def raise_on_invoke(patched: pytest.MonkeyPatch, error: BaseException) -> None:
@@ -68,24 +53,14 @@ def test_a_live_version_that_gives_no_answer_stays_live(
     with monkeypatch.context() as patched:
         raise_on_invoke(patched, error)
         with pytest.raises((EndpointError, KeyboardInterrupt)) as seen:
-            deploy(registry, ENDPOINT, version, PROBES, url=live.url)
+            endpoint_of(registry).deploy(version, PROBES)
 
     if isinstance(error, EndpointError):
         assert str(seen.value) == (
-            f"{error}; version {version} was live before and is not rolled back"
+            f"{error}; version {version} was live before and is not taken back"
         )
     assert read_pointer(registry.store, ENDPOINT) == pointer
     assert live.client.invoke(BODY).version == version
-
-
-def test_a_live_version_found_wrong_stays_when_there_is_none_to_return_to(
-    live: RunningServer, registry: FolderRegistry
-) -> None:
-    pointer = read_pointer(registry.store, ENDPOINT)
-    with pytest.raises(EndpointError, match=r"version 1 predicts .*; version 1 was live before"):
-        deploy(registry, ENDPOINT, 1, WRONG, url=live.url)
-    assert read_pointer(registry.store, ENDPOINT) == pointer
-    assert live.client.invoke(BODY).version == 1
 
 
 def be_unreachable(patched: pytest.MonkeyPatch, *, first: int, last: int | None) -> None:
@@ -109,7 +84,7 @@ def test_a_server_that_restarts_during_a_deployment_is_waited_for(
 ) -> None:
     be_unreachable(monkeypatch, first=2, last=4)
     probes = [(LINES[0], local_prediction(archives[1])[0])]
-    assert deploy(registry, ENDPOINT, 2, probes, url=live.url).served
+    assert endpoint_of(registry).deploy(2, probes).served
     assert live.client.invoke(BODY).version == 2
 
 
@@ -123,7 +98,7 @@ def test_a_server_that_does_not_come_back_is_told_and_finds_the_version_before(
     with monkeypatch.context() as patched:
         be_unreachable(patched, first=2, last=None)
         with pytest.raises(EndpointError, match=message):
-            deploy(registry, ENDPOINT, 2, PROBES, url=live.url, timeout_seconds=0.1)
+            endpoint_of(registry, timeout_seconds=0.1).deploy(2, PROBES)
     live.wait_for_version(1)
     assert live.client.invoke(BODY).version == 1
 
@@ -140,7 +115,7 @@ def test_a_newer_request_for_the_same_version_is_left_alone(
     with monkeypatch.context() as patched:
         patched.setattr(EndpointClient, "invoke", invoke_and_be_overtaken)
         with pytest.raises(EndpointError, match="; another deployment has asked for version 2"):
-            deploy(registry, ENDPOINT, 2, WRONG, url=live.url)
+            endpoint_of(registry).deploy(2, WRONG)
     pointer = read_pointer(registry.store, ENDPOINT)
     assert pointer is not None
     assert (pointer.version, pointer.previous) == (2, 1)

@@ -8,6 +8,7 @@ import pytest
 
 from abalone_assets.errors import EndpointError, StorageError
 from abalone_assets.serving.pointer import (
+    EndpointPointer,
     pointer_key,
     publish_pointer,
     read_pointer,
@@ -112,9 +113,20 @@ def test_concurrent_publications_form_one_chain(registry: FolderRegistry) -> Non
     assert len(set(previous)) == len(done)
 
 
+def test_pointers_of_earlier_revisions_are_read(registry: FolderRegistry) -> None:
+    key, at = pointer_key(ENDPOINT), "2025-03-01T00:00:00+00:00"
+    document = {"endpoint": ENDPOINT, "version": 2, "previous": 1, "requested_at": at}
+    registry.store.write_json(key, document)
+    assert read_pointer(registry.store, ENDPOINT) == EndpointPointer(ENDPOINT, 2, 1, at)
+    registry.store.write_json(key, {**document, "version": None, "previous": None})
+    assert read_pointer(registry.store, ENDPOINT) is None
+
+
 def test_a_damaged_pointer_is_named(registry: FolderRegistry) -> None:
     registry.store.write(f"endpoints/{ENDPOINT}.json", b'{"version": 1}')
-    with pytest.raises(StorageError, match="not an endpoint pointer"):
+    with pytest.raises(
+        StorageError, match=rf"{ENDPOINT}\.json: .*: field required; delete it and deploy"
+    ):
         read_pointer(registry.store, ENDPOINT)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.serving.client import EndpointClient
-from abalone_assets.serving.deployment import connect, deploy
+from abalone_assets.serving.deployment import connect
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.state import ServerState, read_state
 from abalone_assets_tests.serving.support import (
@@ -19,6 +19,7 @@ from abalone_assets_tests.serving.support import (
     DEADLINE_SECONDS,
     ENDPOINT,
     LINES,
+    endpoint_of,
     local_prediction,
     register,
     wait_until,
@@ -106,9 +107,9 @@ def test_after_kill_9_deployments_wait_and_a_restart_serves_them(
     assert connect(ENDPOINT, state_file=state_file) is None
 
     probes = list(zip(LINES, local_prediction(archives[1]), strict=True))
-    assert not deploy(registry, ENDPOINT, 2, probes, state_file=state_file).served
+    assert not endpoint_of(registry).deploy(2, probes).served
 
     with server_process(tmp_path) as (_, state):
         client = wait_for_version(state, 2)
         assert client.predict(BODY) == local_prediction(archives[1])
-        assert deploy(registry, ENDPOINT, 2, probes, state_file=state_file).served
+        assert endpoint_of(registry).deploy(2, probes).served

@@ -9,7 +9,6 @@ import pytest
 
 from abalone_assets.errors import EndpointError, ModelArchiveError, StorageError
 from abalone_assets.serving import model_host
-from abalone_assets.serving.deployment import deploy
 from abalone_assets.serving.model_host import ModelHost
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets_tests.serving.support import (
@@ -17,28 +16,16 @@ from abalone_assets_tests.serving.support import (
     ENDPOINT,
     LINES,
     RunningServer,
+    endpoint_of,
     register,
     running_server,
     wait_until,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from abalone_assets.registry.folder import FolderRegistry
 
 DOWN = StorageError("versions/000002/model.tar.gz: the network is down\nDebug source: ...")
-
-
-@pytest.fixture
-def live(archives: list[bytes], registry: FolderRegistry) -> Iterator[RunningServer]:
-    """A server of version 1, with versions 2 and 3 registered."""
-    for archive in archives:
-        register(registry, archive)
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry) as running:
-        running.wait_for_version(1)
-        yield running
 
 
 def fail_to_read(
@@ -150,4 +137,4 @@ def test_a_deployment_that_is_late_says_what_delays_it(
         "; version 1 is deployed again$"
     )
     with pytest.raises(EndpointError, match=message):
-        deploy(registry, ENDPOINT, 2, [(LINES[0], 9.0)], url=live.url, timeout_seconds=0.3)
+        endpoint_of(registry, timeout_seconds=0.3).deploy(2, [(LINES[0], 9.0)])

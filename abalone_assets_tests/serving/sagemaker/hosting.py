@@ -150,13 +150,13 @@ class Account:
         hosting = {key: changes.pop(key) for key in list(changes) if hasattr(self.hosting, key)}
         settings: dict[str, Any] = {
             "rollout": Rollout(canary_wait_seconds=0),
+            "package_arn": self.registry.package_arn,
             "poll_seconds": 0.04,
             "verification_seconds": 5.0,
         }
         return SageMakerEndpoint(
             name,
             replace(self.hosting, **hosting),
-            package_arn=self.registry.package_arn,
             sagemaker=self.sagemaker,
             runtime=self.runtime,
             cloudwatch=self.cloudwatch,

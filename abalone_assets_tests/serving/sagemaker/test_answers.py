@@ -20,7 +20,7 @@ def test_a_first_deployment_makes_an_endpoint_that_answers_as_the_model_does(
     account.register(archive)
     probes = list(zip(LINES, local_prediction(archive), strict=True))
 
-    done = account.endpoint().deploy(1, account.registry.package_arn(1), probes)
+    done = account.endpoint().deploy(1, probes)
 
     assert (done.version, done.previous, done.served) == (1, None, True)
     assert done.message == "version 1 is live"

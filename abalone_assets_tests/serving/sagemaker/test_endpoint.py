@@ -121,10 +121,6 @@ def test_only_the_live_and_the_previous_configuration_and_their_models_are_kept(
     assert others <= account.configs() | account.models()
 
 
-def test_an_endpoint_that_does_not_exist_has_no_version(account: Account) -> None:
-    assert account.endpoint().live_version() is None
-
-
 def test_during_an_update_the_version_that_still_answers_is_the_live_one(account: Account) -> None:
     account.register_constants(1.0, 2.0)
     seen: list[tuple[str, int | None]] = []
@@ -159,16 +155,6 @@ def test_an_endpoint_deployed_by_other_means_is_told_by_its_model_package(accoun
     sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName="by-hand")
     account.wait_until_settled()
 
-    assert account.endpoint().live_version() == 1
-
-
-def test_a_version_that_cannot_start_is_rolled_back_with_its_reason(account: Account) -> None:
-    account.register_constants(1.0)
-    account.register(constant_archive(2.0, "raise SystemExit('no such module')"))
-    account.deploy(1, 1.0)
-
-    with pytest.raises(EndpointError, match=r"version 2 was not taken: .*ping.*; version 1 serves"):
-        account.deploy(2, 2.0)
     assert account.endpoint().live_version() == 1
 
 
@@ -240,19 +226,6 @@ def test_a_failed_first_deployment_serves_nothing_and_the_next_one_starts_anew(
     assert account.deploy(1, 1.0).message == "version 1 is live"
 
 
-def test_a_version_that_answers_wrongly_is_taken_back(account: Account) -> None:
-    account.register_constants(1.0, 2.0)
-    account.deploy(1, 1.0)
-
-    with pytest.raises(
-        EndpointError, match=r"predicts 2\.0 rings for 'M,0\.5.*' where 2\.001"
-    ) as seen:
-        account.deploy(2, 2.001)
-    assert str(seen.value).endswith("; version 1 serves again")
-    assert account.endpoint().live_version() == 1
-    assert account.deploy(1, 1.0).message == "version 1 was live already"
-
-
 def test_a_first_version_that_answers_wrongly_leaves_no_endpoint(account: Account) -> None:
     account.register_constants(1.0)
     with pytest.raises(EndpointError, match=r"; nothing serves: the new endpoint was deleted$"):
@@ -260,52 +233,12 @@ def test_a_first_version_that_answers_wrongly_leaves_no_endpoint(account: Accoun
     assert account.sagemaker.list_endpoints()["Endpoints"] == []
 
 
-def test_a_live_version_found_wrong_falls_back_to_the_one_before(account: Account) -> None:
-    account.register_constants(1.0, 2.0)
-    account.deploy(1, 1.0)
-    account.deploy(2, 2.0)
-    with pytest.raises(EndpointError, match=r"; version 1 serves again$"):
-        account.deploy(2, 5.0)
-    assert account.endpoint().live_version() == 1
-
-
-def test_a_live_version_with_none_before_it_stays_even_when_it_is_found_wrong(
-    account: Account,
-) -> None:
-    account.register_constants(1.0)
-    account.deploy(1, 1.0)
-    with pytest.raises(EndpointError, match=r"; version 1 was live before and is not taken back$"):
-        account.deploy(1, 5.0)
-    assert account.endpoint().live_version() == 1
-
-
-def test_a_probe_that_the_model_refuses_takes_the_version_back_with_the_models_words(
-    account: Account,
-) -> None:
-    account.register_constants(1.0, 2.0)
-    account.deploy(1, 1.0)
-    with pytest.raises(EndpointError, match=r"row 1, column sex: 'Q' .*; version 1 serves again"):
-        account.endpoint().deploy(2, account.registry.package_arn(2), [("Q,1,1", 2.0)])
-
-
-@pytest.mark.parametrize(
-    ("answers", "complaint"),
-    [('"1.0\\n1.0\\n"', "2 predictions to 1 probes"), ('"nan\\n"', "nan rings"), ('"?"', "'\\?'")],
-)
-def test_any_other_answer_than_the_expected_one_is_wrong(
-    account: Account, answers: str, complaint: str
-) -> None:
+def test_an_answer_that_is_no_number_is_wrong(account: Account) -> None:
     lines = INFERENCE.partition("def output_fn")[0]
-    odd = f"{lines}def output_fn(prediction, accept):\n    return {answers}, 'text/csv'\n"
+    odd = f"{lines}def output_fn(prediction, accept):\n    return '?', 'text/csv'\n"
     account.register(constant_archive(1.0, odd))
-    with pytest.raises(EndpointError, match=f"{complaint}.*; nothing serves"):
+    with pytest.raises(EndpointError, match=r"answered no predictions: .*'\?'.*; nothing serves"):
         account.deploy(1, 1.0)
-
-
-def test_a_deployment_without_probes_is_refused(account: Account) -> None:
-    account.register_constants(1.0)
-    with pytest.raises(EndpointError, match="at least one probe"):
-        account.endpoint().deploy(1, account.registry.package_arn(1), [])
 
 
 @pytest.mark.parametrize("name", ["", "rings of abalones", "-rings", "x" * 64])
@@ -319,7 +252,7 @@ def test_a_model_package_that_does_not_exist_is_told_and_changes_nothing(account
     account.deploy(1, 1.0)
     missing = account.registry.package_arn(1).replace("/1", "/9")
     with pytest.raises(EndpointError, match=r"CreateModel failed: .*/9 not found"):
-        account.endpoint().deploy(9, missing, [(LINE, 9.0)])
+        account.endpoint(package_arn=lambda _: missing).deploy(9, [(LINE, 9.0)])
     assert account.endpoint().live_version() == 1
 
 
@@ -329,5 +262,5 @@ def test_a_model_package_that_is_not_approved_is_refused_by_sagemaker(account: A
     arn = account.registry.package_arn(2)
     account.sagemaker.update_model_package(ModelPackageArn=arn, ModelApprovalStatus="Rejected")
     with pytest.raises(EndpointError, match="status is Rejected, not Approved"):
-        account.endpoint().deploy(2, arn, [(LINE, 2.0)])
+        account.deploy(2, 2.0)
     assert account.endpoint().live_version() == 1
