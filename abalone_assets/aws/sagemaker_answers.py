@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.failures import error_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MISSING: Final = re.compile(r"could not find|cannot find|not found|does not exist", re.IGNORECASE)
 _EXISTS: Final = re.compile(r"already existing|already exists", re.IGNORECASE)
@@ -25,6 +28,18 @@ _PASSING_CODES: Final = {
 def is_missing(error: Exception) -> bool:
     """Whether what was named does not exist."""
     return _refuses(error, _MISSING) or error_code(error) in {"ResourceNotFound", "404"}
+
+
+def found(call: Callable[..., dict[str, Any]], **parameters: object) -> dict[str, Any] | None:
+    """What a call answers; None when what it names does not exist."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return call(**parameters)
+    except ClientError as error:
+        if not is_missing(error):
+            raise
+        return None
 
 
 def exists_already(error: Exception) -> bool:

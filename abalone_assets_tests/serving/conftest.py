@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.serving import model_host
+from abalone_assets.serving.model_host import load_model
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets_tests.serving.support import (
+    DEADLINE_SECONDS,
     ENDPOINT,
     RunningServer,
     new_registry,
@@ -19,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from abalone_assets.registry.folder import FolderRegistry
+    from abalone_assets.serving.model_host import ServedModel
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +52,17 @@ def live(archives: list[bytes], registry: FolderRegistry) -> Iterator[RunningSer
     with running_server(registry) as running:
         running.wait_for_version(1)
         yield running
+
+
+@pytest.fixture
+def blocked_loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Loads that wait for the event."""
+    go_on = threading.Event()
+
+    def slow_load(registry: FolderRegistry, version: int) -> ServedModel:
+        assert go_on.wait(DEADLINE_SECONDS)
+        return load_model(registry, version)
+
+    monkeypatch.setattr(model_host, "load_model", slow_load)
+    yield go_on
+    go_on.set()

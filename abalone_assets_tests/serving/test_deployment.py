@@ -11,10 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from abalone_assets.errors import EndpointError
-from abalone_assets.serving import model_host
 from abalone_assets.serving.client import EndpointClient, EndpointUnreachableError, Prediction
 from abalone_assets.serving.deployment import connect
-from abalone_assets.serving.model_host import load_model
 from abalone_assets.serving.pointer import publish_pointer, read_pointer
 from abalone_assets.serving.state import ServerState, write_state
 from abalone_assets_tests.serving.support import (
@@ -35,25 +33,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from abalone_assets.registry.folder import FolderRegistry
-    from abalone_assets.serving.model_host import ServedModel
 
 
 def probes_of(archive: bytes) -> list[tuple[str, float]]:
     return list(zip(LINES, local_prediction(archive), strict=True))
-
-
-@pytest.fixture
-def blocked_loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Loads that wait for the event."""
-    go_on = threading.Event()
-
-    def slow_load(registry: FolderRegistry, version: int) -> ServedModel:
-        assert go_on.wait(DEADLINE_SECONDS)
-        return load_model(registry, version)
-
-    monkeypatch.setattr(model_host, "load_model", slow_load)
-    yield go_on
-    go_on.set()
 
 
 def test_a_version_that_is_late_is_taken_back_and_never_answers(
