@@ -85,14 +85,6 @@ class ModelVersion:
         return self.approved_by_gate if last is None else last.approved
 
     @property
-    def approved_at(self) -> str | None:
-        """When the last word approved it, or None while the last word is a rejection."""
-        last = self.last_override
-        if not self.approved:
-            return None
-        return self.judged_at if last is None else last.at
-
-    @property
     def last_approval(self) -> datetime | None:
         """When anybody last approved it, rejected since or not."""
         times = [self.judged_at] if self.approved_by_gate else []

@@ -35,20 +35,14 @@ class TestPeople:
         account.register(ONE)
         second = account.register(TWO, approved=False)
 
-        known = account.registry.approve(2, because="new scale, checked", by="ana")
-
-        assert (known.approved, known.status) == (True, "approved by ana")
-        assert account.registry.desired_version() == known
+        account.registry.approve(2, because="new scale, checked", by="ana")
         found = account.package(2)
         assert found["ModelApprovalStatus"] == "Approved"
         assert found["ApprovalDescription"] == "new scale, checked"
         assert found["CustomerMetadataProperties"]["archive_sha256"] == second.archive_sha256
-        assert account.registry.approve(2, because="again", by="ben") == known
 
-        rejected = account.registry.reject(2, because="a slip", by="ana")
+        account.registry.reject(2, because="a slip", by="ana")
         assert account.package(2)["ModelApprovalStatus"] == "Rejected"
-        assert [each.because for each in rejected.overrides] == ["new scale, checked", "a slip"]
-        assert account.registry.desired_version() == account.registry.get(1)
 
     def test_may_reject_in_sagemakers_console(self, account: Account) -> None:
         first = account.register(ONE)

@@ -22,15 +22,6 @@ if TYPE_CHECKING:
 pytest_plugins = ["abalone_assets_tests.serving.sagemaker.account"]
 
 
-@pytest.fixture
-def live(account: Account) -> Account:
-    """Version 1 is live and 2 is registered. Version n answers n rings."""
-    account.register_constants(1.0, 2.0)
-    account.deploy(1, 1.0)
-    account.progress.clear()
-    return account
-
-
 def interrupt_at(word: str, lines: list[str]) -> Callable[[str], None]:
     """Cancels the run when the progress first says a word."""
 
