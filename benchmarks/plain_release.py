@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +17,7 @@ from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedRaw, commit_raw
 from abalone_assets.modeling.archive import pack
 from abalone_assets.modeling.evaluation.gate import decide
-from abalone_assets.registry.folder import ModelRegistry
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import Settings, load_settings
 from abalone_assets.storage.object_store import ObjectStore
@@ -81,13 +80,12 @@ def _release(lake: Lake, settings: Settings, folder: Path) -> None:
     evaluate.main([*arguments, *counted])
     evaluation = json.loads((folder / "output" / "evaluation.json").read_text())
     decision = decide(evaluation, settings.gate_limits)
-    registry = ModelRegistry(ObjectStore(settings.registry_uri))
+    registry = FolderRegistry(ObjectStore(settings.registry_uri))
     version = registry.register(
         archive.read_bytes(),
         evaluation=evaluation,
         decision=asdict(decision),
         release_digest=lake.manifest().digest,
-        created_at=datetime.now(UTC),
     )
     if version.approved:
         publish_pointer(registry.store, settings.endpoint_name, version.version)

@@ -35,11 +35,11 @@ def approval_tick(
         host: Says which one is.
         settings: For the waits.
     """
-    contenders = registry.contenders()
-    desired, decided = desired_of(contenders), person_behind(contenders)
+    candidates = registry.open().candidates()
+    desired, decided = desired_of(candidates), person_behind(candidates)
     if decided is None:
         return _skip("no person has decided otherwise than the gate")
-    live = host.live_version()
+    live = host.open().live_version()
     if desired is None:
         kept = f"the endpoint keeps version {live}" if live else "nothing is deployed"
         return _skip(f"no version is approved, {kept}. {decided}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from abalone_assets.errors import AbaloneError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 NO_CREDENTIALS: Final = (
     "no AWS credentials were found; set AWS_PROFILE, run `aws sso login`, or run with a role"
@@ -158,6 +158,18 @@ def _describe_denial(message: str, operation: str) -> str:
 def is_missing(error: Exception) -> bool:
     """Whether what was named does not exist."""
     return _refuses(error, _MISSING) or error_code(error) in {"ResourceNotFound", "404"}
+
+
+def found(call: Callable[..., dict[str, Any]], **parameters: object) -> dict[str, Any] | None:
+    """What a call answers; None when what it names does not exist."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return call(**parameters)
+    except ClientError as error:
+        if not is_missing(error):
+            raise
+        return None
 
 
 def exists_already(error: Exception) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,7 +14,7 @@ from abalone_assets.cli.output import console, example, json_option, print_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from abalone_assets.registry.approvals import ApprovalRegistry
+    from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.registry.versions import ModelVersion
     from abalone_assets.settings.platform import Settings
 
@@ -59,38 +59,6 @@ def reject(version: int, because: str, *, as_json: bool) -> None:
     _decide(version, because, approved=False, as_json=as_json)
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """What a decision led to.
-
-    Attributes:
-        version: The version that was decided on, as it stands now.
-        changed: Whether that was news.
-        desired_version: Which version should be live now, if any is approved.
-        live_version: Which one is.
-        next: What happens next, or how to make it happen.
-    """
-
-    version: ModelVersion
-    changed: bool
-    desired_version: int | None
-    live_version: int | None
-    next: str
-
-    def to_document(self) -> dict[str, Any]:
-        """The outcome as a JSON document."""
-        return {
-            "version": self.version.version,
-            "approved": self.version.approved,
-            "decision": self.version.reason,
-            "changed": self.changed,
-            "overrides": [asdict(override) for override in self.version.overrides],
-            "desired_version": self.desired_version,
-            "live_version": self.live_version,
-            "next": self.next,
-        }
-
-
 def _decide(number: int, because: str, *, approved: bool, as_json: bool) -> None:
     from abalone_assets.registry.open import open_registry
     from abalone_assets.settings.platform import load_settings
@@ -102,12 +70,12 @@ def _decide(number: int, because: str, *, approved: bool, as_json: bool) -> None
     after = decide(number, because=because, by=_who())
     outcome = _outcome(settings, registry, after, changed=after.overrides != before.overrides)
     if as_json:
-        print_json(outcome.to_document())
+        print_json(outcome)
     else:
         _show(outcome)
 
 
-def _known(registry: ApprovalRegistry, number: int) -> ModelVersion:
+def _known(registry: ModelRegistry, number: int) -> ModelVersion:
     """The version of that number.
 
     Raises:
@@ -119,7 +87,7 @@ def _known(registry: ApprovalRegistry, number: int) -> ModelVersion:
         return registry.get(number)
     except UnknownVersionError as error:
         newest = registry.versions()[-LISTED:]
-        listed = ", ".join(f"{each.version} ({each.standing})" for each in newest)
+        listed = ", ".join(f"{each.version} ({each.status})" for each in newest)
         raise UnknownVersionError(
             f"no model version {number}; there are: {listed or 'none yet'}"
         ) from error
@@ -135,13 +103,14 @@ def _who() -> str:
 
 
 def _outcome(
-    settings: Settings, registry: ApprovalRegistry, version: ModelVersion, *, changed: bool
-) -> _Outcome:
+    settings: Settings, registry: ModelRegistry, version: ModelVersion, *, changed: bool
+) -> dict[str, Any]:
+    """What a decision led to: ``next`` says what happens now, or how to make it happen."""
     from abalone_assets.registry.versions import desired_of, person_behind
     from abalone_assets.serving.live_version import live_version
 
-    contenders, live = registry.contenders(), live_version(settings)
-    found = desired_of(contenders)
+    candidates, live = registry.candidates(), live_version(settings)
+    found = desired_of(candidates)
     desired = None if found is None else found.version
     if desired is None:
         kept = "nothing is deployed"
@@ -153,11 +122,20 @@ def _outcome(
         told = f"no version is approved now: {kept}"
     elif desired == live:
         told = f"nothing to do: version {live} is live"
-    elif person_behind(contenders) is None:
+    elif person_behind(candidates) is None:
         told = f"nothing to do: version {desired}, approved by the gate, is its release's to deploy"
     else:
         told = _next(settings, desired)
-    return _Outcome(version, changed, desired, live, told)
+    return {
+        "version": version.version,
+        "approved": version.approved,
+        "decision": version.reason,
+        "changed": changed,
+        "overrides": [asdict(override) for override in version.overrides],
+        "desired_version": desired,
+        "live_version": live,
+        "next": told,
+    }
 
 
 def _next(settings: Settings, desired: int) -> str:
@@ -178,10 +156,9 @@ def _next(settings: Settings, desired: int) -> str:
     )
 
 
-def _show(outcome: _Outcome) -> None:
-    out = console()
-    number, already = outcome.version.version, "" if outcome.changed else ", as before"
-    out.print(f"Version {number}{already}. {outcome.version.reason}", markup=False)
-    style = "yellow" if outcome.desired_version is None else None
-    label = "Warning" if outcome.desired_version is None else "Next"
-    out.print(f"{label}: {outcome.next}.", style=style, markup=False)
+def _show(outcome: dict[str, Any]) -> None:
+    out, already = console(), "" if outcome["changed"] else ", as before"
+    out.print(f"Version {outcome['version']}{already}. {outcome['decision']}", markup=False)
+    is_none = outcome["desired_version"] is None
+    label, style = ("Warning", "yellow") if is_none else ("Next", None)
+    out.print(f"{label}: {outcome['next']}.", style=style, markup=False)

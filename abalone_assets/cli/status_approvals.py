@@ -11,7 +11,7 @@ from abalone_assets.registry.versions import desired_of, version_decided_on
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from abalone_assets.registry.approvals import ApprovalRegistry
+    from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.registry.versions import ModelVersion
 
 NEWEST_OVERRIDES: Final = 5
@@ -41,11 +41,11 @@ class Approvals:
     overrides: list[DecisionOnVersion]
 
     @classmethod
-    def of(cls, registry: ApprovalRegistry) -> Self:
+    def of(cls, registry: ModelRegistry) -> Self:
         """Ask the registry."""
-        contenders, latest = registry.contenders(), registry.latest()
-        desired, decided_on = desired_of(contenders), version_decided_on(contenders)
-        overrides = sorted(_overrides(contenders), key=lambda each: each.at, reverse=True)
+        candidates, latest = registry.candidates(), registry.latest()
+        desired, decided_on = desired_of(candidates), version_decided_on(candidates)
+        overrides = sorted(_overrides(candidates), key=lambda each: each.at, reverse=True)
         decisions = overrides if latest is None else [*overrides, _of_the_gate(latest)]
         return cls(
             desired_version=None if desired is None else desired.version,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from abalone_assets.lake.manifest import IngestedRaw, Manifest
-    from abalone_assets.registry.approvals import ApprovalRegistry
+    from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.settings.platform import Settings
 
 NEWEST_ROWS: Final = 5
@@ -44,7 +44,7 @@ class Live(EndpointState):
     standing: str | None = None
 
     @classmethod
-    def of(cls, settings: Settings, registry: ApprovalRegistry) -> Self:
+    def of(cls, settings: Settings, registry: ModelRegistry) -> Self:
         """Ask the endpoint and the registry."""
         state = endpoint_state(settings)
         shown = state.version or state.requested_version
@@ -53,7 +53,7 @@ class Live(EndpointState):
             **vars(state),
             endpoint=settings.endpoint_name,
             rmse=known.evaluation.get("rmse") if known else None,
-            standing=known.standing if known else None,
+            standing=known.status if known else None,
         )
 
 

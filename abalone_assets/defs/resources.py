@@ -37,7 +37,7 @@ def profile_resources(settings: Settings) -> Mapping[str, Any]:
         "base_survey": BaseSurveySource(
             uri=settings.raw_uri, sha256=settings.raw_sha256, fallback=settings.raw_fallback
         ),
-        "gate": Gate(**asdict(settings.gate_limits)),
+        "gate": Gate(limits=asdict(settings.gate_limits)),
     }
     if settings.profile == "local":
         return {**shared, **_local(settings, lake)}

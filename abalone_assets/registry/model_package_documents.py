@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.errors import StorageError
 from abalone_assets.modeling.archive import ARCHIVE_NAME, read_card
 from abalone_assets.modeling.inference import CONTENT_TYPES
 from abalone_assets.registry.overrides import Override
+from abalone_assets.registry.registry import require_json
 from abalone_assets.registry.versions import MODEL_DIGEST
 
 if TYPE_CHECKING:
@@ -79,11 +79,7 @@ class Registration:
             ModelArchiveError: The archive is damaged or has no model card.
             StorageError: A document is not JSON.
         """
-        for name, document in (("evaluation", evaluation), ("decision", decision)):
-            try:
-                json.dumps(dict(document), allow_nan=False)
-            except (TypeError, ValueError) as error:
-                raise StorageError(f"the {name} is not a JSON document: {error}") from error
+        require_json(evaluation, decision)
         return cls(
             hashlib.sha256(archive).hexdigest(),
             read_card(archive).framework,

@@ -25,8 +25,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.failures import is_missing, translate_errors
 from abalone_assets.errors import StorageError
-from abalone_assets.registry.approvals import ApprovalRegistry
-from abalone_assets.registry.folder import read_archive
 from abalone_assets.registry.model_package_documents import (
     APPROVED,
     PENDING,
@@ -39,8 +37,9 @@ from abalone_assets.registry.model_package_documents import (
     was_approved_by_gate,
 )
 from abalone_assets.registry.overrides import append_override, read_overrides
+from abalone_assets.registry.registry import ModelRegistry
 from abalone_assets.registry.versions import ModelVersion, UnknownVersionError, version_that_stands
-from abalone_assets.storage.object_store import locate
+from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -56,7 +55,7 @@ _DECIDED: Final = frozenset({APPROVED, REJECTED})
 _OVERRIDES_KEY: Final = re.compile(re.escape(OVERRIDES_PREFIX) + r"([0-9]{6,})-[0-9a-f]+\.json")
 
 
-class ModelPackageRegistry(ApprovalRegistry):
+class ModelPackageRegistry(ModelRegistry):
     """The versions in a model package group.
 
     Args:
@@ -85,32 +84,13 @@ class ModelPackageRegistry(ApprovalRegistry):
 
     def register(
         self,
-        model_uri: str,
+        archive: bytes,
         *,
         evaluation: Mapping[str, Any],
         decision: Mapping[str, Any],
         release_digest: str,
     ) -> ModelVersion:
-        """Add a version, approved or not, unless the model has one that stands for it.
-
-        That is the latest or the desired version while the gate decides as it did then, or one on
-        which a person has spoken; see `versions.version_that_stands`. Models are told apart by the
-        ``model_sha256`` of their evaluations, the digest of the model's file.
-
-        Args:
-            model_uri: Path or ``s3://`` URI of the archive; it is copied.
-            evaluation: The evaluation that the gate saw, and the probes: a JSON document.
-            decision: What the gate decided, ``approved`` or not, and its ``reason``: a JSON
-                document.
-            release_digest: The digest of the data that the model was trained on.
-
-        Raises:
-            ModelArchiveError: The archive is damaged or has no model card.
-            StorageError: It cannot be read, a document is not JSON, the group does not exist, or
-                AWS refuses.
-        """
-        source, key = locate(model_uri)
-        archive = source.read(key)
+        """Create the package, pending, and then give it the gate's decision as its status."""
         registration = Registration.of(archive, evaluation, decision, release_digest)
         # Looked up before the search: whoever adds this model in between shares the call's token.
         newest = next(self._summaries(), None)
@@ -124,31 +104,20 @@ class ModelPackageRegistry(ApprovalRegistry):
         return self._version(self._decided(package, registration))
 
     def versions(self) -> list[ModelVersion]:
-        """Every version, oldest first, approved or not; packages of others are skipped.
-
-        Raises:
-            StorageError: The group does not exist, or AWS refuses.
-        """
+        """Every version, oldest first; packages of others are skipped."""
         found = [self._version(package) for package in self._packages(self._summaries())]
         return found[::-1]
 
     def latest(self) -> ModelVersion | None:
-        """The newest version, approved or not; None while there is none.
-
-        Raises:
-            StorageError: The group does not exist, or AWS refuses.
-        """
+        """The newest version."""
         package = next(self._packages(self._summaries()), None)
         return None if package is None else self._version(package)
 
-    def contenders(self) -> list[ModelVersion]:
+    def candidates(self) -> list[ModelVersion]:
         """All versions on which people decided, and the newest that only the gate approved.
 
         One listing tells which packages these are, whether people decided here or in SageMaker;
         only they are looked at.
-
-        Raises:
-            StorageError: The group does not exist, or AWS refuses.
         """
         overridden = self._overridden()
         chosen: list[ModelVersion] = []
@@ -162,12 +131,7 @@ class ModelPackageRegistry(ApprovalRegistry):
         return chosen[::-1]
 
     def get(self, version: int) -> ModelVersion:
-        """The version of that number, approved or not.
-
-        Raises:
-            UnknownVersionError: There is no such version.
-            StorageError: Its record was lost, or AWS refuses.
-        """
+        """The version of that number; SageMaker has its status, the store its record."""
         return self._version(self._describe(self.package_arn(version)))
 
     def package_arn(self, version: int) -> str:
@@ -188,27 +152,10 @@ class ModelPackageRegistry(ApprovalRegistry):
             f"{registered}"
         )
 
-    def model_uri(self, version: int) -> str:
-        """``s3://`` URI of a version's archive.
-
-        Raises:
-            StorageError: As `get`.
-        """
-        return self.store.uri_of(self.get(version).model_key)
-
-    def read_model(self, version: int) -> bytes:
-        """The archive of a version, checked against its SHA-256.
-
-        Raises:
-            StorageError: There is no such version, or its archive was lost.
-            ModelArchiveError: Its archive was altered.
-        """
-        return read_archive(self.store, self.get(version))
-
     def _version_of(self, registration: Registration) -> ModelVersion | None:
         """The version that stands for this model already."""
         return version_that_stands(
-            registration.evaluation, registration.decision, self.latest(), self.contenders()
+            registration.evaluation, registration.decision, self.latest(), self.candidates()
         )
 
     def _unfinished(self, registration: Registration) -> dict[str, Any] | None:
@@ -312,12 +259,14 @@ class ModelPackageRegistry(ApprovalRegistry):
                 f"{self.store.uri_of(key)}, the record of {arn}, was lost: restore it, or register"
                 " the model again"
             )
-        version = ModelVersion(
-            version=package["ModelPackageVersion"],
-            created_at=package["CreationTime"].astimezone(UTC).isoformat(),
-            overrides=read_overrides(self.store, _overrides_key(package)),
-            **document,
-        )
+        remedy = "restore it, or register the model again"
+        recorded = record_of(dict[str, Any], document, self.store.uri_of(key), remedy=remedy)
+        recorded |= {
+            "version": package["ModelPackageVersion"],
+            "created_at": package["CreationTime"].astimezone(UTC).isoformat(),
+            "overrides": read_overrides(self.store, _overrides_key(package)),
+        }
+        version = record_of(ModelVersion, recorded, self.store.uri_of(key), remedy=remedy)
         return _with_override_in_sagemaker(version, package)
 
     def _write_once(self, key: str, data: bytes) -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
-    from abalone_assets.registry.approvals import ApprovalRegistry
     from abalone_assets.registry.model_packages import ModelPackageRegistry
+    from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.settings.platform import Settings
 
 
-def open_registry(settings: Settings) -> ApprovalRegistry:
+def open_registry(settings: Settings) -> ModelRegistry:
     """The model registry that the settings name.
 
     Raises:
@@ -28,9 +28,9 @@ def open_registry(settings: Settings) -> ApprovalRegistry:
             aws.endpoint_instance_type,
             aws.xgboost_image,
         )
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.folder import FolderRegistry
 
-    return ModelRegistry(ObjectStore(settings.registry_uri))
+    return FolderRegistry(ObjectStore(settings.registry_uri))
 
 
 def open_model_packages(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from abalone_assets.errors import StorageError
+from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
     from abalone_assets.storage.object_store import ObjectStore
@@ -56,12 +56,7 @@ def append_override(store: ObjectStore, key: str, override: Override) -> None:
 
 
 def _parsed(document: object, uri: str) -> tuple[Override, ...]:
-    entries = [] if document is None else document
-    names = {field.name for field in fields(Override)}
-    if not isinstance(entries, list) or not all(
-        isinstance(each, dict) and set(each) == names for each in entries
-    ):
-        raise StorageError(
-            f"{uri}: not a list of people's decisions; restore it, or delete it and decide again"
-        )
-    return tuple(Override(**each) for each in entries)
+    if document is None:
+        return ()
+    remedy = "restore these decisions of people, or delete them and decide again"
+    return record_of(tuple[Override, ...], document, uri, remedy=remedy)

@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import StorageError
 from abalone_assets.modeling.evaluation.gate import REFERENCE_RULES
+from abalone_assets.registry.overrides import Override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from abalone_assets.registry.overrides import Override
 
 MODEL_DIGEST: Final = "model_sha256"
 PROBES: Final = "probes"
@@ -86,14 +85,6 @@ class ModelVersion:
         return self.approved_by_gate if last is None else last.approved
 
     @property
-    def approved_at(self) -> str | None:
-        """When the last word approved it, or None while the last word is a rejection."""
-        last = self.last_override
-        if not self.approved:
-            return None
-        return self.judged_at if last is None else last.at
-
-    @property
     def last_approval(self) -> datetime | None:
         """When anybody last approved it, rejected since or not."""
         times = [self.judged_at] if self.approved_by_gate else []
@@ -101,7 +92,7 @@ class ModelVersion:
         return max(map(datetime.fromisoformat, times), default=None)
 
     @property
-    def standing(self) -> str:
+    def status(self) -> str:
         """The last word in a few words, such as ``rejected by ana``."""
         last = self.last_override
         return f"{'approved' if self.approved else 'rejected'} by {last.by if last else 'the gate'}"
@@ -118,7 +109,7 @@ class ModelVersion:
         return [(line, rings) for line, rings in self.evaluation.get(PROBES, ())]
 
     @property
-    def sets_the_mark(self) -> bool:
+    def may_be_reference(self) -> bool:
         """Whether later models must hold against it, and not only against those between.
 
         It does when a person approved it, or the gate as the first or as a better one.
@@ -146,31 +137,31 @@ class ModelVersion:
         return digest is not None and self.evaluation.get(MODEL_DIGEST) == digest
 
 
-def desired_of(contenders: Iterable[ModelVersion]) -> ModelVersion | None:
+def desired_of(candidates: Iterable[ModelVersion]) -> ModelVersion | None:
     """The version that should be live: the approved one whose approval is the newest.
 
     Of two approved at the same time it is the later one; None when none is approved.
     """
-    return max((each for each in contenders if each.approved), key=_approval, default=None)
+    return max((each for each in candidates if each.approved), key=_approval, default=None)
 
 
-def person_behind(contenders: Sequence[ModelVersion]) -> Override | None:
+def person_behind(candidates: Sequence[ModelVersion]) -> Override | None:
     """The person's decision that made the desired version so; None when it is the gate's choice.
 
     It is the newest rejection of a version that would be desired otherwise; without one, the
     approval of the desired version.
     """
-    version = version_decided_on(contenders)
+    version = version_decided_on(candidates)
     return None if version is None else version.last_override
 
 
-def version_decided_on(contenders: Sequence[ModelVersion]) -> ModelVersion | None:
+def version_decided_on(candidates: Sequence[ModelVersion]) -> ModelVersion | None:
     """The version on which that decision of a person was made; see `person_behind`."""
-    desired = desired_of(contenders)
+    desired = desired_of(candidates)
     least = (_NEVER, 0) if desired is None else _approval(desired)
     withdrawn = [
         each
-        for each in contenders
+        for each in candidates
         if each.rejected_by_person and each.last_approval and _approval(each) > least
     ]
     if withdrawn:
@@ -178,7 +169,7 @@ def version_decided_on(contenders: Sequence[ModelVersion]) -> ModelVersion | Non
     return None if desired is None or desired.last_override is None else desired
 
 
-def champion_of(live: int | None, contenders: Sequence[ModelVersion]) -> int | None:
+def champion_of(live: int | None, candidates: Sequence[ModelVersion]) -> int | None:
     """The version against which a challenger must hold: the live one, unless a person objects.
 
     It is the one that should be live when a person has chosen that or has rejected the live one,
@@ -186,18 +177,18 @@ def champion_of(live: int | None, contenders: Sequence[ModelVersion]) -> int | N
 
     Args:
         live: The version that the endpoint serves.
-        contenders: The versions on which it depends what should be live.
+        candidates: The versions on which it depends what should be live.
     """
-    rejected = any(each.version == live and each.rejected_by_person for each in contenders)
-    if not rejected and person_behind(contenders) is None:
+    rejected = any(each.version == live and each.rejected_by_person for each in candidates)
+    if not rejected and person_behind(candidates) is None:
         return live
-    desired = desired_of(contenders)
+    desired = desired_of(candidates)
     return None if desired is None else desired.version
 
 
-def why_desired(contenders: Sequence[ModelVersion]) -> str:
+def why_desired(candidates: Sequence[ModelVersion]) -> str:
     """The decision that made the desired version so, in a sentence; empty when none is approved."""
-    desired, decided_on = desired_of(contenders), version_decided_on(contenders)
+    desired, decided_on = desired_of(candidates), version_decided_on(candidates)
     if desired is None:
         return ""
     if decided_on is None or decided_on is desired:
@@ -208,7 +199,7 @@ def why_desired(contenders: Sequence[ModelVersion]) -> str:
 def reference_of(champion: ModelVersion, get: Callable[[int], ModelVersion]) -> ModelVersion | None:
     """The version against which a challenger must hold, beside the champion or as the champion.
 
-    It is the newest one that sets a mark, back from the champion along what each version was held
+    It is the newest one that may be one, back from the champion along what each version was held
     against. So it is two looks away, however many versions were merely as good.
 
     Args:
@@ -219,7 +210,7 @@ def reference_of(champion: ModelVersion, get: Callable[[int], ModelVersion]) -> 
         None when there is none, as among versions whose decisions have no rule.
     """
     version = champion
-    while not version.sets_the_mark:
+    while not version.may_be_reference:
         before = version.held_against
         if before is None:
             return None
@@ -231,7 +222,7 @@ def version_that_stands(
     evaluation: Mapping[str, Any],
     decision: Mapping[str, Any],
     latest: ModelVersion | None,
-    contenders: Sequence[ModelVersion],
+    candidates: Sequence[ModelVersion],
 ) -> ModelVersion | None:
     """The version that a model has already, or None when it becomes a new one.
 
@@ -243,12 +234,12 @@ def version_that_stands(
         evaluation: Of the model.
         decision: What the gate decides on it now.
         latest: The newest version.
-        contenders: The versions on which it depends what should be live.
+        candidates: The versions on which it depends what should be live.
     """
-    rejected = [each for each in contenders if each.rejected_by_person and each.is_of(evaluation)]
+    rejected = [each for each in candidates if each.rejected_by_person and each.is_of(evaluation)]
     if rejected:
         return rejected[-1]
-    for known in (latest, desired_of(contenders)):
+    for known in (latest, desired_of(candidates)):
         if known is None or not known.is_of(evaluation):
             continue
         if known.overrides or known.decision.get("approved") == decision.get("approved"):

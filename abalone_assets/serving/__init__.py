@@ -1,1 +1,1 @@
-"""The local model registry and the endpoint server that speaks SageMaker's hosting contract."""
+"""Endpoints: one that a server of this machine hosts, and one on SageMaker."""

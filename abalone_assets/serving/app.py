@@ -155,25 +155,6 @@ class EndpointApp:
         )
 
 
-@dataclass(frozen=True)
-class ReportHandlers:
-    """The request handlers of the reports.
-
-    Attributes:
-        site: The pages.
-    """
-
-    site: ReportSite
-
-    async def index(self, _request: Request) -> Response:
-        """The list of reports."""
-        return await _page(self.site.index)
-
-    async def report(self, request: Request) -> Response:
-        """One report, or 404."""
-        return await _page(lambda: self.site.page(request.path_params["model_sha256"]))
-
-
 async def _page(read: Callable[[], str | bytes | None]) -> Response:
     """An answer for a browser, read off the event loop."""
     try:
@@ -197,7 +178,7 @@ def build_app(
         reports: Pages for people, or None.
     """
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
-    pages = [] if reports is None else _report_routes(ReportHandlers(reports))
+    pages = [] if reports is None else _report_routes(reports)
     return Starlette(
         routes=[
             Route("/ping", endpoint.ping),
@@ -214,11 +195,14 @@ def build_app(
     )
 
 
-def _report_routes(reports: ReportHandlers) -> list[Route]:
-    return [
-        Route(PAGE_PATH, reports.index),
-        Route(f"{PAGE_PATH}/{{model_sha256}}", reports.report),
-    ]
+def _report_routes(site: ReportSite) -> list[Route]:
+    async def index(_request: Request) -> Response:
+        return await _page(site.index)
+
+    async def report(request: Request) -> Response:
+        return await _page(lambda: site.page(request.path_params["model_sha256"]))
+
+    return [Route(PAGE_PATH, index), Route(f"{PAGE_PATH}/{{model_sha256}}", report)]
 
 
 async def _read_body(request: Request) -> bytes:

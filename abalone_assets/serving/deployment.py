@@ -1,4 +1,4 @@
-"""Deploys a model version to an endpoint, proves it with real requests, or takes it back."""
+"""The local endpoint: a server of this machine, told by a pointer which version to serve."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.client import EndpointClient, EndpointUnreachableError
+from abalone_assets.serving.endpoint import (
+    Deployment,
+    Endpoint,
+    WrongAnswerError,
+    body_of,
+    check_answers,
+    require_probes,
+)
 from abalone_assets.serving.pointer import (
     EndpointPointer,
     publish_pointer,
@@ -21,37 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.registry import ModelRegistry
+    from abalone_assets.storage.object_store import ObjectStore
 
-__all__ = ["Deployment", "EndpointClient", "connect", "deploy"]
+__all__ = ["EndpointClient", "LocalEndpoint", "connect"]
 
-RINGS_TOLERANCE: Final = 1e-4
 _POLL_SECONDS: Final = 0.05
-
-
-class _WrongAnswerError(EndpointError):
-    """A version predicts something else than it did when it was evaluated."""
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """The outcome of a deployment that was not refused.
-
-    Attributes:
-        version: The version that the endpoint was asked to serve.
-        previous: The version that it was asked to serve before, if any.
-        served: Whether a running server answers with it; False when none is running.
-        url: Base URL of that server.
-        seconds: How long it took.
-        message: One sentence for people.
-    """
-
-    version: int
-    previous: int | None
-    served: bool
-    url: str | None
-    seconds: float
-    message: str
 
 
 def connect(
@@ -85,63 +68,69 @@ def _answering(client: EndpointClient) -> EndpointClient | None:
     return None
 
 
-def deploy(
-    registry: ModelRegistry,
-    endpoint_name: str,
-    version: int,
-    probes: Sequence[tuple[str, float]],
-    *,
-    state_file: Path | None = None,
-    url: str | None = None,
-    timeout_seconds: float = 30.0,
-) -> Deployment:
-    """Make an endpoint serve a version, verified by real requests.
+class LocalEndpoint(Endpoint):
+    """The server of ``abalone serve``, which follows a pointer in the registry's store.
 
-    Without a running server the version is only asked for: the next server serves it. A version
-    that already serves is verified and left alone, unless it answers wrongly and there is one
-    before it to return to.
+    Without a running server a version is only asked for: the next server serves it.
 
     Args:
         registry: Where versions and the endpoint's pointer are kept.
-        endpoint_name: The endpoint's name.
-        version: The version to serve.
-        probes: CSV lines and the rings that the version must predict for them, within 1e-4.
+        name: The endpoint's name.
         state_file: Where a server on this machine says where it is.
-        url: The server's base URL; wins over the state file.
-        timeout_seconds: How long the server may take to serve the version.
-
-    Raises:
-        StorageError: There is no such version.
-        EndpointError: No probe was given; or the version was refused, late or answered wrongly.
-            The message says which version is deployed now.
+        timeout_seconds: How long the server may take to serve a version.
     """
-    if not probes:
-        raise EndpointError("a deployment needs at least one probe to prove the new version")
-    registry.get(version)
-    started = time.monotonic()
-    client = connect(endpoint_name, state_file=state_file, url=url)
-    pointer = None if client is None else _live_pointer(registry, client, version)
-    live_already = pointer is not None
-    if pointer is None:
-        pointer = publish_pointer(registry.store, endpoint_name, version)
-    if client is not None:
-        rollout = _Rollout(registry, client, pointer, timeout_seconds, live_already=live_already)
-        rollout.verify_or_roll_back(probes)
-    return Deployment(
-        version=version,
-        previous=pointer.previous,
-        served=client is not None,
-        url=None if client is None else client.url,
-        seconds=time.monotonic() - started,
-        message=_message(version, served=client is not None, live_already=live_already),
-    )
+
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        name: str,
+        *,
+        state_file: Path,
+        timeout_seconds: float = 30.0,
+    ) -> None:
+        self.name = name
+        self._registry = registry
+        self._state_file = state_file
+        self._timeout_seconds = timeout_seconds
+
+    def live_version(self) -> int | None:
+        """The version that the pointer names."""
+        pointer = read_pointer(self._registry.store, self.name)
+        return None if pointer is None else pointer.version
+
+    def deploy(
+        self,
+        version: int,
+        probes: Sequence[tuple[str, float]],
+        on_progress: Callable[[str], None] = lambda _: None,  # noqa: ARG002 - it takes a second
+    ) -> Deployment:
+        """Publish the version; a running server swaps to it and is asked the probes."""
+        require_probes(probes)
+        self._registry.get(version)
+        started = time.monotonic()
+        store, client = self._registry.store, connect(self.name, state_file=self._state_file)
+        pointer = None if client is None else _live_pointer(store, client, version)
+        live_already = pointer is not None
+        if pointer is None:
+            pointer = publish_pointer(store, self.name, version)
+        if client is not None:
+            rollout = _Rollout(store, client, pointer, self._timeout_seconds, live_already)
+            rollout.verify_or_roll_back(probes)
+        return Deployment(
+            version=version,
+            previous=pointer.previous,
+            served=client is not None,
+            url=None if client is None else client.url,
+            seconds=time.monotonic() - started,
+            message=_message(version, served=client is not None, live_already=live_already),
+        )
 
 
 def _live_pointer(
-    registry: ModelRegistry, client: EndpointClient, version: int
+    store: ObjectStore, client: EndpointClient, version: int
 ) -> EndpointPointer | None:
     """The endpoint's pointer when it names the version and the server serves it already."""
-    pointer = read_pointer(registry.store, client.name)
+    pointer = read_pointer(store, client.name)
     if pointer is None or pointer.version != version or client.describe()["version"] != version:
         return None
     return pointer
@@ -159,7 +148,7 @@ def _message(version: int, *, served: bool, live_already: bool) -> str:
 class _Rollout:
     """One published version on its way to a running server, or on it already."""
 
-    registry: ModelRegistry
+    store: ObjectStore
     client: EndpointClient
     pointer: EndpointPointer
     timeout_seconds: float
@@ -178,9 +167,9 @@ class _Rollout:
 
     def _after(self, error: EndpointError) -> str:
         """Roll back, unless that would take down a version which may be right; says which."""
-        replaceable = isinstance(error, _WrongAnswerError) and self.pointer.previous is not None
+        replaceable = isinstance(error, WrongAnswerError) and self.pointer.previous is not None
         if self.live_already and not replaceable:
-            return f"version {self.pointer.version} was live before and is not rolled back"
+            return f"version {self.pointer.version} was live before and is not taken back"
         return self._roll_back()
 
     def _wait_until(self, done: Callable[[dict[str, Any]], bool], complaint: str) -> None:
@@ -205,7 +194,7 @@ class _Rollout:
             time.sleep(_POLL_SECONDS)
 
     def _is_live(self, description: dict[str, Any]) -> bool:
-        wanted = read_pointer(self.registry.store, self.pointer.endpoint)
+        wanted = read_pointer(self.store, self.pointer.endpoint)
         if wanted is None or wanted.version != self.pointer.version:
             other = wanted.version if wanted else "none"
             raise EndpointError(
@@ -217,20 +206,12 @@ class _Rollout:
         return bool(description["version"] == self.pointer.version)
 
     def _check_probes(self, probes: Sequence[tuple[str, float]]) -> None:
-        lines, expected = zip(*probes, strict=True)
-        answer = self.client.invoke("".join(line.rstrip("\r\n") + "\n" for line in lines))
+        answer = self.client.invoke(body_of(probes))
         if answer.version != self.pointer.version:
             raise EndpointError(
                 f"version {answer.version} answered instead of version {self.pointer.version}"
             )
-        if len(answer.rings) != len(expected):
-            raise _WrongAnswerError(f"{len(answer.rings)} predictions for {len(expected)} probes")
-        for line, wanted, rings in zip(lines, expected, answer.rings, strict=True):
-            if not abs(rings - wanted) <= RINGS_TOLERANCE:  # also catches NaN
-                raise _WrongAnswerError(
-                    f"version {self.pointer.version} predicts {rings} rings for {line.strip()!r}"
-                    f" where {wanted} was expected"
-                )
+        check_answers(f"version {answer.version}", probes, answer.rings)
 
     def _roll_back(self) -> str:
         """Put the version before back and wait until it serves; says how that went."""
@@ -252,4 +233,4 @@ class _Rollout:
         return outcome
 
     def _put_back(self) -> EndpointPointer | None:
-        return roll_back_pointer(self.registry.store, self.pointer, self.pointer.previous)
+        return roll_back_pointer(self.store, self.pointer, self.pointer.previous)

@@ -22,7 +22,7 @@ from abalone_assets.errors import EndpointError, ModelArchiveError
 from abalone_assets.serving.pointer import EndpointPointer, pointer_key, read_pointer
 
 if TYPE_CHECKING:
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.registry import ModelRegistry
 
 DEFAULT_POLL_SECONDS: Final = 0.25
 STOP_TIMEOUT_SECONDS: Final = 10.0

@@ -7,12 +7,13 @@ agree. So a deployment survives a restart of the server, and of whoever deployed
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from abalone_assets.errors import EndpointError, StorageError
+from abalone_assets.errors import EndpointError
 from abalone_assets.settings.platform import ENDPOINT_NAME_PATTERN
+from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
     from abalone_assets.storage.object_store import ObjectStore
@@ -118,12 +119,10 @@ def _before(version: int, pointer: EndpointPointer | None) -> int | None:
 
 
 def _parsed(document: object, uri: str) -> EndpointPointer | None:
-    if document is None:
+    is_none = isinstance(document, dict) and document.get("version", 0) is None
+    if document is None or is_none:
         return None
-    names = {field.name for field in fields(EndpointPointer)}
-    if not isinstance(document, dict) or set(document) != names:
-        raise StorageError(f"{uri}: not an endpoint pointer; delete it and deploy again")
-    return None if document["version"] is None else EndpointPointer(**document)
+    return record_of(EndpointPointer, document, uri, remedy="delete it and deploy again")
 
 
 def _now() -> str:

@@ -11,7 +11,7 @@ from abalone_assets.lake.reports import PAGE_PATH
 
 if TYPE_CHECKING:
     from abalone_assets.lake.reports import KeptReport, Reports
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.registry import ModelRegistry
 
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'",

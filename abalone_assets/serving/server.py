@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import EndpointError
 from abalone_assets.lake.reports import Reports
-from abalone_assets.registry.folder import ModelRegistry
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.app import build_app
 from abalone_assets.serving.capture import DEFAULT_FLUSH_SECONDS, DataCapture
 from abalone_assets.serving.model_host import DEFAULT_POLL_SECONDS, ModelHost
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import uvicorn
+
+    from abalone_assets.registry.registry import ModelRegistry
 
 STOP_TIMEOUT_SECONDS: Final = 10
 MAX_PORT: Final = 65_535
@@ -155,7 +157,7 @@ def serve(
         StorageError: The registry, the lake or the capture folder cannot be opened.
     """
     EndpointServer(
-        ModelRegistry(ObjectStore(registry_uri)),
+        FolderRegistry(ObjectStore(registry_uri)),
         endpoint_name,
         host=host,
         port=port,

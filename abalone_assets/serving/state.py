@@ -7,7 +7,8 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from abalone_assets.errors import EndpointError
+from abalone_assets.errors import EndpointError, StorageError
+from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,8 +52,9 @@ def read_state(path: Path) -> ServerState | None:
     A server that was killed leaves its file behind: the answer may be of a server that is gone.
     """
     try:
-        return ServerState(**json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        document = json.loads(path.read_bytes())
+        return record_of(ServerState, document, str(path), remedy="start the server again")
+    except (OSError, ValueError, StorageError):
         return None
 
 

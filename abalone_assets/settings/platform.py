@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -178,13 +179,8 @@ class Settings(EnvironmentSettings):
     @property
     def gate_limits(self) -> GateLimits:
         """What the gate asks for."""
-        return GateLimits(
-            max_rmse=self.gate_max_rmse,
-            champion_tolerance=self.gate_champion_tolerance,
-            slice_tolerance=self.gate_slice_tolerance,
-            min_rows=self.gate_min_rows,
-            min_slice_rows=self.gate_min_slice_rows,
-        )
+        names = (field.name for field in fields(GateLimits))
+        return GateLimits(**{name: getattr(self, f"gate_{name}") for name in names})
 
     @property
     def dagster_home(self) -> Path:

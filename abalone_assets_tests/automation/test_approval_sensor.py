@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
 
 from abalone_assets.automation.runs import DECISION_TAG, DEPLOY_JOB
-from abalone_assets.registry.folder import ModelRegistry
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.live_version import live_version
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import load_settings
@@ -26,22 +25,21 @@ RETRY_SECONDS = 10
 
 
 @pytest.fixture
-def registry(home: Path) -> ModelRegistry:
+def registry(home: Path) -> FolderRegistry:
     """Versions 1 and 2 are approved by the gate, 3 is rejected; 2 is live."""
-    registry = ModelRegistry(ObjectStore(home / "registry"))
+    registry = FolderRegistry(ObjectStore(home / "registry"))
     for approved in (True, True, False):
         add(registry, approved=approved)
     publish_pointer(registry.store, "abalone", 2)
     return registry
 
 
-def add(registry: ModelRegistry, *, approved: bool = True) -> int:
+def add(registry: FolderRegistry, *, approved: bool = True) -> int:
     return registry.register(
         b"an archive",
         evaluation={"probes": [["M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15", 9.5]]},
         decision={"approved": approved, "reason": "as measured"},
         release_digest="release",
-        created_at=datetime.now(UTC),
     ).version
 
 
@@ -52,7 +50,7 @@ def reason(platform: Platform) -> str:
 
 
 def test_what_the_gate_decides_is_left_to_the_releases(
-    registry: ModelRegistry, platform: Platform
+    registry: FolderRegistry, platform: Platform
 ) -> None:
     assert reason(platform) == "no person has decided otherwise than the gate"
     add(registry)  # and its release failed to deploy it
@@ -65,7 +63,7 @@ def test_an_empty_registry_asks_for_nothing(platform: Platform) -> None:
 
 @pytest.mark.parametrize("version", [1, 3])
 def test_a_version_that_a_person_approved_is_deployed_once(
-    registry: ModelRegistry, platform: Platform, version: int
+    registry: FolderRegistry, platform: Platform, version: int
 ) -> None:
     registry.approve(version, because="checked", by="ana")
     (request,) = requests(platform, SENSOR)
@@ -77,7 +75,7 @@ def test_a_version_that_a_person_approved_is_deployed_once(
 
 
 def test_the_rejection_of_the_live_version_brings_the_one_before_back(
-    registry: ModelRegistry, platform: Platform
+    registry: FolderRegistry, platform: Platform
 ) -> None:
     registry.reject(2, because="broken scale", by="ana")
     (request,) = requests(platform, SENSOR)
@@ -86,7 +84,7 @@ def test_the_rejection_of_the_live_version_brings_the_one_before_back(
 
 
 def test_the_rejection_of_the_last_approved_version_leaves_it_live_and_says_so(
-    registry: ModelRegistry, platform: Platform
+    registry: FolderRegistry, platform: Platform
 ) -> None:
     for version in (1, 2):
         registry.reject(version, because="broken scale", by="ana")
@@ -96,7 +94,7 @@ def test_the_rejection_of_the_last_approved_version_leaves_it_live_and_says_so(
 
 
 def test_the_next_version_that_the_gate_approves_ends_a_persons_choice(
-    registry: ModelRegistry, platform: Platform
+    registry: FolderRegistry, platform: Platform
 ) -> None:
     registry.approve(1, because="checked", by="ana")
     publish_pointer(registry.store, "abalone", 1)
@@ -106,7 +104,7 @@ def test_the_next_version_that_the_gate_approves_ends_a_persons_choice(
 
 @pytest.mark.parametrize("job", [RELEASE, DEPLOY_JOB])
 def test_it_waits_for_runs_that_deploy(
-    registry: ModelRegistry, platform: Platform, job: str
+    registry: FolderRegistry, platform: Platform, job: str
 ) -> None:
     registry.approve(1, because="checked", by="ana")
     run = launch(platform, dg.RunRequest(), job)
@@ -134,7 +132,7 @@ def fail(platform: Platform, request: dg.RunRequest, *, times: int) -> None:
 
 
 def test_a_deployment_that_fails_is_tried_again_later_and_later_another_at_once(
-    registry: ModelRegistry, platform: Platform, clock: Clock
+    registry: FolderRegistry, platform: Platform, clock: Clock
 ) -> None:
     registry.approve(1, because="checked", by="ana")
     (request,) = requests(platform, SENSOR)
@@ -150,7 +148,7 @@ def test_a_deployment_that_fails_is_tried_again_later_and_later_another_at_once(
 
 
 def test_after_many_failures_it_waits_a_day_and_no_longer(
-    registry: ModelRegistry, platform: Platform, clock: Clock
+    registry: FolderRegistry, platform: Platform, clock: Clock
 ) -> None:
     registry.approve(1, because="checked", by="ana")
     (request,) = requests(platform, SENSOR)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from abalone_assets.local.driver import driver_lock
-from abalone_assets.registry.folder import ModelRegistry
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
@@ -23,10 +22,10 @@ WHY = ("--because", "the new scale was checked")
 
 
 @pytest.fixture
-def registry(home: Path, monkeypatch: pytest.MonkeyPatch) -> ModelRegistry:
+def registry(home: Path, monkeypatch: pytest.MonkeyPatch) -> FolderRegistry:
     """Version 1 is approved and deployed, version 2 rejected."""
     monkeypatch.setenv("USER", "ana")
-    registry = ModelRegistry(ObjectStore(home / "registry"))
+    registry = FolderRegistry(ObjectStore(home / "registry"))
     for approved in (True, False):
         word = "Approved" if approved else "Rejected"
         registry.register(
@@ -34,7 +33,6 @@ def registry(home: Path, monkeypatch: pytest.MonkeyPatch) -> ModelRegistry:
             evaluation={"rmse": 2.1},
             decision={"approved": approved, "reason": f"{word}: as measured."},
             release_digest="release-1",
-            created_at=datetime.now(UTC),
         )
     publish_pointer(registry.store, "abalone", 1)
     return registry
@@ -47,7 +45,7 @@ def told(*arguments: str) -> str:
     return " ".join(result.stdout.split())
 
 
-def test_an_approval_is_kept_with_who_and_why(registry: ModelRegistry) -> None:
+def test_an_approval_is_kept_with_who_and_why(registry: FolderRegistry) -> None:
     document = abalone_json("approve", "2", *WHY)
     (override,) = document["overrides"]
     assert (override["by"], override["because"]) == ("ana", "the new scale was checked")
@@ -55,14 +53,14 @@ def test_an_approval_is_kept_with_who_and_why(registry: ModelRegistry) -> None:
     assert (document["desired_version"], document["live_version"]) == (2, 1)
     desired = registry.desired_version()
     assert desired is not None
-    assert desired.standing == "approved by ana"
+    assert desired.status == "approved by ana"
 
 
-def test_without_a_daemon_it_says_how_to_deploy(registry: ModelRegistry) -> None:
+def test_without_a_daemon_it_says_how_to_deploy(registry: FolderRegistry) -> None:
     assert "Next: `abalone dev` deploys version 2" in told("approve", "2", *WHY)
 
 
-def test_with_one_it_says_when_it_is_deployed(registry: ModelRegistry) -> None:
+def test_with_one_it_says_when_it_is_deployed(registry: FolderRegistry) -> None:
     with driver_lock(load_settings(), "abalone dev"):
         said = told("approve", "2", *WHY)
     assert (
@@ -71,19 +69,19 @@ def test_with_one_it_says_when_it_is_deployed(registry: ModelRegistry) -> None:
     ) in said
 
 
-def test_a_second_approval_changes_nothing_and_says_so(registry: ModelRegistry) -> None:
+def test_a_second_approval_changes_nothing_and_says_so(registry: FolderRegistry) -> None:
     told("approve", "2", *WHY)
     assert told("approve", "2", "--because", "again").startswith("Version 2, as before. Approved")
     assert not abalone_json("approve", "2", "--because", "again")["changed"]
     assert len(registry.get(2).overrides) == 1
 
 
-def test_what_is_live_already_needs_nothing(registry: ModelRegistry) -> None:
+def test_what_is_live_already_needs_nothing(registry: FolderRegistry) -> None:
     assert told("approve", "1", *WHY).endswith("Next: nothing to do: version 1 is live.")
     assert told("reject", "2", *WHY).endswith("Next: nothing to do: version 1 is live.")
 
 
-def test_a_rejection_makes_the_version_before_the_desired_one(registry: ModelRegistry) -> None:
+def test_a_rejection_makes_the_version_before_the_desired_one(registry: FolderRegistry) -> None:
     told("approve", "2", *WHY)
     publish_pointer(registry.store, "abalone", 2)
     document = abalone_json("reject", "2", "--because", "a slip")
@@ -91,7 +89,7 @@ def test_a_rejection_makes_the_version_before_the_desired_one(registry: ModelReg
     assert [each["because"] for each in document["overrides"]] == [WHY[1], "a slip"]
 
 
-def test_the_rejection_of_the_only_approved_version_warns(registry: ModelRegistry) -> None:
+def test_the_rejection_of_the_only_approved_version_warns(registry: FolderRegistry) -> None:
     said = told("reject", "1", "--because", "broken scale")
     assert "Version 1. Rejected by ana" in said
     assert (
@@ -101,13 +99,12 @@ def test_the_rejection_of_the_only_approved_version_warns(registry: ModelRegistr
     ) in said
 
 
-def test_what_the_gate_approved_is_left_to_its_release(registry: ModelRegistry) -> None:
+def test_what_the_gate_approved_is_left_to_its_release(registry: FolderRegistry) -> None:
     registry.register(
         b"three",
         evaluation={},
         decision={"approved": True},
         release_digest="release-2",
-        created_at=datetime.now(UTC),
     )
     assert "version 3, approved by the gate, is its release's to deploy" in told(
         "reject", "2", *WHY
@@ -115,7 +112,7 @@ def test_what_the_gate_approved_is_left_to_its_release(registry: ModelRegistry) 
 
 
 def test_an_unknown_version_is_an_error_that_lists_those_there_are(
-    registry: ModelRegistry,
+    registry: FolderRegistry,
 ) -> None:
     result = abalone("approve", "7", *WHY)
     assert result.exit_code == 1
@@ -132,14 +129,16 @@ def test_an_empty_registry_has_nothing_to_decide_on() -> None:
 @pytest.mark.parametrize(
     "arguments", [["2"], ["2", "--because", " "], [*WHY], ["0", *WHY], ["two", *WHY]]
 )
-def test_a_version_and_a_reason_are_required(registry: ModelRegistry, arguments: list[str]) -> None:
+def test_a_version_and_a_reason_are_required(
+    registry: FolderRegistry, arguments: list[str]
+) -> None:
     for command in ("approve", "reject"):
         assert abalone(command, *arguments).exit_code == 2
     assert registry.get(2).overrides == ()
 
 
 def test_a_user_without_a_name_can_decide(
-    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nobody() -> str:
         raise KeyError("no entry in the password database")
@@ -150,7 +149,7 @@ def test_a_user_without_a_name_can_decide(
     assert override["by"].startswith("user ")
 
 
-def test_a_decision_imports_no_dagster(registry: ModelRegistry, home: Path) -> None:
+def test_a_decision_imports_no_dagster(registry: FolderRegistry, home: Path) -> None:
     program = (
         "import sys\n"
         "from abalone_assets.cli.approve import approve\n"
@@ -168,7 +167,7 @@ def test_a_decision_imports_no_dagster(registry: ModelRegistry, home: Path) -> N
     assert registry.get(2).approved
 
 
-def test_status_tells_what_people_decided(registry: ModelRegistry) -> None:
+def test_status_tells_what_people_decided(registry: FolderRegistry) -> None:
     before = abalone_json("status")
     assert before["live"]["standing"] == "approved by the gate"
     assert before["approvals"]["overrides"] == []
@@ -190,7 +189,7 @@ def test_status_tells_what_people_decided(registry: ModelRegistry) -> None:
 
 
 def test_status_tells_which_decision_brought_the_live_version_back(
-    registry: ModelRegistry,
+    registry: FolderRegistry,
 ) -> None:
     assert abalone_json("status")["approvals"]["decided_by"] is None
     assert "People want" not in abalone("status").output

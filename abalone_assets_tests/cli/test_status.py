@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.lake.manifest import IngestedRaw, commit_raw
 from abalone_assets.local.driver import driver_lock
-from abalone_assets.registry.folder import ModelRegistry
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
@@ -121,7 +121,7 @@ def test_files_that_can_be_no_survey_are_listed_with_their_problem(home: Path) -
 
 
 def test_a_deployed_version_without_a_server_is_not_called_live(home: Path) -> None:
-    registry = ModelRegistry(ObjectStore(home / "registry"))
+    registry = FolderRegistry(ObjectStore(home / "registry"))
     version = register(registry, b"archive").version
     publish_pointer(registry.store, "abalone", version)
     live = abalone_json("status")["live"]

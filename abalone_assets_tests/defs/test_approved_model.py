@@ -13,7 +13,7 @@ from abalone_assets.defs.deployment.endpoint import endpoint
 from abalone_assets.defs.evaluation.approved_model import approved_model
 from abalone_assets.defs.resources import profile_resources
 from abalone_assets.lake.lake import Lake, Preparation, Release
-from abalone_assets.registry.folder import ModelRegistry
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.live_version import live_version
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
@@ -44,8 +44,8 @@ class Releases:
         return Lake(str(self.home / "lake"))
 
     @property
-    def registry(self) -> ModelRegistry:
-        return ModelRegistry(ObjectStore(self.home / "registry"))
+    def registry(self) -> FolderRegistry:
+        return FolderRegistry(ObjectStore(self.home / "registry"))
 
     @property
     def live(self) -> int | None:

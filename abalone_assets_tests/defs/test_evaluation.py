@@ -18,12 +18,14 @@ from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
 from abalone_assets.ingest.frames import survey_frame, to_parquet
 from abalone_assets.lake.lake import Lake
 from abalone_assets.modeling.evaluation.gate import GateLimits
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.resources.ml_platform import LocalMLPlatform, TrainingRequest
 from abalone_assets.resources.models import Gate, LocalEndpointHost, LocalModelRegistry
 from abalone_assets.resources.reports import LocalReportPages
 from abalone_assets.resources.storage import JsonIOManager, LakeResource
 from abalone_assets.sample_data import base_survey
 from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import parse_survey
 
 if TYPE_CHECKING:
@@ -44,22 +46,23 @@ class Home:
         return Lake(str(self.folder / "lake"))
 
     @property
-    def registry(self) -> LocalModelRegistry:
-        return LocalModelRegistry(uri=str(self.folder / "registry"))
+    def registry(self) -> FolderRegistry:
+        return FolderRegistry(ObjectStore(self.folder / "registry"))
 
     def resources(self) -> dict[str, Any]:
+        registry = LocalModelRegistry(uri=str(self.folder / "registry"))
         lake, state = LakeResource(uri=str(self.folder / "lake")), str(self.folder / "server.json")
         return {
             "lake": lake,
             "json": JsonIOManager(lake=lake),
             "ml_platform": LocalMLPlatform(max_synthetic_share=0.1),
-            "gate": Gate(**asdict(GateLimits())),
-            "model_registry": self.registry,
+            "gate": Gate(limits=asdict(GateLimits())),
+            "model_registry": registry,
             "report_pages": LocalReportPages(
                 lake=lake, state_file=state, host="127.0.0.1", port=8080
             ),
             "endpoint_host": LocalEndpointHost(
-                registry=self.registry,
+                registry=registry,
                 endpoint_name="abalone",
                 state_file=state,
                 timeout_seconds=1,
@@ -103,7 +106,7 @@ class Home:
         """The model that was evaluated as a version that the gate approved by a rule."""
         document = self.document()
         version = self.registry.register(
-            document["model_uri"],
+            Path(document["model_uri"]).read_bytes(),
             evaluation={**document["metrics"], **changed},
             decision={"approved": True, "reason": "good", "rule": rule},
             release_digest="digest",
@@ -134,7 +137,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     home.register("first_model")
     home.register("holds_against_champion", champion={"version": "1"}, model_sha256="b")
     withdrawn = home.register("better_than_champion", champion={"version": "2"}, model_sha256="c")
-    publish_pointer(home.registry.open().store, "abalone", withdrawn)
+    publish_pointer(home.registry.store, "abalone", withdrawn)
     home.registry.reject(withdrawn, because="broken scale", by="ana")
     test = home.lake.uri("test_split")
     pl.read_parquet(test)[2:].write_parquet(test)

@@ -56,7 +56,7 @@ class Duel:
 
     def cards(self) -> list[ModelCard]:
         """Of the versions in the registry, oldest first."""
-        registry = LocalModelRegistry(uri=str(self.platform.home / "registry"))
+        registry = LocalModelRegistry(uri=str(self.platform.home / "registry")).open()
         versions = registry.versions()
         return [read_card(Path(registry.model_uri(each.version))) for each in versions]
 

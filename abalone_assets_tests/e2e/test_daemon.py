@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.registry.folder import ModelRegistry
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.support.platform import survey_rows
 
@@ -84,7 +84,7 @@ def test_a_backfill_asked_for_in_the_ui_is_one_run_and_one_release(stack: Stack)
 def test_a_version_that_a_person_approves_is_deployed(stack: Stack) -> None:
     stack.await_release()
     assert stack.live_version() != 1
-    registry = ModelRegistry(ObjectStore(stack.home / "registry"))
+    registry = FolderRegistry(ObjectStore(stack.home / "registry"))
     registry.approve(1, because="the newer ones drift", by="ana")
     stack.await_(lambda: stack.live_version() == 1, "version 1 answers again")
     stack.await_(lambda: not _in_flight(stack, "deploy"), "the end of its deployment")

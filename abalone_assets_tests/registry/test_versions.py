@@ -123,7 +123,7 @@ def test_the_gates_word_is_as_old_as_its_evidence() -> None:
     persons = version(1, 8, yes(11))
     assert desired_of([persons, registered]) is registered
     assert desired_of([persons, compared]) is persons
-    assert compared.approved_at == at(10)
+    assert compared.judged_at == at(10)
 
 
 def test_why_a_version_should_be_live_names_the_decision_that_made_it_so() -> None:
@@ -137,18 +137,13 @@ def test_why_a_version_should_be_live_names_the_decision_that_made_it_so() -> No
 
 def test_the_last_word_is_told_with_who_had_it() -> None:
     known = version(3, 9)
-    assert (known.approved, known.standing, known.reason) == (
+    assert (known.approved, known.status, known.reason) == (
         True,
         "approved by the gate",
         "as measured",
     )
-    assert known.approved_at == at(9)
     overruled = version(3, 9, yes(10), no(11))
-    assert (overruled.approved, overruled.standing, overruled.approved_at) == (
-        False,
-        "rejected by ben",
-        None,
-    )
+    assert (overruled.approved, overruled.status) == (False, "rejected by ben")
     assert overruled.reason == "Rejected by ben on 2025-03-01: bad scale."
 
 
@@ -238,7 +233,7 @@ def test_the_reference_is_found_past_all_that_merely_held_against_it() -> None:
 
 def test_a_version_that_the_gate_rejected_sets_no_mark_whatever_its_rule() -> None:
     refused = replace(FIRST, decision={"approved": False, "rule": "first_model"})
-    assert not refused.sets_the_mark
+    assert not refused.may_be_reference
 
 
 def test_a_model_without_a_digest_never_has_a_version() -> None:

@@ -18,8 +18,9 @@ import numpy as np
 from abalone_assets.modeling import archive, inference
 from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
 from abalone_assets.modeling.training.train import fit
-from abalone_assets.registry.folder import ModelRegistry
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.client import EndpointClient
+from abalone_assets.serving.deployment import LocalEndpoint
 from abalone_assets.serving.server import EndpointServer
 from abalone_assets.storage.object_store import ObjectStore
 
@@ -81,19 +82,30 @@ def local_prediction(archive_bytes: bytes, body: str = BODY) -> list[float]:
     return [float(line) for line in text.split()]
 
 
-def register(registry: ModelRegistry, archive_bytes: bytes, release: str = "") -> ModelVersion:
+def register(registry: FolderRegistry, archive_bytes: bytes, release: str = "") -> ModelVersion:
     """Register an archive; its digest stands for its booster's."""
     return registry.register(
         archive_bytes,
         evaluation={"rmse": 2.1, "model_sha256": hashlib.sha256(archive_bytes).hexdigest()},
         decision={"approved": True, "reason": "good", "rule": "max_rmse"},
         release_digest=release or "release-1",
-        created_at=CREATED_AT,
     )
 
 
-def new_registry(folder: Path) -> ModelRegistry:
-    return ModelRegistry(ObjectStore(folder / "registry"))
+def new_registry(folder: Path) -> FolderRegistry:
+    return FolderRegistry(ObjectStore(folder / "registry"))
+
+
+def state_file_of(registry: FolderRegistry) -> Path | None:
+    """Where a server says its address: beside the registry, where that is a folder."""
+    root = registry.store.root
+    return None if root is None else root.parent / "server.json"
+
+
+def endpoint_of(registry: FolderRegistry, **changes: Any) -> LocalEndpoint:
+    state_file = state_file_of(registry)
+    assert state_file is not None
+    return LocalEndpoint(registry, ENDPOINT, state_file=state_file, **changes)
 
 
 @dataclass(frozen=True)
@@ -113,9 +125,9 @@ class RunningServer:
 
 
 @contextmanager
-def running_server(registry: ModelRegistry, **options: Any) -> Iterator[RunningServer]:
-    settings = {"poll_seconds": 0.01, "flush_seconds": 0.02} | options
-    server = EndpointServer(registry, ENDPOINT, **settings)
+def running_server(registry: FolderRegistry, **options: Any) -> Iterator[RunningServer]:
+    settings = {"poll_seconds": 0.01, "flush_seconds": 0.02, "state_file": state_file_of(registry)}
+    server = EndpointServer(registry, ENDPOINT, **settings | options)
     states: Queue[ServerState] = Queue()
     thread = threading.Thread(target=server.run, args=(states.put,))
     thread.start()

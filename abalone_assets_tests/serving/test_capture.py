@@ -25,7 +25,7 @@ from abalone_assets_tests.serving.support import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.folder import FolderRegistry
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def request(hour: int = 5, data: bytes = b"M,1", content_type: str = "text/csv")
 
 
 def test_answered_requests_are_captured_as_sagemaker_writes_them(
-    archives: list[bytes], registry: ModelRegistry, store: ObjectStore
+    archives: list[bytes], registry: FolderRegistry, store: ObjectStore
 ) -> None:
     register(registry, archives[0])
     publish_pointer(registry.store, ENDPOINT, 1)
@@ -86,7 +86,7 @@ def test_answered_requests_are_captured_as_sagemaker_writes_them(
 
 
 def test_everything_answered_before_the_server_stops_is_written(
-    archives: list[bytes], registry: ModelRegistry, store: ObjectStore
+    archives: list[bytes], registry: FolderRegistry, store: ObjectStore
 ) -> None:
     register(registry, archives[0])
     publish_pointer(registry.store, ENDPOINT, 1)
@@ -141,7 +141,7 @@ def test_data_is_kept_exactly_and_its_encoding_named(
 
 def test_a_write_error_fails_no_request_is_logged_once_and_counted(
     archives: list[bytes],
-    registry: ModelRegistry,
+    registry: FolderRegistry,
     store: ObjectStore,
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -1,3 +1,5 @@
+"""What is particular to the endpoint on this machine: its server, pointer and state file."""
+
 from __future__ import annotations
 
 import json
@@ -6,16 +8,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from abalone_assets.errors import EndpointError, StorageError
-from abalone_assets.serving import model_host
+from abalone_assets.errors import EndpointError
 from abalone_assets.serving.client import EndpointClient, EndpointUnreachableError, Prediction
-from abalone_assets.serving.deployment import connect, deploy
-from abalone_assets.serving.model_host import load_model
-from abalone_assets.serving.pointer import pointer_key, publish_pointer, read_pointer
+from abalone_assets.serving.deployment import connect
+from abalone_assets.serving.pointer import publish_pointer, read_pointer
 from abalone_assets.serving.state import ServerState, write_state
 from abalone_assets_tests.serving.support import (
     BODY,
@@ -23,6 +24,7 @@ from abalone_assets_tests.serving.support import (
     ENDPOINT,
     LINES,
     RunningServer,
+    endpoint_of,
     local_prediction,
     register,
     running_server,
@@ -33,183 +35,83 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from abalone_assets.registry.folder import ModelRegistry
-    from abalone_assets.serving.model_host import ServedModel
+    from abalone_assets.registry.folder import FolderRegistry
+
+
+PROBES = [(LINES[0], 9.0)]
+WRONG = [(LINES[0], -1.0)]
 
 
 def probes_of(archive: bytes) -> list[tuple[str, float]]:
     return list(zip(LINES, local_prediction(archive), strict=True))
 
 
-@pytest.fixture
-def state_file(tmp_path: Path) -> Path:
-    return tmp_path / "server.json"
-
-
-@pytest.fixture
-def live(
-    archives: list[bytes], registry: ModelRegistry, state_file: Path
-) -> Iterator[RunningServer]:
-    """A server of version 1, with versions 2 and 3 registered."""
-    for archive in archives:
-        register(registry, archive)
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry, state_file=state_file) as running:
-        running.wait_for_version(1)
-        yield running
-
-
-def test_a_deployment_is_live_and_verified_when_it_returns(
-    live: RunningServer, archives: list[bytes], registry: ModelRegistry, state_file: Path
-) -> None:
-    before = live.client.describe()["requests"]
-    done = deploy(registry, ENDPOINT, 2, probes_of(archives[1]), state_file=state_file)
-
-    assert (done.version, done.previous, done.served) == (2, 1, True)
-    assert done.url == live.url
-    assert done.message == "version 2 is live"
-    assert live.client.describe()["requests"] == before + 1
-    assert live.client.predict(BODY) == local_prediction(archives[1])
-
-
-def test_deploying_the_live_version_again_verifies_it_and_changes_nothing(
-    live: RunningServer, archives: list[bytes], registry: ModelRegistry
-) -> None:
-    deploy(registry, ENDPOINT, 2, probes_of(archives[1]), url=live.url)
-    pointer = read_pointer(registry.store, ENDPOINT)
-    again = deploy(registry, ENDPOINT, 2, probes_of(archives[1]), url=live.url)
-
-    assert again.message == "version 2 was live already"
-    assert again.previous == 1
-    assert read_pointer(registry.store, ENDPOINT) == pointer
-
-
-def test_a_version_that_answers_wrongly_is_taken_back(
-    live: RunningServer, archives: list[bytes], registry: ModelRegistry
-) -> None:
-    wrong = [(line, rings + 2e-4) for line, rings in probes_of(archives[1])]
-    with pytest.raises(EndpointError, match=r"version 2 predicts .* rings for 'M,0\.5") as seen:
-        deploy(registry, ENDPOINT, 2, wrong, url=live.url)
-
-    assert str(seen.value).endswith("; version 1 is deployed again")
-    answer = live.client.invoke(BODY)
-    assert (answer.version, answer.rings) == (1, local_prediction(archives[0]))
-    pointer = read_pointer(registry.store, ENDPOINT)
-    assert pointer is not None
-    assert pointer.version == 1
-
-
-def test_a_version_that_cannot_load_is_taken_back_with_its_reason(
-    live: RunningServer, registry: ModelRegistry
-) -> None:
-    broken = register(registry, b"no archive").version
-    with pytest.raises(EndpointError, match=f"version {broken} cannot be served: .*; version 1 is"):
-        deploy(registry, ENDPOINT, broken, [(LINES[0], 9.0)], url=live.url)
-    assert live.client.invoke(BODY).version == 1
-
-
-def test_a_failed_first_deployment_leaves_the_endpoint_empty(
-    archives: list[bytes], registry: ModelRegistry
-) -> None:
-    register(registry, archives[0])
-    with running_server(registry) as running:
-        with pytest.raises(EndpointError, match=r"; nothing is deployed$"):
-            deploy(registry, ENDPOINT, 1, [(LINES[0], -1.0)], url=running.url)
-        assert running.client.describe()["version"] is None
-    assert read_pointer(registry.store, ENDPOINT) is None
-
-
-def test_a_live_version_found_wrong_falls_back_to_the_one_before(
-    live: RunningServer, archives: list[bytes], registry: ModelRegistry
-) -> None:
-    deploy(registry, ENDPOINT, 2, probes_of(archives[1]), url=live.url)
-    with pytest.raises(EndpointError, match="version 1 is deployed again"):
-        deploy(registry, ENDPOINT, 2, [(LINES[0], -1.0)], url=live.url)
-    assert live.client.invoke(BODY).version == 1
-
-
-def test_a_probe_that_the_model_refuses_is_a_failure_too(
-    live: RunningServer, registry: ModelRegistry
-) -> None:
-    with pytest.raises(EndpointError, match=r"row 1, column sex: .*; version 1 is deployed again"):
-        deploy(registry, ENDPOINT, 2, [("Q,1,1,1,1,1,1,1", 9.0)], url=live.url)
-
-
-@pytest.fixture
-def blocked_loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Loads that wait for the event."""
-    go_on = threading.Event()
-
-    def slow_load(registry: ModelRegistry, version: int) -> ServedModel:
-        assert go_on.wait(DEADLINE_SECONDS)
-        return load_model(registry, version)
-
-    monkeypatch.setattr(model_host, "load_model", slow_load)
-    yield go_on
-    go_on.set()
-
-
 def test_a_version_that_is_late_is_taken_back_and_never_answers(
     live: RunningServer,
     archives: list[bytes],
-    registry: ModelRegistry,
+    registry: FolderRegistry,
     blocked_loads: threading.Event,
 ) -> None:
     with pytest.raises(EndpointError, match=r"version 2 is not live after 0\.2 s; version 1 is"):
-        deploy(registry, ENDPOINT, 2, probes_of(archives[1]), url=live.url, timeout_seconds=0.2)
+        endpoint_of(registry, timeout_seconds=0.2).deploy(2, probes_of(archives[1]))
     assert live.client.describe()["status"] == "Updating"
     blocked_loads.set()
     wait_until(lambda: live.client.describe()["status"] == "InService")
     assert live.client.invoke(BODY).version == 1
 
 
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (Prediction([9.0], 1), "version 1 answered instead of version 2"),
-        (Prediction([], 2), "0 predictions for 1 probes"),
-        (Prediction([float("nan")], 2), "predicts nan rings"),
-    ],
-    ids=["another version", "too few", "nan"],
-)
-def test_an_answer_that_proves_nothing_is_a_failure(
-    live: RunningServer,
-    registry: ModelRegistry,
-    monkeypatch: pytest.MonkeyPatch,
-    answer: Prediction,
-    message: str,
+def test_a_deployment_asks_once_and_the_live_versions_changes_nothing(
+    live: RunningServer, archives: list[bytes], registry: FolderRegistry
 ) -> None:
+    before = live.client.describe()["requests"]
+    done = endpoint_of(registry).deploy(2, probes_of(archives[1]))
+    assert done.url == live.url
+    assert live.client.describe()["requests"] == before + 1
+    assert live.client.predict(BODY) == local_prediction(archives[1])
+
+    pointer = read_pointer(registry.store, ENDPOINT)
+    endpoint_of(registry).deploy(2, probes_of(archives[1]))
+    assert live.client.describe()["requests"] == before + 3
+    assert read_pointer(registry.store, ENDPOINT) == pointer
+
+
+def test_an_answer_of_another_version_proves_nothing(
+    live: RunningServer, registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = "version 1 answered instead of version 2; version 1 is deployed again"
     with monkeypatch.context() as patched:
-        patched.setattr(EndpointClient, "invoke", lambda *_: answer)
-        with pytest.raises(EndpointError, match=f"{message}.*; version 1 is deployed again"):
-            deploy(registry, ENDPOINT, 2, [(LINES[0], 9.0)], url=live.url)
+        patched.setattr(EndpointClient, "invoke", lambda *_: Prediction([9.0], 1))
+        with pytest.raises(EndpointError, match=message):
+            endpoint_of(registry).deploy(2, PROBES)
     assert live.client.invoke(BODY).version == 1
 
 
-def test_a_cancelled_deployment_is_taken_back_too(
-    live: RunningServer, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+def raise_on_invoke(patched: pytest.MonkeyPatch, error: BaseException) -> None:
+    def invoke(*_: object) -> None:
+        raise error
 
+    patched.setattr(EndpointClient, "invoke", invoke)
+
+
+def test_a_cancelled_deployment_is_taken_back_too(
+    live: RunningServer, registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(EndpointClient, "invoke", interrupt)
+        raise_on_invoke(patched, KeyboardInterrupt())
         with pytest.raises(KeyboardInterrupt):
-            deploy(registry, ENDPOINT, 2, [(LINES[0], 9.0)], url=live.url)
+            endpoint_of(registry).deploy(2, PROBES)
     live.wait_for_version(1)
-    pointer = read_pointer(registry.store, ENDPOINT)
-    assert pointer is not None
-    assert pointer.version == 1
+    assert endpoint_of(registry).live_version() == 1
 
 
 def test_a_newer_deployment_wins_and_is_left_alone(
     live: RunningServer,
     archives: list[bytes],
-    registry: ModelRegistry,
+    registry: FolderRegistry,
     blocked_loads: threading.Event,
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
-        older = pool.submit(deploy, registry, ENDPOINT, 2, probes_of(archives[1]), url=live.url)
+        older = pool.submit(endpoint_of(registry).deploy, 2, probes_of(archives[1]))
         wait_until(lambda: live.client.describe()["requested_version"] == 2)
         publish_pointer(registry.store, ENDPOINT, 3)
         blocked_loads.set()
@@ -218,27 +120,116 @@ def test_a_newer_deployment_wins_and_is_left_alone(
     live.wait_for_version(3)
 
 
+@pytest.mark.parametrize("version", [1, 2], ids=["the first one", "with one before it"])
+@pytest.mark.parametrize(
+    "error",
+    [EndpointUnreachableError("timed out"), EndpointError("the model failed"), KeyboardInterrupt()],
+    ids=["timeout", "error", "cancelled"],
+)
+def test_a_live_version_that_gives_no_answer_stays_live(
+    live: RunningServer,
+    registry: FolderRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    version: int,
+    error: BaseException,
+) -> None:
+    if version != 1:
+        publish_pointer(registry.store, ENDPOINT, version)
+        live.wait_for_version(version)
+    pointer = read_pointer(registry.store, ENDPOINT)
+    with monkeypatch.context() as patched:
+        raise_on_invoke(patched, error)
+        with pytest.raises((EndpointError, KeyboardInterrupt)) as seen:
+            endpoint_of(registry).deploy(version, PROBES)
+
+    if isinstance(error, EndpointError):
+        assert str(seen.value) == (
+            f"{error}; version {version} was live before and is not taken back"
+        )
+    assert read_pointer(registry.store, ENDPOINT) == pointer
+    assert live.client.invoke(BODY).version == version
+
+
+def be_unreachable(patched: pytest.MonkeyPatch, *, first: int, last: int | None) -> None:
+    """Let the looks at the server from ``first`` to ``last``, counted from 1, find none."""
+    describe, looks = EndpointClient.describe, count(1)
+
+    def describe_sometimes(self: EndpointClient) -> dict[str, Any]:
+        look = next(looks)
+        if look >= first and (last is None or look <= last):
+            raise EndpointUnreachableError("no endpoint server answers")
+        return describe(self)
+
+    patched.setattr(EndpointClient, "describe", describe_sometimes)
+
+
+def test_a_server_that_restarts_during_a_deployment_is_waited_for(
+    live: RunningServer,
+    archives: list[bytes],
+    registry: FolderRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    be_unreachable(monkeypatch, first=2, last=4)
+    probes = [(LINES[0], local_prediction(archives[1])[0])]
+    assert endpoint_of(registry).deploy(2, probes).served
+    assert live.client.invoke(BODY).version == 2
+
+
+def test_a_server_that_does_not_come_back_is_told_and_finds_the_version_before(
+    live: RunningServer, registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = (
+        r"version 2 is not live after 0\.1 s: no endpoint server answers"
+        r"; version 1 is deployed again, but this is not live after 0\.1 s"
+    )
+    with monkeypatch.context() as patched:
+        be_unreachable(patched, first=2, last=None)
+        with pytest.raises(EndpointError, match=message):
+            endpoint_of(registry, timeout_seconds=0.1).deploy(2, PROBES)
+    live.wait_for_version(1)
+    assert live.client.invoke(BODY).version == 1
+
+
+def test_a_newer_request_for_the_same_version_is_left_alone(
+    live: RunningServer, registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invoke = EndpointClient.invoke
+
+    def invoke_and_be_overtaken(self: EndpointClient, rows: str) -> Any:
+        publish_pointer(registry.store, ENDPOINT, 2)
+        return invoke(self, rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(EndpointClient, "invoke", invoke_and_be_overtaken)
+        with pytest.raises(EndpointError, match="; another deployment has asked for version 2"):
+            endpoint_of(registry).deploy(2, WRONG)
+    pointer = read_pointer(registry.store, ENDPOINT)
+    assert pointer is not None
+    assert (pointer.version, pointer.previous) == (2, 1)
+    assert live.client.invoke(BODY).version == 2
+
+
 def test_without_a_server_the_version_waits_for_the_next_one(
-    archives: list[bytes], registry: ModelRegistry, state_file: Path
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     register(registry, archives[0])
-    done = deploy(registry, ENDPOINT, 1, probes_of(archives[0]), state_file=state_file)
+    done = endpoint_of(registry).deploy(1, probes_of(archives[0]))
 
     assert (done.served, done.url) == (False, None)
     assert "start one with `abalone serve`" in done.message
-    with running_server(registry, state_file=state_file) as running:
+    with running_server(registry) as running:
         running.wait_for_version(1)
-        assert deploy(registry, ENDPOINT, 1, probes_of(archives[0]), state_file=state_file).served
+        assert endpoint_of(registry).deploy(1, probes_of(archives[0])).served
 
 
 def test_the_state_file_of_a_server_that_is_gone_means_no_server(
-    archives: list[bytes], registry: ModelRegistry, state_file: Path
+    archives: list[bytes], registry: FolderRegistry, state_file: Path
 ) -> None:
     register(registry, archives[0])
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     write_state(state_file, ServerState(url, 1, ENDPOINT, "2025-03-01T00:00:00+00:00"))
-    assert not deploy(registry, ENDPOINT, 1, [(LINES[0], 9.0)], state_file=state_file).served
+    assert not endpoint_of(registry).deploy(1, PROBES).served
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"url": 1}', b"\xff"])
@@ -290,17 +281,6 @@ def test_the_server_of_another_endpoint_is_no_server_in_a_state_file_and_an_erro
         connect("other", url=live.url)
 
 
-def test_an_unknown_version_is_refused_before_anything_changes(
-    live: RunningServer, registry: ModelRegistry
-) -> None:
-    pointer = registry.store.read(pointer_key(ENDPOINT))
-    with pytest.raises(StorageError, match="no model version 9"):
-        deploy(registry, ENDPOINT, 9, [(LINES[0], 9.0)], url=live.url)
-    with pytest.raises(EndpointError, match="at least one probe"):
-        deploy(registry, ENDPOINT, 2, [], url=live.url)
-    assert registry.store.read(pointer_key(ENDPOINT)) == pointer
-
-
 def test_the_client_takes_rows_and_ignores_a_proxy_of_the_environment(
     live: RunningServer, archives: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -320,6 +300,6 @@ def test_the_client_says_how_to_start_a_server_when_none_answers() -> None:
         EndpointClient("http://127.0.0.1:9", ENDPOINT).predict(BODY)
 
 
-def test_the_pointer_is_a_readable_document(live: RunningServer, registry: ModelRegistry) -> None:
+def test_the_pointer_is_a_readable_document(live: RunningServer, registry: FolderRegistry) -> None:
     document = json.loads(registry.store.read(f"endpoints/{ENDPOINT}.json"))
     assert {"endpoint": ENDPOINT, "version": 1, "previous": None}.items() <= document.items()

@@ -19,11 +19,11 @@ from abalone_assets_tests.serving.support import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.folder import FolderRegistry
 
 
 def test_the_endpoint_swaps_from_a_network_to_a_blend_and_back(
-    registry: ModelRegistry, tmp_path: Path
+    registry: FolderRegistry, tmp_path: Path
 ) -> None:
     network = packed(quick_network(), tmp_path / "network").read_bytes()
     blend = packed(quick_blend(), tmp_path / "blend").read_bytes()

@@ -8,6 +8,7 @@ import pytest
 
 from abalone_assets.errors import EndpointError, StorageError
 from abalone_assets.serving.pointer import (
+    EndpointPointer,
     pointer_key,
     publish_pointer,
     read_pointer,
@@ -17,10 +18,10 @@ from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.serving.support import DEADLINE_SECONDS, ENDPOINT
 
 if TYPE_CHECKING:
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.folder import FolderRegistry
 
 
-def test_the_pointer_remembers_the_version_before(registry: ModelRegistry) -> None:
+def test_the_pointer_remembers_the_version_before(registry: FolderRegistry) -> None:
     assert read_pointer(registry.store, ENDPOINT) is None
 
     first = publish_pointer(registry.store, ENDPOINT, 1)
@@ -31,7 +32,7 @@ def test_the_pointer_remembers_the_version_before(registry: ModelRegistry) -> No
     assert read_pointer(registry.store, ENDPOINT) == second
 
 
-def test_publishing_again_is_a_new_request_for_the_same_version(registry: ModelRegistry) -> None:
+def test_publishing_again_is_a_new_request_for_the_same_version(registry: FolderRegistry) -> None:
     publish_pointer(registry.store, ENDPOINT, 1)
     second = publish_pointer(registry.store, ENDPOINT, 2)
     again = publish_pointer(registry.store, ENDPOINT, 2)
@@ -40,7 +41,7 @@ def test_publishing_again_is_a_new_request_for_the_same_version(registry: ModelR
     assert again.requested_at > second.requested_at
 
 
-def test_rolling_back_restores_the_version_before_or_nothing(registry: ModelRegistry) -> None:
+def test_rolling_back_restores_the_version_before_or_nothing(registry: FolderRegistry) -> None:
     publish_pointer(registry.store, ENDPOINT, 1)
     second = publish_pointer(registry.store, ENDPOINT, 2)
 
@@ -52,7 +53,7 @@ def test_rolling_back_restores_the_version_before_or_nothing(registry: ModelRegi
 
 
 def test_after_rolling_back_to_nothing_the_next_version_is_a_first_one(
-    registry: ModelRegistry,
+    registry: FolderRegistry,
 ) -> None:
     failed = publish_pointer(registry.store, ENDPOINT, 1)
     roll_back_pointer(registry.store, failed, None)
@@ -62,7 +63,7 @@ def test_after_rolling_back_to_nothing_the_next_version_is_a_first_one(
 @pytest.mark.parametrize("fallback", [None, 1])
 @pytest.mark.parametrize("other_version", [2, 3], ids=["same version", "another version"])
 def test_rolling_back_leaves_another_ones_request_alone(
-    registry: ModelRegistry, fallback: int | None, other_version: int
+    registry: FolderRegistry, fallback: int | None, other_version: int
 ) -> None:
     publish_pointer(registry.store, ENDPOINT, 1)
     failed = publish_pointer(registry.store, ENDPOINT, 2)
@@ -73,7 +74,7 @@ def test_rolling_back_leaves_another_ones_request_alone(
 
 
 def test_a_pointer_that_is_gone_stays_gone_when_a_request_is_taken_back(
-    registry: ModelRegistry,
+    registry: FolderRegistry,
 ) -> None:
     failed = publish_pointer(registry.store, ENDPOINT, 2)
     registry.store.delete(pointer_key(ENDPOINT))
@@ -81,7 +82,7 @@ def test_a_pointer_that_is_gone_stays_gone_when_a_request_is_taken_back(
 
 
 def test_a_version_published_while_another_is_taken_back_is_not_lost(
-    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = publish_pointer(registry.store, ENDPOINT, 1)
     other_store = ObjectStore(registry.store.uri)
@@ -104,7 +105,7 @@ def test_a_version_published_while_another_is_taken_back_is_not_lost(
     assert pointer.version == 3
 
 
-def test_concurrent_publications_form_one_chain(registry: ModelRegistry) -> None:
+def test_concurrent_publications_form_one_chain(registry: FolderRegistry) -> None:
     with ThreadPoolExecutor(6) as pool:
         done = list(pool.map(lambda n: publish_pointer(registry.store, ENDPOINT, n), range(1, 13)))
     previous = [pointer.previous for pointer in done]
@@ -112,13 +113,24 @@ def test_concurrent_publications_form_one_chain(registry: ModelRegistry) -> None
     assert len(set(previous)) == len(done)
 
 
-def test_a_damaged_pointer_is_named(registry: ModelRegistry) -> None:
+def test_pointers_of_earlier_revisions_are_read(registry: FolderRegistry) -> None:
+    key, at = pointer_key(ENDPOINT), "2025-03-01T00:00:00+00:00"
+    document = {"endpoint": ENDPOINT, "version": 2, "previous": 1, "requested_at": at}
+    registry.store.write_json(key, document)
+    assert read_pointer(registry.store, ENDPOINT) == EndpointPointer(ENDPOINT, 2, 1, at)
+    registry.store.write_json(key, {**document, "version": None, "previous": None})
+    assert read_pointer(registry.store, ENDPOINT) is None
+
+
+def test_a_damaged_pointer_is_named(registry: FolderRegistry) -> None:
     registry.store.write(f"endpoints/{ENDPOINT}.json", b'{"version": 1}')
-    with pytest.raises(StorageError, match="not an endpoint pointer"):
+    with pytest.raises(
+        StorageError, match=rf"{ENDPOINT}\.json: .*: field required; delete it and deploy"
+    ):
         read_pointer(registry.store, ENDPOINT)
 
 
 @pytest.mark.parametrize("name", ["", "../other", "a/b", "-a", "a" * 64, "a b", "ä"])
-def test_a_name_that_sagemaker_would_refuse_is_refused(registry: ModelRegistry, name: str) -> None:
+def test_a_name_that_sagemaker_would_refuse_is_refused(registry: FolderRegistry, name: str) -> None:
     with pytest.raises(EndpointError, match="is no endpoint name"):
         publish_pointer(registry.store, name, 1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.serving.client import EndpointClient
-from abalone_assets.serving.deployment import connect, deploy
+from abalone_assets.serving.deployment import connect
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.state import ServerState, read_state
 from abalone_assets_tests.serving.support import (
@@ -19,6 +19,7 @@ from abalone_assets_tests.serving.support import (
     DEADLINE_SECONDS,
     ENDPOINT,
     LINES,
+    endpoint_of,
     local_prediction,
     register,
     wait_until,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.folder import FolderRegistry
 
 PROGRAM = """
 import sys
@@ -77,7 +78,7 @@ def wait_for_version(state: ServerState, version: int) -> EndpointClient:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_server_cleanly_and_quietly(
-    tmp_path: Path, registry: ModelRegistry, archives: list[bytes], number: signal.Signals
+    tmp_path: Path, registry: FolderRegistry, archives: list[bytes], number: signal.Signals
 ) -> None:
     register(registry, archives[0])
     publish_pointer(registry.store, ENDPOINT, 1)
@@ -92,7 +93,7 @@ def test_a_signal_ends_the_server_cleanly_and_quietly(
 
 
 def test_after_kill_9_deployments_wait_and_a_restart_serves_them(
-    tmp_path: Path, registry: ModelRegistry, archives: list[bytes]
+    tmp_path: Path, registry: FolderRegistry, archives: list[bytes]
 ) -> None:
     state_file = tmp_path / "server.json"
     for archive in archives[:2]:
@@ -106,9 +107,9 @@ def test_after_kill_9_deployments_wait_and_a_restart_serves_them(
     assert connect(ENDPOINT, state_file=state_file) is None
 
     probes = list(zip(LINES, local_prediction(archives[1]), strict=True))
-    assert not deploy(registry, ENDPOINT, 2, probes, state_file=state_file).served
+    assert not endpoint_of(registry).deploy(2, probes).served
 
     with server_process(tmp_path) as (_, state):
         client = wait_for_version(state, 2)
         assert client.predict(BODY) == local_prediction(archives[1])
-        assert deploy(registry, ENDPOINT, 2, probes, state_file=state_file).served
+        assert endpoint_of(registry).deploy(2, probes).served

@@ -9,7 +9,6 @@ import pytest
 
 from abalone_assets.errors import EndpointError, ModelArchiveError, StorageError
 from abalone_assets.serving import model_host
-from abalone_assets.serving.deployment import deploy
 from abalone_assets.serving.model_host import ModelHost
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets_tests.serving.support import (
@@ -17,32 +16,20 @@ from abalone_assets_tests.serving.support import (
     ENDPOINT,
     LINES,
     RunningServer,
+    endpoint_of,
     register,
     running_server,
     wait_until,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.folder import FolderRegistry
 
 DOWN = StorageError("versions/000002/model.tar.gz: the network is down\nDebug source: ...")
 
 
-@pytest.fixture
-def live(archives: list[bytes], registry: ModelRegistry) -> Iterator[RunningServer]:
-    """A server of version 1, with versions 2 and 3 registered."""
-    for archive in archives:
-        register(registry, archive)
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry) as running:
-        running.wait_for_version(1)
-        yield running
-
-
 def fail_to_read(
-    patched: pytest.MonkeyPatch, registry: ModelRegistry, version: int, error: Exception = DOWN
+    patched: pytest.MonkeyPatch, registry: FolderRegistry, version: int, error: Exception = DOWN
 ) -> None:
     """Let the archive of one version be unreadable."""
     read = registry.store.read
@@ -58,7 +45,7 @@ def fail_to_read(
 @pytest.mark.parametrize("error", [DOWN, OSError("the network is down")], ids=["store", "os"])
 def test_a_store_that_fails_for_a_while_delays_a_version_and_does_not_refuse_it(
     live: RunningServer,
-    registry: ModelRegistry,
+    registry: FolderRegistry,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     error: Exception,
@@ -81,7 +68,7 @@ def test_a_store_that_fails_for_a_while_delays_a_version_and_does_not_refuse_it(
 
 
 def test_another_version_does_not_wait_for_the_delayed_one(
-    live: RunningServer, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    live: RunningServer, registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(model_host, "FIRST_RETRY_SECONDS", 600)
     fail_to_read(monkeypatch, registry, 2)
@@ -93,7 +80,7 @@ def test_another_version_does_not_wait_for_the_delayed_one(
 
 
 def test_an_endpoint_without_a_model_says_why_its_first_version_is_delayed(
-    archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    archives: list[bytes], registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(registry, archives[0])
     fail_to_read(monkeypatch, registry, 1)
@@ -106,7 +93,7 @@ def test_an_endpoint_without_a_model_says_why_its_first_version_is_delayed(
 
 
 def attempts_within_a_minute(
-    registry: ModelRegistry, patched: pytest.MonkeyPatch, error: Exception
+    registry: FolderRegistry, patched: pytest.MonkeyPatch, error: Exception
 ) -> list[float]:
     """When a host tries to load a version that fails, in seconds of a clock set by hand."""
     clock = SimpleNamespace(now=0.0)
@@ -128,7 +115,7 @@ def attempts_within_a_minute(
 
 
 def test_the_waits_between_attempts_double_up_to_ten_seconds(
-    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     attempts = attempts_within_a_minute(registry, monkeypatch, DOWN)
     assert attempts == [0, 0.5, 1.5, 3.5, 7.5, 15.5, 25.5, 35.5, 45.5, 55.5]
@@ -136,13 +123,13 @@ def test_the_waits_between_attempts_double_up_to_ten_seconds(
 
 @pytest.mark.parametrize("error", [ModelArchiveError("damaged"), EndpointError("predicts nan")])
 def test_a_version_that_is_wrong_is_tried_once(
-    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch, error: Exception
+    registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     assert attempts_within_a_minute(registry, monkeypatch, error) == [0]
 
 
 def test_a_deployment_that_is_late_says_what_delays_it(
-    live: RunningServer, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    live: RunningServer, registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_to_read(monkeypatch, registry, 2)
     message = (
@@ -150,4 +137,4 @@ def test_a_deployment_that_is_late_says_what_delays_it(
         "; version 1 is deployed again$"
     )
     with pytest.raises(EndpointError, match=message):
-        deploy(registry, ENDPOINT, 2, [(LINES[0], 9.0)], url=live.url, timeout_seconds=0.3)
+        endpoint_of(registry, timeout_seconds=0.3).deploy(2, [(LINES[0], 9.0)])

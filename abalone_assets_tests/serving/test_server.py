@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from abalone_assets.registry.folder import ModelRegistry
+    from abalone_assets.registry.folder import FolderRegistry
 
 RUNTIME_PATH = f"/endpoints/{ENDPOINT}/invocations"
 
@@ -205,7 +205,7 @@ def test_describe_shows_what_is_served(live: RunningServer, archives: list[bytes
     assert after["requests"] == before["requests"] + 1
 
 
-def test_a_server_without_a_deployment_waits_and_says_so(registry: ModelRegistry) -> None:
+def test_a_server_without_a_deployment_waits_and_says_so(registry: FolderRegistry) -> None:
     with running_server(registry) as running:
         ping = requests.get(running.url + "/ping", timeout=10)
         assert ping.status_code == 503
@@ -220,7 +220,7 @@ def test_ping_is_200_once_a_model_is_loaded(live: RunningServer) -> None:
 
 
 def test_a_second_server_on_the_port_is_told_which_port_and_what_to_do(
-    live: RunningServer, registry: ModelRegistry
+    live: RunningServer, registry: FolderRegistry
 ) -> None:
     port = int(live.url.rpartition(":")[2])
     with pytest.raises(EndpointError, match=f"port {port} on .* is already in use; stop"):
@@ -235,14 +235,14 @@ def test_a_second_server_on_the_port_is_told_which_port_and_what_to_do(
     ],
 )
 def test_an_impossible_address_is_one_clear_error(
-    registry: ModelRegistry, host: str, port: int, message: str
+    registry: FolderRegistry, host: str, port: int, message: str
 ) -> None:
     with pytest.raises(EndpointError, match=message):
         EndpointServer(registry, ENDPOINT, host=host, port=port).run()
 
 
 def test_the_state_file_appears_when_connections_are_accepted_and_goes_at_the_end(
-    tmp_path: Path, registry: ModelRegistry
+    tmp_path: Path, registry: FolderRegistry
 ) -> None:
     state_file = tmp_path / "deep" / "server.json"
     with running_server(registry, state_file=state_file) as running:
@@ -253,7 +253,7 @@ def test_the_state_file_appears_when_connections_are_accepted_and_goes_at_the_en
 
 
 def test_a_state_file_that_cannot_be_written_is_one_clear_error(
-    tmp_path: Path, registry: ModelRegistry
+    tmp_path: Path, registry: FolderRegistry
 ) -> None:
     (tmp_path / "file").write_text("")
     server = EndpointServer(registry, ENDPOINT, state_file=tmp_path / "file" / "server.json")
@@ -262,7 +262,7 @@ def test_a_state_file_that_cannot_be_written_is_one_clear_error(
 
 
 def test_stopping_lets_a_request_in_flight_finish(
-    archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    archives: list[bytes], registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register(registry, archives[0])
     publish_pointer(registry.store, ENDPOINT, 1)

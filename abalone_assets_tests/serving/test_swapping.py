@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from abalone_assets.errors import EndpointError, ModelArchiveError
-from abalone_assets.serving import model_host
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.model_host import ModelHost, load_model
 from abalone_assets.serving.pointer import pointer_key, publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
@@ -25,8 +25,9 @@ from abalone_assets_tests.serving.support import (
 )
 
 if TYPE_CHECKING:
-    from abalone_assets.registry.folder import ModelRegistry
-    from abalone_assets.serving.model_host import ServedModel
+    pass
+
+pytest_plugins = ["abalone_assets_tests.fakes.fixtures"]
 
 
 class Hammer(threading.Thread):
@@ -54,25 +55,20 @@ class Hammer(threading.Thread):
 
 
 def test_no_request_fails_while_versions_swap_and_each_answer_is_of_the_version_it_names(
-    archives: list[bytes], registry: ModelRegistry
+    live: RunningServer, archives: list[bytes], registry: FolderRegistry
 ) -> None:
-    expected = {
-        register(registry, archive).version: local_prediction(archive) for archive in archives
-    }
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry) as running:
-        running.wait_for_version(1)
-        hammers = [Hammer(running) for _ in range(4)]
-        for hammer in hammers:
-            hammer.start()
-        for version in (2, 3, 1, 3, 2):
-            publish_pointer(registry.store, ENDPOINT, version)
-            running.wait_for_version(version)
-            hammers[0].wait_for_answers(4)
-        for hammer in hammers:
-            hammer.stopping.set()
-        for hammer in hammers:
-            hammer.join(DEADLINE_SECONDS)
+    expected = {number: local_prediction(each) for number, each in enumerate(archives, start=1)}
+    hammers = [Hammer(live) for _ in range(4)]
+    for hammer in hammers:
+        hammer.start()
+    for version in (2, 3, 1, 3, 2):
+        publish_pointer(registry.store, ENDPOINT, version)
+        live.wait_for_version(version)
+        hammers[0].wait_for_answers(4)
+    for hammer in hammers:
+        hammer.stopping.set()
+    for hammer in hammers:
+        hammer.join(DEADLINE_SECONDS)
 
     assert [failure for hammer in hammers for failure in hammer.failures] == []
     answers = [answer for hammer in hammers for answer in hammer.answers]
@@ -81,26 +77,21 @@ def test_no_request_fails_while_versions_swap_and_each_answer_is_of_the_version_
 
 
 def test_a_broken_archive_is_refused_while_the_version_before_keeps_answering(
-    archives: list[bytes], registry: ModelRegistry
+    live: RunningServer, registry: FolderRegistry
 ) -> None:
-    register(registry, archives[0])
-    broken = register(registry, b"no archive at all")
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry) as running:
-        running.wait_for_version(1)
-        publish_pointer(registry.store, ENDPOINT, broken.version)
-        wait_until(lambda: running.client.describe()["failure_reason"])
+    broken = register(registry, b"no archive at all").version
+    publish_pointer(registry.store, ENDPOINT, broken)
+    wait_until(lambda: live.client.describe()["failure_reason"])
 
-        description = running.client.describe()
-        assert description["status"] == "InService"
-        assert description["version"] == 1
-        assert description["refused_version"] == 2
-        assert "version 2 cannot be served" in description["failure_reason"]
-        assert running.client.invoke(BODY).version == 1
+    description = live.client.describe()
+    assert (description["status"], description["version"]) == ("InService", 1)
+    assert description["refused_version"] == broken
+    assert f"version {broken} cannot be served" in description["failure_reason"]
+    assert live.client.invoke(BODY).version == 1
 
 
 def test_an_archive_altered_in_the_store_is_refused(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     entry = register(registry, archives[0])
     registry.store.write(entry.model_key, archives[1])
@@ -113,7 +104,7 @@ def test_an_archive_altered_in_the_store_is_refused(
 
 
 def test_a_refused_version_is_tried_again_only_when_it_is_asked_for_again(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     entry = register(registry, archives[0])
     registry.store.write(entry.model_key, archives[1])
@@ -132,7 +123,7 @@ def test_a_refused_version_is_tried_again_only_when_it_is_asked_for_again(
 
 
 def test_a_model_that_predicts_nonsense_is_not_swapped_in(
-    archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    archives: list[bytes], registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from abalone_assets.modeling import inference
 
@@ -144,7 +135,7 @@ def test_a_model_that_predicts_nonsense_is_not_swapped_in(
 
 
 def test_a_model_that_cannot_predict_is_refused_whatever_it_raises(
-    archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    archives: list[bytes], registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from abalone_assets.modeling import inference
 
@@ -161,84 +152,59 @@ def test_a_model_that_cannot_predict_is_refused_whatever_it_raises(
 
 
 def test_a_pointer_taken_away_empties_the_endpoint(
-    archives: list[bytes], registry: ModelRegistry
+    live: RunningServer, registry: FolderRegistry
 ) -> None:
-    register(registry, archives[0])
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry) as running:
-        running.wait_for_version(1)
-        registry.store.delete(pointer_key(ENDPOINT))
-        running.wait_for_version(None)
-        assert running.client.describe()["status"] == "Creating"
+    registry.store.delete(pointer_key(ENDPOINT))
+    live.wait_for_version(None)
+    assert live.client.describe()["status"] == "Creating"
 
 
 def test_a_damaged_pointer_is_reported_and_the_model_keeps_answering_until_it_is_mended(
-    archives: list[bytes], registry: ModelRegistry
+    live: RunningServer, registry: FolderRegistry
 ) -> None:
-    for archive in archives[:2]:
-        register(registry, archive)
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry) as running:
-        running.wait_for_version(1)
-        registry.store.write(pointer_key(ENDPOINT), b"{")
-        wait_until(lambda: running.client.describe()["failure_reason"])
-        assert "pointer cannot be read" in running.client.describe()["failure_reason"]
-        assert running.client.invoke(BODY).version == 1
+    registry.store.write(pointer_key(ENDPOINT), b"{")
+    wait_until(lambda: live.client.describe()["failure_reason"])
+    assert "pointer cannot be read" in live.client.describe()["failure_reason"]
+    assert live.client.invoke(BODY).version == 1
 
-        registry.store.delete(pointer_key(ENDPOINT))
-        publish_pointer(registry.store, ENDPOINT, 2)
-        running.wait_for_version(2)
-        assert running.client.describe()["failure_reason"] is None
+    registry.store.delete(pointer_key(ENDPOINT))
+    publish_pointer(registry.store, ENDPOINT, 2)
+    live.wait_for_version(2)
+    assert live.client.describe()["failure_reason"] is None
 
 
 def test_a_store_that_fails_for_a_while_is_reported_once_and_forgotten_when_it_is_back(
-    archives: list[bytes],
-    registry: ModelRegistry,
+    live: RunningServer,
+    registry: FolderRegistry,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def unreachable(_key: str) -> None:
         raise OSError("the network is down\nDebug source: ...")
 
-    register(registry, archives[0])
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry) as running:
-        running.wait_for_version(1)
-        with monkeypatch.context() as patched:
-            patched.setattr(registry.store, "find", unreachable)
-            wait_until(lambda: running.client.describe()["failure_reason"])
-            assert running.client.describe()["failure_reason"].endswith("the network is down")
-            assert running.client.invoke(BODY).version == 1
-        wait_until(lambda: running.client.describe()["failure_reason"] is None)
+    with monkeypatch.context() as patched:
+        patched.setattr(registry.store, "find", unreachable)
+        wait_until(lambda: live.client.describe()["failure_reason"])
+        assert live.client.describe()["failure_reason"].endswith("the network is down")
+        assert live.client.invoke(BODY).version == 1
+    wait_until(lambda: live.client.describe()["failure_reason"] is None)
     assert len([r for r in caplog.records if "network is down" in r.message]) == 1
 
 
 def test_the_status_is_updating_while_another_version_loads(
-    archives: list[bytes], registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    live: RunningServer, registry: FolderRegistry, blocked_loads: threading.Event
 ) -> None:
-    for archive in archives[:2]:
-        register(registry, archive)
-    publish_pointer(registry.store, ENDPOINT, 1)
-    go_on = threading.Event()
-
-    def slow_load(registry: ModelRegistry, version: int) -> ServedModel:
-        assert go_on.wait(DEADLINE_SECONDS)
-        return load_model(registry, version)
-
-    with running_server(registry) as running:
-        running.wait_for_version(1)
-        monkeypatch.setattr(model_host, "load_model", slow_load)
-        publish_pointer(registry.store, ENDPOINT, 2)
-        wait_until(lambda: running.client.describe()["status"] == "Updating")
-        assert running.client.invoke(BODY).version == 1
-        go_on.set()
-        running.wait_for_version(2)
-        assert running.client.describe()["status"] == "InService"
+    publish_pointer(registry.store, ENDPOINT, 2)
+    wait_until(lambda: live.client.describe()["status"] == "Updating")
+    assert live.client.invoke(BODY).version == 1
+    blocked_loads.set()
+    live.wait_for_version(2)
+    assert live.client.describe()["status"] == "InService"
 
 
 def test_loading_leaves_no_files_behind(
     archives: list[bytes],
-    registry: ModelRegistry,
+    registry: FolderRegistry,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -255,22 +221,23 @@ def test_loading_leaves_no_files_behind(
 
 
 def test_a_registry_on_s3_is_served_swapped_and_captured_the_same(
-    archives: list[bytes], s3_registry: ModelRegistry
+    archives: list[bytes], s3: str
 ) -> None:
+    registry = FolderRegistry(ObjectStore(f"{s3}/registry"))
     for archive in archives[:2]:
-        register(s3_registry, archive)
-    publish_pointer(s3_registry.store, ENDPOINT, 1)
-    capture_store = ObjectStore(f"{s3_registry.store.uri}-capture")
-    with running_server(s3_registry, capture_store=capture_store) as running:
+        register(registry, archive)
+    publish_pointer(registry.store, ENDPOINT, 1)
+    capture_store = ObjectStore(f"{registry.store.uri}-capture")
+    with running_server(registry, capture_store=capture_store) as running:
         running.wait_for_version(1)
-        publish_pointer(s3_registry.store, ENDPOINT, 2)
+        publish_pointer(registry.store, ENDPOINT, 2)
         running.wait_for_version(2)
         assert running.client.predict(BODY) == local_prediction(archives[1])
     assert len(list(capture_store.list())) == 1
 
 
 def test_a_refusal_is_forgotten_once_a_version_loads(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     register(registry, b"no archive")
     register(registry, archives[0])
@@ -283,7 +250,7 @@ def test_a_refusal_is_forgotten_once_a_version_loads(
 
 
 def test_a_swap_is_seen_within_the_polling_interval(
-    archives: list[bytes], registry: ModelRegistry
+    archives: list[bytes], registry: FolderRegistry
 ) -> None:
     register(registry, archives[0])
     with running_server(registry, poll_seconds=0.25) as running:

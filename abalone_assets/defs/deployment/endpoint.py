@@ -31,16 +31,17 @@ def endpoint(
     materialize this asset alone makes the endpoint serve it. Without a running server the version
     is published for the next one to start with.
     """
-    contenders = model_registry.contenders()
-    version, why = desired_of(contenders), why_desired(contenders)
+    registry = model_registry.open()
+    candidates = registry.candidates()
+    version, why = desired_of(candidates), why_desired(candidates)
     if version is None:
         raise dg.Failure(
             "no version is approved: approve one with `abalone approve VERSION --because TEXT`, or"
             " release a model that the gate approves"
         )
     context.log.info(why)
-    deployment = endpoint_host.deploy(
-        version.version, model_registry.probes(version), context.log.info
+    deployment = endpoint_host.open().deploy(
+        version.version, registry.probes(version), context.log.info
     )
     context.log.info(deployment.message)
     _record_release(lake.open(), version.version, why, context.run.run_id)

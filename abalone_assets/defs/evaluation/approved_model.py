@@ -8,10 +8,11 @@ from typing import Any
 import dagster as dg
 
 from abalone_assets.lake.lake import Release
-from abalone_assets.modeling.evaluation.gate import Decision
+from abalone_assets.modeling.evaluation.gate import Decision, decide
 from abalone_assets.registry.versions import COMPARED_AT, PROBES, ModelVersion
 from abalone_assets.resources.models import Gate, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource
+from abalone_assets.storage.object_store import locate
 
 
 @dg.asset(
@@ -44,12 +45,14 @@ def approved_model(
     too. A rejection is no failure: the reason is in this asset's events and its check, the
     assets after it are skipped, and the endpoint keeps what it serves.
     """
-    decision = gate.decide(evaluation["metrics"])
+    registry = model_registry.open()
+    decision = decide(evaluation["metrics"], gate.open())
     if decision.approved:
-        decision = _outdated(evaluation, model_registry.desired_version()) or decision
+        decision = _outdated(evaluation, registry.desired_version()) or decision
     context.log.info(decision.reason)
-    version = model_registry.register(
-        evaluation["model_uri"],
+    store, key = locate(evaluation["model_uri"])
+    version = registry.register(
+        store.read(key),
         evaluation={
             **evaluation["metrics"],
             PROBES: evaluation["probes"],
@@ -89,7 +92,7 @@ def approved_model(
         },
         metadata={
             **shown,
-            "model": dg.MetadataValue.path(model_registry.model_uri(version.version)),
+            "model": dg.MetadataValue.path(registry.model_uri(version.version)),
         },
         data_version=dg.DataVersion(version.archive_sha256),
     )

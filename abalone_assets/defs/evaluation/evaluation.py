@@ -41,10 +41,11 @@ def evaluation(
     The reference is the last version that was approved as more than just as good as its champion.
     """
     compared_at = datetime.now(UTC).isoformat()
-    contenders = model_registry.contenders()
-    desired = desired_of(contenders)
-    champion = champion_of(endpoint_host.live_version(), contenders)
-    reference = model_registry.reference_version(champion) if champion else None
+    registry = model_registry.open()
+    candidates = registry.candidates()
+    desired = desired_of(candidates)
+    champion = champion_of(endpoint_host.open().live_version(), candidates)
+    reference = registry.reference_version(champion) if champion else None
     another = reference if reference != champion else None
     opened = lake.open()
     audit = audit_test_split(opened.uri("merged_dataset"), opened.uri("test_split"))
@@ -55,11 +56,11 @@ def evaluation(
             train_uri=opened.uri("train_split"),
             validation_uri=opened.uri("validation_split"),
             test_uri=opened.uri("test_split"),
-            champion_uri=model_registry.model_uri(champion) if champion else None,
+            champion_uri=registry.model_uri(champion) if champion else None,
             champion_version=champion,
-            reference_uri=model_registry.model_uri(another) if another else None,
+            reference_uri=registry.model_uri(another) if another else None,
             reference_version=another,
-            champion_tolerance=gate.champion_tolerance,
+            champion_tolerance=gate.open().champion_tolerance,
             missing_rows=audit.missing,
             foreign_rows=audit.foreign,
             inputs=trained_model["release_digest"],

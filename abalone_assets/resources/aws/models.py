@@ -1,7 +1,6 @@
 """Model registry and endpoint of the aws profile: SageMaker's."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -9,8 +8,6 @@ from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 
 if TYPE_CHECKING:
     from abalone_assets.registry.model_packages import ModelPackageRegistry
-    from abalone_assets.registry.versions import ModelVersion
-    from abalone_assets.serving.deployment import Deployment
     from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
 
 
@@ -31,23 +28,6 @@ class SageMakerModelRegistry(ModelRegistryResource):
         from abalone_assets.registry.open import open_model_packages
 
         return open_model_packages(self.group, self.uri, self.instance_type, self.image)
-
-    def model_uri(self, version: int) -> str:
-        """``s3://`` URI of a version's archive."""
-        return self.open().model_uri(version)
-
-    def register(
-        self,
-        model_uri: str,
-        *,
-        evaluation: dict[str, Any],
-        decision: dict[str, Any],
-        release_digest: str,
-    ) -> "ModelVersion":
-        """Add a package, as `ModelPackageRegistry.register` does."""
-        return self.open().register(
-            model_uri, evaluation=evaluation, decision=decision, release_digest=release_digest
-        )
 
 
 class SageMakerEndpointHost(EndpointHost):
@@ -88,19 +68,9 @@ class SageMakerEndpointHost(EndpointHost):
                 alarms=tuple(resolve_list(self.alarms)),
                 timeout_seconds=self.timeout_seconds,
             ),
+            package_arn=self.registry.open().package_arn,
             sagemaker=client("sagemaker"),
             runtime=client("sagemaker-runtime"),
             cloudwatch=client("cloudwatch"),
             poll_seconds=self.poll_seconds,
         )
-
-    def live_version(self) -> int | None:
-        """The version that answers requests."""
-        return self.open().live_version()
-
-    def deploy(
-        self, version: int, probes: list[tuple[str, float]], on_progress: Callable[[str], None]
-    ) -> "Deployment":
-        """Create or update the endpoint, and prove the version by real invocations."""
-        package_arn = self.registry.open().package_arn(version)
-        return self.open().deploy(version, package_arn, probes, on_progress)

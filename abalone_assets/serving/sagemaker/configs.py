@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import exists_already, is_missing, translate_errors
+from abalone_assets.aws.failures import exists_already, found, translate_errors
 from abalone_assets.errors import EndpointError
 
 if TYPE_CHECKING:
@@ -114,12 +114,12 @@ class EndpointConfigs:
 
         Said by its model's package or, where that is gone, by its own name.
         """
-        found = _PACKAGE_VERSION.search(self._package_of(config)) or _NAME_VERSION.search(config)
-        return int(found[1]) if found else None
+        number = _PACKAGE_VERSION.search(self._package_of(config)) or _NAME_VERSION.search(config)
+        return int(number[1]) if number else None
 
     def exists(self, config: str) -> bool:
         """Whether there is such a configuration."""
-        return self._describe_config(config) is not None
+        return self._described(config) is not None
 
     def all(self) -> list[Resource]:
         """Every configuration and model that was made for this endpoint, configurations first."""
@@ -127,16 +127,10 @@ class EndpointConfigs:
 
     def delete(self, resource: Resource) -> None:
         """Delete a configuration or a model; one that does not exist is no error."""
-        from botocore.exceptions import ClientError
-
-        try:
-            if resource.kind == "model":
-                self._sagemaker.delete_model(ModelName=resource.name)
-            else:
-                self._sagemaker.delete_endpoint_config(EndpointConfigName=resource.name)
-        except ClientError as error:
-            if not is_missing(error):
-                raise
+        if resource.kind == "model":
+            found(self._sagemaker.delete_model, ModelName=resource.name)
+        else:
+            found(self._sagemaker.delete_endpoint_config, EndpointConfigName=resource.name)
 
     def delete_unused(self, keep: set[str], before: datetime) -> list[Resource]:
         """Delete the configurations that are not to be kept, and the models that none of them uses.
@@ -212,35 +206,18 @@ class EndpointConfigs:
                     raise
 
     def _package_of(self, config: str) -> str:
-        from botocore.exceptions import ClientError
-
-        try:
-            model = self._sagemaker.describe_model(ModelName=self._model_of(config))
-        except ClientError as error:
-            if not is_missing(error):
-                raise
-            return ""
+        model = found(self._sagemaker.describe_model, ModelName=self._model_of(config)) or {}
         containers = [model.get("PrimaryContainer") or {}, *(model.get("Containers") or [])]
         packages = (container.get("ModelPackageName") for container in containers)
         return next((str(package) for package in packages if package), "")
 
     def _model_of(self, config: str) -> str:
         """The name of a configuration's model; where the configuration is gone, its own."""
-        document = self._describe_config(config)
+        document = self._described(config)
         return str(document["ProductionVariants"][0]["ModelName"]) if document else config
 
-    def _describe_config(self, config: str) -> dict[str, Any] | None:
-        from botocore.exceptions import ClientError
-
-        try:
-            document: dict[str, Any] = self._sagemaker.describe_endpoint_config(
-                EndpointConfigName=config
-            )
-        except ClientError as error:
-            if not is_missing(error):
-                raise
-            return None
-        return document
+    def _described(self, config: str) -> dict[str, Any] | None:
+        return found(self._sagemaker.describe_endpoint_config, EndpointConfigName=config)
 
     def _listed(self, kind: str) -> Iterator[Resource]:
         """What was made for this endpoint: its name says so, and so does its tag."""
@@ -257,12 +234,6 @@ class EndpointConfigs:
                     yield Resource(kind, name, entry["CreationTime"])
 
     def _is_ours(self, arn: str) -> bool:
-        from botocore.exceptions import ClientError
-
-        try:
-            tags = self._sagemaker.list_tags(ResourceArn=arn)["Tags"]
-        except ClientError as error:
-            if not is_missing(error):
-                raise
-            return False  # deleted since it was listed
-        return all(tag in tags for tag in self.tags)
+        """Whether it has our tags; what was deleted since it was listed has none."""
+        listed = found(self._sagemaker.list_tags, ResourceArn=arn)
+        return listed is not None and all(tag in listed["Tags"] for tag in self.tags)

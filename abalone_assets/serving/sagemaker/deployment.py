@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.failures import exists_already, is_busy, is_missing, translate_errors
 from abalone_assets.errors import AbaloneError, EndpointError
-from abalone_assets.serving.deployment import Deployment
-from abalone_assets.serving.sagemaker.marks import EndpointMarks
-from abalone_assets.serving.sagemaker.probes import WrongAnswerError, check_probes
+from abalone_assets.serving.endpoint import (
+    Deployment,
+    WrongAnswerError,
+    body_of,
+    check_answers,
+)
+from abalone_assets.serving.sagemaker.configs import EndpointConfigs
+from abalone_assets.serving.sagemaker.invocations import predict
 from abalone_assets.serving.sagemaker.removal import ask_to_delete, remove_endpoint
+from abalone_assets.serving.sagemaker.rollback_target import RollbackTarget
 from abalone_assets.serving.sagemaker.rollout import ALL_AT_ONCE, ringing_alarms
-from abalone_assets.serving.sagemaker.watch import BROKEN
+from abalone_assets.serving.sagemaker.watch import BROKEN, EndpointWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Callable, Sequence
 
-    from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting
-    from abalone_assets.serving.sagemaker.rollout import Rollout
-    from abalone_assets.serving.sagemaker.watch import EndpointState, EndpointWatch
+    from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
+    from abalone_assets.serving.sagemaker.watch import EndpointState
 
 ROLLBACK_SECONDS: Final = 1800.0
 """How much longer than its timeout a deployment may take: SageMaker rolls back in that time."""
@@ -44,29 +49,41 @@ class _Begun:
     was_live: bool = False
 
 
-@dataclass
 class EndpointDeployment:
-    """One version on its way to one endpoint; see `SageMakerEndpoint.deploy`."""
+    """One version on its way to one endpoint; see `SageMakerEndpoint`.
 
-    version: int
-    package_arn: str
-    probes: Sequence[tuple[str, float]]
-    hosting: Hosting
-    rollout: Rollout
-    configs: EndpointConfigs
-    watch: EndpointWatch
-    sagemaker: Any
-    runtime: Any
-    cloudwatch: Any
-    cancel_seconds: float
-    verification_seconds: float
-    started_at: datetime
-    config: str = field(init=False)
-    marks: EndpointMarks = field(init=False)
+    Args:
+        endpoint: Where to, and how.
+        version: The version's number.
+        package_arn: Its model package.
+        probes: CSV lines and the rings that the version must predict for them.
+        on_progress: Told, in lines, how it goes.
+    """
 
-    def __post_init__(self) -> None:
-        self.config = self.configs.name_of(self.version, self.package_arn, self.hosting)
-        self.marks = EndpointMarks(self.configs, self.sagemaker)
+    def __init__(
+        self,
+        endpoint: SageMakerEndpoint,
+        version: int,
+        package_arn: str,
+        probes: Sequence[tuple[str, float]],
+        on_progress: Callable[[str], None],
+    ) -> None:
+        self.version = version
+        self.package_arn = package_arn
+        self.probes = probes
+        self.endpoint = endpoint
+        self.sagemaker = endpoint.sagemaker
+        self.rollout = endpoint.rollout
+        self.configs = EndpointConfigs(endpoint.name, endpoint.sagemaker)
+        self.config = self.configs.name_of(version, package_arn, endpoint.hosting)
+        self.target = RollbackTarget(self.configs, endpoint.sagemaker)
+        self.watch = EndpointWatch(
+            endpoint.name,
+            endpoint.sagemaker,
+            poll_seconds=endpoint.poll_seconds,
+            on_progress=on_progress,
+        )
+        self.started_at = datetime.now(UTC)
 
     def run(self) -> Deployment:
         """Begin, wait, verify, clean up.
@@ -92,17 +109,17 @@ class EndpointDeployment:
             version=self.version,
             previous=previous,
             served=True,
-            url=f"{self.runtime.meta.endpoint_url}/endpoints/{self.watch.name}",
+            url=f"{self.endpoint.runtime.meta.endpoint_url}/endpoints/{self.watch.name}",
             seconds=time.monotonic() - started,
             message=f"version {self.version} {how}",
         )
 
     def _begin(self) -> _Begun:
         """Wait for this deployment's turn and start it, unless it runs or is live already."""
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + self._timeout
         while time.monotonic() < deadline:
             state = self._turn()
-            previous = self.marks.way_back(state, self.config)
+            previous = self.target.find(state, self.config)
             if state.pending == self.config:
                 self._say(f"version {self.version} is being rolled out already; joining in")
                 is_new = state.status == "Creating"
@@ -111,23 +128,23 @@ class EndpointDeployment:
                 return _Begun(state.serving_config, previous, was_live=True)
             if state.status in BROKEN:
                 self._say(f"it is {state.status} ({state.failure}); deleting it")
-                remove_endpoint(self.watch, self.sagemaker, self._patience)
+                remove_endpoint(self.watch, self.sagemaker, self._timeout)
             elif self._start(state, previous):
                 return _Begun(state.serving_config, previous, is_new=state.is_missing)
             else:
                 self.watch.pause()
         raise EndpointError(
-            f"endpoint {self.watch.name} was busy with other deployments for {self._patience:g} s;"
+            f"endpoint {self.watch.name} was busy with other deployments for {self._timeout:g} s;"
             " try again"
         )
 
     def _turn(self) -> EndpointState:
         """The endpoint's state once no other deployment changes or verifies it."""
-        state = self.watch.until(self._is_ready, self._patience)
-        deadline = time.monotonic() + self.verification_seconds
+        state = self.watch.until(self._is_ready, self._timeout)
+        deadline = time.monotonic() + self.endpoint.verification_seconds
         while self._is_left_alone(state) and time.monotonic() < deadline:
             self.watch.pause()
-            state = self.watch.until(self._is_ready, self._patience)
+            state = self.watch.until(self._is_ready, self._timeout)
         return state
 
     def _is_ready(self, state: EndpointState) -> bool:
@@ -136,19 +153,19 @@ class EndpointDeployment:
     def _is_left_alone(self, state: EndpointState) -> bool:
         """Whether another deployment may be asking its probes; one that crashed never will."""
         mine = self.config in {state.pending, state.config}
-        return not mine and not self.marks.is_verified(state)
+        return not mine and not self.target.is_verified(state)
 
     def _start(self, state: EndpointState, previous: str) -> bool:
         """Create or update the endpoint; False when another deployment was faster."""
         from botocore.exceptions import ClientError
 
-        self.configs.ensure(self.version, self.package_arn, self.hosting)
+        self.configs.ensure(self.version, self.package_arn, self.endpoint.hosting)
         names = {"EndpointName": self.watch.name, "EndpointConfigName": self.config}
         try:
             if state.is_missing:
                 self.sagemaker.create_endpoint(**names, Tags=self.configs.tags)
             else:
-                self.marks.keep_way_back(state, previous)
+                self.target.keep(state, previous)
                 self.sagemaker.update_endpoint(**names, DeploymentConfig=self._deployment_config())
         except ClientError as error:
             # Missing: its clean-up has just deleted the configuration, or somebody the endpoint.
@@ -160,7 +177,7 @@ class EndpointDeployment:
 
     def _deployment_config(self) -> dict[str, Any]:
         """How to update; an alarm that the live version rings already must not keep it live."""
-        ringing = ringing_alarms(self.cloudwatch, self.rollout.alarms)
+        ringing = ringing_alarms(self.endpoint.cloudwatch, self.rollout.alarms)
         for name, reason in ringing.items():
             self._say(
                 f"alarm {name} rings already ({reason}); it cannot judge version {self.version}"
@@ -168,11 +185,11 @@ class EndpointDeployment:
             )
         if ringing and len(ringing) == len(set(self.rollout.alarms)):
             self._say(f"no alarm is left; version {self.version} is judged by its probes alone")
-        return self.rollout.deployment_config(self.hosting.instance_count, without=ringing)
+        return self.rollout.deployment_config(self.endpoint.hosting.instance_count, without=ringing)
 
     def _wait_until_live(self, begun: _Begun) -> None:
         try:
-            state = self.watch.until(lambda state: state.is_settled, self._patience)
+            state = self.watch.until(lambda state: state.is_settled, self._timeout)
         except EndpointError as error:
             raise EndpointError(
                 f"{error}; SageMaker goes on with version {self.version} by itself: deploy again to"
@@ -187,7 +204,7 @@ class EndpointDeployment:
         if state.serving_config not in {"", begun.replaced, self.config}:
             return f"version {self.version} was superseded by another deployment"
         reason = state.failure.rstrip(".") or f"endpoint {self.watch.name} is {state}"
-        ringing = ringing_alarms(self.cloudwatch, self.rollout.alarms)
+        ringing = ringing_alarms(self.endpoint.cloudwatch, self.rollout.alarms)
         told = ", ".join(f"{name} ({why})" for name, why in ringing.items())
         alarms = f"; alarms: {told}" if told else ""
         return f"version {self.version} was not taken: {reason}{alarms}"
@@ -201,14 +218,15 @@ class EndpointDeployment:
     def _verify(self, begun: _Begun) -> None:
         self._say(f"asking {len(self.probes)} probes")
         try:
-            self.marks.keep_verified(self._proved())
+            self.target.keep_verified(self._proved())
         except EndpointError as error:
             raise EndpointError(
                 f"version {self.version} is not verified: {error}; {self._after(error, begun)}"
             ) from error
 
     def _proved(self) -> EndpointState:
-        check_probes(self.runtime, self.watch.name, self.probes)
+        predictions = predict(self.endpoint.runtime, self.watch.name, body_of(self.probes))
+        check_answers(f"endpoint {self.watch.name}", self.probes, predictions)
         state = self.watch.look()
         if not state.serves(self.config):  # then another version may have answered
             raise EndpointError(f"version {self.version} was superseded by another deployment")
@@ -230,13 +248,13 @@ class EndpointDeployment:
             if not self._ask_to_go_back(begun):
                 return f"version {self.version} does not serve any more"
             if begun.is_new:
-                self.watch.until(lambda state: state.is_missing, self._patience)
+                self.watch.until(lambda state: state.is_missing, self._timeout)
                 return "nothing serves: the new endpoint was deleted"
-            state = self.watch.until(lambda state: state.is_settled, self._patience)
+            state = self.watch.until(lambda state: state.is_settled, self._timeout)
             return self._now_serving(state) + (" again" if state.serves(begun.previous) else "")
 
     def _ask_to_go_back(self, begun: _Begun) -> bool:
-        """Start the way back; False when the endpoint is no longer this deployment's."""
+        """Start the rollback; False when the endpoint is no longer this deployment's."""
         from botocore.exceptions import ClientError
 
         if not self.watch.look().serves(self.config):
@@ -263,7 +281,7 @@ class EndpointDeployment:
         self._say("the deployment was cut short; taking it back")
         try:
             with translate_errors(EndpointError, f"endpoint {self.watch.name}"):
-                self.watch.until(lambda state: state.is_settled, self.cancel_seconds)
+                self.watch.until(lambda state: state.is_settled, self.endpoint.cancel_seconds)
                 if not self._ask_to_go_back(begun):
                     self._say(f"version {self.version} does not serve; nothing to take back")
         except AbaloneError as error:
@@ -282,7 +300,7 @@ class EndpointDeployment:
             self._say(str(error))
 
     @property
-    def _patience(self) -> float:
+    def _timeout(self) -> float:
         return self.rollout.timeout_seconds + ROLLBACK_SECONDS
 
     def _say(self, line: str) -> None:

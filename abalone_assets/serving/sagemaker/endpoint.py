@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.failures import translate_errors
 from abalone_assets.errors import EndpointError
+from abalone_assets.serving.endpoint import Endpoint, require_probes
 from abalone_assets.serving.pointer import check_endpoint_name
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting
 from abalone_assets.serving.sagemaker.deployment import EndpointDeployment
@@ -15,9 +17,9 @@ from abalone_assets.serving.sagemaker.rollout import Rollout, require_alarms
 from abalone_assets.serving.sagemaker.watch import EndpointWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from abalone_assets.serving.deployment import Deployment
+    from abalone_assets.serving.endpoint import Deployment
 
 __all__ = [
     "Hosting",
@@ -53,13 +55,24 @@ def live_version(name: str, sagemaker: Any) -> int | None:  # noqa: ANN401 - bot
         return EndpointConfigs(name, sagemaker).version_of(serving) if serving else None
 
 
-class SageMakerEndpoint:
-    """One endpoint, whether it exists yet or not.
+@dataclass(frozen=True)
+class SageMakerEndpoint(Endpoint):
+    """One endpoint on SageMaker.
 
-    Args:
+    Waits for any update that is in progress, and for its verification; one to the very version that
+    is to be deployed is joined, not repeated. After a deployment what none needs is deleted: all
+    but the live and the previous configuration.
+
+    SageMaker has no call that stops an update. A cancelled deployment therefore waits for a moment
+    for it to end and takes it back; what takes longer goes on under the eyes of its alarms, and the
+    next deployment verifies it first.
+
+    Attributes:
         name: Its name.
         hosting: On what it runs.
         rollout: How a new version replaces the old one.
+        package_arn: Looks up the model package of a version; SageMaker refuses to deploy one that
+            is not approved.
         sagemaker: boto3's client of ``sagemaker``.
         runtime: boto3's client of ``sagemaker-runtime``.
         cloudwatch: boto3's client of ``cloudwatch``.
@@ -72,83 +85,32 @@ class SageMakerEndpoint:
         EndpointError: SageMaker would not accept the name.
     """
 
-    def __init__(
-        self,
-        name: str,
-        hosting: Hosting,
-        rollout: Rollout,
-        *,
-        sagemaker: Any,  # noqa: ANN401 - boto3 makes its clients at run time
-        runtime: Any,  # noqa: ANN401 - boto3 makes its clients at run time
-        cloudwatch: Any,  # noqa: ANN401 - boto3 makes its clients at run time
-        poll_seconds: float = 15.0,
-        cancel_seconds: float = CANCEL_SECONDS,
-        verification_seconds: float = VERIFICATION_SECONDS,
-    ) -> None:
-        self.name = check_endpoint_name(name)
-        self.hosting = hosting
-        self.rollout = rollout
-        self._configs = EndpointConfigs(name, sagemaker)
-        self._sagemaker = sagemaker
-        self._runtime = runtime
-        self._cloudwatch = cloudwatch
-        self._poll_seconds = poll_seconds
-        self._cancel_seconds = cancel_seconds
-        self._verification_seconds = verification_seconds
+    name: str
+    hosting: Hosting
+    rollout: Rollout
+    package_arn: Callable[[int], str]
+    sagemaker: Any
+    runtime: Any
+    cloudwatch: Any
+    poll_seconds: float = 15.0
+    cancel_seconds: float = CANCEL_SECONDS
+    verification_seconds: float = VERIFICATION_SECONDS
+
+    def __post_init__(self) -> None:
+        check_endpoint_name(self.name)
 
     def live_version(self) -> int | None:
         """The version that answers requests; see the function `live_version`."""
-        return live_version(self.name, self._sagemaker)
+        return live_version(self.name, self.sagemaker)
 
     def deploy(
         self,
         version: int,
-        package_arn: str,
         probes: Sequence[tuple[str, float]],
         on_progress: Callable[[str], None] = lambda _: None,
     ) -> Deployment:
-        """Make the endpoint serve a version, or leave it with the one before.
-
-        Waits for any update that is in progress, and for its verification; one to this very version
-        is joined, not repeated.
-        A version that serves already is verified and left alone, unless it answers wrongly and
-        there is one before it to return to. Afterwards what no deployment needs is deleted: all
-        but the live and the previous configuration.
-
-        SageMaker has no call that stops an update. A cancelled deployment therefore waits for a
-        moment for it to end and takes it back; what takes longer goes on under the eyes of its
-        alarms, and the next deployment verifies it first.
-
-        Args:
-            version: The version's number.
-            package_arn: Its model package; SageMaker refuses one that is not approved.
-            probes: CSV lines and the rings that the version must predict for them, within 1e-4.
-            on_progress: Told, in lines, how it goes.
-
-        Raises:
-            EndpointError: No probe was given, an alarm does not exist, or the version was refused,
-                late or wrong; the message says why, and what serves now.
-        """
-        if not probes:
-            raise EndpointError("a deployment needs at least one probe to prove the new version")
-        require_alarms(self._cloudwatch, self.rollout.alarms)
-        return EndpointDeployment(
-            version=version,
-            package_arn=package_arn,
-            probes=probes,
-            hosting=self.hosting,
-            rollout=self.rollout,
-            configs=self._configs,
-            watch=self._watch(on_progress),
-            sagemaker=self._sagemaker,
-            runtime=self._runtime,
-            cloudwatch=self._cloudwatch,
-            cancel_seconds=self._cancel_seconds,
-            verification_seconds=self._verification_seconds,
-            started_at=datetime.now(UTC),
-        ).run()
-
-    def _watch(self, on_progress: Callable[[str], None]) -> EndpointWatch:
-        return EndpointWatch(
-            self.name, self._sagemaker, poll_seconds=self._poll_seconds, on_progress=on_progress
-        )
+        """Create or update the endpoint, blue/green behind alarms, and ask it the probes."""
+        require_probes(probes)
+        package_arn = self.package_arn(version)
+        require_alarms(self.cloudwatch, self.rollout.alarms)
+        return EndpointDeployment(self, version, package_arn, probes, on_progress).run()

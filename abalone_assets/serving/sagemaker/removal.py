@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import is_busy, is_missing, translate_errors
+from abalone_assets.aws.failures import found, is_busy, translate_errors
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
 from abalone_assets.serving.sagemaker.watch import EndpointWatch
@@ -91,10 +91,9 @@ def ask_to_delete(name: str, sagemaker: Any) -> bool:  # noqa: ANN401 - boto3 cl
 
     with translate_errors(EndpointError, f"endpoint {name}"):
         try:
-            sagemaker.delete_endpoint(EndpointName=name)
+            found(sagemaker.delete_endpoint, EndpointName=name)
         except ClientError as error:
-            if is_busy(error):
-                return False
-            if not is_missing(error):
+            if not is_busy(error):
                 raise
+            return False
         return True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.failures import translate_errors
 from abalone_assets.errors import EndpointError, SettingsError
-from abalone_assets.settings.aws import TERMINATION_SECONDS, require_time_for_waits
+from abalone_assets.settings.aws import TERMINATION_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -20,11 +20,9 @@ ALL_AT_ONCE: Final[dict[str, Any]] = {
         "TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
     }
 }
-"""The way back: at once, whatever the alarms say."""
+"""A rollback: at once, whatever the alarms say."""
 
-MAX_CANARY_PERCENT: Final = 50
 MAX_ALARMS: Final = 10
-_TIMEOUT_RANGE: Final = (600, 28_800)
 _ALARM_TYPES: Final = ("MetricAlarm", "CompositeAlarm")
 
 
@@ -39,8 +37,7 @@ class Rollout:
         timeout_seconds: SageMaker rolls back what takes longer: 600 to 28,800.
 
     Raises:
-        SettingsError: A number is out of SageMaker's range, or the waits are longer than the
-            timeout; or there are more than ten alarms.
+        SettingsError: There are more than ten alarms.
     """
 
     canary_percent: int = 50
@@ -49,17 +46,6 @@ class Rollout:
     timeout_seconds: int = 3600
 
     def __post_init__(self) -> None:
-        least, most = _TIMEOUT_RANGE
-        if not 1 <= self.canary_percent <= MAX_CANARY_PERCENT:
-            raise SettingsError(f"ABALONE_CANARY_PERCENT={self.canary_percent}: use 1 to 50")
-        if not least <= self.timeout_seconds <= most:
-            raise SettingsError(
-                f"ABALONE_DEPLOYMENT_TIMEOUT_SECONDS={self.timeout_seconds}: use {least} to {most}"
-            )
-        try:
-            require_time_for_waits(self.canary_wait_seconds, self.timeout_seconds)
-        except ValueError as error:
-            raise SettingsError(str(error)) from error
         if len(self.alarms) > MAX_ALARMS:
             raise SettingsError(
                 f"ABALONE_ENDPOINT_ALARMS names {len(self.alarms)} alarms; SageMaker takes "

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import explain, is_missing, is_transient, translate_errors
+from abalone_assets.aws.failures import explain, found, is_transient, translate_errors
 from abalone_assets.errors import EndpointError
 
 if TYPE_CHECKING:
@@ -152,14 +152,8 @@ class EndpointWatch:
                 return None
 
     def _look(self) -> EndpointState:
-        from botocore.exceptions import ClientError
-
-        try:
-            return EndpointState.of(self._sagemaker.describe_endpoint(EndpointName=self.name))
-        except ClientError as error:
-            if not is_missing(error):
-                raise
-            return EndpointState(MISSING)
+        described = found(self._sagemaker.describe_endpoint, EndpointName=self.name)
+        return EndpointState.of(described) if described else EndpointState(MISSING)
 
     def _tell(self, line: str) -> None:
         if line != self._told:

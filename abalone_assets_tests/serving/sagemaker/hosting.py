@@ -19,7 +19,7 @@ from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from abalone_assets.registry.versions import ModelVersion
-    from abalone_assets.serving.deployment import Deployment
+    from abalone_assets.serving.endpoint import Deployment
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 GROUP = "abalone"
@@ -122,12 +122,6 @@ class Account:
         arn = self.registry.package_arn(version)
         return dict(self.sagemaker.describe_model_package(ModelPackageName=arn))
 
-    def put(self, archive: bytes) -> str:
-        """Where training left an archive."""
-        key = f"lake/trained_model/{hashlib.sha256(archive).hexdigest()[:8]}/output/model.tar.gz"
-        self.aws.s3.put_object(Bucket=self.aws.bucket, Key=key, Body=archive)
-        return f"s3://{self.aws.bucket}/{key}"
-
     def register(
         self,
         archive: bytes,
@@ -137,7 +131,7 @@ class Account:
         **evaluation: Any,
     ) -> ModelVersion:
         return self.registry.register(
-            self.put(archive),
+            archive,
             evaluation=evaluation_of(archive, **evaluation),
             decision=DECISION if approved else REJECTION,
             release_digest=release,
@@ -156,6 +150,7 @@ class Account:
         hosting = {key: changes.pop(key) for key in list(changes) if hasattr(self.hosting, key)}
         settings: dict[str, Any] = {
             "rollout": Rollout(canary_wait_seconds=0),
+            "package_arn": self.registry.package_arn,
             "poll_seconds": 0.04,
             "verification_seconds": 5.0,
         }
@@ -176,9 +171,7 @@ class Account:
     def deploy(self, version: int, rings: float, **changes: Any) -> Deployment:
         """Deploy a version that must answer these rings."""
         on_progress = changes.pop("on_progress", self.progress.append)
-        return self.endpoint(**changes).deploy(
-            version, self.registry.package_arn(version), [(LINE, rings)], on_progress
-        )
+        return self.endpoint(**changes).deploy(version, [(LINE, rings)], on_progress)
 
     def describe(self, name: str = ENDPOINT) -> dict[str, Any]:
         return _without_metadata(self.sagemaker.describe_endpoint(EndpointName=name))

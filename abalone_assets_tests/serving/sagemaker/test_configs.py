@@ -114,18 +114,6 @@ def test_a_single_instance_takes_all_the_traffic_under_the_eyes_of_the_alarms() 
     assert config["AutoRollbackConfiguration"] == {"Alarms": [{"AlarmName": "a"}]}
 
 
-@pytest.mark.parametrize(
-    ("changes", "variable"),
-    [
-        ({"canary_percent": 0}, "ABALONE_CANARY_PERCENT=0"),
-        ({"canary_percent": 51}, "ABALONE_CANARY_PERCENT=51"),
-        ({"timeout_seconds": 599}, "ABALONE_DEPLOYMENT_TIMEOUT_SECONDS=599"),
-        ({"canary_wait_seconds": 1470}, "ABALONE_CANARY_WAIT_SECONDS=1470"),
-        ({"alarms": tuple("abcdefghijk")}, "ABALONE_ENDPOINT_ALARMS names 11"),
-    ],
-)
-def test_a_rollout_that_sagemaker_would_refuse_names_its_variable(
-    changes: dict[str, Any], variable: str
-) -> None:
-    with pytest.raises(SettingsError, match=variable):
-        Rollout(**changes)
+def test_more_alarms_than_sagemaker_takes_are_refused_with_the_variable() -> None:
+    with pytest.raises(SettingsError, match="ABALONE_ENDPOINT_ALARMS names 11"):
+        Rollout(alarms=tuple("abcdefghijk"))

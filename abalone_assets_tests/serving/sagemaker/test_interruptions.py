@@ -22,15 +22,6 @@ if TYPE_CHECKING:
 pytest_plugins = ["abalone_assets_tests.serving.sagemaker.account"]
 
 
-@pytest.fixture
-def live(account: Account) -> Account:
-    """Version 1 is live and 2 is registered. Version n answers n rings."""
-    account.register_constants(1.0, 2.0)
-    account.deploy(1, 1.0)
-    account.progress.clear()
-    return account
-
-
 def interrupt_at(word: str, lines: list[str]) -> Callable[[str], None]:
     """Cancels the run when the progress first says a word."""
 
@@ -82,7 +73,7 @@ def test_an_update_that_a_crash_left_running_is_joined_not_started_again(
     assert live.updates() == 1
 
 
-def test_an_update_that_ended_after_a_crash_is_verified_and_still_has_its_way_back(
+def test_an_update_that_ended_after_a_crash_is_verified_and_still_has_its_rollback_target(
     live: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crash_after_the_update_began(live, monkeypatch)
@@ -224,7 +215,7 @@ def test_a_configuration_of_a_deployment_that_has_begun_since_is_not_cleaned_up(
     assert made[0] in live.configs()
 
 
-def test_the_way_back_is_taken_even_while_the_alarms_ring(live: Account) -> None:
+def test_a_rollback_is_done_even_while_the_alarms_ring(live: Account) -> None:
     live.make_alarm()
 
     def ring(line: str) -> None:

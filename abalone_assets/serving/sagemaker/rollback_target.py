@@ -1,7 +1,7 @@
-"""What deployments remember from one to the next: tags of the endpoint itself.
+"""Where to roll back to: what deployments remember in tags of the endpoint itself.
 
-A deployment that crashed must lose neither the way back nor the knowledge that nobody has proved
-what it left behind; the endpoint is the one thing that all deployments share.
+A deployment that crashed must lose neither the rollback target nor the knowledge that nobody has
+proved what it left behind; the endpoint is the one thing that all deployments share.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from abalone_assets.serving.sagemaker.watch import EndpointState
 
 PREVIOUS_TAG: Final = "PreviousConfig"
-"""The configuration to return to from the one that was deployed last."""
+"""The configuration to roll back to from the one that was deployed last."""
 
 VERIFIED_TAG: Final = "VerifiedConfig"
 """The configuration that answered its probes last."""
 
 
-class EndpointMarks:
-    """The marks on one endpoint.
+class RollbackTarget:
+    """The configuration that one endpoint rolls back to, and whether what serves was verified.
 
     Args:
         configs: The endpoint's configurations.
@@ -36,8 +36,8 @@ class EndpointMarks:
         serving = state.serving_config
         return not serving or self._tags(state).get(VERIFIED_TAG) == serving
 
-    def way_back(self, state: EndpointState, config: str) -> str:
-        """The configuration to return to if another one is found wrong; empty when there is none.
+    def find(self, state: EndpointState, config: str) -> str:
+        """The configuration to roll back to if another one is found wrong; empty when none is.
 
         It is the one that was verified last, rather than one that serves unproved.
 
@@ -50,10 +50,10 @@ class EndpointMarks:
         others = (each for each in known if each and each != config)
         return next((each for each in others if self._configs.exists(each)), "")
 
-    def keep_way_back(self, state: EndpointState, previous: str) -> None:
-        """Remember where to return to, before the endpoint is updated."""
-        if previous:
-            self._tag(state, PREVIOUS_TAG, previous)
+    def keep(self, state: EndpointState, target: str) -> None:
+        """Remember where to roll back to, before the endpoint is updated."""
+        if target:
+            self._tag(state, PREVIOUS_TAG, target)
 
     def keep_verified(self, state: EndpointState) -> None:
         """Remember that what serves has answered its probes."""

@@ -1,10 +1,14 @@
-"""What every model registry can be asked and told: which version should be live, and by whom."""
+"""What every model registry can be asked and told: versions, and who approved or rejected each."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
+from abalone_assets.errors import ModelArchiveError, StorageError
 from abalone_assets.registry.overrides import Override
 from abalone_assets.registry.versions import (
     ModelVersion,
@@ -13,9 +17,48 @@ from abalone_assets.registry.versions import (
     reference_of,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-class ApprovalRegistry(ABC):
-    """Numbered versions of evaluated models, with the decisions on each."""
+    from abalone_assets.storage.object_store import ObjectStore
+
+
+class ModelRegistry(ABC):
+    """Immutable, numbered versions of evaluated models, with the decisions on each.
+
+    Attributes:
+        store: Where archives and documents are kept.
+    """
+
+    store: ObjectStore
+
+    @abstractmethod
+    def register(
+        self,
+        archive: bytes,
+        *,
+        evaluation: Mapping[str, Any],
+        decision: Mapping[str, Any],
+        release_digest: str,
+    ) -> ModelVersion:
+        """Add a version, approved or not, unless the model has one that stands for it.
+
+        That is the latest or the desired version while the gate decides as it did then, or one on
+        which a person has spoken; see `versions.version_that_stands`. An archive trained again
+        differs in its card's time, so models are told apart by the ``model_sha256`` of their
+        evaluations, the digest of the model's file. Without one a version is always added.
+
+        Args:
+            archive: The bytes of ``model.tar.gz``.
+            evaluation: The evaluation that the gate saw, and the probes: a JSON document.
+            decision: What the gate decided, ``approved`` or not, and its ``reason``: a JSON
+                document.
+            release_digest: The digest of the data that the model was trained on.
+
+        Raises:
+            StorageError: The archive is empty, a document is not JSON, or the registry refuses.
+            ModelArchiveError: The archive is damaged.
+        """
 
     @abstractmethod
     def versions(self) -> list[ModelVersion]:
@@ -31,11 +74,11 @@ class ApprovalRegistry(ABC):
 
         Raises:
             UnknownVersionError: There is no such version.
-            StorageError: Its record is damaged.
+            StorageError: Its record is damaged or lost.
         """
 
     @abstractmethod
-    def contenders(self) -> list[ModelVersion]:
+    def candidates(self) -> list[ModelVersion]:
         """The versions on which it depends what should be live, oldest first.
 
         They are all on which a person has decided, and the newest that only the gate has approved.
@@ -43,6 +86,17 @@ class ApprovalRegistry(ABC):
         """
 
     @abstractmethod
+    def _record(self, version: ModelVersion, override: Override) -> None:
+        """Keep a person's decision beside the version."""
+
+    def model_uri(self, version: int) -> str:
+        """Path or ``s3://`` URI of a version's archive.
+
+        Raises:
+            StorageError: As `get`.
+        """
+        return self.store.uri_of(self.get(version).model_key)
+
     def read_model(self, version: int) -> bytes:
         """The archive of a version, checked against its SHA-256.
 
@@ -50,17 +104,22 @@ class ApprovalRegistry(ABC):
             StorageError: There is no such version, or its archive was lost.
             ModelArchiveError: Its archive was altered.
         """
-
-    @abstractmethod
-    def _record(self, version: ModelVersion, override: Override) -> None:
-        """Keep a person's decision beside the version."""
+        known = self.get(version)
+        archive = self.store.read(known.model_key)
+        found = hashlib.sha256(archive).hexdigest()
+        if found != known.archive_sha256:
+            raise ModelArchiveError(
+                f"{self.store.uri_of(known.model_key)}: SHA-256 is {found}, registered was"
+                f" {known.archive_sha256}; restore the archive or register the model again"
+            )
+        return archive
 
     def desired_version(self) -> ModelVersion | None:
         """The version that should be live: the approved one whose approval is the newest.
 
         None when none is approved.
         """
-        return desired_of(self.contenders())
+        return desired_of(self.candidates())
 
     def reference_version(self, champion: int) -> int | None:
         """The version against which a challenger must hold too, or the champion when it is that.
@@ -83,7 +142,7 @@ class ApprovalRegistry(ABC):
             found = reference_of(live, self.get)
         except UnknownVersionError:
             older = [each for each in self.versions() if each.version < champion]
-            found = next((each for each in reversed(older) if each.sets_the_mark), None)
+            found = next((each for each in reversed(older) if each.may_be_reference), None)
         return None if found is None else found.version
 
     def probes(self, version: ModelVersion) -> list[tuple[str, float]]:
@@ -114,7 +173,7 @@ class ApprovalRegistry(ABC):
             at: When; now, if it is not given.
 
         Returns:
-            The version as it stands now.
+            The version with the decision.
 
         Raises:
             UnknownVersionError: There is no such version.
@@ -156,3 +215,16 @@ class ApprovalRegistry(ABC):
         override = Override(approved, " ".join(because.split()), by, decided_at.isoformat())
         self._record(known, override)
         return self.get(known.version)
+
+
+def require_json(evaluation: Mapping[str, Any], decision: Mapping[str, Any]) -> None:
+    """Make sure that what a registration says of a model can be kept.
+
+    Raises:
+        StorageError: A document is not JSON.
+    """
+    for name, document in (("evaluation", evaluation), ("decision", decision)):
+        try:
+            json.dumps(dict(document), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise StorageError(f"the {name} is not a JSON document: {error}") from error
