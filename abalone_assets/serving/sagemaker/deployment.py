@@ -25,11 +25,50 @@ from abalone_assets.serving.sagemaker.watch import BROKEN, EndpointWatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
+    from abalone_assets.serving.sagemaker.configs import Hosting
+    from abalone_assets.serving.sagemaker.rollout import Rollout
     from abalone_assets.serving.sagemaker.watch import EndpointState
 
 ROLLBACK_SECONDS: Final = 1800.0
 """How much longer than its timeout a deployment may take: SageMaker rolls back in that time."""
+
+
+CANCEL_SECONDS: Final = 60.0
+"""How long a cancelled run stays to take its update back; ECS kills a run 120 s after it asked."""
+
+VERIFICATION_SECONDS: Final = 120.0
+"""How long a deployment that has just ended is left alone to ask its probes."""
+
+
+@dataclass(frozen=True)
+class EndpointSetup:
+    """An endpoint, what it runs on, and how a new version replaces the old one.
+
+    Attributes:
+        name: Its name.
+        hosting: On what it runs.
+        rollout: How a new version replaces the old one.
+        package_arn: Looks up the model package of a version; SageMaker refuses to deploy one that
+            is not approved.
+        sagemaker: boto3's client of ``sagemaker``.
+        runtime: boto3's client of ``sagemaker-runtime``.
+        cloudwatch: boto3's client of ``cloudwatch``.
+        poll_seconds: Wait between two looks at the endpoint.
+        cancel_seconds: How long a cancelled deployment waits to take its update back.
+        verification_seconds: How long another deployment's version, rolled out but not verified
+            yet, is left alone.
+    """
+
+    name: str
+    hosting: Hosting
+    rollout: Rollout
+    package_arn: Callable[[int], str]
+    sagemaker: Any
+    runtime: Any
+    cloudwatch: Any
+    poll_seconds: float = 15.0
+    cancel_seconds: float = CANCEL_SECONDS
+    verification_seconds: float = VERIFICATION_SECONDS
 
 
 @dataclass(frozen=True)
@@ -62,7 +101,7 @@ class EndpointDeployment:
 
     def __init__(
         self,
-        endpoint: SageMakerEndpoint,
+        endpoint: EndpointSetup,
         version: int,
         package_arn: str,
         probes: Sequence[tuple[str, float]],

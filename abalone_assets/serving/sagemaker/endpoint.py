@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from abalone_assets.aws.failures import translate_errors
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.endpoint import Endpoint, require_probes
 from abalone_assets.serving.pointer import check_endpoint_name
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting
-from abalone_assets.serving.sagemaker.deployment import EndpointDeployment
+from abalone_assets.serving.sagemaker.deployment import EndpointDeployment, EndpointSetup
 from abalone_assets.serving.sagemaker.removal import delete_endpoint, leftovers
 from abalone_assets.serving.sagemaker.rollout import Rollout, require_alarms
 from abalone_assets.serving.sagemaker.watch import EndpointWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from abalone_assets.serving.endpoint import Deployment
 
@@ -29,12 +28,6 @@ __all__ = [
     "leftovers",
     "live_version",
 ]
-
-CANCEL_SECONDS: Final = 60.0
-"""How long a cancelled run stays to take its update back; ECS kills a run 120 s after it asked."""
-
-VERIFICATION_SECONDS: Final = 120.0
-"""How long a deployment that has just ended is left alone to ask its probes."""
 
 
 def live_version(name: str, sagemaker: Any) -> int | None:  # noqa: ANN401 - boto3 makes its clients at run time
@@ -56,7 +49,7 @@ def live_version(name: str, sagemaker: Any) -> int | None:  # noqa: ANN401 - bot
 
 
 @dataclass(frozen=True)
-class SageMakerEndpoint(Endpoint):
+class SageMakerEndpoint(EndpointSetup, Endpoint):
     """One endpoint on SageMaker.
 
     Waits for any update that is in progress, and for its verification; one to the very version that
@@ -67,34 +60,9 @@ class SageMakerEndpoint(Endpoint):
     for it to end and takes it back; what takes longer goes on under the eyes of its alarms, and the
     next deployment verifies it first.
 
-    Attributes:
-        name: Its name.
-        hosting: On what it runs.
-        rollout: How a new version replaces the old one.
-        package_arn: Looks up the model package of a version; SageMaker refuses to deploy one that
-            is not approved.
-        sagemaker: boto3's client of ``sagemaker``.
-        runtime: boto3's client of ``sagemaker-runtime``.
-        cloudwatch: boto3's client of ``cloudwatch``.
-        poll_seconds: Wait between two looks at the endpoint.
-        cancel_seconds: How long a cancelled deployment waits to take its update back.
-        verification_seconds: How long another deployment's version, rolled out but not verified
-            yet, is left alone.
-
     Raises:
         EndpointError: SageMaker would not accept the name.
     """
-
-    name: str
-    hosting: Hosting
-    rollout: Rollout
-    package_arn: Callable[[int], str]
-    sagemaker: Any
-    runtime: Any
-    cloudwatch: Any
-    poll_seconds: float = 15.0
-    cancel_seconds: float = CANCEL_SECONDS
-    verification_seconds: float = VERIFICATION_SECONDS
 
     def __post_init__(self) -> None:
         check_endpoint_name(self.name)
