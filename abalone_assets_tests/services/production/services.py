@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Any, Final
 import requests
 
 from abalone_assets.lake.lake import Lake
-from abalone_assets_tests.production.home import COMPOSE, DEPLOY, read
+from abalone_assets_tests.services.production.home import COMPOSE, DEPLOY, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from abalone_assets_tests.production.postgres import Database
+    from abalone_assets_tests.services.production.postgres import Database
 
 HOST: Final = "127.0.0.1"
 WAIT_SECONDS: Final = 180.0
