@@ -20,6 +20,9 @@ UCI_FILE = Path(
 TIERS = {"stories": "story", "services": "service"}
 """Markers of tests by the folder that they are in, the slowest first; the others are fast."""
 
+SERVICES = {"aws", "account", "assembly", "oidc_assembly", "cluster", "served_home", "spark"}
+"""Fixtures that start a service: what asks for one is no fast test, wherever it is."""
+
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name bytes by their argument: an archive holds its time, and workers must agree on names."""
@@ -41,6 +44,8 @@ def pytest_collection_modifyitems(
         folder = item.path.relative_to(tests).parts[0]
         if folder in TIERS:
             item.add_marker(TIERS[folder])
+        elif SERVICES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("service")
     items.sort(key=_tier)
     yield
     if not config.getoption("loadgroup", default=False):
