@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 START_SECONDS: Final = 240.0
 STOP_SECONDS: Final = 60.0
-POLL_SECONDS: Final = 0.25
+POLL_SECONDS: Final = 0.5
 IGNORING_SIGINT: Final = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -43,7 +43,7 @@ def services(
     environ = {
         **{f"ABALONE_{name}": value for name, value in small_base(folder).items()},
         **quick_daemon(),
-        "ABALONE_SENSOR_SECONDS": "1",
+        "ABALONE_SENSOR_SECONDS": "2",
         "ABALONE_GATE_CHAMPION_TOLERANCE": "10",
     }
     surveys = {"abalone.20240110080000": survey_rows(30)}

@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """``abalone dev`` with sensors at 1 s, after its first release.
+    """``abalone dev`` with sensors at 2 s, after its first release.
 
-    Each landed day is a run of its own, a process: all the bundled surveys land for pictures only.
+    Each day that lands is a run, so a process: those of one day do, unless pictures are taken.
     """
     folder = tmp_path_factory.mktemp("stack")
     environ = {
         **{f"ABALONE_{name}": value for name, value in small_base(folder).items()},
         **quick_daemon(),
-        "ABALONE_SENSOR_SECONDS": "1",
+        "ABALONE_SENSOR_SECONDS": "2",
         "ABALONE_GATE_CHAMPION_TOLERANCE": "10",  # made-up rows make no better model
         "ABALONE_GATE_SLICE_TOLERANCE": "10",
     }
     assert not [name for name in os.environ if name.startswith("ABALONE_LAKE")]
-    shown = surveys() if os.environ.get("ABALONE_TEST_UPDATE_IMAGES") else surveys()[-2:]
+    shown = surveys() if os.environ.get("ABALONE_TEST_UPDATE_IMAGES") else surveys()[2:4]
     landing_zone = folder / "home" / "landing_zone"
     landing_zone.mkdir(parents=True)
     for survey in shown:

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 CONSTANTS: Final[dict[str, dict[str, float]]] = {
-    "dagster._daemon.sensor": {"MIN_INTERVAL_LOOP_TIME": 0.5},
+    "dagster._daemon.sensor": {"MIN_INTERVAL_LOOP_TIME": 1},
     "dagster._daemon.controller": {
         "DEFAULT_DAEMON_INTERVAL_SECONDS": 2,
-        "THREAD_CHECK_INTERVAL": 0.5,
+        "THREAD_CHECK_INTERVAL": 1,
     },
 }
 
