@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 START_SECONDS: Final = 240.0
 STOP_SECONDS: Final = 60.0
-POLL_SECONDS: Final = 0.5
+POLL_SECONDS: Final = 0.25
 IGNORING_SIGINT: Final = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -127,14 +127,23 @@ class Stack:
         return str(self.graphql(launch, parameters)["launchRun"]["run"]["runId"])
 
     def stop_sensor(self, name: str) -> None:
-        selector = {**REPOSITORY, "sensorName": name}
-        query = """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) {
-            ... on Sensor { sensorState { id selectorId } } } }"""
-        state = self.graphql(query, {"s": selector})["sensorOrError"]["sensorState"]
+        """Stop a sensor for good, and wait until it ticks no more."""
+        state = self._sensor_state(name, "id")
         stop = """mutation($id: String) { stopSensor(id: $id) { __typename } }"""
         assert self.graphql(stop, {"id": state["id"]})["stopSensor"]["__typename"] == (
             "StopSensorMutationResult"
         )
+        self.await_(lambda: not self._ticks(name), f"the end of the tick of {name}")
+
+    def _ticks(self, name: str) -> bool:
+        ticks = self._sensor_state(name, "ticks(limit: 1) { status }")["ticks"]
+        return any(tick["status"] == "STARTED" for tick in ticks)
+
+    def _sensor_state(self, name: str, fields: str) -> dict[str, Any]:
+        selector = {**REPOSITORY, "sensorName": name}
+        query = f"""query($s: SensorSelector!) {{ sensorOrError(sensorSelector: $s) {{
+            ... on Sensor {{ sensorState {{ {fields} }} }} }} }}"""
+        return dict(self.graphql(query, {"s": selector})["sensorOrError"]["sensorState"])
 
     def launch_backfill(self, days: list[str]) -> str:
         """Ask for the ingestion of these days as the UI does; returns the backfill's id."""

@@ -1,14 +1,13 @@
 """`abalone dev`: both servers up, and none left behind.
 
-The stories before have left a home whose surveys are all released: the sensors ask for nothing, in
-whose midst Dagster's daemon would tell a traceback when it is stopped.
+The sensors are stopped first: when Dagster's daemon is stopped in the midst of a tick, it tells a
+traceback of its own, because it closes its workspace before its threads have ended.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
 
 import pytest
 import requests
@@ -16,38 +15,39 @@ import requests
 from abalone_assets_tests.cli.support import processes_of
 from abalone_assets_tests.support.stack import STOP_SECONDS, Stack, running_stack
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 pytestmark = pytest.mark.xdist_group("stack")
 
 
 @pytest.fixture
-def released_home(stack: Stack) -> Path:
-    """The home, when no `abalone dev` runs on it any more."""
+def quiet(stack: Stack) -> Stack:
+    """The platform when no sensor ticks and no run is in flight; it may have ended."""
     if stack.process.poll() is None:
-        stack.interrupt()
-    return stack.home
+        for sensor in ("survey_sensor", "release_sensor", "approval_sensor"):
+            stack.stop_sensor(sensor)
+        stack.await_(lambda: not stack.in_flight(), "the end of all runs")
+    return stack
 
 
-def test_in_a_terminal_both_urls_answer_and_ctrl_c_ends_everything(stack: Stack) -> None:
-    stack.await_release()
-    stack.await_(lambda: not stack.in_flight(), "the end of all runs")
-    _check_from_answers_to_the_end(stack)
+@pytest.fixture
+def ended(quiet: Stack) -> Stack:
+    """The platform that has ended, on whose home another may start, with its sensors stopped."""
+    if quiet.process.poll() is None:
+        quiet.interrupt()
+    return quiet
 
 
-def test_in_the_background_both_urls_answer_and_ctrl_c_ends_everything(
-    stack: Stack, released_home: Path
-) -> None:
-    with running_stack(released_home, stack.environ, background=True) as again:
+def test_in_a_terminal_both_urls_answer_and_ctrl_c_ends_everything(quiet: Stack) -> None:
+    _check_from_answers_to_the_end(quiet)
+
+
+def test_in_the_background_both_urls_answer_and_ctrl_c_ends_everything(ended: Stack) -> None:
+    with running_stack(ended.home, ended.environ, background=True) as again:
         _check_from_answers_to_the_end(again)
         assert "Traceback" not in _daemon_log(again)
 
 
-def test_when_the_endpoint_server_dies_dev_stops_the_rest(
-    stack: Stack, released_home: Path
-) -> None:
-    with running_stack(released_home, stack.environ) as again:
+def test_when_the_endpoint_server_dies_dev_stops_the_rest(ended: Stack) -> None:
+    with running_stack(ended.home, ended.environ) as again:
         server = next(each for each in processes_of(again.home) if "cli serve" in each.command)
         os.kill(server.pid, signal.SIGKILL)
         assert again.process.wait(timeout=STOP_SECONDS) == 1
