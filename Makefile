@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 JARS := $(VENV)/share/hadoop-aws
+PYTEST := $(BIN)/pytest -n auto --dist loadgroup
 export ABALONE_HOME ?= $(CURDIR)/.abalone
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test lint format types docs bench synth deploy destroy clean
+.PHONY: help demo dev test test-fast lint format types docs bench synth deploy destroy clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.base ## Land surveys, train, deploy and ask the endpoint a question, all on this machine
 	@$(BIN)/abalone demo
@@ -18,7 +19,11 @@ dev: $(VENV)/.base ## Start the Dagster UI, its daemon and the endpoint server
 	@$(BIN)/abalone dev
 
 test: $(VENV)/.dev $(JARS) ## Run all tests
-	$(BIN)/pytest -n auto --dist loadgroup
+	@$(BIN)/python -m abalone_assets_tests.support.programs
+	$(PYTEST)
+
+test-fast: $(VENV)/.dev ## Run the tests that need neither services nor minutes
+	$(PYTEST) -m 'not service and not story'
 
 lint: $(VENV)/.dev ## Check style, and which room imports which
 	$(BIN)/ruff check .

@@ -12,11 +12,16 @@ from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import Platform, small_base
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 UCI_FILE = Path(
     os.environ.get("ABALONE_TEST_RAW", Path(__file__).parents[1] / "../shared/data/abalone.data")
 )
+TIERS = {"stories": "story", "services": "service"}
+"""Markers of tests by the folder that they are in, the slowest first; the others are fast."""
+
+SERVICES = {"aws", "account", "assembly", "oidc_assembly", "cluster", "served_home", "spark"}
+"""Fixtures that start a service: what asks for one is no fast test, wherever it is."""
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -24,14 +29,35 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse to run groups apart: each worker would make what a group shares, minutes in all."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None]:
+    """Mark tests by their tier, and let the slow ones begin, so that none of them is the last.
+
+    Raises:
+        pytest.UsageError: A group would be torn apart: each worker would make what it shares,
+            minutes in all.
+    """
+    tests = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(tests).parts[0]
+        if folder in TIERS:
+            item.add_marker(TIERS[folder])
+        elif SERVICES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("service")
+    items.sort(key=_tier)
+    yield
     if not config.getoption("loadgroup", default=False):
         return
     for item in items:
         if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
             raise pytest.UsageError(f"{item.nodeid}: pytest-xdist does not group tests here")
+
+
+def _tier(item: pytest.Item) -> int:
+    slow = [bool(item.get_closest_marker(marker)) for marker in TIERS.values()]
+    return slow.index(True) if True in slow else len(slow)
 
 
 @pytest.fixture(scope="session")

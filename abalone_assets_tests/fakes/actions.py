@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from abalone_assets_tests.fakes.account import Account
+
     Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 
@@ -50,6 +52,9 @@ class Service:
     """A service some of whose actions are the stand-in's own."""
 
     response_class: ClassVar[type]
+
+    def __init__(self, aws: Account) -> None:
+        self._aws = aws
 
     def install(self, patches: pytest.MonkeyPatch) -> None:
         for name, handler in inspect.getmembers(self, lambda each: hasattr(each, "is_action")):

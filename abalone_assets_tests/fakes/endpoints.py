@@ -14,14 +14,14 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.data_capture import Exchange, capture_uri, captured
 from abalone_assets_tests.fakes.jobs import check_tags, now
-from abalone_assets_tests.fakes.model_servers import ModelError, ModelLoadError
+from abalone_assets_tests.fakes.model_servers import ModelError, ModelLoadError, ModelServers
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.processes import LogStream
 
 if TYPE_CHECKING:
     import pytest
 
-    from abalone_assets_tests.fakes.standin import AwsStandIn
+    from abalone_assets_tests.fakes.account import Account
 
 
 class DeploymentFailedError(Exception):
@@ -33,8 +33,9 @@ class Endpoints(Service):
 
     response_class = SageMakerResponse
 
-    def __init__(self, aws: AwsStandIn) -> None:
-        self._aws = aws
+    def __init__(self, aws: Account, model_servers: ModelServers) -> None:
+        super().__init__(aws)
+        self._model_servers = model_servers
 
     def install(self, patches: pytest.MonkeyPatch) -> None:
         super().install(patches)
@@ -154,7 +155,7 @@ class Endpoints(Service):
         for variant in config.production_variants:
             log = endpoint_log(self._aws, endpoint.endpoint_name, variant["VariantName"])
             try:
-                self._aws.model_servers.of(backend, variant["ModelName"], log)
+                self._model_servers.of(backend, variant["ModelName"], log)
             except ModelLoadError as error:
                 raise DeploymentFailedError(
                     f"The primary container for production variant {variant['VariantName']} did "
@@ -165,7 +166,7 @@ class Endpoints(Service):
                 log.close()
 
 
-def endpoint_log(aws: AwsStandIn, endpoint: str, variant: str) -> LogStream:
+def endpoint_log(aws: Account, endpoint: str, variant: str) -> LogStream:
     """The log stream of a variant's one instance."""
     group = f"/aws/sagemaker/Endpoints/{endpoint}"
     return LogStream(aws.server, group, f"{variant}/i-0123456789abcdef0", 0)
@@ -217,8 +218,9 @@ class Runtime(Service):
 
     response_class = SageMakerRuntimeResponse
 
-    def __init__(self, aws: AwsStandIn) -> None:
-        self._aws = aws
+    def __init__(self, aws: Account, model_servers: ModelServers) -> None:
+        super().__init__(aws)
+        self._model_servers = model_servers
 
     @action
     def invoke_endpoint(self, request: Request) -> Any:
@@ -238,7 +240,7 @@ class Runtime(Service):
         log = endpoint_log(self._aws, name, variant)
         try:
             model_name = config.production_variants[0]["ModelName"]
-            server = self._aws.model_servers.of(backend, model_name, log)
+            server = self._model_servers.of(backend, model_name, log)
             answer, answer_type = server.answer(body, content_type, accept)
         except (ModelError, ModelLoadError) as error:
             return _model_error(variant, str(error))

@@ -18,8 +18,8 @@ from abalone_assets_tests.fakes.spark import spark_environment
 if TYPE_CHECKING:
     import pytest
 
+    from abalone_assets_tests.fakes.account import Account
     from abalone_assets_tests.fakes.processes import Ended
-    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 LOG_GROUP: Final = "/aws-glue/jobs"
 SPARK_LINE: Final = "INFO SparkContext: Running Spark version 3.5.6-amzn-1"
@@ -31,9 +31,6 @@ class GlueJobs(Service):
     """Start, list and stop job runs; change jobs and crawlers."""
 
     response_class = GlueResponse
-
-    def __init__(self, aws: AwsStandIn) -> None:
-        self._aws = aws
 
     def install(self, patches: pytest.MonkeyPatch) -> None:
         super().install(patches)
@@ -113,7 +110,7 @@ def _facts(run: Any) -> dict[str, Any]:
 class _Run:
     """One job run, from its script to its end."""
 
-    def __init__(self, aws: AwsStandIn, job: Any, run: Any) -> None:
+    def __init__(self, aws: Account, job: Any, run: Any) -> None:
         self.aws = aws
         self.job = job
         self.run = run

@@ -11,7 +11,7 @@ from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.jobs import check_tags
 
 if TYPE_CHECKING:
-    from abalone_assets_tests.fakes.standin import AwsStandIn
+    from abalone_assets_tests.fakes.account import Account
 
 
 class ModelPackages(Service):
@@ -19,8 +19,8 @@ class ModelPackages(Service):
 
     response_class = SageMakerResponse
 
-    def __init__(self, aws: AwsStandIn) -> None:
-        self._aws = aws
+    def __init__(self, aws: Account) -> None:
+        super().__init__(aws)
         self._by_token: dict[str, str] = {}
 
     @action

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from abalone_assets_tests.fakes.account import Account
 from abalone_assets_tests.fakes.calls import Call, call_of
 from abalone_assets_tests.fakes.endpoints import Endpoints, Runtime
-from abalone_assets_tests.fakes.faults import Faults
 from abalone_assets_tests.fakes.glue_jobs import GlueJobs
 from abalone_assets_tests.fakes.model_packages import ModelPackages
 from abalone_assets_tests.fakes.model_servers import ModelServers
-from abalone_assets_tests.fakes.places import (
-    ACCOUNT,
-    BUCKET,
-    OWN_KEY,
-    REGION,
-    ROLE,
-    TEST_KEY,
-    credentials,
-)
-from abalone_assets_tests.fakes.processes import Processes
 from abalone_assets_tests.fakes.processing_jobs import ProcessingJobs
-from abalone_assets_tests.fakes.storage import Storage
 from abalone_assets_tests.fakes.training_jobs import TrainingJobs
 
 if TYPE_CHECKING:
@@ -33,78 +21,34 @@ if TYPE_CHECKING:
     from abalone_assets_tests.fakes.server import MotoServer
 
 
-class AwsStandIn:
+class AwsStandIn(Account):
     """An empty AWS account whose jobs and endpoints really run, as long as the context is open.
 
     Entering it forgets whatever the server held; leaving it kills whatever it started.
 
-    Args:
-        server: The moto server.
-        folder: For the files of jobs and models.
-
     Attributes:
-        bucket: A bucket that exists.
-        s3: A boto3 client of the bucket's owner: not recorded in `calls`, not hit by `faults`.
         calls: Every request since the context was opened, but for the stand-in's own.
-        faults: What shall go wrong.
-        python: What runs jobs' scripts and models.
-        job_environment: Variables that every job and model finds besides its own.
     """
 
-    region = REGION
-    account = ACCOUNT
-    role_arn = ROLE
-    bucket = BUCKET
-
     def __init__(self, server: MotoServer, folder: Path) -> None:
-        self.server = server
-        self.folder = folder
+        super().__init__(server, folder)
         self.calls: list[Call] = []
-        self.faults = Faults()
-        self.processes = Processes()
-        self.model_servers = ModelServers(self)
-        self.python = sys.executable
-        self.job_environment: dict[str, str] = {}
-        self.s3 = self.client("s3", access_key=OWN_KEY)
-        self.storage = Storage(self.s3)
+        self._model_servers = ModelServers(self)
         self._patches = pytest.MonkeyPatch()
-
-    @property
-    def url(self) -> str:
-        """The endpoint of every service."""
-        return self.server.url
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The variables that lead AWS clients here."""
-        return credentials(self.url, TEST_KEY)
-
-    def client(self, service: str, *, access_key: str = TEST_KEY) -> Any:
-        """A boto3 client of a service, which tries once."""
-        import boto3
-        from botocore.config import Config
-
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id=access_key,
-            aws_secret_access_key="test",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
 
     def __enter__(self) -> Self:
         self.server.reset()
-        services = [TrainingJobs, ProcessingJobs, GlueJobs, Endpoints, Runtime, ModelPackages]
-        for service in services:
-            service(self).install(self._patches)
+        models = self._model_servers
+        jobs = (TrainingJobs(self), ProcessingJobs(self), GlueJobs(self), ModelPackages(self))
+        for service in (*jobs, Endpoints(self, models), Runtime(self, models)):
+            service.install(self._patches)
         self.server.gate = self._let_pass
         self.s3.create_bucket(Bucket=self.bucket)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.processes.end_all()
-        self.model_servers.close()
+        self._model_servers.close()
         self.server.gate = lambda *_: None
         self._patches.undo()
         self.s3.close()

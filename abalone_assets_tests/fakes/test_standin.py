@@ -1,17 +1,67 @@
+"""What no other test would notice: what AWS refuses, what was asked of it, and who asked."""
+
 from __future__ import annotations
 
+import json
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from abalone_assets_tests.fakes.test_training_jobs import ended, log_of, request_of
+from abalone_assets_tests.fakes.support import packed, wait_for
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
+
+
+def request_of(aws: AwsStandIn, name: str = "job", **changes: Any) -> dict[str, Any]:
+    """Parameters of a training job that runs a script on two rows."""
+    uri = f"s3://{aws.bucket}"
+    aws.s3.put_object(Bucket=aws.bucket, Key="train/rows.csv", Body=b"1,2\n3,4\n")
+    script = packed({"train.py": changes.pop("script", "").encode()})
+    aws.s3.put_object(Bucket=aws.bucket, Key="code/sourcedir.tar.gz", Body=script)
+    hyperparameters = {
+        "eta": "0.5",
+        "sagemaker_program": '"train.py"',
+        "sagemaker_submit_directory": json.dumps(f"{uri}/code/sourcedir.tar.gz"),
+        **changes.pop("hyperparameters", {}),
+    }
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"{uri}/train"}
+    return {
+        "TrainingJobName": name,
+        "RoleArn": aws.role_arn,
+        "HyperParameters": hyperparameters,
+        "Environment": {"COLOUR": "red"},
+        "AlgorithmSpecification": {
+            "TrainingImage": "xgboost",
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": "train:rmse", "Regex": "train:rmse=([0-9.]+);"}],
+        },
+        "InputDataConfig": [{"ChannelName": "train", "DataSource": {"S3DataSource": source}}],
+        "OutputDataConfig": {"S3OutputPath": f"{uri}/jobs"},
+        "ResourceConfig": {
+            "InstanceType": "ml.m7i.large",
+            "InstanceCount": 1,
+            "VolumeSizeInGB": 5,
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        **changes,
+    }
+
+
+def ended(aws: AwsStandIn, name: str = "job") -> dict[str, Any]:
+    """The description of a job that is over."""
+    sagemaker = aws.client("sagemaker")
+
+    def job() -> dict[str, Any] | None:
+        described: dict[str, Any] = sagemaker.describe_training_job(TrainingJobName=name)
+        running = described["TrainingJobStatus"] in {"InProgress", "Stopping"}
+        return None if running else described
+
+    return wait_for(job)
 
 
 def test_calls_are_recorded_with_their_caller_and_resource(aws: AwsStandIn) -> None:
@@ -45,15 +95,6 @@ def test_calls_from_inside_a_job_are_told_apart(aws: AwsStandIn) -> None:
     assert (call.caller, call.action) == ("inside", "s3:ListBucket")
 
 
-def test_the_next_requests_of_an_operation_are_throttled(aws: AwsStandIn) -> None:
-    aws.faults.throttle("ListTrainingJobs", times=2)
-    sagemaker = aws.client("sagemaker")
-    for _ in range(2):
-        with pytest.raises(ClientError, match="ThrottlingException"):
-            sagemaker.list_training_jobs()
-    assert sagemaker.list_training_jobs()["TrainingJobSummaries"] == []
-
-
 @pytest.mark.parametrize(
     ("service", "operation", "code"),
     [
@@ -76,22 +117,47 @@ def test_expired_credentials_are_refused_by_every_service(
     getattr(aws.client(service), operation)()
 
 
-def test_a_log_stream_may_appear_after_its_job_has_ended(aws: AwsStandIn) -> None:
-    aws.faults.log_seconds = 1.5
-    aws.client("sagemaker").create_training_job(**request_of(aws))
-    ended(aws)
-    assert aws.client("logs").describe_log_groups()["logGroups"] == []
-    assert log_of(aws) == ["train:rmse=2.5;"]
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": "x" * 64}, "less than or equal to 63"),
+        ({"Environment": {"X": "x" * 513}}, "less than or equal to 512"),
+        ({"hyperparameters": {"x": "x" * 2501}}, "less than or equal to 2500"),
+        ({"Tags": [{"Key": "a", "Value": "one|two"}]}, "regular expression"),
+        ({"EnableManagedSpotTraining": True}, "MaxWaitTimeInSeconds"),
+    ],
+)
+def test_what_sagemaker_refuses_is_refused(
+    aws: AwsStandIn, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ClientError, match=words):
+        aws.client("sagemaker").create_training_job(**request_of(aws, **changes))
 
 
-def test_a_job_may_fail_or_be_stopped_before_it_runs(aws: AwsStandIn) -> None:
+def test_a_name_is_used_once(aws: AwsStandIn) -> None:
     sagemaker = aws.client("sagemaker")
-    aws.faults.fail_next_job("InternalServerError: We encountered an internal error.")
-    sagemaker.create_training_job(**request_of(aws, "first"))
-    assert ended(aws, "first")["FailureReason"].startswith("InternalServerError")
-    aws.faults.stop_next_job()
-    sagemaker.create_training_job(**request_of(aws, "second"))
-    assert ended(aws, "second")["TrainingJobStatus"] == "Stopped"
+    sagemaker.create_training_job(**request_of(aws))
+    with pytest.raises(sagemaker.exceptions.ResourceInUse):
+        sagemaker.create_training_job(**request_of(aws))
+
+
+def test_an_input_that_is_not_there_fails_the_job(aws: AwsStandIn) -> None:
+    request = request_of(aws)
+    aws.s3.delete_object(Bucket=aws.bucket, Key="train/rows.csv")
+    aws.client("sagemaker").create_training_job(**request)
+    assert "No S3 objects found under S3 URL" in ended(aws)["FailureReason"]
+
+
+def test_an_environment_value_too_long_for_processing_is_refused(aws: AwsStandIn) -> None:
+    cluster = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
+    with pytest.raises(ClientError, match="less than or equal to 256"):
+        aws.client("sagemaker").create_processing_job(
+            ProcessingJobName="job",
+            RoleArn=aws.role_arn,
+            Environment={"X": "x" * 257},
+            AppSpecification={"ImageUri": "xgboost"},
+            ProcessingResources={"ClusterConfig": cluster},
+        )
 
 
 def test_a_new_test_finds_nothing_and_kills_what_the_last_one_left(

@@ -31,8 +31,8 @@ from abalone_assets_tests.fakes.storage import NoSuchDataError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from abalone_assets_tests.fakes.account import Account
     from abalone_assets_tests.fakes.processes import Ended, LogStream
-    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 ENVIRONMENT_LIMIT: Final = 512
 HYPERPARAMETER_LIMIT: Final = 2500
@@ -46,9 +46,6 @@ class TrainingJobs(Service):
     """Create, describe and stop training jobs."""
 
     response_class = SageMakerResponse
-
-    def __init__(self, aws: AwsStandIn) -> None:
-        self._aws = aws
 
     @action
     def create_training_job(self, request: Request) -> Any:
@@ -107,7 +104,7 @@ def _check(params: dict[str, Any], jobs: dict[str, Any]) -> None:
 class _Run:
     """One training job, from its input to its end."""
 
-    def __init__(self, aws: AwsStandIn, job: Any, params: dict[str, Any]) -> None:
+    def __init__(self, aws: Account, job: Any, params: dict[str, Any]) -> None:
         self.aws = aws
         self.job = job
         self.params = params

@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -23,8 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-START_SECONDS: Final = 120.0
+START_SECONDS: Final = 240.0
+STOP_SECONDS: Final = 60.0
 POLL_SECONDS: Final = 0.25
+IGNORING_SIGINT: Final = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
 REPOSITORY: Final = {
     "repositoryName": "__repository__",
     "repositoryLocationName": "abalone_assets",
@@ -41,15 +48,28 @@ class Stack:
 
     Attributes:
         home: Its home folder.
+        environ: Its variables besides those of this process.
         process: ``abalone dev``.
-        ui: Base URL of the web server.
-        log: File that its output goes to.
+        log: File of what it prints.
+        errors: File of what it prints on stderr.
     """
 
     home: Path
+    environ: Mapping[str, str]
     process: subprocess.Popen[bytes]
-    ui: str
     log: Path
+    errors: Path
+
+    @cached_property
+    def urls(self) -> dict[str, str]:
+        """The URLs that it printed, by their names; asked for when it has printed them all."""
+        lines = [line.split() for line in self.log.read_text().splitlines()]
+        return {words[0]: words[1] for words in lines if words[1:] and words[1].startswith("http")}
+
+    @property
+    def ui(self) -> str:
+        """Base URL of the web server."""
+        return self.urls["UI"]
 
     @property
     def lake(self) -> Lake:
@@ -107,14 +127,23 @@ class Stack:
         return str(self.graphql(launch, parameters)["launchRun"]["run"]["runId"])
 
     def stop_sensor(self, name: str) -> None:
-        selector = {**REPOSITORY, "sensorName": name}
-        query = """query($s: SensorSelector!) { sensorOrError(sensorSelector: $s) {
-            ... on Sensor { sensorState { id selectorId } } } }"""
-        state = self.graphql(query, {"s": selector})["sensorOrError"]["sensorState"]
+        """Stop a sensor for good, and wait until it ticks no more."""
+        state = self._sensor_state(name, "id")
         stop = """mutation($id: String) { stopSensor(id: $id) { __typename } }"""
         assert self.graphql(stop, {"id": state["id"]})["stopSensor"]["__typename"] == (
             "StopSensorMutationResult"
         )
+        self.await_(lambda: not self._ticks(name), f"the end of the tick of {name}")
+
+    def _ticks(self, name: str) -> bool:
+        ticks = self._sensor_state(name, "ticks(limit: 1) { status }")["ticks"]
+        return any(tick["status"] == "STARTED" for tick in ticks)
+
+    def _sensor_state(self, name: str, fields: str) -> dict[str, Any]:
+        selector = {**REPOSITORY, "sensorName": name}
+        query = f"""query($s: SensorSelector!) {{ sensorOrError(sensorSelector: $s) {{
+            ... on Sensor {{ sensorState {{ {fields} }} }} }} }}"""
+        return dict(self.graphql(query, {"s": selector})["sensorOrError"]["sensorState"])
 
     def launch_backfill(self, days: list[str]) -> str:
         """Ask for the ingestion of these days as the UI does; returns the backfill's id."""
@@ -130,6 +159,14 @@ class Stack:
         query = """query($id: String!) { partitionBackfillOrError(backfillId: $id) {
             ... on PartitionBackfill { status } } }"""
         return str(self.graphql(query, {"id": backfill})["partitionBackfillOrError"]["status"])
+
+    def in_flight(self, *jobs: str) -> bool:
+        """Whether a run has not ended, of these jobs if any are named."""
+        ended = {"SUCCESS", "FAILURE", "CANCELED"}
+        return any(
+            run["status"] not in ended and (not jobs or run["jobName"] in jobs)
+            for run in self.runs()
+        )
 
     @staticmethod
     def tag(run: Mapping[str, Any], key: str) -> str | None:
@@ -159,32 +196,47 @@ class Stack:
         return not due.days and not self.lake.release_due()
 
     def tail(self) -> str:
-        return self.log.read_text(errors="replace")[-3000:]
+        said = [file.read_text(errors="replace")[-3000:] for file in (self.log, self.errors)]
+        return "\n".join(said)
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C and wait for the end."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=STOP_SECONDS)
 
 
 @contextmanager
-def running_stack(home: Path, environ: Mapping[str, str] | None = None) -> Iterator[Stack]:
-    """Start ``abalone dev`` on free ports, wait until it answers, and end it by Ctrl-C."""
+def running_stack(
+    home: Path, environ: Mapping[str, str] | None = None, *, background: bool = False
+) -> Iterator[Stack]:
+    """Start ``abalone dev`` on free ports, wait until it answers, and end it by Ctrl-C.
+
+    Args:
+        home: Its home folder.
+        environ: Its variables besides those of this process.
+        background: Start it as a shell's ``&`` does: with SIGINT ignored.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
-    log = home / "dev.log"
-    command = [sys.executable, "-m", "abalone_assets.cli", "dev", "--port", str(port)]
-    with log.open("wb") as output:
+    log, errors = home / "dev.log", home / "dev.err"
+    prefix = ["-c", IGNORING_SIGINT] if background else []
+    command = [sys.executable, *prefix, "-m", "abalone_assets.cli", "dev"]
+    with log.open("wb") as output, errors.open("wb") as stderr:
         process = subprocess.Popen(
-            [*command, "--endpoint-port", "0"],
+            [*command, "--port", "0", "--endpoint-port", "0"],
             env={**os.environ, "ABALONE_HOME": str(home), **(environ or {})},
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=stderr,
             start_new_session=True,
         )
-    stack = Stack(home, process, f"http://127.0.0.1:{port}", log)
+    stack = Stack(home, environ or {}, process, log, errors)
     try:
+        stack.await_(lambda: "Surveys " in log.read_text(), "it tells its URLs")
         stack.await_(lambda: _answers(stack), "the web server and the endpoint server answer")
         yield stack
     finally:
-        process.send_signal(signal.SIGINT)
         try:
-            process.wait(timeout=60)
+            if process.poll() is None:
+                stack.interrupt()
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise
@@ -200,10 +252,3 @@ def _answers(stack: Stack) -> bool:
     except (requests.RequestException, OSError, ValueError):
         return False
     return served and bool(entries) and all(entry["loadStatus"] == "LOADED" for entry in entries)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

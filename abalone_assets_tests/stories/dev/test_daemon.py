@@ -27,7 +27,7 @@ def test_a_landed_file_ends_in_a_new_version_behind_the_endpoint(stack: Stack) -
 
 def test_a_survey_that_lands_while_another_is_in_flight_is_not_lost(stack: Stack) -> None:
     stack.land("abalone.20240210080000", survey_rows(20, seed=2))
-    stack.await_(lambda: _in_flight(stack, "ingest_surveys"), "the first survey is in flight")
+    stack.await_(lambda: stack.in_flight("ingest_surveys"), "the first survey is in flight")
     stack.land("abalone.20240210080001", survey_rows(20, seed=3))
     stack.land("abalone.20240211080000", survey_rows(20, seed=4))
     stack.await_(lambda: stack.lake.manifest().rows_of("2024-02-10") == 40, "both are ingested")
@@ -87,7 +87,7 @@ def test_a_version_that_a_person_approves_is_deployed(stack: Stack) -> None:
     registry = FolderRegistry(ObjectStore(stack.home / "registry"))
     registry.approve(1, because="the newer ones drift", by="ana")
     stack.await_(lambda: stack.live_version() == 1, "version 1 answers again")
-    stack.await_(lambda: not _in_flight(stack, "deploy"), "the end of its deployment")
+    stack.await_(lambda: not stack.in_flight("deploy"), "the end of its deployment")
     assert _count(stack, "deploy") == 1
     assert not stack.lake.release_due()
 
@@ -103,8 +103,3 @@ def _started(stack: Stack, known: set[str]) -> tuple[str, int] | None:
 
 def _count(stack: Stack, job: str) -> int:
     return sum(run["jobName"] == job for run in stack.runs())
-
-
-def _in_flight(stack: Stack, job: str) -> bool:
-    ended = {"SUCCESS", "FAILURE", "CANCELED"}
-    return any(run["jobName"] == job and run["status"] not in ended for run in stack.runs())

@@ -7,11 +7,12 @@ set.
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from abalone_assets_tests.support.programs import find_chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("stack")
 
-PROJECT = Path(__file__).parents[2]
+PROJECT = Path(__file__).parents[3]
 IMAGES = PROJECT / (
     "docs/images" if os.environ.get("ABALONE_TEST_UPDATE_IMAGES") else "test-output/images"
 )
@@ -44,7 +45,7 @@ def page(stack: Stack) -> Iterator[Page]:
     """A page on the running UI."""
     from playwright.sync_api import sync_playwright
 
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    chromium = find_chromium()
     if chromium is None:
         if os.environ.get("CI"):
             pytest.fail("CI needs Debian's chromium")

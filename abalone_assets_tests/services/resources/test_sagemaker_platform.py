@@ -117,11 +117,13 @@ def make(
     return Made(made.get("training"), made.get("evaluation"), made.get("error"))
 
 
-@pytest.mark.parametrize("framework", ["blend", "tensorflow"])
+@pytest.mark.parametrize(
+    ("framework", "spot"), [("blend", True), ("tensorflow", False)], ids=["blend", "tensorflow"]
+)
 def test_jobs_make_what_the_local_platform_makes(
-    aws: AwsStandIn, lake: ObjectStore, framework: Framework
+    aws: AwsStandIn, lake: ObjectStore, framework: Framework, *, spot: bool
 ) -> None:
-    there = make(platform_on(aws), lake, framework)
+    there = make(platform_on(aws, spot=spot), lake, framework)
     here = make(LocalMLPlatform(), lake, framework)
     assert there.training is not None, there.error
     assert here.training is not None
@@ -135,12 +137,31 @@ def test_jobs_make_what_the_local_platform_makes(
     assert there.evaluation.report.startswith(b"<!doctype html>")
     assert asdict(there.training.job).keys() == asdict(here.training.job).keys()
     assert there.training.job.estimated_cost_usd
-    sagemaker = aws.client("sagemaker")
-    (job,) = sagemaker.list_training_jobs()["TrainingJobSummaries"]
-    described = sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"])
+    described = described_job(aws)
     image = described["AlgorithmSpecification"]["TrainingImage"].partition("/")[2]
     assert image.startswith(("sagemaker-xgboost", "tensorflow-training"))
     assert CONTAINERS[framework] in image
+    if spot:
+        check_spot(aws, described)
+    else:
+        assert "CheckpointConfig" not in described
+        assert "MaxWaitTimeInSeconds" not in described["StoppingCondition"]
+
+
+def described_job(aws: AwsStandIn) -> dict[str, Any]:
+    """The one training job, as SageMaker describes it."""
+    sagemaker = aws.client("sagemaker")
+    (job,) = sagemaker.list_training_jobs()["TrainingJobSummaries"]
+    return dict(sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"]))
+
+
+def check_spot(aws: AwsStandIn, described: dict[str, Any]) -> None:
+    """A spot job says how long it waits, and shares no checkpoints."""
+    assert described["EnableManagedSpotTraining"]
+    assert described["StoppingCondition"]["MaxWaitTimeInSeconds"] == 1200
+    identity = described["TrainingJobName"].rpartition("-")[0]
+    place = f"s3://{aws.bucket}/jobs/pipes/{identity}/checkpoints"
+    assert described["CheckpointConfig"]["S3Uri"] == place
 
 
 def test_a_job_that_fails_says_the_scripts_own_reason(aws: AwsStandIn, lake: ObjectStore) -> None:
@@ -148,18 +169,3 @@ def test_a_job_that_fails_says_the_scripts_own_reason(aws: AwsStandIn, lake: Obj
     assert made.training is None
     assert isinstance(made.error, PipesJobError)
     assert "eta must be 0.0001 to 1.0, not 7.0" in str(made.error)
-
-
-def test_spot_jobs_say_how_long_they_wait_and_share_no_checkpoints(
-    aws: AwsStandIn, lake: ObjectStore
-) -> None:
-    made = make(platform_on(aws, spot=True), lake)
-    assert made.training, made.error
-    sagemaker = aws.client("sagemaker")
-    (job,) = sagemaker.list_training_jobs()["TrainingJobSummaries"]
-    described = sagemaker.describe_training_job(TrainingJobName=job["TrainingJobName"])
-    assert described["EnableManagedSpotTraining"]
-    assert described["StoppingCondition"]["MaxWaitTimeInSeconds"] == 1200
-    identity = job["TrainingJobName"].rpartition("-")[0]
-    place = f"s3://{aws.bucket}/jobs/pipes/{identity}/checkpoints"
-    assert described["CheckpointConfig"]["S3Uri"] == place

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets_tests.production.postgres import find_binaries, running_cluster
+from abalone_assets_tests.services.production.postgres import running_cluster
+from abalone_assets_tests.support.programs import find_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abalone_assets_tests.production.postgres import Cluster, Database
+    from abalone_assets_tests.services.production.postgres import Cluster, Database
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A server that ends with the session, however the session ends."""
-    binaries = find_binaries()
+    binaries = find_postgres()
     if binaries is None:
         if os.environ.get("CI"):
             pytest.fail("CI needs Debian's postgresql (apt-get install postgresql)")

@@ -10,9 +10,15 @@ import pytest
 from dagster._core.instance.config import PoolGranularity
 from dagster._core.instance.ref import InstanceRef
 
-from abalone_assets_tests.production.home import CERTIFICATE_IN_IMAGE, COMPOSE, DEPLOY, ECS, read
+from abalone_assets_tests.services.production.home import (
+    CERTIFICATE_IN_IMAGE,
+    COMPOSE,
+    DEPLOY,
+    ECS,
+    read,
+)
 
-PROJECT: Final = Path(__file__).parents[2]
+PROJECT: Final = Path(__file__).parents[3]
 DIFFER: Final = {"compute_logs", "local_artifact_storage", "run_launcher", "run_monitoring"}
 LOCAL_TOO: Final = ("concurrency", "run_retries", "sensors", "schedules", "retention", "telemetry")
 IN_MEMORY: Final = {

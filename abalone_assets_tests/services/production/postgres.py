@@ -100,13 +100,6 @@ class Database:
             return [tuple(row) for row in connection.execute(text(sql))]
 
 
-def find_binaries() -> Path | None:
-    """The newest PostgreSQL server on this machine, where Debian and Ubuntu put it."""
-    found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    folders = sorted((path.parent for path in found), key=lambda bin_: float(bin_.parent.name))
-    return folders[-1] if folders else None
-
-
 @contextmanager
 def running_cluster(binaries: Path) -> Iterator[Cluster]:
     """Make a cluster in a temporary folder, start it, and remove it at the end."""

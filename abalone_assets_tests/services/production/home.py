@@ -16,9 +16,9 @@ from abalone_assets_tests.support.platform import Platform, small_base
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abalone_assets_tests.production.postgres import Database
+    from abalone_assets_tests.services.production.postgres import Database
 
-DEPLOY: Final = Path(__file__).parents[2] / "deploy"
+DEPLOY: Final = Path(__file__).parents[3] / "deploy"
 ECS: Final = DEPLOY / "dagster.yaml"
 COMPOSE: Final = DEPLOY / "compose" / "dagster.yaml"
 CERTIFICATE_IN_IMAGE: Final = "/opt/abalone/rds-ca.pem"

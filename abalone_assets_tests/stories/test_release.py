@@ -30,6 +30,7 @@ class Story:
         platform: Where it happened.
         burst: Runs by job, from a hundred landed files until nothing was asked for.
         deployed: How the first release ended.
+        content: Digest of the surveys that it was to release.
         unchanged: Runs by job, when the sensors looked again.
         before: The registry and its endpoint pointer before the second release.
         strict: Runs by job after one more file, with a gate that no model passes.
@@ -41,6 +42,7 @@ class Story:
     platform: Platform
     burst: Mapping[str, int]
     deployed: Release
+    content: str
     unchanged: Mapping[str, int]
     before: Mapping[str, bytes]
     strict: Mapping[str, int]
@@ -58,6 +60,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
                 name_of(day, f"{number // 60:04}{number % 60:02}"), survey_rows(3, seed=number)
             )
         burst, deployed = platform.settle(), platform.lake.release()
+        content = platform.lake.manifest().digest
         unchanged, before = platform.settle(), files_below(platform.home / "registry")
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("ABALONE_GATE_MAX_RMSE", "0.5")
@@ -67,7 +70,18 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
                 after, repeated = files_below(platform.home / "registry"), gated.settle()
         assert deployed is not None
         assert rejected is not None
-        yield Story(platform, burst, deployed, unchanged, before, strict, rejected, after, repeated)
+        yield Story(
+            platform,
+            burst,
+            deployed,
+            content,
+            unchanged,
+            before,
+            strict,
+            rejected,
+            after,
+            repeated,
+        )
 
 
 def materialized(story: Story, release: Release) -> dict[str, Mapping[str, dg.MetadataValue]]:
@@ -99,6 +113,7 @@ def test_a_burst_of_files_is_ingested_in_one_run_and_released_once(story: Story)
 def test_a_good_model_is_deployed(story: Story) -> None:
     assert story.deployed.outcome == "deployed"
     assert story.deployed.version == 1
+    assert story.deployed.digest == story.content
     assert "Approved" in story.deployed.reason
 
 

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from abalone_assets_tests.production.home import COMPOSE
-from abalone_assets_tests.production.services import Services, running_services
+from abalone_assets_tests.services.production.home import COMPOSE
+from abalone_assets_tests.services.production.services import Services, running_services
 from abalone_assets_tests.support.platform import small_base, survey_rows
+from abalone_assets_tests.support.quick_daemon import quick_daemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abalone_assets_tests.production.postgres import Cluster, Database
+    from abalone_assets_tests.services.production.postgres import Cluster, Database
 
 pytestmark = pytest.mark.xdist_group("postgres")
 
@@ -41,6 +42,7 @@ def services(
     folder = tmp_path_factory.mktemp("services")
     environ = {
         **{f"ABALONE_{name}": value for name, value in small_base(folder).items()},
+        **quick_daemon(),
         "ABALONE_SENSOR_SECONDS": "2",
         "ABALONE_GATE_CHAMPION_TOLERANCE": "10",
     }

@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING, Any, Final
 import requests
 
 from abalone_assets.lake.lake import Lake
-from abalone_assets_tests.production.home import COMPOSE, DEPLOY, read
+from abalone_assets_tests.services.production.home import COMPOSE, DEPLOY, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from abalone_assets_tests.production.postgres import Database
+    from abalone_assets_tests.services.production.postgres import Database
 
 HOST: Final = "127.0.0.1"
 WAIT_SECONDS: Final = 180.0
-POLL_SECONDS: Final = 0.2
+POLL_SECONDS: Final = 0.5
 HOSTS: Final = ("DAGSTER_CODE_LOCATION_HOST", "DAGSTER_CODE_SERVER_HOST", "DAGSTER_WEBSERVER_HOST")
 PORTS: Final = ("DAGSTER_CODE_SERVER_PORT", "DAGSTER_WEBSERVER_PORT")
 HOME_IN_IMAGE: Final = "/var/lib/abalone"

@@ -22,7 +22,12 @@ from abalone_assets.aws.parameters import forget
 from abalone_assets.local.run import LocalPlatform
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.automation.support import platform_in
-from abalone_assets_tests.aws.stack import (
+from abalone_assets_tests.cli.support import abalone_json
+from abalone_assets_tests.deploy.describe_roles import policy_of
+from abalone_assets_tests.deploy.iam import RARELY_NEEDED, as_deployed, denied, unused_actions
+from abalone_assets_tests.fakes.places import BUCKET, OWN_KEY
+from abalone_assets_tests.fakes.standin import AwsStandIn
+from abalone_assets_tests.stories.aws.stack import (
     ALARM,
     CRAWLER,
     DATABASE,
@@ -31,11 +36,6 @@ from abalone_assets_tests.aws.stack import (
     QUEUE,
     provision,
 )
-from abalone_assets_tests.cli.support import abalone_json
-from abalone_assets_tests.deploy.describe_roles import policy_of
-from abalone_assets_tests.deploy.iam import RARELY_NEEDED, as_deployed, denied, unused_actions
-from abalone_assets_tests.fakes.places import BUCKET, OWN_KEY
-from abalone_assets_tests.fakes.standin import AwsStandIn
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import QUICK_BLEND, survey_rows
 
@@ -66,7 +66,7 @@ TOLERANT: Final = {
 """Few rows, and models that learn little, prove nothing against a champion."""
 
 QUICK: Final = {
-    "POLL_SECONDS": "0.2",
+    "POLL_SECONDS": "0.5",
     "CANARY_WAIT_SECONDS": "0",
     "RECONCILE_SECONDS": "86400",
     "RAW_SHA256": "",

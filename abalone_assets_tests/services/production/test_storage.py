@@ -26,19 +26,19 @@ from abalone_assets_tests.automation.support import (
     name_of,
     requests,
 )
-from abalone_assets_tests.production.home import (
+from abalone_assets_tests.services.production.home import (
     production_environment,
     production_platform,
     write_ecs_home,
 )
-from abalone_assets_tests.production.postgres import write_certificate
+from abalone_assets_tests.services.production.postgres import write_certificate
 from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from abalone_assets_tests.production.postgres import Cluster, Database
+    from abalone_assets_tests.services.production.postgres import Cluster, Database
     from abalone_assets_tests.support.platform import Platform
 
 pytestmark = pytest.mark.xdist_group("postgres")

@@ -19,7 +19,7 @@ from dagster._core.remote_origin import (
 )
 from dagster._core.storage.compute_log_manager import ComputeIOType
 
-from abalone_assets_tests.production.home import DEPLOY, ECS, NO_COMPUTE_LOGS, read
+from abalone_assets_tests.services.production.home import DEPLOY, ECS, NO_COMPUTE_LOGS, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

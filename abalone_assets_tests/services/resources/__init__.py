@@ -1,0 +1,1 @@
+"""Tests of abalone_assets.resources whose jobs run."""

@@ -1,0 +1,1 @@
+"""Tests of abalone_assets.serving whose server is a process of its own."""

@@ -1,0 +1,1 @@
+"""The whole lineage on AWS, with jobs and an endpoint that really run."""
