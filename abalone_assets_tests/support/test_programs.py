@@ -40,7 +40,7 @@ def test_one_line_tells_what_is_missing_what_is_left_out_and_how_to_install_it(
     assert "\n" not in line
     for program in PROGRAMS:
         assert f"no {program.name}: {program.tests} left out" in line
-    assert line.endswith("install --no-install-recommends chromium postgresql docker-compose-v2)")
+    assert line.endswith("install --no-install-recommends chromium postgresql)")
 
 
 def test_nothing_is_told_of_what_is_there(machine: Path) -> None:
