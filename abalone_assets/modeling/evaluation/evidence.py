@@ -15,8 +15,26 @@ _ROUNDING: Final = 1e-6
 _AGAIN: Final = "evaluate the model again"
 
 
-class UnusableEvidenceError(AbaloneError):
-    """An evaluation does not say what must be known, or contradicts itself."""
+class RejectedError(AbaloneError):
+    """The model is not approved; by default because its evidence is missing or contradicts itself.
+
+    Attributes:
+        rule: See `gate.Decision`.
+    """
+
+    def __init__(self, why: str, rule: str = "unusable_evidence") -> None:
+        super().__init__(why)
+        self.rule = rule
+
+
+def require(condition: bool, why_not: str, rule: str) -> None:  # noqa: FBT001 - as an assertion
+    """Reject the model by a rule, unless the condition holds.
+
+    Raises:
+        RejectedError: It does not.
+    """
+    if not condition:
+        raise RejectedError(why_not, rule)
 
 
 @dataclass(frozen=True)
@@ -71,21 +89,21 @@ def compared(found: object, where: str, rival: str, tolerance: float) -> Compare
         tolerance: The margin, as a share of the rival's RMSE.
 
     Raises:
-        UnusableEvidenceError: A number is missing, is none, or contradicts another.
+        RejectedError: A number is missing, is none, or contradicts another.
     """
     unusable = f"the evaluation has no usable comparison with {rival} for {where}; {_AGAIN}"
     if not isinstance(found, Mapping):
-        raise UnusableEvidenceError(unusable)
+        raise RejectedError(unusable)
     sizes = {name: found.get(name) for name in ("rows", "rmse", "champion_rmse")}
     signed = {name: found.get(name) for name in ("difference", "low", "high")}
     if not all(map(is_size, sizes.values())) or not all(map(is_number, signed.values())):
-        raise UnusableEvidenceError(unusable)
+        raise RejectedError(unusable)
     numbers: dict[str, Any] = {**sizes, **signed}
     checked = Compared(where, rival, tolerance * numbers["champion_rmse"], **numbers)
     between = checked.low - _ROUNDING <= checked.difference <= checked.high + _ROUNDING
     off = abs(checked.difference - (checked.rmse - checked.champion_rmse))
     if not between or off > _ROUNDING or not isinstance(checked.rows, int):
-        raise UnusableEvidenceError(f"{unusable}: its numbers contradict one another")
+        raise RejectedError(f"{unusable}: its numbers contradict one another")
     return checked
 
 
@@ -93,7 +111,7 @@ def compared_slices(groups: object, rival: str, tolerance: float) -> list[Compar
     """Check the comparison in every sex and every age band.
 
     Raises:
-        UnusableEvidenceError: A group has no slices, or one of them is not usable.
+        RejectedError: A group has no slices, or one of them is not usable.
     """
     known = groups if isinstance(groups, Mapping) else {}
     checked: list[Compared] = []
@@ -101,7 +119,7 @@ def compared_slices(groups: object, rival: str, tolerance: float) -> list[Compar
         slices = known.get(group)
         if not isinstance(slices, Sequence) or isinstance(slices, str) or not slices:
             told = group.replace("_", " ")
-            raise UnusableEvidenceError(
+            raise RejectedError(
                 f"the evaluation does not compare with {rival} by {told}; {_AGAIN}"
             )
         for each in slices:
@@ -114,11 +132,11 @@ def other_model(evaluation: Mapping[str, Any], role: str) -> Mapping[str, Any] |
     """What an evaluation says of the ``champion`` or the ``reference``; None when there is none.
 
     Raises:
-        UnusableEvidenceError: It does not say whether there is one.
+        RejectedError: It does not say whether there is one.
     """
     found = evaluation.get(role, "")
     if found is not None and not isinstance(found, Mapping):
-        raise UnusableEvidenceError(f"the evaluation does not say what the {role} is; {_AGAIN}")
+        raise RejectedError(f"the evaluation does not say what the {role} is; {_AGAIN}")
     return found
 
 
