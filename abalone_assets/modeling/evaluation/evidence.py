@@ -119,9 +119,7 @@ def compared_slices(groups: object, rival: str, tolerance: float) -> list[Compar
         slices = known.get(group)
         if not isinstance(slices, Sequence) or isinstance(slices, str) or not slices:
             told = group.replace("_", " ")
-            raise RejectedError(
-                f"the evaluation does not compare with {rival} by {told}; {_AGAIN}"
-            )
+            raise RejectedError(f"the evaluation does not compare with {rival} by {told}; {_AGAIN}")
         for each in slices:
             value = each.get("value") if isinstance(each, Mapping) else None
             checked.append(compared(each, f"{label} {value}", rival, tolerance))
