@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.external.entry import ArgumentParser, run_as_script
-from abalone_assets.modeling.archive import ARCHIVE_NAME
-from abalone_assets.modeling.archived import read_archived
+from abalone_assets.modeling.archive import ARCHIVE_NAME, read_archived
 from abalone_assets.modeling.dataset import read_split
 from abalone_assets.modeling.evaluation import plots
 from abalone_assets.modeling.evaluation.champion import Champion

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abalone_assets.modeling.archived import ArchivedModel
+from abalone_assets.modeling.archive import ArchivedModel
 from abalone_assets.modeling.card import ModelCard
 from abalone_assets.modeling.dataset import row_keys
 from abalone_assets.modeling.evaluation.evaluate import Splits

@@ -33,12 +33,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from abalone_assets.modeling.archived import ArchivedModel
+    from abalone_assets.modeling.archive import ArchivedModel
     from abalone_assets.modeling.evaluation.document import (
         EvaluationDocument,
         PredictionInterval,
         Slice,
-        Slices,
         Synthetic,
     )
     from abalone_assets.modeling.evaluation.split_integrity import SplitIntegrity
@@ -210,7 +209,7 @@ def _integrity(
     return {**found, "leaked": found["leaked"] + int(learnt.sum())}
 
 
-def _sliced(predictions: Predictions) -> tuple[Confidence, Slices]:
+def _sliced(predictions: Predictions) -> tuple[Confidence, dict[str, list[Slice]]]:
     masks = slice_masks(predictions.columns)
     covered = predictions.covered
     overall, intervals = confidence(
@@ -231,17 +230,16 @@ def _sliced(predictions: Predictions) -> tuple[Confidence, Slices]:
         }
 
     return overall, {
-        "sex": [scored(name, mask, intervals[name]) for name, mask in masks["sex"].items()],
-        "age_band": [
-            scored(name, mask, intervals[name]) for name, mask in masks["age_band"].items()
-        ],
+        kind: [scored(name, mask, intervals[name]) for name, mask in parts.items()]
+        for kind, parts in masks.items()
     }
 
 
 def _prediction_interval(
     candidate: ArchivedModel, predictions: Predictions
 ) -> PredictionInterval | None:
-    if candidate.intervals is None or predictions.interval is None:
+    covered = predictions.covered
+    if candidate.intervals is None or predictions.interval is None or covered is None:
         return None
     low, high = predictions.interval
     wanted = candidate.intervals.coverage
@@ -249,7 +247,7 @@ def _prediction_interval(
     actual = predictions.actual
     return {
         "wanted": wanted,
-        "coverage": float(np.mean((low <= actual) & (actual <= high))),
+        "coverage": float(covered.mean()),
         "mean_width": float(np.mean(high - low)),
         "pinball": {
             f"{tail:.3g}": pinball(low, actual, tail),

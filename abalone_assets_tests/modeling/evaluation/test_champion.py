@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from abalone_assets.modeling.archived import ArchivedModel
+from abalone_assets.modeling.archive import ArchivedModel
 from abalone_assets.modeling.dataset import concat, take
 from abalone_assets.modeling.evaluation.champion import Champion, ChampionScores, champion_scores
 from abalone_assets.modeling.models.model import predict_rings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from abalone_assets import survey
-from abalone_assets.modeling.archived import read_archived
+from abalone_assets.modeling.archive import read_archived
 from abalone_assets.modeling.card import FittedModel
 from abalone_assets.modeling.dataset import DatasetError, concat, rows_sha256, take, target
 from abalone_assets.modeling.evaluation.champion import Champion

@@ -21,7 +21,7 @@ from abalone_assets_tests.modeling.judged import (
 )
 
 if TYPE_CHECKING:
-    from abalone_assets.modeling.archived import ArchivedModel
+    from abalone_assets.modeling.archive import ArchivedModel
     from abalone_assets.modeling.evaluation.evaluate import Evaluation
 
 HOSTILE = "<script>alert('$x$')</script>&\"--><!--"
