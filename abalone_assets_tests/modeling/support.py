@@ -1,6 +1,7 @@
 """A survey and models trained on it, made once per test process."""
 
 import hashlib
+import io
 import json
 from dataclasses import asdict
 from functools import cache
@@ -120,11 +121,20 @@ def booster_of(model: FittedModel, folder: Path) -> BoosterModel:
     return booster
 
 
-def save_bare(data: bytes, folder: Path, framework: str = "xgboost") -> None:
-    """A model's file and a card that only vouches for it."""
-    card = {"framework": framework, "model_sha256": hashlib.sha256(data).hexdigest()}
+def save_bare(data: bytes, folder: Path, framework: str = "xgboost", **entries: object) -> None:
+    """A model's file and a card that vouches for it, and says little else."""
+    card = {"framework": framework, "model_sha256": hashlib.sha256(data).hexdigest(), **entries}
     (folder / MODEL_FILES[framework]).write_bytes(data)
     (folder / CARD_FILE).write_text(json.dumps(card))
+
+
+def resaved(npz: bytes, **changes: object) -> bytes:
+    """The arrays of a file with some of them changed, or left out where None, as anybody might."""
+    with np.load(io.BytesIO(npz)) as arrays:
+        kept = {name: arrays[name] for name in arrays} | changes
+    file = io.BytesIO()
+    np.savez(file, **{name: value for name, value in kept.items() if value is not None})  # type: ignore[arg-type] # what is no array becomes one
+    return file.getvalue()
 
 
 def packed(model: FittedModel, folder: Path) -> Path:

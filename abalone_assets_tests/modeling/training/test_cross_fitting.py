@@ -1,6 +1,4 @@
-import io
 from threading import Barrier, get_ident
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +11,7 @@ from abalone_assets.modeling.models.model import Model
 from abalone_assets.modeling.models.network import NetworkModel
 from abalone_assets.modeling.models.out_of_fold import OutOfFold
 from abalone_assets.modeling.training.cross_fitting import cross_fit, out_of_fold_scores
-from abalone_assets_tests.modeling.support import Table, splits
+from abalone_assets_tests.modeling.support import Table, resaved, splits
 
 TABLE = OutOfFold(np.asarray([7, 3], dtype=np.uint64), np.asarray([9.0, 5.0]), 4)
 
@@ -106,23 +104,16 @@ def test_survives_the_round_trip_without_pickles() -> None:
     assert again.to_bytes() == TABLE.to_bytes()
 
 
-def saved(**arrays: object) -> bytes:
-    kept: dict[str, Any] = {"keys": TABLE.keys, "predicted": TABLE.predicted, "folds": 4} | arrays
-    file = io.BytesIO()
-    np.savez(file, **{name: array for name, array in kept.items() if array is not None})
-    return file.getvalue()
-
-
 @pytest.mark.parametrize(
     "data",
     [
         b"",
         TABLE.to_bytes()[:100],
-        saved(folds=None),
-        saved(keys=np.asarray([1.0, 2.0])),
-        saved(predicted=np.asarray([1.0])),
-        saved(predicted=np.asarray([1.0, np.nan])),
-        saved(keys=np.asarray([print, 1], dtype=object)),
+        resaved(TABLE.to_bytes(), folds=None),
+        resaved(TABLE.to_bytes(), keys=np.asarray([1.0, 2.0])),
+        resaved(TABLE.to_bytes(), predicted=np.asarray([1.0])),
+        resaved(TABLE.to_bytes(), predicted=np.asarray([1.0, np.nan])),
+        resaved(TABLE.to_bytes(), keys=np.asarray([print, 1], dtype=object)),
     ],
     ids=["empty", "half", "no folds", "other keys", "too few", "not finite", "a pickle"],
 )
