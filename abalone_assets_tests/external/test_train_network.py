@@ -5,10 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from abalone_assets.external.entry import ArgumentError
-from abalone_assets.external.train_network import TRAINER, main
+from abalone_assets.external.train_network import main
 from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
-from abalone_assets.modeling.hyperparameters import HyperparameterError, NetworkHyperparameters
 from abalone_assets.modeling.models.model import load_model
 from abalone_assets.modeling.models.network import NetworkModel
 from abalone_assets_tests.external.support import Listener, training_environment
@@ -38,15 +36,3 @@ def test_writes_the_network_and_its_metrics_as_the_booster_does(
     pattern = r"\[10\] train:rmse=\d+\.\d+; validation:rmse=\d+\.\d+"
     assert re.fullmatch(pattern, caplog.messages[0])
     assert caplog.messages[-1].startswith("[final: ")
-
-
-def test_arguments_default_to_those_of_the_network() -> None:
-    assert TRAINER.parse([]) == NetworkHyperparameters()
-    assert TRAINER.parse(["--batch_size", "64"]) == NetworkHyperparameters(batch_size=64)
-
-
-def test_refuses_arguments_of_another_framework_and_values_out_of_range() -> None:
-    with pytest.raises(ArgumentError, match="--eta"):
-        TRAINER.parse(["--eta", "0.1"])
-    with pytest.raises(HyperparameterError, match="patience must be 1 to 10000, not 0"):
-        TRAINER.parse(["--patience", "0"])

@@ -19,6 +19,8 @@ from abalone_assets_tests.modeling.support import Table, survey_frame, table
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from abalone_assets.modeling.features import Columns
+
 BASE = "abalone.data"
 TINY = {"num_boost_round": 8, "eta": 0.3, "max_depth": 3, "folds": 0}
 
@@ -62,11 +64,11 @@ def small_splits() -> Splits:
     return Splits(train=rows(0, 300), validation=rows(300, 380), test=rows(380, 580))
 
 
-def simulated(part: Table, count: int) -> Table:
+def simulated(part: Columns, count: int) -> Table:
     """The same rows, the first few of them simulated."""
-    origin = part["origin"].copy()
+    origin = np.array(part["origin"], dtype=object)
     origin[:count] = SYNTHETIC
-    return {**part, "origin": origin}
+    return {**{name: np.asarray(values) for name, values in part.items()}, "origin": origin}
 
 
 def card(framework: str = "xgboost", digest: str = "a" * 64, **changed: Any) -> ModelCard:
@@ -96,5 +98,5 @@ def intervals(log_ratio: float = 0.35) -> Intervals:
     return Intervals(0.9, dict.fromkeys("MFI", (-log_ratio, log_ratio)))
 
 
-def out_of_fold(columns: Table, predicted: NDArray[np.float64]) -> OutOfFold:
+def out_of_fold(columns: Columns, predicted: NDArray[np.float64]) -> OutOfFold:
     return OutOfFold(row_keys(columns), predicted, 5)
