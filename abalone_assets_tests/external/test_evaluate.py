@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ from abalone_assets.external.entry import ArgumentError
 from abalone_assets.external.evaluate import main
 from abalone_assets.modeling.dataset import COLUMN_NAMES, DatasetError
 from abalone_assets.modeling.scores import rmse
+from abalone_assets_tests.external.support import run_module
 from abalone_assets_tests.modeling.support import (
     packed,
     quick_model,
@@ -97,30 +95,10 @@ def test_as_a_process_logs_the_score_and_takes_an_empty_folder_for_no_champion(
     arguments: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "champion").mkdir()
-    done = run(arguments, tmp_path)
+    done = run_module("evaluate", *arguments, environ={"MPLCONFIGDIR": str(tmp_path)})
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("test:rmse=")
     assert written(tmp_path)["champion"] is None
-
-
-def test_as_a_process_ends_with_one_clear_line_without_a_model(
-    arguments: list[str], tmp_path: Path
-) -> None:
-    (tmp_path / "model/model.tar.gz").unlink()
-    done = run(arguments, tmp_path)
-    assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout.startswith("ModelArchiveError: ")
-    assert done.stdout.count("\n") == 1
-
-
-def run(arguments: list[str], cache: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "abalone_assets.external.evaluate", *arguments],
-        env={"PATH": os.environ["PATH"], "MPLCONFIGDIR": str(cache)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_refuses_a_damaged_champion(arguments: list[str], tmp_path: Path) -> None:

@@ -1,10 +1,8 @@
-from __future__ import annotations
-
 import json
-import subprocess
-import sys
+import os
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -18,13 +16,10 @@ from abalone_assets.resources.aws.code_bundle import CodeBundles
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.etl.support import SPLITS, frame_of, renamed, request_for
 from abalone_assets_tests.external.pipes import bootstrap, messages
+from abalone_assets_tests.external.support import run_module
+from abalone_assets_tests.fakes.standin import AwsStandIn
 from abalone_assets_tests.fakes.support import wait_for
 from abalone_assets_tests.support.platform import survey_rows
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 pytestmark = pytest.mark.xdist_group("spark")
@@ -117,12 +112,7 @@ def test_without_a_request_nothing_is_started() -> None:
 def test_a_request_file_that_cannot_be_read_ends_with_one_clear_line(tmp_path: Path) -> None:
     file = tmp_path / "request.json"
     file.write_text(json.dumps([1]))
-    done = subprocess.run(
-        [sys.executable, "-m", "abalone_assets.external.prepare", "--request", str(file)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_module("prepare", "--request", str(file), environ=os.environ)
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.startswith(f"StorageError: {file}: no request can be read from it: ")
     assert done.stdout.count("\n") == 1

@@ -1,15 +1,15 @@
 import json
 import logging
 import os
-import subprocess
-import sys
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 
 from abalone_assets.errors import AbaloneError
 from abalone_assets.external import train_blend, train_network
 from abalone_assets.external.entry import ArgumentError
+from abalone_assets.external.reporting import Reporter
 from abalone_assets.external.train import TRAINER, main
 from abalone_assets.external.training import Trainer, TrainingEnvironmentError
 from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
@@ -23,7 +23,7 @@ from abalone_assets.modeling.hyperparameters import (
 )
 from abalone_assets.modeling.models.blend import BlendModel
 from abalone_assets.modeling.models.model import load_model
-from abalone_assets_tests.external.support import Listener, training_environment
+from abalone_assets_tests.external.support import run_module, training_environment
 from abalone_assets_tests.modeling.support import QUICK, quick_model
 
 ARGUMENTS = [text for name, value in vars(QUICK).items() for text in (f"--{name}", str(value))]
@@ -38,7 +38,7 @@ def test_as_a_function_writes_the_model_and_its_metrics_and_reports_it(
     environ: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = quick_model()  # XGBoost imports scikit-learn where there is one, which sets variables
-    before, listener = dict(os.environ), Listener()
+    before, listener = dict(os.environ), create_autospec(Reporter)
     with caplog.at_level(logging.INFO):
         main(ARGUMENTS, environ, listener)
     load_model(tmp_path / "model")
@@ -59,7 +59,7 @@ def test_as_a_function_writes_the_model_and_its_metrics_and_reports_it(
         "out_of_fold_rmse": (card.out_of_fold or {})["rmse"],
         "rounds": 40,
     }
-    assert listener.told == [(reported, made.card.model_sha256)]
+    listener.report_metadata.assert_called_once_with(reported, data_version=made.card.model_sha256)
 
 
 def test_logs_metrics_every_fifty_rounds_and_then_the_folds(
@@ -76,29 +76,17 @@ def test_logs_metrics_every_fifty_rounds_and_then_the_folds(
 
 
 def test_as_a_process_logs_metrics_to_stdout(environ: dict[str, str], tmp_path: Path) -> None:
-    few = ("--landmarks", "50", "--folds", "0")
-    done = run(environ, "--num_boost_round", "50", "--eta", "0.2", *few, module="train_blend")
+    chosen = ["--landmarks", "50", "--folds", "0", "--num_boost_round", "50", "--eta", "0.2"]
+    done = run_module("train_blend", *chosen, environ=environ)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("[50] train:rmse=")
     assert isinstance(load_model(tmp_path / "model"), BlendModel)
 
 
 def test_as_a_process_ends_with_one_clear_line_on_a_mistake(environ: dict[str, str]) -> None:
-    done = run(environ, "--eta", "3")
+    done = run_module("train", "--eta", "3", environ=environ)
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout == "HyperparameterError: eta must be 0.0001 to 1.0, not 3.0\n"
-
-
-def run(
-    environ: dict[str, str], *arguments: str, module: str = "train"
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", f"abalone_assets.external.{module}", *arguments],
-        env={"PATH": os.environ["PATH"], **environ},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(

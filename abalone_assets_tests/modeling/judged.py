@@ -1,28 +1,21 @@
 """What the evaluation's tests share: small splits and models that need no training."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from abalone_assets.modeling.archive import ArchivedModel
-from abalone_assets.modeling.card import ModelCard
 from abalone_assets.modeling.dataset import row_keys
 from abalone_assets.modeling.evaluation.evaluate import Splits
+from abalone_assets.modeling.features import Columns
 from abalone_assets.modeling.models.intervals import Intervals
 from abalone_assets.modeling.models.out_of_fold import OutOfFold
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
-from abalone_assets_tests.modeling.support import Table, survey_frame, table
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from abalone_assets.modeling.features import Columns
+from abalone_assets_tests.modeling.support import Table, card, survey_frame, table
 
 BASE = "abalone.data"
-TINY = {"num_boost_round": 8, "eta": 0.3, "max_depth": 3, "folds": 0}
 
 
 @dataclass(frozen=True)
@@ -69,23 +62,6 @@ def simulated(part: Columns, count: int) -> Table:
     origin = np.array(part["origin"], dtype=object)
     origin[:count] = SYNTHETIC
     return {**{name: np.asarray(values) for name, values in part.items()}, "origin": origin}
-
-
-def card(framework: str = "xgboost", digest: str = "a" * 64, **changed: Any) -> ModelCard:
-    made = ModelCard(
-        framework=framework,
-        versions={"xgboost": "3"},
-        objective="count:poisson",
-        hyperparameters=TINY if framework == "xgboost" else {},
-        best_iteration=7,
-        metrics={"train": {"rmse": 2.0, "mae": 1.5}, "validation": {"rmse": 2.1, "mae": 1.6}},
-        rows={"train": 300, "validation": 80},
-        training_mean_rings=9.9,
-        training_rows_sha256="b" * 64,
-        model_sha256=digest,
-        created_at="2025-03-01T12:00:00+00:00",
-    )
-    return replace(made, **changed)
 
 
 def judged(shift: float = 0.0, **changed: Any) -> ArchivedModel:

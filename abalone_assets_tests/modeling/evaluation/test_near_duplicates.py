@@ -1,7 +1,5 @@
 """An animal that is sent again with slightly other readings is found; a mere likeness is not."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,4 +1,3 @@
-import io
 import os
 import subprocess
 import sys
@@ -98,11 +97,8 @@ def test_same_data_and_seed_give_the_same_file_in_any_process_with_any_number_of
     assert there.stdout.strip() == here
 
 
-def test_survives_the_round_trip_without_pickles() -> None:
-    data = quick_blend().files["blend.npz"]
-    assert blend().to_npz() == data
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        assert not any(arrays[name].dtype.hasobject for name in arrays)
+def test_survives_the_round_trip() -> None:
+    assert blend().to_npz() == quick_blend().files["blend.npz"]
 
 
 @pytest.mark.parametrize(

@@ -29,14 +29,11 @@ from abalone_assets.modeling.training.train_network import (
     _watched,
 )
 from abalone_assets_tests.modeling.support import Table, loaded, splits
+from abalone_assets_tests.modeling.support import first_rows as rows
 
 pytestmark = pytest.mark.xdist_group("keras")
 
 QUICK = NetworkHyperparameters(hidden_units=16, learning_rate=0.02, epochs=12, patience=3)
-
-
-def rows(count: int, split: str = "train") -> Table:
-    return take(splits()[split], np.arange(count))
 
 
 def fitted(
