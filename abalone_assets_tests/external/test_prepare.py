@@ -3,6 +3,7 @@ import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import polars as pl
 import pytest
@@ -10,7 +11,7 @@ from polars.testing import assert_frame_equal
 
 from abalone_assets.errors import StorageError
 from abalone_assets.etl import polars_engine
-from abalone_assets.external.prepare import main, request_of
+from abalone_assets.external.prepare import main
 from abalone_assets.external.reporting import Reporter
 from abalone_assets.resources.aws.code_bundle import CodeBundles
 from abalone_assets.storage.object_store import ObjectStore
@@ -89,24 +90,14 @@ def test_a_glue_job_without_a_request_says_so_in_its_error_message(aws: AwsStand
     assert "no preparation to run" in messages(aws)[-1][1]["exception"]["message"]
 
 
-@pytest.mark.parametrize(
-    "document",
-    [
-        None,
-        [],
-        {},
-        {"inputs": [], "merged": "m"},
-        {"inputs": [], "merged": "m", "splits": {}, "x": 1},
-    ],
-)
+PART = {"inputs": [], "merged": "m"}
+
+
+@pytest.mark.parametrize("document", [None, [], {}, PART, {**PART, "splits": {}, "x": 1}])
 def test_what_is_no_request_is_one_clear_error(document: object) -> None:
+    asking = create_autospec(Reporter, instance=True, extras={"request": document})
     with pytest.raises(StorageError, match="no preparation to run"):
-        request_of(document)
-
-
-def test_without_a_request_nothing_is_started() -> None:
-    with pytest.raises(StorageError, match="no preparation to run"):
-        main([], Reporter())
+        main([], asking)
 
 
 def test_a_request_file_that_cannot_be_read_ends_with_one_clear_line(tmp_path: Path) -> None:

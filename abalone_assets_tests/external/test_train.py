@@ -38,7 +38,7 @@ def test_as_a_function_writes_the_model_and_its_metrics_and_reports_it(
     environ: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = quick_model()  # XGBoost imports scikit-learn where there is one, which sets variables
-    before, listener = dict(os.environ), create_autospec(Reporter)
+    before, listener = dict(os.environ), create_autospec(Reporter, instance=True)
     with caplog.at_level(logging.INFO):
         main(ARGUMENTS, environ, listener)
     load_model(tmp_path / "model")

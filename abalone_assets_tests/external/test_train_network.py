@@ -20,7 +20,7 @@ ARGUMENTS = ["--hidden_units", "8", "--epochs", "12", "--learning_rate", "0.01"]
 def test_writes_the_network_and_its_metrics_as_the_booster_does(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    listener = create_autospec(Reporter)
+    listener = create_autospec(Reporter, instance=True)
     with caplog.at_level(logging.INFO, "abalone_assets"):
         main(ARGUMENTS, training_environment(tmp_path, rows=300), listener)
     assert isinstance(load_model(tmp_path / "model"), NetworkModel)

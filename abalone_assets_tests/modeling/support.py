@@ -1,9 +1,9 @@
-"""A survey and models trained on it, made once per test process."""
+"""A survey and models trained on it, made once per test process, and models without training."""
 
 import hashlib
 import io
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from abalone_assets.modeling.archive import pack, write_archive
+from abalone_assets.modeling.archive import ArchivedModel, pack, write_archive
 from abalone_assets.modeling.card import FittedModel, ModelCard
-from abalone_assets.modeling.dataset import COLUMN_NAMES, rows_sha256, take
-from abalone_assets.modeling.features import design_matrix
+from abalone_assets.modeling.dataset import COLUMN_NAMES, row_keys, rows_sha256, take
+from abalone_assets.modeling.evaluation.evaluate import Splits
+from abalone_assets.modeling.features import Columns, design_matrix
 from abalone_assets.modeling.hyperparameters import (
     BlendHyperparameters,
     BoosterHyperparameters,
     NetworkHyperparameters,
 )
 from abalone_assets.modeling.models.booster import BoosterModel
+from abalone_assets.modeling.models.intervals import Intervals
 from abalone_assets.modeling.models.model import CARD_FILE, MODEL_FILES, Model, load_model
 from abalone_assets.modeling.models.network import NetworkModel
+from abalone_assets.modeling.models.out_of_fold import OutOfFold
 from abalone_assets.modeling.training.learnt import score_splits
 from abalone_assets.modeling.training.train import fit
 from abalone_assets.modeling.training.train_network import FEATURES
 from abalone_assets.sample_data import base_survey
+from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 from abalone_assets_tests.conftest import UCI_FILE
 
 Table = dict[str, NDArray[Any]]
@@ -152,7 +156,7 @@ def resaved(npz: bytes, **changes: object) -> bytes:
     with np.load(io.BytesIO(npz)) as arrays:
         kept = {name: arrays[name] for name in arrays} | changes
     file = io.BytesIO()
-    np.savez(file, **{name: value for name, value in kept.items() if value is not None})  # type: ignore[arg-type] # what is no array becomes one
+    np.savez(file, **{name: value for name, value in kept.items() if value is not None})
     return file.getvalue()
 
 
@@ -168,3 +172,63 @@ def one_animal(**changes: object) -> dict[str, Any]:
     values = ["M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15, 15]
     animal: dict[str, Any] = dict(zip(COLUMN_NAMES, values, strict=True)) | changes
     return {name: np.asarray([value]) for name, value in animal.items()}
+
+
+@dataclass(frozen=True)
+class ShellModel:
+    """Tells rings from the shell's weight alone; off by ``shift`` rings."""
+
+    shift: float = 0.0
+    explains: bool = True
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        return ("shell_weight", "length")
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        return 6.5 + 14.5 * np.asarray(matrix[:, 0], dtype=np.float64) + self.shift
+
+    def importance(self) -> dict[str, float] | None:
+        return {"length": 0.0, "shell_weight": 1.0} if self.explains else None
+
+    def contributions(self, matrix: NDArray[np.float32]) -> NDArray[np.float64] | None:
+        if not self.explains:
+            return None
+        effect = np.asarray(matrix[:, 0], dtype=np.float64) - 0.2
+        return np.column_stack([effect, np.zeros_like(effect), np.full_like(effect, 2.0)])
+
+
+def rows(first: int, last: int, source: str = "abalone.data", origin: str = SURVEYED) -> Table:
+    """Some rows of the survey with their origin."""
+    part = table(survey_frame()[first:last])
+    count = last - first
+    return {
+        **part,
+        "source_file": np.asarray([source] * count, dtype=object),
+        "origin": np.asarray([origin] * count, dtype=object),
+    }
+
+
+def small_splits() -> Splits:
+    return Splits(train=rows(0, 300), validation=rows(300, 380), test=rows(380, 580))
+
+
+def simulated(part: Columns, count: int) -> Table:
+    """The same rows, the first few of them simulated."""
+    origin = np.array(part["origin"], dtype=object)
+    origin[:count] = SYNTHETIC
+    return {**{name: np.asarray(values) for name, values in part.items()}, "origin": origin}
+
+
+def judged(shift: float = 0.0, **changed: Any) -> ArchivedModel:
+    """A model that is off by so many rings, with its papers."""
+    given: dict[str, Any] = {"model": ShellModel(shift), "card": card(), **changed}
+    return ArchivedModel(**given)
+
+
+def intervals(log_ratio: float = 0.35) -> Intervals:
+    return Intervals(0.9, dict.fromkeys("MFI", (-log_ratio, log_ratio)))
+
+
+def out_of_fold(columns: Columns, predicted: NDArray[np.float64]) -> OutOfFold:
+    return OutOfFold(row_keys(columns), predicted, 5)

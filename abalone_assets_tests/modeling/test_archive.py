@@ -86,7 +86,8 @@ class TestLayout:
 
     def test_survives_the_round_trip(self, archive: Path, tmp_path: Path) -> None:
         made = quick_model()
-        for number, source in enumerate((archive, archive.read_bytes())):
+        sources: tuple[Path | bytes, ...] = (archive, archive.read_bytes())
+        for number, source in enumerate(sources):
             extract(source, tmp_path / str(number))
             assert read_card(source) == made.card
         read = read_archived(archive)

@@ -7,8 +7,7 @@ from abalone_assets.modeling.evaluation.importance import permutation_importance
 from abalone_assets.modeling.evaluation.slices import slice_masks
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import EvaluationError, bias, mae, pinball, r2, rmse
-from abalone_assets_tests.modeling.judged import ShellModel
-from abalone_assets_tests.modeling.support import splits
+from abalone_assets_tests.modeling.support import ShellModel, splits
 
 PREDICTED = [10.0, 12.0, 5.0]
 ACTUAL = [9, 14, 7]
@@ -19,10 +18,7 @@ def test_scores_follow_their_formulas() -> None:
     assert mae(PREDICTED, ACTUAL) == pytest.approx(5 / 3)
     assert bias(PREDICTED, ACTUAL) == pytest.approx(-1)
     assert r2(PREDICTED, ACTUAL) == pytest.approx(1 - 9 / 26)
-
-
-def test_no_variance_leaves_r2_undefined() -> None:
-    assert r2([9.0, 11.0], [10, 10]) is None
+    assert r2([9.0, 11.0], [10, 10]) is None  # nothing varies
 
 
 def test_refuses_to_score_nothing_and_predictions_that_do_not_fit_the_rows() -> None:

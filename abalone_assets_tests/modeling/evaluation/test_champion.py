@@ -8,8 +8,7 @@ from abalone_assets.modeling.dataset import concat, take
 from abalone_assets.modeling.evaluation.champion import Champion, ChampionScores, champion_scores
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.models.out_of_fold import OutOfFold
-from abalone_assets_tests.modeling.judged import ShellModel, card, judged, out_of_fold, rows
-from abalone_assets_tests.modeling.support import Table
+from abalone_assets_tests.modeling.support import ShellModel, Table, card, judged, out_of_fold, rows
 
 TEST, LEARNT = rows(380, 580), rows(0, 380)
 

@@ -14,16 +14,17 @@ from abalone_assets.modeling.evaluation.document import EvaluationDocument
 from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import EvaluationError, rmse
-from abalone_assets_tests.modeling.judged import (
+from abalone_assets_tests.modeling.support import (
     ShellModel,
     card,
     intervals,
     judged,
     out_of_fold,
+    packed,
+    quick_network,
     simulated,
     small_splits,
 )
-from abalone_assets_tests.modeling.support import packed, quick_network
 
 SPLITS = small_splits()
 

@@ -8,8 +8,7 @@ import pytest
 from abalone_assets.modeling.dataset import concat, take
 from abalone_assets.modeling.evaluation.near_duplicates import near_duplicates
 from abalone_assets.survey import MEASUREMENTS
-from abalone_assets_tests.modeling.judged import rows
-from abalone_assets_tests.modeling.support import Table
+from abalone_assets_tests.modeling.support import Table, rows
 
 STEP = {name: 0.0005 if "weight" in name else 0.005 for name in MEASUREMENTS}
 

@@ -13,7 +13,7 @@ from abalone_assets.modeling.evaluation.split_integrity import (
     split_integrity,
 )
 from abalone_assets.survey.splits import buckets_of
-from abalone_assets_tests.modeling.judged import rows
+from abalone_assets_tests.modeling.support import rows
 from abalone_assets_tests.support.strategies import rows_of_a_survey
 
 

@@ -8,7 +8,7 @@ from abalone_assets.modeling.dataset import concat
 from abalone_assets.modeling.evaluation.champion import Champion
 from abalone_assets.modeling.evaluation.evaluate import evaluate_model
 from abalone_assets.modeling.evaluation.report import render_report
-from abalone_assets_tests.modeling.judged import (
+from abalone_assets_tests.modeling.support import (
     ShellModel,
     card,
     intervals,
