@@ -112,16 +112,11 @@ def _parser() -> ArgumentParser:
         type=float,
         help="how much worse than the champion the gate allows, as a share; the report draws it",
     )
-    parser.add_argument(
-        "--missing-rows",
-        type=int,
-        help="rows of merged_dataset with a test hash that the test split lacks, where counted",
-    )
-    parser.add_argument(
-        "--foreign-rows",
-        type=int,
-        help="rows of the test split that merged_dataset lacks or has fewer of, where counted",
-    )
+    for name, rows in {
+        "missing": "rows of merged_dataset with a test hash that the test split lacks",
+        "foreign": "rows of the test split that merged_dataset lacks or has fewer of",
+    }.items():
+        parser.add_argument(f"--{name}-rows", type=int, help=f"{rows}, where counted")
     return parser
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     )
     from abalone_assets.modeling.evaluation.split_integrity import SplitIntegrity
     from abalone_assets.modeling.features import Columns
-    from abalone_assets.modeling.hyperparameters import Framework
     from abalone_assets.modeling.models.model import Model
 
 
@@ -113,13 +112,7 @@ def evaluate_model(
 ) -> Evaluation:
     """Score a model on surveyed rows that it has never seen, beside the champion and baselines.
 
-    Args:
-        candidate: The model.
-        splits: What it was trained on, and the test split.
-        champion: Whom to compare with, if anyone.
-        reference: Whom else; see `gate.decide`.
-        missing_rows: See `split_integrity`.
-        foreign_rows: The same.
+    Who the reference is says `gate.decide`; what missing and foreign rows are, `split_integrity`.
 
     Raises:
         EvaluationError: The test split has no surveyed row.
@@ -261,9 +254,8 @@ def _refit(candidate: ArchivedModel) -> Callable[[Columns], Model] | None:
     card = candidate.card
     if card.framework == "tensorflow":
         return None
-    framework = cast("Framework", card.framework)  # as loading the model has made sure
-    chosen = chosen_hyperparameters(framework, card.hyperparameters)
-    learner = learner_of(framework, chosen)
+    chosen = chosen_hyperparameters(card.framework, card.hyperparameters)
+    learner = learner_of(card.framework, chosen)
     return lambda columns: learner(columns, sample_weights(columns, chosen.max_synthetic_share))
 
 

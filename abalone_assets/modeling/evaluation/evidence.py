@@ -80,13 +80,7 @@ class Compared:
 
 
 def compared(found: object, where: str, rival: str, tolerance: float) -> Compared:
-    """Check one comparison.
-
-    Args:
-        found: A `paired.Comparison`.
-        where: Which rows it is of.
-        rival: With whom.
-        tolerance: The margin, as a share of the rival's RMSE.
+    """Check a `paired.Comparison`; ``tolerance`` is the margin as a share of the rival's RMSE.
 
     Raises:
         RejectedError: A number is missing, is none, or contradicts another.
