@@ -24,8 +24,9 @@ import numpy as np
 from abalone_assets import survey
 from abalone_assets.modeling.dataset import take
 from abalone_assets.modeling.evaluation.bootstrap import RESAMPLES
-from abalone_assets.modeling.evaluation.gate import REFERENCE_RULES, Decision, GateLimits, decide
+from abalone_assets.modeling.evaluation.gate import Decision, GateLimits, decide
 from abalone_assets.modeling.evaluation.paired import paired_comparisons
+from abalone_assets.modeling.evaluation.reference import REFERENCE_RULES
 from abalone_assets.modeling.evaluation.slices import slice_masks
 from abalone_assets.modeling.training.cross_fitting import cross_fit
 from abalone_assets.modeling.training.learners import learner_of

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from abalone_assets import survey
-from abalone_assets.modeling.archive import pack, write_archive
-from abalone_assets.modeling.archived import read_archived
+from abalone_assets.modeling.archive import pack, read_archived, write_archive
 from abalone_assets.modeling.dataset import row_keys, take, target
 from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
 from abalone_assets.modeling.evaluation.split_integrity import row_buckets

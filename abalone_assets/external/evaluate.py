@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.external.entry import ArgumentParser, run_as_script
-from abalone_assets.modeling.archive import ARCHIVE_NAME
-from abalone_assets.modeling.archived import read_archived
+from abalone_assets.modeling.archive import ARCHIVE_NAME, read_archived
 from abalone_assets.modeling.dataset import read_split
 from abalone_assets.modeling.evaluation import plots
 from abalone_assets.modeling.evaluation.champion import Champion
@@ -113,16 +112,11 @@ def _parser() -> ArgumentParser:
         type=float,
         help="how much worse than the champion the gate allows, as a share; the report draws it",
     )
-    parser.add_argument(
-        "--missing-rows",
-        type=int,
-        help="rows of merged_dataset with a test hash that the test split lacks, where counted",
-    )
-    parser.add_argument(
-        "--foreign-rows",
-        type=int,
-        help="rows of the test split that merged_dataset lacks or has fewer of, where counted",
-    )
+    for name, rows in {
+        "missing": "rows of merged_dataset with a test hash that the test split lacks",
+        "foreign": "rows of the test split that merged_dataset lacks or has fewer of",
+    }.items():
+        parser.add_argument(f"--{name}-rows", type=int, help=f"{rows}, where counted")
     return parser
 
 

@@ -41,17 +41,8 @@ class Reporter:
         """What the caller passes besides: a JSON document."""
         return {}
 
-    def report_metadata(
-        self,
-        metadata: Mapping[str, Any],
-        data_version: str | None = None,
-    ) -> None:
-        """Tell that the step's one asset is materialized.
-
-        Args:
-            metadata: Values of plain Python types.
-            data_version: Of the asset.
-        """
+    def report_metadata(self, metadata: Mapping[str, Any], data_version: str) -> None:
+        """Tell that the step's one asset is materialized; metadata are of plain Python types."""
         logger.info("%s (data version %s)", dict(metadata), data_version)
 
     def report(self, document: Mapping[str, Any]) -> None:
@@ -64,11 +55,7 @@ class Reporter:
 
 
 class PipesReporter(Reporter):
-    """A reporter whose reports reach Dagster.
-
-    Args:
-        pipes: The open Pipes context.
-    """
+    """A reporter whose reports reach Dagster."""
 
     def __init__(self, pipes: PipesContext) -> None:
         self._pipes = pipes
@@ -78,11 +65,7 @@ class PipesReporter(Reporter):
         """As passed to the Pipes client's ``run``."""
         return self._pipes.extras
 
-    def report_metadata(
-        self,
-        metadata: Mapping[str, Any],
-        data_version: str | None = None,
-    ) -> None:
+    def report_metadata(self, metadata: Mapping[str, Any], data_version: str) -> None:
         """Report a materialization, and log it."""
         super().report_metadata(metadata, data_version)
         self._pipes.report_asset_materialization(dict(metadata), data_version)

@@ -16,7 +16,7 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -24,12 +24,21 @@ import abalone_assets
 from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.card import ModelCard
 from abalone_assets.modeling.features import features_named
-from abalone_assets.modeling.models.model import CARD_FILE, OUT_OF_FOLD_FILE
+from abalone_assets.modeling.models.model import (
+    CARD_FILE,
+    OUT_OF_FOLD_FILE,
+    load_intervals,
+    load_model,
+    load_out_of_fold,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from abalone_assets.modeling.card import FittedModel
+    from abalone_assets.modeling.models.intervals import Intervals
+    from abalone_assets.modeling.models.model import Model
+    from abalone_assets.modeling.models.out_of_fold import OutOfFold
 
 ARCHIVE_NAME: Final = "model.tar.gz"
 FEATURES_FILE: Final = "features.json"
@@ -162,6 +171,41 @@ def _move(partial: Path, folder: Path) -> None:
         raise ModelArchiveError(f"{folder}: cannot unpack here, is it empty? {error}") from error
 
 
+@dataclass(frozen=True)
+class ArchivedModel:
+    """A model as its archive holds it: what answers, and what was recorded of it in training.
+
+    Attributes:
+        model: What answers.
+        card: Where it comes from.
+        intervals: Its prediction intervals, where it has any.
+        out_of_fold: What models like it predicted for rows that they had not learnt from, where it
+            has that table.
+    """
+
+    model: Model
+    card: ModelCard
+    intervals: Intervals | None = None
+    out_of_fold: OutOfFold | None = None
+
+
+def read_archived(archive: Path) -> ArchivedModel:
+    """Read ``model.tar.gz``.
+
+    Raises:
+        ModelArchiveError: It is missing, damaged, or of a kind that this version does not know.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        extract(archive, folder)
+        return ArchivedModel(
+            load_model(folder),
+            _card((folder / CARD_FILE).read_bytes()),
+            load_intervals(folder),
+            load_out_of_fold(folder),
+        )
+
+
 def read_card(archive: Path | bytes) -> ModelCard:
     """The model card of an archive.
 
@@ -172,6 +216,10 @@ def read_card(archive: Path | bytes) -> ModelCard:
     text = next((content for name, content in members if name == PurePosixPath(CARD_FILE)), None)
     if text is None:
         raise ModelArchiveError(f"the archive has no {CARD_FILE}")
+    return _card(text)
+
+
+def _card(text: bytes) -> ModelCard:
     try:
         document = json.loads(text)
         # What later versions added to the card is missing in older ones.

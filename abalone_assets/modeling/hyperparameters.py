@@ -33,31 +33,10 @@ def _bounded(default: float, low: float, high: float, description: str) -> Any: 
 
 
 @dataclass(frozen=True)
-class Hyperparameters:
-    """Numbers that are checked when they are set.
+class CommonHyperparameters:
+    """What every framework takes: numbers that are checked when they are set.
 
     Each field's ``metadata`` holds its ``description``, ``low`` and ``high``.
-
-    Raises:
-        HyperparameterError: A value is of the wrong type or out of range.
-    """
-
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            kinds = (int,) if isinstance(each.default, int) else (int, float)
-            if not isinstance(value, kinds) or isinstance(value, bool):
-                raise HyperparameterError(
-                    f"{each.name} must be {kinds[-1].__name__}, not {value!r}"
-                )
-            low, high = each.metadata["low"], each.metadata["high"]
-            if not low <= value <= high:
-                raise HyperparameterError(f"{each.name} must be {low} to {high}, not {value!r}")
-
-
-@dataclass(frozen=True)
-class CommonHyperparameters(Hyperparameters):
-    """What every framework takes.
 
     Raises:
         HyperparameterError: A value is of the wrong type or out of range, or ``folds`` is 1.
@@ -72,7 +51,16 @@ class CommonHyperparameters(Hyperparameters):
     seed: int = _bounded(0, 0, 2**31 - 1, "Seed of everything that is drawn")
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        for each in fields(self):
+            value = getattr(self, each.name)
+            kinds = (int,) if isinstance(each.default, int) else (int, float)
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise HyperparameterError(
+                    f"{each.name} must be {kinds[-1].__name__}, not {value!r}"
+                )
+            low, high = each.metadata["low"], each.metadata["high"]
+            if not low <= value <= high:
+                raise HyperparameterError(f"{each.name} must be {low} to {high}, not {value!r}")
         if self.folds == 1:
             raise HyperparameterError("folds must be 0 (none) or 2 to 20, not 1")
 
@@ -94,16 +82,6 @@ class BoosterHyperparameters(CommonHyperparameters):
     min_child_weight: float = _bounded(10.0, 0.0, 1e4, "Least sum of Hessians in a leaf")
     reg_lambda: float = _bounded(10.0, 0.0, 1e6, "L2 penalty on the leaves' weights")
     num_boost_round: int = _bounded(350, 1, 20_000, "Trees to grow")
-
-    def booster_parameters(self) -> dict[str, Any]:
-        """The part of them that XGBoost's ``params`` takes."""
-        return {name: getattr(self, name) for name in _XGBOOST_PARAMETERS}
-
-
-_XGBOOST_PARAMETERS: Final = (
-    *("eta", "max_depth", "subsample", "colsample_bytree", "min_child_weight", "reg_lambda"),
-    "seed",
-)
 
 
 @dataclass(frozen=True)
@@ -156,10 +134,6 @@ HYPERPARAMETERS: Final[Mapping[Framework, type[CommonHyperparameters]]] = {
 def chosen_hyperparameters(framework: str, given: Mapping[str, Any]) -> CommonHyperparameters:
     """The hyperparameters of a framework, what is not given having its default.
 
-    Args:
-        framework: What trains.
-        given: Values by name.
-
     Raises:
         HyperparameterError: The framework or a name is unknown, or a value is out of range.
     """
@@ -175,15 +149,6 @@ def chosen_hyperparameters(framework: str, given: Mapping[str, Any]) -> CommonHy
             f"{framework} has no hyperparameter {', '.join(unknown)}: it has {', '.join(names)}"
         )
     return kind(**given)
-
-
-def check_hyperparameters(framework: Framework, given: Mapping[str, Any]) -> None:
-    """Refuse, before a job is paid for, what its entry script would refuse.
-
-    Raises:
-        HyperparameterError: As `chosen_hyperparameters`.
-    """
-    chosen_hyperparameters(framework, given)
 
 
 def describe_hyperparameters() -> str:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import StorageError
-from abalone_assets.modeling.evaluation.gate import REFERENCE_RULES
+from abalone_assets.modeling.evaluation.reference import REFERENCE_RULES
 from abalone_assets.registry.overrides import Override
 
 if TYPE_CHECKING:

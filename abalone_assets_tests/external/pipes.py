@@ -1,16 +1,12 @@
 """Dagster's side of Pipes, by hand: a context on S3, and the messages that come back."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from dagster_pipes import encode_param
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from abalone_assets_tests.fakes.standin import AwsStandIn
+from abalone_assets_tests.fakes.standin import AwsStandIn
 
 PREFIX = "jobs/pipes"
 

@@ -1,25 +1,25 @@
 """What the entry scripts' tests share."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from abalone_assets.external.reporting import Reporter
 from abalone_assets_tests.modeling.support import split_frames
 
 
-class Listener(Reporter):
-    """A reporter that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[dict[str, Any], str | None]] = []
-
-    def report_metadata(
-        self,
-        metadata: Mapping[str, Any],
-        data_version: str | None = None,
-    ) -> None:
-        self.told.append((dict(metadata), data_version))
+def run_module(
+    name: str, *arguments: str, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """An entry script as a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", f"abalone_assets.external.{name}", *arguments],
+        env={"PATH": os.environ["PATH"], **(environ or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def training_environment(folder: Path, rows: int | None = None) -> dict[str, str]:

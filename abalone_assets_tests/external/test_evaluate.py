@@ -1,8 +1,6 @@
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,6 +10,7 @@ from abalone_assets.external.entry import ArgumentError
 from abalone_assets.external.evaluate import main
 from abalone_assets.modeling.dataset import COLUMN_NAMES, DatasetError
 from abalone_assets.modeling.scores import rmse
+from abalone_assets_tests.external.support import run_module
 from abalone_assets_tests.modeling.support import (
     packed,
     quick_model,
@@ -20,14 +19,17 @@ from abalone_assets_tests.modeling.support import (
 )
 
 RESULTS = [
-    "evaluation.json",
-    "feature_importance.png",
-    "predicted_against_actual.png",
-    "predictions.parquet",
-    "report.html",
-    "residuals.png",
+    *("evaluation.json", "feature_importance.png", "predicted_against_actual.png"),
+    *("predictions.parquet", "report.html", "residuals.png"),
 ]
 PARTS = {"train": 300, "validation": 80, "test": 200}
+
+
+def written(tmp_path: Path) -> dict[str, Any]:
+    """The evaluation, beside all other results."""
+    assert sorted(path.name for path in (tmp_path / "output").iterdir()) == RESULTS
+    evaluation: dict[str, Any] = json.loads((tmp_path / "output/evaluation.json").read_text())
+    return evaluation
 
 
 @pytest.fixture
@@ -41,17 +43,12 @@ def arguments(tmp_path: Path) -> list[str]:
     return [text for name in names for text in (f"--{name}-dir", str(tmp_path / name))]
 
 
-def results(tmp_path: Path) -> list[str]:
-    return sorted(path.name for path in (tmp_path / "output").iterdir())
-
-
 def test_as_a_function_writes_scores_predictions_and_pictures(
     arguments: list[str], tmp_path: Path
 ) -> None:
     main(arguments)
-    evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
+    evaluation = written(tmp_path)
     predictions = pd.read_parquet(tmp_path / "output/predictions.parquet")
-    assert results(tmp_path) == RESULTS
     assert evaluation["champion"] is None
     assert evaluation["reference"] is None
     assert evaluation["model_sha256"] == quick_model().card.model_sha256
@@ -69,7 +66,7 @@ def test_scores_the_champion_of_the_given_version_which_may_be_of_another_framew
     given = {"champion-version": "12", "champion-tolerance": "0.02", "missing-rows": "0"}
     given["foreign-rows"] = "1"
     main([*arguments, *(part for name, value in given.items() for part in (f"--{name}", value))])
-    evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
+    evaluation = written(tmp_path)
     champion = evaluation["champion"]
     assert champion["version"] == "12"
     assert champion["model_sha256"] == quick_network().card.model_sha256
@@ -87,52 +84,21 @@ def test_models_with_out_of_fold_predictions_are_compared_on_every_row(
         packed(quick_model(), tmp_path / other)
     reference = ["--reference-dir", str(tmp_path / "reference"), "--reference-version", "4"]
     main([*arguments, *reference])
-    evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
+    evaluation = written(tmp_path)
     assert evaluation["reference"] == {**evaluation["champion"], "version": "4"}
     paired = evaluation["champion"]["paired"]
     assert paired["overall"]["rows"] == sum(PARTS.values())
     assert paired["overall"]["difference"] == 0
 
 
-def test_a_network_may_challenge_a_booster(arguments: list[str], tmp_path: Path) -> None:
-    packed(quick_network(), tmp_path / "model")
-    packed(quick_model(), tmp_path / "champion")
-    main(arguments)
-    evaluation = json.loads((tmp_path / "output/evaluation.json").read_text())
-    assert results(tmp_path) == RESULTS
-    assert evaluation["model_sha256"] == quick_network().card.model_sha256
-    assert evaluation["champion"]["model_sha256"] == quick_model().card.model_sha256
-
-
 def test_as_a_process_logs_the_score_and_takes_an_empty_folder_for_no_champion(
     arguments: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "champion").mkdir()
-    done = run(arguments, tmp_path)
+    done = run_module("evaluate", *arguments, environ={"MPLCONFIGDIR": str(tmp_path)})
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("test:rmse=")
-    assert results(tmp_path) == RESULTS
-    assert json.loads((tmp_path / "output/evaluation.json").read_text())["champion"] is None
-
-
-def test_as_a_process_ends_with_one_clear_line_without_a_model(
-    arguments: list[str], tmp_path: Path
-) -> None:
-    (tmp_path / "model/model.tar.gz").unlink()
-    done = run(arguments, tmp_path)
-    assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout.startswith("ModelArchiveError: ")
-    assert done.stdout.count("\n") == 1
-
-
-def run(arguments: list[str], cache: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "abalone_assets.external.evaluate", *arguments],
-        env={"PATH": os.environ["PATH"], "MPLCONFIGDIR": str(cache)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    assert written(tmp_path)["champion"] is None
 
 
 def test_refuses_a_damaged_champion(arguments: list[str], tmp_path: Path) -> None:
@@ -143,13 +109,7 @@ def test_refuses_a_damaged_champion(arguments: list[str], tmp_path: Path) -> Non
     assert not (tmp_path / "output").exists()
 
 
-def test_refuses_an_empty_test_split(arguments: list[str], tmp_path: Path) -> None:
-    split_frames()["test"][:0].to_parquet(tmp_path / "test/part-0.parquet")
-    with pytest.raises(DatasetError, match="have no rows"):
-        main(arguments)
-
-
-@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize("split", PARTS)
 def test_needs_what_the_model_was_made_of(arguments: list[str], tmp_path: Path, split: str) -> None:
     (tmp_path / split / "part-0.parquet").unlink()
     with pytest.raises(DatasetError, match=f"{split}: no .parquet file below"):

@@ -1,18 +1,13 @@
-from __future__ import annotations
-
 import logging
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from abalone_assets.external.reporting import ReportingError, reporting
 from abalone_assets_tests.external.pipes import bootstrap, messages
-
-if TYPE_CHECKING:
-    from abalone_assets_tests.fakes.standin import AwsStandIn
+from abalone_assets_tests.fakes.standin import AwsStandIn
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 

@@ -1,3 +1,4 @@
+import ast
 import gzip
 import hashlib
 import io
@@ -15,12 +16,11 @@ import pytest
 
 import abalone_assets
 from abalone_assets.errors import ModelArchiveError
-from abalone_assets.modeling.archive import extract, pack, read_card
+from abalone_assets.modeling.archive import extract, pack, read_archived, read_card
 from abalone_assets.modeling.card import FittedModel
 from abalone_assets.modeling.features import BOOSTER_FEATURES
 from abalone_assets.modeling.inference import model_fn, output_fn, predict_fn
 from abalone_assets.modeling.models.intervals import Intervals
-from abalone_assets.modeling.models.model import load_intervals, load_out_of_fold
 from abalone_assets.modeling.training.train_network import FEATURES
 from abalone_assets_tests.modeling.support import (
     CSV_ROW,
@@ -66,6 +66,14 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, **fields: object) -> tarfil
     return info
 
 
+def described(folder: Path) -> list[dict[str, str]]:
+    features: list[dict[str, str]] = json.loads((folder / "features.json").read_text())["features"]
+    return features
+
+
+ZEROS = b"0" * 5_000_000
+
+
 class TestLayout:
     def test_holds_the_model_its_description_and_the_code_to_serve_it(self, archive: Path) -> None:
         with tarfile.open(archive) as tar:
@@ -76,46 +84,36 @@ class TestLayout:
         assert {package + "survey/rules.py", package + "modeling/features.py"} < set(names)
         assert not any("train" in name or "archive" in name for name in names)
 
-    def test_lists_the_features_in_order_with_units(self, archive: Path, tmp_path: Path) -> None:
-        extract(archive, tmp_path / "model")
-        features = json.loads((tmp_path / "model/features.json").read_text())["features"]
-        assert [feature["name"] for feature in features] == list(BOOSTER_FEATURES)
-        assert features[3]["unit"] == "mm / 200"
-
     def test_survives_the_round_trip(self, archive: Path, tmp_path: Path) -> None:
+        made = quick_model()
         sources: tuple[Path | bytes, ...] = (archive, archive.read_bytes())
         for number, source in enumerate(sources):
             extract(source, tmp_path / str(number))
-            model_fn(tmp_path / str(number))
-            assert read_card(source) == quick_model().card
+            assert read_card(source) == made.card
+        read = read_archived(archive)
+        assert read.card == made.card
+        assert read.intervals == Intervals.from_document(made.card.intervals)
+        assert made.out_of_fold is not None
+        assert read.out_of_fold is not None
+        assert read.out_of_fold.to_bytes() == made.out_of_fold.to_bytes()
+        assert read.card.out_of_fold is not None
+        assert read.card.headlines()["out_of_fold_rmse"] == read.card.out_of_fold["rmse"]
+        assert read.card.synthetic == {"rows": 0, "weight_share": 0.0}
+        assert [each["name"] for each in described(tmp_path / "0")] == list(BOOSTER_FEATURES)
+        assert described(tmp_path / "0")[3]["unit"] == "mm / 200"
 
-    def test_keeps_the_intervals_and_the_out_of_fold_predictions(
-        self, archive: Path, tmp_path: Path
-    ) -> None:
+    def test_of_a_network_holds_it_for_serving_and_for_keras(self, tmp_path: Path) -> None:
+        archive = packed(quick_network(), tmp_path)
         extract(archive, tmp_path / "model")
-        model = quick_model()
-        intervals, table = load_intervals(tmp_path / "model"), load_out_of_fold(tmp_path / "model")
-        assert intervals == Intervals.from_document(model.card.intervals)
-        assert model.out_of_fold is not None
-        assert table is not None
-        assert table.to_bytes() == model.out_of_fold.to_bytes()
-        card = read_card(archive)
-        assert card.out_of_fold == model.card.out_of_fold
-        assert card.out_of_fold is not None
-        assert card.headlines()["out_of_fold_rmse"] == card.out_of_fold["rmse"]
-        assert card.synthetic == {"rows": 0, "weight_share": 0.0}
-
-    def test_of_a_network_has_no_out_of_fold_predictions(self, tmp_path: Path) -> None:
-        extract(packed(quick_network(), tmp_path), tmp_path / "model")
-        assert load_out_of_fold(tmp_path / "model") is None
-        assert load_intervals(tmp_path / "model") is None
-        assert "out_of_fold_rmse" not in read_card(tmp_path / "model.tar.gz").headlines()
-
-    def test_names_damaged_out_of_fold_predictions(self, archive: Path, tmp_path: Path) -> None:
-        extract(archive, tmp_path / "model")
-        (tmp_path / "model/out_of_fold.npz").write_bytes(b"PK")
-        with pytest.raises(ModelArchiveError, match="no out-of-fold predictions"):
-            load_out_of_fold(tmp_path / "model")
+        read = read_archived(archive)
+        served = (tmp_path / "model/network.npz").read_bytes()
+        assert (tmp_path / "model/model.keras").exists()
+        assert [each["name"] for each in described(tmp_path / "model")] == list(FEATURES)
+        assert read.card == quick_network().card
+        assert (read.card.framework, read.card.versions["keras"]) == ("tensorflow", "none")
+        assert read.card.model_sha256 == hashlib.sha256(served).hexdigest()
+        assert (read.intervals, read.out_of_fold) == (None, None)
+        assert "out_of_fold_rmse" not in read.card.headlines()
 
     def test_same_model_and_card_give_the_same_bytes(self, archive: Path, tmp_path: Path) -> None:
         again = packed(quick_model(), tmp_path)
@@ -126,28 +124,12 @@ class TestLayout:
         pack(tmp_path / "members", tmp_path / "model.tar.gz")
         assert again.read_bytes() == archive.read_bytes()
 
-    def test_does_not_tell_when_it_was_packed(self, archive: Path) -> None:
         assert archive.read_bytes()[4:8] == bytes(4)  # gzip's own time stamp
         with tarfile.open(archive) as tar:
             assert {(each.mtime, each.uid, each.uname) for each in tar} == {(0, 0, "")}
-
-    def test_another_card_gives_other_bytes(self, archive: Path, tmp_path: Path) -> None:
         card = replace(quick_model().card, created_at="2025-03-02T00:00:00+00:00")
-        assert (
-            packed(replace(quick_model(), card=card), tmp_path).read_bytes() != archive.read_bytes()
-        )
-
-    def test_of_a_network_holds_it_for_serving_and_for_keras(self, tmp_path: Path) -> None:
-        archive = packed(quick_network(), tmp_path)
-        extract(archive, tmp_path / "model")
-        features = json.loads((tmp_path / "model/features.json").read_text())["features"]
-        card = read_card(archive)
-        served = (tmp_path / "model/network.npz").read_bytes()
-        assert (tmp_path / "model/model.keras").exists()
-        assert [feature["name"] for feature in features] == list(FEATURES)
-        assert card == quick_network().card
-        assert (card.framework, card.versions["keras"]) == ("tensorflow", "none")
-        assert card.model_sha256 == hashlib.sha256(served).hexdigest()
+        other = packed(replace(quick_model(), card=card), tmp_path / "other")
+        assert other.read_bytes() != archive.read_bytes()
 
     @pytest.mark.parametrize(
         ("model", "missing"),
@@ -179,21 +161,18 @@ class TestLayout:
         expected = output_fn(predict_fn([row], model_fn(folder)), "text/csv")[0]
         assert (answer.stdout, answer.stderr) == (expected, "")
 
-    def test_its_code_is_valid_python_3_10(self, archive: Path, tmp_path: Path) -> None:
-        import ast
-
-        extract(archive, tmp_path / "model")
-        modules = list((tmp_path / "model/code").rglob("*.py"))
+    def test_its_code_is_ours_unchanged_and_valid_python_3_10(
+        self, archive: Path, tmp_path: Path
+    ) -> None:
+        extract(archive, folder := tmp_path / "model")
+        package = Path(abalone_assets.__file__).parent
+        modules = list((folder / "code/abalone_assets").rglob("*.py"))
         assert len(modules) > 8
         for module in modules:
+            original = package / module.relative_to(folder / "code/abalone_assets")
+            assert module.read_bytes() == original.read_bytes()
             ast.parse(module.read_text(), feature_version=(3, 10))
-
-    def test_vendors_the_code_unchanged(self, archive: Path, tmp_path: Path) -> None:
-        extract(archive, tmp_path / "model")
-        package = Path(abalone_assets.__file__).parent
-        for copy in (tmp_path / "model/code/abalone_assets").rglob("*.py"):
-            original = package / copy.relative_to(tmp_path / "model/code/abalone_assets")
-            assert copy.read_bytes() == original.read_bytes()
+        ast.parse((folder / "code/inference.py").read_text(), feature_version=(3, 10))
 
 
 class TestPacking:
@@ -235,17 +214,17 @@ class TestExtraction:
             extract(data, tmp_path / "inside/model")
         assert [path.name for path in tmp_path.rglob("*")] == ["inside"]
 
-    @pytest.mark.parametrize("place", ["content", "header", "trailer"])
-    def test_stops_a_bomb_wherever_it_hides(self, tmp_path: Path, place: str) -> None:
-        zeros = b"0" * 5_000_000
-        bombs: dict[str, Callable[[], bytes]] = {
-            "content": lambda: tarball((member("big"), zeros)),
-            "header": lambda: tarball(
-                (member("big", pax_headers={"comment": zeros.decode()}), b"")
-            ),
-            "trailer": lambda: tarball((member("small"), b"1")) + gzip.compress(zeros),
-        }
-        bomb = bombs[place]()
+    @pytest.mark.parametrize(
+        "bomb",
+        [
+            tarball((member("big"), ZEROS)),
+            tarball((member("big", pax_headers={"comment": ZEROS.decode()}), b"")),
+            tarball((member("small"), b"1")) + gzip.compress(ZEROS),
+        ],
+    )
+    def test_stops_a_bomb_in_the_content_the_header_or_the_trailer(
+        self, tmp_path: Path, bomb: bytes
+    ) -> None:
         assert len(bomb) < 50_000
         with pytest.raises(ModelArchiveError, match="unpacks to more than 1000000 bytes"):
             extract(bomb, tmp_path / "model", max_bytes=1_000_000)
@@ -275,22 +254,24 @@ class TestExtraction:
         extract(data, tmp_path / "model")
         assert (tmp_path / "model/model.ubj").read_bytes() == b"model"
 
-    def test_refuses_a_folder_in_use(self, archive: Path, tmp_path: Path) -> None:
+    def test_names_a_missing_archive_and_refuses_a_folder_in_use(
+        self, archive: Path, tmp_path: Path
+    ) -> None:
+        with pytest.raises(ModelArchiveError, match=r"nowhere\.tar\.gz"):
+            extract(tmp_path / "nowhere.tar.gz", tmp_path / "model")
         (tmp_path / "notes").write_text("mine")
         with pytest.raises(ModelArchiveError, match="is it empty"):
             extract(archive, tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["notes"]
 
-    def test_names_a_missing_archive(self, tmp_path: Path) -> None:
-        with pytest.raises(ModelArchiveError, match=r"nowhere\.tar\.gz"):
-            extract(tmp_path / "nowhere.tar.gz", tmp_path / "model")
-
 
 class TestCard:
     @pytest.mark.parametrize("content", [b"{", b"[]", b"{}", b'{"framework": "xgboost"}'])
-    def test_refuses_a_broken_card(self, content: bytes) -> None:
+    def test_refuses_a_broken_or_a_missing_card(self, content: bytes) -> None:
         with pytest.raises(ModelArchiveError, match="no model card"):
             read_card(tarball((member("model_card.json"), content)))
+        with pytest.raises(ModelArchiveError, match=r"has no model_card\.json"):
+            read_card(tarball((member("model.ubj"), content)))
 
     def test_reads_a_card_from_before_intervals(self) -> None:
         card = asdict(quick_model().card)
@@ -299,7 +280,3 @@ class TestCard:
         read = read_card(tarball((member("model_card.json"), json.dumps(card).encode())))
         assert (read.intervals, read.out_of_fold, read.synthetic) == (None, None, None)
         assert read.model_sha256 == quick_model().card.model_sha256
-
-    def test_says_that_there_is_none(self) -> None:
-        with pytest.raises(ModelArchiveError, match=r"has no model_card\.json"):
-            read_card(tarball((member("model.ubj"), b"")))

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from abalone_assets.modeling.dataset import (
     rows_sha256,
     take,
 )
-from abalone_assets_tests.modeling.support import split_frames, table
+from abalone_assets_tests.modeling.support import one_animal, split_frames, table
 
 
 @pytest.fixture
@@ -45,12 +46,6 @@ def test_says_where_each_row_is_from(tmp_path: Path, frame: pd.DataFrame) -> Non
     assert is_surveyed(table(frame)).all()
 
 
-def test_refuses_an_unknown_origin(tmp_path: Path, frame: pd.DataFrame) -> None:
-    frame.assign(origin="dreamt").to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(DatasetError, match="test: origin is 'dreamt'; it must be surveyed or"):
-        read_split(tmp_path, "test")
-
-
 @pytest.mark.parametrize("leftover", [".data.parquet.0.staged", "_staged", "a/.hidden"])
 def test_passes_over_what_is_not_finished(
     tmp_path: Path, frame: pd.DataFrame, leftover: str
@@ -63,32 +58,33 @@ def test_passes_over_what_is_not_finished(
     assert len(read_split(tmp_path, "test")["rings"]) == len(frame)
 
 
-def test_names_a_missing_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda frame: frame.assign(origin="dreamt"), "origin is 'dreamt'; it must be surveyed or"),
+        (lambda frame: frame.drop(columns=["height", "rings"]), "lacks the column height, rings"),
+        (lambda frame: frame[:0], "have no rows"),
+    ],
+)
+def test_refuses_files_that_are_no_split(
+    tmp_path: Path,
+    frame: pd.DataFrame,
+    spoil: Callable[[pd.DataFrame], pd.DataFrame],
+    message: str,
+) -> None:
+    spoil(frame).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(DatasetError, match=f"^test: .*{message}"):
+        read_split(tmp_path, "test")
+
+
+def test_names_what_is_not_there_or_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="test: there is no folder"):
         read_split(tmp_path / "nowhere", "test")
-
-
-def test_names_a_folder_without_parquet(tmp_path: Path) -> None:
     (tmp_path / "data.csv").touch()
     with pytest.raises(DatasetError, match=r"test: no \.parquet file below"):
         read_split(tmp_path, "test")
-
-
-def test_names_an_unreadable_file(tmp_path: Path) -> None:
     (tmp_path / "broken.parquet").write_bytes(b"PAR1")
     with pytest.raises(DatasetError, match=r"broken\.parquet is not a Parquet file"):
-        read_split(tmp_path, "test")
-
-
-def test_names_a_missing_column(tmp_path: Path, frame: pd.DataFrame) -> None:
-    frame.drop(columns=["height", "rings"]).to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(DatasetError, match=r"a\.parquet lacks the column height, rings"):
-        read_split(tmp_path, "test")
-
-
-def test_refuses_files_without_rows(tmp_path: Path, frame: pd.DataFrame) -> None:
-    frame[:0].to_parquet(tmp_path / "a.parquet")
-    with pytest.raises(DatasetError, match="have no rows"):
         read_split(tmp_path, "test")
 
 
@@ -119,9 +115,7 @@ def test_a_key_is_the_rows_own_wherever_it_is_and_whatever_float_noise_it_has(
 
 def test_a_key_is_the_same_for_ever() -> None:
     """Folds, and with them the evidence of older models, hang on it."""
-    values = ["M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15, 15]
-    animal = {name: np.asarray([value]) for name, value in zip(COLUMN_NAMES, values, strict=True)}
-    assert row_keys(animal).tolist() == [13931434904448210852]
+    assert row_keys(one_animal()).tolist() == [13931434904448210852]
 
 
 def test_takes_and_joins_rows_of_every_column(frame: pd.DataFrame) -> None:

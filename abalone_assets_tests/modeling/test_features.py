@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from abalone_assets import survey
+from abalone_assets.modeling.dataset import concat, take
 from abalone_assets.modeling.features import (
     BOOSTER_FEATURES,
     CATALOGUE,
@@ -27,6 +28,8 @@ def test_has_a_finite_float32_value_for_every_animal_of_the_real_survey() -> Non
     assert matrix.dtype == np.float32
     assert matrix.flags.c_contiguous
     assert np.isfinite(matrix).all()
+    nobody = take(one_animal(), np.arange(0))
+    assert design_matrix(nobody).shape == (0, len(FEATURE_NAMES))
 
 
 @pytest.mark.parametrize("sex", ["M", "F", "I"])
@@ -36,11 +39,9 @@ def test_marks_a_sex_in_the_column_of_its_name(sex: str) -> None:
 
 
 def test_marks_a_sex_alike_whichever_other_sexes_occur() -> None:
-    one = design_matrix(one_animal(sex="I"))
-    two = {
-        name: [*one_animal(sex="M")[name], *column] for name, column in one_animal(sex="I").items()
-    }
-    assert np.array_equal(design_matrix(two)[1], one[0])
+    alone = one_animal(sex="I")
+    two = concat([one_animal(sex="M"), alone])
+    assert np.array_equal(design_matrix(two)[1], design_matrix(alone)[0])
 
 
 def test_computes_ratios_and_logarithms_from_their_parts() -> None:
@@ -89,37 +90,25 @@ def test_describes_every_feature_with_its_unit() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sex": "m"}, "row 1: sex is none of M, F, I"),
-        ({"length": 0.0}, "row 1: length is not a positive finite number"),
-        ({"length": math.nan}, "row 1: length is not a positive finite number"),
-        ({"shell_weight": "heavy"}, "column shell_weight does not hold numbers"),
+        ({"sex": ["m"]}, "row 1: sex is none of M, F, I"),
+        ({"length": [0.0]}, "row 1: length is not a positive finite number"),
+        ({"length": [math.nan]}, "row 1: length is not a positive finite number"),
+        ({"shell_weight": ["heavy"]}, "column shell_weight does not hold numbers"),
+        ({"height": [0.1, 0.2]}, "columns differ in length"),
     ],
 )
-def test_refuses_an_impossible_value(changes: dict[str, Any], message: str) -> None:
+def test_refuses_impossible_columns(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(FeatureError, match=message):
-        design_matrix(one_animal(**changes))
+        design_matrix(one_animal() | changes)
 
 
-def test_names_a_missing_column() -> None:
+def test_names_a_column_that_is_missing_and_a_feature_it_cannot_compute() -> None:
     columns = one_animal()
+    with pytest.raises(FeatureError, match="cannot compute colour"):
+        design_matrix(columns, ["length", "colour"])
     del columns["diameter"]
     with pytest.raises(FeatureError, match="missing column diameter"):
         design_matrix(columns)
-
-
-def test_refuses_columns_of_different_length() -> None:
-    with pytest.raises(FeatureError, match="columns differ in length"):
-        design_matrix(one_animal() | {"height": np.asarray([0.1, 0.2])})
-
-
-def test_names_a_feature_it_cannot_compute() -> None:
-    with pytest.raises(FeatureError, match="cannot compute colour"):
-        design_matrix(one_animal(), ["length", "colour"])
-
-
-def test_gives_no_rows_for_no_animals() -> None:
-    nobody = {name: column[:0] for name, column in one_animal().items()}
-    assert design_matrix(nobody).shape == (0, len(FEATURE_NAMES))
 
 
 def test_row_number_in_an_error_is_that_of_the_first_offender() -> None:

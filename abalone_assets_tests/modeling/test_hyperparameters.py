@@ -1,3 +1,4 @@
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -11,7 +12,7 @@ from abalone_assets.modeling.hyperparameters import (
     HyperparameterError,
     KernelHyperparameters,
     NetworkHyperparameters,
-    check_hyperparameters,
+    chosen_hyperparameters,
     describe_hyperparameters,
 )
 
@@ -26,7 +27,8 @@ from abalone_assets.modeling.hyperparameters import (
     ],
 )
 def test_accepts_what_the_framework_has(framework: Framework, given: dict[str, Any]) -> None:
-    check_hyperparameters(framework, given)
+    chosen = vars(chosen_hyperparameters(framework, given))
+    assert {name: chosen[name] for name in given} == given
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,11 @@ def test_accepts_what_the_framework_has(framework: Framework, given: dict[str, A
         ),
         ("xgboost", {"epochs": 5, "colour": "red"}, "xgboost has no hyperparameter epochs, colour"),
         ("xgboost", {"eta": "fast"}, "eta must be float, not 'fast'"),
+        ("xgboost", {"eta": 0.0}, "eta must be 0.0001 to 1.0, not 0.0"),
+        ("xgboost", {"eta": math.nan}, "eta must be"),
+        ("xgboost", {"max_depth": 4.0}, "max_depth must be int, not 4.0"),
+        ("xgboost", {"num_boost_round": True}, "num_boost_round must be int, not True"),
+        ("xgboost", {"seed": -1}, "seed must be"),
         ("tensorflow", {"epochs": 2.5}, "epochs must be int, not 2.5"),
         ("tensorflow", {"hidden_units": 0}, "hidden_units must be 1 to 1024, not 0"),
         ("blend", {"booster_share": 1.5}, r"booster_share must be 0\.0 to 1\.0, not 1\.5"),
@@ -51,14 +58,12 @@ def test_names_what_the_framework_has_not(
     framework: Framework, given: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(HyperparameterError, match=message):
-        check_hyperparameters(framework, given)
+        chosen_hyperparameters(framework, given)
 
 
 def test_a_blend_has_what_its_parts_have() -> None:
     parts = {**vars(BoosterHyperparameters()), **vars(KernelHyperparameters())}
     assert vars(BlendHyperparameters()) == parts | {"booster_share": 0.5}
-    parameters = BlendHyperparameters(seed=4).booster_parameters()
-    assert parameters == BoosterHyperparameters(seed=4).booster_parameters()
 
 
 def test_describes_each_with_its_range_and_default() -> None:

@@ -39,6 +39,10 @@ ANIMAL = ("M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15)
 NAMED = {name: column[0].item() for name, column in one_animal().items() if name != "rings"}
 
 
+def instances(*animals: object) -> str:
+    return json.dumps({"instances": animals})
+
+
 @pytest.fixture(
     scope="module",
     params=[quick_blend, quick_model, quick_network],
@@ -60,10 +64,10 @@ class TestInput:
             (CSV_ROW, "text/csv"),
             (bytearray(CSV_ROW, "utf-8"), "Text/CSV; charset=utf-8"),
             (b"\xef\xbb\xbf" + CSV_ROW.encode() + b"\r\n\r\n", "text/csv"),
-            (json.dumps({"instances": [list(ANIMAL)]}), "application/json"),
-            (json.dumps({"instances": [NAMED]}), "application/json"),
-            (json.dumps({"instances": [dict(reversed(NAMED.items()))]}), "application/json"),
-            (json.dumps({"instances": [CSV_ROW.split(",")]}), "application/json"),
+            (instances(ANIMAL), "application/json"),
+            (instances(NAMED), "application/json"),
+            (instances(dict(reversed(NAMED.items()))), "application/json"),
+            (instances(CSV_ROW.split(",")), "application/json"),
         ],
     )
     def test_reads_one_animal(self, body: bytes | str, content_type: str) -> None:
@@ -84,39 +88,28 @@ class TestInput:
             (f"{CSV_ROW},15", 1, None),
             ("sex,length,diameter,height,whole,shucked,viscera,shell", 1, "sex"),
             ('"M,0.1', None, None),
-        ],
-    )
-    def test_names_the_place_of_a_csv_fault(
-        self, body: bytes | str, row: int | None, column: str | None
-    ) -> None:
-        with pytest.raises(InvalidRequestError) as caught:
-            input_fn(body, "text/csv")
-        assert (caught.value.row, caught.value.column) == (row, column)
-
-    @pytest.mark.parametrize(
-        ("body", "row", "column"),
-        [
             ("{", None, None),
             ("[" * 100_000, None, None),
             ("[]", None, None),
             ('{"instances": {}}', None, None),
             ('{"instances": []}', None, None),
             ('{"instances": [7]}', 1, None),
-            (json.dumps({"instances": [list(ANIMAL[:7])]}), 1, None),
-            (json.dumps({"instances": [ANIMAL, NAMED | {"length": None}]}), 2, "length"),
-            (json.dumps({"instances": [NAMED | {"length": True}]}), 1, "length"),
-            (json.dumps({"instances": [NAMED | {"sex": ["M"]}]}), 1, "sex"),
-            (json.dumps({"instances": [NAMED | {"length": float("nan")}]}), 1, "length"),
+            (instances(ANIMAL[:7]), 1, None),
+            (instances(ANIMAL, NAMED | {"length": None}), 2, "length"),
+            (instances(NAMED | {"length": True}), 1, "length"),
+            (instances(NAMED | {"sex": ["M"]}), 1, "sex"),
+            (instances(NAMED | {"length": float("nan")}), 1, "length"),
             ('{"instances": [["M", ' + "9" * 5000 + ", 1, 1, 1, 1, 1, 1]]}", 1, "length"),
-            (json.dumps({"instances": [{"sex": "M"}]}), 1, "length"),
-            (json.dumps({"instances": [NAMED | {"colour": "red"}]}), 1, None),
+            (instances({"sex": "M"}), 1, "length"),
+            (instances(NAMED | {"colour": "red"}), 1, None),
         ],
     )
-    def test_names_the_place_of_a_json_fault(
-        self, body: str, row: int | None, column: str | None
+    def test_names_the_place_of_a_fault(
+        self, body: bytes | str, row: int | None, column: str | None
     ) -> None:
+        kind = "application/json" if str(body).startswith(("{", "[")) else "text/csv"
         with pytest.raises(InvalidRequestError) as caught:
-            input_fn(body, "application/json")
+            input_fn(body, kind)
         assert (caught.value.row, caught.value.column) == (row, column)
 
     def test_says_where_and_what(self) -> None:
@@ -172,15 +165,13 @@ class TestOutput:
         answer = Predictions(np.asarray([9.870049, 11.0]), np.zeros(2), np.ones(2))
         assert output_fn(answer, "text/csv") == ("9.87\n11.0\n", "text/csv")
 
-    def test_json_gives_rings_and_years(self) -> None:
-        body, content_type = output_fn(Predictions(np.asarray([9.87])), "application/json")
-        assert content_type == "application/json"
-        assert json.loads(body) == {"predictions": [{"rings": 9.87, "age_years": 11.37}]}
-
-    def test_json_gives_the_interval_of_a_model_that_has_one(self) -> None:
-        answer = Predictions(np.asarray([9.87]), np.asarray([7.60004]), np.asarray([13.1]))
-        (told,) = json.loads(output_fn(answer, "application/json")[0])["predictions"]
-        assert told == {"rings": 9.87, "age_years": 11.37, "rings_low": 7.6, "rings_high": 13.1}
+    def test_json_gives_rings_years_and_the_interval_where_there_is_one(self) -> None:
+        rings, low, high = (np.asarray([each]) for each in (9.87, 7.60004, 13.1))
+        plain, sure = {"rings": 9.87, "age_years": 11.37}, {"rings_low": 7.6, "rings_high": 13.1}
+        for answer, told in ((Predictions(rings), {}), (Predictions(rings, low, high), sure)):
+            body, content_type = output_fn(answer, "application/json")
+            assert content_type == "application/json"
+            assert json.loads(body) == {"predictions": [plain | told]}
 
     @pytest.mark.parametrize(
         ("accept", "content_type"),
@@ -206,70 +197,60 @@ class TestOutput:
             output_fn(Predictions(np.ones(1)), accept)
 
 
+def stump(names: list[str] | None) -> bytes:
+    """A model of two features."""
+    data = xgboost.DMatrix(np.eye(2), label=[5.0, 9.0], feature_names=names)
+    booster = xgboost.train({"nthread": 1}, data, num_boost_round=1)
+    return bytes(booster.save_raw("ubj"))
+
+
 class TestLoading:
-    @pytest.mark.parametrize("missing", [MODEL_FILE, CARD_FILE])
-    def test_names_a_missing_file(self, tmp_path: Path, missing: str) -> None:
-        save_bare(ubj(quick_model()), tmp_path)
-        (tmp_path / missing).unlink()
-        with pytest.raises(ModelArchiveError, match=f"not an extracted model archive.*{missing}"):
-            model_fn(tmp_path)
-
-    @pytest.mark.parametrize("card", ["", "[]", "{}", '{"framework": "xgboost"}'])
-    def test_refuses_a_card_that_does_not_vouch_for_the_model(
-        self, tmp_path: Path, card: str
-    ) -> None:
-        save_bare(ubj(quick_model()), tmp_path)
-        (tmp_path / CARD_FILE).write_text(card)
-        with pytest.raises(ModelArchiveError, match="model_card"):
-            model_fn(tmp_path)
-
-    @pytest.mark.parametrize("keep", [0, 1000, -1])
-    def test_refuses_a_damaged_model(self, tmp_path: Path, keep: int) -> None:
-        """Given these bytes, XGBoost would end the process or load nonsense."""
-        save_bare(ubj(quick_model()), tmp_path)
-        (tmp_path / MODEL_FILE).write_bytes(ubj(quick_model())[:keep] + b"?" * (keep == -1))
-        with pytest.raises(ModelArchiveError, match="damaged"):
-            model_fn(tmp_path)
-
     @pytest.mark.parametrize(
-        ("framework", "message"),
+        ("file", "content", "message"),
         [
-            ("blend", "not a blend"),
-            ("xgboost", "not an XGBoost model"),
-            ("tensorflow", "not a network"),
+            (MODEL_FILE, None, f"not an extracted model archive.*{MODEL_FILE}"),
+            (CARD_FILE, None, f"not an extracted model archive.*{CARD_FILE}"),
+            *((CARD_FILE, card, "model_card") for card in (b"", b"[]", b"{}")),
+            (CARD_FILE, b'{"framework": "xgboost"}', "model_card"),
+            *(
+                (CARD_FILE, b'{"framework": %b}' % name, "knows blend, xgboost, tensorflow")
+                for name in (b'"catboost"', b"null", b'["xgboost"]')
+            ),
+            # given such bytes, XGBoost would end the process or load nonsense
+            *((MODEL_FILE, slice(end), "damaged") for end in (0, 1000, -1)),
         ],
     )
-    def test_refuses_what_is_no_model(self, tmp_path: Path, framework: str, message: str) -> None:
-        save_bare(b"not a model", tmp_path, framework)
+    def test_refuses_a_folder_without_a_model_that_its_card_vouches_for(
+        self, tmp_path: Path, file: str, content: bytes | slice | None, message: str
+    ) -> None:
+        save_bare(ubj(quick_model()), tmp_path)
+        if content is None:
+            (tmp_path / file).unlink()
+        else:
+            cut = ubj(quick_model())[content] if isinstance(content, slice) else content
+            (tmp_path / file).write_bytes(cut)
         with pytest.raises(ModelArchiveError, match=message):
             model_fn(tmp_path)
 
-    @pytest.mark.parametrize(
-        "intervals",
-        [7, {}, {"coverage": 0.9, "log_ratios": {"M": [0, 1], "F": [0, 1], "I": [1, 0]}}],
-    )
-    def test_refuses_a_card_with_damaged_intervals(self, tmp_path: Path, intervals: object) -> None:
-        save_bare(ubj(quick_model()), tmp_path)
-        card = json.loads((tmp_path / CARD_FILE).read_text())
-        (tmp_path / CARD_FILE).write_text(json.dumps(card | {"intervals": intervals}))
+    def test_refuses_a_card_with_damaged_intervals(self, tmp_path: Path) -> None:
+        save_bare(ubj(quick_model()), tmp_path, intervals={"coverage": 0.9})
         with pytest.raises(ModelArchiveError, match="intervals"):
             model_fn(tmp_path)
 
-    @pytest.mark.parametrize("framework", ["catboost", None, ["xgboost"]])
-    def test_names_a_framework_that_it_does_not_know(
-        self, tmp_path: Path, framework: object
-    ) -> None:
-        (tmp_path / CARD_FILE).write_text(json.dumps({"framework": framework}))
-        with pytest.raises(ModelArchiveError, match="knows blend, xgboost, tensorflow"):
-            model_fn(tmp_path)
-
     @pytest.mark.parametrize(
-        ("names", "message"), [(["length", "colour"], "colour"), (None, "name its features")]
+        ("framework", "data", "message"),
+        [
+            ("blend", b"not a model", "not a blend"),
+            ("xgboost", b"not a model", "not an XGBoost model"),
+            ("tensorflow", b"not a model", "not a network"),
+            ("xgboost", stump(["length", "colour"]), "colour"),
+            ("xgboost", stump(None), "name its features"),
+        ],
     )
-    def test_refuses_a_model_of_other_features(
-        self, tmp_path: Path, names: list[str] | None, message: str
+    def test_refuses_what_is_no_model(
+        self, tmp_path: Path, framework: str, data: bytes, message: str
     ) -> None:
-        save_bare(stump(names), tmp_path)
+        save_bare(data, tmp_path, framework)
         with pytest.raises(ModelArchiveError, match=message):
             model_fn(tmp_path)
 
@@ -278,10 +259,3 @@ class TestLoading:
         answer = predict_fn([ANIMAL], model_fn(tmp_path))
         assert answer.rings.shape == (1,)
         assert answer.low is None
-
-
-def stump(names: list[str] | None) -> bytes:
-    """A model of two features."""
-    data = xgboost.DMatrix(np.eye(2), label=[5.0, 9.0], feature_names=names)
-    booster = xgboost.train({"nthread": 1}, data, num_boost_round=1)
-    return bytes(booster.save_raw("ubj"))

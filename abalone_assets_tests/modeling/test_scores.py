@@ -2,12 +2,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from abalone_assets.modeling.evaluation.importance import permutation_importance
 from abalone_assets.modeling.evaluation.slices import slice_masks
+from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import EvaluationError, bias, mae, pinball, r2, rmse
-from abalone_assets_tests.modeling.support import splits
+from abalone_assets_tests.modeling.support import ShellModel, splits
 
 PREDICTED = [10.0, 12.0, 5.0]
 ACTUAL = [9, 14, 7]
@@ -18,18 +18,12 @@ def test_scores_follow_their_formulas() -> None:
     assert mae(PREDICTED, ACTUAL) == pytest.approx(5 / 3)
     assert bias(PREDICTED, ACTUAL) == pytest.approx(-1)
     assert r2(PREDICTED, ACTUAL) == pytest.approx(1 - 9 / 26)
+    assert r2([9.0, 11.0], [10, 10]) is None  # nothing varies
 
 
-def test_no_variance_leaves_r2_undefined() -> None:
-    assert r2([9.0, 11.0], [10, 10]) is None
-
-
-def test_refuses_to_score_nothing() -> None:
+def test_refuses_to_score_nothing_and_predictions_that_do_not_fit_the_rows() -> None:
     with pytest.raises(EvaluationError, match="test split is empty"):
         rmse([], [])
-
-
-def test_refuses_predictions_that_do_not_fit_the_rows() -> None:
     with pytest.raises(EvaluationError, match="2 predictions for 3 rows"):
         mae([1.0, 2.0], ACTUAL)
 
@@ -57,26 +51,11 @@ def test_pinball_loss_follows_its_formula_and_is_least_at_the_quantile() -> None
     assert min(losses, key=losses.__getitem__) == 0.05
 
 
-class LengthModel:
-    """Predicts ten rings for each unit of length."""
-
-    features = ("length",)
-
-    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.asarray(matrix[:, 0], dtype=np.float64) * 10
-
-    def importance(self) -> None:
-        return None
-
-    def contributions(self, matrix: NDArray[np.float32]) -> None:
-        return None
-
-
 def test_shuffling_costs_only_where_the_model_looks() -> None:
-    columns = splits()["test"]
-    columns = columns | {"rings": columns["length"] * 10 + 1e-9}
-    importance = permutation_importance(LengthModel(), columns)
-    spread = float(np.std(columns["length"] * 10))
+    model, columns = ShellModel(), splits()["test"]
+    columns["rings"] = predict_rings(model, columns) + 1e-9
+    importance = permutation_importance(model, columns)
+    spread = float(np.std(columns["rings"]))
     # Two independent draws of one distribution differ by the square root of two times its spread.
-    assert importance.pop("length") == pytest.approx(2**0.5 * spread, rel=0.1)
+    assert importance.pop("shell_weight") == pytest.approx(2**0.5 * spread, rel=0.1)
     assert importance == pytest.approx(dict.fromkeys(importance, 0.0), abs=1e-12)

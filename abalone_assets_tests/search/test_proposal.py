@@ -7,7 +7,7 @@ import shlex
 import pytest
 import yaml  # type: ignore[import-untyped] # a dependency of Dagster, without stubs
 
-from abalone_assets.modeling.hyperparameters import BoosterHyperparameters, check_hyperparameters
+from abalone_assets.modeling.hyperparameters import BoosterHyperparameters, chosen_hyperparameters
 from abalone_assets.modeling.scores import rmse
 from abalone_assets.search import StudyPlan, run_study
 from abalone_assets.search.parts import part_learner
@@ -72,7 +72,7 @@ def test_the_run_config_is_what_training_takes() -> None:
     assert text in page
     config = yaml.safe_load(text)["ops"]["trained_model"]["config"]
     assert config["hyperparameters"] == study.proposal.hyperparameters
-    check_hyperparameters(config["framework"], config["hyperparameters"])
+    chosen_hyperparameters(config["framework"], config["hyperparameters"])
     assert study.proposal.verdict() in page
     assert "Releases train" not in page
     assert "Releases train xgboost: here, today means the defaults of blend." in proposal_page(

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from abalone_assets.modeling.hyperparameters import (
-    check_hyperparameters,
+    chosen_hyperparameters,
     describe_hyperparameters,
 )
 from abalone_assets.resources.ml_platform import ChosenFramework, MLPlatform, TrainingRequest
@@ -47,7 +47,7 @@ def trained_model(
     """`model.tar.gz` in SageMaker's layout; the validation split calibrates its intervals."""
     framework = ml_platform.chosen_framework(config.framework)
     hyperparameters = {**ml_platform.hyperparameters_of(framework), **config.hyperparameters}
-    check_hyperparameters(framework, hyperparameters)
+    chosen_hyperparameters(framework, hyperparameters)  # before a job is paid for
     opened = lake.open()
     digest = opened.preparation().digest
     report = ml_platform.train(

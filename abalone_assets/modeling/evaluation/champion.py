@@ -16,27 +16,20 @@ from abalone_assets.modeling.scores import scores
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from abalone_assets.modeling.archived import ArchivedModel
+    from abalone_assets.modeling.archive import ArchivedModel
     from abalone_assets.modeling.features import Columns
-
-
-class PairedSlices(TypedDict):
-    """The comparison in each slice that has rows."""
-
-    sex: list[Comparison]
-    age_band: list[Comparison]
 
 
 class Paired(TypedDict):
     """Comparisons on the same rows.
 
-    ``overall`` and ``slices`` count every row that neither model had learnt, ``test`` the test rows
-    alone.
+    ``overall`` and ``slices`` (those with rows, as ``sex`` and as ``age_band``) count every row
+    that neither model had learnt, ``test`` the test rows alone.
     """
 
     overall: Comparison
     test: Comparison
-    slices: PairedSlices
+    slices: dict[str, list[Comparison]]
 
 
 class ChampionScores(TypedDict):
@@ -152,8 +145,5 @@ def _compared(rows: _Rows) -> Paired:
     return {
         "overall": compared["overall"],
         "test": compared["overall"],
-        "slices": {
-            "sex": [compared[name] for name in masks["sex"]],
-            "age_band": [compared[name] for name in masks["age_band"]],
-        },
+        "slices": {kind: [compared[name] for name in parts] for kind, parts in masks.items()},
     }

@@ -24,13 +24,6 @@ class Slice(TypedDict):
     coverage: float | None
 
 
-class Slices(TypedDict):
-    """The slices that have rows."""
-
-    sex: list[Slice]
-    age_band: list[Slice]
-
-
 class PredictionInterval(TypedDict):
     """How often the intervals hold the counted rings, and how wide they are, in rings.
 
@@ -57,7 +50,8 @@ class Synthetic(TypedDict):
 class EvaluationDocument(TypedDict):
     """``evaluation.json``: scores in rings on the surveyed rows of the test split.
 
-    ``r2`` is None when all rings are equal. ``out_of_fold`` is of the surveyed rows of the training
+    ``r2`` is None when all rings are equal. ``slices`` has those with rows, as ``sex`` and as
+    ``age_band``. ``out_of_fold`` is of the surveyed rows of the training
     and the validation split. ``reference`` is the version that the model must hold against beside
     the champion: told as if that were the champion, and None when the champion itself is that.
     ``trained_on_train_split`` is whether the model's card has the digest of the training split.
@@ -71,7 +65,7 @@ class EvaluationDocument(TypedDict):
     baseline_rmse: float
     confidence: Confidence
     prediction_interval: PredictionInterval | None
-    slices: Slices
+    slices: dict[str, list[Slice]]
     baselines: Baselines
     out_of_fold: dict[str, Any] | None
     synthetic: Synthetic | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -33,17 +33,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from abalone_assets.modeling.archived import ArchivedModel
+    from abalone_assets.modeling.archive import ArchivedModel
     from abalone_assets.modeling.evaluation.document import (
         EvaluationDocument,
         PredictionInterval,
         Slice,
-        Slices,
         Synthetic,
     )
     from abalone_assets.modeling.evaluation.split_integrity import SplitIntegrity
     from abalone_assets.modeling.features import Columns
-    from abalone_assets.modeling.hyperparameters import Framework
     from abalone_assets.modeling.models.model import Model
 
 
@@ -114,13 +112,7 @@ def evaluate_model(
 ) -> Evaluation:
     """Score a model on surveyed rows that it has never seen, beside the champion and baselines.
 
-    Args:
-        candidate: The model.
-        splits: What it was trained on, and the test split.
-        champion: Whom to compare with, if anyone.
-        reference: Whom else; see `gate.decide`.
-        missing_rows: See `split_integrity`.
-        foreign_rows: The same.
+    Who the reference is says `gate.decide`; what missing and foreign rows are, `split_integrity`.
 
     Raises:
         EvaluationError: The test split has no surveyed row.
@@ -210,7 +202,7 @@ def _integrity(
     return {**found, "leaked": found["leaked"] + int(learnt.sum())}
 
 
-def _sliced(predictions: Predictions) -> tuple[Confidence, Slices]:
+def _sliced(predictions: Predictions) -> tuple[Confidence, dict[str, list[Slice]]]:
     masks = slice_masks(predictions.columns)
     covered = predictions.covered
     overall, intervals = confidence(
@@ -231,17 +223,16 @@ def _sliced(predictions: Predictions) -> tuple[Confidence, Slices]:
         }
 
     return overall, {
-        "sex": [scored(name, mask, intervals[name]) for name, mask in masks["sex"].items()],
-        "age_band": [
-            scored(name, mask, intervals[name]) for name, mask in masks["age_band"].items()
-        ],
+        kind: [scored(name, mask, intervals[name]) for name, mask in parts.items()]
+        for kind, parts in masks.items()
     }
 
 
 def _prediction_interval(
     candidate: ArchivedModel, predictions: Predictions
 ) -> PredictionInterval | None:
-    if candidate.intervals is None or predictions.interval is None:
+    covered = predictions.covered
+    if candidate.intervals is None or predictions.interval is None or covered is None:
         return None
     low, high = predictions.interval
     wanted = candidate.intervals.coverage
@@ -249,7 +240,7 @@ def _prediction_interval(
     actual = predictions.actual
     return {
         "wanted": wanted,
-        "coverage": float(np.mean((low <= actual) & (actual <= high))),
+        "coverage": float(covered.mean()),
         "mean_width": float(np.mean(high - low)),
         "pinball": {
             f"{tail:.3g}": pinball(low, actual, tail),
@@ -263,9 +254,8 @@ def _refit(candidate: ArchivedModel) -> Callable[[Columns], Model] | None:
     card = candidate.card
     if card.framework == "tensorflow":
         return None
-    framework = cast("Framework", card.framework)  # as loading the model has made sure
-    chosen = chosen_hyperparameters(framework, card.hyperparameters)
-    learner = learner_of(framework, chosen)
+    chosen = chosen_hyperparameters(card.framework, card.hyperparameters)
+    learner = learner_of(card.framework, chosen)
     return lambda columns: learner(columns, sample_weights(columns, chosen.max_synthetic_share))
 
 

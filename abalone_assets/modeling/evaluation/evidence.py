@@ -15,8 +15,26 @@ _ROUNDING: Final = 1e-6
 _AGAIN: Final = "evaluate the model again"
 
 
-class UnusableEvidenceError(AbaloneError):
-    """An evaluation does not say what must be known, or contradicts itself."""
+class RejectedError(AbaloneError):
+    """The model is not approved; by default because its evidence is missing or contradicts itself.
+
+    Attributes:
+        rule: See `gate.Decision`.
+    """
+
+    def __init__(self, why: str, rule: str = "unusable_evidence") -> None:
+        super().__init__(why)
+        self.rule = rule
+
+
+def require(condition: bool, why_not: str, rule: str) -> None:  # noqa: FBT001 - as an assertion
+    """Reject the model by a rule, unless the condition holds.
+
+    Raises:
+        RejectedError: It does not.
+    """
+    if not condition:
+        raise RejectedError(why_not, rule)
 
 
 @dataclass(frozen=True)
@@ -62,30 +80,24 @@ class Compared:
 
 
 def compared(found: object, where: str, rival: str, tolerance: float) -> Compared:
-    """Check one comparison.
-
-    Args:
-        found: A `paired.Comparison`.
-        where: Which rows it is of.
-        rival: With whom.
-        tolerance: The margin, as a share of the rival's RMSE.
+    """Check a `paired.Comparison`; ``tolerance`` is the margin as a share of the rival's RMSE.
 
     Raises:
-        UnusableEvidenceError: A number is missing, is none, or contradicts another.
+        RejectedError: A number is missing, is none, or contradicts another.
     """
     unusable = f"the evaluation has no usable comparison with {rival} for {where}; {_AGAIN}"
     if not isinstance(found, Mapping):
-        raise UnusableEvidenceError(unusable)
+        raise RejectedError(unusable)
     sizes = {name: found.get(name) for name in ("rows", "rmse", "champion_rmse")}
     signed = {name: found.get(name) for name in ("difference", "low", "high")}
     if not all(map(is_size, sizes.values())) or not all(map(is_number, signed.values())):
-        raise UnusableEvidenceError(unusable)
+        raise RejectedError(unusable)
     numbers: dict[str, Any] = {**sizes, **signed}
     checked = Compared(where, rival, tolerance * numbers["champion_rmse"], **numbers)
     between = checked.low - _ROUNDING <= checked.difference <= checked.high + _ROUNDING
     off = abs(checked.difference - (checked.rmse - checked.champion_rmse))
     if not between or off > _ROUNDING or not isinstance(checked.rows, int):
-        raise UnusableEvidenceError(f"{unusable}: its numbers contradict one another")
+        raise RejectedError(f"{unusable}: its numbers contradict one another")
     return checked
 
 
@@ -93,7 +105,7 @@ def compared_slices(groups: object, rival: str, tolerance: float) -> list[Compar
     """Check the comparison in every sex and every age band.
 
     Raises:
-        UnusableEvidenceError: A group has no slices, or one of them is not usable.
+        RejectedError: A group has no slices, or one of them is not usable.
     """
     known = groups if isinstance(groups, Mapping) else {}
     checked: list[Compared] = []
@@ -101,24 +113,50 @@ def compared_slices(groups: object, rival: str, tolerance: float) -> list[Compar
         slices = known.get(group)
         if not isinstance(slices, Sequence) or isinstance(slices, str) or not slices:
             told = group.replace("_", " ")
-            raise UnusableEvidenceError(
-                f"the evaluation does not compare with {rival} by {told}; {_AGAIN}"
-            )
+            raise RejectedError(f"the evaluation does not compare with {rival} by {told}; {_AGAIN}")
         for each in slices:
             value = each.get("value") if isinstance(each, Mapping) else None
             checked.append(compared(each, f"{label} {value}", rival, tolerance))
     return checked
 
 
+def compared_overall(
+    other: Mapping[str, Any], rival: str, tolerance: float, min_rows: int
+) -> Compared:
+    """Check the comparison with another model on all rows that neither had learnt from.
+
+    Raises:
+        RejectedError: It is not usable, or of fewer than ``min_rows`` rows.
+    """
+    checked = compared(comparisons_with(other).get("overall"), "all rows", rival, tolerance)
+    if checked.rows < min_rows:
+        raise RejectedError(
+            f"the comparison with {rival} is of {checked.rows:,} rows, and {min_rows} are needed; "
+            f"{_AGAIN}"
+        )
+    return checked
+
+
+def require_as_good(overall: Compared, found: str, *, worse: str, not_shown: str) -> None:
+    """The model must be shown to be as good as its rival.
+
+    Raises:
+        RejectedError: By the rule ``worse``, or ``not_shown`` where the interval holds 0.
+    """
+    if overall.low > 0:
+        require(overall.high <= overall.margin, found, worse)
+    require(overall.high <= overall.margin, f"too little evidence: {found}", not_shown)
+
+
 def other_model(evaluation: Mapping[str, Any], role: str) -> Mapping[str, Any] | None:
     """What an evaluation says of the ``champion`` or the ``reference``; None when there is none.
 
     Raises:
-        UnusableEvidenceError: It does not say whether there is one.
+        RejectedError: It does not say whether there is one.
     """
     found = evaluation.get(role, "")
     if found is not None and not isinstance(found, Mapping):
-        raise UnusableEvidenceError(f"the evaluation does not say what the {role} is; {_AGAIN}")
+        raise RejectedError(f"the evaluation does not say what the {role} is; {_AGAIN}")
     return found
 
 

@@ -1,41 +1,26 @@
-"""The gate: whether an evaluated model may replace the champion.
-
-It is a list of small rules, `RULES`; the first that has something to say decides.
-"""
+"""The gate: whether an evaluated model may replace the champion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from abalone_assets.modeling.evaluation import reference
-from abalone_assets.modeling.evaluation.case import (
-    Case,
-    Decision,
-    GateError,
-    GateLimits,
-    approved,
-    rejected,
-    short_of,
+from abalone_assets.errors import AbaloneError
+from abalone_assets.modeling.evaluation.evidence import (
+    Compared,
+    RejectedError,
+    compared,
+    compared_overall,
+    compared_slices,
+    comparisons_with,
+    is_size,
+    other_model,
+    require,
+    require_as_good,
 )
-from abalone_assets.modeling.evaluation.evidence import Compared, UnusableEvidenceError, is_size
-from abalone_assets.modeling.evaluation.reference import REFERENCE_RULES
+from abalone_assets.modeling.evaluation.reference import beside_reference
 
-__all__ = [
-    "REFERENCE_RULES",
-    "Decision",
-    "GateError",
-    "GateLimits",
-    "decide",
-    "rows_out_of_place",
-]
-
-_SPLIT_COUNTS: Final = {
-    "misplaced": "are in it against their hash",
-    "leaked": "of it, or of its hash, are in what the model learnt",
-    "missing": "are missing from it",
-    "foreign": "are in it beyond those of merged_dataset",
-}
 MAX_NEAR_DUPLICATE_SHARE: Final = 0.05
 """Largest share of surveyed rows that may have a near duplicate; see `near_duplicates`.
 
@@ -44,8 +29,68 @@ does, so that some 400,000 animals would reach the limit by nature. With every a
 out-of-fold RMSE fell from 2.05 to 1.92; at the limit that is, in proportion, less than 0.01 rings.
 """
 
+_SPLIT_COUNTS: Final = {
+    "misplaced": "are in it against their hash",
+    "leaked": "of it, or of its hash, are in what the model learnt",
+    "missing": "are missing from it",
+    "foreign": "are in it beyond those of merged_dataset",
+}
 _EVIDENT_ROWS: Final = 10
 """Below it the ends of a bootstrap interval say nothing."""
+
+
+class GateError(AbaloneError):
+    """The gate's own limits make no sense."""
+
+
+@dataclass(frozen=True)
+class GateLimits:
+    """What the gate asks for; the one place that says the defaults.
+
+    Attributes:
+        max_rmse: In rings, on the test split; predicting the mean scores about 3.2.
+        champion_tolerance: How much worse than the champion still counts as equal, as a share of
+            its RMSE: the non-inferiority margin.
+        slice_tolerance: The same for one sex, one age band or the test rows alone, whose RMSE is
+            less certain.
+        min_rows: Fewest test rows that can approve a model.
+        min_slice_rows: Fewest rows by which a slice is judged.
+
+    Raises:
+        GateError: One of them is negative or not finite, or `max_rmse` is 0.
+    """
+
+    max_rmse: float = 2.5
+    champion_tolerance: float = 0.02
+    slice_tolerance: float = 0.1
+    min_rows: int = 100
+    min_slice_rows: int = 30
+
+    def __post_init__(self) -> None:
+        if not all(is_size(limit) for limit in vars(self).values()) or not self.max_rmse:
+            raise GateError(f"the gate's limits must be finite and not below 0: {self}")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate decided, and why.
+
+    Attributes:
+        approved: Whether the model may answer requests.
+        reason: One sentence with the numbers.
+        rule: The rule that decided. Against the model: ``unusable_rmse``, ``unusable_evidence``,
+            ``test_split_touched``, ``near_twins``, ``trained_on_other_rows``, ``too_few_rows``,
+            ``above_max_rmse``, ``final_fit_unlike_its_folds``, ``worse_than_champion``,
+            ``not_shown_as_good``, ``worse_on_test_split``, ``worse_than_reference``,
+            ``not_shown_as_good_as_reference``, ``worse_in_slice``. In its favour: ``first_model``,
+            ``unchanged``, ``better_than_champion`` (and than the reference),
+            ``holds_against_reference`` (better than the champion alone),
+            ``holds_against_champion``.
+    """
+
+    approved: bool
+    reason: str
+    rule: str
 
 
 def decide(evaluation: Mapping[str, Any], limits: GateLimits) -> Decision:
@@ -60,7 +105,7 @@ def decide(evaluation: Mapping[str, Any], limits: GateLimits) -> Decision:
     are predicted by the model that would answer requests, so it may not be clearly worse there; a
     first model may not be clearly worse there than out of fold.
 
-    Slow decline is guarded against in `reference`.
+    Slow decline, one small loss at a time, is guarded against in `reference`.
 
     Evidence that is missing, or that contradicts itself, never approves and never raises.
 
@@ -68,35 +113,13 @@ def decide(evaluation: Mapping[str, Any], limits: GateLimits) -> Decision:
         evaluation: The evaluation document; see `evaluate.evaluate_model`.
         limits: What is asked for.
     """
-    case = Case(evaluation, limits)
     try:
-        return next(decision for rule in RULES if (decision := rule(case)))
-    except UnusableEvidenceError as error:
-        return rejected(str(error), "unusable_evidence")
-
-
-def _without_a_score(case: Case) -> Decision | None:
-    score = case.evaluation.get("rmse")
-    return (
-        None if is_size(score) else rejected(f"the evaluation's RMSE is {score}", "unusable_rmse")
-    )
-
-
-def _test_split_touched(case: Case) -> Decision | None:
-    """The test split's rows must be those of their hash."""
-    split, rule = case.evaluation.get("split"), "test_split_touched"
-    if not isinstance(split, Mapping):
-        unsaid = "the evaluation does not say whether the test split is as its hash makes it"
-        return rejected(unsaid, rule)
-    for count, what in _SPLIT_COUNTS.items():
-        rows = split.get(count)
-        if not is_size(rows):
-            unsaid = f"the evaluation does not say how many rows of the test split {what}"
-            return rejected(unsaid, rule)
-        if rows:
-            touched = f"the test split was touched: {rows:,} rows {what}; prepare the data again"
-            return rejected(touched, rule)
-    return None
+        _check_alone(evaluation, limits)
+        why, rule = _approval(evaluation, limits)
+    except RejectedError as error:
+        return Decision(approved=False, reason=f"Rejected: {error}.", rule=error.rule)
+    within = f"RMSE {evaluation['rmse']:.3f} is within the limit of {limits.max_rmse:g}"
+    return Decision(approved=True, reason=f"Approved: {within}, and {why}.", rule=rule)
 
 
 def rows_out_of_place(split: Mapping[str, Any]) -> int:
@@ -108,152 +131,122 @@ def rows_out_of_place(split: Mapping[str, Any]) -> int:
     return sum(split[count] or 0 for count in _SPLIT_COUNTS)
 
 
-def _many_near_duplicates(case: Case) -> Decision | None:
-    split = case.evaluation["split"]
-    duplicates, rows = split.get("near_twins"), split.get("surveyed")
-    if not is_size(duplicates) or not is_size(rows):
-        unsaid = "the evaluation does not say how many rows are near duplicates of another row"
-        return rejected(unsaid, "near_twins")
-    if duplicates <= MAX_NEAR_DUPLICATE_SHARE * rows:
-        return None
-    return rejected(
-        f"{duplicates:,} of {rows:,} surveyed rows are within one instrument step of another row, "
-        "as if a survey was sent twice under another name",
+def _check_alone(evaluation: Mapping[str, Any], limits: GateLimits) -> None:
+    """What is asked of every model, whatever it would replace."""
+    score: Any = evaluation.get("rmse")
+    require(is_size(score), f"the evaluation's RMSE is {score}", "unusable_rmse")
+    _check_split(evaluation.get("split"))
+    require(
+        evaluation.get("trained_on_train_split") is True,
+        "the training split is not shown to be what the model was trained on; train it again",
+        "trained_on_other_rows",
+    )
+    rows, least = evaluation.get("rows"), limits.min_rows
+    few = f"the test split has {rows} surveyed rows, and {least} are needed to judge a model"
+    require(is_size(rows) and rows >= least, few, "too_few_rows")
+    above = f"RMSE {score:.3f} is above the limit of {limits.max_rmse:g}"
+    require(score <= limits.max_rmse, above, "above_max_rmse")
+
+
+def _check_split(split: Any) -> None:  # noqa: ANN401 - JSON that may lack anything
+    """The test split's rows must be those of their hash, and hardly any row be there twice."""
+    rule, unsaid = "test_split_touched", "the evaluation does not say"
+    known = isinstance(split, Mapping)
+    require(known, f"{unsaid} whether the test split is as its hash makes it", rule)
+    for count, what in _SPLIT_COUNTS.items():
+        rows = split.get(count)
+        require(is_size(rows), f"{unsaid} how many rows of the test split {what}", rule)
+        touched = f"the test split was touched: {rows:,} rows {what}; prepare the data again"
+        require(not rows, touched, rule)
+    duplicates, surveyed = split.get("near_twins"), split.get("surveyed")
+    require(
+        is_size(duplicates) and is_size(surveyed),
+        f"{unsaid} how many rows are near duplicates of another row",
+        "near_twins",
+    )
+    require(
+        duplicates <= MAX_NEAR_DUPLICATE_SHARE * surveyed,
+        f"{duplicates:,} of {surveyed:,} surveyed rows are within one instrument step of another "
+        "row, as if a survey was sent twice under another name",
         "near_twins",
     )
 
 
-def _trained_on_other_rows(case: Case) -> Decision | None:
-    if case.evaluation.get("trained_on_train_split") is True:
-        return None
-    unshown = "the training split is not shown to be what the model was trained on"
-    return rejected(f"{unshown}; train it again", "trained_on_other_rows")
+def _approval(evaluation: Mapping[str, Any], limits: GateLimits) -> tuple[str, str]:
+    """Why a model that is good enough by itself is approved, and by which rule."""
+    champion, reference = (other_model(evaluation, role) for role in ("champion", "reference"))
+    if champion is None:
+        _check_final_fit(evaluation, limits)
+        return "there is no champion yet", "first_model"
+    name, digest = f"champion version {champion.get('version')}", evaluation.get("model_sha256")
+    if digest and digest == champion.get("model_sha256"):
+        return f"the model is {name}, unchanged", "unchanged"
 
-
-def _too_few_rows(case: Case) -> Decision | None:
-    rows, least = case.evaluation.get("rows"), case.limits.min_rows
-    if is_size(rows) and rows >= least:
-        return None
-    few = f"the test split has {rows} surveyed rows, and {least} are needed to judge a model"
-    return rejected(few, "too_few_rows")
-
-
-def _above_max_rmse(case: Case) -> Decision | None:
-    score, most = case.evaluation["rmse"], case.limits.max_rmse
-    if score <= most:
-        return None
-    return rejected(f"RMSE {score:.3f} is above the limit of {most:g}", "above_max_rmse")
-
-
-def _champion_told(case: Case) -> None:
-    """It must be known whether there is a champion."""
-    case.other("champion")
-
-
-def _first_model_unlike_its_folds(case: Case) -> Decision | None:
-    """Without a champion, a model must not be far from what its recipe does out of fold."""
-    out_of_fold, confidence = case.evaluation.get("out_of_fold"), case.evaluation.get("confidence")
-    if case.other("champion") is not None or out_of_fold is None:
-        return None
-    wanted = out_of_fold.get("rmse") if isinstance(out_of_fold, Mapping) else None
-    interval = confidence.get("rmse") if isinstance(confidence, Mapping) else None
-    low = interval[0] if isinstance(interval, list | tuple) and interval else None
-    if not is_size(wanted) or not is_size(low):
-        raise UnusableEvidenceError(
-            "the evaluation does not say how sure the RMSE is, on the test split or out of fold; "
-            "evaluate the model again"
-        )
-    if low <= wanted * (1 + case.limits.slice_tolerance):
-        return None
-    return rejected(
-        f"on the test split the RMSE is {case.evaluation['rmse']:.3f}, at least {low:.3f}, and out "
-        f"of fold it was {wanted:.3f}: the final fit went wrong; train it again",
-        "final_fit_unlike_its_folds",
+    paired = comparisons_with(champion)
+    overall = compared_overall(champion, name, limits.champion_tolerance, limits.min_rows)
+    tested = compared(paired.get("test"), "the test rows", name, limits.slice_tolerance)
+    slices = compared_slices(paired.get("slices"), name, limits.slice_tolerance)
+    alone = champion.get("test_rows_alone")
+    unseen = f"on {overall.rows:,} rows that neither model had learnt from" + (
+        f" (the test rows alone: {alone})" if isinstance(alone, str) else ""
     )
-
-
-def _first_model(case: Case) -> Decision | None:
-    if case.other("champion") is not None:
-        return None
-    return approved(f"{case.within_limit}, and there is no champion yet", "first_model")
-
-
-def _unchanged(case: Case) -> Decision | None:
-    """The champion itself."""
-    digest, champion = case.evaluation.get("model_sha256"), case.other("champion") or {}
-    if not digest or digest != champion.get("model_sha256"):
-        return None
-    return approved(
-        f"{case.within_limit}, and the model is {case.champion}, unchanged", "unchanged"
-    )
-
-
-def _comparisons_usable(case: Case) -> None:
-    """All of them, before any of them decides."""
-    _ = case.overall, case.tested, case.slices
-
-
-def _not_as_good_as_champion(case: Case) -> Decision | None:
-    found = f"{case.unseen}, RMSE {case.overall.rmse:.3f} is {case.overall}"
-    return short_of(case.overall, found, "worse_than_champion", "not_shown_as_good")
-
-
-def _worse_on_test_split(case: Case) -> Decision | None:
-    """A ruined final fit must not hide behind good folds."""
-    tested = case.tested
-    if not tested.clearly_worse:
-        return None
-    return rejected(
+    found = f"{unseen}, RMSE {overall.rmse:.3f} is {overall}"
+    require_as_good(overall, found, worse="worse_than_champion", not_shown="not_shown_as_good")
+    require(  # a ruined final fit must not hide behind good folds
+        not tested.clearly_worse,
         f"on the {tested.rows:,} test rows, the only ones that it answers itself, RMSE "
         f"{tested.rmse:.3f} is {tested}",
         "worse_on_test_split",
     )
+    older = beside_reference(reference, name, limits.champion_tolerance, limits.min_rows)
+    _check_slices(slices, limits)
+
+    if overall.high >= 0:
+        rule = "holds_against_champion"
+    else:
+        better = older is None or older.high < 0
+        rule = "better_than_champion" if better else "holds_against_reference"
+    beside = "" if older is None else f", and on {older.rows:,} rows {older}"
+    few = [f"{each.where} ({each.rows})" for each in slices if each.rows < limits.min_slice_rows]
+    unjudged = f"; too few rows to judge {', '.join(few)}" if few else ""
+    return f"{unseen} it is {overall}{beside}{unjudged}", rule
 
 
-def _worse_in_slice(case: Case) -> Decision | None:
-    worse = [each for each in case.slices if _is_worse(each, case.limits)]
-    if not worse:
-        return None
-    worst = max(worse, key=lambda each: each.difference - each.margin)
-    return rejected(
-        f"for {worst.where}, RMSE {worst.rmse:.3f} on {worst.rows:,} rows is {worst}",
-        "worse_in_slice",
+def _check_final_fit(evaluation: Mapping[str, Any], limits: GateLimits) -> None:
+    """Without a champion, a model must not be far from what its recipe does out of fold."""
+    out_of_fold, confidence = evaluation.get("out_of_fold"), evaluation.get("confidence")
+    if out_of_fold is None:
+        return
+    wanted = out_of_fold.get("rmse") if isinstance(out_of_fold, Mapping) else None
+    interval = confidence.get("rmse") if isinstance(confidence, Mapping) else None
+    low = interval[0] if isinstance(interval, list | tuple) and interval else None
+    if not is_size(wanted) or not is_size(low):
+        raise RejectedError(
+            "the evaluation does not say how sure the RMSE is, on the test split or out of fold; "
+            "evaluate the model again"
+        )
+    require(
+        low <= wanted * (1 + limits.slice_tolerance),
+        f"on the test split the RMSE is {evaluation['rmse']:.3f}, at least {low:.3f}, and out of "
+        f"fold it was {wanted:.3f}: the final fit went wrong; train it again",
+        "final_fit_unlike_its_folds",
     )
 
 
-def _is_worse(part: Compared, limits: GateLimits) -> bool:
-    """Whether a slice is clearly worse; one of few rows only when its whole interval is."""
-    if part.rows >= limits.min_slice_rows:
-        return part.clearly_worse
-    return part.rows >= _EVIDENT_ROWS and part.low > part.margin
-
-
-def _as_good_as_champion(case: Case) -> Decision:
-    better = case.overall.high < 0
-    return approved(
-        f"{case.within_limit}, and {case.unseen} it is {case.overall}{case.unjudged}",
-        "better_than_champion" if better else "holds_against_champion",
-    )
-
-
-RULES: Final[tuple[Callable[[Case], Decision | None], ...]] = (
-    _without_a_score,
-    _test_split_touched,
-    _many_near_duplicates,
-    _trained_on_other_rows,
-    _too_few_rows,
-    _above_max_rmse,
-    _champion_told,
-    reference.told,
-    _first_model_unlike_its_folds,
-    _first_model,
-    _unchanged,
-    _comparisons_usable,
-    _not_as_good_as_champion,
-    _worse_on_test_split,
-    reference.not_as_good,
-    _worse_in_slice,
-    reference.as_good,
-    _as_good_as_champion,
-)
-"""In the order in which they are asked; the last one always decides."""
+def _check_slices(slices: list[Compared], limits: GateLimits) -> None:
+    """No slice may be clearly worse; one of few rows counts only when its whole interval is."""
+    worse = [
+        each
+        for each in slices
+        if (
+            each.clearly_worse
+            if each.rows >= limits.min_slice_rows
+            else each.rows >= _EVIDENT_ROWS and each.low > each.margin
+        )
+    ]
+    if worse:
+        worst = max(worse, key=lambda each: each.difference - each.margin)
+        raise RejectedError(
+            f"for {worst.where}, RMSE {worst.rmse:.3f} on {worst.rows:,} rows is {worst}",
+            "worse_in_slice",
+        )

@@ -12,7 +12,6 @@ import numpy as np
 
 from abalone_assets.modeling.evaluation.bootstrap import (
     RESAMPLES,
-    SEED,
     percentile_interval,
     resampled_sums,
 )
@@ -49,7 +48,6 @@ def paired_comparisons(
     champion_squared_errors: ArrayLike,
     masks: Mapping[str, NDArray[np.bool_]],
     resamples: int = RESAMPLES,
-    seed: int = SEED,
 ) -> dict[str, Comparison]:
     """The difference of two models' RMSE in each group of rows, by a bootstrap of the pairs.
 
@@ -58,7 +56,6 @@ def paired_comparisons(
         champion_squared_errors: The champion's on the same rows, ``(n,)``.
         masks: By the group's name, the rows in it; a group without rows is left out.
         resamples: Bootstrap resamples.
-        seed: Of the resamples.
 
     Returns:
         By the group's name; its ``value`` is that name too.
@@ -79,7 +76,7 @@ def paired_comparisons(
     parts = (np.ones_like(own), own, champion)
     table = np.column_stack([part * mask for mask in groups.values() for part in parts])
     total = _rmse(table.sum(axis=0, keepdims=True))[0]
-    resampled = _rmse(resampled_sums(table, resamples=resamples, seed=seed))
+    resampled = _rmse(resampled_sums(table, resamples=resamples))
     compared: dict[str, Comparison] = {}
     for number, (name, mask) in enumerate(groups.items()):
         rmse, champion_rmse = (float(value) for value in total[number])

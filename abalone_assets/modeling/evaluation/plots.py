@@ -55,13 +55,7 @@ def residuals(actual: ArrayLike, predicted: ArrayLike, sex: Sequence[str] | NDAr
 
 
 def feature_importance(importance: Mapping[str, float], measure: str, most: int = 12) -> bytes:
-    """The features that matter most, the best on top.
-
-    Args:
-        importance: By feature name.
-        measure: What its numbers mean.
-        most: How many to show.
-    """
+    """The features that matter most, the best on top; ``measure`` says what their numbers mean."""
     ranked = sorted(importance.items(), key=lambda item: item[1], reverse=True)[:most]
     names, values = [name for name, _ in ranked], [value for _, value in ranked]
     figure, axes = _canvas("What the model looks at", left=0.29)

@@ -9,7 +9,7 @@ This module needs NumPy and XGBoost only and travels inside every model archive.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -92,18 +92,10 @@ def read_blend(data: bytes, path: Path) -> BlendModel:
         ModelArchiveError: It is no such file, or its arrays do not fit together.
     """
     with read_npz(data, f"{path}: not a blend") as arrays:
-        return _assembled(arrays, path)
-
-
-def _assembled(arrays: dict[str, Any], path: Path) -> BlendModel:
-    prefix = "kernel_"
-    kernel = {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
-    share = float(arrays["booster_share"])
-    if not 0 <= share <= 1:
-        raise ValueError(f"the share of its trees is {share}")
-    booster = read_booster(arrays["booster"].tobytes(), path)
-    return BlendModel(booster, kernel_from(kernel), share)
+        of_kernel = [name for name in arrays if name.startswith("kernel_")]
+        kernel = {name.removeprefix("kernel_"): arrays[name] for name in of_kernel}
+        share = float(arrays["booster_share"])
+        if not 0 <= share <= 1:
+            raise ValueError(f"the share of its trees is {share}")
+        booster = read_booster(arrays["booster"].tobytes(), path)
+        return BlendModel(booster, kernel_from(kernel), share)

@@ -81,15 +81,11 @@ def read_network(data: bytes, path: Path) -> NetworkModel:
         ModelArchiveError: It is no such file, or its arrays do not fit together.
     """
     with read_npz(data, f"{path}: not a network") as arrays:
-        return _assembled(arrays)
-
-
-def _assembled(arrays: dict[str, Any]) -> NetworkModel:
-    count = sum(name.startswith("kernel_") for name in arrays)
-    layers = tuple((arrays[f"kernel_{each}"], arrays[f"bias_{each}"]) for each in range(count))
-    features = tuple(str(name) for name in arrays["features"])
-    network = NetworkModel(features, arrays["mean"], arrays["scale"], layers)
-    answer = network.predict(np.ones((1, len(features)), dtype=np.float32))
-    if answer.shape != (1,) or layers[-1][1].shape != (1,):
-        raise ValueError("its last layer must have one unit")
-    return network
+        count = sum(name.startswith("kernel_") for name in arrays)
+        layers = tuple((arrays[f"kernel_{each}"], arrays[f"bias_{each}"]) for each in range(count))
+        features = tuple(str(name) for name in arrays["features"])
+        network = NetworkModel(features, arrays["mean"], arrays["scale"], layers)
+        answer = network.predict(np.ones((1, len(features)), dtype=np.float32))
+        if answer.shape != (1,) or layers[-1][1].shape != (1,):
+            raise ValueError("its last layer must have one unit")
+        return network

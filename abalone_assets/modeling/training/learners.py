@@ -31,10 +31,8 @@ def learner_of(
 ) -> Learner:
     """A framework's learner: its fastest fit, in one thread and without a history.
 
-    Args:
-        framework: What trains.
-        hyperparameters: Checked ones, or values by name such as a model card's; what is not given
-            has its default.
+    The hyperparameters are checked ones, or values by name, of which what is not given has its
+    default.
 
     Returns:
         What fits a model; it raises `FeatureError` and `DatasetError` as `train.fit` does. Rows

@@ -47,9 +47,5 @@ def score_splits(model: Model, splits: Mapping[str, Columns]) -> dict[str, dict[
         FeatureError: A column is missing or holds an impossible value.
         DatasetError: A split has no rows or no usable rings.
     """
-    return {name: _scores(model, columns) for name, columns in splits.items()}
-
-
-def _scores(model: Model, columns: Columns) -> dict[str, float]:
-    predicted, actual = predict_rings(model, columns), target(columns)
-    return {"rmse": rmse(predicted, actual), "mae": mae(predicted, actual)}
+    pairs = {name: (predict_rings(model, each), target(each)) for name, each in splits.items()}
+    return {name: {"rmse": rmse(*pair), "mae": mae(*pair)} for name, pair in pairs.items()}

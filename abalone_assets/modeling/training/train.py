@@ -49,10 +49,11 @@ def fit(
     hyperparameters: CommonHyperparameters | None = None,
     on_progress: Progress | None = None,
     *,
-    nthread: int = 1,
     created_at: str | None = None,
 ) -> FittedModel:
     """Train a model, calibrate its intervals, and predict every row out of fold.
+
+    Same data, seed and versions give the same bytes.
 
     Args:
         framework: What trains.
@@ -60,7 +61,6 @@ def fit(
         validation: Rows that calibrate the intervals, and nothing else; they are not learnt from.
         hyperparameters: The framework's defaults when None.
         on_progress: See `Progress`; folds are told to the log.
-        nthread: Threads of XGBoost; with one, same data, seed and versions give the same bytes.
         created_at: ISO 8601, UTC; now when None. An archive's bytes depend on it.
 
     Raises:
@@ -75,7 +75,7 @@ def fit(
     rows = {name: target(columns).size for name, columns in splits.items()}
     weights = sample_weights(train, chosen.max_synthetic_share)
     heavy, their_weights = counted(train, weights)
-    learnt = _LEARN[framework](heavy, their_weights, validation, chosen, on_progress, nthread)
+    learnt = _LEARN[framework](heavy, their_weights, validation, chosen, on_progress)
     animals = {name: _animals(columns) for name, columns in splits.items()}
     everything = concat([train, validation])
     threads = 1 if framework == "tensorflow" else None  # Keras has one state for all

@@ -25,14 +25,10 @@ if TYPE_CHECKING:
 
 
 def fit_blend(
-    columns: Columns,
-    weights: NDArray[np.float64],
-    chosen: BlendHyperparameters,
-    *,
-    nthread: int = 1,
+    columns: Columns, weights: NDArray[np.float64], chosen: BlendHyperparameters
 ) -> BlendModel:
     """Fit both parts, without watching; arguments and errors as `fit_booster` and `fit_kernel`."""
-    booster = fit_booster(columns, weights, chosen, nthread=nthread)
+    booster = fit_booster(columns, weights, chosen)
     return BlendModel(booster, fit_kernel(columns, weights, chosen), chosen.booster_share)
 
 
@@ -42,12 +38,9 @@ def learn(
     validation: Columns,
     chosen: BlendHyperparameters,
     on_progress: Progress | None = None,
-    nthread: int = 1,
 ) -> Learnt:
     """Fit both parts, watching the trees; arguments and errors as `train_booster.learn`."""
-    booster, history = watch_booster(
-        train, weights, validation, chosen, on_progress, nthread=nthread
-    )
+    booster, history = watch_booster(train, weights, validation, chosen, on_progress)
     model = BlendModel(booster, fit_kernel(train, weights, chosen), chosen.booster_share)
     return Learnt(
         model=model,

@@ -30,49 +30,27 @@ OBJECTIVE: Final = "count:poisson"
 
 
 def fit_booster(
-    columns: Columns,
-    weights: NDArray[np.float64],
-    chosen: BoosterHyperparameters,
-    *,
-    nthread: int = 1,
+    columns: Columns, weights: NDArray[np.float64], chosen: BoosterHyperparameters
 ) -> BoosterModel:
-    """Boost a fixed number of rounds, without watching: what refits want.
-
-    Args:
-        columns: The nine survey columns by name, ``n`` values each, at least one row.
-        weights: How much each row counts, ``(n,)``.
-        chosen: How to boost.
-        nthread: Threads; with one, same data, seed and XGBoost give the same bytes.
-
-    Raises:
-        FeatureError: A column is missing or holds an impossible value.
-        DatasetError: No rows or no usable rings.
-    """
-    import xgboost
-
-    matrix = _matrix(columns, weights, nthread)
-    booster = xgboost.train(_parameters(chosen, nthread), matrix, chosen.num_boost_round)
-    return BoosterModel(booster)
+    """Boost without watching: what refits want; arguments and errors as `watch_booster`."""
+    return watch_booster(columns, weights, None, chosen)[0]
 
 
 def watch_booster(
     train: Columns,
     weights: NDArray[np.float64],
-    validation: Columns,
+    validation: Columns | None,
     chosen: BoosterHyperparameters,
     on_progress: Progress | None = None,
-    *,
-    nthread: int = 1,
 ) -> tuple[BoosterModel, dict[str, list[float]]]:
-    """Boost as `fit_booster` does, and watch the RMSE of both splits round by round.
+    """Boost a fixed number of rounds, and watch the RMSE of both splits round by round.
 
     Args:
-        train: The rows to learn from.
-        weights: How much each of them counts, in learning and in the RMSE watched.
-        validation: Rows to watch, and not learnt from.
+        train: The nine survey columns by name, ``n`` values each, at least one row.
+        weights: How much each row counts, ``(n,)``, in learning and in the RMSE watched.
+        validation: Rows to watch, and not learnt from; nothing is watched when None.
         chosen: How to boost.
         on_progress: See `Progress`.
-        nthread: Threads; see `fit_booster`.
 
     Returns:
         The model, and the RMSE in rings of every round: ``{"train": [...], "validation": [...]}``.
@@ -83,11 +61,20 @@ def watch_booster(
     """
     import xgboost
 
-    matrix = _matrix(train, weights, nthread)
-    watched = {"train": matrix, "validation": _matrix(validation, None, nthread, ref=matrix)}
+    matrix = _matrix(train, weights)
+    watched = {}
+    if validation is not None:
+        watched = {"train": matrix, "validation": _matrix(validation, None, ref=matrix)}
     history: dict[str, dict[str, list[float]]] = {}
+    parameters = ("eta", "max_depth", "subsample", "colsample_bytree", "min_child_weight")
     booster = xgboost.train(
-        _parameters(chosen, nthread),
+        {
+            **{name: getattr(chosen, name) for name in (*parameters, "reg_lambda", "seed")},
+            "objective": OBJECTIVE,
+            "tree_method": "hist",
+            "eval_metric": "rmse",
+            "nthread": 1,  # same data, seed and XGBoost then give the same bytes
+        },
         matrix,
         chosen.num_boost_round,
         evals=[(each, name) for name, each in watched.items()],
@@ -104,10 +91,9 @@ def learn(
     validation: Columns,
     chosen: BoosterHyperparameters,
     on_progress: Progress | None = None,
-    nthread: int = 1,
 ) -> Learnt:
     """What `watch_booster` makes, ready for an archive; arguments and errors are the same."""
-    model, history = watch_booster(train, weights, validation, chosen, on_progress, nthread=nthread)
+    model, history = watch_booster(train, weights, validation, chosen, on_progress)
     return Learnt(
         model=model,
         files={MODEL_FILES["xgboost"]: model.to_ubj()},
@@ -125,21 +111,8 @@ def booster_versions() -> dict[str, str]:
     return {"xgboost": xgboost.__version__}
 
 
-def _parameters(chosen: BoosterHyperparameters, nthread: int) -> dict[str, Any]:
-    return {
-        **chosen.booster_parameters(),
-        "objective": OBJECTIVE,
-        "tree_method": "hist",
-        "eval_metric": "rmse",
-        "nthread": nthread,
-    }
-
-
 def _matrix(
-    columns: Columns,
-    weights: NDArray[np.float64] | None,
-    nthread: int,
-    ref: QuantileDMatrix | None = None,
+    columns: Columns, weights: NDArray[np.float64] | None, ref: QuantileDMatrix | None = None
 ) -> QuantileDMatrix:
     from xgboost import QuantileDMatrix
 
@@ -148,7 +121,7 @@ def _matrix(
         label=target(columns),
         weight=weights,
         feature_names=list(BOOSTER_FEATURES),
-        nthread=nthread,
+        nthread=1,
         ref=ref,
     )
 

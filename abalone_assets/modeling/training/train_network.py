@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.models.model import Model
 
+    _Standards = tuple[NDArray[np.float64], NDArray[np.float64]]
+
 FEATURES: Final = (*(f"sex_{sex}" for sex in survey.SEXES), *survey.MEASUREMENTS)
 OBJECTIVE: Final = "mean_squared_error"
 WATCHED_PART: Final = 7
@@ -58,7 +60,6 @@ def learn(
     validation: Columns,
     chosen: NetworkHyperparameters,
     on_progress: Progress | None = None,
-    nthread: int = 1,  # noqa: ARG001 - as the other frameworks' `learn`; see `_one_thread`
 ) -> Learnt:
     """Learn from most training rows until the RMSE of the others stops falling.
 
@@ -73,7 +74,6 @@ def learn(
         validation: Rows that are scored after every epoch, and decide nothing.
         chosen: How to learn.
         on_progress: See `Progress`.
-        nthread: Not used: it learns in one thread.
 
     Raises:
         KerasMissingError: The extra ``keras`` is not installed.
@@ -81,16 +81,20 @@ def learn(
         DatasetError: A split has no rows or no usable rings.
         HyperparameterError: The network diverged.
     """
-    scored = {"train": _split(train), "validation": _split(validation)}
-    network, best = _fitted(train, weights, chosen, scored, on_progress)
     keras = _keras()
+    scored = {"train": _split(train), "validation": _split(validation)}
+    network, best = _fitted(keras, train, weights, chosen, scored, on_progress)
+    backend = keras.config.backend()
     return Learnt(
         model=best.model,
         files={
             MODEL_FILES["tensorflow"]: best.model.to_npz(),
             KERAS_FILE: _saved(keras, network, best.model),
         },
-        versions=_versions(keras),
+        versions={
+            "keras": keras.__version__,
+            backend: str(importlib.import_module(backend).__version__),
+        },
         objective=OBJECTIVE,
         best_iteration=best.epoch,
         history=best.history,
@@ -101,18 +105,30 @@ def fit_network(
     columns: Columns, weights: NDArray[np.float64], chosen: NetworkHyperparameters
 ) -> Model:
     """The network that `learn` makes of the same rows, without its files; errors as there."""
-    return _fitted(columns, weights, chosen, {})[1].model
+    return _fitted(_keras(), columns, weights, chosen, {})[1].model
 
 
 def _fitted(
+    keras: Any,  # noqa: ANN401 - imported where it is needed
     columns: Columns,
     weights: NDArray[np.float64],
     chosen: NetworkHyperparameters,
     scored: Mapping[str, _Split],
     on_progress: Progress | None = None,
 ) -> tuple[Any, _Best]:
-    """The Keras network after its last epoch, and its best epoch by the watched rows."""
-    keras = _keras()
+    """The Keras network after its last epoch, and its best epoch by the watched rows.
+
+    ``Sequential.fit`` would shuffle by the backend's global seed, and its callbacks would score by
+    another arithmetic than the one that answers.
+
+    Args:
+        keras: See `_keras`.
+        columns: The rows, of which most are learnt from; see `_watched`.
+        weights: How much each of them counts, ``(n,)``.
+        chosen: How to learn.
+        scored: What is told of after every epoch, by name.
+        on_progress: See `Progress`.
+    """
     watched = _watched(columns)
     some = watched.any() and not watched.all()
     if some:
@@ -122,8 +138,26 @@ def _fitted(
         learnt = stop_by = _split(columns, weights)
     standards = _standards(learnt.matrix)
     network = _network(keras, chosen, standards, float(learnt.rings.mean()))
+    random = np.random.default_rng(chosen.seed)
+    best = _Best(_as_numpy(network, standards), {name: [] for name in scored})
     with _one_thread(keras):
-        best = _learn(network, _Rows(learnt, stop_by, scored), chosen, standards, on_progress)
+        for epoch in range(chosen.epochs):
+            _learn_epoch(network, learnt, chosen.batch_size, random)
+            model = _as_numpy(network, standards)
+            scores = {name: _rmse(model, split) for name, split in scored.items()}
+            for name, score in scores.items():
+                best.history[name].append(score)
+            if on_progress:
+                on_progress(epoch + 1, scores)
+            error = _rmse(model, stop_by)
+            if error < best.rmse:
+                best.model, best.epoch, best.rmse = model, epoch, error
+            elif epoch - best.epoch >= chosen.patience:
+                break
+    if not np.isfinite(best.rmse):
+        raise HyperparameterError(
+            f"the network diverged: use a learning_rate below {chosen.learning_rate:g}"
+        )
     return network, best
 
 
@@ -143,25 +177,8 @@ class _Split:
     weights: NDArray[np.float64] | None = None
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """What is learnt, what says when to stop, and what is told of after every epoch, by name."""
-
-    learnt: _Split
-    watched: _Split
-    scored: Mapping[str, _Split]
-
-
 def _split(columns: Columns, weights: NDArray[np.float64] | None = None) -> _Split:
     return _Split(design_matrix(columns, FEATURES), target(columns), weights)
-
-
-@dataclass(frozen=True)
-class _Standards:
-    """What is subtracted from each feature, and what it is then divided by: ``(features,)``."""
-
-    mean: NDArray[np.float64]
-    scale: NDArray[np.float64]
 
 
 @dataclass
@@ -206,7 +223,9 @@ def _one_thread(keras: Any) -> Iterator[None]:  # noqa: ANN401 - imported where 
 
 
 def _standards(matrix: NDArray[np.float32]) -> _Standards:
-    """Mean and standard deviation of each measurement; the indicators of sex stay 0 and 1.
+    """What is subtracted from each feature, and what it is then divided by: ``(features,)`` each.
+
+    Mean and standard deviation of each measurement; the indicators of sex stay 0 and 1.
 
     A sex that no training row has must not be divided by a spread of nought, and neither must a
     measurement that never varies.
@@ -214,10 +233,8 @@ def _standards(matrix: NDArray[np.float32]) -> _Standards:
     values = matrix.astype(np.float64)
     measured = np.isin(FEATURES, survey.MEASUREMENTS)
     spread = values.std(axis=0)
-    return _Standards(
-        mean=np.where(measured, values.mean(axis=0), 0.0),
-        scale=np.where(measured & (spread > 0), spread, 1.0),
-    )
+    mean = np.where(measured, values.mean(axis=0), 0.0)
+    return mean, np.where(measured & (spread > 0), spread, 1.0)
 
 
 def _network(
@@ -227,6 +244,7 @@ def _network(
     mean_rings: float,
 ) -> Any:  # noqa: ANN401 - a keras.Sequential
     """The network before its first step: it starts from the mean of the rings."""
+    mean, scale = standards
 
     def dense(layer: int, units: int, **options: Any) -> Any:  # noqa: ANN401 - Keras' own
         # Own seeds, rather than Keras' global one, leave the process' random state alone.
@@ -236,9 +254,7 @@ def _network(
     network = keras.Sequential(
         [
             keras.Input((len(FEATURES),), name="features"),
-            keras.layers.Normalization(
-                mean=standards.mean, variance=standards.scale**2, name="standardised"
-            ),
+            keras.layers.Normalization(mean=mean, variance=scale**2, name="standardised"),
             dense(0, chosen.hidden_units, activation="relu", name="hidden_1"),
             dense(1, chosen.hidden_units, activation="relu", name="hidden_2"),
             dense(2, 1, bias_initializer=keras.initializers.Constant(mean_rings), name="rings"),
@@ -248,40 +264,6 @@ def _network(
     adam = keras.optimizers.Adam(chosen.learning_rate)
     network.compile(adam, loss=OBJECTIVE, jit_compile=False)
     return network
-
-
-def _learn(
-    network: Any,  # noqa: ANN401 - a keras.Sequential
-    rows: _Rows,
-    chosen: NetworkHyperparameters,
-    standards: _Standards,
-    on_progress: Progress | None,
-) -> _Best:
-    """Learn epoch by epoch, and keep the best.
-
-    ``Sequential.fit`` would shuffle by the backend's global seed, and its callbacks would score by
-    another arithmetic than the one that answers.
-    """
-    random = np.random.default_rng(chosen.seed)
-    best = _Best(_as_numpy(network, standards), {name: [] for name in rows.scored})
-    for epoch in range(chosen.epochs):
-        _learn_epoch(network, rows.learnt, chosen.batch_size, random)
-        model = _as_numpy(network, standards)
-        scores = {name: _rmse(model, split) for name, split in rows.scored.items()}
-        for name, score in scores.items():
-            best.history[name].append(score)
-        if on_progress:
-            on_progress(epoch + 1, scores)
-        watched = _rmse(model, rows.watched)
-        if watched < best.rmse:
-            best.model, best.epoch, best.rmse = model, epoch, watched
-        elif epoch - best.epoch >= chosen.patience:
-            break
-    if not np.isfinite(best.rmse):
-        raise HyperparameterError(
-            f"the network diverged: use a learning_rate below {chosen.learning_rate:g}"
-        )
-    return best
 
 
 def _rmse(model: NetworkModel, split: _Split) -> float:
@@ -301,7 +283,7 @@ def _as_numpy(network: Any, standards: _Standards) -> NetworkModel:  # noqa: ANN
     """A copy of what the network has learnt so far."""
     arrays = [variable.numpy() for variable in network.trainable_variables]
     layers = tuple(zip(arrays[::2], arrays[1::2], strict=True))
-    return NetworkModel(FEATURES, standards.mean, standards.scale, layers)
+    return NetworkModel(FEATURES, *standards, layers)
 
 
 def _saved(keras: Any, network: Any, model: NetworkModel) -> bytes:  # noqa: ANN401 - imported where it is needed
@@ -313,11 +295,3 @@ def _saved(keras: Any, network: Any, model: NetworkModel) -> bytes:  # noqa: ANN
         path = Path(folder) / KERAS_FILE
         keras.Model(network.inputs, network.outputs, name=network.name).save(path)
         return path.read_bytes()
-
-
-def _versions(keras: Any) -> dict[str, str]:  # noqa: ANN401 - imported where it is needed
-    backend = keras.config.backend()
-    return {
-        "keras": keras.__version__,
-        backend: str(importlib.import_module(backend).__version__),
-    }

@@ -3,7 +3,7 @@ import pytest
 
 from abalone_assets.modeling.dataset import take
 from abalone_assets.modeling.evaluation.baselines import baselines
-from abalone_assets_tests.modeling.judged import rows
+from abalone_assets_tests.modeling.support import rows
 
 BONUS = {"M": 1.0, "F": 2.0, "I": 0.0}
 

@@ -1,46 +1,47 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from abalone_assets import survey
-from abalone_assets.modeling.archived import read_archived
-from abalone_assets.modeling.card import FittedModel
+from abalone_assets.modeling.archive import read_archived
 from abalone_assets.modeling.dataset import DatasetError, concat, rows_sha256, take, target
 from abalone_assets.modeling.evaluation.champion import Champion
 from abalone_assets.modeling.evaluation.document import EvaluationDocument
-from abalone_assets.modeling.evaluation.evaluate import evaluate_model
+from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import EvaluationError, rmse
-from abalone_assets_tests.modeling.judged import (
+from abalone_assets_tests.modeling.support import (
     ShellModel,
     card,
     intervals,
     judged,
     out_of_fold,
+    packed,
+    quick_network,
     simulated,
     small_splits,
 )
-from abalone_assets_tests.modeling.support import packed, quick_network
 
 SPLITS = small_splits()
 
 
-def document(**changed: object) -> EvaluationDocument:
-    return evaluate_model(judged(**changed), SPLITS).document  # type: ignore[arg-type] # fields of ArchivedModel
+def document(splits: Splits = SPLITS, **changed: Any) -> Any:
+    return evaluate_model(judged(**changed), splits).document
 
 
 def test_is_a_json_document_of_the_fields_that_its_type_names() -> None:
     champion, reference = Champion("7", judged(1.0)), Champion("3", judged(0.5))
     candidate = judged(intervals=intervals())
-    evaluation = evaluate_model(candidate, SPLITS, champion=champion, reference=reference).document
+    evaluation: Any = evaluate_model(
+        candidate, SPLITS, champion=champion, reference=reference
+    ).document
     assert json.loads(json.dumps(evaluation, allow_nan=False)) == json.loads(json.dumps(evaluation))
     assert evaluation.keys() == EvaluationDocument.__annotations__.keys()
     assert evaluation["rows"] == 200
-    assert evaluation["champion"] is not None
-    assert evaluation["reference"] is not None
     assert evaluation["champion"]["version"] == "7"
     assert evaluation["reference"]["version"] == "3"
     assert evaluation["reference"].keys() == evaluation["champion"].keys()
@@ -64,8 +65,6 @@ def test_scores_lie_within_their_intervals_and_beside_the_baselines() -> None:
 
 def test_prediction_intervals_are_scored_overall_and_by_slice() -> None:
     narrow, wide = (document(intervals=intervals(ratio)) for ratio in (0.2, 0.5))
-    assert narrow["prediction_interval"] is not None
-    assert wide["prediction_interval"] is not None
     assert narrow["prediction_interval"]["coverage"] < wide["prediction_interval"]["coverage"] <= 1
     assert narrow["prediction_interval"]["mean_width"] < wide["prediction_interval"]["mean_width"]
     assert wide["prediction_interval"]["pinball"].keys() == {"0.05", "0.95"}
@@ -73,47 +72,36 @@ def test_prediction_intervals_are_scored_overall_and_by_slice() -> None:
     held = sum((part["coverage"] or 0) * part["rows"] for part in by_sex)
     assert held / 200 == pytest.approx(narrow["prediction_interval"]["coverage"])
     coverage = narrow["confidence"]["coverage"]
-    assert coverage is not None
     assert coverage[0] < narrow["prediction_interval"]["coverage"] < coverage[1]
 
 
 def test_simulated_test_rows_judge_nobody() -> None:
-    test = simulated(dict(SPLITS.test), 60)  # type: ignore[arg-type] # arrays by name
+    test = simulated(SPLITS.test, 60)
     test["rings"] = np.where(np.arange(200) < 60, 25, test["rings"])
-    mixed = evaluate_model(judged(), replace(SPLITS, test=test)).document
-    real = evaluate_model(judged(), replace(SPLITS, test=take(test, np.arange(60, 200)))).document
+    mixed = document(replace(SPLITS, test=test))
+    real = document(replace(SPLITS, test=take(test, np.arange(60, 200))))
     assert mixed["rows"] == 140
-    assert mixed["synthetic"] is not None
     assert real["synthetic"] is None
     for same in ("rmse", "slices", "confidence", "test_rows_sha256", "feature_importance"):
         assert mixed[same] == real[same]
     told = mixed["synthetic"]
     assert (told["train_rows"], told["test_rows"]) == (0, 60)
     assert told["rmse_trained_without"] is None
-    assert told["rmse_synthetic_rows"] is not None
     assert mixed["rmse"] < told["rmse_all_rows"] < told["rmse_synthetic_rows"]
 
 
 def test_says_what_the_model_would_be_without_its_simulated_rows() -> None:
-    train = simulated(dict(SPLITS.train), 100)  # type: ignore[arg-type] # arrays by name
+    train = simulated(SPLITS.train, 100)
     papers = card(synthetic={"rows": 100, "weight_share": 0.1})
-    told = evaluate_model(judged(card=papers), replace(SPLITS, train=train)).document["synthetic"]
-    assert told is not None
+    told = document(replace(SPLITS, train=train), card=papers)["synthetic"]
     assert (told["train_rows"], told["weight_share"], told["test_rows"]) == (100, 0.1, 0)
     assert told["rmse_synthetic_rows"] is None
-    assert told["rmse_trained_without"] is not None
     assert 1 < told["rmse_trained_without"] < 4
 
 
-def test_a_test_split_without_surveyed_rows_is_one_clear_error() -> None:
-    test = simulated(dict(SPLITS.test), 200)  # type: ignore[arg-type] # arrays by name
-    with pytest.raises(EvaluationError, match="no surveyed row: simulated animals do not judge"):
-        evaluate_model(judged(), replace(SPLITS, test=test))
-
-
 def test_training_rows_that_are_all_simulated_still_make_baselines() -> None:
-    train = simulated(dict(SPLITS.train), 300)  # type: ignore[arg-type] # arrays by name
-    evaluation = evaluate_model(judged(), replace(SPLITS, train=train)).document
+    train = simulated(SPLITS.train, 300)
+    evaluation = document(replace(SPLITS, train=train))
     assert evaluation["baselines"] == document()["baselines"]
 
 
@@ -140,9 +128,8 @@ def test_test_rows_that_the_model_was_cross_fitted_on_have_leaked() -> None:
     assert leaked == clean + 200
     assert no_twice == clean == document()["split"]["leaked"]
     spilt = replace(SPLITS, train=concat([SPLITS.train, SPLITS.test]))
-    table = out_of_fold(SPLITS.test, target(SPLITS.test))  # type: ignore[arg-type] # arrays by name
-    once, again = (evaluate_model(each, spilt) for each in (judged(), judged(out_of_fold=table)))
-    assert once.document["split"] == again.document["split"]
+    table = out_of_fold(SPLITS.test, target(SPLITS.test))
+    assert document(spilt)["split"] == document(spilt, out_of_fold=table)["split"]
 
 
 def test_says_whether_the_model_learnt_the_training_split() -> None:
@@ -150,7 +137,7 @@ def test_says_whether_the_model_learnt_the_training_split() -> None:
     papers = card(training_rows_sha256=rows_sha256(SPLITS.train))
     assert document(card=papers)["trained_on_train_split"]
     more = replace(SPLITS, train=concat([SPLITS.train, take(SPLITS.test, np.arange(1))]))
-    assert not evaluate_model(judged(card=papers), more).document["trained_on_train_split"]
+    assert not document(more, card=papers)["trained_on_train_split"]
 
 
 def test_a_networks_training_is_not_repeated_and_shuffling_tells_what_it_looks_at() -> None:
@@ -165,16 +152,18 @@ def test_a_networks_training_is_not_repeated_and_shuffling_tells_what_it_looks_a
 
 
 def test_an_archived_network_is_evaluated(tmp_path: Path) -> None:
-    made: FittedModel = quick_network()
-    archived = read_archived(packed(made, tmp_path))
+    archived = read_archived(packed(quick_network(), tmp_path))
     evaluation = evaluate_model(archived, SPLITS).document
     answered = predict_rings(archived.model, SPLITS.test)
-    assert evaluation["model_sha256"] == made.card.model_sha256
+    assert evaluation["model_sha256"] == quick_network().card.model_sha256
     assert evaluation["rmse"] == rmse(answered, SPLITS.test["rings"])
     assert evaluation["rmse"] < 0.9 * evaluation["baseline_rmse"]
 
 
-def test_refuses_a_split_without_rows() -> None:
+def test_refuses_splits_that_hold_nothing_to_judge_by() -> None:
     nobody = take(SPLITS.train, np.arange(0))
     with pytest.raises(DatasetError, match="no rows"):
-        evaluate_model(judged(), replace(SPLITS, train=nobody))
+        document(replace(SPLITS, train=nobody))
+    test = simulated(SPLITS.test, 200)
+    with pytest.raises(EvaluationError, match="no surveyed row: simulated animals do not judge"):
+        document(replace(SPLITS, test=test))

@@ -6,7 +6,7 @@ import pytest
 
 from abalone_assets.modeling.dataset import concat, row_keys, take
 from abalone_assets.modeling.evaluation.learning_curve import learning_curve
-from abalone_assets_tests.modeling.judged import ShellModel, rows
+from abalone_assets_tests.modeling.support import ShellModel, rows
 
 TEST = rows(1000, 1100)
 SURVEYS = [f"abalone.2025030{day}120000" for day in range(1, 7)]

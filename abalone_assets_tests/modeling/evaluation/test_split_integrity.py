@@ -13,26 +13,18 @@ from abalone_assets.modeling.evaluation.split_integrity import (
     split_integrity,
 )
 from abalone_assets.survey.splits import buckets_of
-from abalone_assets_tests.modeling.judged import rows
+from abalone_assets_tests.modeling.support import rows
 from abalone_assets_tests.support.strategies import rows_of_a_survey
-
-
-def assert_same_buckets(frame: pl.DataFrame) -> None:
-    provenance = {"source_file": pl.lit(""), "origin": pl.lit("surveyed")}
-    merged = merge([nw.from_native(frame.lazy().with_columns(**provenance))]).to_native().collect()
-    columns = {name: merged[name].to_numpy() for name in COLUMN_NAMES}
-    assert row_buckets(columns).tolist() == merged["bucket"].to_list()
-
-
-def test_the_hash_is_the_preparations() -> None:
-    columns = rows(0, 2000)
-    assert_same_buckets(pl.DataFrame({name: columns[name] for name in COLUMN_NAMES}))
 
 
 @settings(max_examples=40, deadline=None)
 @given(rows_of_a_survey)
 def test_the_hash_is_the_preparations_for_any_animal(made: list[tuple[Any, ...]]) -> None:
-    assert_same_buckets(pl.DataFrame(made, schema=list(COLUMN_NAMES), orient="row"))
+    frame = pl.DataFrame(made, schema=list(COLUMN_NAMES), orient="row").lazy()
+    frame = frame.with_columns(source_file=pl.lit(""), origin=pl.lit("surveyed"))
+    merged = merge([nw.from_native(frame)]).to_native().collect()
+    columns = {name: merged[name].to_numpy() for name in COLUMN_NAMES}
+    assert row_buckets(columns).tolist() == merged["bucket"].to_list()
 
 
 def dealt() -> dict[str, dict[str, Any]]:
@@ -52,14 +44,13 @@ def found_in(parts: dict[str, dict[str, Any]]) -> SplitIntegrity:
 def test_rows_where_their_hash_says_are_nothing_to_report() -> None:
     nothing = {"misplaced": 0, "leaked": 0, "missing": 0, "foreign": 0}
     assert found_in(dealt()) == {**nothing, "near_twins": 0, "surveyed": 1000}
-    assert split_integrity(**dealt(), missing=None, foreign=2)["missing"] is None
-    assert split_integrity(**dealt(), missing=None, foreign=2)["foreign"] == 2
+    counted = split_integrity(**dealt(), missing=None, foreign=2)
+    assert (counted["missing"], counted["foreign"]) == (None, 2)
 
 
 def test_rows_of_another_split_are_misplaced_in_the_test_split() -> None:
     parts = dealt()
-    three = take(parts["train"], np.arange(3))
-    parts["test"] = concat([parts["test"], three])
+    parts["test"] = concat([parts["test"], take(parts["train"], np.arange(3))])
     found = found_in(parts)
     assert found["misplaced"] == found["leaked"] == 3  # they still are in training
 
@@ -68,8 +59,8 @@ def test_repeats_of_a_row_are_misplaced_in_the_test_split() -> None:
     parts = dealt()
     two = take(parts["test"], np.arange(2))
     parts["test"] = concat([two, parts["test"], two, two])
-    assert found_in(parts)["misplaced"] == 6
-    assert found_in(parts)["leaked"] == 0
+    found = found_in(parts)
+    assert (found["misplaced"], found["leaked"]) == (6, 0)
 
 
 def test_near_duplicates_count_across_splits_and_simulated_ones_do_not() -> None:
@@ -77,16 +68,15 @@ def test_near_duplicates_count_across_splits_and_simulated_ones_do_not() -> None
     again = take(parts["test"], np.arange(10))
     again["shell_weight"] = again["shell_weight"] + 0.0005
     parts["train"] = concat([parts["train"], again])
-    assert found_in(parts)["near_twins"] == 20
-    assert found_in(parts)["surveyed"] == 1010
+    found = found_in(parts)
+    assert (found["near_twins"], found["surveyed"]) == (20, 1010)
     parts["train"]["origin"][-10:] = "synthetic"
-    assert found_in(parts)["near_twins"] == 0
-    assert found_in(parts)["surveyed"] == 1000
+    found = found_in(parts)
+    assert (found["near_twins"], found["surveyed"]) == (0, 1000)
 
 
 def test_test_rows_in_training_have_leaked_whether_or_not_the_test_split_lacks_them() -> None:
     parts = dealt()
-    two, rest = take(parts["test"], np.arange(2)), take(parts["test"], np.arange(1, 40))
-    parts["validation"] = concat([parts["validation"], two])
-    parts["test"] = rest
+    parts["validation"] = concat([parts["validation"], take(parts["test"], np.arange(2))])
+    parts["test"] = take(parts["test"], np.arange(1, 40))
     assert found_in(parts)["leaked"] == 2

@@ -22,16 +22,17 @@ def animals(sexes: str, noise: float = 0.2, seed: int = 0) -> tuple[np.ndarray, 
     return predicted, {"sex": sex, "rings": predicted * np.exp(random.normal(0, spread))}
 
 
-def covered(intervals: Intervals, predicted: np.ndarray, columns: Table) -> np.ndarray:
-    low, high = intervals.around(predicted, columns["sex"])
-    return np.asarray((low <= columns["rings"]) & (columns["rings"] <= high))
+def calibrated(predicted: np.ndarray, columns: Table, coverage: float = 0.9) -> Intervals:
+    intervals = Intervals.calibrate(predicted, columns, coverage)
+    assert intervals is not None
+    return intervals
 
 
 def test_hold_the_share_wanted_of_new_animals_of_each_sex() -> None:
-    intervals = Intervals.calibrate(*animals("MFI" * 1000))
-    assert intervals is not None
+    intervals = calibrated(*animals("MFI" * 1000))
     predicted, columns = animals("MFI" * 3000, seed=1)
-    inside = covered(intervals, predicted, columns)
+    low, high = intervals.around(predicted, columns["sex"])
+    inside = (low <= columns["rings"]) & (columns["rings"] <= high)
     for sex in "MFI":
         assert inside[columns["sex"] == sex].mean() == pytest.approx(0.9, abs=0.02)
     width = {sex: high - low for sex, (low, high) in intervals.log_ratios.items()}
@@ -40,10 +41,8 @@ def test_hold_the_share_wanted_of_new_animals_of_each_sex() -> None:
 
 def test_a_sex_of_few_animals_takes_the_intervals_of_all() -> None:
     predicted, columns = animals("M" * 300 + "F" * 39)
-    intervals = Intervals.calibrate(predicted, columns)
-    assert intervals is not None
-    pooled = Intervals.calibrate(predicted, columns | {"sex": np.full(339, "M", dtype=object)})
-    assert pooled is not None
+    intervals = calibrated(predicted, columns)
+    pooled = calibrated(predicted, columns | {"sex": np.full(339, "M", dtype=object)})
     assert intervals.log_ratios["F"] == intervals.log_ratios["I"] == pooled.log_ratios["M"]
     assert intervals.log_ratios["M"] != pooled.log_ratios["M"]
 
@@ -65,9 +64,7 @@ def test_hold_at_least_their_share_of_the_animals_that_calibrated_them(
 ) -> None:
     """The corrected quantiles, one animal further out, are what split conformal rests on."""
     predicted, columns = animals("I" * count, seed=seed)
-    intervals = Intervals.calibrate(predicted, columns, coverage)
-    assert intervals is not None
-    low, high = intervals.log_ratios["I"]
+    low, high = calibrated(predicted, columns, coverage).log_ratios["I"]
     scores = np.log(columns["rings"] / predicted)
     rank = min(math.ceil((count + 1) * (1 + coverage) / 2), count)
     assert (scores <= high).sum() >= rank
@@ -97,6 +94,7 @@ def test_survive_the_round_trip_through_a_model_card() -> None:
     "document",
     [
         None,
+        7,
         {},
         {"coverage": 0.9, "log_ratios": {"M": [0, 1]}},
         {"coverage": "high", "log_ratios": RATIOS},

@@ -13,6 +13,7 @@ from abalone_assets.modeling.training import train_kernel
 from abalone_assets.modeling.training.cholesky import solve_positive_definite
 from abalone_assets.modeling.training.train_kernel import fit_kernel
 from abalone_assets_tests.modeling.support import Table, splits
+from abalone_assets_tests.modeling.support import first_rows as rows
 
 TINY = KernelModel(
     features=("length", "height"),
@@ -24,10 +25,6 @@ TINY = KernelModel(
     length_scale=math.sqrt(3),
 )
 CHOSEN = KernelHyperparameters(landmarks=80)
-
-
-def rows(count: int) -> Table:
-    return take(splits()["train"], np.arange(count))
 
 
 def fitted(columns: Table, chosen: KernelHyperparameters = CHOSEN) -> KernelModel:

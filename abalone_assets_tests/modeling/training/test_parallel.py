@@ -1,7 +1,5 @@
 """Work beside other work: at the same time, in order, and ended when somebody fails."""
 
-from __future__ import annotations
-
 from threading import Barrier, Event
 
 import pytest

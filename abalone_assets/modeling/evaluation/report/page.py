@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from abalone_assets.modeling.archived import ArchivedModel
+    from abalone_assets.modeling.archive import ArchivedModel
     from abalone_assets.modeling.evaluation.document import EvaluationDocument
     from abalone_assets.modeling.evaluation.evaluate import Evaluation, Predictions
     from abalone_assets.modeling.evaluation.paired import Comparison

@@ -15,7 +15,7 @@ from abalone_assets.modeling.evaluation.report.words import (
     of_reference,
 )
 from abalone_assets.modeling.evaluation.split_integrity import split_integrity
-from abalone_assets_tests.modeling.judged import card, judged, rows, small_splits
+from abalone_assets_tests.modeling.support import card, judged, rows, small_splits
 
 
 @pytest.mark.parametrize(
