@@ -9,6 +9,7 @@ from abalone_assets.modeling.evaluation.gate import (
     GateLimits,
     decide,
 )
+from abalone_assets.modeling.evaluation.reference import REFERENCE_RULES
 
 TOUCHED = ("misplaced", "leaked", "missing", "foreign")
 INTACT = {**dict.fromkeys(TOUCHED, 0), "near_twins": 0, "surveyed": 4177}
