@@ -114,11 +114,6 @@ class ParsedDays:
         """Records in the files of all days."""
         return sum(parsed.records for parsed in self.days.values())
 
-    @property
-    def files(self) -> list[IngestedFile]:
-        """The files of all days."""
-        return [file for parsed in self.days.values() for file in parsed.entry.files]
-
 
 def parse_days(
     zone: LandingZone,

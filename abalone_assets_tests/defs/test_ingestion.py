@@ -87,7 +87,8 @@ def test_a_base_survey_that_is_a_known_simulation_is_synthetic(tmp_path: Path) -
         manifest = platform.lake.manifest()
     assert metadata["origin"].value == "synthetic"
     assert set(rows["origin"]) == {"synthetic"}
-    assert manifest.synthetic_rows == 20
+    assert manifest.raw is not None
+    assert (manifest.raw.rows, manifest.raw.origin) == (20, "synthetic")
 
 
 @pytest.fixture(scope="module")

@@ -121,7 +121,8 @@ def test_each_file_lands_in_its_own_day(zone: FolderLandingZone) -> None:
         WEDNESDAY: 3,
     }
     assert list(parsed.quarantined) == list(parsed.entries) == [MONDAY, TUESDAY, WEDNESDAY]
-    assert [file.name for file in parsed.files] == [FIRST, "abalone.20250305000000"]
+    files = [file.name for entry in parsed.entries.values() for file in entry.files]
+    assert files == [FIRST, "abalone.20250305000000"]
 
 
 @pytest.mark.parametrize("junk", [b"\xff\xfe\x00", b"PK\x03\x04\x00", b"M;1;2\n" * 3])

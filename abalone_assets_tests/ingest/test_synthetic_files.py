@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from abalone_assets.errors import StorageError
 from abalone_assets.ingest import synthetic_files as ledger
 from abalone_assets.ingest.synthetic_files import (
     LEDGER_KEY,
+    SyntheticFile,
     origin_of,
     record_synthetic_file,
     synthetic_files,
@@ -40,14 +42,8 @@ def store(tmp_path: Path) -> ObjectStore:
 
 
 def record(store: ObjectStore, sha256: str = SHA256, **changes: Any) -> None:
-    entry: dict[str, Any] = {
-        "name": NAME,
-        "rows": 200,
-        "recipe": "copula",
-        "seed": 0,
-        "data_version": "v1",
-    }
-    record_synthetic_file(store, sha256=sha256, **(entry | changes))
+    file = SyntheticFile(NAME, 200, "copula", seed=0, data_version="v1")
+    record_synthetic_file(store, sha256, replace(file, **changes))
 
 
 def ingested(*digests: str, origin: str = "surveyed") -> IngestedDay:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -19,7 +18,6 @@ from abalone_assets.synthesis.quality import (
     correlations,
     fidelity,
     fit_score,
-    ks_distance,
     nearest,
 )
 from abalone_assets.synthesis.representation import STEPS
@@ -52,8 +50,8 @@ def untaught(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_copula_passes_and_is_judged_by_thousands_of_rows() -> None:
     rows, quality = sample()
     assert broken_thresholds(quality) == []
-    assert rows.rows == quality.rows == 2000
-    assert quality.copies == 0
+    assert rows.rows == 2000
+    assert quality["copies"] == 0
 
 
 def test_real_rows_are_copies_of_themselves(untaught: None) -> None:
@@ -85,7 +83,7 @@ def test_sexes_in_other_shares_show(untaught: None) -> None:
 
 def test_what_was_rejected_or_repaired_counts() -> None:
     _, quality = sample()
-    bad = replace(quality, rejected_share=0.5, repaired_share=0.1)
+    bad = quality | {"rejected_share": 0.5, "repaired_share": 0.1}
     assert [reason.split(" is ")[0] for reason in broken_thresholds(bad)] == [
         "rejected_share",
         "repaired_share",
@@ -93,19 +91,12 @@ def test_what_was_rejected_or_repaired_counts() -> None:
 
 
 def test_a_number_that_is_none_passes_nothing() -> None:
-    bad = replace(sample()[1], tstr_rmse=float("nan"))
+    bad = sample()[1] | {"tstr_ratio": float("nan")}
     assert broken_thresholds(bad)[0].startswith("tstr_ratio is nan, at most 1.1 passes")
 
 
-def test_ks_distances_are_those_of_the_textbook() -> None:
-    assert ks_distance([1, 2, 3], [1, 2, 3]) == 0
-    assert ks_distance([1, 2], [3, 4]) == 1
-    assert ks_distance([1, 2, 3, 4], [3, 4, 5, 6]) == pytest.approx(0.5)
-
-
 def test_rows_are_as_far_from_themselves_as_chance_says() -> None:
-    looks = fidelity(real().fitted, real().fitted)
-    assert (looks.ks_mean, looks.sex_tv, looks.correlation_difference) == (0, 0, 0)
+    assert set(fidelity(real().fitted, real().fitted).values()) == {0}
 
 
 def test_two_slips_of_the_pen_do_not_hide_the_correlations() -> None:
