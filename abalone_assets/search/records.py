@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
@@ -30,21 +30,8 @@ ASSET: Final = "hyperparameter_study"
 STUDY_KEY: Final = f"{ASSET}/_study.json"
 
 
-@dataclass(frozen=True)
-class TrainingRows:
-    """The training split as it lay in the lake.
-
-    Attributes:
-        columns: By name, ``n`` values each.
-        digest: The content that it was prepared from.
-    """
-
-    columns: Columns
-    digest: str
-
-
-def training_rows(lake: Lake) -> TrainingRows:
-    """Read the training split, once.
+def training_rows(lake: Lake) -> tuple[Columns, str]:
+    """Read the training split, once: its columns, and the digest that it was prepared from.
 
     Raises:
         StorageError: There is none yet, it cannot be read, or it is being written anew just now.
@@ -61,7 +48,7 @@ def training_rows(lake: Lake) -> TrainingRows:
         ) from error
     if lake.preparation().digest != digest:
         raise StorageError("train_split was written anew while it was read: run this again")
-    return TrainingRows({name: frame[name].to_numpy() for name in frame.columns}, digest)
+    return {name: frame[name].to_numpy() for name in frame.columns}, digest
 
 
 class StudyRecords:
@@ -99,17 +86,16 @@ class StudyRecords:
         """Replace what the lake holds by these trials."""
         self._lake.store.write(self._lake.key(ASSET), to_parquet(trials_frame(trials, self._study)))
 
-    def conclude(self, study: Study, rows: TrainingRows) -> dict[str, Any]:
-        """Keep what the study came to; returns that document."""
+    def conclude(self, study: Study, columns: Columns, digest: str) -> None:
+        """Keep what the study came to, and the training rows that it rests on."""
         document = {
             "study": self._study,
             "proposal": asdict(study.proposal),
             "plan": asdict(study.plan),
             "trials": len(study.trials),
             "rows": study.rows,
-            "train_rows_sha256": rows_sha256(rows.columns),
-            "release_digest": rows.digest,
+            "train_rows_sha256": rows_sha256(columns),
+            "release_digest": digest,
             "versions": library_versions(),
         }
         self._lake.store.write_json(STUDY_KEY, document)
-        return document

@@ -10,7 +10,7 @@ import numpy as np
 from abalone_assets.modeling.hyperparameters import BlendHyperparameters
 from abalone_assets.sample_data import base_survey
 from abalone_assets.search import Trial
-from abalone_assets.search.parts import searched_of
+from abalone_assets.search.spaces import searched_of
 from abalone_assets.survey import parse_survey
 
 if TYPE_CHECKING:

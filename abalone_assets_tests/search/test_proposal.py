@@ -10,10 +10,10 @@ import yaml  # type: ignore[import-untyped] # a dependency of Dagster, without s
 from abalone_assets.modeling.hyperparameters import BoosterHyperparameters, check_hyperparameters
 from abalone_assets.modeling.scores import rmse
 from abalone_assets.search import StudyPlan, run_study
-from abalone_assets.search.parts import part_learner
 from abalone_assets.search.proposal import propose
 from abalone_assets.search.report import best_trials, proposal_page, run_config_yaml, settings_lines
 from abalone_assets.search.sample import Sample
+from abalone_assets.search.spaces import part_learner
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.search.support import BOOSTER, TODAY, rows
 

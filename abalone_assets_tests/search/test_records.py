@@ -57,9 +57,9 @@ def prepare(lake: Lake, digest: str = "d1") -> None:
 
 def test_training_rows_come_with_what_they_were_prepared_from(lake: Lake) -> None:
     prepare(lake)
-    read = training_rows(lake)
-    assert read.digest == "d1"
-    assert {name: [*values] for name, values in read.columns.items()} == {
+    columns, digest = training_rows(lake)
+    assert digest == "d1"
+    assert {name: [*values] for name, values in columns.items()} == {
         name: values.tolist() for name, values in rows(30).items()
     }
 

@@ -10,8 +10,9 @@ import pytest
 
 from abalone_assets.modeling.hyperparameters import HyperparameterError
 from abalone_assets.search import Study, StudyPlan, Trial, best_of, run_study, study_key
-from abalone_assets.search.parts import searched_of
-from abalone_assets.search.study import MIN_COMPLETE, _is_behind, trials_of_part
+from abalone_assets.search.spaces import searched_of
+from abalone_assets.search.study import MIN_COMPLETE, _is_behind
+from abalone_assets.search.trials import trials_of_part
 from abalone_assets_tests.search.support import BOOSTER, TODAY, lawful_rows, rows, trial
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from abalone_assets.search import SPACES, Part, Trial
-from abalone_assets.search.suggestion import importances, suggest
+from abalone_assets.search.trials import importances, suggest
 from abalone_assets_tests.search.support import trial
 
 KERNEL = SPACES["kernel"]
