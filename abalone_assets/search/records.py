@@ -21,6 +21,8 @@ from abalone_assets.search.trials import trials_frame, trials_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import polars as pl
+
     from abalone_assets.lake.lake import Lake
     from abalone_assets.modeling.features import Columns
     from abalone_assets.search.study import Study
@@ -36,16 +38,8 @@ def training_rows(lake: Lake) -> tuple[Columns, str]:
     Raises:
         StorageError: There is none yet, it cannot be read, or it is being written anew just now.
     """
-    import polars as pl
-
     digest = lake.preparation().digest
-    key = lake.key("train_split")
-    try:
-        frame = pl.read_parquet(io.BytesIO(lake.store.read(key)))
-    except pl.exceptions.PolarsError as error:
-        raise StorageError(
-            f"{lake.uri('train_split')}: no Parquet file; materialize train_split again: {error}"
-        ) from error
+    frame = _read(lake, "train_split", remedy="materialize train_split again")
     if lake.preparation().digest != digest:
         raise StorageError("train_split was written anew while it was read: run this again")
     return {name: frame[name].to_numpy() for name in frame.columns}, digest
@@ -69,17 +63,9 @@ class StudyRecords:
         Raises:
             StorageError: What lies there is no table of trials.
         """
-        import polars as pl
-
-        key = self._lake.key(ASSET)
-        if self._lake.store.find(key) is None:
+        if self._lake.store.find(self._lake.key(ASSET)) is None:
             return []
-        try:
-            frame = pl.read_parquet(io.BytesIO(self._lake.store.read(key)))
-        except pl.exceptions.PolarsError as error:
-            raise StorageError(
-                f"{self._lake.uri(ASSET)}: no Parquet file; delete it to search anew: {error}"
-            ) from error
+        frame = _read(self._lake, ASSET, remedy="delete it to search anew")
         return trials_of(frame, self._study)
 
     def keep(self, trials: Sequence[Trial]) -> None:
@@ -99,3 +85,12 @@ class StudyRecords:
             "versions": library_versions(),
         }
         self._lake.store.write_json(STUDY_KEY, document)
+
+
+def _read(lake: Lake, asset: str, *, remedy: str) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_parquet(io.BytesIO(lake.store.read(lake.key(asset))))
+    except pl.exceptions.PolarsError as error:
+        raise StorageError(f"{lake.uri(asset)}: no Parquet file; {remedy}: {error}") from error

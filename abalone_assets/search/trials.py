@@ -9,7 +9,7 @@ study that was interrupted goes on as if it had not been.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -96,17 +96,8 @@ def trials_frame(trials: Sequence[Trial], study: str) -> pl.DataFrame:
             for dimension in space
         },
     }
-    return pl.DataFrame([_row(trial, study, list(schema)) for trial in trials], schema=schema)
-
-
-def _row(trial: Trial, study: str, columns: Sequence[str]) -> dict[str, Any]:
-    values = {name: getattr(trial, name) for name in _FIELDS if name != "hyperparameters"}
-    values["fold_rmse"] = list(trial.fold_rmse)
-    found = {"study": study, **values, **trial.hyperparameters}
-    return {name: found.get(name) for name in columns}
-
-
-_FIELDS: Final = tuple(each.name for each in fields(Trial))
+    rows = [{"study": study, **vars(trial), **trial.hyperparameters} for trial in trials]
+    return pl.DataFrame([{name: row.get(name) for name in schema} for row in rows], schema=schema)
 
 
 def trials_of(frame: pl.DataFrame, study: str) -> list[Trial]:
@@ -125,7 +116,7 @@ def trials_of(frame: pl.DataFrame, study: str) -> list[Trial]:
 
 def _trial(row: Mapping[str, Any]) -> Trial:
     chosen = {dimension.name: row[dimension.name] for dimension in SPACES[row["part"]]}
-    values = {name: row[name] for name in _FIELDS if name != "hyperparameters"}
+    values = {each.name: row[each.name] for each in fields(Trial) if each.name in row}
     return Trial(**{**values, "fold_rmse": tuple(row["fold_rmse"])}, hyperparameters=chosen)
 
 

@@ -111,7 +111,7 @@ def test_simulated_rows_are_counted_and_a_flood_of_them_warned_of(prepared: Plat
 
 
 def test_up_to_a_third_of_the_rows_may_be_simulated() -> None:
-    report = PrepareReport("polars", 135, 0, {"merged_dataset": 135}, 45, {}, 0.1)
+    report = PrepareReport("polars", 135, 0, {"merged_dataset": 135}, 45, 0.1)
     assert checks.synthetic_share_is_small(report).passed
     assert not checks.synthetic_share_is_small(replace(report, synthetic_rows=46)).passed
 

@@ -223,7 +223,6 @@ def test_rows_order_types_and_splits_of_spark_are_those_of_polars(
     assert report.repeats == expected.repeats > 500
     assert report.rows == expected.rows
     assert report.synthetic_rows == expected.synthetic_rows == 30
-    assert report.schema.keys() == expected.schema.keys()
 
 
 # Polars -----------------------------------------------------------------------------------------
@@ -242,7 +241,6 @@ def test_reports_what_it_read_wrote_and_removed(
         name: len(frame) for name, frame in prepared.splits.items()
     }
     assert report.engine.startswith("polars ")
-    assert report.schema == {name: str(dtype) for name, dtype in prepared.merged.schema.items()}
     assert report.seconds > 0
 
 
