@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from matplotlib.image import imread
 
-from abalone_assets.search import SPACES, Proposal, Study, StudyPlan, Trial, report
+from abalone_assets.search import SPACES, Proposal, Study, StudyPlan, Trial
 from abalone_assets.search.report import study_plots
 from abalone_assets.search.spaces import searched_of
 from abalone_assets.search.trials import suggest
@@ -37,8 +37,3 @@ def test_draws_the_history_the_importances_and_a_slice_of_each_part(count: int) 
     for picture in pictures.values():
         assert imread(io.BytesIO(picture), format="png").shape[0] > 200
         assert len(picture) < 80_000
-
-
-def test_the_same_trials_give_the_same_picture() -> None:
-    trials = [each for each in studied(8).trials if each.part == "kernel"]
-    assert report._slices("kernel", trials) == report._slices("kernel", trials)
