@@ -48,11 +48,6 @@ def parse_day(
     A file that is no survey at all adds no rows; its entry says why. A file deleted since it was
     listed raises, and the day stays due.
 
-    Args:
-        zone: Where the files lie.
-        files: Those of the day.
-        synthetic: SHA-256 of every simulated survey file; the others are surveyed.
-
     Raises:
         StorageError: A file cannot be read.
     """

@@ -91,9 +91,6 @@ def changed_objects(body: str) -> frozenset[tuple[str, str]] | None:
     <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>`_,
     whose keys are URL-encoded as in a form: ``+`` is a space.
 
-    Args:
-        body: The message's body.
-
     Returns:
         None when the message is no notification of S3.
     """

@@ -48,12 +48,7 @@ _GLUE_TYPES: Final = {
 
 
 class GlueTables:
-    """The tables of one Glue database; calls Glue only for what changed.
-
-    Args:
-        database: The database's name.
-        lake: Whose assets the tables are.
-    """
+    """The tables of one Glue database; calls Glue only for what changed."""
 
     def __init__(self, database: str, lake: Lake) -> None:
         self.database = database
@@ -238,10 +233,6 @@ def _check(answer: Mapping[str, Any], harmless: str, table: str) -> None:
 
 def start_crawler(name: str, *, interval: timedelta) -> bool:
     """Start a crawler unless it runs, or began its last crawl less than an interval ago.
-
-    Args:
-        name: The crawler's.
-        interval: Least time between two crawls' beginnings.
 
     Returns:
         Whether a crawl was due, so that one runs now.

@@ -46,12 +46,7 @@ def training_rows(lake: Lake) -> tuple[Columns, str]:
 
 
 class StudyRecords:
-    """What the lake holds of one study.
-
-    Args:
-        lake: Where.
-        study: Its key; see `study.study_key`.
-    """
+    """What the lake holds of one study, which is known by its key: see `study.study_key`."""
 
     def __init__(self, lake: Lake, study: str) -> None:
         self._lake = lake

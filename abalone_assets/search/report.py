@@ -32,12 +32,7 @@ _SLICES_A_ROW: Final = 4
 
 
 def proposal_page(study: Study, trained: Framework) -> str:
-    """The proposal as Markdown: the verdict, the values, and how to train with them.
-
-    Args:
-        study: What was searched.
-        trained: The framework of every release.
-    """
+    """The proposal as Markdown: the verdict, the values, and how to train with them."""
     proposal = study.proposal
     searched = proposal.framework
     other = f" Releases train {trained}: here, today means the defaults of {searched}."

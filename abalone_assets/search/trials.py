@@ -74,12 +74,7 @@ def trials_of_part(trials: Sequence[Trial], part: Part) -> list[Trial]:
 
 
 def trials_frame(trials: Sequence[Trial], study: str) -> pl.DataFrame:
-    """A row a trial, a column for each hyperparameter of any part, null where it has none.
-
-    Args:
-        trials: In the order that they ran.
-        study: The key of their study; see `study.study_key`.
-    """
+    """A row a trial, a column for each hyperparameter of any part, null where it has none."""
     import polars as pl
 
     schema = {
@@ -123,13 +118,7 @@ def _trial(row: Mapping[str, Any]) -> Trial:
 def suggest(
     space: Sequence[Dimension], before: Sequence[Trial], seed: int
 ) -> dict[str, float | int]:
-    """The hyperparameters of the next trial.
-
-    Args:
-        space: Where to look.
-        before: The trials so far, in their order.
-        seed: Of the study.
-    """
+    """The hyperparameters of the next trial, after those before it in their order."""
     from optuna.samplers import TPESampler
 
     drawn = np.random.SeedSequence((seed, len(before))).generate_state(1)[0]

@@ -68,13 +68,7 @@ class SimulatedRows:
 def simulate(
     synthesizer: Synthesizer, rows: int, rng: np.random.Generator, real: Columns
 ) -> SimulatedRows:
-    """Draw rows until as many as wanted obey the contract.
-
-    Args:
-        synthesizer: What draws them.
-        rows: How many are wanted.
-        rng: Draws all there is to draw.
-        real: All real rows; none of them is repeated.
+    """Draw rows until as many as wanted obey the contract; none repeats a real one.
 
     Raises:
         SynthesisError: Too few of the rows drawn obey the contract, or none are wanted.

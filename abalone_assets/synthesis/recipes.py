@@ -95,12 +95,6 @@ def fit_once(
 ) -> Fitted:
     """The synthesizer of these rows and options: from the lake, or fitted now and kept there.
 
-    Args:
-        store: Of the lake.
-        real: The rows.
-        options: What to fit.
-        on_progress: See `fit_synthesizer`; not called for one that is there.
-
     Raises:
         SynthesisError: As `fit_synthesizer`, or the object in the lake is damaged.
         StorageError: The lake cannot be read or written.

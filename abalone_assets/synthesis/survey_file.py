@@ -141,13 +141,8 @@ def land(
 ) -> Outcome:
     """Record that the file is a simulation, then put it where crews put theirs.
 
-    In this order, so that nobody can ingest it for a survey. The same file again changes nothing.
-
-    Args:
-        simulated: The file.
-        zone: Where to put it.
-        store: Of the lake, which keeps the record.
-        replace: Replace a simulated file of its name with another content.
+    In this order, so that nobody can ingest it for a survey. The same file again changes nothing;
+    with ``replace``, a simulated file of its name with another content makes way.
 
     Raises:
         SynthesisError: Such a file lies there and is not to be replaced, or it is no simulation.

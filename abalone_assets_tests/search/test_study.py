@@ -102,10 +102,8 @@ def test_a_study_begins_with_what_releases_train_with_wherever_that_lies() -> No
     today = {"num_boost_round": 7, "eta": 0.3, "landmarks": 20}
     study = run_study(rows(60), StudyPlan(folds=2, today=today), trials=3)
     booster = trials_of_part(study.trials, "booster")
-    assert (booster[0].hyperparameters["num_boost_round"], booster[0].hyperparameters["eta"]) == (
-        7,
-        0.3,
-    )
+    first = booster[0].hyperparameters
+    assert (first["num_boost_round"], first["eta"]) == (7, 0.3)
     again = run_study(rows(60), StudyPlan(folds=2, today={"landmarks": 40}), trials=1)
     kernels = [trials_of_part(each.trials, "kernel")[0] for each in (study, again)]
     assert kernels[0].hyperparameters == kernels[1].hyperparameters

@@ -28,6 +28,7 @@ from abalone_assets.synthesis.synthesizer import Synthesizer
 from abalone_assets_tests.synthesis.support import base_rows, copula, real
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -120,12 +121,11 @@ class TestFitting:
 
 class TestTheFile:
     def test_it_draws_as_before(self) -> None:
-        data = copula().to_bytes()
-        again = Synthesizer.from_bytes(data, "file")
+        again = Synthesizer.from_bytes(copula().to_bytes(), "file")
         draws = [each.sample(50, np.random.default_rng(1)) for each in (again, copula())]
         assert same(*draws)
         assert again.facts == copula().facts
-        assert again.to_bytes() == data
+        assert again.to_bytes() == copula().to_bytes()
 
     @pytest.mark.parametrize("size", [0, 2, 3000, 20_000])
     def test_a_damaged_one_is_refused(self, size: int) -> None:
@@ -149,11 +149,7 @@ class TestTheLake:
         second = fit_once(store, real(), FitOptions())
         assert (first.cached, second.cached) == (False, True)
         assert first.key == second.key
-        draws = [
-            each.sample(9, np.random.default_rng(1))
-            for each in (first.synthesizer, load_fitted(store, first.key))
-        ]
-        assert same(*draws)
+        assert load_fitted(store, first.key).to_bytes() == first.synthesizer.to_bytes()
 
     def test_other_rows_and_other_options_are_fitted_anew(self) -> None:
         others = RealRows.of(take(base_rows(), np.arange(899)))
@@ -167,9 +163,6 @@ class TestTheLake:
         assert len(digests) == 5
 
 
-def test_pictures_are_drawn_the_same_for_the_same_rows() -> None:
-    rows = take(base_rows(), np.arange(100))
-    first, again = (plots.correlation_maps(rows, real().held_out) for _ in range(2))
-    assert first == again
-    for picture in (first, plots.margins(rows, real().held_out)):
-        assert picture.startswith(b"\x89PNG")
+@pytest.mark.parametrize("draw", [plots.correlation_maps, plots.margins])
+def test_pictures_are_drawn(draw: Callable[[Any, Any], bytes]) -> None:
+    assert draw(take(base_rows(), np.arange(100)), real().held_out).startswith(b"\x89PNG")
