@@ -119,6 +119,7 @@ def test_each_record_of_each_file_of_each_day_is_a_row_or_quarantined(
         (FIRST, 5, 1),
         (SECOND, 7, 2),
     ]
+    assert entry.digest == day_digest(entry.files)
 
 
 @pytest.mark.parametrize("junk", [b"\xff\xfe\x00", b"PK\x03\x04\x00", b"M;1;2\n" * 3])
