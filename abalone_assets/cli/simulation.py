@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from abalone_assets.ingest.landing_zone import LandingZone
     from abalone_assets.lake.lake import Lake
     from abalone_assets.settings.platform import Settings
-    from abalone_assets.synthesis.fitted import Fitted
     from abalone_assets.synthesis.quality import Quality
     from abalone_assets.synthesis.real_rows import RealRows
-    from abalone_assets.synthesis.recipes import FitOptions, Progress
+    from abalone_assets.synthesis.recipes import FitOptions, Fitted, Progress
     from abalone_assets.synthesis.survey_file import Outcome, SimulatedSurvey
 
 
@@ -77,8 +76,9 @@ def simulate(
     """
     from abalone_assets.lake.lake import Lake
     from abalone_assets.survey import survey_file_name
-    from abalone_assets.synthesis.fitted import fit_once, rows_to_avoid
     from abalone_assets.synthesis.quality import assess_synthesizer, broken_thresholds
+    from abalone_assets.synthesis.real_rows import rows_to_avoid
+    from abalone_assets.synthesis.recipes import fit_once
     from abalone_assets.synthesis.survey_file import (
         land,
         refuse_day,
@@ -114,15 +114,17 @@ def _real_rows(lake: Lake) -> tuple[RealRows, str]:
     from abalone_assets.ingest.frames import survey_frame
     from abalone_assets.sample_data import base_survey
     from abalone_assets.survey import parse_survey
-    from abalone_assets.synthesis.fitted import real_rows
+    from abalone_assets.synthesis.real_rows import RealRows
 
     key = lake.key("raw_abalone")
     if lake.store.find(key) is not None:
         uri = lake.store.uri_of(key)
-        return real_rows(pl.read_parquet(BytesIO(lake.store.read(key)))), uri
+        return RealRows.of_frame(pl.read_parquet(BytesIO(lake.store.read(key)))), uri
     path = base_survey()
     survey = parse_survey(path.read_bytes(), path.name)
-    return real_rows(survey_frame([survey])), f"the bundled {path.name} (the lake has none yet)"
+    return RealRows.of_frame(
+        survey_frame([survey])
+    ), f"the bundled {path.name} (the lake has none yet)"
 
 
 def _zone(settings: Settings, folder: Path | None) -> LandingZone:

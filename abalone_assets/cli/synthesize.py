@@ -18,7 +18,7 @@ from abalone_assets.cli.output import (
     print_table,
     progress_bar,
 )
-from abalone_assets.synthesis.limits import MAX_EPOCHS, MAX_ROWS, MAX_SEEDS
+from abalone_assets.synthesis import MAX_EPOCHS, MAX_ROWS, MAX_SEEDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -170,7 +170,7 @@ def _document(done: Simulation) -> dict[str, Any]:
         "drawn": made.simulated.drawn,
         "rejected": dict(made.simulated.rejected),
         "repaired": dict(made.simulated.repaired),
-        "quality": done.quality.numbers,
+        "quality": done.quality,
         "broken": done.broken,
     }
 
@@ -204,7 +204,7 @@ def _show_quality(quality: Quality) -> None:
 
     from abalone_assets.synthesis.quality import THRESHOLDS
 
-    numbers = {name: f"{number:.3f}" for name, number in quality.numbers.items()}
+    numbers = {name: f"{number:.3f}" for name, number in quality.items()}
     rows: list[tuple[str | Text, ...]] = []
     for each in THRESHOLDS:
         mark = Text("✓", "green") if each.holds(quality) else Text("✗", "red")

@@ -46,14 +46,12 @@ def prepare(request: PrepareRequest) -> PrepareReport:
         synthetic_rows = _count(merged.filter(pl.col("origin") == SYNTHETIC))
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StorageError(f"the preparation cannot read or write its data: {error}") from error
-    schema = {name: str(dtype) for name, dtype in merged.collect_schema().items()}
     return PrepareReport(
         engine=f"polars {pl.__version__}",
         rows_in=rows_in,
         repeats=repeats,
         rows=rows,
         synthetic_rows=synthetic_rows,
-        schema=schema,
         seconds=time.perf_counter() - started,
     )
 

@@ -1,4 +1,4 @@
-"""What every preparation engine is asked and answers: URIs in, counts and schemas out."""
+"""What every preparation engine is asked and answers: URIs in, counts out."""
 
 from __future__ import annotations
 
@@ -46,7 +46,6 @@ class PrepareReport:
         repeats: Rows of the inputs that repeat an earlier one, counted on the inputs themselves.
         rows: Rows written to each output, ``merged_dataset`` included.
         synthetic_rows: Simulated ones among those of ``merged_dataset``.
-        schema: Data type of each column of ``merged_dataset``, in the engine's spelling.
         seconds: Wall time.
     """
 
@@ -55,7 +54,6 @@ class PrepareReport:
     repeats: int
     rows: dict[str, int]
     synthetic_rows: int
-    schema: dict[str, str]
     seconds: float
 
     @property

@@ -67,14 +67,12 @@ def prepare(spark: SparkSession, request: PrepareRequest) -> PrepareReport:
             part = nw.to_native(split(nw.from_native(merged), name))
             rows[name] = _write(spark, part, uri, request.staging)
         synthetic_rows = merged.where(merged.origin == SYNTHETIC).count()
-        schema = {field.name: field.dataType.simpleString() for field in merged.schema.fields}
     return PrepareReport(
         engine=f"spark {spark.version}",
         rows_in=rows_in,
         repeats=repeats,
         rows=rows,
         synthetic_rows=synthetic_rows,
-        schema=schema,
         seconds=time.perf_counter() - started,
     )
 

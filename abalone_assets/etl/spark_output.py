@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from abalone_assets.errors import StorageError
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _PART: Final = "part-"
-_DELETED_AT_ONCE: Final = 1000
 
 
 @contextmanager
@@ -63,13 +62,15 @@ def _on_s3(uri: str, staged: str) -> Iterator[None]:
     bucket, _, target = uri.removeprefix("s3://").partition("/")
     prefix = staged.removeprefix(f"s3://{bucket}/")
     try:
-        s3 = boto3.client("s3")
+        storage = boto3.resource("s3").Bucket(bucket)
+        # Without a slash: Glue's S3 client also leaves a marker named <prefix>_$folder$.
+        written = storage.objects.filter(Prefix=prefix)
         try:
             yield
-            part = _only_part(_keys(s3, bucket, prefix), uri)
-            s3.copy({"Bucket": bucket, "Key": part}, bucket, target)
+            part = _only_part([item.key for item in written], uri)
+            storage.copy({"Bucket": bucket, "Key": part}, target)
         finally:
-            _delete(s3, bucket, _keys(s3, bucket, prefix))
+            written.delete()
     except (Boto3Error, BotoCoreError, ClientError) as error:
         raise StorageError(f"{uri}: cannot be written: {error}") from error
 
@@ -79,15 +80,3 @@ def _only_part(keys: list[str], uri: str) -> str:
     if len(parts) != 1:
         raise StorageError(f"{uri}: Spark wrote {len(parts)} parts for it instead of one")
     return parts[0]
-
-
-def _keys(s3: Any, bucket: str, prefix: str) -> list[str]:  # noqa: ANN401 - boto3 is untyped
-    # Without a slash: Glue's S3 client also leaves a marker named <prefix>_$folder$.
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    return [item["Key"] for page in pages for item in page.get("Contents", [])]
-
-
-def _delete(s3: Any, bucket: str, keys: list[str]) -> None:  # noqa: ANN401 - boto3 is untyped
-    for start in range(0, len(keys), _DELETED_AT_ONCE):
-        some = [{"Key": key} for key in keys[start : start + _DELETED_AT_ONCE]]
-        s3.delete_objects(Bucket=bucket, Delete={"Objects": some, "Quiet": True})

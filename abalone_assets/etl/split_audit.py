@@ -31,11 +31,7 @@ def audit_test_split(merged: str, test: str) -> SplitAudit:
     """Compare the test split, row by row, with the rows of all data whose hash says test.
 
     Both are multisets of the nine survey columns and ``origin``: a row that stands there four times
-    counts four times.
-
-    Args:
-        merged: Path or URI of ``merged_dataset``.
-        test: Path or URI of ``test_split``.
+    counts four times. Both are given by path or URI.
 
     Raises:
         StorageError: One of them is missing or cannot be read.

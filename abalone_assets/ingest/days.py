@@ -48,11 +48,6 @@ def parse_day(
     A file that is no survey at all adds no rows; its entry says why. A file deleted since it was
     listed raises, and the day stays due.
 
-    Args:
-        zone: Where the files lie.
-        files: Those of the day.
-        synthetic: SHA-256 of every simulated survey file; the others are surveyed.
-
     Raises:
         StorageError: A file cannot be read.
     """
@@ -113,11 +108,6 @@ class ParsedDays:
     def records(self) -> int:
         """Records in the files of all days."""
         return sum(parsed.records for parsed in self.days.values())
-
-    @property
-    def files(self) -> list[IngestedFile]:
-        """The files of all days."""
-        return [file for parsed in self.days.values() for file in parsed.entry.files]
 
 
 def parse_days(

@@ -187,22 +187,19 @@ class FolderLandingZone(LandingZone):
             StorageError: The folder takes no file of this name.
         """
         try:
-            self._land(name, data)
+            with NamedTemporaryFile(dir=self.folder, prefix=f".{name}.", delete=False) as file:
+                temporary = Path(file.name)
+                try:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    temporary.chmod(0o644)
+                    temporary.replace(self.folder / name)
+                except BaseException:
+                    temporary.unlink(missing_ok=True)
+                    raise
         except OSError as error:
             raise StorageError(f"{self.folder / name}: cannot land this survey: {error}") from error
-
-    def _land(self, name: str, data: bytes) -> None:
-        with NamedTemporaryFile(dir=self.folder, prefix=f".{name}.", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.chmod(0o644)
-                temporary.replace(self.folder / name)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
 
 
 def day_prefix(day: date) -> str:

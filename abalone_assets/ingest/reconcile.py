@@ -103,17 +103,14 @@ class _Comparison:
         rewritten = [file for file in landed if file.e_tag != ingested[file.name].e_tag]
         return any(self._content_differs(file, ingested[file.name].sha256) for file in rewritten)
 
-    @property
-    def _has_read_enough(self) -> bool:
-        return (
-            self.compared_files >= MAX_COMPARED_FILES or self.compared_bytes >= MAX_COMPARED_BYTES
-        )
-
     def _content_differs(self, file: LandedFile, sha256: str) -> bool:
         if file.size > MAX_FILE_BYTES:
             return True
         if self.identical.get(file.name) != file.e_tag:
-            if self._has_read_enough:
+            if (
+                self.compared_files >= MAX_COMPARED_FILES
+                or self.compared_bytes >= MAX_COMPARED_BYTES
+            ):
                 self.undecided += 1
                 return False
             self.compared_files += 1

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from abalone_assets.aws.clients import client
 from abalone_assets.aws.failures import translate_errors
 from abalone_assets.errors import AbaloneError, StorageError, SurveyError
+from abalone_assets.ingest import s3_notifications
 from abalone_assets.ingest.landing_zone import (
     LandedFile,
     LandingZone,
@@ -18,13 +19,10 @@ from abalone_assets.ingest.landing_zone import (
     day_prefix,
     printable,
 )
-from abalone_assets.ingest.s3_notifications import NotificationQueue
 from abalone_assets.survey import survey_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from abalone_assets.ingest.s3_notifications import ReceivedMessages
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +43,7 @@ class S3LandingZone(LandingZone):
         parts = urlsplit(self.uri)
         self._bucket = parts.netloc
         self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
-        self._queue = NotificationQueue(queue_url) if queue_url else None
+        self._queue_url = queue_url
 
     def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
         """The objects; names sort by time, so S3 lists only those from ``since`` on.
@@ -90,19 +88,25 @@ class S3LandingZone(LandingZone):
     @contextmanager
     def notifications(self) -> Iterator[Notifications]:
         """What S3 told the queue; without it the next look at everything finds the same."""
-        if self._queue is None:
+        if not self._queue_url:
             yield Notifications()
             return
         try:
-            received = self._queue.receive()
+            received = s3_notifications.receive(self._queue_url)
         except AbaloneError as error:
             yield Notifications(
                 problem=f"late files are found later, without notifications: {error}"
             )
             return
-        yield Notifications(frozenset(self._notified_days(received.keys)), _unusable(received))
+        problem = ""
+        if received.unusable:
+            problem = (
+                f"{received.unusable} messages in the queue are no notifications of S3 and were "
+                "dropped"
+            )
+        yield Notifications(frozenset(self._notified_days(received.keys)), problem)
         try:
-            self._queue.delete(received)
+            s3_notifications.delete(self._queue_url, received)
         except AbaloneError as error:
             logger.warning("notifications will come again: %s", error)
 
@@ -111,9 +115,3 @@ class S3LandingZone(LandingZone):
             if bucket == self._bucket and key.startswith(self._prefix):
                 with suppress(SurveyError):  # a stray; a look at everything reports it
                     yield survey_day(key.removeprefix(self._prefix))
-
-
-def _unusable(received: ReceivedMessages) -> str:
-    if not received.unusable:
-        return ""
-    return f"{received.unusable} messages in the queue are no notifications of S3 and were dropped"

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote_plus
 
 from abalone_assets.aws.clients import client, in_batches
 from abalone_assets.aws.failures import AwsError, translate_errors
 from abalone_assets.aws.parameters import resolve
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 BATCH: Final = 10
 """Messages that SQS hands out or deletes at once, at the most."""
@@ -44,60 +41,47 @@ class ReceivedMessages:
     unusable: int
 
 
-class NotificationQueue:
-    """An SQS queue that receives a bucket's notifications.
+def receive(queue_url: str) -> ReceivedMessages:
+    """Take what waits, without waiting for more; what is not deleted comes again.
 
     Args:
-        url: The queue's URL, or a reference ``ssm:/path/name`` to it.
+        queue_url: That of the queue, or a reference ``ssm:/path/name`` to it.
+
+    Raises:
+        AwsError: The queue is missing or refuses.
+        SettingsError: Its URL cannot be looked up.
     """
+    url, messages = resolve(queue_url), list[dict[str, Any]]()
+    with translate_errors(AwsError, f"the queue {url}"):
+        for _ in range(MAX_MESSAGES // BATCH):
+            answer = client("sqs").receive_message(
+                QueueUrl=url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=0
+            )
+            if not answer.get("Messages"):
+                break
+            messages += answer["Messages"]
+    found = [changed_objects(message["Body"]) for message in messages]
+    return ReceivedMessages(
+        keys=frozenset().union(*(keys for keys in found if keys is not None)),
+        receipts=tuple(message["ReceiptHandle"] for message in messages),
+        unusable=found.count(None),
+    )
 
-    def __init__(self, url: str) -> None:
-        self.url = url
 
-    def receive(self) -> ReceivedMessages:
-        """Take what waits, without waiting for more; what is not deleted comes again.
+def delete(queue_url: str, received: ReceivedMessages) -> None:
+    """Remove the messages from the queue; one that stays is only seen again.
 
-        Raises:
-            AwsError: The queue is missing or refuses.
-            SettingsError: Its URL cannot be looked up.
-        """
-        keys: set[tuple[str, str]] = set()
-        receipts: list[str] = []
-        unusable = 0
-        for message in self._messages(resolve(self.url)):
-            receipts.append(message["ReceiptHandle"])
-            found = changed_objects(message["Body"])
-            if found is None:
-                unusable += 1
-            else:
-                keys |= found
-        return ReceivedMessages(frozenset(keys), tuple(receipts), unusable)
-
-    def _messages(self, url: str) -> Iterator[dict[str, Any]]:
-        sqs = client("sqs")
-        with translate_errors(AwsError, f"the queue {url}"):
-            for _ in range(MAX_MESSAGES // BATCH):
-                answer = sqs.receive_message(
-                    QueueUrl=url, MaxNumberOfMessages=BATCH, WaitTimeSeconds=0
-                )
-                if not answer.get("Messages"):
-                    return
-                yield from answer["Messages"]
-
-    def delete(self, notifications: ReceivedMessages) -> None:
-        """Remove the messages from the queue; one that stays is only seen again.
-
-        Raises:
-            AwsError: The queue is missing or refuses.
-        """
-        url = resolve(self.url)
-        with translate_errors(AwsError, f"the queue {url}"):
-            for receipts in in_batches(notifications.receipts, BATCH):
-                entries = [
-                    {"Id": str(number), "ReceiptHandle": receipt}
-                    for number, receipt in enumerate(receipts)
-                ]
-                client("sqs").delete_message_batch(QueueUrl=url, Entries=entries)
+    Raises:
+        AwsError: The queue is missing or refuses.
+    """
+    url = resolve(queue_url)
+    with translate_errors(AwsError, f"the queue {url}"):
+        for receipts in in_batches(received.receipts, BATCH):
+            entries = [
+                {"Id": str(number), "ReceiptHandle": receipt}
+                for number, receipt in enumerate(receipts)
+            ]
+            client("sqs").delete_message_batch(QueueUrl=url, Entries=entries)
 
 
 def changed_objects(body: str) -> frozenset[tuple[str, str]] | None:
@@ -106,9 +90,6 @@ def changed_objects(body: str) -> frozenset[tuple[str, str]] | None:
     The message is S3's `event message structure
     <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>`_,
     whose keys are URL-encoded as in a form: ``+`` is a space.
-
-    Args:
-        body: The message's body.
 
     Returns:
         None when the message is no notification of S3.

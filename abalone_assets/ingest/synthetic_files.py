@@ -7,7 +7,7 @@ is recorded before it becomes visible; what was landed first all the same is ing
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +25,10 @@ LEDGER_KEY: Final = "synthetic_survey/_files.json"
 FORMAT: Final = 1
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class SyntheticFile:
     recipe: str
     seed: int
     data_version: str
-    made_at: str
+    made_at: str = field(default_factory=_now)
 
 
 @dataclass(frozen=True)
@@ -54,16 +58,7 @@ class _Ledger:
     files: dict[str, SyntheticFile]
 
 
-def record_synthetic_file(
-    store: ObjectStore,
-    *,
-    name: str,
-    sha256: str,
-    rows: int,
-    recipe: str,
-    seed: int,
-    data_version: str,
-) -> None:
+def record_synthetic_file(store: ObjectStore, sha256: str, file: SyntheticFile) -> None:
     """Record that the file with these bytes is a simulation, before anybody can ingest it.
 
     Recorded again, it keeps its first entry. A day or base survey that took the file for a survey
@@ -71,12 +66,8 @@ def record_synthetic_file(
 
     Args:
         store: Of the lake.
-        name: Of the file, ``abalone.YYYYMMDDHHMMSS``.
-        sha256: Hex digest of its bytes.
-        rows: Its rows.
-        recipe: How it was simulated.
-        seed: Of the random numbers.
-        data_version: Of the survey that the synthesizer was fitted on.
+        sha256: Hex digest of the file's bytes.
+        file: What is known of it.
 
     Raises:
         StorageError: That is no SHA-256, the ledger or the manifest is damaged, or the store
@@ -84,8 +75,6 @@ def record_synthetic_file(
     """
     if not _SHA256.fullmatch(sha256):
         raise StorageError(f"{sha256!r} is no SHA-256 in lower-case hex: nothing is recorded of it")
-    made_at = datetime.now(UTC).isoformat(timespec="seconds")
-    file = SyntheticFile(name, rows, recipe, seed, data_version, made_at)
 
     def change(document: Any | None) -> dict[str, Any]:  # noqa: ANN401 - JSON of any shape
         files = {sha256: file, **_files_of(document, store)}

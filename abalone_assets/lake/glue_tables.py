@@ -17,9 +17,7 @@ from abalone_assets.lake.tables import TABLES, AssetTable, asset_tables
 from abalone_assets.storage.s3 import explain_obstore
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    import polars as pl
+    from collections.abc import Iterator, Mapping
 
     from abalone_assets.lake.lake import Lake
 
@@ -50,12 +48,7 @@ _GLUE_TYPES: Final = {
 
 
 class GlueTables:
-    """The tables of one Glue database; calls Glue only for what changed.
-
-    Args:
-        database: The database's name.
-        lake: Whose assets the tables are.
-    """
+    """The tables of one Glue database; calls Glue only for what changed."""
 
     def __init__(self, database: str, lake: Lake) -> None:
         self.database = database
@@ -136,8 +129,15 @@ class GlueTables:
             if not agrees:
                 with tolerating("ConcurrentModificationException"):
                     glue.update_table(DatabaseName=self.database, TableInput=table)
-        self._add_partitions(asset.name, [partitions[day] for day in partitions.keys() - known])
-        self._drop_partitions(asset.name, sorted(known.keys() - partitions))
+        place = self._place(asset.name)
+        for days in in_batches(sorted(partitions.keys() - known), MAX_WRITTEN):
+            new = [partitions[day] for day in days]
+            answer = glue.batch_create_partition(**place, PartitionInputList=new)
+            _check(answer, "AlreadyExistsException", asset.name)
+        for days in in_batches(sorted(known.keys() - partitions), MAX_DELETED):
+            old = [{"Values": [day]} for day in days]
+            answer = glue.batch_delete_partition(**place, PartitionsToDelete=old)
+            _check(answer, "EntityNotFoundException", asset.name)
 
     def _update_partitions(
         self,
@@ -153,23 +153,9 @@ class GlueTables:
             for day, partition in wanted.items()
             if day in known and (anew or known[day] != partition["StorageDescriptor"]["Location"])
         ]
+        update = client("glue").batch_update_partition
         for batch in in_batches(entries, MAX_WRITTEN):
-            answer = client("glue").batch_update_partition(**self._place(table), Entries=batch)
-            _check(answer, "EntityNotFoundException", table)
-
-    def _add_partitions(self, table: str, partitions: Sequence[dict[str, Any]]) -> None:
-        in_order = sorted(partitions, key=lambda partition: str(partition["Values"]))
-        for batch in in_batches(in_order, MAX_WRITTEN):
-            answer = client("glue").batch_create_partition(
-                **self._place(table), PartitionInputList=batch
-            )
-            _check(answer, "AlreadyExistsException", table)
-
-    def _drop_partitions(self, table: str, days: Sequence[str]) -> None:
-        for batch in in_batches(days, MAX_DELETED):
-            answer = client("glue").batch_delete_partition(
-                **self._place(table), PartitionsToDelete=[{"Values": [day]} for day in batch]
-            )
+            answer = update(**self._place(table), Entries=batch)
             _check(answer, "EntityNotFoundException", table)
 
     def _known_days(self, table: Mapping[str, Any]) -> dict[str, str]:
@@ -205,24 +191,17 @@ def glue_columns(uri: str) -> dict[str, str]:
     Raises:
         StorageError: It cannot be read, or has a column of no known type.
     """
-    return {name: _glue_type(uri, name, kind) for name, kind in _parquet_schema(uri).items()}
-
-
-def _parquet_schema(uri: str) -> pl.Schema:
     import polars as pl
 
     try:
-        return pl.scan_parquet(uri, glob=False, hive_partitioning=False).collect_schema()
+        schema = pl.scan_parquet(uri, glob=False, hive_partitioning=False).collect_schema()
     except (OSError, pl.exceptions.PolarsError) as error:
         reason = explain_obstore(error)
         raise StorageError(f"{uri}: cannot read this Parquet object: {reason}") from error
-
-
-def _glue_type(uri: str, column: str, kind: pl.DataType) -> str:
-    try:
-        return _GLUE_TYPES[str(kind)]
-    except KeyError:
-        raise StorageError(f"{uri}: the column {column} is {kind}, of no type in Glue") from None
+    for name, kind in schema.items():
+        if str(kind) not in _GLUE_TYPES:
+            raise StorageError(f"{uri}: the column {name} is {kind}, of no type in Glue")
+    return {name: _GLUE_TYPES[str(kind)] for name, kind in schema.items()}
 
 
 def _agrees(existing: Any, wanted: Any) -> bool:  # noqa: ANN401 - a part of a JSON document
@@ -254,10 +233,6 @@ def _check(answer: Mapping[str, Any], harmless: str, table: str) -> None:
 
 def start_crawler(name: str, *, interval: timedelta) -> bool:
     """Start a crawler unless it runs, or began its last crawl less than an interval ago.
-
-    Args:
-        name: The crawler's.
-        interval: Least time between two crawls' beginnings.
 
     Returns:
         Whether a crawl was due, so that one runs now.

@@ -48,11 +48,6 @@ class IngestedFile:
     problem: str | None = None
     origin: str = SURVEYED
 
-    @property
-    def synthetic_rows(self) -> int:
-        """Its rows if it is a simulation."""
-        return self.rows if self.origin == SYNTHETIC else 0
-
 
 @dataclass(frozen=True)
 class IngestedDay:
@@ -74,7 +69,7 @@ class IngestedDay:
     @property
     def synthetic_rows(self) -> int:
         """Simulated rows in ``new_surveys`` of this day."""
-        return sum(file.synthetic_rows for file in self.files)
+        return sum(file.rows for file in self.files if file.origin == SYNTHETIC)
 
 
 BEING_WRITTEN: Final = IngestedDay("")
@@ -100,11 +95,6 @@ class IngestedRaw:
     quarantined: int
     origin: str = SURVEYED
 
-    @property
-    def synthetic_rows(self) -> int:
-        """Its rows if it is a simulation."""
-        return self.rows if self.origin == SYNTHETIC else 0
-
 
 @dataclass(frozen=True)
 class Manifest:
@@ -127,12 +117,6 @@ class Manifest:
     def rows(self) -> int:
         """Rows that the base survey and all survey days hold together."""
         return (self.raw.rows if self.raw else 0) + sum(day.rows for day in self.days.values())
-
-    @property
-    def synthetic_rows(self) -> int:
-        """Simulated ones among these rows."""
-        raw = self.raw.synthetic_rows if self.raw else 0
-        return raw + sum(day.synthetic_rows for day in self.days.values())
 
     def rows_of(self, day: str) -> int:
         """Rows of one survey day; none when it was never ingested."""

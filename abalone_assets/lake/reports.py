@@ -24,12 +24,7 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class KeptReport:
-    """A report in the lake.
-
-    Attributes:
-        model_sha256: Digest of the model that it is of.
-        written_at: When it was written, UTC.
-    """
+    """A report in the lake: the digest of its model, and when it was written, UTC."""
 
     model_sha256: str
     written_at: datetime
@@ -37,23 +32,12 @@ class KeptReport:
 
 @dataclass(frozen=True)
 class Reports:
-    """The reports of a lake.
-
-    Attributes:
-        lake: The lake's objects.
-    """
+    """The reports of a lake."""
 
     lake: ObjectStore
 
     def keep(self, model_sha256: str, page: bytes) -> str:
-        """Write a report, over an earlier one of the same model.
-
-        Args:
-            model_sha256: Digest of the model, 64 hexadecimal digits.
-            page: The HTML file.
-
-        Returns:
-            Its path or ``s3://`` URI.
+        """Write a report, over an earlier one of the same model; gives its path or ``s3://`` URI.
 
         Raises:
             StorageError: The digest is none, or the lake refuses.

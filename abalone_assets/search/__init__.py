@@ -1,22 +1,15 @@
 """The search for better hyperparameters, on the training rows alone.
 
 `run_study` tries hyperparameters one after another, and `Study.proposal` says whether the best of
-them are worth changing to. What was tried is kept as a table (`trials_frame`), by which an
+them are worth changing to. What was tried is kept as a table (`trials.trials_frame`), by which an
 interrupted study goes on as if it had never stopped.
 """
 
 from abalone_assets.search.proposal import Proposal
 from abalone_assets.search.sample import SearchError
 from abalone_assets.search.spaces import PARTS, SPACES, Part, SearchedFramework
-from abalone_assets.search.study import (
-    Study,
-    StudyPlan,
-    best_of,
-    run_study,
-    study_key,
-    trials_of_part,
-)
-from abalone_assets.search.trials import Trial, trials_frame, trials_of
+from abalone_assets.search.study import Study, StudyPlan, run_study, study_key
+from abalone_assets.search.trials import Trial, best_of, trials_of_part
 
 __all__ = [
     "PARTS",
@@ -31,7 +24,5 @@ __all__ = [
     "best_of",
     "run_study",
     "study_key",
-    "trials_frame",
-    "trials_of",
     "trials_of_part",
 ]

@@ -11,7 +11,7 @@ from abalone_assets.modeling.dataset import target
 from abalone_assets.modeling.evaluation.paired import paired_comparisons
 from abalone_assets.modeling.hyperparameters import BlendHyperparameters
 from abalone_assets.modeling.scores import rmse
-from abalone_assets.search.parts import BOOSTER_SHARE, part_learner, searched_of
+from abalone_assets.search.spaces import part_learner, searched_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +85,7 @@ def propose(
     if isinstance(today, BlendHyperparameters):
         current_share = today.booster_share
         share = _best_share(_predictions(best, today, sample), current_share, sample)
-        chosen[BOOSTER_SHARE] = share
+        chosen["booster_share"] = share
     unused = sample.refolded()
     proposed = _blended(_predictions(best, today, unused), share)
     trained_today = _blended(_predictions(current, today, unused), current_share)

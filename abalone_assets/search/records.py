@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
@@ -21,6 +21,8 @@ from abalone_assets.search.trials import trials_frame, trials_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import polars as pl
+
     from abalone_assets.lake.lake import Lake
     from abalone_assets.modeling.features import Columns
     from abalone_assets.search.study import Study
@@ -30,47 +32,21 @@ ASSET: Final = "hyperparameter_study"
 STUDY_KEY: Final = f"{ASSET}/_study.json"
 
 
-@dataclass(frozen=True)
-class TrainingRows:
-    """The training split as it lay in the lake.
-
-    Attributes:
-        columns: By name, ``n`` values each.
-        digest: The content that it was prepared from.
-    """
-
-    columns: Columns
-    digest: str
-
-
-def training_rows(lake: Lake) -> TrainingRows:
-    """Read the training split, once.
+def training_rows(lake: Lake) -> tuple[Columns, str]:
+    """Read the training split, once: its columns, and the digest that it was prepared from.
 
     Raises:
         StorageError: There is none yet, it cannot be read, or it is being written anew just now.
     """
-    import polars as pl
-
     digest = lake.preparation().digest
-    key = lake.key("train_split")
-    try:
-        frame = pl.read_parquet(io.BytesIO(lake.store.read(key)))
-    except pl.exceptions.PolarsError as error:
-        raise StorageError(
-            f"{lake.uri('train_split')}: no Parquet file; materialize train_split again: {error}"
-        ) from error
+    frame = _read(lake, "train_split", remedy="materialize train_split again")
     if lake.preparation().digest != digest:
         raise StorageError("train_split was written anew while it was read: run this again")
-    return TrainingRows({name: frame[name].to_numpy() for name in frame.columns}, digest)
+    return {name: frame[name].to_numpy() for name in frame.columns}, digest
 
 
 class StudyRecords:
-    """What the lake holds of one study.
-
-    Args:
-        lake: Where.
-        study: Its key; see `study.study_key`.
-    """
+    """What the lake holds of one study, which is known by its key: see `study.study_key`."""
 
     def __init__(self, lake: Lake, study: str) -> None:
         self._lake = lake
@@ -82,34 +58,34 @@ class StudyRecords:
         Raises:
             StorageError: What lies there is no table of trials.
         """
-        import polars as pl
-
-        key = self._lake.key(ASSET)
-        if self._lake.store.find(key) is None:
+        if self._lake.store.find(self._lake.key(ASSET)) is None:
             return []
-        try:
-            frame = pl.read_parquet(io.BytesIO(self._lake.store.read(key)))
-        except pl.exceptions.PolarsError as error:
-            raise StorageError(
-                f"{self._lake.uri(ASSET)}: no Parquet file; delete it to search anew: {error}"
-            ) from error
+        frame = _read(self._lake, ASSET, remedy="delete it to search anew")
         return trials_of(frame, self._study)
 
     def keep(self, trials: Sequence[Trial]) -> None:
         """Replace what the lake holds by these trials."""
         self._lake.store.write(self._lake.key(ASSET), to_parquet(trials_frame(trials, self._study)))
 
-    def conclude(self, study: Study, rows: TrainingRows) -> dict[str, Any]:
-        """Keep what the study came to; returns that document."""
+    def conclude(self, study: Study, columns: Columns, digest: str) -> None:
+        """Keep what the study came to, and the training rows that it rests on."""
         document = {
             "study": self._study,
             "proposal": asdict(study.proposal),
             "plan": asdict(study.plan),
             "trials": len(study.trials),
             "rows": study.rows,
-            "train_rows_sha256": rows_sha256(rows.columns),
-            "release_digest": rows.digest,
+            "train_rows_sha256": rows_sha256(columns),
+            "release_digest": digest,
             "versions": library_versions(),
         }
         self._lake.store.write_json(STUDY_KEY, document)
-        return document
+
+
+def _read(lake: Lake, asset: str, *, remedy: str) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_parquet(io.BytesIO(lake.store.read(lake.key(asset))))
+    except pl.exceptions.PolarsError as error:
+        raise StorageError(f"{lake.uri(asset)}: no Parquet file; {remedy}: {error}") from error

@@ -1,13 +1,22 @@
-"""What is searched: for each part of a model its hyperparameters, with their bounds and scales."""
+"""What is searched: for each part of a model its hyperparameters, with their bounds and scales.
+
+A part can be fitted by itself, with what is tried.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from abalone_assets.modeling.hyperparameters import BoosterHyperparameters, KernelHyperparameters
+from abalone_assets.modeling.training.learners import kernel_learner, learner_of
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+
+    from abalone_assets.modeling.hyperparameters import CommonHyperparameters
+    from abalone_assets.modeling.training.learners import Learner
 
 Part = Literal["booster", "kernel"]
 SearchedFramework = Literal["blend", "xgboost"]
@@ -80,3 +89,20 @@ PARTS: Final[Mapping[SearchedFramework, tuple[Part, ...]]] = {
     "blend": ("booster", "kernel"),
 }
 """What a framework's model is made of. Each part is tuned by itself, as if it stood alone."""
+
+
+def searched_of(today: CommonHyperparameters, part: Part) -> dict[str, float | int]:
+    """Today's values of what is searched for a part."""
+    return {each.name: getattr(today, each.name) for each in SPACES[part]}
+
+
+def part_learner(
+    part: Part, chosen: Mapping[str, float | int], today: CommonHyperparameters
+) -> Learner:
+    """How a part is fitted with these hyperparameters, the others being as they are today."""
+    kind = KernelHyperparameters if part == "kernel" else BoosterHyperparameters
+    values: dict[str, Any] = {each.name: getattr(today, each.name) for each in fields(kind)}
+    settled = kind(**{**values, **chosen})
+    if isinstance(settled, KernelHyperparameters):
+        return kernel_learner(settled)
+    return learner_of("xgboost", settled)

@@ -13,12 +13,17 @@ from typing import TYPE_CHECKING, Any, Final
 from abalone_assets.modeling.dataset import is_surveyed, rows_sha256, take
 from abalone_assets.modeling.features import CATALOGUE
 from abalone_assets.modeling.hyperparameters import CommonHyperparameters, chosen_hyperparameters
-from abalone_assets.search.parts import part_learner, searched_of
 from abalone_assets.search.proposal import Proposal, propose
 from abalone_assets.search.sample import Sample
-from abalone_assets.search.spaces import PARTS, SPACES, Part, SearchedFramework
-from abalone_assets.search.suggestion import suggest
-from abalone_assets.search.trials import Trial
+from abalone_assets.search.spaces import (
+    PARTS,
+    SPACES,
+    Part,
+    SearchedFramework,
+    part_learner,
+    searched_of,
+)
+from abalone_assets.search.trials import Trial, best_of, suggest, trials_of_part
 
 if TYPE_CHECKING:
     from abalone_assets.modeling.features import Columns
@@ -165,23 +170,10 @@ def library_versions() -> dict[str, str]:
     """Of what a trial's numbers depend on."""
     from importlib.metadata import version
 
-    return {name: version(name) for name in ("numpy", "optuna")} | {"xgboost": _xgboost_version()}
-
-
-def _xgboost_version() -> str:
     import xgboost  # whose distribution has one name with and another without its GPU code
 
-    return str(xgboost.__version__)
-
-
-def best_of(trials: Sequence[Trial]) -> Trial:
-    """The complete trial of the least error, the earliest of several."""
-    return min((each for each in trials if each.state == "complete"), key=lambda each: each.rmse)
-
-
-def trials_of_part(trials: Sequence[Trial], part: Part) -> list[Trial]:
-    """Those of one part, by number."""
-    return sorted((each for each in trials if each.part == part), key=lambda each: each.number)
+    versions = {name: version(name) for name in ("numpy", "optuna")}
+    return versions | {"xgboost": str(xgboost.__version__)}
 
 
 def _tried(

@@ -71,50 +71,37 @@ def validate_measurements(
     return cast("tuple[str, float, float, float, float, float, float, float]", canonical)
 
 
-def shown(value: object) -> str:
-    """The value as it appears in a message: quoted, and shortened when it is long."""
-    text = repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+def _broken(column: str, rule: str, value: object, allowed: str) -> SurveyRowError:
+    """What is wrong with a value, which is quoted, and shortened when it is long."""
+    text = "empty" if isinstance(value, str) and not value.strip(_BLANKS) else repr(value)
+    shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+    return SurveyRowError(column, rule, f"{column} is {shown}; {allowed}")
 
 
 def _sex(value: object) -> str:
     sex = value.strip(_BLANKS) if isinstance(value, str) else value
     if not isinstance(sex, str) or sex not in SEXES:
-        raise SurveyRowError(
-            "sex", "sex", f"sex is {shown(value)}; it must be one of {', '.join(SEXES)}"
-        )
+        raise _broken("sex", "sex", value, f"it must be one of {', '.join(SEXES)}")
     return sex
 
 
 def _measurement(column: Column, maximum: float, value: object) -> float:
     number = round(_number(column.name, value), MEASUREMENT_DECIMALS)
     if number <= 0:
-        raise SurveyRowError(
-            column.name,
-            "not_positive",
-            f"{column.name} is {shown(value)}; it must be above 0 "
-            f"when rounded to {MEASUREMENT_DECIMALS} decimals",
-        )
+        allowed = f"it must be above 0 when rounded to {MEASUREMENT_DECIMALS} decimals"
+        raise _broken(column.name, "not_positive", value, allowed)
     if number > maximum:
-        raise SurveyRowError(
-            column.name,
-            "above_maximum",
-            f"{column.name} is {shown(value)}; the plausible maximum is {maximum:g} "
-            f"(unit: {column.unit})",
-        )
+        allowed = f"the plausible maximum is {maximum:g} (unit: {column.unit})"
+        raise _broken(column.name, "above_maximum", value, allowed)
     return number
 
 
 def _rings(value: object) -> int:
     number = _number("rings", value)
     if not number.is_integer():
-        raise SurveyRowError(
-            "rings", "not_an_integer", f"rings is {shown(value)}; it must be a whole number"
-        )
+        raise _broken("rings", "not_an_integer", value, "it must be a whole number")
     if not 1 <= number <= MAX_RINGS:
-        raise SurveyRowError(
-            "rings", "out_of_range", f"rings is {shown(value)}; it must be 1 to {MAX_RINGS}"
-        )
+        raise _broken("rings", "out_of_range", value, f"it must be 1 to {MAX_RINGS}")
     return int(number)
 
 
@@ -129,16 +116,11 @@ def _number(name: str, value: object) -> float:
         elif _NOT_FINITE.fullmatch(text):
             number = math.nan
         else:
-            found = "empty" if isinstance(value, str) and not text else shown(value)
-            raise SurveyRowError(
-                name, "not_a_number", f"{name} is {found}; it must be a decimal number"
-            )
+            raise _broken(name, "not_a_number", value, "it must be a decimal number")
     except OverflowError:  # an int beyond the range of a float
         number = math.inf
     if not math.isfinite(number):
-        raise SurveyRowError(
-            name, "not_finite", f"{name} is {shown(value)}; it must be a finite number"
-        )
+        raise _broken(name, "not_finite", value, "it must be a finite number")
     return number
 
 

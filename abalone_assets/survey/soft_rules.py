@@ -1,7 +1,6 @@
 """The soft rules: rows that look odd, are counted, and are kept.
 
-Each rule is a linear inequality over columns, held as data: a frame engine builds its expression
-from the fields, and :meth:`SoftRule.is_violated` says the same of one row.
+Each rule is a linear inequality over columns, held as data.
 """
 
 from __future__ import annotations
@@ -24,14 +23,12 @@ class SoftRule:
 
     Attributes:
         name: Short name, as shown in the asset check.
-        description: What is odd about such a row.
         terms: The columns that are summed.
         factor: How many times the reference the sum may be; without one, the largest sum.
         reference: The column compared with, or None.
     """
 
     name: str
-    description: str
     terms: tuple[str, ...]
     factor: float
     reference: str | None = None
@@ -41,37 +38,28 @@ class SoftRule:
         """Every column that the rule reads."""
         return self.terms if self.reference is None else (*self.terms, self.reference)
 
-    def is_violated(self, row: Mapping[str, float]) -> bool:
-        """Whether the row, canonical measurements by column name, is odd."""
+    def is_violated(self, row: Mapping[str, Any]) -> bool:
+        """Whether the row, canonical measurements by column name, is odd.
+
+        Columns of NumPy arrays give an array.
+        """
         limit = self.factor * (1.0 if self.reference is None else row[self.reference])
-        return sum(row[term] for term in self.terms) - limit > ROUNDING_SLACK
+        violated: bool = sum(row[term] for term in self.terms) - limit > ROUNDING_SLACK
+        return violated
 
 
 # Parts are weighed after bleeding and shucking, on other scales than the whole animal: 153 animals
 # of the UCI file have parts that add up to more than the whole, most of them by less than 5 %.
 SOFT_RULES: Final = (
-    SoftRule(
-        "shucked_over_whole",
-        "The meat weighs more than the whole animal",
-        ("shucked_weight",),
-        1.0,
-        "whole_weight",
-    ),
+    SoftRule("shucked_over_whole", ("shucked_weight",), 1.0, "whole_weight"),
     SoftRule(
         "parts_over_whole",
-        "Meat, viscera and shell weigh over 5 % more than the whole animal",
         ("shucked_weight", "viscera_weight", "shell_weight"),
         1.05,
         "whole_weight",
     ),
-    SoftRule(
-        "diameter_over_length",
-        "The diameter exceeds the length, which is the longest measurement",
-        ("diameter",),
-        1.0,
-        "length",
-    ),
-    SoftRule("height_outlier", "The height exceeds 60 mm (0.3)", ("height",), 0.3),
+    SoftRule("diameter_over_length", ("diameter",), 1.0, "length"),
+    SoftRule("height_outlier", ("height",), 0.3),  # 60 mm
 )
 
 

@@ -12,9 +12,17 @@ no model is judged by them.
 
 from __future__ import annotations
 
+from typing import Final
+
 from abalone_assets.errors import AbaloneError
 
-__all__ = ["SynthesisError"]
+__all__ = ["MAX_EPOCHS", "MAX_ROWS", "MAX_SEEDS", "SynthesisError"]
+
+MAX_ROWS: Final = 100_000
+"""In one survey: some hundred times what a crew lands in a day."""
+
+MAX_EPOCHS: Final = 10_000
+MAX_SEEDS: Final = 20
 
 
 class SynthesisError(AbaloneError):

@@ -15,7 +15,6 @@ import numpy as np
 
 from abalone_assets import survey
 from abalone_assets.modeling.dataset import COLUMN_NAMES, concat, row_keys, take
-from abalone_assets.survey.soft_rules import ROUNDING_SLACK, SoftRule
 from abalone_assets.synthesis import SynthesisError
 from abalone_assets.synthesis.representation import STEPS
 
@@ -69,13 +68,7 @@ class SimulatedRows:
 def simulate(
     synthesizer: Synthesizer, rows: int, rng: np.random.Generator, real: Columns
 ) -> SimulatedRows:
-    """Draw rows until as many as wanted obey the contract.
-
-    Args:
-        synthesizer: What draws them.
-        rows: How many are wanted.
-        rng: Draws all there is to draw.
-        real: All real rows; none of them is repeated.
+    """Draw rows until as many as wanted obey the contract; none repeats a real one.
 
     Raises:
         SynthesisError: Too few of the rows drawn obey the contract, or none are wanted.
@@ -146,7 +139,7 @@ def judge(
             # Put so that a value that is no number is above it as well.
             _tell(verdicts, ~(values <= column.maximum), f"{column.name}_above_maximum")
     for rule in survey.SOFT_RULES:
-        _tell(verdicts, _violates(rule, columns), rule.name)
+        _tell(verdicts, np.asarray(rule.is_violated(columns)), rule.name)
     _tell(verdicts, np.isin(keys, taken), "repeats_a_row")
     repeats = np.ones(keys.size, dtype=bool)
     repeats[np.unique(keys, return_index=True)[1]] = False
@@ -156,12 +149,6 @@ def judge(
 
 def _tell(verdicts: NDArray[np.object_], broken: NDArray[np.bool_], rule: str) -> None:
     verdicts[broken & (verdicts == "")] = rule
-
-
-def _violates(rule: SoftRule, columns: Columns) -> NDArray[np.bool_]:
-    total = sum(np.asarray(columns[term], dtype=np.float64) for term in rule.terms)
-    reference = 1.0 if rule.reference is None else np.asarray(columns[rule.reference])
-    return np.asarray(total - rule.factor * reference > ROUNDING_SLACK)
 
 
 def _exhausted(

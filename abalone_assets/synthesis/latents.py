@@ -33,13 +33,7 @@ class Latents(Protocol):
     def draw(
         self, rows: int, shares: NDArray[np.float64], rng: np.random.Generator
     ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Index of the sex ``(rows,)`` and whitened scores ``(rows, 8)``.
-
-        Args:
-            rows: How many.
-            shares: The share of each sex, ``(s,)``.
-            rng: Draws all there is to draw.
-        """
+        """Index of the sex ``(rows,)`` and whitened scores ``(rows, 8)``, by the sexes' shares."""
 
     def to_arrays(self) -> Arrays:
         """All that `from_arrays` needs, by name."""

@@ -14,7 +14,7 @@ from abalone_assets.synthesis.contract import SimulatedRows, simulate
 from abalone_assets.synthesis.representation import plausible, standardised
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
     from abalone_assets.modeling.features import Columns
     from abalone_assets.synthesis.real_rows import RealRows
@@ -24,102 +24,31 @@ NUMBERS: Final = (*survey.MEASUREMENTS, survey.TARGET)
 MIN_SAMPLE_ROWS: Final = 2000
 MAX_SAMPLE_ROWS: Final = 5000
 NEAR_PERCENT: Final = 5.0
-_CHUNK_ROWS: Final = 512
 _SAMPLE_SEED: Final = 20_250_301
 
+Quality = dict[str, float]
+"""What is known of a synthesizer's rows, by name; the held-out real rows are the yardstick.
 
-@dataclass(frozen=True)
-class Fidelity:
-    """How far rows are from real ones that they should resemble.
-
-    Attributes:
-        ks: Kolmogorov-Smirnov distance of each measurement and of the rings, 0 to 1.
-        sex_tv: Total variation distance of the sexes, 0 to 1.
-        correlation_difference: Mean absolute difference of the 28 correlations.
-    """
-
-    ks: dict[str, float]
-    sex_tv: float
-    correlation_difference: float
-
-    @property
-    def ks_mean(self) -> float:
-        """Over the measurements and the rings."""
-        return sum(self.ks.values()) / len(self.ks)
-
-    @property
-    def ks_worst(self) -> float:
-        """Of the measurements and the rings."""
-        return max(self.ks.values())
-
-
-@dataclass(frozen=True)
-class Quality:
-    """What is known of a synthesizer's rows; the held-out real rows are the yardstick.
-
-    Attributes:
-        rows: Simulated rows that were looked at.
-        fidelity: Of them.
-        real_fidelity: Of the real rows that the synthesizer learnt from: what chance alone gives.
-        rejected_share: Of the rows drawn, those that broke the contract and were drawn again.
-        repaired_share: Clipped values per row drawn.
-        copies: Rows that equal a real one.
-        near_share: Share of the rows that are nearer to a row learnt from than all but
-            `NEAR_PERCENT` percent of the held-out rows are; by chance, just that percentage.
-        near_ratio: The `NEAR_PERCENT` percentile of the distance to the nearest row learnt from,
-            over that of the held-out rows; 1 by chance, near 0 for rows learnt by heart.
-        tstr_rmse: RMSE, in rings, on held-out real rows of a model trained on the simulated rows.
-        trtr_rmse: The same, trained on the real rows.
-    """
-
-    rows: int
-    fidelity: Fidelity
-    real_fidelity: Fidelity
-    rejected_share: float
-    repaired_share: float
-    copies: int
-    near_share: float
-    near_ratio: float
-    tstr_rmse: float
-    trtr_rmse: float
-
-    @property
-    def numbers(self) -> dict[str, float]:
-        """What `THRESHOLDS` judge, and what is shown of it, by name.
-
-        An ``excess`` is a distance beyond that of the real rows that were learnt from.
-        """
-        return {
-            "ks_mean": self.fidelity.ks_mean,
-            "ks_mean_excess": self.fidelity.ks_mean - self.real_fidelity.ks_mean,
-            "ks_worst": self.fidelity.ks_worst,
-            "ks_worst_excess": self.fidelity.ks_worst - self.real_fidelity.ks_worst,
-            "sex_tv": self.fidelity.sex_tv,
-            "sex_tv_excess": self.fidelity.sex_tv - self.real_fidelity.sex_tv,
-            "correlation_difference": self.fidelity.correlation_difference,
-            "correlation_excess": self.fidelity.correlation_difference
-            - self.real_fidelity.correlation_difference,
-            "rejected_share": self.rejected_share,
-            "repaired_share": self.repaired_share,
-            "copies": float(self.copies),
-            "near_share": self.near_share,
-            "near_ratio": self.near_ratio,
-            "tstr_rmse": self.tstr_rmse,
-            "trtr_rmse": self.trtr_rmse,
-            "tstr_ratio": self.tstr_rmse / self.trtr_rmse,
-        }
+- ``ks_mean``, ``ks_worst``: Kolmogorov-Smirnov distances of the measurements and the rings, 0 to 1.
+- ``sex_tv``: total variation distance of the sexes, 0 to 1.
+- ``correlation_difference``: mean absolute difference of the 28 correlations.
+- each of these with ``_excess``: beyond that of the real rows that were learnt from, which is what
+  chance alone gives.
+- ``rejected_share``: of the rows drawn, those that broke the contract and were drawn again.
+- ``repaired_share``: clipped values per row drawn.
+- ``copies``: rows that equal a real one.
+- ``near_share``: share of the rows that are nearer to a row learnt from than all but `NEAR_PERCENT`
+  percent of the held-out rows are; by chance, just that percentage.
+- ``near_ratio``: the `NEAR_PERCENT` percentile of the distance to the nearest row learnt from, over
+  that of the held-out rows; 1 by chance, near 0 for rows learnt by heart.
+- ``tstr_rmse``: RMSE, in rings, on held-out real rows of a model trained on the simulated rows.
+- ``trtr_rmse``: the same, trained on the real rows; ``tstr_ratio``: the one over the other.
+"""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """The bound of one of the numbers of a `Quality`.
-
-    Attributes:
-        number: Its name.
-        side: Whether the bound is the most or the least that passes.
-        bound: Itself.
-        because: Why it is there.
-    """
+    """The bound of one of the numbers of a `Quality`: the most or the least that passes."""
 
     number: str
     side: Literal["most", "least"]
@@ -128,7 +57,7 @@ class Threshold:
 
     def holds(self, quality: Quality) -> bool:
         """Whether the number is within the bound; one that is no number is not."""
-        value = quality.numbers[self.number]
+        value = quality[self.number]
         return value <= self.bound if self.side == "most" else value >= self.bound
 
 
@@ -157,7 +86,7 @@ THRESHOLDS: Final = (
 def broken_thresholds(quality: Quality) -> list[str]:
     """What is wrong, a sentence each; nothing when the rows may land."""
     return [
-        f"{each.number} is {quality.numbers[each.number]:.3f}, at {each.side} {each.bound:g} passes"
+        f"{each.number} is {quality[each.number]:.3f}, at {each.side} {each.bound:g} passes"
         f" ({each.because})"
         for each in THRESHOLDS
         if not each.holds(quality)
@@ -184,45 +113,45 @@ def assess(simulated: SimulatedRows, real: RealRows) -> Quality:
     Training on synthetic, testing on real is the protocol of Esteban, Hyland and Raetsch,
     *Real-valued (medical) time series generation with recurrent conditional GANs* (2017).
     """
+    looks = fidelity(simulated.columns, real.held_out)
+    by_chance = fidelity(real.fitted, real.held_out)
+    quality: Quality = {}
+    for name, distance in looks.items():
+        quality[name] = distance
+        quality[f"{name.removesuffix('_difference')}_excess"] = distance - by_chance[name]
     near = nearest(simulated.columns, real.fitted)
-    real_near = nearest(real.held_out, real.fitted)
-    reach = float(np.percentile(real_near, NEAR_PERCENT))
-    return Quality(
-        rows=simulated.rows,
-        fidelity=fidelity(simulated.columns, real.held_out),
-        real_fidelity=fidelity(real.fitted, real.held_out),
-        rejected_share=simulated.rejected_share,
-        repaired_share=simulated.repaired_share,
-        copies=int(np.isin(row_keys(simulated.columns), row_keys(real.all)).sum()),
-        near_share=float((near < reach).mean()),
-        near_ratio=float(np.percentile(near, NEAR_PERCENT) / reach) if reach > 0 else 1.0,
-        tstr_rmse=transfer_rmse(simulated.columns, real.held_out),
-        trtr_rmse=transfer_rmse(real.fitted, real.held_out),
-    )
+    reach = float(np.percentile(nearest(real.held_out, real.fitted), NEAR_PERCENT))
+    tstr_rmse = transfer_rmse(simulated.columns, real.held_out)
+    trtr_rmse = transfer_rmse(real.fitted, real.held_out)
+    return quality | {
+        "rejected_share": simulated.rejected_share,
+        "repaired_share": simulated.repaired_share,
+        "copies": float(np.isin(row_keys(simulated.columns), row_keys(real.all)).sum()),
+        "near_share": float((near < reach).mean()),
+        "near_ratio": float(np.percentile(near, NEAR_PERCENT) / reach) if reach > 0 else 1.0,
+        "tstr_rmse": tstr_rmse,
+        "trtr_rmse": trtr_rmse,
+        "tstr_ratio": tstr_rmse / trtr_rmse,
+    }
 
 
-def fidelity(columns: Columns, real: Columns) -> Fidelity:
-    """How far rows are from real ones."""
-    ks = {name: ks_distance(columns[name], real[name]) for name in NUMBERS}
-    shares = np.array(
-        [
-            [np.mean(np.asarray(each["sex"]) == sex) for sex in survey.SEXES]
-            for each in (columns, real)
-        ]
-    )
-    return Fidelity(
-        ks=ks,
-        sex_tv=0.5 * float(np.abs(shares[0] - shares[1]).sum()),
-        correlation_difference=_correlation_difference(columns, real),
-    )
+def fidelity(columns: Columns, real: Columns) -> Quality:
+    """How far rows are from real ones that they should resemble: the four distances."""
+    from scipy.stats import ks_2samp
 
-
-def ks_distance(left: ArrayLike, right: ArrayLike) -> float:
-    """The greatest distance between two empirical distribution functions, 0 to 1."""
-    first, second = (np.sort(np.asarray(each, dtype=np.float64)) for each in (left, right))
-    places = np.concatenate([first, second])
-    levels = [np.searchsorted(each, places, side="right") / each.size for each in (first, second)]
-    return float(np.abs(levels[0] - levels[1]).max())
+    ks = [ks_2samp(columns[name], real[name], method="asymp").statistic for name in NUMBERS]
+    shares = [
+        np.array([np.mean(np.asarray(each["sex"]) == sex) for sex in survey.SEXES])
+        for each in (columns, real)
+    ]
+    pairs = np.triu_indices(len(NUMBERS), 1)
+    difference = np.abs(correlations(columns) - correlations(real))[pairs]
+    return {
+        "ks_mean": float(np.mean(ks)),
+        "ks_worst": float(max(ks)),
+        "sex_tv": 0.5 * float(np.abs(shares[0] - shares[1]).sum()),
+        "correlation_difference": float(difference.mean()),
+    }
 
 
 def nearest(columns: Columns, others: Columns) -> NDArray[np.float64]:
@@ -231,16 +160,16 @@ def nearest(columns: Columns, others: Columns) -> NDArray[np.float64]:
     Euclidean over the eight log ratios of `representation.RATIOS`, in standard deviations of the
     others; infinite where there is no other one of the sex.
     """
+    from scipy.spatial import cKDTree
+
     places = standardised(columns, like=others)
     known = standardised(others, like=others)
     sexes, known_sexes = (np.asarray(each["sex"]).astype(str) for each in (columns, others))
     found = np.full(len(places), np.inf)
     for sex in survey.SEXES:
-        candidates = known[known_sexes == sex]
-        rows = np.flatnonzero(sexes == sex)
-        for first in range(0, rows.size if len(candidates) else 0, _CHUNK_ROWS):
-            chunk = rows[first : first + _CHUNK_ROWS]
-            found[chunk] = _least_distance(places[chunk], candidates)
+        rows, candidates = sexes == sex, known[known_sexes == sex]
+        if len(candidates):
+            found[rows], _ = cKDTree(candidates).query(places[rows])
     return found
 
 
@@ -263,13 +192,7 @@ def fit_score(columns: Columns, fitted: Columns) -> float:
     looks = fidelity(columns, fitted)
     spread = float(np.std(target(fitted)))
     useful = transfer_rmse(columns, fitted) / spread if spread else 0.0
-    return looks.ks_mean + looks.correlation_difference + useful
-
-
-def _correlation_difference(columns: Columns, real: Columns) -> float:
-    pairs = np.triu_indices(len(NUMBERS), 1)
-    left, right = (correlations(each)[pairs] for each in (columns, real))
-    return float(np.abs(left - right).mean())
+    return looks["ks_mean"] + looks["correlation_difference"] + useful
 
 
 def correlations(columns: Columns) -> NDArray[np.float64]:
@@ -279,16 +202,5 @@ def correlations(columns: Columns) -> NDArray[np.float64]:
     """
     rows = plausible(columns)
     values = np.array([np.asarray(columns[name], dtype=np.float64)[rows] for name in NUMBERS])
-    deviations = values - values.mean(axis=1, keepdims=True)
-    scale = np.sqrt((deviations**2).sum(axis=1))
-    outer = np.outer(scale, scale)
-    products = deviations @ deviations.T
-    return np.asarray(np.divide(products, outer, out=np.zeros_like(outer), where=outer > 0))
-
-
-def _least_distance(
-    places: NDArray[np.float64], candidates: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    squares = (places**2).sum(axis=1)[:, np.newaxis] + (candidates**2).sum(axis=1)
-    squares -= 2 * places @ candidates.T
-    return np.asarray(np.sqrt(np.maximum(squares.min(axis=1), 0)))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nan_to_num(np.corrcoef(values)))

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abalone_assets.modeling.dataset import COLUMN_NAMES, concat, row_keys, rows_sha256, take
+from abalone_assets.modeling.dataset import (
+    COLUMN_NAMES,
+    concat,
+    is_surveyed,
+    row_keys,
+    rows_sha256,
+    take,
+)
 from abalone_assets.modeling.evaluation.split_integrity import row_buckets
 from abalone_assets.survey.splits import buckets_of
 from abalone_assets.synthesis import SynthesisError
 
 if TYPE_CHECKING:
+    import polars as pl
     from numpy.typing import NDArray
 
+    from abalone_assets.lake.lake import Lake
     from abalone_assets.modeling.features import Columns
 
 Table = dict[str, "NDArray[Any]"]
@@ -58,6 +68,15 @@ class RealRows:
             )
         return cls(take(unique, learnt), take(unique, ~learnt))
 
+    @classmethod
+    def of_frame(cls, frame: pl.DataFrame) -> RealRows:
+        """Deal the surveyed rows of ``raw_abalone``; simulated ones, if any, do not count.
+
+        Raises:
+            SynthesisError: As `of`.
+        """
+        return cls.of(_surveyed(frame))
+
     @property
     def all(self) -> Table:
         """Both parts, one after the other."""
@@ -67,3 +86,27 @@ class RealRows:
     def sha256(self) -> str:
         """The digest of all rows, whatever their order."""
         return rows_sha256(self.all)
+
+
+def rows_to_avoid(lake: Lake, real: RealRows) -> Table:
+    """The real rows that no simulation may repeat: the given ones and those of the last release.
+
+    Surveys that landed after it are not read, one object a day as they are: a simulation could
+    repeat one of their rows. The merge then keeps one row of the two.
+
+    Raises:
+        StorageError: The lake cannot be read.
+    """
+    import polars as pl
+
+    key = lake.key("merged_dataset")
+    if lake.store.find(key) is None:
+        return real.all
+    return concat([real.all, _surveyed(pl.read_parquet(BytesIO(lake.store.read(key))))])
+
+
+def _surveyed(frame: pl.DataFrame) -> Table:
+    """The nine survey columns of the rows that crews measured."""
+    columns = {name: frame[name].to_numpy() for name in frame.columns}
+    rows = take(columns, is_surveyed(columns))
+    return {name: rows[name] for name in COLUMN_NAMES}

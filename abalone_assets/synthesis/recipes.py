@@ -1,29 +1,37 @@
-"""The recipes: how to fit a synthesizer, and which of several fits to keep."""
+"""The recipes: how to fit a synthesizer, and which of several fits to keep.
+
+What was fitted once is kept in the lake, and is not fitted again.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Final, get_args
 
 import numpy as np
 
 from abalone_assets.modeling.dataset import take
-from abalone_assets.synthesis import SynthesisError
+from abalone_assets.synthesis import MAX_EPOCHS, MAX_SEEDS, SynthesisError, networks
 from abalone_assets.synthesis.contract import simulate
 from abalone_assets.synthesis.latents import Latents, WhiteNoise
-from abalone_assets.synthesis.limits import MAX_EPOCHS, MAX_SEEDS
 from abalone_assets.synthesis.quality import fit_score
 from abalone_assets.synthesis.representation import Representation, plausible, represent
-from abalone_assets.synthesis.synthesizer import Attempt, FitFacts, Recipe, Synthesizer
+from abalone_assets.synthesis.synthesizer import FORMAT, Attempt, FitFacts, Recipe, Synthesizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from abalone_assets.modeling.features import Columns
+    from abalone_assets.storage.object_store import ObjectStore
     from abalone_assets.synthesis.real_rows import RealRows
 
     Progress = Callable[[int, int], None]
+
+FOLDER: Final = "survey_synthesizer"
+"""Of the lake."""
 
 RECIPES: Final[tuple[Recipe, ...]] = get_args(Recipe)
 DEFAULT_RECIPE: Final[Recipe] = "copula"
@@ -67,6 +75,55 @@ class FitOptions:
             return FitOptions("copula", 0, 1, self.seed)
         epochs = self.epochs or DEFAULT_EPOCHS[self.recipe]
         return replace(self, epochs=epochs, seeds=self.seeds or DEFAULT_SEEDS[self.recipe])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A synthesizer, its object's key in the lake, and whether it was there already.
+
+    The digest is that of all that it follows from, see `fit_digest`.
+    """
+
+    synthesizer: Synthesizer
+    key: str
+    digest: str
+    cached: bool
+
+
+def fit_once(
+    store: ObjectStore, real: RealRows, options: FitOptions, on_progress: Progress | None = None
+) -> Fitted:
+    """The synthesizer of these rows and options: from the lake, or fitted now and kept there.
+
+    Raises:
+        SynthesisError: As `fit_synthesizer`, or the object in the lake is damaged.
+        StorageError: The lake cannot be read or written.
+    """
+    digest = fit_digest(real, options)
+    key = f"{FOLDER}/_{digest}.npz"
+    if store.find(key) is not None:
+        return Fitted(load_fitted(store, key), key, digest, cached=True)
+    synthesizer = fit_synthesizer(real, options, on_progress)
+    store.write(key, synthesizer.to_bytes())
+    return Fitted(synthesizer, key, digest, cached=False)
+
+
+def load_fitted(store: ObjectStore, key: str) -> Synthesizer:
+    """The synthesizer that an object of the lake holds.
+
+    Raises:
+        SynthesisError: It is damaged.
+        StorageError: It is not there.
+    """
+    return Synthesizer.from_bytes(store.read(key), store.uri_of(key))
+
+
+def fit_digest(real: RealRows, options: FitOptions) -> str:
+    """What a synthesizer follows from: rows, options, and this version's way to fit."""
+    chosen = options.settled
+    settings = {"ctgan": networks.CTGAN_SETTINGS, "tvae": networks.TVAE_SETTINGS}
+    made_of = [FORMAT, real.sha256, asdict(chosen), dict(settings.get(chosen.recipe, {}))]
+    return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()
 
 
 def fit_synthesizer(
@@ -143,11 +200,9 @@ def _latents(
 ) -> Latents:
     if facts.recipe == "copula":
         return WhiteNoise()
-    from abalone_assets.synthesis.networks import Training, train_ctgan, train_tvae
-
-    train = {"ctgan": train_ctgan, "tvae": train_tvae}[facts.recipe]
+    train = networks.train_ctgan if facts.recipe == "ctgan" else networks.train_tvae
     sexes, white = representation.encode(rows, rng)
-    return train(white, sexes, Training(facts.seed, facts.epochs, on_epoch))
+    return train(white, sexes, networks.Training(facts.seed, facts.epochs, on_epoch))
 
 
 def _scored(synthesizer: Synthesizer, rows: Columns) -> Synthesizer:

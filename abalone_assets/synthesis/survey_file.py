@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from abalone_assets import survey
-from abalone_assets.ingest.synthetic_files import record_synthetic_file, synthetic_files
+from abalone_assets.ingest.synthetic_files import (
+    SyntheticFile,
+    record_synthetic_file,
+    synthetic_files,
+)
 from abalone_assets.survey import survey_file_name
-from abalone_assets.synthesis import SynthesisError
+from abalone_assets.synthesis import MAX_ROWS, SynthesisError
 from abalone_assets.synthesis.contract import SimulatedRows, simulate
-from abalone_assets.synthesis.limits import MAX_ROWS
 
 if TYPE_CHECKING:
     from abalone_assets.ingest.landing_zone import LandingZone
@@ -51,18 +54,6 @@ class SimulatedSurvey:
     def sha256(self) -> str:
         """Hex digest of the bytes, by which the file stays known as a simulation."""
         return hashlib.sha256(self.data).hexdigest()
-
-    def record(self, store: ObjectStore) -> None:
-        """Record in the lake that these bytes are a simulation; to be done before they show."""
-        record_synthetic_file(
-            store,
-            name=self.name,
-            sha256=self.sha256,
-            rows=self.simulated.rows,
-            recipe=self.facts.recipe,
-            seed=self.seed,
-            data_version=self.facts.rows_sha256,
-        )
 
 
 def simulate_survey(
@@ -150,13 +141,8 @@ def land(
 ) -> Outcome:
     """Record that the file is a simulation, then put it where crews put theirs.
 
-    In this order, so that nobody can ingest it for a survey. The same file again changes nothing.
-
-    Args:
-        simulated: The file.
-        zone: Where to put it.
-        store: Of the lake, which keeps the record.
-        replace: Replace a simulated file of its name with another content.
+    In this order, so that nobody can ingest it for a survey. The same file again changes nothing;
+    with ``replace``, a simulated file of its name with another content makes way.
 
     Raises:
         SynthesisError: Such a file lies there and is not to be replaced, or it is no simulation.
@@ -170,7 +156,18 @@ def land(
                 f"{simulated.name} lies in {zone.uri} with another content: choose another time, "
                 "or replace it by `abalone synthesize --force`"
             )
-    simulated.record(store)
+    facts = simulated.facts
+    record_synthetic_file(
+        store,
+        simulated.sha256,
+        SyntheticFile(
+            name=simulated.name,
+            rows=simulated.simulated.rows,
+            recipe=facts.recipe,
+            seed=simulated.seed,
+            data_version=facts.rows_sha256,
+        ),
+    )
     if there == simulated.data:
         return "identical"
     zone.land(simulated.name, simulated.data)

@@ -107,11 +107,7 @@ class Synthesizer:
 
     @classmethod
     def from_bytes(cls, data: bytes, source: str) -> Synthesizer:
-        """Read its file; nothing in it is executed.
-
-        Args:
-            data: What `to_bytes` gave.
-            source: Where it came from, for the error.
+        """Read its file, whose place is for the error; nothing in it is executed.
 
         Raises:
             SynthesisError: It is no such file, or of another format.

@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 
 from abalone_assets.automation.runs import day_range_tags, days_of
-from abalone_assets.ingest.synthetic_files import record_synthetic_file
+from abalone_assets.ingest.synthetic_files import SyntheticFile, record_synthetic_file
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import Platform, small_base
 
@@ -112,12 +112,8 @@ def know_as_simulated(platform: Platform, day: str, data: bytes) -> None:
     """Record the file of that day with these bytes as a simulation."""
     record_synthetic_file(
         platform.lake.store,
-        name=name_of(day),
-        sha256=hashlib.sha256(data).hexdigest(),
-        rows=data.count(b"\n"),
-        recipe="copula",
-        seed=0,
-        data_version="v1",
+        hashlib.sha256(data).hexdigest(),
+        SyntheticFile(name_of(day), data.count(b"\n"), "copula", seed=0, data_version="v1"),
     )
 
 

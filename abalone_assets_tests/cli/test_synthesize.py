@@ -109,7 +109,7 @@ def unfitted(monkeypatch: pytest.MonkeyPatch) -> None:
     def fit(*_: object) -> None:
         raise AssertionError("fitted before all else was judged")
 
-    monkeypatch.setattr("abalone_assets.synthesis.fitted.fit_once", fit)
+    monkeypatch.setattr("abalone_assets.synthesis.recipes.fit_once", fit)
 
 
 def test_a_crews_file_is_not_replaced_even_by_force_and_that_is_told_before_the_fit(

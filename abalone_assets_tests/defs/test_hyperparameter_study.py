@@ -11,10 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from abalone_assets import definitions
-from abalone_assets.defs.training.hyperparameter_study import (
-    hyperparameter_study,
-    search_hyperparameters_job,
-)
+from abalone_assets.defs.training.hyperparameter_study import hyperparameter_study
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.lake.lake import Lake, Preparation
@@ -103,11 +100,6 @@ def test_a_run_that_ended_early_is_continued_by_the_next(lake: Lake) -> None:
 def test_without_a_training_split_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="materialize merged_dataset first"):
         search(Lake(str(tmp_path / "empty")))
-
-
-def test_it_has_a_job_of_its_own() -> None:
-    selected = search_hyperparameters_job.selection.resolve([hyperparameter_study])
-    assert selected == {dg.AssetKey("hyperparameter_study")}
 
 
 @pytest.mark.usefixtures("home")

@@ -54,9 +54,9 @@ def by_partition(
     }
 
 
-def check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation | None:
-    found = [found for found in result.get_asset_check_evaluations() if found.check_name == name]
-    return found[0] if found else None
+def check(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:
+    (found,) = (each for each in result.get_asset_check_evaluations() if each.check_name == name)
+    return found
 
 
 def test_the_uci_survey_keeps_4175_rows_and_quarantines_2(uci_file: Path, tmp_path: Path) -> None:
@@ -71,7 +71,6 @@ def test_the_uci_survey_keeps_4175_rows_and_quarantines_2(uci_file: Path, tmp_pa
     assert metadata["quarantined"].value == 2
     assert raw is not None
     assert (raw.rows, raw.quarantined) == (4175, 2)
-    assert conserved is not None
     assert conserved.passed
     assert conserved.metadata["records"].value == 4177
 
@@ -87,7 +86,8 @@ def test_a_base_survey_that_is_a_known_simulation_is_synthetic(tmp_path: Path) -
         manifest = platform.lake.manifest()
     assert metadata["origin"].value == "synthetic"
     assert set(rows["origin"]) == {"synthetic"}
-    assert manifest.synthetic_rows == 20
+    assert manifest.raw is not None
+    assert (manifest.raw.rows, manifest.raw.origin) == (20, "synthetic")
 
 
 @pytest.fixture(scope="module")
@@ -112,13 +112,19 @@ class TestASurveyRange:
         ("asset", "rows"),
         [("new_surveys", [3, 4, 0]), ("quarantined_rows", [2, 0, 0])],
     )
-    def test_shows_each_partition_its_own_rows(
-        self, result: dg.ExecuteInProcessResult, asset: str, rows: list[int]
+    def test_shows_each_partition_its_own_rows_and_where_they_are(
+        self,
+        result: dg.ExecuteInProcessResult,
+        ranged: Platform,
+        asset: str,
+        rows: list[int],
     ) -> None:
         partitions = by_partition(result, asset)
         assert list(partitions) == [DAY, NEXT_DAY, EMPTY_DAY]
         assert [shown["dagster/row_count"].value for shown in partitions.values()] == rows
         assert [len(table(shown["preview"])) for shown in partitions.values()] == rows
+        folder = ranged.lake.folder_uri(asset)
+        assert {shown["dagster/uri"].value for shown in partitions.values()} == {folder}
 
     def test_shows_each_partition_its_own_digest_and_files(
         self, result: dg.ExecuteInProcessResult, ranged: Platform
@@ -145,13 +151,6 @@ class TestASurveyRange:
         }
         assert origins == {DAY: {"surveyed"}, NEXT_DAY: {"synthetic"}}
 
-    @pytest.mark.parametrize("asset", ["new_surveys", "quarantined_rows"])
-    def test_shows_where_it_is(
-        self, result: dg.ExecuteInProcessResult, ranged: Platform, asset: str
-    ) -> None:
-        for shown in by_partition(result, asset).values():
-            assert shown["dagster/uri"].value == ranged.lake.folder_uri(asset)
-
     def test_quarantines_with_file_line_rule_and_raw_text(
         self, result: dg.ExecuteInProcessResult, ranged: Platform
     ) -> None:
@@ -165,7 +164,6 @@ class TestASurveyRange:
 
     def test_warns_of_a_file_that_is_no_survey(self, result: dg.ExecuteInProcessResult) -> None:
         readable = check(result, "files_are_surveys")
-        assert readable is not None
         assert not readable.passed
         assert readable.severity is dg.AssetCheckSeverity.WARN
         (refused,) = table(readable.metadata["refused"])
@@ -173,13 +171,9 @@ class TestASurveyRange:
 
     def test_counts_its_rows_in_what_was_written(self, result: dg.ExecuteInProcessResult) -> None:
         conserved = check(result, "rows_are_conserved")
-        assert conserved is not None
         assert conserved.passed
-        assert {name: value.value for name, value in conserved.metadata.items()} == {
-            "records": 9,
-            "new_surveys": 7,
-            "quarantined_rows": 2,
-        }
+        counts = {name: value.value for name, value in conserved.metadata.items()}
+        assert counts == {"records": 9, "new_surveys": 7, "quarantined_rows": 2}
 
 
 def test_a_row_lost_on_its_way_to_the_lake_fails_the_run_and_leaves_the_day_due(
@@ -191,7 +185,6 @@ def test_a_row_lost_on_its_way_to_the_lake_fails_the_run_and_leaves_the_day_due(
     result = platform.run(INGEST, request, raise_on_error=False)
     conserved = check(result, "rows_are_conserved")
     assert not result.success
-    assert conserved is not None
     assert not conserved.passed
     assert conserved.metadata["new_surveys"].value == 2
     assert platform.lake.manifest().days == {DAY: BEING_WRITTEN}
@@ -202,27 +195,31 @@ def test_implausible_rows_are_kept_and_warned_of(platform: Platform) -> None:
     (request,) = requests(platform)
     result = platform.run(INGEST, request)
     plausible = check(result, "rows_are_plausible")
-    assert plausible is not None
     assert not plausible.passed
     assert plausible.severity is dg.AssetCheckSeverity.WARN
     assert platform.lake.manifest().days[DAY].rows == 1
 
 
-@pytest.mark.parametrize("asset", ["raw_abalone", "new_surveys"])
-def test_columns_tell_their_units(platform: Platform, asset: str) -> None:
+@pytest.mark.parametrize(
+    ("asset", "schema"),
+    [
+        ("raw_abalone", SURVEY_SCHEMA),
+        ("new_surveys", SURVEY_SCHEMA),
+        ("quarantined_rows", QUARANTINE_SCHEMA),
+    ],
+)
+def test_columns_are_described_with_their_units(
+    platform: Platform, asset: str, schema: pl.Schema
+) -> None:
     metadata = platform.definitions.resolve_asset_graph().get(dg.AssetKey(asset)).metadata
-    columns = {column.name: column for column in metadata["dagster/column_schema"].columns}
-    assert list(columns) == list(SURVEY_SCHEMA)
-    assert "[mm / 200]" in columns["length"].description
-    assert "[g / 200]" in columns["shell_weight"].description
-
-
-def test_quarantined_columns_are_described(platform: Platform) -> None:
-    graph = platform.definitions.resolve_asset_graph()
-    metadata = graph.get(dg.AssetKey("quarantined_rows")).metadata
-    columns = metadata["dagster/column_schema"].columns
-    assert [column.name for column in columns] == list(QUARANTINE_SCHEMA)
-    assert all(column.description for column in columns)
+    columns = {
+        column.name: column.description for column in metadata["dagster/column_schema"].columns
+    }
+    assert list(columns) == list(schema)
+    assert all(columns.values())
+    if schema is SURVEY_SCHEMA:
+        assert "[mm / 200]" in columns["length"]
+        assert "[g / 200]" in columns["shell_weight"]
 
 
 def test_a_survey_day_can_be_asked_for_in_sql(platform: Platform) -> None:

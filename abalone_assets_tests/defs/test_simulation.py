@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pytest
 
-from abalone_assets.defs.ingestion.base_survey import raw_abalone
 from abalone_assets.defs.simulation.survey_synthesizer import survey_synthesizer
 from abalone_assets.defs.simulation.synthetic_survey import simulate_survey_job, synthetic_survey
 from abalone_assets.ingest.frames import survey_frame, to_parquet
@@ -151,7 +150,3 @@ def test_a_survey_that_cannot_be_is_refused_before_anything_is_fitted(
     failure = result.failure_data_for_node("survey_synthesizer")
     assert failure is not None
     assert message in str(failure.error)
-
-
-def test_the_synthesizer_follows_the_base_survey() -> None:
-    assert survey_synthesizer.asset_deps[survey_synthesizer.key] == {raw_abalone.key}

@@ -13,7 +13,7 @@ import pytest
 
 from abalone_assets.aws.clients import client
 from abalone_assets.aws.parameters import forget, resolve, resolve_list
-from abalone_assets.ingest.s3_notifications import NotificationQueue
+from abalone_assets.ingest.s3_notifications import receive
 from abalone_assets.settings.aws import PARAMETERS
 from abalone_assets_tests.deploy.cloudformation_models import complete_moto
 from abalone_assets_tests.deploy.support import quick_stacks
@@ -116,11 +116,12 @@ def test_the_data_buckets_accesses_are_logged(outputs: dict[str, str]) -> None:
 def test_a_landed_survey_becomes_a_notification_and_other_objects_do_not(
     outputs: dict[str, str],
 ) -> None:
-    s3, queue = client("s3"), NotificationQueue("ssm:/abalone/survey-queue-url")
+    s3 = client("s3")
     s3.put_object(Bucket=DATA, Key="lake/x.parquet", Body=b"1")
     s3.put_object(Bucket=DATA, Key="landing_zone/abalone.20250314061500", Body=b"1")
 
-    assert queue.receive().keys == {(DATA, "landing_zone/abalone.20250314061500")}
+    received = receive("ssm:/abalone/survey-queue-url")
+    assert received.keys == {(DATA, "landing_zone/abalone.20250314061500")}
 
 
 def test_queues_are_encrypted_tls_only_and_dead_messages_raise_an_alarm(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from abalone_assets.etl.polars_engine import prepare
-from abalone_assets.etl.preparation import SURVEY_COLUMNS
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareReport, PrepareRequest
 from abalone_assets.ingest.frames import survey_frame, to_parquet
 from abalone_assets.storage.object_store import ObjectStore
@@ -47,19 +46,6 @@ class Prepared:
         self.report: PrepareReport = prepare(request)
         self.merged = pl.read_parquet(request.merged)
         self.splits = {name: pl.read_parquet(uri) for name, uri in request.splits.items()}
-
-    def split_of_each_row(self) -> dict[tuple[object, ...], str]:
-        """Row by row, the split that holds it.
-
-        Raises:
-            AssertionError: Two splits hold the same row.
-        """
-        found: dict[tuple[object, ...], str] = {}
-        for name, frame in self.splits.items():
-            for row in frame.select(SURVEY_COLUMNS).iter_rows():
-                assert row not in found, f"{row} is in {found[row]} and in {name}"
-                found[row] = name
-        return found
 
 
 def renamed(frame: pl.DataFrame, name: str) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from abalone_assets_tests.etl.support import frame_of
 from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -26,42 +27,34 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return paths
 
 
-def audit(files: tuple[Path, Path], test: pl.DataFrame) -> SplitAudit:
-    """What is found when the test split holds these rows instead."""
-    test.write_parquet(files[1])
-    return audit_test_split(*map(str, files))
+HIDDEN = pl.when(pl.int_range(pl.len()) < 4).then(pl.lit("synthetic")).otherwise("origin")
 
 
-def test_a_whole_test_split_misses_nothing_in_whatever_order(files: tuple[Path, Path]) -> None:
-    rows = pl.read_parquet(files[1])
-    assert len(rows) > 5
-    assert audit(files, rows[::-1]) == SplitAudit(missing=0, foreign=0)
-
-
-def test_rows_that_were_taken_away_are_missing(files: tuple[Path, Path]) -> None:
-    rows = pl.read_parquet(files[1])
-    assert audit(files, rows[3:]) == SplitAudit(missing=3, foreign=0)
-    assert audit(files, rows[:0]) == SplitAudit(missing=len(rows), foreign=0)
-
-
-def test_rows_that_were_repeated_are_foreign(files: tuple[Path, Path]) -> None:
-    rows = pl.read_parquet(files[1])
-    repeated = pl.concat([rows, *[rows[:2]] * 3])
-    assert audit(files, repeated) == SplitAudit(missing=0, foreign=6)
-
-
-def test_rows_of_another_origin_are_missing_as_they_were_and_foreign_as_they_are(
-    files: tuple[Path, Path],
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        pytest.param(lambda rows: rows[::-1], SplitAudit(0, 0), id="another order"),
+        pytest.param(lambda rows: rows[3:], SplitAudit(3, 0), id="three taken away"),
+        pytest.param(
+            lambda rows: pl.concat([rows, *[rows[:2]] * 3]), SplitAudit(0, 6), id="repeats"
+        ),
+        pytest.param(
+            lambda rows: rows.with_columns(origin=HIDDEN), SplitAudit(4, 4), id="another origin"
+        ),
+        pytest.param(
+            lambda rows: pl.concat([rows, rows[:5].with_columns(pl.col("rings") + 1)]),
+            SplitAudit(0, 5),
+            id="invented",
+        ),
+    ],
+)
+def test_what_differs_from_the_rows_of_all_data_is_missing_or_foreign(
+    files: tuple[Path, Path], change: Callable[[pl.DataFrame], pl.DataFrame], found: SplitAudit
 ) -> None:
     rows = pl.read_parquet(files[1])
-    hidden = pl.when(pl.int_range(pl.len()) < 4).then(pl.lit("synthetic")).otherwise("origin")
-    assert audit(files, rows.with_columns(origin=hidden)) == SplitAudit(missing=4, foreign=4)
-
-
-def test_rows_that_all_data_does_not_have_are_foreign(files: tuple[Path, Path]) -> None:
-    rows = pl.read_parquet(files[1])
-    invented = rows[:5].with_columns(pl.col("rings") + 1)
-    assert audit(files, pl.concat([rows, invented])) == SplitAudit(missing=0, foreign=5)
+    assert len(rows) > 5
+    change(rows).write_parquet(files[1])
+    assert audit_test_split(*map(str, files)) == found
 
 
 def test_a_missing_table_is_one_clear_error(files: tuple[Path, Path]) -> None:

@@ -42,21 +42,25 @@ class Site:
 
     url: str
     pages: dict[str, bytes]
+    missing: list[int]
 
-    def serve(self, path: str, data: bytes) -> str:
+    def serve(self, path: str, data: bytes, *, missing: int = 0) -> str:
+        """Answer with these bytes, and break off so many too early."""
         self.pages[path] = data
+        self.missing[:] = [missing]
         return self.url + path
 
 
 @pytest.fixture
 def site() -> Iterator[Site]:
     pages: dict[str, bytes] = {}
+    missing = [0]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             page = pages.get(self.path)
             self.send_response(404 if page is None else 200)
-            self.send_header("Content-Length", str(len(page or b"")))
+            self.send_header("Content-Length", str(len(page or b"") + missing[0]))
             self.end_headers()
             self.wfile.write(page or b"")
 
@@ -66,7 +70,7 @@ def site() -> Iterator[Site]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield Site(f"http://127.0.0.1:{server.server_port}", pages)
+        yield Site(f"http://127.0.0.1:{server.server_port}", pages, missing)
         server.shutdown()
         thread.join()
 
@@ -96,14 +100,12 @@ def test_the_real_survey_has_the_checksum_that_is_expected_of_it(uci_file: Path)
     assert fetch_base_survey(str(uci_file), sha256=UCI_SHA256).sha256 == UCI_SHA256
 
 
-def test_a_missing_file_names_the_variable_to_set(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fallback", [False, True])
+def test_a_missing_file_is_never_replaced_and_names_the_variable_to_set(
+    tmp_path: Path, *, fallback: bool
+) -> None:
     with pytest.raises(StorageError, match=r"gone: .*No such file.*set ABALONE_RAW_URI"):
-        fetch_base_survey(str(tmp_path / "gone"))
-
-
-def test_a_missing_file_is_never_replaced_by_the_bundled_survey(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="gone"):
-        fetch_base_survey(str(tmp_path / "gone"), fallback=True)
+        fetch_base_survey(str(tmp_path / "gone"), fallback=fallback)
 
 
 def test_reads_an_object_of_s3(s3: str) -> None:
@@ -114,16 +116,13 @@ def test_reads_an_object_of_s3(s3: str) -> None:
         fetch_base_survey(f"{s3}/raw/gone")
 
 
-def test_reads_the_one_survey_of_an_archive_on_the_web(site: Site) -> None:
+def test_reads_a_plain_survey_and_the_one_of_an_archive_on_the_web(site: Site) -> None:
+    assert fetch_base_survey(site.serve("/abalone.csv", DATA)).name == "abalone.csv"
     archive = zipped(Index=b"index", abalone_names=b"names", abalone_data=DATA)
     uri = site.serve("/static/abalone.zip", archive)
     survey = fetch_base_survey(uri, sha256=SHA256.upper())
     assert (survey.data, survey.name, survey.uri) == (DATA, "abalone.data", uri)
     assert survey.sha256 == SHA256
-
-
-def test_reads_a_plain_survey_on_the_web(site: Site) -> None:
-    assert fetch_base_survey(site.serve("/abalone.csv", DATA)).name == "abalone.csv"
 
 
 @pytest.mark.parametrize("fallback", [False, True])
@@ -142,54 +141,52 @@ def test_an_archive_without_or_with_several_surveys_is_refused_with_its_names(si
             fetch_base_survey(site.serve("/abalone.zip", archive))
 
 
-def damaged_archives() -> dict[str, bytes]:
-    whole = zipped(abalone_data=DATA * 50)
-    start = whole.index(b"abalone.data") + len(b"abalone.data")
-    return {
-        "cut": whole[: len(whole) // 2],
-        "nothing but magic": whole[:4],
-        "garbled": whole[:start] + b"\xff" * 8 + whole[start + 8 :],
-        "encrypted": _with_flag(whole, 0x1),
-    }
+WHOLE = zipped(abalone_data=DATA * 50)
+START = WHOLE.index(b"abalone.data") + len(b"abalone.data")
 
 
-def _with_flag(archive: bytes, flag: int) -> bytes:
-    """Set a general purpose flag in the local header and in the central directory."""
+def encrypted(archive: bytes) -> bytes:
+    """Set the flag in the local header and in the central directory."""
     data = bytearray(archive)
     for magic, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        data[data.index(magic) + offset] |= flag
+        data[data.index(magic) + offset] |= 0x1
     return bytes(data)
 
 
-@pytest.mark.parametrize("damage", list(damaged_archives()))
-def test_a_damaged_archive_is_one_clear_error(tmp_path: Path, damage: str) -> None:
-    (tmp_path / "abalone.zip").write_bytes(damaged_archives()[damage])
+@pytest.mark.parametrize(
+    "archive",
+    [
+        pytest.param(WHOLE[: len(WHOLE) // 2], id="cut"),
+        pytest.param(WHOLE[:4], id="nothing but magic"),
+        pytest.param(WHOLE[:START] + b"\xff" * 8 + WHOLE[START + 8 :], id="garbled"),
+        pytest.param(encrypted(WHOLE), id="encrypted"),
+    ],
+)
+def test_a_damaged_archive_is_one_clear_error(tmp_path: Path, archive: bytes) -> None:
+    (tmp_path / "abalone.zip").write_bytes(archive)
     with pytest.raises(SurveyError, match=r"abalone\.zip: a damaged ZIP archive"):
         fetch_base_survey(str(tmp_path / "abalone.zip"))
 
 
-def test_an_archive_that_would_unpack_to_too_much_is_not_unpacked(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"0" * 10_001, "more than the 10000 bytes"),
+        (zipped(abalone_data=b"0" * 10_001), r"abalone\.data is too large for a survey"),
+    ],
+    ids=["an answer", "an archive"],
+)
+def test_what_is_too_large_is_neither_read_nor_unpacked(
+    site: Site, monkeypatch: pytest.MonkeyPatch, data: bytes, message: str
 ) -> None:
     monkeypatch.setattr(base_survey, "MAX_FILE_BYTES", 10_000)
-    uri = site.serve("/bomb.zip", zipped(abalone_data=b"0" * 10_001))
-    with pytest.raises(SurveyError, match=r"abalone\.data is too large for a survey"):
-        fetch_base_survey(uri)
+    with pytest.raises((StorageError, SurveyError), match=message):
+        fetch_base_survey(site.serve("/abalone", data), fallback=True)
 
 
-def test_an_answer_that_is_too_long_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base_survey, "MAX_FILE_BYTES", 100)
-    uri = site.serve("/abalone.data", b"0" * 101)
-    with pytest.raises(StorageError, match="more than the 100 bytes"):
-        fetch_base_survey(uri, fallback=True)
-
-
-def test_without_a_fallback_a_refusal_of_the_network_is_one_clear_error(site: Site) -> None:
+def test_only_with_a_fallback_the_bundled_survey_is_used_and_the_note_says_so(site: Site) -> None:
     with pytest.raises(NetworkRefusedError, match=r"/gone: the network refused \(HTTPError\)"):
         fetch_base_survey(f"{site.url}/gone")
-
-
-def test_with_a_fallback_the_bundled_survey_is_used_and_the_note_says_so(site: Site) -> None:
     survey = fetch_base_survey(f"{site.url}/gone", sha256=SHA256, fallback=True)
     assert survey.data == bundled().read_bytes()
     assert (survey.uri, survey.simulated) == (f"{site.url}/gone", True)
@@ -204,27 +201,10 @@ def test_a_server_that_is_not_there_is_a_refusal_of_the_network() -> None:
     assert fetch_base_survey(f"http://127.0.0.1:{port}/abalone.data", fallback=True).note
 
 
-def test_an_answer_that_ends_too_early_is_refused() -> None:
+def test_an_answer_that_ends_too_early_is_refused(site: Site) -> None:
     # The HTTP library's own error for this once escaped, fallback or not.
-    class Cutting(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(2 * len(DATA)))
-            self.end_headers()
-            self.wfile.write(DATA)
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Cutting) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            with pytest.raises(NetworkRefusedError, match="the network refused"):
-                fetch_base_survey(f"http://127.0.0.1:{server.server_port}/abalone.data")
-        finally:
-            server.shutdown()
-            thread.join()
+    with pytest.raises(NetworkRefusedError, match="the network refused"):
+        fetch_base_survey(site.serve("/abalone.data", DATA, missing=len(DATA)))
 
 
 def test_secrets_in_a_uri_are_not_shown(site: Site) -> None:

@@ -29,15 +29,6 @@ def zone(tmp_path: Path) -> FolderLandingZone:
     return FolderLandingZone(tmp_path)
 
 
-def test_every_record_of_a_day_is_a_row_or_quarantined(zone: FolderLandingZone) -> None:
-    zone.land(FIRST, survey_rows(5) + BAD_ROW)
-    zone.land(SECOND, survey_rows(7, seed=1) + BAD_ROW * 2)
-    parsed = parse_days(zone, [MONDAY]).days[MONDAY]
-    assert (len(parsed.rows), len(parsed.quarantined)) == (12, 3)
-    assert (parsed.entry.rows, parsed.entry.quarantined) == (12, 3)
-    assert [(file.rows, file.quarantined) for file in parsed.entry.files] == [(5, 1), (7, 2)]
-
-
 def test_every_record_of_the_bundled_surveys_is_a_row_or_quarantined(
     zone: FolderLandingZone,
 ) -> None:
@@ -109,19 +100,26 @@ def test_a_day_without_files_has_empty_frames_of_the_same_schema(zone: FolderLan
     assert parsed.entry.digest == day_digest([])
 
 
-def test_each_file_lands_in_its_own_day(zone: FolderLandingZone) -> None:
-    zone.land(FIRST, survey_rows(2))
+def test_each_record_of_each_file_of_each_day_is_a_row_or_quarantined(
+    zone: FolderLandingZone,
+) -> None:
+    zone.land(FIRST, survey_rows(5) + BAD_ROW)
+    zone.land(SECOND, survey_rows(7, seed=1) + BAD_ROW * 2)
     zone.land("abalone.20250305000000", survey_rows(3))
-    zone.land("abalone.20250306000000", survey_rows(4))
-    zone.land("abalone.20250302235959", survey_rows(5))
+    for other in ("abalone.20250306000000", "abalone.20250302235959"):
+        zone.land(other, survey_rows(4))
     parsed = parse_days(zone, [MONDAY, TUESDAY, WEDNESDAY])
-    assert {day: len(rows) for day, rows in parsed.rows.items()} == {
-        MONDAY: 2,
-        TUESDAY: 0,
-        WEDNESDAY: 3,
-    }
-    assert list(parsed.quarantined) == list(parsed.entries) == [MONDAY, TUESDAY, WEDNESDAY]
-    assert [file.name for file in parsed.files] == [FIRST, "abalone.20250305000000"]
+    for frames, counts in ((parsed.rows, [12, 0, 3]), (parsed.quarantined, [3, 0, 0])):
+        assert {day: len(frame) for day, frame in frames.items()} == dict(
+            zip([MONDAY, TUESDAY, WEDNESDAY], counts, strict=True)
+        )
+    assert parsed.records == 18
+    entry = parsed.entries[MONDAY]
+    assert [(file.name, file.rows, file.quarantined) for file in entry.files] == [
+        (FIRST, 5, 1),
+        (SECOND, 7, 2),
+    ]
+    assert entry.digest == day_digest(entry.files)
 
 
 @pytest.mark.parametrize("junk", [b"\xff\xfe\x00", b"PK\x03\x04\x00", b"M;1;2\n" * 3])
@@ -186,15 +184,6 @@ def test_the_entry_describes_the_bytes_that_were_parsed_not_those_that_were_list
     assert (file.rows, file.size, len(parsed.rows)) == (4, len(survey_rows(4)), 4)
     assert file.sha256 == hashlib.sha256(survey_rows(4)).hexdigest()
     assert file.e_tag == listed[0].e_tag  # so that the next look sees a rewritten file
-
-
-def test_the_same_files_give_the_same_digest_others_another(zone: FolderLandingZone) -> None:
-    zone.land(FIRST, survey_rows(2))
-    before = parse_days(zone, [MONDAY]).entries[MONDAY]
-    zone.land(FIRST, survey_rows(2))
-    assert parse_days(zone, [MONDAY]).entries[MONDAY].digest == before.digest
-    zone.land(SECOND, survey_rows(2))
-    assert parse_days(zone, [MONDAY]).entries[MONDAY].digest != before.digest
 
 
 def test_reports_its_progress_every_hundred_days(zone: FolderLandingZone) -> None:

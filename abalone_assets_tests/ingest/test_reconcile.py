@@ -3,7 +3,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -119,20 +119,12 @@ def world() -> World:
     return world
 
 
-def test_what_was_ingested_is_not_due_and_nothing_is_read(world: World) -> None:
-    assert world.look() == Due((), {}, 0)
-    assert world.reads == []
-
-
-def test_an_empty_landing_zone_and_an_empty_lake_agree() -> None:
-    assert World().look().days == ()
-
-
 CHANGES: dict[str, tuple[Callable[[World], object], tuple[str, ...]]] = {
+    "nothing": (lambda _world: None, ()),
     "a new day": (lambda world: world.write(name_of("2025-03-05"), b"x"), ("2025-03-05",)),
     "a late file of an old day": (lambda world: world.write(name_of(OLD), b"late"), (OLD,)),
     "a late file of a known day": (lambda world: world.write(name_of(DAY, 2), b"late"), (DAY,)),
-    "other bytes of the same size": (lambda world: world.write(FILE, b"eno"), (DAY,)),
+    "bytes of another size": (lambda world: world.write(FILE, b"longer"), (DAY,)),
     "a deleted file": (lambda world: world.files.pop(TWIN), (DAY,)),
     "a renamed file": (lambda world: world.write(name_of(DAY, 9), world.files.pop(TWIN)), (DAY,)),
     "a revoked day": (lambda world: world.revoke(DAY), (DAY,)),
@@ -141,15 +133,12 @@ CHANGES: dict[str, tuple[Callable[[World], object], tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("change", list(CHANGES))
-def test_what_differs_from_the_lake_makes_its_day_due(world: World, change: str) -> None:
+def test_what_differs_from_the_lake_makes_its_day_due_and_nothing_is_read(
+    world: World, change: str
+) -> None:
     make, due = CHANGES[change]
     make(world)
-    assert world.look().days == due
-
-
-def test_a_file_rewritten_with_another_size_is_due_without_being_read(world: World) -> None:
-    world.write(FILE, b"longer")
-    assert world.look().days == (DAY,)
+    assert world.look() == Due(due, {})
     assert world.reads == []
 
 
@@ -163,16 +152,11 @@ def test_an_identical_rewrite_is_read_once_and_never_again(world: World) -> None
     assert world.reads == [FILE]
 
 
-def test_a_second_rewrite_is_read_again(world: World) -> None:
+def test_an_identical_rewrite_is_forgotten_with_its_bytes_and_with_its_file(world: World) -> None:
     world.write(FILE, b"one")
     before = world.look()
     world.write(FILE, b"eno")
     assert world.look(before=before).days == (DAY,)
-
-
-def test_what_is_identical_is_forgotten_with_its_file(world: World) -> None:
-    world.write(FILE, b"one")
-    before = world.look()
     del world.files[FILE]
     assert world.look(before=before).identical == {}
 
@@ -183,31 +167,23 @@ def test_a_lost_memory_costs_one_more_read_and_nothing_else(world: World) -> Non
     assert world.reads == [FILE, FILE]
 
 
-def test_a_day_whose_last_file_was_deleted_is_due_once(world: World) -> None:
-    del world.files[name_of(NEXT)]
+def test_a_day_is_due_once_when_its_only_file_is_deleted_and_when_it_returns(world: World) -> None:
+    data = world.files.pop(name_of(NEXT))
     assert world.look().days == (NEXT,)
     world.ingest(NEXT)
     assert world.look().days == ()
-
-
-def test_a_day_is_due_again_when_its_only_file_returns(world: World) -> None:
-    data = world.files.pop(name_of(NEXT))
-    world.ingest(NEXT)
     world.write(name_of(NEXT), data)
     assert world.look().days == (NEXT,)
 
 
 def test_days_that_were_not_looked_at_are_left_alone_deleted_files_included(world: World) -> None:
+    assert world.look(first=date(2025, 3, 4)).days == ()
     world.write(name_of(OLD), b"late")
     del world.files[TWIN]
     world.write(name_of(NEXT), b"changed")
     assert world.look(first=date(2025, 3, 4)).days == (NEXT,)
     assert world.look(first=date(2025, 3, 3)).days == (DAY, NEXT)
     assert world.look(last=date(2025, 3, 3)).days == (OLD, DAY)
-
-
-def test_a_first_day_set_later_does_not_make_the_days_before_it_due(world: World) -> None:
-    assert world.look(first=date(2025, 3, 4)).days == ()
 
 
 def test_a_landing_zone_that_went_away_is_not_believed() -> None:
@@ -254,63 +230,58 @@ def test_files_compared_at_one_look_are_limited_and_the_rest_follow(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconcile, "MAX_COMPARED_FILES", 2)
-    for name in list(world.files):
-        world.write(name, world.files[name])
-    first = world.look()
-    assert (first.days, first.undecided, len(world.reads)) == ((), 1, 2)
-    second = world.look(before=first)
-    assert (second.days, second.undecided, len(world.reads)) == ((), 0, 3)
-    assert set(second.identical) == set(world.files)
-
-
-def test_a_changed_file_beyond_the_limit_is_due_at_the_next_look(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reconcile, "MAX_COMPARED_FILES", 2)
     world.write(FILE, b"one")
     world.write(TWIN, b"two")
     world.write(name_of(NEXT), b"txen")
     first = world.look()
-    assert first.days == ()
-    assert world.look(before=first).days == (NEXT,)
+    assert (first.days, first.undecided, len(world.reads)) == ((), 1, 2)
+    second = world.look(before=first)
+    assert (second.days, second.undecided, len(world.reads)) == ((NEXT,), 0, 3)
+    assert set(second.identical) == {FILE, TWIN}
 
 
 # Ranges ---------------------------------------------------------------------------------------
 
 
-def ranges(*pairs: tuple[str, str]) -> tuple[DayRange, ...]:
-    return tuple(DayRange(first, last) for first, last in pairs)
+def ranges(*texts: str) -> tuple[DayRange, ...]:
+    """Days and ranges of days, written ``first/last``."""
+    return tuple(DayRange(text.partition("/")[0], text.rpartition("/")[2]) for text in texts)
 
 
-def test_no_days_need_no_range() -> None:
-    assert plan_ranges([], limit=5) == ()
-    assert plan_ranges([], failed={DAY: DayRange(DAY, DAY)}, limit=5) == ()
+TOGETHER = [f"2025-03-{day:02}" for day in range(3, 8)]
+FAILED = dict.fromkeys(TOGETHER, DayRange(TOGETHER[0], TOGETHER[-1]))
 
 
-def test_adjacent_days_are_one_range_in_whatever_order_they_come() -> None:
-    days = ["2025-03-05", DAY, NEXT, DAY]
-    assert plan_ranges(days, limit=5) == ranges((DAY, "2025-03-05"))
-
-
-def test_a_gap_of_a_month_is_bridged_a_longer_one_is_not() -> None:
-    assert plan_ranges(["2025-01-01", "2025-02-01"], limit=5) == ranges(
-        ("2025-01-01", "2025-02-01")
-    )
-    assert plan_ranges(["2025-01-01", "2025-02-02"], limit=5) == ranges(
-        ("2025-01-01", "2025-01-01"), ("2025-02-02", "2025-02-02")
-    )
-
-
-def test_days_that_failed_together_are_tried_again_in_halves_after_the_others() -> None:
-    together = ["2025-03-03", "2025-03-04", "2025-03-05", "2025-03-06", "2025-03-07"]
-    failed = dict.fromkeys(together, DayRange(together[0], together[-1]))
-    planned = plan_ranges([*together, "2025-03-01", "2025-03-09"], failed=failed, limit=5)
-    assert planned == ranges(
-        ("2025-03-01", "2025-03-01"),
-        ("2025-03-09", "2025-03-09"),
-        ("2025-03-03", "2025-03-05"),
-        ("2025-03-06", "2025-03-07"),
-    )
+@pytest.mark.parametrize(
+    ("days", "options", "planned"),
+    [
+        pytest.param([], {}, [], id="no days"),
+        pytest.param([], {"failed": FAILED}, [], id="no days, though some failed"),
+        pytest.param(["2025-03-05", DAY, NEXT, DAY], {}, [f"{DAY}/2025-03-05"], id="adjacent"),
+        pytest.param(["2025-01-01", "2025-02-01"], {}, ["2025-01-01/2025-02-01"], id="a month"),
+        pytest.param(["2025-01-01", "2025-02-02"], {}, ["2025-01-01", "2025-02-02"], id="longer"),
+        pytest.param([DAY, "2025-03-05"], {"apart": {NEXT}}, [DAY, "2025-03-05"], id="apart"),
+        pytest.param(
+            [*TOGETHER, "2025-03-01", "2025-03-09"],
+            {"failed": FAILED},
+            ["2025-03-01", "2025-03-09", "2025-03-03/2025-03-05", "2025-03-06/2025-03-07"],
+            id="what failed together in halves, after the others",
+        ),
+        pytest.param(
+            [OLD, DAY], {"failed": {OLD: DayRange(OLD, OLD)}, "limit": 1}, [DAY], id="failed last"
+        ),
+        pytest.param(
+            ["2024-01-01", "2023-06-01", "2023-01-01"],
+            {"limit": 2},
+            ["2023-01-01", "2023-06-01"],
+            id="the oldest, up to the limit",
+        ),
+    ],
+)
+def test_days_are_planned_as_few_ranges(
+    days: list[str], options: dict[str, Any], planned: list[str]
+) -> None:
+    assert plan_ranges(days, **{"limit": 5, **options}) == ranges(*planned)
 
 
 def test_one_bad_day_of_a_year_is_found_in_a_few_runs() -> None:
@@ -327,24 +298,6 @@ def test_one_bad_day_of_a_year_is_found_in_a_few_runs() -> None:
             else:
                 due -= covered
     assert runs <= 20
-
-
-def test_a_day_that_is_apart_is_not_bridged_over() -> None:
-    assert plan_ranges([DAY, "2025-03-05"], apart={NEXT}, limit=5) == ranges(
-        (DAY, DAY), ("2025-03-05", "2025-03-05")
-    )
-
-
-def test_days_that_failed_come_last_so_that_they_hold_up_no_other() -> None:
-    planned = plan_ranges([OLD, DAY], failed={OLD: DayRange(OLD, OLD)}, limit=1)
-    assert planned == ranges((DAY, DAY))
-
-
-def test_the_oldest_ranges_come_first_up_to_the_limit() -> None:
-    days = ["2023-01-01", "2023-06-01", "2024-01-01"]
-    assert plan_ranges(days, limit=2) == ranges(
-        ("2023-01-01", "2023-01-01"), ("2023-06-01", "2023-06-01")
-    )
 
 
 def test_ten_years_of_days_are_ranges_of_a_year() -> None:

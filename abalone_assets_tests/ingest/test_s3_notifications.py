@@ -63,32 +63,28 @@ def send(queue_url: str, *bodies: str) -> None:
         client("sqs").send_message(QueueUrl=queue_url, MessageBody=body)
 
 
+TEST_EVENT = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "bucket"})
+
+
 class TestANotification:
-    def test_tells_the_objects_that_changed(self) -> None:
-        body = notification("landing_zone/a", "landing_zone/b")
-        keys = ("landing_zone/a", "landing_zone/b")
+    @pytest.mark.parametrize(
+        ("body", "keys"),
+        [
+            pytest.param(notification("zone/a", "zone/b"), ["zone/a", "zone/b"], id="two objects"),
+            pytest.param(
+                notification("a+zone/a%2Bb%3D%C3%BC.txt"), ["a zone/a+b=ü.txt"], id="form encoding"
+            ),
+            pytest.param(TEST_EVENT, [], id="test event"),
+        ],
+    )
+    def test_tells_the_objects_that_changed(self, body: str, keys: list[str]) -> None:
         assert changed_objects(body) == frozenset(("bucket", key) for key in keys)
-
-    def test_has_keys_that_are_encoded_as_in_a_form(self) -> None:
-        body = notification("landing+zone/a%2Bb%3D%C3%BC.txt")
-        assert changed_objects(body) == frozenset({("bucket", "landing zone/a+b=ü.txt")})
-
-    def test_of_the_test_event_tells_nothing(self) -> None:
-        body = json.dumps({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "bucket"})
-        assert changed_objects(body) == frozenset()
 
     @pytest.mark.parametrize(
         "body",
         [
-            "",
-            "hello",
-            "[]",
-            "null",
-            "3",
-            "{}",
-            '{"Records": 3}',
-            '{"Records": [{}]}',
-            '{"Records": [{"s3": null}]}',
+            *("", "hello", "[]", "null", "3", "{}"),
+            *('{"Records": 3}', '{"Records": [{}]}', '{"Records": [{"s3": null}]}'),
             '{"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": 3}}}]}',
         ],
     )
@@ -97,22 +93,16 @@ class TestANotification:
 
 
 class TestTheNotifications:
-    def test_are_the_days_of_what_landed(self, aws: AwsStandIn, zone: LandingZone) -> None:
+    def test_are_the_days_of_what_landed_or_was_deleted_once(
+        self, aws: AwsStandIn, zone: LandingZone, queue_url: str
+    ) -> None:
         zone.land(OLD, b"x")
         zone.land(OLDER, b"x")
         assert take(zone) == Notifications(frozenset({date(2024, 3, 3), date(2023, 1, 1)}))
-
-    def test_tell_of_deleted_files_too(self, aws: AwsStandIn, zone: LandingZone) -> None:
-        zone.land(OLD, b"x")
-        take(zone)
-        aws.s3.delete_object(Bucket=aws.bucket, Key=f"landing_zone/{OLD}")
-        assert take(zone).days == {date(2024, 3, 3)}
-
-    def test_are_given_once(self, zone: LandingZone, queue_url: str) -> None:
-        zone.land(OLD, b"x")
-        assert take(zone).days
         assert take(zone) == Notifications()
         assert waiting(queue_url) == 0
+        aws.s3.delete_object(Bucket=aws.bucket, Key=f"landing_zone/{OLD}")
+        assert take(zone).days == {date(2024, 3, 3)}
 
     def test_come_again_when_a_tick_fails(self, zone: LandingZone, queue_url: str) -> None:
         zone.land(OLD, b"x")

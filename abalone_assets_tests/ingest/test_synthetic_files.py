@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest import synthetic_files as ledger
 from abalone_assets.ingest.synthetic_files import (
     LEDGER_KEY,
+    SyntheticFile,
     origin_of,
     record_synthetic_file,
     synthetic_files,
@@ -40,14 +41,8 @@ def store(tmp_path: Path) -> ObjectStore:
 
 
 def record(store: ObjectStore, sha256: str = SHA256, **changes: Any) -> None:
-    entry: dict[str, Any] = {
-        "name": NAME,
-        "rows": 200,
-        "recipe": "copula",
-        "seed": 0,
-        "data_version": "v1",
-    }
-    record_synthetic_file(store, sha256=sha256, **(entry | changes))
+    file = SyntheticFile(NAME, 200, "copula", seed=0, data_version="v1")
+    record_synthetic_file(store, sha256, replace(file, **changes))
 
 
 def ingested(*digests: str, origin: str = "surveyed") -> IngestedDay:
@@ -56,10 +51,6 @@ def ingested(*digests: str, origin: str = "surveyed") -> IngestedDay:
         for number, digest in enumerate(digests)
     )
     return IngestedDay(day_digest(files), files)
-
-
-def test_a_lake_without_simulations_has_an_empty_ledger(store: ObjectStore) -> None:
-    assert synthetic_files(store) == {}
 
 
 def test_a_recorded_file_is_known_by_the_digest_of_its_bytes(store: ObjectStore) -> None:
@@ -75,18 +66,9 @@ def test_a_recorded_file_is_known_by_the_digest_of_its_bytes(store: ObjectStore)
     assert origin_of("0" * 64, files) == "surveyed"
 
 
-def test_a_file_that_is_recorded_again_keeps_its_first_entry(
-    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    record(store)
+def test_a_file_that_is_recorded_again_keeps_its_first_entry(store: ObjectStore) -> None:
+    record(store, made_at="2025-03-03T12:00:00+00:00")
     first = store.read(LEDGER_KEY)
-
-    class Later(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> Any:
-            return datetime.now(tz) + timedelta(days=1)
-
-    monkeypatch.setattr(ledger, "datetime", Later)
     record(store, name="renamed", seed=1)
     assert store.read(LEDGER_KEY) == first
 
@@ -109,10 +91,7 @@ def test_what_is_no_sha_256_is_refused_and_not_recorded(store: ObjectStore, dige
     "document",
     [
         [],
-        {},
         {"format": 1},
-        {"format": 1, "files": []},
-        {"format": 1, "files": {SHA256: None}},
         {"format": 1, "files": {SHA256: {"name": NAME}}},
     ],
 )

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from abalone_assets.modeling.hyperparameters import BlendHyperparameters
-from abalone_assets.sample_data import base_survey
 from abalone_assets.search import Trial
-from abalone_assets.search.parts import searched_of
-from abalone_assets.survey import parse_survey
+from abalone_assets.search.spaces import searched_of
+from abalone_assets_tests.synthesis.support import base_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,15 +23,9 @@ BOOSTER = searched_of(TODAY, "booster")
 """What releases train with, unless somebody says otherwise."""
 
 
-@cache
-def _survey() -> Table:
-    parsed = parse_survey(base_survey().read_bytes(), "base")
-    return {name: np.asarray(values) for name, values in parsed.columns.items()}
-
-
 def rows(count: int = 120) -> Table:
     """The first rows of the bundled survey."""
-    return {name: values[:count] for name, values in _survey().items()}
+    return {name: values[:count] for name, values in base_rows().items()}
 
 
 def lawful_rows(count: int = 240) -> Table:

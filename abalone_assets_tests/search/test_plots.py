@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from matplotlib.image import imread
 
-from abalone_assets.search import SPACES, Proposal, Study, StudyPlan, Trial, plots
-from abalone_assets.search.parts import searched_of
-from abalone_assets.search.plots import study_plots
-from abalone_assets.search.suggestion import suggest
+from abalone_assets.search import SPACES, Proposal, Study, StudyPlan, Trial
+from abalone_assets.search.report import study_plots
+from abalone_assets.search.spaces import searched_of
+from abalone_assets.search.trials import suggest
 from abalone_assets_tests.search.support import TODAY, trial
 
 PROPOSAL = Proposal("blend", {}, 2.0, 2.0, 0.0, 0.0, 0.0, recommended=False)
@@ -37,8 +37,3 @@ def test_draws_the_history_the_importances_and_a_slice_of_each_part(count: int) 
     for picture in pictures.values():
         assert imread(io.BytesIO(picture), format="png").shape[0] > 200
         assert len(picture) < 80_000
-
-
-def test_the_same_trials_give_the_same_picture() -> None:
-    trials = [each for each in studied(8).trials if each.part == "kernel"]
-    assert plots._slices("kernel", trials) == plots._slices("kernel", trials)

@@ -12,8 +12,8 @@ from abalone_assets.modeling.dataset import row_keys
 from abalone_assets.modeling.scores import rmse
 from abalone_assets.modeling.training.cross_fitting import cross_fit
 from abalone_assets.search import SearchError
-from abalone_assets.search.parts import part_learner
 from abalone_assets.search.sample import Sample
+from abalone_assets.search.spaces import part_learner
 from abalone_assets_tests.search.support import TODAY, rows
 
 RECIPE = part_learner("kernel", {"length_scale": 8.0, "noise": 0.6}, TODAY)

@@ -10,8 +10,9 @@ import pytest
 
 from abalone_assets.modeling.hyperparameters import HyperparameterError
 from abalone_assets.search import Study, StudyPlan, Trial, best_of, run_study, study_key
-from abalone_assets.search.parts import searched_of
-from abalone_assets.search.study import MIN_COMPLETE, _is_behind, trials_of_part
+from abalone_assets.search.spaces import searched_of
+from abalone_assets.search.study import MIN_COMPLETE, _is_behind
+from abalone_assets.search.trials import trials_of_part
 from abalone_assets_tests.search.support import BOOSTER, TODAY, lawful_rows, rows, trial
 
 if TYPE_CHECKING:
@@ -101,10 +102,8 @@ def test_a_study_begins_with_what_releases_train_with_wherever_that_lies() -> No
     today = {"num_boost_round": 7, "eta": 0.3, "landmarks": 20}
     study = run_study(rows(60), StudyPlan(folds=2, today=today), trials=3)
     booster = trials_of_part(study.trials, "booster")
-    assert (booster[0].hyperparameters["num_boost_round"], booster[0].hyperparameters["eta"]) == (
-        7,
-        0.3,
-    )
+    first = booster[0].hyperparameters
+    assert (first["num_boost_round"], first["eta"]) == (7, 0.3)
     again = run_study(rows(60), StudyPlan(folds=2, today={"landmarks": 40}), trials=1)
     kernels = [trials_of_part(each.trials, "kernel")[0] for each in (study, again)]
     assert kernels[0].hyperparameters == kernels[1].hyperparameters

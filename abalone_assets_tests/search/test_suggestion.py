@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from abalone_assets.search import SPACES, Part, Trial
-from abalone_assets.search.suggestion import importances, suggest
+from abalone_assets.search.trials import importances, suggest
 from abalone_assets_tests.search.support import trial
 
 KERNEL = SPACES["kernel"]
@@ -54,12 +55,7 @@ def test_suggestions_move_to_where_trials_were_good() -> None:
 
 def test_pruned_trials_count_as_the_bad_ones_that_they_are() -> None:
     ran = searched(12)
-    pruned = [
-        Trial("kernel", each.number, "pruned", 3.0, (3.0,), 0.1, each.hyperparameters)
-        if each.rmse > 2.5
-        else each
-        for each in ran
-    ]
+    pruned = [replace(each, state="pruned") if each.rmse > 2.5 else each for each in ran]
     assert any(each.state == "pruned" for each in pruned)
     suggested = suggest(KERNEL, pruned, seed=0)
     assert all(each.low <= suggested[each.name] <= each.high for each in KERNEL)

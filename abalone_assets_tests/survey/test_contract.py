@@ -6,15 +6,13 @@ from pathlib import Path
 import pytest
 
 import abalone_assets
-from abalone_assets.errors import AbaloneError, SurveyError
+from abalone_assets.errors import SurveyError
 from abalone_assets.survey import (
     COLUMNS,
     FEATURES,
     MEASUREMENTS,
     SOFT_RULES,
     TARGET,
-    SurveyRowError,
-    UnreadableSurveyError,
     age_years,
     count_soft_violations,
     survey_day,
@@ -34,12 +32,6 @@ def test_columns_are_the_uci_nine_in_file_order() -> None:
 
 def test_age_is_rings_and_a_half() -> None:
     assert age_years(9) == 10.5
-
-
-def test_every_error_is_of_the_projects_family() -> None:
-    assert issubclass(UnreadableSurveyError, SurveyError)
-    assert issubclass(SurveyRowError, SurveyError)
-    assert issubclass(SurveyError, AbaloneError)
 
 
 def test_needs_the_standard_library_only() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -19,7 +19,6 @@ from abalone_assets.synthesis.quality import (
     correlations,
     fidelity,
     fit_score,
-    ks_distance,
     nearest,
 )
 from abalone_assets.synthesis.representation import STEPS
@@ -31,6 +30,9 @@ from abalone_assets_tests.synthesis.support import (
     real,
     teach_nothing,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @cache
@@ -52,16 +54,35 @@ def untaught(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_copula_passes_and_is_judged_by_thousands_of_rows() -> None:
     rows, quality = sample()
     assert broken_thresholds(quality) == []
-    assert rows.rows == quality.rows == 2000
-    assert quality.copies == 0
+    assert rows.rows == 2000
+    assert quality["copies"] == 0
 
 
-def test_real_rows_are_copies_of_themselves(untaught: None) -> None:
-    assert {"copies", "near_share", "near_ratio"} <= judged(real().fitted)
+def shifted(rows: Table, name: str, by: float) -> Table:
+    return {**rows, name: rows[name] + by}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "broken"),
+    [
+        pytest.param(lambda _: real().fitted, {"copies", "near_share", "near_ratio"}, id="copies"),
+        pytest.param(lambda rows: shifted(rows, "rings", 3), {"ks_worst_excess"}, id="old"),
+        pytest.param(
+            lambda rows: {**rows, **{name: rows[name] * 1.2 for name in STEPS}},
+            {"ks_mean_excess", "ks_worst_excess"},
+            id="grown",
+        ),
+        pytest.param(lambda rows: take(rows, rows["sex"] == "M"), {"sex_tv_excess"}, id="males"),
+    ],
+)
+def test_each_way_to_be_bad_shows_in_its_number(
+    untaught: None, spoil: Callable[[Table], Table], broken: set[str]
+) -> None:
+    assert broken <= judged(spoil(sample()[0].columns))
 
 
 def test_rows_beside_real_ones_are_too_near_though_no_copies(untaught: None) -> None:
-    beside = {**real().fitted, "whole_weight": real().fitted["whole_weight"] + 0.0005}
+    beside = shifted(real().fitted, "whole_weight", 0.0005)
     assert judged(beside) == {"near_share", "near_ratio"}
 
 
@@ -71,21 +92,9 @@ def test_columns_shuffled_against_each_other_lose_their_correlations() -> None:
     assert {"correlation_excess", "tstr_ratio"} <= judged(shuffled)
 
 
-def test_a_margin_that_is_off_shows(untaught: None) -> None:
-    columns = sample()[0].columns
-    assert judged({**columns, "rings": columns["rings"] + 3}) >= {"ks_worst_excess"}
-    grown = {name: columns[name] * 1.2 for name in STEPS}
-    assert judged({**columns, **grown}) >= {"ks_mean_excess", "ks_worst_excess"}
-
-
-def test_sexes_in_other_shares_show(untaught: None) -> None:
-    columns = sample()[0].columns
-    assert "sex_tv_excess" in judged(take(columns, columns["sex"] == "M"))
-
-
 def test_what_was_rejected_or_repaired_counts() -> None:
     _, quality = sample()
-    bad = replace(quality, rejected_share=0.5, repaired_share=0.1)
+    bad = quality | {"rejected_share": 0.5, "repaired_share": 0.1}
     assert [reason.split(" is ")[0] for reason in broken_thresholds(bad)] == [
         "rejected_share",
         "repaired_share",
@@ -93,19 +102,12 @@ def test_what_was_rejected_or_repaired_counts() -> None:
 
 
 def test_a_number_that_is_none_passes_nothing() -> None:
-    bad = replace(sample()[1], tstr_rmse=float("nan"))
+    bad = sample()[1] | {"tstr_ratio": float("nan")}
     assert broken_thresholds(bad)[0].startswith("tstr_ratio is nan, at most 1.1 passes")
 
 
-def test_ks_distances_are_those_of_the_textbook() -> None:
-    assert ks_distance([1, 2, 3], [1, 2, 3]) == 0
-    assert ks_distance([1, 2], [3, 4]) == 1
-    assert ks_distance([1, 2, 3, 4], [3, 4, 5, 6]) == pytest.approx(0.5)
-
-
 def test_rows_are_as_far_from_themselves_as_chance_says() -> None:
-    looks = fidelity(real().fitted, real().fitted)
-    assert (looks.ks_mean, looks.sex_tv, looks.correlation_difference) == (0, 0, 0)
+    assert set(fidelity(real().fitted, real().fitted).values()) == {0}
 
 
 def test_two_slips_of_the_pen_do_not_hide_the_correlations() -> None:

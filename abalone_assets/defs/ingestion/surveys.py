@@ -1,15 +1,23 @@
-"""The survey days: what crews landed, good rows and quarantined rows."""
+"""The survey days: what crews landed, good rows and quarantined rows, and how a run judges them."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
 
-from abalone_assets.defs.metadata import table_metadata
+from abalone_assets.defs.metadata import files_table, preview, table_metadata
 from abalone_assets.defs.partitions import survey_days
+from abalone_assets.ingest.days import ParsedDays, parse_days
+from abalone_assets.ingest.frames import rows_written
+from abalone_assets.ingest.synthetic_files import synthetic_files
+from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import commit_days, revoke_days
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
+from abalone_assets.survey import count_soft_violations
+
+MAX_IMPLAUSIBLE_SHARE = 0.05
+"""Of the rows, for each soft rule; parts outweigh the whole in 1.5 % of the UCI survey."""
 
 landing_zone_spec = dg.AssetSpec(
     "landing_zone",
@@ -77,10 +85,6 @@ def parse_survey_days(
     catalog: Catalog,
 ) -> Iterator[dg.Output[dict[str, pl.DataFrame]] | dg.AssetCheckResult]:
     """Parse the files of the run's survey days, however many, in one go."""
-    from abalone_assets.defs.ingestion.survey_reports import ingestion_checks, report_days
-    from abalone_assets.ingest.days import parse_days
-    from abalone_assets.ingest.synthetic_files import synthetic_files
-
     opened = lake.open()
     parsed = parse_days(
         landing_zone.open(),
@@ -88,10 +92,79 @@ def parse_survey_days(
         context.log.info,
         synthetic=lambda: synthetic_files(opened.store).keys(),
     )
-    report_days(context, parsed)
+    _report_days(context, parsed)
     revoke_days(opened.store, parsed.days)
     yield dg.Output(parsed.rows, output_name="new_surveys")
     yield dg.Output(parsed.quarantined, output_name="quarantined_rows")
-    yield from ingestion_checks(opened, parsed)
+    yield from _ingestion_checks(opened, parsed)
     commit_days(opened.store, parsed.entries)
     catalog.refresh_or_warn(context)
+
+
+def _report_days(context: dg.AssetExecutionContext, parsed: ParsedDays) -> None:
+    """Attach counts, files and the content's digest to each partition of both assets."""
+    for day, survey in parsed.days.items():
+        shared = {"digest": survey.entry.digest, "files": files_table(survey.entry.files)}
+        for asset, frame, counts in (
+            ("new_surveys", survey.rows, {"synthetic_rows": survey.entry.synthetic_rows}),
+            ("quarantined_rows", survey.quarantined, {}),
+        ):
+            context.add_asset_metadata(
+                {"dagster/row_count": len(frame), **counts, "preview": preview(frame), **shared},
+                asset_key=asset,
+                partition_key=day,
+            )
+
+
+def _ingestion_checks(lake: Lake, parsed: ParsedDays) -> Iterator[dg.AssetCheckResult]:
+    """The checks of an ingestion run; it stops at the first failed blocking one.
+
+    Raises:
+        Failure: The lake does not hold every record of the files.
+    """
+    conserved = _rows_are_conserved(lake, parsed)
+    yield conserved
+    if not conserved.passed:
+        raise dg.Failure("the lake does not hold every record of the files; the days stay due")
+    yield _files_are_surveys(lake, parsed)
+    yield _rows_are_plausible(parsed)
+
+
+def _rows_are_conserved(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
+    written = {
+        asset: rows_written(*(lake.uri(asset, day) for day in parsed.days))
+        for asset in ("new_surveys", "quarantined_rows")
+    }
+    return dg.AssetCheckResult(
+        asset_key="new_surveys",
+        check_name="rows_are_conserved",
+        passed=parsed.records == sum(written.values()),
+        metadata={"records": parsed.records, **written},
+    )
+
+
+def _files_are_surveys(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
+    """Judges all days, so that a good day does not hide what is wrong with another."""
+    days = {**lake.manifest().days, **parsed.entries}
+    files = [file for _, day in sorted(days.items()) for file in day.files]
+    refused = [file for file in files if file.problem]
+    return dg.AssetCheckResult(
+        asset_key="new_surveys",
+        check_name="files_are_surveys",
+        passed=not refused,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"files": len(files), "refused": files_table(refused)},
+    )
+
+
+def _rows_are_plausible(parsed: ParsedDays) -> dg.AssetCheckResult:
+    rows = pl.concat(list(parsed.rows.values()))
+    violations = count_soft_violations(rows.to_dict(as_series=False))
+    tolerated = MAX_IMPLAUSIBLE_SHARE * len(rows)
+    return dg.AssetCheckResult(
+        asset_key="new_surveys",
+        check_name="rows_are_plausible",
+        passed=all(count <= tolerated for count in violations.values()),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"rows": len(rows), **violations},
+    )

@@ -10,12 +10,13 @@ from pydantic import Field
 from abalone_assets.defs.metadata import records_table
 from abalone_assets.defs.simulation.synthetic_survey import refuse_survey
 from abalone_assets.resources.storage import LakeResource
-from abalone_assets.synthesis.limits import MAX_EPOCHS, MAX_SEEDS
+from abalone_assets.synthesis import MAX_EPOCHS, MAX_SEEDS
 from abalone_assets.synthesis.recipes import (
     DEFAULT_EPOCHS,
     DEFAULT_RECIPE,
     DEFAULT_SEEDS,
     FitOptions,
+    fit_once,
 )
 from abalone_assets.synthesis.synthesizer import Recipe
 
@@ -58,7 +59,7 @@ def survey_synthesizer(
 
     What was fitted on the same rows with the same config is taken from the lake.
     """
-    from abalone_assets.synthesis.fitted import fit_once, real_rows
+    from abalone_assets.synthesis.real_rows import RealRows
 
     refuse_survey(context.run)
 
@@ -68,7 +69,7 @@ def survey_synthesizer(
 
     options = FitOptions(config.recipe, config.epochs, config.seeds, config.seed)
     store = lake.open().store
-    fitted = fit_once(store, real_rows(raw_abalone), options, report)
+    fitted = fit_once(store, RealRows.of_frame(raw_abalone), options, report)
     facts = fitted.synthesizer.facts
     if fitted.cached:
         context.log.info(

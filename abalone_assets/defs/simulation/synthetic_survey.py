@@ -11,8 +11,7 @@ from pydantic import Field, field_validator
 from abalone_assets.defs.metadata import plots_page, preview, records_table
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.settings.platform import load_settings
-from abalone_assets.synthesis import SynthesisError
-from abalone_assets.synthesis.limits import MAX_ROWS
+from abalone_assets.synthesis import MAX_ROWS, SynthesisError
 from abalone_assets.synthesis.survey_file import SimulatedSurvey, refuse_day, survey_moment
 
 
@@ -95,20 +94,19 @@ def synthetic_survey(
     same config and synthesizer write the same file; landing it again changes nothing.
     """
     from abalone_assets.synthesis import plots
-    from abalone_assets.synthesis.fitted import load_fitted, real_rows, rows_to_avoid
     from abalone_assets.synthesis.quality import assess_synthesizer, broken_thresholds
+    from abalone_assets.synthesis.real_rows import RealRows, rows_to_avoid
+    from abalone_assets.synthesis.recipes import load_fitted
     from abalone_assets.synthesis.survey_file import land, simulate_survey
 
     config.refuse_other_days()
     time = _survey_time(context, config)
-    opened, real = lake.open(), real_rows(raw_abalone)
+    opened, real = lake.open(), RealRows.of_frame(raw_abalone)
     store = opened.store
     synthesizer = load_fitted(store, survey_synthesizer["key"])
     sample, quality = assess_synthesizer(synthesizer, real)
     broken = broken_thresholds(quality)
-    yield dg.AssetCheckResult(
-        passed=not broken, metadata={**quality.numbers, "broken": "; ".join(broken)}
-    )
+    yield dg.AssetCheckResult(passed=not broken, metadata={**quality, "broken": "; ".join(broken)})
     if broken:
         raise SynthesisError(f"nothing lands: {'; '.join(broken)}")
     avoid = rows_to_avoid(opened, real)
@@ -129,7 +127,7 @@ def synthetic_survey(
                     "correlations": plots.correlation_maps(sample.columns, real.all),
                 }
             ),
-            **quality.numbers,
+            **quality,
         },
         data_version=dg.DataVersion(made.sha256),
     )

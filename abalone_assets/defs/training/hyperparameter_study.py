@@ -22,7 +22,7 @@ from abalone_assets.search import (
     trials_of_part,
 )
 from abalone_assets.search.records import ASSET, StudyRecords, training_rows
-from abalone_assets.search.report import best_trials, proposal_page
+from abalone_assets.search.report import best_trials, proposal_page, study_plots
 
 SEARCH_JOB: Final = "search_hyperparameters"
 
@@ -62,7 +62,7 @@ def hyperparameter_study(
     release may write them anew meanwhile.
     """
     opened = lake.open()
-    rows = training_rows(opened)
+    columns, digest = training_rows(opened)
     framework = ml_platform.chosen_framework(config.framework)
     if framework == "tensorflow":
         raise SearchError(
@@ -74,7 +74,7 @@ def hyperparameter_study(
         folds=config.folds,
         today=ml_platform.hyperparameters_of(framework),
     )
-    records = StudyRecords(opened, study_key(rows.columns, plan))
+    records = StudyRecords(opened, study_key(columns, plan))
     done = records.trials()
     if done:
         context.log.info("going on after %d trials of this study", len(done))
@@ -86,14 +86,14 @@ def hyperparameter_study(
         context.log.info("%s", newest.describe(config.trials, best))
 
     study = run_study(
-        rows.columns,
+        columns,
         plan,
         trials=config.trials,
         done=done,
         seconds=config.timeout_minutes and 60 * config.timeout_minutes,
         on_trial=on_trial,
     )
-    records.conclude(study, rows)
+    records.conclude(study, columns, digest)
     context.log.info("%s", study.proposal.verdict())
     return dg.MaterializeResult(
         metadata={
@@ -104,8 +104,6 @@ def hyperparameter_study(
 
 
 def _metadata(study: Study, trained: Framework) -> dict[str, Any]:
-    from abalone_assets.search.plots import study_plots
-
     proposal, best = study.proposal, best_trials(study)
     return {
         "proposal": dg.MetadataValue.md(proposal_page(study, trained)),
