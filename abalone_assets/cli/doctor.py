@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from abalone_assets.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from abalone_assets.doctor.finding import Finding
     from abalone_assets.settings.platform import Settings
@@ -35,13 +36,12 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
     In the profile aws: identity, region, every SSM parameter, buckets, roles and quotas. Nothing is
     launched. Exits with 1 when something fails.
     """
-    from abalone_assets.doctor.open import examine
     from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
     findings = []
     with console(stderr=True).status("Looking at everything …") as status:
-        for finding in examine(settings, lambda line: status.update(f"Looking: {line} …")):
+        for finding in _examine(settings, lambda line: status.update(f"Looking: {line} …")):
             findings.append(finding)
             status.update(f"Looked at {finding.subject} …")
     if as_json:
@@ -50,6 +50,20 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
         _show(settings, findings)
     if any(finding.outcome == "failed" for finding in findings):
         ctx.exit(FAILED)
+
+
+def _examine(settings: Settings, on_progress: Callable[[str], None]) -> Iterator[Finding]:
+    """Look at everything that the profile needs, one thing after the other; launches nothing."""
+    if settings.profile == "local":
+        from abalone_assets.doctor.local import local_findings
+
+        return local_findings(settings)
+    # Whoever asks wants to know that nobody answers, and not to wait until somebody does.
+    os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")
+    from abalone_assets.doctor.aws.account import aws_findings
+    from abalone_assets.settings.aws import load_aws_settings
+
+    return aws_findings(settings, load_aws_settings(), on_progress)
 
 
 def _show(settings: Settings, findings: Sequence[Finding]) -> None:
