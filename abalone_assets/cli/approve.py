@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -59,38 +59,6 @@ def reject(version: int, because: str, *, as_json: bool) -> None:
     _decide(version, because, approved=False, as_json=as_json)
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """What a decision led to.
-
-    Attributes:
-        version: The version that was decided on, as it stands now.
-        changed: Whether that was news.
-        desired_version: Which version should be live now, if any is approved.
-        live_version: Which one is.
-        next: What happens next, or how to make it happen.
-    """
-
-    version: ModelVersion
-    changed: bool
-    desired_version: int | None
-    live_version: int | None
-    next: str
-
-    def to_document(self) -> dict[str, Any]:
-        """The outcome as a JSON document."""
-        return {
-            "version": self.version.version,
-            "approved": self.version.approved,
-            "decision": self.version.reason,
-            "changed": self.changed,
-            "overrides": [asdict(override) for override in self.version.overrides],
-            "desired_version": self.desired_version,
-            "live_version": self.live_version,
-            "next": self.next,
-        }
-
-
 def _decide(number: int, because: str, *, approved: bool, as_json: bool) -> None:
     from abalone_assets.registry.open import open_registry
     from abalone_assets.settings.platform import load_settings
@@ -100,9 +68,16 @@ def _decide(number: int, because: str, *, approved: bool, as_json: bool) -> None
     before = _known(registry, number)
     decide = registry.approve if approved else registry.reject
     after = decide(number, because=because, by=_who())
-    outcome = _outcome(settings, registry, after, changed=after.overrides != before.overrides)
+    outcome = {
+        "version": after.version,
+        "approved": after.approved,
+        "decision": after.reason,
+        "changed": after.overrides != before.overrides,
+        "overrides": [asdict(override) for override in after.overrides],
+        **_consequence(settings, registry),
+    }
     if as_json:
-        print_json(outcome.to_document())
+        print_json(outcome)
     else:
         _show(outcome)
 
@@ -134,9 +109,8 @@ def _who() -> str:
         return f"user {os.getuid()}"
 
 
-def _outcome(
-    settings: Settings, registry: ApprovalRegistry, version: ModelVersion, *, changed: bool
-) -> _Outcome:
+def _consequence(settings: Settings, registry: ApprovalRegistry) -> dict[str, Any]:
+    """Which version should be live now and which one is, and what happens next."""
     from abalone_assets.registry.versions import desired_of, person_behind
     from abalone_assets.serving.live_version import live_version
 
@@ -150,14 +124,14 @@ def _outcome(
                 f"the endpoint keeps serving version {live} until another is approved, but it is"
                 " no champion any more: the gate judges the next model by its own numbers alone"
             )
-        told = f"no version is approved now: {kept}"
+        then = f"no version is approved now: {kept}"
     elif desired == live:
-        told = f"nothing to do: version {live} is live"
+        then = f"nothing to do: version {live} is live"
     elif person_behind(contenders) is None:
-        told = f"nothing to do: version {desired}, approved by the gate, is its release's to deploy"
+        then = f"nothing to do: version {desired}, approved by the gate, is its release's to deploy"
     else:
-        told = _next(settings, desired)
-    return _Outcome(version, changed, desired, live, told)
+        then = _next(settings, desired)
+    return {"desired_version": desired, "live_version": live, "next": then}
 
 
 def _next(settings: Settings, desired: int) -> str:
@@ -178,10 +152,11 @@ def _next(settings: Settings, desired: int) -> str:
     )
 
 
-def _show(outcome: _Outcome) -> None:
+def _show(outcome: dict[str, Any]) -> None:
     out = console()
-    number, already = outcome.version.version, "" if outcome.changed else ", as before"
-    out.print(f"Version {number}{already}. {outcome.version.reason}", markup=False)
-    style = "yellow" if outcome.desired_version is None else None
-    label = "Warning" if outcome.desired_version is None else "Next"
-    out.print(f"{label}: {outcome.next}.", style=style, markup=False)
+    already = "" if outcome["changed"] else ", as before"
+    out.print(f"Version {outcome['version']}{already}. {outcome['decision']}")
+    if outcome["desired_version"] is None:
+        out.print(f"Warning: {outcome['next']}.", style="yellow")
+    else:
+        out.print(f"Next: {outcome['next']}.")

@@ -106,10 +106,10 @@ class Child:
 
 
 @contextmanager
-def stopped_on_exit(child: Child) -> Iterator[None]:
+def stopped_on_exit(child: Child) -> Iterator[Child]:
     """Stop the child at the end, cleanly; a second Ctrl-C while it ends kills it."""
     try:
-        yield
+        yield child
     finally:
         try:
             child.ask_to_stop()
