@@ -146,13 +146,13 @@ def _endpoint(
     settings: Settings, show: _Progress, running: EndpointClient | None
 ) -> Iterator[Callable[[], EndpointClient]]:
     """The home's running endpoint server, or one for the time being; it starts while we work."""
-    from abalone_assets.local.processes import start_server, stopped_on_exit, wait_for_server
+    from abalone_assets.local.processes import start_server, wait_for_server
 
     if running is not None:
         show.say(f"endpoint server found at {running.url}")
         yield lambda: running
         return
-    with stopped_on_exit(start_server(settings, 0)) as server:
+    with start_server(settings, 0) as server:
         yield lambda: wait_for_server(settings, server)
 
 

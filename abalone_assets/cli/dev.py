@@ -70,20 +70,15 @@ def _run(
     import dagster as dg
 
     from abalone_assets.local.instance import fail_orphaned_runs
-    from abalone_assets.local.processes import (
-        start_server,
-        stopped_on_exit,
-        wait_for_server,
-        wait_until,
-    )
+    from abalone_assets.local.processes import start_server, wait_for_server, wait_until
 
     out = console()
     out.print("Starting the endpoint server and Dagster (Ctrl-C stops both) …")
-    with stopped_on_exit(start_server(settings, endpoint_port, keeps=lock.descriptor)) as server:
+    with start_server(settings, endpoint_port, keeps=lock.descriptor) as server:
         lock.record([server])
         with dg.DagsterInstance.get() as instance:
             fail_orphaned_runs(instance)
-        with stopped_on_exit(_start_dagster(settings, lock, port, log)) as dagster:
+        with _start_dagster(settings, lock, port, log) as dagster:
             lock.record([server, dagster])
             client = wait_for_server(settings, server)
             url = f"http://{HOST}:{port}"

@@ -35,16 +35,7 @@ def simulate(
 ) -> tuple[dict[str, Any], Quality]:
     """Simulate a survey and put it where it was asked for.
 
-    Args:
-        settings: Where lake and landing zone are.
-        fit: What to learn with.
-        on_progress: Told how many of how many epochs are done.
-        rows: Animals in the survey.
-        date: ISO date or time of the survey, or None for now.
-        seed: Of the draw, or None for one from the survey's time.
-        folder: Where to write the file, or None for the landing zone.
-        force: Replace a simulated file of another content; take a survey that fails the quality
-            check.
+    What is asked for are the options of `abalone synthesize`; without a folder, the file lands.
 
     Returns:
         What was done, as a JSON document, and the quality of a big sample of the same synthesizer.

@@ -111,10 +111,6 @@ def driver_lock(settings: Settings, command: str) -> Iterator[DriverLock | None]
     Children that get the lock's descriptor keep it when this process is killed. Their own children
     do not inherit it, so the recorded process groups count too.
 
-    Args:
-        settings: The home's settings.
-        command: What this process was started as.
-
     Yields:
         The lock; None when others drive the home.
 

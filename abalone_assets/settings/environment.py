@@ -47,9 +47,6 @@ def read_environment(kind: type[_Settings]) -> _Settings:
 def refuse_unknown_variables(known: Collection[str]) -> None:
     """Make sure that every ``ABALONE_…`` variable is one that somebody reads.
 
-    Args:
-        known: The variables that there are.
-
     Raises:
         SettingsError: One is not among them; the message suggests what was meant.
     """

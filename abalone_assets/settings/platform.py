@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -178,13 +179,8 @@ class Settings(EnvironmentSettings):
     @property
     def gate_limits(self) -> GateLimits:
         """What the gate asks for."""
-        return GateLimits(
-            max_rmse=self.gate_max_rmse,
-            champion_tolerance=self.gate_champion_tolerance,
-            slice_tolerance=self.gate_slice_tolerance,
-            min_rows=self.gate_min_rows,
-            min_slice_rows=self.gate_min_slice_rows,
-        )
+        names = [field.name for field in fields(GateLimits)]
+        return GateLimits(**{name: getattr(self, f"gate_{name}") for name in names})
 
     @property
     def dagster_home(self) -> Path:
@@ -213,6 +209,6 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: A variable is malformed, missing, or not one of ours; the message names it.
     """
-    fields = (*Settings.model_fields, *AwsSettings.model_fields)
-    refuse_unknown_variables({variable(field) for field in fields})
+    names = (*Settings.model_fields, *AwsSettings.model_fields)
+    refuse_unknown_variables({variable(name) for name in names})
     return read_environment(Settings)
