@@ -31,13 +31,8 @@ def demo_report(
 ) -> dict[str, Any]:
     """The state of the platform after the demo, as a JSON document; asks the endpoint a question.
 
-    Args:
-        settings: Where everything is.
-        client: Of the server that answers now.
-        url: Its base URL when it goes on running after the demo.
-        landed: Surveys that this demo landed.
-        runs: Runs that it executed, by job.
-        note: What to know of the base survey's origin.
+    The ``url`` is that of an endpoint that goes on answering after the demo; ``landed`` and
+    ``runs``, by job, are what this demo did, and the note is on the base survey's origin.
     """
     lake = Lake(settings.lake_uri)
     release, totals = lake.release(), Totals.of(lake.manifest())
@@ -82,12 +77,7 @@ def _merged_counts(lake: Lake) -> dict[str, int]:
 
 
 def report_facts(report: dict[str, Any], prefix: str) -> list[tuple[str, str]]:
-    """The report as names and values, for people.
-
-    Args:
-        report: As `demo_report` makes it.
-        prefix: What a shell needs before a command that shall work on this home.
-    """
+    """The report as names and values, for people; their commands need the prefix in a shell."""
     surveys, merged, rmse = report["surveys"], report["merged"], report["rmse"]
     champion = "none yet" if rmse["champion"] is None else f"{rmse['champion']:.3f}"
     ends = f"{rmse['low']:.2f} to {rmse['high']:.2f} with 95 % confidence"

@@ -84,7 +84,11 @@ def check_files(
     days = [day for day in map(day_of, files) if day]
     landed = {file.name: file.size for file in zone.list_files(since=min(days))} if days else {}
     for name, data in files.items():
-        survey, problem = _parse(name, data)
+        survey, problem = None, None
+        try:
+            survey = parse_survey(data, name)
+        except UnreadableSurveyError as error:
+            problem = error.reason
         change = _change(zone, landed.get(name), name, data)
         day = day_of(name) or today
         file = CheckedFile(name, data, survey, problem, day > today, change)
@@ -129,13 +133,6 @@ def _forceable(file: CheckedFile, zone: LandingZone) -> Iterator[str]:
             f"lies in {zone.uri} with another content (--force replaces it; its day is ingested"
             " again)"
         )
-
-
-def _parse(name: str, data: bytes) -> tuple[ParsedSurvey | None, str | None]:
-    try:
-        return parse_survey(data, name), None
-    except UnreadableSurveyError as error:
-        return None, error.reason
 
 
 def _change(zone: LandingZone, landed_size: int | None, name: str, data: bytes) -> Change:

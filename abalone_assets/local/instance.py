@@ -6,7 +6,6 @@ import glob
 import os
 import re
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -36,7 +35,7 @@ class InstanceError(AbaloneError):
 
 def local_workspace() -> Path:
     """The workspace file that names the code location as `abalone dev` loads it."""
-    return _packaged("workspace.yaml")
+    return Path(__file__).with_name("workspace.yaml")
 
 
 def prepare_instance(settings: Settings) -> Path:
@@ -58,7 +57,7 @@ def prepare_instance(settings: Settings) -> Path:
             " --home of `abalone demo`)"
         )
     folder = settings.dagster_home
-    config, packaged = folder / CONFIG_NAME, _packaged("dagster.yaml").read_bytes()
+    config, packaged = folder / CONFIG_NAME, Path(__file__).with_name(CONFIG_NAME).read_bytes()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not config.exists() or _revision(config.read_bytes()) < _revision(packaged):
@@ -207,10 +206,6 @@ def _died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     recorded = [event.engine_event_data.metadata.get("pid") for event in events]
     processes = {str(pid.value) for pid in recorded if pid}
     return bool(processes) and not any(map(process_lives, processes))
-
-
-def _packaged(name: str) -> Path:
-    return Path(str(files("abalone_assets.local"))) / name
 
 
 def _revision(config: bytes) -> float:

@@ -29,8 +29,7 @@ OPEN_TO: Final = "BlockPublicAcls, IgnorePublicAcls, BlockPublicPolicy, Restrict
 def data_findings(values: Mapping[str, str]) -> Iterator[Finding]:
     """Look at each bucket, write and delete a probe where runs write, list, look at the queue.
 
-    Args:
-        values: The settings that could be looked up, by field.
+    All that is as far as the settings in ``values``, by field, could be looked up.
     """
     buckets = {urlsplit(values[name]).netloc for name in LOCATED if name in values}
     for bucket in sorted(buckets):
@@ -62,7 +61,7 @@ def _bucket(bucket: str) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        place = client("s3").head_bucket(Bucket=bucket).get("BucketRegion") or _location(bucket)
+        place = client("s3").head_bucket(Bucket=bucket).get("BucketRegion", region())
     except (BotoCoreError, ClientError) as error:
         reason = NO_BUCKET if error_code(error) in {"404", "NoSuchBucket"} else explain(error)
         raise StorageError(f"s3://{bucket}: {reason}") from error
@@ -74,11 +73,6 @@ def _bucket(bucket: str) -> str:
         remedy = "the stack's buckets are versioned, encrypted and private; do so to this one"
         raise TroubleError("warning", f"in {place}; {'; '.join(lacks)}", remedy)
     return f"in {place}, versioned, encrypted, public access blocked"
-
-
-def _location(bucket: str) -> str:
-    answer = client("s3").get_bucket_location(Bucket=bucket)
-    return str(answer.get("LocationConstraint") or "us-east-1")
 
 
 def _lacks(bucket: str) -> Iterator[str]:

@@ -43,14 +43,7 @@ def service_findings(
     endpoint: str,
     on_progress: Callable[[str], None],
 ) -> Iterator[Finding]:
-    """Look at what the jobs and the endpoint need.
-
-    Args:
-        aws: For the instance types and images.
-        values: The settings that could be looked up, by field.
-        endpoint: Its name.
-        on_progress: Told, in a line, what takes long.
-    """
+    """Look at what the jobs and the endpoint need; ``values`` are those that were looked up."""
     looks: dict[str, tuple[str, Callable[[str], str], Outcome]] = {
         "glue_job": ("Glue job", _glue_job, "failed"),
         "glue_database": ("Glue database", _glue_database, "failed"),
