@@ -68,7 +68,14 @@ def _decide(number: int, because: str, *, approved: bool, as_json: bool) -> None
     before = _known(registry, number)
     decide = registry.approve if approved else registry.reject
     after = decide(number, because=because, by=_who())
-    outcome = _outcome(settings, registry, after, changed=after.overrides != before.overrides)
+    outcome = {
+        "version": after.version,
+        "approved": after.approved,
+        "decision": after.reason,
+        "changed": after.overrides != before.overrides,
+        "overrides": [asdict(override) for override in after.overrides],
+        **_consequence(settings, registry),
+    }
     if as_json:
         print_json(outcome)
     else:
@@ -102,10 +109,8 @@ def _who() -> str:
         return f"user {os.getuid()}"
 
 
-def _outcome(
-    settings: Settings, registry: ModelRegistry, version: ModelVersion, *, changed: bool
-) -> dict[str, Any]:
-    """What a decision led to: ``next`` says what happens now, or how to make it happen."""
+def _consequence(settings: Settings, registry: ModelRegistry) -> dict[str, Any]:
+    """Which version should be live now and which one is, and what happens next."""
     from abalone_assets.registry.versions import desired_of, person_behind
     from abalone_assets.serving.live_version import live_version
 
@@ -119,23 +124,14 @@ def _outcome(
                 f"the endpoint keeps serving version {live} until another is approved, but it is"
                 " no champion any more: the gate judges the next model by its own numbers alone"
             )
-        told = f"no version is approved now: {kept}"
+        then = f"no version is approved now: {kept}"
     elif desired == live:
-        told = f"nothing to do: version {live} is live"
+        then = f"nothing to do: version {live} is live"
     elif person_behind(candidates) is None:
-        told = f"nothing to do: version {desired}, approved by the gate, is its release's to deploy"
+        then = f"nothing to do: version {desired}, approved by the gate, is its release's to deploy"
     else:
-        told = _next(settings, desired)
-    return {
-        "version": version.version,
-        "approved": version.approved,
-        "decision": version.reason,
-        "changed": changed,
-        "overrides": [asdict(override) for override in version.overrides],
-        "desired_version": desired,
-        "live_version": live,
-        "next": told,
-    }
+        then = _next(settings, desired)
+    return {"desired_version": desired, "live_version": live, "next": then}
 
 
 def _next(settings: Settings, desired: int) -> str:
@@ -157,8 +153,10 @@ def _next(settings: Settings, desired: int) -> str:
 
 
 def _show(outcome: dict[str, Any]) -> None:
-    out, already = console(), "" if outcome["changed"] else ", as before"
-    out.print(f"Version {outcome['version']}{already}. {outcome['decision']}", markup=False)
-    is_none = outcome["desired_version"] is None
-    label, style = ("Warning", "yellow") if is_none else ("Next", None)
-    out.print(f"{label}: {outcome['next']}.", style=style, markup=False)
+    out = console()
+    already = "" if outcome["changed"] else ", as before"
+    out.print(f"Version {outcome['version']}{already}. {outcome['decision']}")
+    if outcome["desired_version"] is None:
+        out.print(f"Warning: {outcome['next']}.", style="yellow")
+    else:
+        out.print(f"Next: {outcome['next']}.")

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import dagster as dg
     from rich.console import Console
 
-    from abalone_assets.cli.demo_report import DemoReport
     from abalone_assets.serving.client import EndpointClient
     from abalone_assets.settings.platform import Settings
 
@@ -44,6 +43,7 @@ def demo(home: Path | None, *, as_json: bool) -> None:
     nothing new to do.
     """
     from abalone_assets.cli.demo_home import refuse_real_places
+    from abalone_assets.cli.demo_report import report_facts
     from abalone_assets.local.instance import home_environment, prepare_instance
     from abalone_assets.local.processes import interrupted_by_signals
 
@@ -57,11 +57,11 @@ def demo(home: Path | None, *, as_json: bool) -> None:
         click.echo("interrupted; run it again to go on", err=True)
         raise
     if as_json:
-        print_json(report.to_document())
+        print_json(report)
         return
     out = console()
     out.print()
-    print_facts(report.rows(prefix))
+    print_facts(report_facts(report, prefix))
     out.print()
     out.print(
         f"Next: `{prefix}abalone status`, or `{prefix}abalone dev`: UI, sensors and endpoint."
@@ -94,7 +94,7 @@ class _Progress:
         event = entry.dagster_event
         if event is None or event.step_key is None:
             return
-        step = " ".join([*_days(request), event.step_key])
+        step = f"{_days(request)}{event.step_key}"
         if event.step_key == "approved_model" and event.event_type_value == "ASSET_OBSERVATION":
             observed = event.asset_observation_data.asset_observation
             self._rejection = str(observed.metadata["decision"].value)
@@ -109,18 +109,18 @@ class _Progress:
             self.say(f"{entry.job_name}: {step} skipped", mark="-", style="yellow")
 
 
-def _days(request: dg.RunRequest) -> list[str]:
+def _days(request: dg.RunRequest) -> str:
     """The survey days of a request, in words; none for a release."""
     from abalone_assets.automation.runs import RANGE_END_TAG, RANGE_START_TAG
 
     if RANGE_START_TAG not in request.tags:
-        return []
+        return ""
     first, last = request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]
-    return [first if first == last else f"{first} to {last}"]
+    return f"{first} " if first == last else f"{first} to {last} "
 
 
-def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> DemoReport:
-    from abalone_assets.cli.demo_report import DemoReport
+def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> dict[str, Any]:
+    from abalone_assets.cli.demo_report import demo_report
     from abalone_assets.local.driver import Driver, driver_lock
     from abalone_assets.serving.deployment import connect
 
@@ -138,7 +138,7 @@ def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> DemoReport
             if note and noted >= began:
                 show.say(note, mark="!", style="yellow")
             url = running.url if running else None
-            return DemoReport.of(settings, client, url=url, landed=landed, runs=runs, note=note)
+            return demo_report(settings, client, url=url, landed=landed, runs=runs, note=note)
 
 
 @contextmanager
@@ -146,14 +146,13 @@ def _endpoint(
     settings: Settings, show: _Progress, running: EndpointClient | None
 ) -> Iterator[Callable[[], EndpointClient]]:
     """The home's running endpoint server, or one for the time being; it starts while we work."""
-    from abalone_assets.local.processes import start_server, stopped_on_exit, wait_for_server
+    from abalone_assets.local.processes import start_server, wait_for_server
 
     if running is not None:
         show.say(f"endpoint server found at {running.url}")
         yield lambda: running
         return
-    server = start_server(settings, 0)
-    with stopped_on_exit(server):
+    with start_server(settings, 0) as server:
         yield lambda: wait_for_server(settings, server)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import SettingsError, SurveyError
+from abalone_assets.settings.aws import ZONES
+from abalone_assets.settings.environment import variable
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from abalone_assets.settings.platform import Settings
 
-PLACES: Final = ("lake_uri", "landing_zone_uri", "registry_uri")
 LISTED: Final = 3
 
 
@@ -32,12 +33,12 @@ def refuse_real_places(settings: Settings) -> None:
 
 def _refuse_places_outside(settings: Settings) -> None:
     outside = {
-        f"ABALONE_{name.upper()}": getattr(settings, name)
-        for name in PLACES
+        variable(name): getattr(settings, name)
+        for name in ZONES
         if not _lies_in(settings.home, getattr(settings, name))
     }
     if outside:
-        places = ", ".join(f"{variable} ({uri})" for variable, uri in outside.items())
+        places = ", ".join(f"{name} ({uri})" for name, uri in outside.items())
         raise SettingsError(
             f"the demo lands simulated surveys and keeps them in its home {settings.home}, but"
             f" {places} lies outside it: unset {' and '.join(outside)}, and give a folder of the"

@@ -67,21 +67,18 @@ def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
 def _run(
     settings: Settings, lock: DriverLock, port: int, endpoint_port: int, log: Path | None
 ) -> None:
-    from abalone_assets.local.processes import (
-        start_server,
-        stopped_on_exit,
-        wait_for_server,
-        wait_until,
-    )
+    import dagster as dg
+
+    from abalone_assets.local.instance import fail_orphaned_runs
+    from abalone_assets.local.processes import start_server, wait_for_server, wait_until
 
     out = console()
     out.print("Starting the endpoint server and Dagster (Ctrl-C stops both) …")
-    server = start_server(settings, endpoint_port, keeps=lock.descriptor)
-    with stopped_on_exit(server):
+    with start_server(settings, endpoint_port, keeps=lock.descriptor) as server:
         lock.record([server])
-        _fail_orphaned_runs()
-        dagster = _start_dagster(settings, lock, port, log)
-        with stopped_on_exit(dagster):
+        with dg.DagsterInstance.get() as instance:
+            fail_orphaned_runs(instance)
+        with _start_dagster(settings, lock, port, log) as dagster:
             lock.record([server, dagster])
             client = wait_for_server(settings, server)
             url = f"http://{HOST}:{port}"
@@ -108,15 +105,6 @@ def _start_dagster(settings: Settings, lock: DriverLock, port: int, log: Path | 
         log=log,
         keeps=lock.descriptor,
     )
-
-
-def _fail_orphaned_runs() -> None:
-    import dagster as dg
-
-    from abalone_assets.local.instance import fail_orphaned_runs
-
-    with dg.DagsterInstance.get() as instance:
-        fail_orphaned_runs(instance)
 
 
 def _supervise(children: Sequence[Child]) -> None:

@@ -63,7 +63,13 @@ def read_files(paths: Sequence[Path]) -> dict[str, bytes]:
     repeated = [name for name, count in Counter(path.name for path in paths).items() if count > 1]
     if repeated:
         raise SurveyError(f"{', '.join(repeated)}: given twice; a survey day has a name only once")
-    return {path.name: _read(path) for path in paths}
+    contents = {}
+    for path in paths:
+        try:
+            contents[path.name] = path.read_bytes()
+        except OSError as error:
+            raise SurveyError(f"{path}: cannot be read: {error.strerror}") from error
+    return contents
 
 
 def check_files(
@@ -71,30 +77,27 @@ def check_files(
 ) -> Iterator[CheckedFile]:
     """Parse each file and compare it with what lies in the landing zone, in the order given.
 
-    Args:
-        files: Names and bytes.
-        zone: Where they shall land.
-        first_day: The first survey day with a partition; the last one is today.
-        force: Let an unreadable file, one of a future day, and another content under a landed name
-            pass; a name that ingestion never takes in does not.
+    Forced, an unreadable file, one of a future day, and another content under a landed name pass; a
+    name that ingestion never takes in, such as one of before the first day, does not.
     """
     today = datetime.now(UTC).date()
     days = [day for day in map(day_of, files) if day]
     landed = {file.name: file.size for file in zone.list_files(since=min(days))} if days else {}
     for name, data in files.items():
-        survey, problem = _parse(name, data)
-        day = day_of(name)
-        file = CheckedFile(
-            name=name,
-            data=data,
-            survey=survey,
-            problem=problem,
-            waits=day is not None and day > today,
-            change=_change(zone, landed.get(name), name, data),
-        )
-        wrong_name = None if file.waits else _wrong_name(name, first_day, today)
-        obstacles = [wrong_name] if wrong_name else [] if force else _forceable(file, zone)
-        yield replace(file, obstacles=tuple(obstacles))
+        survey, problem = None, None
+        try:
+            survey = parse_survey(data, name)
+        except UnreadableSurveyError as error:
+            problem = error.reason
+        change = _change(zone, landed.get(name), name, data)
+        day = day_of(name) or today
+        file = CheckedFile(name, data, survey, problem, day > today, change)
+        try:
+            partition_of(name, first_day, max(today, day))
+            obstacles = () if force else tuple(_forceable(file, zone))
+        except SurveyError as error:
+            obstacles = (str(error),)
+        yield replace(file, obstacles=obstacles)
 
 
 def refuse_obstacles(checked: Sequence[CheckedFile]) -> None:
@@ -116,46 +119,20 @@ def day_of(name: str) -> date | None:
         return None
 
 
-def _wrong_name(name: str, first_day: date, today: date) -> str | None:
-    try:
-        partition_of(name, first_day, today)
-    except SurveyError as error:
-        return str(error)
-    return None
-
-
-def _forceable(file: CheckedFile, zone: LandingZone) -> list[str]:
+def _forceable(file: CheckedFile, zone: LandingZone) -> Iterator[str]:
     """What keeps a file from landing unless it is forced."""
-    obstacles = []
     if file.problem:
-        obstacles.append(
-            f"{file.problem} (--force lands it all the same; ingestion will list it as no survey)"
-        )
+        yield f"{file.problem} (--force lands it all the same; ingestion will list it as no survey)"
     if file.waits:
-        obstacles.append(
+        yield (
             f"its day {day_of(file.name)} is in the future (--force lands it all the same; it waits"
             " there until that day, UTC)"
         )
     if file.change == "replaced":
-        obstacles.append(
+        yield (
             f"lies in {zone.uri} with another content (--force replaces it; its day is ingested"
             " again)"
         )
-    return obstacles
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SurveyError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _parse(name: str, data: bytes) -> tuple[ParsedSurvey | None, str | None]:
-    try:
-        return parse_survey(data, name), None
-    except UnreadableSurveyError as error:
-        return None, error.reason
 
 
 def _change(zone: LandingZone, landed_size: int | None, name: str, data: bytes) -> Change:

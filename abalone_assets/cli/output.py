@@ -87,11 +87,8 @@ def print_table(
 ) -> None:
     """Print a table; without rows, nothing.
 
-    Args:
-        columns: Their headings.
-        rows: Their cells; a text is shown as it is, without markup, and folded where it is long.
-        right: The columns that hold numbers.
-        title: What stands above it.
+    Cells are shown as they are, without markup, and folded where they are long; those of the
+    columns in ``right`` are numbers.
     """
     from rich import box
     from rich.table import Table
@@ -142,11 +139,8 @@ def progress_bar(
 ) -> Iterator[Callable[[int, int], None]]:
     """A bar to tell how much is done and how much there is to do; shown after a second.
 
-    It goes to stderr, and only where somebody looks: not into a file or a pipe.
-
-    Args:
-        description: What is done.
-        columns: What to show beside the bar and the counts.
+    It goes to stderr, and only where somebody looks: not into a file or a pipe. More columns stand
+    beside the bar and the counts.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

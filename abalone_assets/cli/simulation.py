@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from abalone_assets.errors import StorageError
 from abalone_assets.synthesis import SynthesisError
@@ -19,31 +19,7 @@ if TYPE_CHECKING:
     from abalone_assets.settings.platform import Settings
     from abalone_assets.synthesis.quality import Quality
     from abalone_assets.synthesis.real_rows import RealRows
-    from abalone_assets.synthesis.recipes import FitOptions, Fitted, Progress
-    from abalone_assets.synthesis.survey_file import Outcome, SimulatedSurvey
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """What was done.
-
-    Attributes:
-        survey: The file.
-        source: The real rows' origin, in words.
-        fitted: What drew it.
-        quality: Of a big sample of the same synthesizer.
-        broken: The thresholds that it breaks.
-        outcome: What became of the file: see `survey_file.land`.
-        path: Its place.
-    """
-
-    survey: SimulatedSurvey
-    source: str
-    fitted: Fitted
-    quality: Quality
-    broken: list[str]
-    outcome: Outcome
-    path: str
+    from abalone_assets.synthesis.recipes import FitOptions, Progress
 
 
 def simulate(
@@ -56,19 +32,13 @@ def simulate(
     seed: int | None,
     folder: Path | None,
     force: bool,
-) -> Simulation:
+) -> tuple[dict[str, Any], Quality]:
     """Simulate a survey and put it where it was asked for.
 
-    Args:
-        settings: Where lake and landing zone are.
-        fit: What to learn with.
-        on_progress: Told how many of how many epochs are done.
-        rows: Animals in the survey.
-        date: ISO date or time of the survey, or None for now.
-        seed: Of the draw, or None for one from the survey's time.
-        folder: Where to write the file, or None for the landing zone.
-        force: Replace a simulated file of another content; take a survey that fails the quality
-            check.
+    What is asked for are the options of `abalone synthesize`; without a folder, the file lands.
+
+    Returns:
+        What was done, as a JSON document, and the quality of a big sample of the same synthesizer.
 
     Raises:
         SynthesisError: It cannot be learnt or drawn, fails the quality check, or may not be there.
@@ -104,7 +74,25 @@ def simulate(
             "(--force takes it all the same)"
         )
     outcome = land(made, zone, lake.store, replace=force)
-    return Simulation(made, source, fitted, quality, broken, outcome, f"{zone.uri}/{made.name}")
+    document = {
+        "file": made.name,
+        "path": f"{zone.uri}/{made.name}",
+        "outcome": outcome,
+        "rows": made.simulated.rows,
+        "seed": made.seed,
+        "sha256": made.sha256,
+        "source": source,
+        "synthesizer": {
+            **asdict(fitted.synthesizer.facts),
+            "taken_from_the_lake": fitted.cached,
+        },
+        "drawn": made.simulated.drawn,
+        "rejected": dict(made.simulated.rejected),
+        "repaired": dict(made.simulated.repaired),
+        "quality": quality,
+        "broken": broken,
+    }
+    return document, quality
 
 
 def _real_rows(lake: Lake) -> tuple[RealRows, str]:

@@ -17,8 +17,7 @@ from abalone_assets.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from abalone_assets.cli.status_approvals import Approvals, DecisionOnVersion
-    from abalone_assets.cli.status_report import Live, StatusReport
+    from abalone_assets.cli.status_report import DecisionOnVersion, Live, StatusReport
 
 LISTED: Final = 5
 
@@ -49,10 +48,13 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
         f"{counted(totals.files, 'file')} on {counted(totals.days, 'day')}: "
         f"{counted(totals.rows, 'row')}, {totals.quarantined} quarantined"
     )
+    desired, decided_by = report.approvals.desired_version, report.approvals.decided_by
+    chosen = "none" if desired is None else f"version {desired}"
+    people = [("People want", f"{chosen}: {_decision(decided_by)}")] if decided_by else []
     return [
         ("Home", f"{report.home} (profile {report.profile})"),
         ("Live", _live(report.live)),
-        *_chosen(report.approvals),
+        *people,  # nothing while the gate chose what is live
         ("Pending", _pending(report)),
         ("Last release", _release(report)),
         ("Last decision", _decision(report.approvals.last_decision)),
@@ -77,15 +79,6 @@ def _live(live: Live) -> str:
     if live.version != live.requested_version:
         text += f", though version {live.requested_version} is deployed"
     return f"{text}: {live.problem}" if live.problem else text
-
-
-def _chosen(approvals: Approvals) -> list[tuple[str, str]]:
-    """Which version people want live, and by which decision; nothing while the gate chose it."""
-    if approvals.decided_by is None:
-        return []
-    desired = approvals.desired_version
-    chosen = "none" if desired is None else f"version {desired}"
-    return [("People want", f"{chosen}: {_decision(approvals.decided_by)}")]
 
 
 def _pending(report: StatusReport) -> str:
@@ -142,8 +135,13 @@ def _show_lists(report: StatusReport) -> None:
     print_table(
         ["where", "column", "rule", "what was found"],
         (
-            (f"{each.file}:{each.line}", each.column or "the row", each.rule, each.message)
-            for each in quarantine.newest
+            (
+                f"{row['file']}:{row['line']}",
+                row["column"] or "the row",
+                row["rule"],
+                row["message"],
+            )
+            for row in quarantine.newest
         ),
         title="The newest of them",
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from abalone_assets.cli.landing import day_of
-from abalone_assets.cli.status_approvals import Approvals
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.landing_zone import Landing, LandingZone
 from abalone_assets.ingest.open import open_landing_zone
@@ -17,16 +16,20 @@ from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.local.driver import Driver
 from abalone_assets.local.instance import has_own_landing_zone
 from abalone_assets.registry.open import open_registry
+from abalone_assets.registry.overrides import Override
+from abalone_assets.registry.versions import desired_of, version_decided_on
 from abalone_assets.serving.live_version import EndpointState, endpoint_state
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import date
 
-    from abalone_assets.lake.manifest import IngestedRaw, Manifest
+    from abalone_assets.lake.manifest import Manifest
     from abalone_assets.registry.registry import ModelRegistry
+    from abalone_assets.registry.versions import ModelVersion
     from abalone_assets.settings.platform import Settings
 
-NEWEST_ROWS: Final = 5
+NEWEST: Final = 5
 
 
 @dataclass(frozen=True)
@@ -58,22 +61,70 @@ class Live(EndpointState):
 
 
 @dataclass(frozen=True)
-class QuarantinedRow:
-    """A quarantined row: where it stands and what is wrong with it."""
+class DecisionOnVersion(Override):
+    """A decision of a person, or of ``the gate``, and the version that it is on."""
 
-    file: str
-    line: int
-    column: str | None
-    rule: str
-    message: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """Which version should be live, and who decided what.
+
+    Attributes:
+        desired_version: The version that should be live, or None while none is approved.
+        decided_by: The person's decision that made it so, or None while the gate did.
+        last_decision: The newest decision on any version, or None before the first.
+        overrides: The newest decisions of people, newest first.
+    """
+
+    desired_version: int | None
+    decided_by: DecisionOnVersion | None
+    last_decision: DecisionOnVersion | None
+    overrides: list[DecisionOnVersion]
+
+    @classmethod
+    def of(cls, registry: ModelRegistry) -> Self:
+        """Ask the registry."""
+        candidates, latest = registry.candidates(), registry.latest()
+        desired, decided_on = desired_of(candidates), version_decided_on(candidates)
+        overrides = sorted(_overrides(candidates), key=lambda each: each.at, reverse=True)
+        decisions = overrides if latest is None else [*overrides, _of_the_gate(latest)]
+        return cls(
+            desired_version=None if desired is None else desired.version,
+            decided_by=None if decided_on is None else _overrides([decided_on])[-1],
+            last_decision=max(decisions, key=lambda each: each.at, default=None),
+            overrides=overrides[:NEWEST],
+        )
+
+
+def _overrides(versions: Sequence[ModelVersion]) -> list[DecisionOnVersion]:
+    return [
+        DecisionOnVersion(**vars(override), version=version.version)
+        for version in versions
+        for override in version.overrides
+    ]
+
+
+def _of_the_gate(version: ModelVersion) -> DecisionOnVersion:
+    return DecisionOnVersion(
+        approved=version.approved_by_gate,
+        because=str(version.decision.get("reason", "no reason is recorded")),
+        by="the gate",
+        at=version.created_at,
+        version=version.version,
+    )
 
 
 @dataclass(frozen=True)
 class Quarantine:
-    """The quarantined rows of the survey days: how many broke each rule, and the newest few."""
+    """The quarantined rows of the survey days: how many broke each rule, and the newest few.
+
+    These have a ``file``, ``line``, ``column``, ``rule`` and ``message``.
+    """
 
     by_rule: dict[str, int]
-    newest: list[QuarantinedRow]
+    newest: list[dict[str, Any]]
 
     @classmethod
     def of(cls, lake: Lake, manifest: Manifest) -> Self:
@@ -90,15 +141,14 @@ class Quarantine:
         try:
             rows = pl.scan_parquet([lake.uri("quarantined_rows", day) for day in days], glob=False)
             counted = rows.group_by("rule").len().sort("len", "rule", descending=[True, False])
-            newest = rows.tail(NEWEST_ROWS).select(
-                "source_file", "line", "column", "rule", "message"
+            newest = rows.tail(NEWEST).select(
+                pl.col("source_file").alias("file"), "line", "column", "rule", "message"
             )
-            by_rule, shown = counted.collect(), newest.collect()
+            return cls(dict(counted.collect().iter_rows()), newest.collect().to_dicts())
         except (OSError, pl.exceptions.PolarsError) as error:
             raise StorageError(
                 f"quarantined_rows cannot be read; ingest its days again: {error}"
             ) from error
-        return cls(dict(by_rule.iter_rows()), [QuarantinedRow(*row) for row in shown.rows()])
 
 
 @dataclass(frozen=True)
@@ -129,14 +179,17 @@ class Totals:
     def of(cls, manifest: Manifest) -> Self:
         """Add up the manifest."""
         days = [day for day in manifest.days.values() if day.files]
-        raw = manifest.raw
+        raw, source = manifest.raw, None
+        if raw:
+            instead = f"the bundled simulated survey, instead of {raw.uri}"
+            source = instead if raw.simulated else raw.uri
         return cls(
             days=len(days),
             files=sum(len(day.files) for day in days),
             unreadable_files=sum(file.problem is not None for day in days for file in day.files),
             rows=sum(day.rows for day in days),
             quarantined=sum(day.quarantined for day in days),
-            base_survey=_source(raw) if raw else None,
+            base_survey=source,
             base_rows=raw.rows if raw else 0,
             base_quarantined=raw.quarantined if raw else 0,
         )
@@ -251,11 +304,6 @@ class StatusReport:
     def to_document(self) -> dict[str, Any]:
         """The report as a JSON document."""
         return {**asdict(self), "next": self.next_step()}
-
-
-def _source(raw: IngestedRaw) -> str:
-    """Where the base survey came from, in words."""
-    return f"the bundled simulated survey, instead of {raw.uri}" if raw.simulated else raw.uri
 
 
 def _scan(settings: Settings, zone: LandingZone, manifest: Manifest, today: date) -> Landing:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,7 +22,6 @@ from abalone_assets.synthesis import MAX_EPOCHS, MAX_ROWS, MAX_SEEDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from abalone_assets.cli.simulation import Simulation
     from abalone_assets.synthesis.quality import Quality
     from abalone_assets.synthesis.recipes import FitOptions
     from abalone_assets.synthesis.synthesizer import Recipe
@@ -118,7 +116,7 @@ def synthesize(
 
     fit = FitOptions(cast("Recipe", recipe), epochs, seeds)
     with _progress(fit) as on_progress:
-        done = simulate(
+        done, quality = simulate(
             load_settings(),
             fit,
             on_progress,
@@ -129,9 +127,9 @@ def synthesize(
             force=force,
         )
     if as_json:
-        print_json(_document(done))
+        print_json(done)
     else:
-        _show(done, landed=land)
+        _show(done, quality, landed=land)
 
 
 @contextmanager
@@ -139,62 +137,37 @@ def _progress(fit: FitOptions) -> Iterator[Callable[[int, int], None]]:
     """A bar of the epochs; in a log, just one line."""
     from rich.progress import TimeRemainingColumn
 
-    logged = not console(stderr=True).is_terminal
+    logged, chosen = not console(stderr=True).is_terminal, fit.settled
+    tries = f"{counted(chosen.seeds, 'seed')} of {counted(chosen.epochs, 'epoch')}"
     with progress_bar("fitting: epochs", TimeRemainingColumn()) as show:
 
         def report(done: int, total: int) -> None:
             if done == 1 and logged:
-                click.echo(_what_takes_long(fit), err=True)
+                said = f"fitting {chosen.recipe}: {tries}; by default, that takes some minutes"
+                click.echo(said, err=True)
             show(done, total)
 
         yield report
 
 
-def _what_takes_long(fit: FitOptions) -> str:
-    chosen = fit.settled
-    tries, epochs = counted(chosen.seeds, "seed"), counted(chosen.epochs, "epoch")
-    return f"fitting {chosen.recipe}: {tries} of {epochs}; by default, that takes some minutes"
-
-
-def _document(done: Simulation) -> dict[str, Any]:
-    made, facts = done.survey, done.fitted.synthesizer.facts
-    return {
-        "file": made.name,
-        "path": done.path,
-        "outcome": done.outcome,
-        "rows": made.simulated.rows,
-        "seed": made.seed,
-        "sha256": made.sha256,
-        "source": done.source,
-        "synthesizer": {**asdict(facts), "taken_from_the_lake": done.fitted.cached},
-        "drawn": made.simulated.drawn,
-        "rejected": dict(made.simulated.rejected),
-        "repaired": dict(made.simulated.repaired),
-        "quality": done.quality,
-        "broken": done.broken,
-    }
-
-
-def _show(done: Simulation, *, landed: bool) -> None:
-    out = console()
-    facts = done.fitted.synthesizer.facts
-    when = "fitted before, taken from the lake" if done.fitted.cached else f"{facts.seconds:.1f} s"
-    learnt = counted(facts.rows, "row")
-    out.print(f"Recipe {facts.recipe} ({when}), learnt from {learnt} of {done.source}")
-    _show_quality(done.quality)
-    simulated = done.survey.simulated
-    out.print(
-        f"{counted(simulated.drawn, 'row')} drawn, {_reasons('rejected', simulated.rejected)}, "
-        f"{_reasons('repaired', simulated.repaired)}."
-    )
-    for reason in done.broken:
+def _show(done: dict[str, Any], quality: Quality, *, landed: bool) -> None:
+    out, fit = console(), done["synthesizer"]
+    when = f"{sum(attempt['seconds'] for attempt in fit['attempts']):.1f} s"
+    if fit["taken_from_the_lake"]:
+        when = "fitted before, taken from the lake"
+    learnt = counted(fit["rows"], "row")
+    out.print(f"Recipe {fit['recipe']} ({when}), learnt from {learnt} of {done['source']}")
+    _show_quality(quality)
+    reasons = [_reasons(verb, done[verb]) for verb in ("rejected", "repaired")]
+    out.print(f"{counted(done['drawn'], 'row')} drawn, {', '.join(reasons)}.")
+    for reason in done["broken"]:
         console(stderr=True).print(f"Fails the quality check: {reason}", style="yellow")
-    out.print(f"{counted(simulated.rows, 'row')}, {_OUTCOMES[done.outcome]}: {done.path}")
+    out.print(f"{counted(done['rows'], 'row')}, {_OUTCOMES[done['outcome']]}: {done['path']}")
     if not landed:
-        out.print(f"Next: `abalone land {done.path}`")
+        out.print(f"Next: `abalone land {done['path']}`")
 
 
-def _reasons(verb: str, counts: Any) -> str:  # noqa: ANN401 - a mapping of reasons
+def _reasons(verb: str, counts: dict[str, int]) -> str:
     reasons = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
     return f"{sum(counts.values())} {verb}" + (f" ({reasons})" if reasons else "")
 

@@ -40,60 +40,55 @@ class Finding:
     remedy: str = ""
 
 
-def ok(subject: str, found: str) -> Finding:
-    """Nothing to do."""
-    return Finding(subject, "ok", found)
+class TroubleError(AbaloneError):
+    """Something is not as it should be, with an outcome and a remedy of its own."""
+
+    def __init__(self, outcome: Outcome, found: str, remedy: str) -> None:
+        super().__init__(found)
+        self.outcome = outcome
+        self.remedy = remedy
 
 
-def guarded(
-    subject: str, look: Callable[[], Finding], *, remedy: str, otherwise: Outcome = "failed"
+def look_at(
+    subject: str, look: Callable[[], str], *, remedy: str, otherwise: Outcome = "failed"
 ) -> Finding:
-    """What a look finds, or the error that it ended with.
+    """What a look finds: all well, or the error that it ended with.
 
     Args:
         subject: What is looked at.
-        look: The look; may raise an `AbaloneError`.
-        remedy: What to do about an error.
-        otherwise: How bad an error is.
+        look: Returns what is there; may raise a `TroubleError` or another `AbaloneError`.
+        remedy: What to do about another error.
+        otherwise: How bad another error is.
     """
     try:
-        return look()
+        return Finding(subject, "ok", look())
+    except TroubleError as trouble:
+        return Finding(subject, trouble.outcome, str(trouble), trouble.remedy)
     except AbaloneError as error:
         return Finding(subject, otherwise, " ".join(str(error).split()), remedy)
 
 
 def packages(names: Sequence[str], *, remedy: str) -> Finding:
-    """Whether Python packages are installed.
-
-    Args:
-        names: Of the distributions.
-        remedy: How to install them.
-    """
-    versions: dict[str, str | None] = {}
+    """Whether distributions of Python packages are installed."""
+    installed, missing = [], []
     for name in names:
         try:
-            versions[name] = version(name)
+            installed.append(f"{name} {version(name)}")
         except PackageNotFoundError:
-            versions[name] = None
-    missing = [name for name, installed in versions.items() if installed is None]
+            missing.append(name)
     if missing:
         return Finding("packages", "failed", f"not installed: {', '.join(missing)}", remedy)
-    return ok("packages", ", ".join(f"{name} {found}" for name, found in versions.items()))
+    return Finding("packages", "ok", ", ".join(installed))
 
 
 def base_survey(settings: Settings) -> Finding:
-    """Whether the base survey can be reached; downloads nothing.
-
-    Args:
-        settings: Say where it is, and whether the bundled one may stand in for it.
-    """
-    shown = public_uri(settings.raw_uri)
+    """Whether the base survey can be reached; downloads nothing."""
     remedy = "set ABALONE_RAW_URI to a copy of the UCI survey"
     if settings.raw_fallback:
         remedy += ", or go on with the bundled simulated survey"
-    return guarded(
+    return look_at(
         "base survey",
-        lambda: ok("base survey", f"{shown}{_reach(settings.raw_uri)}"),
+        lambda: f"{public_uri(settings.raw_uri)}{_reach(settings.raw_uri)}",
         remedy=remedy,
         otherwise="warning" if settings.raw_fallback else "failed",
     )

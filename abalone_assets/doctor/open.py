@@ -1,4 +1,4 @@
-"""What ``abalone doctor`` looks at in the profile in force."""
+"""Which checks ``abalone doctor`` makes in the profile in force."""
 
 from __future__ import annotations
 
@@ -12,18 +12,8 @@ if TYPE_CHECKING:
     from abalone_assets.settings.platform import Settings
 
 
-def examine(
-    settings: Settings, on_progress: Callable[[str], None] = lambda _: None
-) -> Iterator[Finding]:
-    """Look at everything that the profile needs, one thing after the other; launches nothing.
-
-    Args:
-        settings: Of the platform.
-        on_progress: Told, in a line, what takes long.
-
-    Raises:
-        SettingsError: A variable of the profile aws is malformed.
-    """
+def examine(settings: Settings, on_progress: Callable[[str], None]) -> Iterator[Finding]:
+    """Look at everything that the profile needs, one thing after the other; launches nothing."""
     if settings.profile == "local":
         from abalone_assets.doctor.local import local_findings
 

@@ -111,17 +111,20 @@ def driver_lock(settings: Settings, command: str) -> Iterator[DriverLock | None]
     Children that get the lock's descriptor keep it when this process is killed. Their own children
     do not inherit it, so the recorded process groups count too.
 
-    Args:
-        settings: The home's settings.
-        command: What this process was started as.
-
     Yields:
         The lock; None when others drive the home.
 
     Raises:
         InstanceError: The lock cannot be made.
     """
-    descriptor = _open(settings.dagster_home / LOCK_NAME)
+    path = settings.dagster_home / LOCK_NAME
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise InstanceError(
+            f"{path}: cannot open the lock ({error.strerror}); set ABALONE_HOME to a folder that"
+            " you may write to"
+        ) from error
     try:
         if not _try_lock(descriptor) or Driver.of(settings) is not None:
             yield None
@@ -145,16 +148,6 @@ def driven_error(settings: Settings) -> InstanceError:
         f"{settings.home} is driven by another `abalone dev` or `abalone demo`; stop that one"
         " first, or set ABALONE_HOME to another folder"
     )
-
-
-def _open(path: Path) -> int:
-    try:
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InstanceError(
-            f"{path}: cannot open the lock ({error.strerror}); set ABALONE_HOME to a folder that"
-            " you may write to"
-        ) from error
 
 
 def _try_lock(descriptor: int) -> bool:

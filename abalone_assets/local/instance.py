@@ -6,7 +6,6 @@ import glob
 import os
 import re
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -36,7 +35,7 @@ class InstanceError(AbaloneError):
 
 def local_workspace() -> Path:
     """The workspace file that names the code location as `abalone dev` loads it."""
-    return _packaged("workspace.yaml")
+    return Path(__file__).with_name("workspace.yaml")
 
 
 def prepare_instance(settings: Settings) -> Path:
@@ -50,9 +49,15 @@ def prepare_instance(settings: Settings) -> Path:
     Raises:
         InstanceError: A folder or the file cannot be written, or Dagster would not find the file.
     """
-    _refuse_pattern(settings.home)
+    home = settings.home
+    if glob.escape(str(home)) != str(home):
+        raise InstanceError(
+            f"{home}: Dagster takes this path for a pattern and would silently ignore the"
+            f" {CONFIG_NAME} in it; choose a home whose path has none of [ * ? (ABALONE_HOME, or"
+            " --home of `abalone demo`)"
+        )
     folder = settings.dagster_home
-    config, packaged = folder / CONFIG_NAME, _packaged("dagster.yaml").read_bytes()
+    config, packaged = folder / CONFIG_NAME, Path(__file__).with_name(CONFIG_NAME).read_bytes()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not config.exists() or _revision(config.read_bytes()) < _revision(packaged):
@@ -66,15 +71,6 @@ def prepare_instance(settings: Settings) -> Path:
         ) from error
     make_landing_zone(settings)
     return folder
-
-
-def _refuse_pattern(home: Path) -> None:
-    if glob.escape(str(home)) != str(home):
-        raise InstanceError(
-            f"{home}: Dagster takes this path for a pattern and would silently ignore the"
-            f" {CONFIG_NAME} in it; choose a home whose path has none of [ * ? (ABALONE_HOME, or"
-            " --home of `abalone demo`)"
-        )
 
 
 def has_own_landing_zone(settings: Settings) -> bool:
@@ -114,8 +110,7 @@ def child_environment(settings: Settings) -> dict[str, str]:
 def home_environment(home: Path | None = None) -> Iterator[Settings]:
     """Make this process work on a home and its Dagster instance, for a while.
 
-    Args:
-        home: The folder; None is the one that the environment says.
+    Without a home, it is the one that the environment says.
 
     Yields:
         The settings in force.
@@ -163,9 +158,8 @@ def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:
 
     status = dg.DagsterRunStatus
     begun = [status.NOT_STARTED, status.STARTING, status.STARTED, status.CANCELING]
-    orphans = [
-        run for run in instance.get_runs(dg.RunsFilter(statuses=begun)) if _died(instance, run)
-    ]
+    in_flight = instance.get_runs(dg.RunsFilter(statuses=begun))
+    orphans = [run for run in in_flight if _died(instance, run)]
     for run in orphans:
         instance.report_run_failed(run, "The process of this run ended before the run did.")
     return [run.run_id for run in orphans]
@@ -200,28 +194,18 @@ def process_lives(identity: str) -> bool:
 def _died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether the run says its processes, and none of them lives.
 
-    A tag alone decides: the engine's events repeat the id of its process, without the start.
+    A tag alone decides: the engine's events repeat the id of its process, without the start. They
+    have the processes that Dagster's launcher and executor recorded.
     """
-    if PROCESS_TAG in run.tags:
-        return not process_lives(run.tags[PROCESS_TAG])
-    processes = _launched_processes(instance, run)
-    return bool(processes) and not any(map(process_lives, processes))
-
-
-def _launched_processes(instance: dg.DagsterInstance, run: dg.DagsterRun) -> set[str]:
-    """The ids of the processes that Dagster's launcher and executor recorded."""
     import dagster as dg
 
-    pids: set[str] = set()
-    for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
-        if entry.dagster_event is not None:
-            pid = entry.dagster_event.engine_event_data.metadata.get("pid")
-            pids |= {str(pid.value)} if pid else set()
-    return pids
-
-
-def _packaged(name: str) -> Path:
-    return Path(str(files("abalone_assets.local"))) / name
+    if PROCESS_TAG in run.tags:
+        return not process_lives(run.tags[PROCESS_TAG])
+    logs = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    events = [entry.dagster_event for entry in logs if entry.dagster_event]
+    recorded = [event.engine_event_data.metadata.get("pid") for event in events]
+    processes = {str(pid.value) for pid in recorded if pid}
+    return bool(processes) and not any(map(process_lives, processes))
 
 
 def _revision(config: bytes) -> float:

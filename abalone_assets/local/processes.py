@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from abalone_assets.errors import AbaloneError, EndpointError
 from abalone_assets.local.instance import child_environment
@@ -32,9 +32,9 @@ class ProcessError(AbaloneError):
 
 
 class Child:
-    """A process in a session of its own.
+    """A process in a session of its own, stopped at the end of its block.
 
-    Ctrl-C in the terminal does not reach it; ``kill`` reaches it and everything that it started.
+    Ctrl-C in the terminal does not reach it; that end reaches it and everything that it started.
 
     Args:
         name: What people call it, as a message begins with it.
@@ -55,7 +55,6 @@ class Child:
     ) -> None:
         self.name = name
         self.log = log
-        self._asked_to_stop = False
         with nullcontext() if log is None else log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and arguments
                 [sys.executable, *arguments],
@@ -87,35 +86,22 @@ class Child:
         lines = self.log.read_text(encoding="utf-8", errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
-    def ask_to_stop(self) -> None:
-        """Send it Ctrl-C, once: a second one would cut its clean end short."""
-        if not self._asked_to_stop:
-            self._asked_to_stop = True
-            self._process.send_signal(signal.SIGINT)
+    def __enter__(self) -> Self:
+        return self
 
-    def wait(self) -> None:
-        """Wait until it has ended, for as long as a clean end may take."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_SECONDS)
+    def __exit__(self, *_: object) -> None:
+        """Send it Ctrl-C and wait for its clean end, then kill it and whatever it left behind.
 
-    def kill(self) -> None:
-        """Kill it and whatever it left behind."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait()
-
-
-@contextmanager
-def stopped_on_exit(child: Child) -> Iterator[None]:
-    """Stop the child at the end, cleanly; a second Ctrl-C while it ends kills it."""
-    try:
-        yield
-    finally:
+        A second Ctrl-C of this process, while it waits, cuts that short.
+        """
         try:
-            child.ask_to_stop()
-            child.wait()
+            self._process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_SECONDS)
         finally:
-            child.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self._process.wait()
 
 
 def start_server(settings: Settings, port: int, *, keeps: int | None = None) -> Child:

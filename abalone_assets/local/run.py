@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -94,13 +94,10 @@ class LocalPlatform:
                     run_id=run_id,
                 )
         finally:
-            self._end(run_id)
-
-    def _end(self, run_id: str) -> None:
-        """Record the end of a run that Ctrl-C ended between its steps, where Dagster does not."""
-        run = self.instance.get_run_by_id(run_id)
-        if run is not None and not run.is_finished:
-            self.instance.report_run_canceled(run, "The run was interrupted.")
+            # Dagster does not record the end of a run that Ctrl-C ended between its steps.
+            run = self.instance.get_run_by_id(run_id)
+            if run is not None and not run.is_finished:
+                self.instance.report_run_canceled(run, "The run was interrupted.")
 
     def settle(self, *, rounds: int = 10) -> dict[str, int]:
         """Tick both sensors and run what they ask for, until neither asks for anything.
@@ -162,16 +159,9 @@ def _no_interrupt_lost() -> Iterator[None]:
             yield
         finally:
             signal.set_wakeup_fd(before)
-            if _received(reader) & INTERRUPTS:
-                raise KeyboardInterrupt
-
-
-def _received(reader: socket.socket) -> set[int]:
-    """The numbers of the signals that came."""
-    try:
-        return set(reader.recv(4096))
-    except BlockingIOError:
-        return set()
+            with suppress(BlockingIOError):  # no signal came
+                if INTERRUPTS.intersection(reader.recv(4096)):
+                    raise KeyboardInterrupt
 
 
 def _check_succeeded(result: dg.ExecuteInProcessResult, ui_command: str) -> None:

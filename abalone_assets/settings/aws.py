@@ -24,27 +24,11 @@ NO_ALARMS: Final = "none"
 ZONES: Final = ("lake_uri", "landing_zone_uri", "registry_uri")
 """Settings of every profile that the profile aws finds in SSM."""
 
-STACK_VALUES: Final = (
-    "jobs_uri",
-    "capture_uri",
-    "survey_queue_url",
-    "glue_job",
-    "glue_database",
-    "glue_crawler",
-    "job_role_arn",
-    "model_package_group",
-    "endpoint_alarms",
-)
-"""The fields of `AwsSettings` that are found in SSM."""
-
 TERMINATION_SECONDS: Final = 60
 """How long the old instances stay after the traffic of a deployment has left them."""
 
 STARTING_SECONDS: Final = 600
 """What a deployment needs at most, as a rule, to start its instances and load the model."""
-
-PARAMETERS: Final = tuple(name.replace("_", "-") for name in (*ZONES, *STACK_VALUES))
-"""Names of the parameters that the stack writes below its prefix."""
 
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 S3Uri = Annotated[str, Field(pattern=rf"^(s3://[^/]+(/.*)?|{REFERENCE_PATTERN})$")]
@@ -134,12 +118,17 @@ class AwsSettings(EnvironmentSettings):
         return url
 
 
+STACK_VALUES: Final = tuple(
+    name for name, field in AwsSettings.model_fields.items() if field.is_required()
+)
+"""The fields of `AwsSettings` that are found in SSM: those without another default."""
+
+PARAMETERS: Final = tuple(name.replace("_", "-") for name in (*ZONES, *STACK_VALUES))
+"""Names of the parameters that the stack writes below its prefix."""
+
+
 def require_time_for_waits(canary_wait_seconds: int, timeout_seconds: int) -> None:
     """Make sure that a deployment can end in time, before a release is paid for.
-
-    Args:
-        canary_wait_seconds: How long the alarms watch the canary, and then the whole.
-        timeout_seconds: When SageMaker rolls the deployment back.
 
     Raises:
         ValueError: It cannot; the message names both variables.

@@ -41,14 +41,19 @@ def read_environment(kind: type[_Settings]) -> _Settings:
     try:
         return kind()
     except ValidationError as error:
-        raise SettingsError(_explain(kind, error)) from error
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if first["loc"]:
+            field = str(first["loc"][0])
+            message = f"{variable(field)}={first['input']!r}: {message}"
+            if first["type"] == "missing":
+                needed = kind.model_fields[field].description
+                message = f"{variable(field)} is not set: {needed}"
+        raise SettingsError(message) from error
 
 
 def refuse_unknown_variables(known: Collection[str]) -> None:
     """Make sure that every ``ABALONE_…`` variable is one that somebody reads.
-
-    Args:
-        known: The variables that there are.
 
     Raises:
         SettingsError: One is not among them; the message suggests what was meant.
@@ -59,14 +64,3 @@ def refuse_unknown_variables(known: Collection[str]) -> None:
         close = get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(known))}"
         raise SettingsError(f"{name}: no such setting; {hint}")
-
-
-def _explain(kind: type[EnvironmentSettings], error: ValidationError) -> str:
-    first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return message
-    field = str(first["loc"][0])
-    if first["type"] == "missing":
-        return f"{variable(field)} is not set: {kind.model_fields[field].description}"
-    return f"{variable(field)}={first['input']!r}: {message}"

@@ -209,6 +209,6 @@ def load_settings() -> Settings:
     Raises:
         SettingsError: A variable is malformed, missing, or not one of ours; the message names it.
     """
-    fields = (*Settings.model_fields, *AwsSettings.model_fields)
-    refuse_unknown_variables({variable(field) for field in fields})
+    names = (*Settings.model_fields, *AwsSettings.model_fields)
+    refuse_unknown_variables({variable(name) for name in names})
     return read_environment(Settings)

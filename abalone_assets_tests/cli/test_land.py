@@ -57,42 +57,37 @@ def test_rows_for_the_quarantine_are_shown_with_their_place(home: Path, tmp_path
     assert "and 2 more" in result.stderr
 
 
+@pytest.mark.parametrize("forced", [[], ["--force"]])
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("survey.csv", "call it abalone.YYYYMMDDHHMMSS"),
         ("abalone.20250230061500", "names a time that does not exist"),
         ("abalone.20200314061500", "set ABALONE_FIRST_SURVEY_DAY"),
-        (FUTURE, "is in the future (--force lands it"),
     ],
 )
-def test_a_name_that_ingestion_would_not_take_in_is_refused(
-    home: Path, tmp_path: Path, name: str, message: str
+def test_a_name_that_ingestion_never_takes_in_is_refused(
+    home: Path, tmp_path: Path, name: str, message: str, forced: list[str]
 ) -> None:
-    result = abalone("land", survey(tmp_path, name))
+    result = abalone("land", *forced, survey(tmp_path, name))
     assert result.exit_code == 1
     assert message in result.stderr
     assert landed(home) == {}
 
 
-def test_all_files_are_checked_before_the_first_one_lands(home: Path, tmp_path: Path) -> None:
-    good = survey(tmp_path)
-    bad = survey(tmp_path, "abalone.20250315061500", b"\0\0")
-    result = abalone("land", good, bad)
-    assert result.exit_code == 1
-    assert "NUL byte" in result.stderr
-    assert "--force" in result.stderr
-    assert landed(home) == {}
-
-
-def test_every_refused_file_is_listed_with_its_reason(home: Path, tmp_path: Path) -> None:
+def test_none_lands_beside_refused_files_which_are_listed_with_their_reasons(
+    home: Path, tmp_path: Path
+) -> None:
     abalone_json("land", survey(tmp_path / "first"))
+    good = survey(tmp_path, "abalone.20250320061500")
     bad = [survey(tmp_path, f"abalone.2025031{day}061500", b"\0") for day in (5, 6)]
     others = [survey(tmp_path, "one.csv"), survey(tmp_path, content=GOOD_ROW * 2)]
-    said = abalone("land", *others, *bad, survey(tmp_path, FUTURE)).stderr
+    said = abalone("land", good, *others, *bad, survey(tmp_path, FUTURE)).stderr
     for name in ("one.csv", NAME, FUTURE, *(path.name for path in bad)):
         assert f"{name}: " in said
+    assert good.name not in said
     assert said.count("NUL byte") == 2
+    assert "is in the future (--force lands it" in said
     assert landed(home) == {NAME: GOOD_ROW}
 
 
@@ -103,14 +98,6 @@ def test_force_lands_a_file_of_a_future_day_which_waits(home: Path, tmp_path: Pa
     status = abalone_json("status")
     assert (status["waiting_files"], status["stray_files"]) == ([FUTURE], {})
     assert "1 file of a future day, which waits" in abalone("status").output
-
-
-@pytest.mark.parametrize("name", ["survey.csv", "abalone.20200314061500"])
-def test_not_even_force_lands_a_name_that_is_never_taken_in(
-    home: Path, tmp_path: Path, name: str
-) -> None:
-    assert abalone("land", "--force", survey(tmp_path, name)).exit_code == 1
-    assert landed(home) == {}
 
 
 def test_force_lands_a_file_that_is_no_survey(home: Path, tmp_path: Path) -> None:
@@ -162,20 +149,20 @@ def test_the_homes_own_landing_zone_is_made_when_it_is_missing(home: Path, tmp_p
     assert landed(home) == {NAME: GOOD_ROW}
 
 
-def test_a_chosen_landing_zone_that_is_missing_is_one_clear_error(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        ("", "cannot make the landing zone"),
+        ("unmounted", "cannot read the landing zone"),
+    ],
+)
+def test_a_landing_zone_that_is_none_is_one_clear_error(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str, message: str
 ) -> None:
-    chosen = tmp_path / "unmounted"
-    monkeypatch.setenv("ABALONE_LANDING_ZONE_URI", str(chosen))
-    result = abalone("land", survey(tmp_path / "survey"))
-    assert result.exit_code == 1
-    assert f"{chosen}: cannot read the landing zone" in result.stderr
-    assert not chosen.exists()
-
-
-def test_a_landing_zone_that_cannot_be_made_is_one_clear_error(home: Path, tmp_path: Path) -> None:
     (home / "landing_zone").rmdir()
     (home / "landing_zone").touch()
-    result = abalone("land", survey(tmp_path))
+    monkeypatch.setenv("ABALONE_LANDING_ZONE_URI", chosen and str(tmp_path / chosen))
+    result = abalone("land", survey(tmp_path / "survey"))
     assert result.exit_code == 1
-    assert "cannot make the landing zone" in result.stderr
+    assert message in result.stderr
+    assert not (tmp_path / "unmounted").exists()

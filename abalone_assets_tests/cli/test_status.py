@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.lake.manifest import IngestedRaw, commit_raw
 from abalone_assets.local.driver import driver_lock
@@ -18,8 +20,6 @@ from abalone_assets_tests.serving.support import register
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
 NAME = "abalone.20250314061500"
 
 
@@ -27,19 +27,14 @@ def land(home: Path, name: str, content: str) -> None:
     (home / "landing_zone" / name).write_text(content)
 
 
-def test_an_empty_home_is_described_and_the_demo_proposed(home: Path) -> None:
-    result = abalone("status")
-    assert result.exit_code == 0
-    assert "no model was deployed yet" in result.output
-    assert "Next: `abalone demo`" in result.output
-
-
-def test_a_home_that_does_not_exist_yet_is_described_and_not_made(
-    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["home", "new"])
+def test_an_empty_home_is_described_the_demo_proposed_and_none_made(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setenv("ABALONE_HOME", str(tmp_path / "new"))
+    monkeypatch.setenv("ABALONE_HOME", str(tmp_path / name))
     result = abalone("status")
     assert result.exit_code == 0, result.output
+    assert "no model was deployed yet" in result.output
     assert "Next: `abalone demo`" in result.output
     assert not (tmp_path / "new").exists()
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -18,7 +16,7 @@ from abalone_assets.survey import parse_survey
 from abalone_assets.survey.origin import SURVEYED
 from abalone_assets.synthesis.latents import WhiteNoise
 from abalone_assets.synthesis.survey_file import survey_text
-from abalone_assets_tests.cli.support import abalone, abalone_json, environment, ingest
+from abalone_assets_tests.cli.support import abalone, abalone_json, ingest
 from abalone_assets_tests.synthesis.support import animal, animals, real, teach_nothing
 
 if TYPE_CHECKING:
@@ -205,19 +203,3 @@ def test_too_small_a_base_survey_is_one_error(home: Path) -> None:
     result = abalone(*DATED, "--land")
     assert result.exit_code == 1
     assert "1 real rows are too few to simulate from" in result.stderr
-
-
-def test_it_imports_neither_dagster_nor_torch(lake: Lake, home: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys; from abalone_assets.cli.synthesize import synthesize; "
-        f"synthesize({[*DATED[1:], '--output', str(tmp_path)]}, standalone_mode=False); "
-        "print([name for name in ('dagster', 'torch', 'ctgan') if name in sys.modules])"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", code],
-        env=environment(home),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert told.stdout.splitlines()[-1] == "[]"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 DRIVER = """
 import sys
+import time
 from abalone_assets.local.driver import driver_lock
 from abalone_assets.local.processes import Child
 from abalone_assets.settings.platform import load_settings
@@ -35,8 +36,7 @@ with driver_lock(load_settings(), "abalone dev") as lock:
     else:
         lock.record([child])
     print(child.pid, flush=True)
-    child.wait()
-    child.wait()
+    time.sleep(60)
 """
 
 

@@ -29,6 +29,8 @@ from abalone_assets.local.instance import (
 from abalone_assets.settings.platform import load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from abalone_assets.settings.platform import Settings
 
 FIRST_LINE = "# abalone-assets local instance, revision 1\n"
@@ -73,28 +75,40 @@ def test_the_demo_opens_the_same_instance_without_log_capture(fresh: Settings) -
         assert type(demo.compute_log_manager).__name__ == "NoOpComputeLogManager"
 
 
-def test_an_older_revision_is_replaced(fresh: Settings) -> None:
-    config_of(fresh).write_text(FIRST_LINE.replace("1", "0"))
-    prepare_instance(fresh)
-    assert config_of(fresh).read_text().startswith(FIRST_LINE)
-
-
-@pytest.mark.parametrize("text", ["telemetry:\n  enabled: false\n", FIRST_LINE + "nux:\n"])
-def test_a_file_of_the_users_own_or_of_this_revision_is_left_alone(
-    fresh: Settings, text: str
-) -> None:
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (FIRST_LINE.replace("1", "0"), False),
+        (FIRST_LINE + "nux:\n", True),
+        ("telemetry:\n  enabled: false\n", True),
+    ],
+    ids=["older", "current", "the user's own"],
+)
+def test_a_file_of_ours_is_brought_up_to_date(fresh: Settings, text: str, *, kept: bool) -> None:
     config_of(fresh).write_text(text)
     prepare_instance(fresh)
-    assert config_of(fresh).read_text() == text
+    assert config_of(fresh).read_text().startswith(text if kept else FIRST_LINE)
 
 
-def test_a_home_that_cannot_be_written_is_one_clear_error(home: Path) -> None:
-    (home / "file").touch()
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("file", "set ABALONE_HOME"),
+        ("a[b]", "takes this path for a pattern"),
+        ("a*", "takes this path for a pattern"),
+        ("a?", "takes this path for a pattern"),
+    ],
+)
+def test_a_home_that_can_be_none_is_one_clear_error(
+    home: Path, tmp_path: Path, name: str, message: str
+) -> None:
+    (tmp_path / "file").touch()
     with (
-        home_environment(home / "file") as settings,
-        pytest.raises(InstanceError, match="set ABALONE_HOME"),
+        home_environment(tmp_path / name) as settings,
+        pytest.raises(InstanceError, match=message),
     ):
         prepare_instance(settings)
+    assert not (tmp_path / name).is_dir()
 
 
 def test_the_homes_own_landing_zone_is_made(tmp_path: Path, home: Path) -> None:
@@ -124,29 +138,6 @@ def test_the_environment_of_a_home_ends_with_its_block(home: Path, tmp_path: Pat
     assert dict(os.environ) == before
 
 
-@pytest.mark.parametrize("name", ["a[b]", "a*", "a?"])
-def test_a_home_that_dagster_would_take_for_a_pattern_is_refused(
-    home: Path, tmp_path: Path, name: str
-) -> None:
-    with (
-        home_environment(tmp_path / name) as settings,
-        pytest.raises(InstanceError, match="takes this path for a pattern"),
-    ):
-        prepare_instance(settings)
-    assert not (tmp_path / name).exists()
-
-
-@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
-def test_a_run_whose_process_died_is_no_longer_in_flight(
-    home: Path, status: dg.DagsterRunStatus
-) -> None:
-    with dg.DagsterInstance.get() as instance:
-        tags = {PROCESS_TAG: str(ended_process())}
-        run = create_run_for_test(instance, job_name="release", status=status, tags=tags)
-        assert fail_orphaned_runs(instance) == [run.run_id]
-        assert Runs(instance, []).in_flight() == []
-
-
 def in_flight_run_of(identity: str, instance: dg.DagsterInstance) -> str:
     """A run that a process executes itself; Dagster's executor records the process's id too."""
     started = dg.DagsterRunStatus.STARTED
@@ -157,21 +148,29 @@ def in_flight_run_of(identity: str, instance: dg.DagsterInstance) -> str:
     return str(run.run_id)
 
 
-@pytest.mark.parametrize("part", ["boot", "start"])
-def test_another_process_that_got_the_same_id_does_not_keep_a_run_alive(
-    home: Path, part: str
+def another_process_of_this_id(*, boot: str = "", earlier: int = 0) -> str:
+    pid, this_boot, start = process_identity(os.getpid()).split("/")
+    return f"{pid}/{boot or this_boot}/{int(start) - earlier}"
+
+
+@pytest.mark.parametrize(
+    ("identity", "lives"),
+    [
+        (lambda: str(ended_process()), False),
+        (lambda: another_process_of_this_id(earlier=1), False),
+        (lambda: another_process_of_this_id(boot="other-boot"), False),
+        (lambda: process_identity(os.getpid()), True),
+        (lambda: str(os.getpid()), True),
+    ],
+    ids=["ended", "another start", "another boot", "this very process", "start not told"],
+)
+def test_a_run_is_in_flight_as_long_as_its_very_process_lives(
+    home: Path, identity: Callable[[], str], *, lives: bool
 ) -> None:
-    pid, boot, start = process_identity(os.getpid()).split("/")
-    earlier = f"{pid}/{boot}/{int(start) - 1}" if part == "start" else f"{pid}/other-boot/{start}"
     with dg.DagsterInstance.get() as instance:
-        run_id = in_flight_run_of(earlier, instance)
-        assert fail_orphaned_runs(instance) == [run_id]
-
-
-def test_a_run_whose_very_process_lives_is_left_alone(home: Path) -> None:
-    with dg.DagsterInstance.get() as instance:
-        in_flight_run_of(process_identity(os.getpid()), instance)
-        assert fail_orphaned_runs(instance) == []
+        run_id = in_flight_run_of(identity(), instance)
+        assert fail_orphaned_runs(instance) == ([] if lives else [run_id])
+        assert len(Runs(instance, []).in_flight()) == int(lives)
 
 
 def test_where_a_start_is_not_known_the_id_alone_decides(
@@ -201,20 +200,14 @@ def test_an_identity_of_linux_is_as_earlier_revisions_recorded_it() -> None:
     assert process_identity(os.getpid()) == f"{os.getpid()}/{boot}/{start}"
 
 
-def test_runs_that_live_or_do_not_tell_are_left_alone(home: Path) -> None:
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_where_only_the_launcher_told_the_process_that_counts(
+    home: Path, status: dg.DagsterRunStatus
+) -> None:
     with dg.DagsterInstance.get() as instance:
-        started = dg.DagsterRunStatus.STARTED
-        own = {PROCESS_TAG: str(os.getpid())}
-        create_run_for_test(instance, job_name="release", status=started, tags=own)
-        create_run_for_test(instance, job_name="release", status=started)
-        assert fail_orphaned_runs(instance) == []
-        assert len(Runs(instance, []).in_flight()) == 2
-
-
-def test_the_launchers_own_record_of_the_process_counts(home: Path) -> None:
-    with dg.DagsterInstance.get() as instance:
-        started = dg.DagsterRunStatus.STARTED
-        run = create_run_for_test(instance, job_name="release", status=started)
+        silent = create_run_for_test(instance, job_name="release", status=status)
+        run = create_run_for_test(instance, job_name="release", status=status)
         metadata = {"pid": dg.MetadataValue.text(str(ended_process()))}
         instance.report_engine_event("Started process", run, EngineEventData(metadata=metadata))
         assert fail_orphaned_runs(instance) == [run.run_id]
+        assert Runs(instance, []).in_flight()[0].run_id == silent.run_id

@@ -85,22 +85,19 @@ def test_a_failed_run_tells_the_steps_own_error(instance: dg.DagsterInstance) ->
         small_platform(instance, fail).settle()
 
 
-def test_ctrl_c_in_a_step_ends_the_run_and_the_driver(instance: dg.DagsterInstance) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        small_platform(instance, interrupt).settle()
-    assert all(run.is_finished for run in instance.get_runs())
-
-
-@pytest.mark.parametrize("moment", ["PIPELINE_START", "STEP_SUCCESS", "PIPELINE_SUCCESS"])
-def test_ctrl_c_outside_a_step_is_not_lost_and_leaves_no_run_in_flight(
+@pytest.mark.parametrize(
+    "moment", ["PIPELINE_START", "in the step", "STEP_SUCCESS", "PIPELINE_SUCCESS"]
+)
+def test_ctrl_c_is_not_lost_and_leaves_no_run_in_flight(
     instance: dg.DagsterInstance, moment: str
 ) -> None:
     def watch(request: dg.RunRequest, entry: dg.EventLogEntry) -> None:
         if entry.dagster_event and entry.dagster_event.event_type_value == moment:
             interrupt()
 
+    work = interrupt if moment == "in the step" else lambda: None
     with pytest.raises(KeyboardInterrupt):
-        small_platform(instance, lambda: None, watch=watch).settle()
+        small_platform(instance, work, watch=watch).settle()
     runs = instance.get_runs()
     assert [run.is_finished for run in runs] == [True]
     assert runs[0].tags["abalone/pid"] == process_identity(os.getpid())

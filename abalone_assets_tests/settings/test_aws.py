@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from abalone_assets.errors import SettingsError
@@ -15,13 +13,6 @@ from abalone_assets.settings.aws import (
 from abalone_assets.settings.platform import Settings
 
 
-@pytest.fixture(autouse=True)
-def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in list(os.environ):
-        if variable.startswith("ABALONE_"):
-            monkeypatch.delenv(variable)
-
-
 def test_what_the_stack_made_is_found_in_its_parameters_by_default() -> None:
     settings = load_aws_settings()
     assert settings.jobs_uri == "ssm:/abalone/jobs-uri"
@@ -30,9 +21,16 @@ def test_what_the_stack_made_is_found_in_its_parameters_by_default() -> None:
     assert all(is_reference(getattr(settings, name)) for name in STACK_VALUES)
 
 
-def test_the_parameters_may_lie_at_another_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ABALONE_SSM_PREFIX", "/team/abalone-2")
-    assert load_aws_settings().glue_job == "ssm:/team/abalone-2/glue-job"
+@pytest.mark.parametrize(
+    ("prefix", "glue_job"),
+    [("/team/abalone-2", "ssm:/team/abalone-2/glue-job"), ("", "ssm:/abalone/glue-job")],
+)
+def test_the_parameters_may_lie_at_another_path(
+    monkeypatch: pytest.MonkeyPatch, prefix: str, glue_job: str
+) -> None:
+    monkeypatch.setenv("ABALONE_GLUE_JOB", "")
+    monkeypatch.setenv("ABALONE_SSM_PREFIX", prefix)
+    assert load_aws_settings().glue_job == glue_job
 
 
 def test_each_is_overridden_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,12 +47,6 @@ def test_each_is_overridden_by_its_variable(monkeypatch: pytest.MonkeyPatch) -> 
     settings = load_aws_settings()
     assert {name: getattr(settings, name) for name in given} == given
     assert settings.glue_database == "ssm:/abalone/glue-database"
-
-
-def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ABALONE_GLUE_JOB", "")
-    monkeypatch.setenv("ABALONE_SSM_PREFIX", "")
-    assert load_aws_settings().glue_job == "ssm:/abalone/glue-job"
 
 
 def test_twelve_parameters_are_known_by_name() -> None:

@@ -5,6 +5,7 @@ import sys
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -14,22 +15,9 @@ from abalone_assets.errors import SettingsError
 from abalone_assets.modeling.evaluation.gate import GateLimits
 from abalone_assets.settings.platform import UCI_SHA256, UCI_URI, load_settings
 
-AWS = {
-    "ABALONE_PROFILE": "aws",
-    "ABALONE_LAKE_URI": "s3://bucket/lake",
-    "ABALONE_LANDING_ZONE_URI": "s3://bucket/landing_zone",
-    "ABALONE_REGISTRY_URI": "s3://bucket/registry",
-}
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home, and no other variable of ours."""
-    for variable in list(os.environ):
-        if variable.startswith("ABALONE_"):
-            monkeypatch.delenv(variable)
-    monkeypatch.setenv("ABALONE_HOME", str(tmp_path))
-    return tmp_path
+PLACES = ("ABALONE_LAKE_URI", "ABALONE_LANDING_ZONE_URI", "ABALONE_REGISTRY_URI")
+AWS = {"ABALONE_PROFILE": "aws", **dict.fromkeys(PLACES, "s3://bucket/prefix")}
+IN_SSM = {"ABALONE_PROFILE": "aws"}
 
 
 def set_all(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
@@ -61,114 +49,61 @@ def test_places_follow_from_the_home(home: Path) -> None:
     assert settings.catalog_file == home / "catalog.duckdb"
 
 
-def test_the_home_is_made_absolute_and_its_tilde_expanded(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize(
+    ("given", "lake"),
+    [
+        ("here/../there", "{cwd}/there/lake"),
+        ("~/abalone", "/home/somebody/abalone/lake"),
+        ("", "{cwd}/.abalone/lake"),
+    ],
+)
+def test_the_home_is_absolute_and_its_tilde_expanded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str, lake: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", "/home/somebody")
-    monkeypatch.setenv("ABALONE_HOME", "here/../there")
-    assert load_settings().home == tmp_path / "there"
-    monkeypatch.setenv("ABALONE_HOME", "~/abalone")
-    assert load_settings().lake_uri == "/home/somebody/abalone/lake"
+    set_all(monkeypatch, {"HOME": "/home/somebody", "ABALONE_HOME": given, "ABALONE_PROFILE": ""})
+    assert load_settings().lake_uri == lake.format(cwd=tmp_path)
 
 
-def test_a_place_that_is_set_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ABALONE_LAKE_URI", "s3://bucket/lake")
-    assert load_settings().lake_uri == "s3://bucket/lake"
-
-
-def test_the_base_survey_is_ucis_with_its_checksum_and_a_fallback_here() -> None:
-    settings = load_settings()
-    assert settings.raw_uri == UCI_URI
-    assert settings.raw_sha256 == UCI_SHA256
-    assert settings.raw_fallback
-
-
-def test_another_base_survey_has_neither_ucis_checksum_nor_a_fallback(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"ABALONE_LAKE_URI": "s3://bucket/lake"}, {"lake_uri": "s3://bucket/lake"}),
+        ({}, {"raw_uri": UCI_URI, "raw_sha256": UCI_SHA256, "raw_fallback": True}),
+        ({"ABALONE_RAW_URI": "/data/mine.csv"}, {"raw_sha256": "", "raw_fallback": False}),
+        ({"ABALONE_RAW_URI": ""}, {"raw_uri": UCI_URI, "raw_sha256": UCI_SHA256}),
+        ({"ABALONE_RAW_FALLBACK": "true"}, {"raw_fallback": True}),
+        ({"ABALONE_RAW_FALLBACK": "0"}, {"raw_fallback": False}),
+        ({"ABALONE_ENDPOINT_PORT": ""}, {"endpoint_port": 8080}),
+        ({}, {"reconcile_seconds": 0}),
+        (AWS, {"reconcile_seconds": 600, "raw_sha256": UCI_SHA256, "raw_fallback": False}),
+        (AWS | {"ABALONE_RECONCILE_SECONDS": "60"}, {"reconcile_seconds": 60}),
+        (
+            IN_SSM,
+            {
+                "lake_uri": "ssm:/abalone/lake-uri",
+                "landing_zone_uri": "ssm:/abalone/landing-zone-uri",
+                "registry_uri": "ssm:/abalone/registry-uri",
+            },
+        ),
+        (
+            IN_SSM | {"ABALONE_SSM_PREFIX": "/team/abalone", "ABALONE_REGISTRY_URI": "s3://b/r"},
+            {"lake_uri": "ssm:/team/abalone/lake-uri", "registry_uri": "s3://b/r"},
+        ),
+        ({"ABALONE_JOB_ROLE_ARN": "of the profile aws"}, {"profile": "local"}),
+        (
+            {"ABALONE_FRAMEWORK": "tensorflow", "ABALONE_HYPERPARAMETERS": '{"epochs": 9}'},
+            {"hyperparameters": {"epochs": 9}},
+        ),
+        ({"ABALONE_TEST_ANYTHING": "1", "ABALONES": "1", "HOME_ABALONE_X": "1"}, {}),
+    ],
+)
+def test_what_is_set_is_kept_and_the_rest_follows_from_it(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], expected: dict[str, Any]
 ) -> None:
-    monkeypatch.setenv("ABALONE_RAW_URI", "/data/mine.csv")
+    set_all(monkeypatch, variables)
     settings = load_settings()
-    assert settings.raw_sha256 == ""
-    assert not settings.raw_fallback
-
-
-@pytest.mark.parametrize(("text", "value"), [("true", True), ("0", False)])
-def test_a_fallback_that_is_set_is_kept(
-    monkeypatch: pytest.MonkeyPatch, *, text: str, value: bool
-) -> None:
-    monkeypatch.setenv("ABALONE_RAW_FALLBACK", text)
-    assert load_settings().raw_fallback is value
-
-
-def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    set_all(
-        monkeypatch,
-        {"ABALONE_LAKE_URI": "", "ABALONE_ENDPOINT_PORT": "", "ABALONE_RAW_URI": ""},
-    )
-    settings = load_settings()
-    assert (settings.lake_uri, settings.endpoint_port) == (str(home / "lake"), 8080)
-    assert settings.raw_sha256 == UCI_SHA256
-
-
-def test_an_empty_home_or_profile_is_an_unset_one(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    set_all(monkeypatch, {"ABALONE_HOME": "", "ABALONE_PROFILE": ""})
-    assert load_settings().lake_uri == str(tmp_path / ".abalone" / "lake")
-
-
-def test_aws_looks_at_all_days_less_often_and_never_falls_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert load_settings().reconcile_seconds == 0
-    set_all(monkeypatch, AWS)
-    settings = load_settings()
-    assert settings.reconcile_seconds == 600
-    assert settings.raw_sha256 == UCI_SHA256
-    assert not settings.raw_fallback
-    monkeypatch.setenv("ABALONE_RECONCILE_SECONDS", "60")
-    assert load_settings().reconcile_seconds == 60
-
-
-def test_aws_finds_its_places_in_the_stacks_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ABALONE_PROFILE", "aws")
-    settings = load_settings()
-    assert settings.lake_uri == "ssm:/abalone/lake-uri"
-    assert settings.landing_zone_uri == "ssm:/abalone/landing-zone-uri"
-    assert settings.registry_uri == "ssm:/abalone/registry-uri"
-    monkeypatch.setenv("ABALONE_SSM_PREFIX", "/team/abalone")
-    assert load_settings().lake_uri == "ssm:/team/abalone/lake-uri"
-    monkeypatch.setenv("ABALONE_LAKE_URI", "s3://bucket/lake")
-    assert load_settings().lake_uri == "s3://bucket/lake"
-
-
-def test_aws_reports_its_own_malformed_variables_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_all(monkeypatch, {"ABALONE_PROFILE": "aws", "ABALONE_CANARY_PERCENT": "80"})
-    with pytest.raises(SettingsError, match=r"^ABALONE_CANARY_PERCENT='80': "):
-        load_settings()
-
-
-def test_the_variables_of_the_profile_aws_are_known_in_every_profile(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("ABALONE_JOB_ROLE_ARN", "whatever")
-    assert load_settings().profile == "local"
-
-
-@pytest.mark.parametrize("name", [name for name in AWS if name != "ABALONE_PROFILE"])
-def test_aws_keeps_its_data_on_s3(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    set_all(monkeypatch, AWS | {name: "/data"})
-    with pytest.raises(SettingsError, match=rf"^the profile aws needs s3:// URIs .* in {name}$"):
-        load_settings()
-
-
-def test_aws_names_all_wrong_places_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_all(monkeypatch, AWS | {name: "/data" for name in AWS if name != "ABALONE_PROFILE"})
-    with pytest.raises(SettingsError) as refused:
-        load_settings()
-    assert all(name in str(refused.value) for name in AWS if name != "ABALONE_PROFILE")
+    assert {name: getattr(settings, name) for name in expected} == expected
 
 
 @pytest.mark.parametrize(
@@ -209,8 +144,36 @@ def test_a_malformed_variable_is_named_with_its_value(
 
 
 @pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        *(
+            (AWS | {name: "/data"}, rf"the profile aws needs s3:// URIs .* in {name}$")
+            for name in PLACES
+        ),
+        (AWS | dict.fromkeys(PLACES, "/data"), f"the profile aws .* in {', '.join(PLACES)}$"),
+        (IN_SSM | {"ABALONE_CANARY_PERCENT": "80"}, "ABALONE_CANARY_PERCENT='80': "),
+        (
+            {"ABALONE_LAKE_URL": "/data"},
+            r"ABALONE_LAKE_URL: no such setting; did you mean ABALONE_LAKE_URI\?$",
+        ),
+        (
+            {"ABALONE_XYZZY_QQQ": "1"},
+            "ABALONE_XYZZY_QQQ: .*known are ABALONE_CANARY_PERCENT, .*ABALONE_HOME",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
+) -> None:
+    set_all(monkeypatch, variables)
+    with pytest.raises(SettingsError, match=f"^{message}"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
+        ('{"epochs": 9}', "blend has no hyperparameter epochs"),
         ('{"etta": 0.1}', "blend has no hyperparameter etta"),
         ('{"eta": "fast"}', "eta must be float, not 'fast'"),
         ('{"num_boost_round": 9.5}', "num_boost_round must be int, not 9.5"),
@@ -226,16 +189,6 @@ def test_hyperparameters_that_no_training_would_take_are_refused(
     monkeypatch.setenv("ABALONE_HYPERPARAMETERS", text)
     with pytest.raises(SettingsError, match=rf"^ABALONE_HYPERPARAMETERS: {message}"):
         load_settings()
-
-
-def test_hyperparameters_are_those_of_the_framework_that_is_set(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("ABALONE_HYPERPARAMETERS", '{"epochs": 9}')
-    with pytest.raises(SettingsError, match="blend has no hyperparameter epochs"):
-        load_settings()
-    monkeypatch.setenv("ABALONE_FRAMEWORK", "tensorflow")
-    assert load_settings().hyperparameters == {"epochs": 9}
 
 
 @pytest.mark.parametrize("profile", [{}, AWS], ids=["local", "aws"])
@@ -262,32 +215,6 @@ def test_the_gates_limits_are_settings_with_the_gates_own_defaults(
     }
     set_all(monkeypatch, variables)
     assert load_settings().gate_limits == chosen
-
-
-def test_a_misspelt_variable_is_refused_with_the_name_that_was_meant(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("ABALONE_LAKE_URL", "/data")
-    with pytest.raises(
-        SettingsError,
-        match=r"^ABALONE_LAKE_URL: no such setting; did you mean ABALONE_LAKE_URI\?$",
-    ):
-        load_settings()
-
-
-def test_a_variable_like_none_of_ours_is_refused_with_all_that_there_are(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("ABALONE_XYZZY_QQQ", "1")
-    with pytest.raises(SettingsError, match=r"known are ABALONE_CANARY_PERCENT, .*ABALONE_HOME"):
-        load_settings()
-
-
-def test_variables_of_the_tests_and_of_others_are_left_alone(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    set_all(monkeypatch, {"ABALONE_TEST_ANYTHING": "1", "ABALONES": "1", "HOME_ABALONE_X": "1"})
-    load_settings()
 
 
 def test_settings_do_not_change() -> None:

@@ -10,7 +10,7 @@ from abalone_assets.aws.failures import AwsError, translate_errors
 from abalone_assets.aws.parameters import resolve
 from abalone_assets.doctor.aws.data import data_findings
 from abalone_assets.doctor.aws.services import service_findings
-from abalone_assets.doctor.finding import Finding, base_survey, guarded, ok, packages
+from abalone_assets.doctor.finding import Finding, base_survey, look_at, packages
 from abalone_assets.settings.aws import SSM_SCHEME, STACK_VALUES, ZONES
 from abalone_assets.settings.environment import variable
 
@@ -27,18 +27,8 @@ DEPLOY: Final = "run `make deploy` in this account and region"
 def aws_findings(
     settings: Settings, aws: AwsSettings, on_progress: Callable[[str], None]
 ) -> Iterator[Finding]:
-    """Look at what the profile aws needs, as far as the first thing that hides the rest.
-
-    Args:
-        settings: Of every profile.
-        aws: Of the profile aws.
-        on_progress: Told, in a line, what takes long.
-    """
-    installed = packages(NEEDED, remedy="pip install 'abalone-assets[aws]'")
-    yield installed
-    if installed.outcome == "failed":
-        return
-    for look in (_region, _identity):
+    """Look at what the profile aws needs, as far as the first thing that hides the rest."""
+    for look in (_packages, _region, _identity):
         finding = look()
         yield finding
         if finding.outcome == "failed":
@@ -46,25 +36,24 @@ def aws_findings(
     values: dict[str, str] = {}
     yield from _parameters(settings, aws, values)
     yield from data_findings(values)
-    yield from service_findings(
-        aws, values, endpoint=settings.endpoint_name, on_progress=on_progress
-    )
+    yield from service_findings(aws, values, settings.endpoint_name, on_progress)
     yield base_survey(settings)
 
 
+def _packages() -> Finding:
+    return packages(NEEDED, remedy="pip install 'abalone-assets[aws]'")
+
+
 def _region() -> Finding:
-    return guarded(
-        "region", lambda: ok("region", region()), remedy="export AWS_DEFAULT_REGION=us-east-1"
-    )
+    return look_at("region", region, remedy="export AWS_DEFAULT_REGION=us-east-1")
 
 
 def _identity() -> Finding:
-    def look() -> Finding:
+    def caller() -> str:
         with translate_errors(AwsError, "sts"):
-            caller = client("sts").get_caller_identity()
-        return ok("identity", caller["Arn"])
+            return str(client("sts").get_caller_identity()["Arn"])
 
-    return guarded("identity", look, remedy="sign in: `aws sso login`, AWS_PROFILE, or a role")
+    return look_at("identity", caller, remedy="sign in: `aws sso login`, AWS_PROFILE, or a role")
 
 
 def _parameters(settings: Settings, aws: AwsSettings, values: dict[str, str]) -> Iterator[Finding]:
@@ -72,11 +61,10 @@ def _parameters(settings: Settings, aws: AwsSettings, values: dict[str, str]) ->
     given = {name: getattr(settings, name) for name in ZONES}
     given |= {name: getattr(aws, name) for name in STACK_VALUES}
     for name, value in given.items():
-        look = partial(_parameter, name, value, values)
-        yield guarded(value, look, remedy=f"{DEPLOY}, or set {variable(name)}")
-
-
-def _parameter(name: str, value: str, values: dict[str, str]) -> Finding:
-    values[name] = resolve(value)
-    source = value if value.startswith(SSM_SCHEME) else variable(name)
-    return ok(source, values[name])
+        source = value if value.startswith(SSM_SCHEME) else variable(name)
+        finding = look_at(
+            source, partial(resolve, value), remedy=f"{DEPLOY}, or set {variable(name)}"
+        )
+        yield finding
+        if finding.outcome == "ok":
+            values[name] = finding.found

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.clients import client, region
 from abalone_assets.aws.failures import AwsError, error_code, explain, translate_errors
-from abalone_assets.doctor.finding import Finding, ok
+from abalone_assets.doctor.finding import TroubleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 DEPLOY: Final = "run `make deploy`"
 SAGEMAKER: Final = "sagemaker.amazonaws.com"
 GLUE: Final = "glue.amazonaws.com"
-PERMISSIONS: Final = "permissions"
 
 
-def assumable(subject: str, found: str, role: str, service: str) -> Finding:
-    """Whether a service may take a role.
+def check_assumable(role: str, service: str, found: str) -> None:
+    """Make sure that a service may take a role.
 
     Args:
-        subject: What uses the role.
-        found: What is known of it otherwise.
         role: The role's name or ARN.
-        service: The service that must be able to assume it.
+        service: Its host name, such as ``glue.amazonaws.com``.
+        found: What is known of what uses the role.
+
+    Raises:
+        TroubleError: It may not, or nobody says.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -33,15 +34,14 @@ def assumable(subject: str, found: str, role: str, service: str) -> Finding:
         policy = client("iam").get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
     except (BotoCoreError, ClientError) as error:
         if error_code(error) == "NoSuchEntity":
-            return Finding(subject, "failed", f"{found}: the role {name} does not exist", DEPLOY)
-        told = f"{found}; the role {name} cannot be looked at: {explain(error)}"
-        return Finding(subject, "warning", told, "allow iam:GetRole to this identity")
+            problem = f"{found}: the role {name} does not exist"
+            raise TroubleError("failed", problem, DEPLOY) from error
+        problem = f"{found}; the role {name} cannot be looked at: {explain(error)}"
+        raise TroubleError("warning", problem, "allow iam:GetRole to this identity") from error
     if service not in _trusted_services(policy):
+        problem = f"{found}: the role {name} does not trust {service}"
         remedy = f"let {service} assume the role {name}, or {DEPLOY}"
-        return Finding(
-            subject, "failed", f"{found}: the role {name} does not trust {service}", remedy
-        )
-    return ok(subject, found)
+        raise TroubleError("failed", problem, remedy)
 
 
 def _trusted_services(policy: Mapping[str, Any]) -> set[str]:
@@ -53,31 +53,27 @@ def _trusted_services(policy: Mapping[str, Any]) -> set[str]:
     return found
 
 
-def permissions(values: Mapping[str, str], endpoint: str) -> Finding:
+def permissions(values: Mapping[str, str], endpoint: str) -> str:
     """Whether this identity may start the jobs and deploy, as IAM would decide; starts nothing.
 
-    Args:
-        values: The settings that could be looked up, by field.
-        endpoint: The endpoint's name.
-
     Raises:
+        TroubleError: It may not.
         AwsError: IAM does not say.
     """
     with translate_errors(AwsError, "sts"):
         caller: str = client("sts").get_caller_identity()["Arn"]
     if caller.endswith(":root"):
-        return ok(PERMISSIONS, "the account's root user may do everything")
+        return "the account's root user may do everything"
     denied: list[str] = []
     with translate_errors(AwsError, f"the permissions of {caller}"):
         principal = _principal(caller)
         for resource, actions in _needed(caller, values, endpoint):
-            denied += [
-                f"{action} on {resource}" for action in _denied(principal, resource, actions)
-            ]
+            refused = _denied(principal, resource, actions)
+            denied += [f"{action} on {resource}" for action in refused]
     if denied:
         remedy = f"runs that launch as {principal} fail; allow this, or launch as the stack's role"
-        return Finding(PERMISSIONS, "warning", f"not allowed: {'; '.join(denied)}", remedy)
-    return ok(PERMISSIONS, "may start the jobs and deploy")
+        raise TroubleError("warning", f"not allowed: {'; '.join(denied)}", remedy)
+    return "may start the jobs and deploy"
 
 
 def _principal(caller: str) -> str:
@@ -99,17 +95,13 @@ def _needed(
     _, partition, _, _, account, _ = caller.split(":", 5)
     place = f"{region()}:{account}"
     sagemaker = f"arn:{partition}:sagemaker:{place}"
+    version = f"{endpoint}-v000000-doctor"
+    changes = ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint", "sagemaker:InvokeEndpoint")
     yield f"{sagemaker}:training-job/trained-model-doctor", ("sagemaker:CreateTrainingJob",)
     yield f"{sagemaker}:processing-job/evaluation-doctor", ("sagemaker:CreateProcessingJob",)
-    yield f"{sagemaker}:model/{endpoint}-v000000-doctor", ("sagemaker:CreateModel",)
-    yield (
-        f"{sagemaker}:endpoint-config/{endpoint}-v000000-doctor",
-        ("sagemaker:CreateEndpointConfig",),
-    )
-    yield (
-        f"{sagemaker}:endpoint/{endpoint}",
-        ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint", "sagemaker:InvokeEndpoint"),
-    )
+    yield f"{sagemaker}:model/{version}", ("sagemaker:CreateModel",)
+    yield f"{sagemaker}:endpoint-config/{version}", ("sagemaker:CreateEndpointConfig",)
+    yield f"{sagemaker}:endpoint/{endpoint}", changes
     if "model_package_group" in values:
         group = values["model_package_group"]
         yield f"{sagemaker}:model-package/{group}/1", ("sagemaker:CreateModelPackage",)

@@ -9,21 +9,19 @@ from abalone_assets.aws.clients import client, region
 from abalone_assets.aws.failures import AwsError, error_code, translate_errors
 from abalone_assets.aws.images import image_uri
 from abalone_assets.aws.parameters import resolve_list
-from abalone_assets.doctor.aws.quotas import quotas
 from abalone_assets.doctor.aws.roles import (
     DEPLOY,
     GLUE,
-    PERMISSIONS,
     SAGEMAKER,
-    assumable,
+    check_assumable,
     permissions,
 )
-from abalone_assets.doctor.finding import Finding, guarded, ok
+from abalone_assets.doctor.finding import TroubleError, look_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from abalone_assets.doctor.finding import Outcome
+    from abalone_assets.doctor.finding import Finding, Outcome
     from abalone_assets.settings.aws import AwsSettings
 
 MAY_LOOK: Final = "allow iam:SimulatePrincipalPolicy and iam:GetRole to this identity to be told"
@@ -32,23 +30,21 @@ QUOTAS_REMEDY: Final = (
     "in the console: Service Quotas, Amazon SageMaker"
 )
 
+MAX_PAGES: Final = 100
+"""SageMaker has some thousand quotas, a hundred to a page."""
+
+LISTINGS: Final = ("list_service_quotas", "list_aws_default_service_quotas")
+"""The first leaves quotas out that were never changed in this account; the second has them all."""
+
 
 def service_findings(
     aws: AwsSettings,
     values: Mapping[str, str],
-    *,
     endpoint: str,
     on_progress: Callable[[str], None],
 ) -> Iterator[Finding]:
-    """Look at what the jobs and the endpoint need.
-
-    Args:
-        aws: For the instance types and images.
-        values: The settings that could be looked up, by field.
-        endpoint: The endpoint's name.
-        on_progress: Told, in a line, what takes long.
-    """
-    looks: dict[str, tuple[str, Callable[[str], Finding], Outcome]] = {
+    """Look at what the jobs and the endpoint need; ``values`` are those that were looked up."""
+    looks: dict[str, tuple[str, Callable[[str], str], Outcome]] = {
         "glue_job": ("Glue job", _glue_job, "failed"),
         "glue_database": ("Glue database", _glue_database, "failed"),
         "glue_crawler": ("Glue crawler", _glue_crawler, "failed"),
@@ -59,53 +55,56 @@ def service_findings(
     for name, (subject, look, otherwise) in looks.items():
         if name in values:
             found = partial(look, values[name])
-            yield guarded(subject, found, remedy=DEPLOY, otherwise=otherwise)
-    yield guarded(
+            yield look_at(subject, found, remedy=DEPLOY, otherwise=otherwise)
+    yield look_at(
         "endpoint", partial(_endpoint, endpoint), remedy="see the endpoint in the console"
     )
     yield from _images(aws)
     allowed = partial(permissions, values, endpoint)
-    yield guarded(PERMISSIONS, allowed, remedy=MAY_LOOK, otherwise="warning")
-    enough = partial(quotas, aws, on_progress)
-    yield guarded("quotas", enough, remedy=QUOTAS_REMEDY, otherwise="warning")
+    yield look_at("permissions", allowed, remedy=MAY_LOOK, otherwise="warning")
+    enough = partial(_quotas, aws, on_progress)
+    yield look_at("quotas", enough, remedy=QUOTAS_REMEDY, otherwise="warning")
 
 
-def _glue_job(name: str) -> Finding:
+def _glue_job(name: str) -> str:
     with translate_errors(AwsError, f"the Glue job {name}"):
         job = client("glue").get_job(JobName=name)["Job"]
     workers = f"{job.get('NumberOfWorkers', '?')} workers {job.get('WorkerType', '')}".strip()
     found = f"{name}: Glue {job.get('GlueVersion', '?')}, {workers}"
-    return assumable("Glue job", found, job["Role"], GLUE)
+    check_assumable(job["Role"], GLUE, found)
+    return found
 
 
-def _glue_database(name: str) -> Finding:
+def _glue_database(name: str) -> str:
     with translate_errors(AwsError, f"the Glue database {name}"):
         client("glue").get_database(Name=name)
-    return ok("Glue database", name)
+    return name
 
 
-def _glue_crawler(name: str) -> Finding:
+def _glue_crawler(name: str) -> str:
     with translate_errors(AwsError, f"the Glue crawler {name}"):
         crawler = client("glue").get_crawler(Name=name)["Crawler"]
     found = f"{name}: {crawler['State']}"
-    return assumable("Glue crawler", found, crawler["Role"], GLUE)
+    check_assumable(crawler["Role"], GLUE, found)
+    return found
 
 
-def _role(arn: str) -> Finding:
-    return assumable("SageMaker role", arn, arn, SAGEMAKER)
+def _role(arn: str) -> str:
+    check_assumable(arn, SAGEMAKER, arn)
+    return arn
 
 
-def _package_group(name: str) -> Finding:
+def _package_group(name: str) -> str:
     with translate_errors(AwsError, f"the model package group {name}"):
         client("sagemaker").describe_model_package_group(ModelPackageGroupName=name)
-    return ok("model package group", name)
+    return name
 
 
-def _alarms(value: str) -> Finding:
-    subject, names = "endpoint alarms", resolve_list(value)
+def _alarms(value: str) -> str:
+    names = resolve_list(value)
     if not names:
         remedy = "a bad version would not be rolled back while it takes traffic; name some"
-        return Finding(subject, "warning", "none", remedy)
+        raise TroubleError("warning", "none", remedy)
     with translate_errors(AwsError, "CloudWatch"):
         answer = client("cloudwatch").describe_alarms(
             AlarmNames=names, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
@@ -114,15 +113,15 @@ def _alarms(value: str) -> Finding:
     states = {alarm["AlarmName"]: alarm["StateValue"] for alarm in alarms}
     missing = [name for name in names if name not in states]
     if missing:
-        return Finding(subject, "failed", f"no such alarm: {', '.join(missing)}", DEPLOY)
+        raise TroubleError("failed", f"no such alarm: {', '.join(missing)}", DEPLOY)
     ringing = [name for name in names if states[name] == "ALARM"]
     if ringing:
         remedy = "a deployment now would go without it; find out why it rings"
-        return Finding(subject, "warning", f"in alarm: {', '.join(ringing)}", remedy)
-    return ok(subject, ", ".join(names))
+        raise TroubleError("warning", f"in alarm: {', '.join(ringing)}", remedy)
+    return ", ".join(names)
 
 
-def _endpoint(name: str) -> Finding:
+def _endpoint(name: str) -> str:
     from botocore.exceptions import ClientError
 
     with translate_errors(AwsError, f"the endpoint {name}"):
@@ -130,16 +129,16 @@ def _endpoint(name: str) -> Finding:
             described = client("sagemaker").describe_endpoint(EndpointName=name)
         except ClientError as error:
             if error_code(error) == "ValidationException":
-                return ok("endpoint", f"{name}: none yet; the first release makes it")
+                return f"{name}: none yet; the first release makes it"
             raise
     status = described["EndpointStatus"]
     if status == "InService":
-        return ok("endpoint", f"{name}: {status}, {described['EndpointConfigName']}")
+        return f"{name}: {status}, {described['EndpointConfigName']}"
     if status == "Failed":
         reason = described.get("FailureReason", "no reason given")
         remedy = f"delete it: aws sagemaker delete-endpoint --endpoint-name {name}"
-        return Finding("endpoint", "failed", f"{name}: {status}: {reason}", remedy)
-    return Finding("endpoint", "warning", f"{name}: {status}", "a release waits until it is done")
+        raise TroubleError("failed", f"{name}: {status}: {reason}", remedy)
+    raise TroubleError("warning", f"{name}: {status}", "a release waits until it is done")
 
 
 def _images(aws: AwsSettings) -> Iterator[Finding]:
@@ -148,11 +147,60 @@ def _images(aws: AwsSettings) -> Iterator[Finding]:
         ("tensorflow", aws.tensorflow_image, "warning"),
     )
     for framework, override, otherwise in chosen:
-        look = partial(_image, framework, override, aws.training_instance_type)
+        look = partial(
+            image_uri,
+            framework,
+            region=region(),
+            instance_type=aws.training_instance_type,
+            override=override,
+        )
         remedy = f"set ABALONE_{framework.upper()}_IMAGE"
-        yield guarded(f"{framework} image", look, remedy=remedy, otherwise=otherwise)
+        yield look_at(f"{framework} image", look, remedy=remedy, otherwise=otherwise)
 
 
-def _image(framework: str, override: str, instance_type: str) -> Finding:
-    uri = image_uri(framework, region=region(), instance_type=instance_type, override=override)
-    return ok(f"{framework} image", uri)
+def _quotas(aws: AwsSettings, on_progress: Callable[[str], None]) -> str:
+    """Compare SageMaker's quotas with what a release takes: a new version runs beside the old."""
+    spot = "spot " if aws.training_spot else ""
+    needed = {
+        f"{aws.training_instance_type} for {spot}training job usage": 1,
+        f"{aws.processing_instance_type} for processing job usage": 1,
+        f"{aws.endpoint_instance_type} for endpoint usage": 2 * aws.endpoint_instance_count,
+    }
+    allowed: dict[str, float] = {}
+    for listing in LISTINGS:
+        missing = needed.keys() - allowed.keys()
+        if missing:
+            allowed |= _listed(listing, missing, on_progress)
+    short = [
+        f"{name}: {allowed[name]:g} of {count} needed"
+        for name, count in needed.items()
+        if allowed.get(name, count) < count
+    ]
+    if short:
+        remedy = "ask for more in the console (Service Quotas), or take other instance types"
+        raise TroubleError("failed", "; ".join(short), remedy)
+    unknown = sorted(needed.keys() - allowed.keys())
+    if unknown:
+        remedy = "take instance types that SageMaker has in this region"
+        raise TroubleError("warning", f"there is none of: {', '.join(unknown)}", remedy)
+    return "; ".join(f"{name}: {allowed[name]:g}" for name in needed)
+
+
+def _listed(listing: str, names: set[str], on_progress: Callable[[str], None]) -> dict[str, float]:
+    """Those of the quotas that a listing has."""
+    found: dict[str, float] = {}
+    with translate_errors(AwsError, "the quotas of SageMaker"):
+        # Service Quotas throttles a list of many pages even when nobody else asks.
+        pages = client("service-quotas", throttled=True).get_paginator(listing)
+        limits = {"MaxItems": MAX_PAGES * 100, "PageSize": 100}
+        asked = pages.paginate(ServiceCode="sagemaker", PaginationConfig=limits)
+        for number, page in enumerate(asked, start=1):
+            on_progress(f"quotas of SageMaker, page {number}")
+            found |= {
+                quota["QuotaName"]: quota["Value"]
+                for quota in page["Quotas"]
+                if quota["QuotaName"] in names
+            }
+            if names <= found.keys():
+                break
+    return found
