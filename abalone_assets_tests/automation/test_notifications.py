@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 OLD = "2024-03-03"
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 
 def test_a_client_is_made_once_for_a_process(aws: AwsStandIn) -> None:
     assert client("s3") is client("s3")

@@ -21,8 +21,6 @@ from deploy.protections import lift_protections
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 
 def template(**queues: str) -> Template:
     """A stack of queues: names by logical id."""

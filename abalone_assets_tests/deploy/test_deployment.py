@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from abalone_assets_tests.deploy.support import Assembly
     from abalone_assets_tests.fakes.server import MotoServer
 
-pytest_plugins = (
-    "abalone_assets_tests.deploy.fixtures",
-    "abalone_assets_tests.fakes.fixtures",
-)
 pytestmark = pytest.mark.xdist_group("cdk")
 
 DATA = f"abalone-data-{ACCOUNT}-{REGION}"

@@ -30,11 +30,6 @@ if TYPE_CHECKING:
     from abalone_assets_tests.deploy.support import Assembly
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = (
-    "abalone_assets_tests.deploy.fixtures",
-    "abalone_assets_tests.fakes.fixtures",
-)
-
 CONFIG = DeployConfig()
 DATA = f"abalone-data-{ACCOUNT}-{REGION}"
 LOGS = f"abalone-logs-{ACCOUNT}-{REGION}"

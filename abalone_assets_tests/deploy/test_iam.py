@@ -22,8 +22,6 @@ from abalone_assets_tests.fakes.places import ACCOUNT, BUCKET, REGION, ROLE
 if TYPE_CHECKING:
     from abalone_assets_tests.deploy.support import Assembly
 
-pytest_plugins = ("abalone_assets_tests.deploy.fixtures",)
-
 PLACE = f"{REGION}:{ACCOUNT}"
 DATA = f"arn:aws:s3:::abalone-data-{ACCOUNT}-{REGION}"
 JOB_ROLE = f"arn:aws:iam::{ACCOUNT}:role/abalone-sagemaker-{REGION}"

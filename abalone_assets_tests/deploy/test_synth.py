@@ -18,8 +18,6 @@ from abalone_assets_tests.deploy.support import ROOT, Assembly, synthesise
 from deploy.cloudformation import read_assembly
 from deploy.deploy import PUSH
 
-pytest_plugins = ("abalone_assets_tests.deploy.fixtures",)
-
 TASKS = {"web", "daemon", "migrate", "code", "run"}
 FROM_THE_IMAGE = {"DAGSTER_CODE_SERVER_PORT"}
 

@@ -19,9 +19,6 @@ from abalone_assets_tests.pipes.lab import REPORT, Lab, asset_of, create_run
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
-
 FIRST_START: Final = """
 import os, pathlib
 again = pathlib.Path("again")

@@ -10,8 +10,6 @@ import pytest
 from abalone_assets.pipes import PipesJobInvocation
 from abalone_assets_tests.pipes.lab import KINDS, REPORT, Lab, asset_of, client_of
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 RICH = """
 print("hello from the job")
 pipes.log.info("told by Pipes")

@@ -15,8 +15,6 @@ from abalone_assets_tests.pipes.lab import REPORT, WAIT, Lab, asset_of
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 GROUP = "/aws/sagemaker/TrainingJobs"
 SOURCE = LogSource(GROUP, "job-1/", r"algo-\d+")
 

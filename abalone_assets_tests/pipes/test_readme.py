@@ -17,8 +17,6 @@ from abalone_assets.pipes._job import JobSummary, Usage
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 README: Final = Path(abalone_assets.pipes.__file__).with_name("README.md")
 BLOCK: Final = re.compile(r"(?ms)^`(?P<name>\w+\.py)`.*?```python\n(?P<code>.*?)```")
 

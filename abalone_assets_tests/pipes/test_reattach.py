@@ -28,8 +28,6 @@ from abalone_assets_tests.pipes.lab import (
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 
 def crashing(run: Run) -> Run:
     """The same, but the step fails the first time, when its job has succeeded."""

@@ -24,8 +24,6 @@ from abalone_assets_tests.pipes.lab import PRICES, REPORT, Lab, client_of
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 SPOT = {"EnableManagedSpotTraining": True}
 CHECKPOINTED = """
 import os, pathlib, time

@@ -16,8 +16,6 @@ from abalone_assets.lake.lake import Lake
 from abalone_assets.resources.catalog import DuckDBCatalog
 from abalone_assets.resources.storage import LakeResource
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:

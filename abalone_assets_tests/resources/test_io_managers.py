@@ -14,8 +14,6 @@ from abalone_assets.errors import StorageError
 from abalone_assets.lake.lake import Lake
 from abalone_assets.resources.storage import JsonIOManager, LakeResource, ParquetIOManager
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 DAYS = ["2025-03-01", "2025-03-02", "2025-03-03"]
 DAILY = dg.DailyPartitionsDefinition(DAYS[0], "2025-03-20")
 SCHEMA = {"day": pl.String(), "number": pl.Int64()}

@@ -17,8 +17,6 @@ from abalone_assets.errors import StorageError
 from abalone_assets.storage import object_store as storage
 from abalone_assets.storage.object_store import ObjectStore
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 BACKINGS = ["folder", "s3"]
 ODD_KEYS = ["day=2025-03-03/data.parquet", "ü #x%20 ?+&", "a.b-c_d~e", "deep/er/and/deeper"]
 LARGE = 24 * 2**20

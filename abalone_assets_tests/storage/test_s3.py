@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 OPERATIONS: list[Callable[[ObjectStore], object]] = [
     lambda store: store.read("key"),
     lambda store: store.read_json("key"),

@@ -24,8 +24,6 @@ from abalone_assets_tests.aws.support import calls_of
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 DATABASE, CRAWLER = "abalone", "abalone-landing-zone"
 UNITS = {column.name: column.unit for column in COLUMNS}
 CHANGES = ("CreateTable", "UpdateTable", "DeleteTable", "BatchCreatePartition")

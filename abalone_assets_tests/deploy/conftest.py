@@ -1,4 +1,4 @@
-"""Fixtures of the synthesised stacks: name this module in ``pytest_plugins``."""
+"""Fixtures of the synthesised stacks."""
 
 from __future__ import annotations
 
