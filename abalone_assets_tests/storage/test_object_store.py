@@ -78,6 +78,8 @@ def test_create_only_refuses_to_overwrite_and_keeps_the_object(store: ObjectStor
     store.write("key", b"first", create_only=True)
     with pytest.raises(StorageError, match=r"/key: exists already$"):
         store.write("key", b"second", create_only=True)
+    with pytest.raises(StorageError, match=r"/key: exists already$"):
+        store.write_json("key", "second", create_only=True)
     assert store.read("key") == b"first"
 
 
@@ -169,13 +171,6 @@ def test_a_damaged_document_is_named(store: ObjectStore, damaged: bytes) -> None
     with pytest.raises(StorageError, match=r"document\.json: not a JSON document"):
         store.update_json("document.json", lambda _: 1)
     assert store.read("document.json") == damaged
-
-
-def test_create_only_holds_for_documents(store: ObjectStore) -> None:
-    store.write_json("document.json", 1, create_only=True)
-    with pytest.raises(StorageError, match="exists already"):
-        store.write_json("document.json", 2, create_only=True)
-    assert store.read_json("document.json") == 1
 
 
 def test_no_document_holds_a_number_that_is_not_json(store: ObjectStore) -> None:
@@ -278,33 +273,24 @@ while True:
 """
 
 
-def test_a_killed_writer_leaves_the_old_or_the_new_object_and_nothing_else(tmp_path: Path) -> None:
-    store = ObjectStore(tmp_path)
+def test_a_killed_writer_leaves_the_old_or_the_new_object_and_nothing_else(
+    store: ObjectStore,
+) -> None:
     old = b"o" * LARGE
     store.write("key", old)
-    arguments = [sys.executable, "-c", WRITER, str(tmp_path), str(LARGE)]
+    arguments = [sys.executable, "-c", WRITER, store.uri, str(LARGE)]
     with subprocess.Popen(arguments) as writer:
         try:
-            _wait_until(lambda: len(list(tmp_path.iterdir())) > 1)  # a write is under way
+            if (folder := store.root) is None:
+                _wait_until(lambda: _socket_is_open(writer.pid))
+            else:
+                _wait_until(lambda: len(list(folder.iterdir())) > 1)  # a write is under way
         finally:
             writer.send_signal(signal.SIGKILL)
     assert store.read("key") in (old, b"n" * LARGE)
     assert keys(store) == ["key"]
     store.write("key", b"after")
     assert store.read("key") == b"after"
-
-
-def test_a_writer_killed_while_it_uploads_leaves_the_old_or_the_new_object(s3: str) -> None:
-    store = ObjectStore(s3)
-    old = b"o" * LARGE
-    store.write("key", old)
-    with subprocess.Popen([sys.executable, "-c", WRITER, s3, str(LARGE)]) as writer:
-        try:
-            _wait_until(lambda: _socket_is_open(writer.pid))
-        finally:
-            writer.send_signal(signal.SIGKILL)
-    assert store.read("key") in (old, b"n" * LARGE)
-    assert keys(store) == ["key"]
 
 
 def _socket_is_open(pid: int) -> bool:
@@ -323,15 +309,16 @@ def _wait_until(condition: Any) -> None:
         assert time.monotonic() < deadline, "the writer did not begin in time"
 
 
-@pytest.mark.parametrize("uri", ["https://example.org/lake", "gs://bucket", "ftp://host/x"])
-def test_refuses_other_uris(uri: str) -> None:
-    with pytest.raises(StorageError, match=f"^{uri}: not a folder, file:// or s3:// URI"):
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        *((f"{scheme}://bucket/x", "not a folder, file://") for scheme in ("https", "gs", "ftp")),
+        ("s3://", "names no bucket"),
+    ],
+)
+def test_refuses_other_uris(uri: str, told: str) -> None:
+    with pytest.raises(StorageError, match=f"^{uri}: {told}"):
         ObjectStore(uri)
-
-
-def test_refuses_an_s3_uri_without_a_bucket() -> None:
-    with pytest.raises(StorageError, match="s3:"):
-        ObjectStore("s3://")
 
 
 def test_names_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
