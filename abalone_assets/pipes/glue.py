@@ -15,7 +15,6 @@ from abalone_assets.pipes._job import (
     RemoteJob,
     Usage,
     console_url,
-    log_url,
 )
 from abalone_assets.pipes._logs import LogSource
 
@@ -78,16 +77,7 @@ class PipesGlueJobClient(_PipesJobClient):
 
 
 class GlueJobRun(RemoteJob):
-    """A run of a Glue job; its name is the identity in its arguments.
-
-    Args:
-        client: boto3's ``glue``.
-        request: Parameters of ``start_job_run``.
-        max_runtime_seconds: Bounds the run when the parameters do not.
-
-    Raises:
-        PipesJobParametersError: The parameters name no job.
-    """
+    """A run of a Glue job; its name is the identity in its arguments."""
 
     kind = "Glue job run"
     succeeded = "SUCCEEDED"
@@ -95,17 +85,10 @@ class GlueJobRun(RemoteJob):
     active = frozenset({"WAITING", "STARTING", "RUNNING"})
     stopping = "STOPPING"
 
-    def __init__(
-        self,
-        client: Any,  # noqa: ANN401 - boto3 makes its clients at run time
-        request: Mapping[str, Any],
-        *,
-        max_runtime_seconds: int,
-    ) -> None:
-        super().__init__(client, request)
-        self._max_runtime_seconds = max_runtime_seconds
-        self._tried = False
-        if not request.get("JobName"):
+    _tried = False
+
+    def _check_request(self) -> None:
+        if not self.request.get("JobName"):
             raise PipesJobParametersError("start_job_run_params must have the JobName")
 
     def find(self, name: str) -> Mapping[str, Any] | None:
@@ -125,7 +108,7 @@ class GlueJobRun(RemoteJob):
             return
         self._tried = True
         request = deepcopy(dict(self.request))
-        request.setdefault("Timeout", math.ceil(self._max_runtime_seconds / 60))
+        request.setdefault("Timeout", math.ceil(self.max_runtime_seconds / 60))
         request["Arguments"] = {
             **(request.get("Arguments") or {}),
             **{_argument(name): value for name, value in bootstrap.items()},
@@ -204,11 +187,6 @@ class GlueJobRun(RemoteJob):
         """The run's page."""
         page = f"/job/{self._glue_job}/run/{self.run_id}"
         return console_url(self.region, "gluestudio/home", page)
-
-    @property
-    def log_url(self) -> str:
-        """The run's log streams."""
-        return log_url(self.region, f"{self._log_group}/output", self.run_id)
 
     @property
     def _glue_job(self) -> str:

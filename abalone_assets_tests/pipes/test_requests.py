@@ -136,6 +136,12 @@ def test_an_interrupted_spot_job_costs_what_sagemaker_bills(lab: Lab) -> None:
     assert any("checkpoints/half" in key for key in lab.stored())
 
 
+def test_a_client_is_made_without_region_and_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(variable, raising=False)
+    PipesSageMakerTrainingClient(bucket="bucket", key_prefix="pipes")
+
+
 def test_of_clients_made_here_only_glues_makes_each_call_once(aws: AwsStandIn) -> None:
     def attempts(client: Any) -> int:
         return int((client.meta.config.retries or {}).get("total_max_attempts", 5))  # its default
