@@ -17,7 +17,7 @@ from abalone_assets.aws.parameters import forget, resolve, resolve_list
 from abalone_assets.ingest.s3_notifications import NotificationQueue
 from abalone_assets.settings.aws import PARAMETERS
 from abalone_assets_tests.deploy.cloudformation_models import complete_moto
-from abalone_assets_tests.deploy.support import quick_stacks
+from abalone_assets_tests.deploy.support import push_image, quick_stacks
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION, TEST_KEY, credentials
 from deploy.config import DeployConfig, DeployError
 from deploy.deploy import Deployer
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("cdk")
 
 DATA = f"abalone-data-{ACCOUNT}-{REGION}"
-MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +56,7 @@ def refusal(account: None, assembly: Assembly) -> str:
 @pytest.fixture(scope="module")
 def outputs(refusal: str, assembly: Assembly) -> dict[str, str]:
     """The outputs of `make deploy` with an image: everything is deployed."""
-    client("ecr").put_image(
-        repositoryName="abalone",
-        imageTag=DeployConfig().image_tag,
-        imageManifest=json.dumps({"schemaVersion": 2, "mediaType": MANIFEST}),
-    )
+    push_image(DeployConfig().image_tag)
     return _deployer().deploy(assembly.folder)
 
 
