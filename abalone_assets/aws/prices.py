@@ -1,8 +1,9 @@
 """List prices, for the estimated cost that assets show; a bill is made elsewhere.
 
-USD an hour in us-east-1, on demand, as known on ``AS_OF``. AWS publishes them on ``SOURCES``;
-docs/cost.md tells where they were found, and which could be verified. Other regions, savings plans,
-spot capacity and later changes make it another price: check.
+USD an hour in us-east-1, on demand, as known on ``AS_OF``. AWS publishes them on
+https://aws.amazon.com/sagemaker/pricing/ and https://aws.amazon.com/glue/pricing/; docs/cost.md
+tells where they were found, and which could be verified. Other regions, savings plans, spot
+capacity and later changes make it another price: check.
 """
 
 from __future__ import annotations
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 AS_OF: Final = date(2026, 11, 22)
-SOURCES: Final = (
-    "https://aws.amazon.com/sagemaker/pricing/",
-    "https://aws.amazon.com/glue/pricing/",
-)
 
 INSTANCE_PRICES: Final[Mapping[str, float]] = MappingProxyType(
     {

@@ -28,9 +28,6 @@ _ANOTHER_REGION: Final = "incorrectly configured region"
 def open_s3_store(uri: str) -> S3Store:
     """The obstore of an ``s3://bucket/prefix``, with the credentials that boto3 would use.
 
-    Args:
-        uri: The prefix.
-
     Raises:
         SettingsError: ``AWS_PROFILE`` names no profile.
         StorageError: There are no credentials.

@@ -59,11 +59,8 @@ def test_a_missing_parameter_is_named_with_its_variable_and_the_command_that_mak
         r"which writes it, or set ABALONE_LAKE_URI$",
     ):
         resolve(LAKE)
-
-
-def test_a_parameter_of_ones_own_is_named_without_a_variable(aws: AwsStandIn) -> None:
     with pytest.raises(SettingsError, match=r"/mine/my-lake is missing in .* writes it$"):
-        resolve("ssm:/mine/my-lake")
+        resolve("ssm:/mine/my-lake")  # of one's own, without a variable
 
 
 def test_a_missing_parameter_is_found_once_it_is_there(aws: AwsStandIn) -> None:
