@@ -51,8 +51,14 @@ def release_tick(
     cursor = read_cursor(ReleaseCursor, context.cursor)
     if cursor.digest != manifest.digest:
         cursor = ReleaseCursor(manifest.digest, time.time())
-    reason = no_release_reason(context, lake, settings)
-    reason = reason or _reason_to_wait(context, zone, lake, settings, cursor)
+    reason = no_release_reason(context, lake, settings) or _reason_to_back_off(
+        Runs.seen_by(context), settings, manifest.digest
+    )
+    if not reason and 0 <= time.time() - cursor.since < SETTLE_SECONDS:
+        landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date())
+        due = find_due(landing, manifest, zone.read)
+        if due.days or due.undecided:
+            reason = f"{len(due.days) + due.undecided} survey days are still to be ingested"
     return dg.SensorResult(
         run_requests=[] if reason else [release_request(context, lake, settings, released)],
         skip_reason=reason,
@@ -106,23 +112,6 @@ def _is_asked_for(raw: IngestedRaw, settings: Settings) -> bool:
     return raw.uri == public_uri(settings.raw_uri) and (
         raw.simulated or expected in {"", raw.digest}
     )
-
-
-def _reason_to_wait(
-    context: dg.SensorEvaluationContext,
-    zone: LandingZone,
-    lake: Lake,
-    settings: Settings,
-    cursor: ReleaseCursor,
-) -> str | None:
-    if reason := _reason_to_back_off(Runs.seen_by(context), settings, cursor.digest):
-        return reason
-    if 0 <= time.time() - cursor.since < SETTLE_SECONDS:
-        landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date())
-        due = find_due(landing, lake.manifest(), zone.read)
-        if due.days or due.undecided:
-            return f"{len(due.days) + due.undecided} survey days are still to be ingested"
-    return None
 
 
 def _reason_to_back_off(runs: Runs, settings: Settings, digest: str) -> str | None:

@@ -90,8 +90,14 @@ def survey_tick(
 def _ingestion_requests(
     runs: Runs, due: Due, settings: Settings
 ) -> tuple[list[dg.RunRequest], str | None]:
+    if due.vanished and not due.days:
+        return [], (
+            f"the files of {len(due.vanished)} survey days, {due.vanished[0]} to "
+            f"{due.vanished[-1]}, are gone from the landing zone at once; the lake keeps their "
+            "rows. If that is meant, backfill new_surveys over these days"
+        )
     if not due.days:
-        return [], _vanished_reason(due) or "every landed survey is in the lake"
+        return [], "every landed survey is in the lake"
     in_flight = runs.days_in_flight()
     free = [day for day in due.days if not any(day in days for days in in_flight)]
     failures = runs.failures_by_day(free)
@@ -121,16 +127,6 @@ def _waiting(runs: Runs, failures: Mapping[str, FailedAttempts], first_wait: tim
     if lately and lately.retry_at(first_wait) > now:
         return set(failures)
     return {day for day, failed in failures.items() if failed.retry_at(first_wait) > now}
-
-
-def _vanished_reason(due: Due) -> str | None:
-    if not due.vanished:
-        return None
-    return (
-        f"the files of {len(due.vanished)} survey days, {due.vanished[0]} to {due.vanished[-1]}, "
-        "are gone from the landing zone at once; the lake keeps their rows. If that is meant, "
-        "backfill new_surveys over these days"
-    )
 
 
 def _strays(landing: Landing) -> dict[str, str]:

@@ -132,6 +132,9 @@ class RemoteJob(ABC):
     kind: ClassVar[str]
     """What to call such a job in a message."""
 
+    status_key: ClassVar[str]
+    """Where its status is in the service's description."""
+
     succeeded: ClassVar[str]
     """The one status that means success."""
 
@@ -222,9 +225,9 @@ class RemoteJob(ABC):
         """Ask the service to stop it."""
 
     @property
-    @abstractmethod
     def status(self) -> str:
-        """Its status in the service's words."""
+        """Its status in the service's words; empty before it exists."""
+        return str(self.description.get(self.status_key, ""))
 
     @property
     def progress(self) -> Sequence[str]:

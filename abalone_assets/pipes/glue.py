@@ -80,6 +80,7 @@ class GlueJobRun(RemoteJob):
     """A run of a Glue job; its name is the identity in its arguments."""
 
     kind = "Glue job run"
+    status_key = "JobRunState"
     succeeded = "SUCCEEDED"
     failed = frozenset({"FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED"})
     active = frozenset({"WAITING", "STARTING", "RUNNING"})
@@ -111,7 +112,8 @@ class GlueJobRun(RemoteJob):
         request.setdefault("Timeout", math.ceil(self.max_runtime_seconds / 60))
         request["Arguments"] = {
             **(request.get("Arguments") or {}),
-            **{_argument(name): value for name, value in bootstrap.items()},
+            # As `PipesSession.get_bootstrap_cli_arguments` spells them.
+            **{f"--{name.lower().replace('_', '-')}": value for name, value in bootstrap.items()},
             _IDENTITY_ARGUMENT: self.name,
             **{name: tags[tag] for tag, name in _ARGUMENTS_OF_TAGS.items()},  # runs have no tags
         }
@@ -133,11 +135,6 @@ class GlueJobRun(RemoteJob):
         if errors := answer.get("Errors"):
             detail = errors[0].get("ErrorDetail", {})
             raise PipesJobError(f"{detail.get('ErrorMessage')} ({detail.get('ErrorCode')})")
-
-    @property
-    def status(self) -> str:
-        """``WAITING`` … ``SUCCEEDED``, ``FAILED``, ``EXPIRED`` or a new one."""
-        return str(self.description.get("JobRunState", ""))
 
     @property
     def progress(self) -> Sequence[str]:
@@ -209,8 +206,3 @@ def tags_of(run: Mapping[str, Any]) -> dict[str, str]:
     arguments = run.get("Arguments") or {}
     names = _ARGUMENTS_OF_TAGS.items()
     return {tag: arguments[name] for tag, name in names if name in arguments}
-
-
-def _argument(variable: str) -> str:
-    """As ``PipesSession.get_bootstrap_cli_arguments`` spells it: ``--dagster-pipes-context``."""
-    return f"--{variable.lower().replace('_', '-')}"

@@ -170,11 +170,6 @@ class SageMakerJob(RemoteJob):
         self._call("stop", **{self._name_key: self.name})
 
     @property
-    def status(self) -> str:
-        """``InProgress``, ``Completed``, ``Failed``, ``Stopping``, ``Stopped`` or a new one."""
-        return str(self.description.get(f"{self.api_name}JobStatus", ""))
-
-    @property
     def reason(self) -> str:
         """``FailureReason`` and, of a processing job, ``ExitMessage``."""
         told = [self.description.get("FailureReason"), self.description.get("ExitMessage")]
@@ -226,6 +221,7 @@ class TrainingJob(SageMakerJob):
 
     kind = "SageMaker training job"
     api_name = "Training"
+    status_key = "TrainingJobStatus"
     environment_limit = 512
     console_page = "jobs"
 
@@ -300,6 +296,7 @@ class ProcessingJob(SageMakerJob):
 
     kind = "SageMaker processing job"
     api_name = "Processing"
+    status_key = "ProcessingJobStatus"
     environment_limit = 256
     console_page = "processing-jobs"
 

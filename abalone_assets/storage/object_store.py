@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from abalone_assets.errors import StorageError
-from abalone_assets.storage.s3 import explain_obstore, is_missing_bucket, open_s3_store
+from abalone_assets.storage.s3 import explain_obstore, open_s3_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -114,7 +114,7 @@ class ObjectStore:
             try:
                 return bytes(self._store.get(key).bytes())
             except FileNotFoundError as error:
-                if is_missing_bucket(error):
+                if "<Code>NoSuchBucket</Code>" in str(error):  # not the object alone is missing
                     raise
                 return None
 

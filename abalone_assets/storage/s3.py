@@ -73,11 +73,6 @@ def _credentials(uri: str) -> Boto3CredentialProvider | None:
         raise StorageError(f"{uri}: {NO_CREDENTIALS}") from error
 
 
-def is_missing_bucket(error: Exception) -> bool:
-    """Whether an object is not found because its whole bucket is not there."""
-    return "<Code>NoSuchBucket</Code>" in str(error)
-
-
 def explain_obstore(error: Exception) -> str:
     """What obstore was told by S3, in one sentence.
 
