@@ -32,8 +32,13 @@ from abalone_assets_tests.aws.stack import (
     provision,
 )
 from abalone_assets_tests.cli.support import abalone_json
-from abalone_assets_tests.deploy.describe_roles import policy_of
-from abalone_assets_tests.deploy.iam import RARELY_NEEDED, as_deployed, denied, unused_actions
+from abalone_assets_tests.deploy.iam import (
+    RARELY_NEEDED,
+    as_deployed,
+    denied,
+    policy_of,
+    unused_actions,
+)
 from abalone_assets_tests.fakes.places import BUCKET, OWN_KEY
 from abalone_assets_tests.fakes.standin import AwsStandIn
 from abalone_assets_tests.support.instance import make_dagster_home

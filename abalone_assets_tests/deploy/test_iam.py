@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from abalone_assets_tests.deploy.describe_roles import SNAPSHOT, described, policy_of
 from abalone_assets_tests.deploy.iam import (
     RARELY_NEEDED,
+    SNAPSHOT,
     Need,
     denied,
+    described,
+    policy_of,
     role_policy,
 )
 from abalone_assets_tests.fakes.calls import Call
@@ -25,7 +27,7 @@ JOB_ROLE = f"arn:aws:iam::{ACCOUNT}:role/abalone-sagemaker-{REGION}"
 
 def test_the_snapshot_of_the_roles_is_up_to_date(assembly: Assembly) -> None:
     assert json.loads(SNAPSHOT.read_text()) == described(assembly), (
-        "look at what changed: python -m abalone_assets_tests.deploy.describe_roles; git diff"
+        "look at what changed: python -m abalone_assets_tests.deploy.iam; git diff"
     )
 
 
