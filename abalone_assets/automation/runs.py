@@ -42,7 +42,6 @@ class FailedAttempts:
     """Attempts that failed one after another.
 
     Attributes:
-        count: How many.
         last: When the last one ended.
         days: The survey days of the last one, if it had any.
     """

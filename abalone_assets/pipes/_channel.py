@@ -45,7 +45,6 @@ class JobPrefix:
 
     Attributes:
         s3: A boto3 client.
-        bucket: The bucket.
         key: Key prefix of this job only, without a slash at its end.
     """
 

@@ -66,21 +66,16 @@ CHANGES: dict[str, tuple[Callable[[Platform], None], dict[str, int]]] = {
 
 
 class TestADayIsDue:
-    def test_when_a_file_is_new(self, platform: Platform) -> None:
-        platform.land(name_of(today(), "000000"), survey_rows(3))
-        asked = requests(platform)
-        assert ranges(asked) == [(today(), today())]
-        platform.run(INGEST, asked[0])
-        assert ingested(platform, today()) == {name_of(today(), "000000"): 3}
-
-    def test_when_a_file_arrives_late_for_a_day_long_past(self, platform: Platform) -> None:
+    @pytest.mark.parametrize("late", [False, True], ids=["of today", "late for a day long past"])
+    def test_when_a_new_file_arrives(self, platform: Platform, *, late: bool) -> None:
         platform.land(name_of("2025-06-01"), survey_rows(3))
         assert ingest(platform) == [True]
-        platform.land(name_of("2023-01-01", "000000"), survey_rows(4))
+        day = "2023-01-01" if late else today()
+        platform.land(name_of(day, "000000"), survey_rows(4))
         asked = requests(platform)
-        assert ranges(asked) == [("2023-01-01", "2023-01-01")]
+        assert ranges(asked) == [(day, day)]
         platform.run(INGEST, asked[0])
-        assert ingested(platform, "2023-01-01") == {name_of("2023-01-01", "000000"): 4}
+        assert ingested(platform, day) == {name_of(day, "000000"): 4}
 
     @pytest.mark.parametrize("change", list(CHANGES))
     def test_when_a_file_is(self, platform: Platform, change: str) -> None:
@@ -186,13 +181,6 @@ class TestRequests:
             launch(platform, request)
         rest = requests(platform)
         assert ranges(rest) == [(day, day) for day in months[survey_sensor.MAX_REQUESTS :]]
-
-    def test_are_made_again_when_the_tick_dies_before_its_runs_are_launched(
-        self, platform: Platform
-    ) -> None:
-        platform.land(FILE, survey_rows(3))
-        asked = ranges(requests(platform))
-        assert ranges(requests(platform)) == asked == [(DAY, DAY)]
 
     @pytest.mark.parametrize(
         "cursor", [None, "", "{}", "[]", "no json", '{"other": 1}', '{"reconciled_at": null}']

@@ -184,13 +184,13 @@ def _arn(resources: Mapping[str, Any], name: str, attribute: str) -> str:
 def as_deployed(calls: Iterable[Call]) -> list[Call]:
     """The calls as they would be with the names of the stacks instead of the stand-in's."""
     return [
-        replace(call, resource=_deployed(call.resource), params=json.loads(_deployed(_text(call))))
+        replace(
+            call,
+            resource=_deployed(call.resource),
+            params=json.loads(_deployed(json.dumps(call.params, default=str))),
+        )
         for call in calls
     ]
-
-
-def _text(call: Call) -> str:
-    return json.dumps(call.params, default=str)
 
 
 def _deployed(text: str) -> str:
