@@ -1,4 +1,4 @@
-"""What tests share: the real survey, a home of their own, and the platform on it."""
+"""What tests share: the real survey, a home of their own, the platform on it, and a fake AWS."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets_tests.fakes.fixtures import aws, aws_environment, moto_server, s3, s3_server
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import Platform, small_base
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+__all__ = ["aws", "aws_environment", "moto_server", "s3", "s3_server"]
 
 UCI_FILE = Path(
     os.environ.get("ABALONE_TEST_RAW", Path(__file__).parents[1] / "../shared/data/abalone.data")

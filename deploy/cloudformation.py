@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.clients import translate_errors
+from abalone_assets.aws.failures import translate_errors
 from deploy.config import DeployError
 
 if TYPE_CHECKING:

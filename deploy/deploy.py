@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from abalone_assets.aws.clients import client, region, translate_errors
-from abalone_assets.aws.failures import error_code
+from abalone_assets.aws.clients import client, region
+from abalone_assets.aws.failures import error_code, translate_errors
 from deploy.cloudformation import Say, Stacks, Template, read_assembly
 from deploy.command import Command, context_option
 from deploy.config import (

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from abalone_assets.aws.clients import client, region, translate_errors
+from abalone_assets.aws.clients import client, region
+from abalone_assets.aws.failures import translate_errors
 from deploy.cloudformation import Stacks
 from deploy.command import Command, context_option
 from deploy.config import DeployConfig, DeployError, read_context

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.clients import translate_errors
+from abalone_assets.aws.failures import translate_errors
 from deploy.config import DeployError
 
 if TYPE_CHECKING:

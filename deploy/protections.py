@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from abalone_assets.aws.clients import translate_errors
-from abalone_assets.aws.failures import error_code
+from abalone_assets.aws.failures import error_code, translate_errors
 from deploy.config import DeployError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from abalone_assets.aws.clients import translate_errors
+from abalone_assets.aws.failures import translate_errors
 from abalone_assets.lake.lake import RELEASE_KEY
 from deploy.config import LAKE_PREFIX, DeployError
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.clients import translate_errors
-from abalone_assets.aws.failures import is_missing
+from abalone_assets.aws.failures import is_missing, translate_errors
 from abalone_assets.serving.sagemaker.endpoint import delete_endpoint, leftovers
 from deploy.config import DeployError
 from deploy.ecs import Cluster

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from abalone_assets.automation.runs import DECISION_TAG, Runs
+from abalone_assets.automation.runs import DECISION_TAG, DEPLOY_JOB, Runs
 from abalone_assets.registry.versions import desired_of, person_behind
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def approval_tick(
 
 
 def _reason_to_back_off(runs: Runs, tag: str, settings: Settings) -> str | None:
-    failed = runs.deployment_failures(tag)
+    failed = runs.failures(DEPLOY_JOB, {DECISION_TAG: tag})
     if failed is None:
         return None
     retry_at = failed.retry_at(timedelta(seconds=settings.retry_seconds), LONGEST_WAIT)

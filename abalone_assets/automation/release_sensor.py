@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 
 from abalone_assets.automation.cursors import read_cursor
-from abalone_assets.automation.runs import DIGEST_TAG, Runs
+from abalone_assets.automation.runs import DIGEST_TAG, RELEASE_JOB, Runs
 from abalone_assets.ingest.base_survey import public_uri
 from abalone_assets.ingest.reconcile import find_due
 
@@ -45,19 +45,20 @@ def release_tick(
 ) -> dg.SensorResult:
     """Ask for one release when the lake holds something new and has come to rest.
 
-    Args:
-        context: Of the tick.
-        zone: Where surveys land.
-        lake: Where they are ingested.
-        settings: For the days and the waits.
-        released: Everything that a release makes, the base survey included.
+    ``released`` is everything that a release makes, the base survey included.
     """
     manifest = lake.manifest()
     cursor = read_cursor(ReleaseCursor, context.cursor)
     if cursor.digest != manifest.digest:
         cursor = ReleaseCursor(manifest.digest, time.time())
-    reason = no_release_reason(context, lake, settings)
-    reason = reason or _reason_to_wait(context, zone, lake, settings, cursor)
+    reason = no_release_reason(context, lake, settings) or _reason_to_back_off(
+        Runs.seen_by(context), settings, manifest.digest
+    )
+    if not reason and 0 <= time.time() - cursor.since < SETTLE_SECONDS:
+        landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date())
+        due = find_due(landing, manifest, zone.read)
+        if due.days or due.undecided:
+            reason = f"{len(due.days) + due.undecided} survey days are still to be ingested"
     return dg.SensorResult(
         run_requests=[] if reason else [release_request(context, lake, settings, released)],
         skip_reason=reason,
@@ -86,13 +87,8 @@ def release_request(
 ) -> dg.RunRequest:
     """A release of what the lake holds, with the base survey unless the lake has the right one.
 
-    A simulated base survey is never the right one: the network may be back.
-
-    Args:
-        context: Of the tick.
-        lake: What is released.
-        settings: Say which base survey is asked for.
-        released: Everything that a release makes, the base survey included.
+    A simulated base survey is never the right one: the network may be back. ``released`` is
+    everything that a release makes, the base survey included.
 
     Raises:
         ValueError: The context has no repository to select from.
@@ -103,13 +99,11 @@ def release_request(
     if manifest.raw and _is_asked_for(manifest.raw, settings) and not manifest.raw.simulated:
         released -= dg.AssetSelection.assets("raw_abalone")
     selected = released.resolve(context.repository_def.asset_graph)
-    return dg.RunRequest(
-        asset_selection=sorted(selected), tags={DIGEST_TAG: _digest_tag(manifest.digest)}
-    )
+    return dg.RunRequest(asset_selection=sorted(selected), tags=_digest_tags(manifest.digest))
 
 
-def _digest_tag(digest: str) -> str:
-    return digest[:12]
+def _digest_tags(digest: str) -> dict[str, str]:
+    return {DIGEST_TAG: digest[:12]}
 
 
 def _is_asked_for(raw: IngestedRaw, settings: Settings) -> bool:
@@ -120,28 +114,11 @@ def _is_asked_for(raw: IngestedRaw, settings: Settings) -> bool:
     )
 
 
-def _reason_to_wait(
-    context: dg.SensorEvaluationContext,
-    zone: LandingZone,
-    lake: Lake,
-    settings: Settings,
-    cursor: ReleaseCursor,
-) -> str | None:
-    if reason := _reason_to_back_off(Runs.seen_by(context), settings, cursor.digest):
-        return reason
-    if 0 <= time.time() - cursor.since < SETTLE_SECONDS:
-        landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date())
-        due = find_due(landing, lake.manifest(), zone.read)
-        if due.days or due.undecided:
-            return f"{len(due.days) + due.undecided} survey days are still to be ingested"
-    return None
-
-
 def _reason_to_back_off(runs: Runs, settings: Settings, digest: str) -> str | None:
     """Why failed releases hold the next one back: those of other content for an hour at most."""
     first_wait = timedelta(seconds=settings.retry_seconds)
-    of_this = runs.release_failures(_digest_tag(digest))
-    failed = runs.release_failures()
+    of_this = runs.failures(RELEASE_JOB, _digest_tags(digest))
+    failed = runs.failures(RELEASE_JOB)
     if failed is None:
         return None
     retry_at = failed.retry_at(first_wait)

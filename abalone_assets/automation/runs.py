@@ -42,7 +42,6 @@ class FailedAttempts:
     """Attempts that failed one after another.
 
     Attributes:
-        count: How many.
         last: When the last one ended.
         days: The survey days of the last one, if it had any.
     """
@@ -116,26 +115,14 @@ class Runs:
         }
         return {day: failed for day, failed in failures.items() if failed}
 
-    def ingestion_failures(self) -> FailedAttempts | None:
-        """The failures since the last ingestion that came to its end, whatever its days."""
-        return _failures(self._history(INGEST_JOB))
-
-    def release_failures(self, digest_tag: str | None = None) -> FailedAttempts | None:
-        """The failures since the last release that came to its end.
+    def failures(self, job: str, tags: Mapping[str, str] | None = None) -> FailedAttempts | None:
+        """The failures since the last run of a job that came to its end, whatever its days.
 
         Args:
-            digest_tag: Count only what a tick asked for with this `DIGEST_TAG`.
+            job: Such as `RELEASE_JOB`.
+            tags: Count only runs that have these, such as the `DIGEST_TAG` that a tick gave them.
         """
-        tags = {DIGEST_TAG: digest_tag} if digest_tag else {}
-        return _failures(self._history(RELEASE_JOB, tags))
-
-    def deployment_failures(self, decision_tag: str) -> FailedAttempts | None:
-        """The failures to obey a decision, since it was obeyed last.
-
-        Args:
-            decision_tag: Which decision; what a tick asked for with this `DECISION_TAG`.
-        """
-        return _failures(self._history(DEPLOY_JOB, {DECISION_TAG: decision_tag}))
+        return _failures(self._history(job, tags))
 
     def _history(self, job: str, tags: Mapping[str, str] | None = None) -> Sequence[dg.RunRecord]:
         return self.instance.get_run_records(
@@ -153,10 +140,7 @@ def days_of(run: dg.DagsterRun) -> DayRange | None:
 
 def day_range_tags(days: DayRange) -> dict[str, str]:
     """The tags that make one run cover all of these partitions."""
-    return {
-        RANGE_START_TAG: days.first,
-        RANGE_END_TAG: days.last,
-    }
+    return {RANGE_START_TAG: days.first, RANGE_END_TAG: days.last}
 
 
 def _failures(records: Sequence[dg.RunRecord]) -> FailedAttempts | None:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 
 from abalone_assets.automation.cursors import read_cursor
-from abalone_assets.automation.runs import Runs, day_range_tags
+from abalone_assets.automation.runs import INGEST_JOB, Runs, day_range_tags
 from abalone_assets.ingest.reconcile import Due, find_due, plan_ranges
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from abalone_assets.automation.runs import FailedAttempts
-    from abalone_assets.ingest.landing_zone import Landing, LandingZone, Notifications, StrayFile
+    from abalone_assets.ingest.landing_zone import Landing, LandingZone
     from abalone_assets.lake.lake import Lake
     from abalone_assets.settings.platform import Settings
 
@@ -62,60 +62,42 @@ def survey_tick(
     with zone.notifications() as notified:
         if notified.problem:
             context.log.warning(notified.problem)
-        return _survey_tick(context, zone, lake, settings, notified)
-
-
-def _survey_tick(
-    context: dg.SensorEvaluationContext,
-    zone: LandingZone,
-    lake: Lake,
-    settings: Settings,
-    notified: Notifications,
-) -> dg.SensorResult:
-    cursor = read_cursor(SurveyCursor, context.cursor)
-    now = time.time()
-    recent = datetime.now(UTC).date() - timedelta(days=RECENT_DAYS)
-    old = {
-        day
-        for day in {*notified.days, *cursor.pending}
-        if settings.first_survey_day <= day < recent
-    }
-    # A clock that was set back must not put the next look off until it has caught up.
-    whole = not 0 <= now - cursor.reconciled_at < settings.reconcile_seconds
-    whole = whole or len(old) > MAX_OLD_DAYS
-    landing = zone.scan(
-        settings.first_survey_day,
-        datetime.now(UTC).date(),
-        None if whole else recent,
-        also=() if whole else old,
-    )
-    due = find_due(landing, lake.manifest(), zone.read, identical=cursor.identical)
-    requests, reason = _ingestion_requests(Runs.seen_by(context), due, settings)
-    remembered = SurveyCursor(
-        reconciled_at=now if whole else cursor.reconciled_at,
-        identical=dict(due.identical) if whole else {**cursor.identical, **due.identical},
-        strays={stray.file.name: stray.file.e_tag for stray in landing.strays}
-        if whole
-        else cursor.strays,
-        pending=_old_days(due.days, recent)[:MAX_OLD_DAYS],
-    )
-    return dg.SensorResult(
-        run_requests=requests,
-        skip_reason=reason and "; ".join(filter(None, (reason, notified.problem))),
-        cursor=json.dumps(asdict(remembered), default=str),
-        asset_events=_stray_events(landing, cursor) if whole else [],
-    )
-
-
-def _old_days(days: Collection[str], recent: date) -> tuple[date, ...]:
-    return tuple(day for day in map(date.fromisoformat, days) if day < recent)
+        cursor, now = read_cursor(SurveyCursor, context.cursor), time.time()
+        first, today = settings.first_survey_day, datetime.now(UTC).date()
+        recent = today - timedelta(days=RECENT_DAYS)
+        old = {day for day in {*notified.days, *cursor.pending} if first <= day < recent}
+        # A clock that was set back must not put the next look off until it has caught up.
+        whole = not 0 <= now - cursor.reconciled_at < settings.reconcile_seconds
+        whole = whole or len(old) > MAX_OLD_DAYS
+        landing = zone.scan(first, today) if whole else zone.scan(first, today, recent, also=old)
+        due = find_due(landing, lake.manifest(), zone.read, identical=cursor.identical)
+        requests, reason = _ingestion_requests(Runs.seen_by(context), due, settings)
+        pending = [day for day in map(date.fromisoformat, due.days) if day < recent]
+        remembered = SurveyCursor(
+            reconciled_at=now if whole else cursor.reconciled_at,
+            identical=dict(due.identical) if whole else {**cursor.identical, **due.identical},
+            strays=_strays(landing) if whole else cursor.strays,
+            pending=tuple(pending[:MAX_OLD_DAYS]),
+        )
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=reason and "; ".join(filter(None, (reason, notified.problem))),
+            cursor=json.dumps(asdict(remembered), default=str),
+            asset_events=_stray_events(landing, cursor) if whole else [],
+        )
 
 
 def _ingestion_requests(
     runs: Runs, due: Due, settings: Settings
 ) -> tuple[list[dg.RunRequest], str | None]:
+    if due.vanished and not due.days:
+        return [], (
+            f"the files of {len(due.vanished)} survey days, {due.vanished[0]} to "
+            f"{due.vanished[-1]}, are gone from the landing zone at once; the lake keeps their "
+            "rows. If that is meant, backfill new_surveys over these days"
+        )
     if not due.days:
-        return [], _vanished_reason(due) or "every landed survey is in the lake"
+        return [], "every landed survey is in the lake"
     in_flight = runs.days_in_flight()
     free = [day for day in due.days if not any(day in days for days in in_flight)]
     failures = runs.failures_by_day(free)
@@ -141,45 +123,32 @@ def _ingestion_requests(
 def _waiting(runs: Runs, failures: Mapping[str, FailedAttempts], first_wait: timedelta) -> set[str]:
     """The failed days whose time has not come; all of them while every run fails."""
     now = datetime.now(UTC)
-    lately = runs.ingestion_failures()
+    lately = runs.failures(INGEST_JOB)
     if lately and lately.retry_at(first_wait) > now:
         return set(failures)
     return {day for day, failed in failures.items() if failed.retry_at(first_wait) > now}
 
 
-def _vanished_reason(due: Due) -> str | None:
-    if not due.vanished:
-        return None
-    return (
-        f"the files of {len(due.vanished)} survey days, {due.vanished[0]} to {due.vanished[-1]}, "
-        "are gone from the landing zone at once; the lake keeps their rows. If that is meant, "
-        "backfill new_surveys over these days"
-    )
+def _strays(landing: Landing) -> dict[str, str]:
+    return {stray.file.name: stray.file.e_tag for stray in landing.strays}
 
 
 def _stray_events(landing: Landing, cursor: SurveyCursor) -> Sequence[dg.AssetObservation]:
     """One observation of the landing zone that lists all strays, when they are others now."""
-    if cursor.strays == {stray.file.name: stray.file.e_tag for stray in landing.strays}:
+    if cursor.strays == _strays(landing):
         return []
+    shown = [
+        dg.TableRecord({"file": each.file.name, "bytes": each.file.size, "problem": each.problem})
+        for each in landing.strays[:LISTED_STRAYS]
+    ]
+    columns = [dg.TableColumn(name) for name in ("file", "bytes", "problem")]
     return [
         dg.AssetObservation(
             "landing_zone",
             description="Files that can be no survey; they are left where they are.",
             metadata={
                 "stray_files": len(landing.strays),
-                "files": _strays_table(landing.strays[:LISTED_STRAYS]),
+                "files": dg.MetadataValue.table(shown, schema=dg.TableSchema(columns)),
             },
         )
     ]
-
-
-def _strays_table(strays: Sequence[StrayFile]) -> dg.TableMetadataValue:
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {"file": stray.file.name, "bytes": stray.file.size, "problem": stray.problem}
-            )
-            for stray in strays
-        ],
-        schema=dg.TableSchema([dg.TableColumn(name) for name in ("file", "bytes", "problem")]),
-    )

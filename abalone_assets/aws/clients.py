@@ -8,23 +8,13 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from abalone_assets import __version__
-from abalone_assets.aws.failures import NO_REGION, AwsError, translate_errors
+from abalone_assets.aws.failures import NO_REGION, translate_errors
 from abalone_assets.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from botocore.config import _RetryDict
-
-__all__ = [
-    "AwsError",
-    "client",
-    "environment_key",
-    "in_batches",
-    "region",
-    "session",
-    "translate_errors",
-]
 
 _Item = TypeVar("_Item")
 

@@ -118,11 +118,7 @@ def error_code(error: Exception) -> str:
 
 
 def explain(error: Exception) -> str:
-    """What went wrong, and what to do about it where that is known.
-
-    Args:
-        error: A ``ClientError`` or ``BotoCoreError``.
-    """
+    """What a ``ClientError`` or ``BotoCoreError`` means, and what to do where that is known."""
     code = error_code(error)
     if not code:
         return _KNOWN.get(type(error).__name__) or str(error)

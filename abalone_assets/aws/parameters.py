@@ -6,7 +6,8 @@ import time
 from threading import Lock
 from typing import Final
 
-from abalone_assets.aws.clients import client, environment_key, region, translate_errors
+from abalone_assets.aws.clients import client, environment_key, region
+from abalone_assets.aws.failures import translate_errors
 from abalone_assets.errors import SettingsError
 from abalone_assets.settings.aws import NO_ALARMS, PARAMETERS, SSM_SCHEME, is_reference
 from abalone_assets.settings.environment import variable
@@ -19,13 +20,10 @@ _found: dict[object, tuple[float, dict[str, str]]] = {}
 
 
 def resolve(value: str) -> str:
-    """A setting's value: a literal as it is, a reference looked up.
+    """A setting's value: a literal as it is, a reference (``ssm:/path/name``) looked up.
 
     All parameters below the reference's path are read at once and kept for five minutes, so that
     twelve settings cost one look. Nothing is kept of a look that found no such parameter.
-
-    Args:
-        value: A literal, or ``ssm:/path/name``.
 
     Raises:
         SettingsError: There is no such parameter, or it cannot be read.
@@ -43,9 +41,10 @@ def resolve(value: str) -> str:
             _found[key] = (time.monotonic(), parameters)
         found = parameters.get(name)
     if found is None:
+        override = f", or set {variable(name.replace('-', '_'))}" if name in PARAMETERS else ""
         raise SettingsError(
             f"the SSM parameter {folder}/{name} is missing in {region()}: run `make deploy`, which "
-            f"writes it{_override(name)}"
+            f"writes it{override}"
         )
     return found
 
@@ -79,7 +78,3 @@ def _parameters_below(folder: str) -> dict[str, str]:
             for page in pages
             for parameter in page["Parameters"]
         }
-
-
-def _override(name: str) -> str:
-    return f", or set {variable(name.replace('-', '_'))}" if name in PARAMETERS else ""

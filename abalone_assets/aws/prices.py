@@ -1,38 +1,32 @@
 """List prices, for the estimated cost that assets show; a bill is made elsewhere.
 
-USD an hour in us-east-1, on demand, as known on ``AS_OF``. AWS publishes them on ``SOURCES``;
-docs/cost.md tells where they were found, and which could be verified. Other regions, savings plans,
-spot capacity and later changes make it another price: check.
+USD an hour in us-east-1, on demand, as known on ``AS_OF``. AWS publishes them on
+https://aws.amazon.com/sagemaker/pricing/ and https://aws.amazon.com/glue/pricing/; docs/cost.md
+tells where they were found, and which could be verified. Other regions, savings plans, spot
+capacity and later changes make it another price: check.
 """
 
 from __future__ import annotations
 
 from datetime import date
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 AS_OF: Final = date(2026, 11, 22)
-SOURCES: Final = (
-    "https://aws.amazon.com/sagemaker/pricing/",
-    "https://aws.amazon.com/glue/pricing/",
-)
 
-INSTANCE_PRICES: Final[Mapping[str, float]] = MappingProxyType(
-    {
-        "ml.m5.large": 0.115,
-        "ml.m5.xlarge": 0.23,
-        "ml.m5.2xlarge": 0.461,
-        "ml.m5.4xlarge": 0.922,
-        "ml.m5.12xlarge": 2.765,
-        "ml.c5.xlarge": 0.204,
-        "ml.c5.2xlarge": 0.408,
-        "ml.g4dn.xlarge": 0.736,
-    }
-)
+INSTANCE_PRICES: Final[Mapping[str, float]] = {
+    "ml.m5.large": 0.115,
+    "ml.m5.xlarge": 0.23,
+    "ml.m5.2xlarge": 0.461,
+    "ml.m5.4xlarge": 0.922,
+    "ml.m5.12xlarge": 2.765,
+    "ml.c5.xlarge": 0.204,
+    "ml.c5.2xlarge": 0.408,
+    "ml.g4dn.xlarge": 0.736,
+}
 """USD an hour of a SageMaker instance, whether it trains, processes or serves."""
 
-GLUE_PRICES: Final[Mapping[str, float]] = MappingProxyType({"DPU": 0.44})
+GLUE_PRICES: Final[Mapping[str, float]] = {"DPU": 0.44}
 """USD an hour of a data processing unit (4 vCPU, 16 GB; one ``G.1X`` worker)."""

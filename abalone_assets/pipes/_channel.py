@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import dagster as dg
 from dagster_pipes import PIPES_PROTOCOL_VERSION_FIELD, PipesContextData, PipesParams
@@ -25,21 +25,15 @@ if TYPE_CHECKING:
     from dagster import PipesMessageHandler
     from dagster_pipes import PipesMessage
 
-    from abalone_assets.pipes._retry import Retry
+    from abalone_assets.pipes._errors import Retry
 
 _NOT_THERE: Final = frozenset({"404", "NoSuchKey", "NotFound"})
 _TOLD_AT_ONCE: Final = frozenset({"opened", "log", "log_external_stream"})
 """Methods of messages that are no results."""
 
 
-@dataclass(frozen=True)
-class MessageChunk:
-    """Messages that a job wrote at once.
-
-    Attributes:
-        text: One message a line.
-        written: When, to the second.
-    """
+class MessageChunk(NamedTuple):
+    """Messages that a job wrote at once, one a line, and when it did so, to the second."""
 
     text: str
     written: datetime
@@ -51,7 +45,6 @@ class JobPrefix:
 
     Attributes:
         s3: A boto3 client.
-        bucket: The bucket.
         key: Key prefix of this job only, without a slash at its end.
     """
 
@@ -83,14 +76,6 @@ class JobPrefix:
             raise
         return MessageChunk(found["Body"].read().decode(), found["LastModified"])
 
-    def has_messages(self) -> bool:
-        """Whether the job has written any.
-
-        Raises:
-            ClientError: S3 refuses.
-        """
-        return self.message_chunk(1) is not None
-
     def delete_messages(self) -> None:
         """Delete all that the job has written.
 
@@ -109,8 +94,6 @@ class JobContextInjector(dg.PipesContextInjector):
     """Puts the Pipes context where the job will look, and takes it away when nobody will.
 
     Args:
-        prefix: Where.
-        retry: Makes the calls, again while AWS is busy.
         write: False when the job was started, with its context, by somebody else.
 
     Attributes:
@@ -162,10 +145,6 @@ class JobMessageReader(dg.PipesMessageReader):
     A job that SageMaker starts again on another instance, such as one on managed spot, numbers its
     messages from 1 again and overwrites the former ones. What it logs is told at once; its results
     count at the end, and only those of its last start.
-
-    Args:
-        prefix: Where the job writes them.
-        log: The run's log.
     """
 
     def __init__(self, prefix: JobPrefix, log: Logger) -> None:

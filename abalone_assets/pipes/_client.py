@@ -9,12 +9,11 @@ import dagster as dg
 from dagster._core.definitions.resource_annotation import TreatAsResourceParam
 
 from abalone_assets.pipes._channel import JobContextInjector, JobMessageReader, JobPrefix
-from abalone_assets.pipes._errors import PipesJobError, PipesJobParametersError
+from abalone_assets.pipes._errors import PipesJobError, PipesJobParametersError, Retry
 from abalone_assets.pipes._follow import JobFollower
 from abalone_assets.pipes._identity import MAX_ATTEMPTS, identify, op_context
 from abalone_assets.pipes._job import CHANNEL_TAG
 from abalone_assets.pipes._logs import CloudWatchTail
-from abalone_assets.pipes._retry import Retry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,42 +170,24 @@ class _PipesJobClient(dg.PipesClient, TreatAsResourceParam):
             reader=reader,
             tail=CloudWatchTail(self.logs_client, context.log, rest_at=lambda: job.log_url),
             poll_interval=self.poll_interval,
+            log_grace=self.log_grace,
+            forward_termination=self.forward_termination,
         )
+        channel = {CHANNEL_TAG: f"{self.bucket}/{self.key_prefix}"}
         with dg.open_pipes_session(
             context=op_context(context),
             context_injector=injector,
             message_reader=reader,
             extras=dict(extras or {}),
         ) as session:
-            self._follow_to_the_end(follower, session, injector)
+            tags = {**session.default_remote_invocation_info, **channel}
+            follower.follow(session, injector, tags)
         summary = job.summary(self._prices)
         if complaint := self._complaint(job, session):
             raise follower.failure(complaint, summary.metadata())
         if self._delete_messages:
             retry("deletion of messages", prefix.delete_messages)
         return PipesJobInvocation(session, summary)
-
-    def _follow_to_the_end(
-        self, follower: JobFollower, session: PipesSession, injector: JobContextInjector
-    ) -> None:
-        injector.needed = True
-        try:
-            follower.launch(session, self._tags_of(session))
-            follower.watch(log_grace=self.log_grace)
-        except PipesJobParametersError:
-            injector.needed = False
-            raise
-        except PipesJobError as error:
-            stopped = self._stop(follower)
-            injector.needed = not stopped
-            raise follower.lost(error, stopped=stopped) from error
-        except BaseException:  # an interrupt, or whatever else ends the step
-            injector.needed = not self._stop(follower)
-            raise
-        injector.needed = False
-
-    def _stop(self, follower: JobFollower) -> bool:
-        return self.forward_termination and follower.stop()
 
     def _complaint(self, job: RemoteJob, session: PipesSession) -> str:
         """Why a job that is over has not done its work; empty when it has."""
@@ -236,14 +217,8 @@ class _PipesJobClient(dg.PipesClient, TreatAsResourceParam):
         if job.status != job.succeeded:
             return job.status not in job.failed and job.status != job.stopping
         if self._require_pipes:
-            return self._prefix_of(job.name).has_messages()
+            return self._prefix_of(job.name).message_chunk(1) is not None
         return not self._delete_messages
 
     def _prefix_of(self, name: str) -> JobPrefix:
         return JobPrefix(self.s3_client, self.bucket, f"{self.key_prefix}/{name}")
-
-    def _tags_of(self, session: PipesSession) -> dict[str, str]:
-        return {
-            **session.default_remote_invocation_info,
-            CHANNEL_TAG: f"{self.bucket}/{self.key_prefix}",
-        }

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import dagster as dg
 from botocore import exceptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from logging import Logger
+
+_Answer = TypeVar("_Answer")
 
 ClientError = exceptions.ClientError
 """What boto3 raises when a service refuses a call."""
@@ -32,6 +39,7 @@ _BUSY_CODES: Final = frozenset(
     }
 )
 _SERVER_ERROR: Final = 500
+_LONGEST_WAIT_SECONDS: Final = 60.0
 
 
 class PipesJobError(dg.Failure):
@@ -64,3 +72,47 @@ def explain(error: Exception) -> str:
         message = error.response["Error"].get("Message", "")
         return f"{error.operation_name} failed: {message} ({error_code(error)})"
     return str(error)
+
+
+class Retry:
+    """Makes a call again, after growing waits, while AWS is busy or away.
+
+    Args:
+        log: Where each failure is told.
+        interval: Seconds of the first wait; each one after it is twice as long.
+        max_failures: How many failures of one call in a row are borne.
+    """
+
+    def __init__(self, log: Logger, *, interval: float, max_failures: int) -> None:
+        self._log = log
+        self._interval = interval
+        self._max_failures = max_failures
+
+    def at_shutdown(self, what: str, call: Callable[[], _Answer]) -> _Answer:
+        """The same in a process that is about to be killed: for some eight seconds."""
+        return Retry(self._log, interval=min(self._interval, 0.5), max_failures=4)(what, call)
+
+    def __call__(self, what: str, call: Callable[[], _Answer]) -> _Answer:
+        """What the call answers.
+
+        Args:
+            what: What it is for, as an error's first words.
+            call: Makes the call; must be safe to repeat.
+
+        Raises:
+            PipesJobError: AWS refuses it, or was busy or away too often.
+        """
+        failures = 0
+        while True:
+            try:
+                return call()
+            except AWS_ERRORS as error:
+                failures += 1
+                if not is_transient(error):
+                    raise PipesJobError(f"{what}: {explain(error)}") from error
+                if failures > self._max_failures:
+                    raise PipesJobError(
+                        f"{what}: gave up after {failures} failures in a row: {explain(error)}"
+                    ) from error
+                self._log.warning(f"[pipes] {what}: {explain(error)}; trying again")
+                time.sleep(min(self._interval * 2 ** (failures - 1), _LONGEST_WAIT_SECONDS))

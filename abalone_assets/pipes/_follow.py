@@ -12,6 +12,7 @@ from abalone_assets.pipes._errors import (
     AWS_ERRORS,
     ClientError,
     PipesJobError,
+    PipesJobParametersError,
     explain,
     is_transient,
 )
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
     from dagster import PipesSession
 
-    from abalone_assets.pipes._channel import JobMessageReader
+    from abalone_assets.pipes._channel import JobContextInjector, JobMessageReader
+    from abalone_assets.pipes._errors import Retry
     from abalone_assets.pipes._job import RemoteJob
     from abalone_assets.pipes._logs import CloudWatchTail
-    from abalone_assets.pipes._retry import Retry
 
 _ACKNOWLEDGE_SECONDS: Final = 10.0
 _UNKNOWN_STATUS_SECONDS: Final = 3600.0
@@ -37,11 +38,9 @@ class JobFollower:
 
     Args:
         job: The job; it has a name already.
-        log: The run's log.
-        retry: Makes the calls, again while AWS is busy.
-        reader: Reads the job's messages.
-        tail: Reads the job's logs.
         poll_interval: Seconds between two looks at the job.
+        log_grace: Seconds to wait for its last log lines.
+        forward_termination: Whether to stop the job when it cannot be followed to its end.
     """
 
     def __init__(
@@ -53,26 +52,53 @@ class JobFollower:
         reader: JobMessageReader,
         tail: CloudWatchTail,
         poll_interval: float,
+        log_grace: float,
+        forward_termination: bool,
     ) -> None:
         self._job = job
         self._log = log
         self._retry = retry
-        self._retry_at_shutdown = retry.for_shutdown()
         self._reader = reader
         self._tail = tail
         self._poll_interval = poll_interval
+        self._log_grace = log_grace
+        self._forward_termination = forward_termination
         self._progress: list[str] = []
         self._unknown_since: float | None = None
         self._may_exist = False
         self._title = f"{job.kind} {job.name}"
 
-    def launch(self, session: PipesSession, tags: Mapping[str, str]) -> None:
-        """Start the job, or say that it is there.
+    def follow(
+        self, session: PipesSession, injector: JobContextInjector, tags: Mapping[str, str]
+    ) -> None:
+        """Start the job and wait for its end; its context is kept while somebody may need it.
+
+        Args:
+            session: Of Pipes, open.
+            injector: Holds the context.
+            tags: Of a job that is started.
 
         Raises:
-            PipesJobError: AWS refuses.
+            PipesJobError: AWS refuses, or the job cannot be followed any more.
             PipesJobParametersError: The bootstrap does not fit into the service's limits.
         """
+        injector.needed = True
+        try:
+            self._launch(session, tags)
+            self._watch()
+        except PipesJobParametersError:
+            injector.needed = False
+            raise
+        except PipesJobError as error:
+            stopped = self._stopped()
+            injector.needed = not stopped
+            raise self._lost(error, stopped=stopped) from error
+        except BaseException:  # an interrupt, or whatever else ends the step
+            injector.needed = not self._stopped()
+            raise
+        injector.needed = False
+
+    def _launch(self, session: PipesSession, tags: Mapping[str, str]) -> None:
         job = self._job
         if not job.attached:
             bootstrap = session.get_bootstrap_env_vars()
@@ -81,15 +107,8 @@ class JobFollower:
         self._log.info(f"[pipes] {verb} {self._title}: {job.url}")
         session.report_launched({"extras": {"job_name": job.name, "run_id": job.run_id}})
 
-    def watch(self, *, log_grace: float) -> None:
-        """Wait for the job's end; meanwhile handle its messages, statuses and logs.
-
-        Args:
-            log_grace: Seconds to wait for its last log lines.
-
-        Raises:
-            PipesJobError: The job cannot be followed any more.
-        """
+    def _watch(self) -> None:
+        """Wait for the job's end; meanwhile handle its messages, statuses and logs."""
         job = self._job
         while True:
             self._retry(f"description of {self._title}", job.refresh)
@@ -100,16 +119,18 @@ class JobFollower:
             self._look_for_unknown_status()
             self._tail.read_new(job.log_sources)
             time.sleep(self._poll_interval)
-        self._tail.drain(job.log_sources, grace=log_grace)
+        self._tail.drain(job.log_sources, grace=self._log_grace)
         if job.status != job.succeeded:
             self._tail.show_ends(job.failure_log_sources)
 
-    def stop(self) -> bool:
-        """Stop the job and wait shortly for the acknowledgement; a second signal does not hinder.
+    def _stopped(self) -> bool:
+        """Stop the job where that is wanted; a second signal does not hinder.
 
         Returns:
             Whether the job stops, is over or never began.
         """
+        if not self._forward_termination:
+            return False
         with capture_interrupts():
             try:
                 self._stop()
@@ -121,13 +142,8 @@ class JobFollower:
                 return False
         return True
 
-    def lost(self, error: PipesJobError, *, stopped: bool) -> PipesJobError:
-        """The error of a job that cannot be followed any more, and what became of the job.
-
-        Args:
-            error: Why it cannot.
-            stopped: What `stop` said; False, too, when nobody has tried.
-        """
+    def _lost(self, error: PipesJobError, *, stopped: bool) -> PipesJobError:
+        """The error of a job that cannot be followed any more, and what became of the job."""
         job = self._job
         if stopped and not job.description:
             return error  # it never began
@@ -194,7 +210,7 @@ class JobFollower:
         if job.is_over:
             return
         self._log.warning(f"[pipes] stopping {self._title}")
-        self._retry_at_shutdown(f"stop of {self._title}", job.stop)
+        self._retry.at_shutdown(f"stop of {self._title}", job.stop)
         self._await_acknowledgement()
 
     def _find_started(self) -> Mapping[str, Any] | None:
@@ -202,7 +218,7 @@ class JobFollower:
         job = self._job
         end = time.monotonic() + _ACKNOWLEDGE_SECONDS
         while self._may_exist:
-            found = self._retry_at_shutdown(f"search for {self._title}", lambda: job.find(job.name))
+            found = self._retry.at_shutdown(f"search for {self._title}", lambda: job.find(job.name))
             if found is not None or time.monotonic() >= end:
                 return found
             time.sleep(min(self._poll_interval, 1.0))

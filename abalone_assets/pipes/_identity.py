@@ -67,18 +67,16 @@ def lineage(instance: dg.DagsterInstance, run: dg.DagsterRun) -> list[str]:
     """
     run_ids = [run.run_id]
     latest: dg.DagsterRun | None = run
-    while latest is not None and _goes_on(latest):
+    while latest is not None and (
+        RETRY_NUMBER_TAG in latest.tags
+        or "true" in map(latest.tags.get, (RESUME_RETRY_TAG, ASSET_RESUME_RETRY_TAG))
+    ):
         parent_id = latest.parent_run_id
         if parent_id is None or parent_id in run_ids:
             break
         run_ids.append(parent_id)
         latest = instance.get_run_by_id(parent_id)
     return run_ids
-
-
-def _goes_on(run: dg.DagsterRun) -> bool:
-    resumed = "true" in (run.tags.get(RESUME_RETRY_TAG), run.tags.get(ASSET_RESUME_RETRY_TAG))
-    return resumed or RETRY_NUMBER_TAG in run.tags
 
 
 def _asset_keys(context: dg.OpExecutionContext | dg.AssetExecutionContext) -> list[str]:

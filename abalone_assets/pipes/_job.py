@@ -117,6 +117,10 @@ class RemoteJob(ABC):
     Args:
         client: The boto3 client of the service.
         request: What the caller gives to the service; it is not changed.
+        max_runtime_seconds: Bounds the job where the request does not.
+
+    Raises:
+        PipesJobParametersError: The request cannot make a job.
 
     Attributes:
         name: Its name; empty until `take`.
@@ -127,6 +131,9 @@ class RemoteJob(ABC):
 
     kind: ClassVar[str]
     """What to call such a job in a message."""
+
+    status_key: ClassVar[str]
+    """Where its status is in the service's description."""
 
     succeeded: ClassVar[str]
     """The one status that means success."""
@@ -140,13 +147,25 @@ class RemoteJob(ABC):
     stopping: ClassVar[str]
     """The status of a job that will not succeed but is not over."""
 
-    def __init__(self, client: Any, request: Mapping[str, Any]) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401 - boto3 makes its clients at run time
+        request: Mapping[str, Any],
+        *,
+        max_runtime_seconds: int,
+    ) -> None:
         self.client = client
         self.request = request
+        self.max_runtime_seconds = max_runtime_seconds
         self.name = ""
         self.attempt = 0
         self.attached = False
         self.description: Mapping[str, Any] = {}
+        self._check_request()
+
+    @abstractmethod
+    def _check_request(self) -> None:
+        """Raise `PipesJobParametersError` when the request cannot make a job."""
 
     def take(self, name: str, attempt: int, description: Mapping[str, Any] | None = None) -> None:
         """Be the job of that name, attached when it is there already."""
@@ -165,11 +184,7 @@ class RemoteJob(ABC):
         return str(self.client.meta.region_name)
 
     def summary(self, prices: Mapping[str, float]) -> JobSummary:
-        """The job as it is now.
-
-        Args:
-            prices: USD per hour of an instance type or unit.
-        """
+        """The job as it is now, its cost by prices in USD per unit and hour."""
         usage = self.usage
         return JobSummary(
             name=self.name,
@@ -210,14 +225,14 @@ class RemoteJob(ABC):
         """Ask the service to stop it."""
 
     @property
-    @abstractmethod
     def status(self) -> str:
-        """Its status in the service's words."""
+        """Its status in the service's words; empty before it exists."""
+        return str(self.description.get(self.status_key, ""))
 
     @property
-    @abstractmethod
     def progress(self) -> Sequence[str]:
         """The statuses that the service tells, each with its message; the last is the present."""
+        return [self.status]
 
     @property
     @abstractmethod
@@ -255,9 +270,15 @@ class RemoteJob(ABC):
         """Its page in the AWS console."""
 
     @property
-    @abstractmethod
     def log_url(self) -> str:
         """Its logs in the AWS console."""
+        source = self.log_sources[0]
+        # The console decodes what follows # twice, with $ for the first %.
+        group, streams = (
+            text.replace("/", "$252F") for text in (source.group, source.stream_prefix)
+        )
+        fragment = f"logsV2:log-groups/log-group/{group}$3FlogStreamNameFilter$3D{streams}"
+        return console_url(self.region, "cloudwatch/home", fragment)
 
 
 def console_url(region: str, page: str, fragment: str) -> str:
@@ -273,14 +294,3 @@ def console_url(region: str, page: str, fragment: str) -> str:
         f"{region}.console.aws.amazon.com",
     )
     return f"https://{host}/{page}?region={region}#{fragment}"
-
-
-def log_url(region: str, group: str, stream_prefix: str) -> str:
-    """The address of the log streams of a job in CloudWatch."""
-    # The console decodes what follows # twice, with $ for the first %.
-    where = f"log-group/{group.replace('/', '$252F')}"
-    return console_url(
-        region,
-        "cloudwatch/home",
-        f"logsV2:log-groups/{where}$3FlogStreamNameFilter$3D{stream_prefix.replace('/', '$252F')}",
-    )

@@ -40,10 +40,6 @@ class LogSource:
     label: str
     alone: bool = False
 
-    def has(self, stream: str) -> bool:
-        """Whether a stream whose name begins with the prefix is one of these."""
-        return not self.alone or stream == self.stream_prefix
-
     def label_of(self, stream: str) -> str:
         """The short name of a stream."""
         found = re.search(self.label, stream)
@@ -57,8 +53,6 @@ class CloudWatchTail:
     lines that they would flood the run's log stay in CloudWatch.
 
     Args:
-        client: A boto3 client of CloudWatch Logs.
-        log: Where the lines go.
         rest_at: Tells the page of the CloudWatch console that has all of them.
 
     Attributes:
@@ -145,30 +139,26 @@ class CloudWatchTail:
                 names = [found["logStreamName"] for page in pages for found in page["logStreams"]]
             except self._client.exceptions.ResourceNotFoundException:
                 continue  # no log group yet: nothing has ever been logged in this account
-            yield from ((source, name) for name in sorted(names) if source.has(name))
+            if source.alone:
+                names = [name for name in names if name == source.stream_prefix]
+            yield from ((source, name) for name in sorted(names))
 
     def _read_stream(self, source: LogSource, stream: str) -> int:
         """The number of new lines."""
-        count = 0
+        count, place = 0, (source.group, stream)
         for _ in range(_PAGES_A_LOOK):
-            lines = self._read_page(source.group, stream)
-            if lines is None:
-                break
+            token = self._tokens.get(place)
+            start = {"nextToken": token} if token else {}
+            page = self._client.get_log_events(
+                logGroupName=source.group, logStreamName=stream, startFromHead=True, **start
+            )
+            self._tokens[place] = page["nextForwardToken"]
+            if not page["events"] and page["nextForwardToken"] == token:
+                break  # the stream's end for now, which the same token again tells
+            lines = _lines_of(page)
             count += len(lines)
             self._emit(source.label_of(stream), lines)
         return count
-
-    def _read_page(self, group: str, stream: str) -> list[str] | None:
-        """The next lines; None at the stream's end for now, which the same token again tells."""
-        token = self._tokens.get((group, stream))
-        start = {"nextToken": token} if token else {}
-        page = self._client.get_log_events(
-            logGroupName=group, logStreamName=stream, startFromHead=True, **start
-        )
-        self._tokens[group, stream] = page["nextForwardToken"]
-        if not page["events"] and page["nextForwardToken"] == token:
-            return None
-        return _lines_of(page)
 
     def _emit(self, label: str, lines: list[str]) -> None:
         told = [f"[{label}] {line}" for line in lines]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
@@ -24,15 +23,8 @@ _KINDS: Final = ("Training", "Processing")
 _GRACE: Final = timedelta(minutes=15)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """A job in progress.
-
-    Attributes:
-        name: Its name; of a Glue run its id.
-        tags: Asks the service for its tags.
-        stop: Asks the service to stop it.
-    """
+class _Job(NamedTuple):
+    """A job in progress: its name, or a Glue run's id; how to ask for its tags, and to stop it."""
 
     name: str
     tags: Callable[[], Mapping[str, str]]
@@ -85,7 +77,9 @@ def stop_orphaned_jobs(
     refusals: list[str] = []
     for job in jobs:
         try:
-            if not _is_orphan(job.tags(), channel, is_wanted):
+            tags = job.tags()
+            ours = tag_value(tags.get(CHANNEL_TAG, "")) == channel and RUN_ID_TAG in tags
+            if not ours or is_wanted(tags[RUN_ID_TAG]):
                 continue
             if not dry_run:
                 job.stop()
@@ -96,11 +90,6 @@ def stop_orphaned_jobs(
         done = f"; these are stopped: {', '.join(orphans)}" if orphans and not dry_run else ""
         raise PipesJobError(f"orphaned jobs: {'; '.join(refusals)}{done}")
     return orphans
-
-
-def _is_orphan(tags: Mapping[str, str], channel: str, is_wanted: Callable[[str], bool]) -> bool:
-    ours = tag_value(tags.get(CHANNEL_TAG, "")) == channel and RUN_ID_TAG in tags
-    return ours and not is_wanted(tags[RUN_ID_TAG])
 
 
 def _judge(instance: dg.DagsterInstance, grace: timedelta) -> Callable[[str], bool]:

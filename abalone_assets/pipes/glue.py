@@ -15,7 +15,6 @@ from abalone_assets.pipes._job import (
     RemoteJob,
     Usage,
     console_url,
-    log_url,
 )
 from abalone_assets.pipes._logs import LogSource
 
@@ -78,34 +77,19 @@ class PipesGlueJobClient(_PipesJobClient):
 
 
 class GlueJobRun(RemoteJob):
-    """A run of a Glue job; its name is the identity in its arguments.
-
-    Args:
-        client: boto3's ``glue``.
-        request: Parameters of ``start_job_run``.
-        max_runtime_seconds: Bounds the run when the parameters do not.
-
-    Raises:
-        PipesJobParametersError: The parameters name no job.
-    """
+    """A run of a Glue job; its name is the identity in its arguments."""
 
     kind = "Glue job run"
+    status_key = "JobRunState"
     succeeded = "SUCCEEDED"
     failed = frozenset({"FAILED", "STOPPED", "TIMEOUT", "ERROR", "EXPIRED"})
     active = frozenset({"WAITING", "STARTING", "RUNNING"})
     stopping = "STOPPING"
 
-    def __init__(
-        self,
-        client: Any,  # noqa: ANN401 - boto3 makes its clients at run time
-        request: Mapping[str, Any],
-        *,
-        max_runtime_seconds: int,
-    ) -> None:
-        super().__init__(client, request)
-        self._max_runtime_seconds = max_runtime_seconds
-        self._tried = False
-        if not request.get("JobName"):
+    _tried = False
+
+    def _check_request(self) -> None:
+        if not self.request.get("JobName"):
             raise PipesJobParametersError("start_job_run_params must have the JobName")
 
     def find(self, name: str) -> Mapping[str, Any] | None:
@@ -125,10 +109,11 @@ class GlueJobRun(RemoteJob):
             return
         self._tried = True
         request = deepcopy(dict(self.request))
-        request.setdefault("Timeout", math.ceil(self._max_runtime_seconds / 60))
+        request.setdefault("Timeout", math.ceil(self.max_runtime_seconds / 60))
         request["Arguments"] = {
             **(request.get("Arguments") or {}),
-            **{_argument(name): value for name, value in bootstrap.items()},
+            # As `PipesSession.get_bootstrap_cli_arguments` spells them.
+            **{f"--{name.lower().replace('_', '-')}": value for name, value in bootstrap.items()},
             _IDENTITY_ARGUMENT: self.name,
             **{name: tags[tag] for tag, name in _ARGUMENTS_OF_TAGS.items()},  # runs have no tags
         }
@@ -150,11 +135,6 @@ class GlueJobRun(RemoteJob):
         if errors := answer.get("Errors"):
             detail = errors[0].get("ErrorDetail", {})
             raise PipesJobError(f"{detail.get('ErrorMessage')} ({detail.get('ErrorCode')})")
-
-    @property
-    def status(self) -> str:
-        """``WAITING`` … ``SUCCEEDED``, ``FAILED``, ``EXPIRED`` or a new one."""
-        return str(self.description.get("JobRunState", ""))
 
     @property
     def progress(self) -> Sequence[str]:
@@ -206,11 +186,6 @@ class GlueJobRun(RemoteJob):
         return console_url(self.region, "gluestudio/home", page)
 
     @property
-    def log_url(self) -> str:
-        """The run's log streams."""
-        return log_url(self.region, f"{self._log_group}/output", self.run_id)
-
-    @property
     def _glue_job(self) -> str:
         return str(self.request["JobName"])
 
@@ -231,8 +206,3 @@ def tags_of(run: Mapping[str, Any]) -> dict[str, str]:
     arguments = run.get("Arguments") or {}
     names = _ARGUMENTS_OF_TAGS.items()
     return {tag: arguments[name] for tag, name in names if name in arguments}
-
-
-def _argument(variable: str) -> str:
-    """As ``PipesSession.get_bootstrap_cli_arguments`` spells it: ``--dagster-pipes-context``."""
-    return f"--{variable.lower().replace('_', '-')}"

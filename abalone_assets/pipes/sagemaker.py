@@ -1,7 +1,6 @@
 """Dagster Pipes for SageMaker training and processing jobs."""
 
 import re
-from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any, ClassVar, Final
@@ -10,7 +9,7 @@ import dagster as dg
 
 from abalone_assets.pipes._client import PipesJobInvocation, _PipesJobClient
 from abalone_assets.pipes._errors import ClientError, PipesJobParametersError, error_code
-from abalone_assets.pipes._job import JobExistsError, RemoteJob, Usage, console_url, log_url
+from abalone_assets.pipes._job import JobExistsError, RemoteJob, Usage, console_url
 from abalone_assets.pipes._logs import LogSource
 
 _TAG_KEY_LENGTH: Final = 128
@@ -94,19 +93,8 @@ class PipesSageMakerProcessingClient(_PipesJobClient):
     ) -> PipesJobInvocation:
         """Run a processing job, or attach to the one that a retry finds.
 
-        Args:
-            context: Of the step.
-            create_processing_job_params: Parameters of boto3's ``create_processing_job`` without
-                ``ProcessingJobName``.
-            extras: JSON for the script: ``pipes.extras``.
-            inputs: Digest of the inputs, where neither parameters nor extras tell them apart.
-            job_name_prefix: How the job's name begins; by default the asset's key.
-            max_runtime_seconds: Bounds the job where the parameters have no
-                ``MaxRuntimeInSeconds``.
-
-        Raises:
-            PipesJobError: The job did not succeed, or cannot be followed.
-            PipesJobParametersError: The parameters cannot make a job.
+        Its parameters are those of boto3's ``create_processing_job`` without ``ProcessingJobName``;
+        everything else is as of `PipesSageMakerTrainingClient.run`.
         """
         job = ProcessingJob(
             self.client, create_processing_job_params, max_runtime_seconds=max_runtime_seconds
@@ -117,16 +105,7 @@ class PipesSageMakerProcessingClient(_PipesJobClient):
 
 
 class SageMakerJob(RemoteJob):
-    """A training or a processing job.
-
-    Args:
-        client: boto3's ``sagemaker``.
-        request: Parameters of the create call, without the job's name.
-        max_runtime_seconds: Bounds the job when the parameters do not.
-
-    Raises:
-        PipesJobParametersError: The parameters name the job.
-    """
+    """A training or a processing job; its request is that of the create call without the name."""
 
     api_name: ClassVar[str]
     """``Training`` or ``Processing``: how the API's members of this kind begin."""
@@ -142,16 +121,8 @@ class SageMakerJob(RemoteJob):
     active = frozenset({"InProgress"})
     stopping = "Stopping"
 
-    def __init__(
-        self,
-        client: Any,  # noqa: ANN401 - boto3 makes its clients at run time
-        request: Mapping[str, Any],
-        *,
-        max_runtime_seconds: int,
-    ) -> None:
-        super().__init__(client, request)
-        self._max_runtime_seconds = max_runtime_seconds
-        if self._name_key in request:
+    def _check_request(self) -> None:
+        if self._name_key in self.request:
             raise PipesJobParametersError(
                 f"{self._name_key} must not be given: the name is made so that a retry finds the "
                 "job again; job_name_prefix sets how it begins"
@@ -160,7 +131,7 @@ class SageMakerJob(RemoteJob):
     def find(self, name: str) -> Mapping[str, Any] | None:
         """The description of the job of that name; None when there is none."""
         try:
-            return self._describe(name)
+            return self._call("describe", **{self._name_key: name})
         except ClientError as error:
             if _is_not_found(error):
                 return None
@@ -173,7 +144,12 @@ class SageMakerJob(RemoteJob):
             JobExistsError: A job of that name exists.
             PipesJobParametersError: The bootstrap exceeds the API's limit.
         """
-        self._check_lengths(bootstrap)
+        for name, value in bootstrap.items():
+            if len(value) > self.environment_limit:
+                raise PipesJobParametersError(
+                    f"{name} would take {len(value)} characters, and the environment of a "
+                    f"{self.kind} allows {self.environment_limit}: shorten the client's key_prefix"
+                )
         request = self._bounded(deepcopy(dict(self.request)))
         request[self._name_key] = self.name
         request["Environment"] = {**(request.get("Environment") or {}), **bootstrap}
@@ -187,16 +163,11 @@ class SageMakerJob(RemoteJob):
 
     def refresh(self) -> None:
         """Describe the job."""
-        self.description = self._describe(self.name)
+        self.description = self._call("describe", **{self._name_key: self.name})
 
     def stop(self) -> None:
         """Stop the job."""
         self._call("stop", **{self._name_key: self.name})
-
-    @property
-    def status(self) -> str:
-        """``InProgress``, ``Completed``, ``Failed``, ``Stopping``, ``Stopped`` or a new one."""
-        return str(self.description.get(f"{self.api_name}JobStatus", ""))
 
     @property
     def reason(self) -> str:
@@ -207,7 +178,8 @@ class SageMakerJob(RemoteJob):
     @property
     def log_sources(self) -> list[LogSource]:
         """One stream for each of the job's instances."""
-        return [LogSource(self._log_group, f"{self.name}/", r"algo-\d+")]
+        group = f"/aws/sagemaker/{self.api_name}Jobs"
+        return [LogSource(group, f"{self.name}/", r"algo-\d+")]
 
     @property
     def arn(self) -> str:
@@ -219,14 +191,11 @@ class SageMakerJob(RemoteJob):
         """The job's page."""
         return console_url(self.region, "sagemaker/home", f"/{self.console_page}/{self.name}")
 
-    @property
-    def log_url(self) -> str:
-        """The job's log streams."""
-        return log_url(self.region, self._log_group, f"{self.name}/")
-
-    @abstractmethod
     def _bounded(self, request: dict[str, Any]) -> dict[str, Any]:
         """The request with a bound on the job's duration, and with what else it lacks."""
+        bound = {_MAX_RUNTIME: self.max_runtime_seconds}
+        request["StoppingCondition"] = {**bound, **request.get("StoppingCondition", {})}
+        return request
 
     def _unsaid_reason(self) -> str:
         return "SageMaker gives no reason; somebody may have stopped it"
@@ -235,40 +204,24 @@ class SageMakerJob(RemoteJob):
     def _name_key(self) -> str:
         return f"{self.api_name}JobName"
 
-    @property
-    def _log_group(self) -> str:
-        return f"/aws/sagemaker/{self.api_name}Jobs"
-
-    def _describe(self, name: str) -> Mapping[str, Any]:
-        return self._call("describe", **{self._name_key: name})
-
     def _call(self, verb: str, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401 - as boto3
         answer: Mapping[str, Any] = getattr(self.client, f"{verb}_{self.api_name.lower()}_job")(
             **request
         )
         return answer
 
-    def _check_lengths(self, bootstrap: Mapping[str, str]) -> None:
-        for name, value in bootstrap.items():
-            if len(value) > self.environment_limit:
-                raise PipesJobParametersError(
-                    f"{name} would take {len(value)} characters, and the environment of a "
-                    f"{self.kind} allows {self.environment_limit}: shorten the client's key_prefix"
-                )
-
 
 class TrainingJob(SageMakerJob):
     """A training job.
 
     Args:
-        client: boto3's ``sagemaker``.
-        request: Parameters of ``create_training_job`` without the name.
-        max_runtime_seconds: Bounds the job when the parameters do not.
+        client: As of the base, like what follows but the last.
         checkpoints_below: ``s3://`` prefix of the checkpoints of spot jobs that name no place.
     """
 
     kind = "SageMaker training job"
     api_name = "Training"
+    status_key = "TrainingJobStatus"
     environment_limit = 512
     console_page = "jobs"
 
@@ -282,7 +235,6 @@ class TrainingJob(SageMakerJob):
     ) -> None:
         super().__init__(client, request, max_runtime_seconds=max_runtime_seconds)
         self._checkpoints_below = checkpoints_below
-        self._check_spot()
 
     @property
     def progress(self) -> Sequence[str]:
@@ -309,9 +261,10 @@ class TrainingJob(SageMakerJob):
             capacity=capacity,
         )
 
-    def _check_spot(self) -> None:
+    def _check_request(self) -> None:
+        super()._check_request()
         stopping = self.request.get("StoppingCondition") or {}
-        longest = stopping.get(_MAX_RUNTIME, self._max_runtime_seconds)
+        longest = stopping.get(_MAX_RUNTIME, self.max_runtime_seconds)
         if not self.request.get(_SPOT):
             if _MAX_WAIT in stopping:
                 raise PipesJobParametersError(f"{_MAX_WAIT} is for {_SPOT}=True only")
@@ -322,13 +275,13 @@ class TrainingJob(SageMakerJob):
             )
 
     def _bounded(self, request: dict[str, Any]) -> dict[str, Any]:
-        stopping = {_MAX_RUNTIME: self._max_runtime_seconds, **request.get("StoppingCondition", {})}
+        request = super()._bounded(request)
         if request.get(_SPOT):
+            stopping = request["StoppingCondition"]
             stopping.setdefault(_MAX_WAIT, 2 * stopping[_MAX_RUNTIME])
             identity = self.name.rpartition("-")[0]
             place = f"{self._checkpoints_below}/{identity}/checkpoints"
             request.setdefault("CheckpointConfig", {"S3Uri": place})
-        request["StoppingCondition"] = stopping
         return request
 
     def _unsaid_reason(self) -> str:
@@ -343,13 +296,9 @@ class ProcessingJob(SageMakerJob):
 
     kind = "SageMaker processing job"
     api_name = "Processing"
+    status_key = "ProcessingJobStatus"
     environment_limit = 256
     console_page = "processing-jobs"
-
-    @property
-    def progress(self) -> Sequence[str]:
-        """The status; processing jobs have no secondary ones."""
-        return [self.status]
 
     @property
     def usage(self) -> Usage:
@@ -359,11 +308,6 @@ class ProcessingJob(SageMakerJob):
         start, end = map(self.description.get, ("ProcessingStartTime", "ProcessingEndTime"))
         seconds = round((end - start).total_seconds()) if start and end else 0
         return Usage(kind, count, seconds, seconds, {kind: count})
-
-    def _bounded(self, request: dict[str, Any]) -> dict[str, Any]:
-        bound = {_MAX_RUNTIME: self._max_runtime_seconds}
-        request["StoppingCondition"] = {**bound, **request.get("StoppingCondition", {})}
-        return request
 
 
 def aws_tags(tags: Mapping[str, str]) -> list[dict[str, str]]:

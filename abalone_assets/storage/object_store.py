@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
 from abalone_assets.errors import StorageError
-from abalone_assets.storage.s3 import explain_obstore, is_missing_bucket
+from abalone_assets.storage.s3 import explain_obstore, open_s3_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,8 +77,6 @@ class ObjectStore:
     @cached_property
     def _store(self) -> ObstoreStore:
         if self.root is None:
-            from abalone_assets.storage.s3 import open_s3_store
-
             with _translate_errors(self.uri):
                 return open_s3_store(self.uri)
         from obstore.store import LocalStore
@@ -116,7 +114,7 @@ class ObjectStore:
             try:
                 return bytes(self._store.get(key).bytes())
             except FileNotFoundError as error:
-                if is_missing_bucket(error):
+                if "<Code>NoSuchBucket</Code>" in str(error):  # not the object alone is missing
                     raise
                 return None
 
@@ -200,9 +198,6 @@ class ObjectStore:
             with FileLock(self.root / f".{key.replace('/', '.')}.lock"):
                 self.write_json(key, change(self.read_json(key)))
             return
-        self._swap_json(key, change)
-
-    def _swap_json(self, key: str, change: Callable[[Any | None], object]) -> None:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         for _ in range(MAX_SWAP_ATTEMPTS):

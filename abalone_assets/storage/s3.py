@@ -28,9 +28,6 @@ _ANOTHER_REGION: Final = "incorrectly configured region"
 def open_s3_store(uri: str) -> S3Store:
     """The obstore of an ``s3://bucket/prefix``, with the credentials that boto3 would use.
 
-    Args:
-        uri: The prefix.
-
     Raises:
         SettingsError: ``AWS_PROFILE`` names no profile.
         StorageError: There are no credentials.
@@ -74,11 +71,6 @@ def _credentials(uri: str) -> Boto3CredentialProvider | None:
         return Boto3CredentialProvider(opened, ttl=CREDENTIALS_TTL)
     except ValueError as error:
         raise StorageError(f"{uri}: {NO_CREDENTIALS}") from error
-
-
-def is_missing_bucket(error: Exception) -> bool:
-    """Whether an object is not found because its whole bucket is not there."""
-    return "<Code>NoSuchBucket</Code>" in str(error)
 
 
 def explain_obstore(error: Exception) -> str:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 OLD = "2024-03-03"
 
 
@@ -61,11 +59,6 @@ class Watch:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock.installed(monkeypatch)
-
-
-@pytest.fixture
 def queue_url(aws: AwsStandIn) -> str:
     return make_queue(aws, aws.bucket, "landing_zone/")
 
@@ -81,11 +74,6 @@ def watch(
         watch = Watch(instance, zone, Lake(str(home / "lake")))
         assert watch.asked() == []
         yield watch
-
-
-def test_a_late_file_of_an_old_day_is_asked_for_within_one_tick(watch: Watch) -> None:
-    watch.land(OLD)
-    assert watch.asked() == [(OLD, OLD)]
 
 
 def test_without_a_queue_it_waits_for_the_next_look_at_everything(
@@ -119,12 +107,6 @@ def test_an_old_file_that_is_written_again_or_deleted_is_seen_too(
     watch.ingest(OLD)
     aws.s3.delete_object(Bucket=aws.bucket, Key=f"landing_zone/{name_of(OLD)}")
     assert watch.asked() == [(OLD, OLD)]
-
-
-def test_a_notification_of_what_the_lake_has_already_asks_for_nothing(watch: Watch) -> None:
-    watch.land(OLD)
-    watch.ingest(OLD)
-    assert watch.asked() == []
 
 
 def test_only_the_notified_days_are_listed(watch: Watch, aws: AwsStandIn) -> None:

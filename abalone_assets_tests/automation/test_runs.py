@@ -26,7 +26,6 @@ from abalone_assets.ingest.reconcile import DayRange
 MONDAY, TUESDAY, WEDNESDAY = "2025-03-03", "2025-03-04", "2025-03-05"
 STATUS = dg.DagsterRunStatus
 ENDS = [STATUS.SUCCESS, STATUS.FAILURE, STATUS.CANCELED]
-IN_FLIGHT = [status for status in STATUS if status not in ENDS]
 ORIGIN = RemoteJobOrigin(
     RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("abalone_assets"), "repository"), INGEST_JOB
 )
@@ -82,16 +81,20 @@ def history() -> Iterator[History]:
         yield History(instance)
 
 
-def run_with(tags: dict[str, str]) -> dg.DagsterRun:
-    return dg.DagsterRun(job_name=INGEST_JOB, tags=tags)
-
-
 # Days ------------------------------------------------------------------------------------------
 
 
-def test_a_range_of_days_survives_its_tags() -> None:
-    days = DayRange(MONDAY, WEDNESDAY)
-    assert days_of(run_with(day_range_tags(days))) == days
+@pytest.mark.parametrize(
+    ("tags", "days"),
+    [
+        (day_range_tags(DayRange(MONDAY, WEDNESDAY)), DayRange(MONDAY, WEDNESDAY)),
+        ({"dagster/partition": MONDAY}, DayRange(MONDAY, MONDAY)),
+        ({"dagster/backfill": "x"}, None),
+        ({}, None),
+    ],
+)
+def test_the_days_of_a_run_are_in_its_tags(tags: dict[str, str], days: DayRange | None) -> None:
+    assert days_of(dg.DagsterRun(job_name=INGEST_JOB, tags=tags)) == days
 
 
 def test_the_tags_are_those_by_which_dagster_runs_a_range_of_partitions() -> None:
@@ -106,32 +109,18 @@ def test_the_tags_are_those_by_which_dagster_runs_a_range_of_partitions() -> Non
     assert event.metadata["keys"].value == [MONDAY, TUESDAY, WEDNESDAY]
 
 
-def test_a_run_of_a_single_partition_is_a_range_of_one_day() -> None:
-    assert days_of(run_with({"dagster/partition": MONDAY})) == DayRange(MONDAY, MONDAY)
-
-
-def test_a_run_without_partitions_has_no_days() -> None:
-    assert days_of(run_with({})) is None
-    assert days_of(run_with({"dagster/backfill": "x"})) is None
-
-
 # In flight -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", IN_FLIGHT)
+@pytest.mark.parametrize("status", STATUS)
 def test_a_run_is_in_flight_from_the_queue_to_its_end(
     history: History, status: dg.DagsterRunStatus
 ) -> None:
     tags = day_range_tags(DayRange(MONDAY, TUESDAY))
     run = history.created(INGEST_JOB, status, tags=tags)
-    assert [found.run_id for found in history.runs.in_flight()] == [run.run_id]
-    assert history.runs.days_in_flight() == [DayRange(MONDAY, TUESDAY)]
-
-
-@pytest.mark.parametrize("status", ENDS)
-def test_a_run_that_ended_is_not_in_flight(history: History, status: dg.DagsterRunStatus) -> None:
-    history.created(INGEST_JOB, status)
-    assert history.runs.in_flight() == []
+    in_flight = status not in ENDS
+    assert [found.run_id for found in history.runs.in_flight()] == [run.run_id] * in_flight
+    assert history.runs.days_in_flight() == [DayRange(MONDAY, TUESDAY)] * in_flight
 
 
 def test_a_release_is_in_flight_without_any_day(history: History) -> None:
@@ -169,33 +158,28 @@ def test_runs_that_deploy_are_in_flight_however_they_were_launched(history: Hist
 
 # Failures --------------------------------------------------------------------------------------
 
-
-def test_a_day_that_never_failed_has_no_failures(history: History) -> None:
-    assert history.runs.failures_by_day([MONDAY]) == {}
-    history.ended(INGEST_JOB, succeeds=True)
-    assert history.runs.failures_by_day([MONDAY]) == {}
+FAILED, SUCCEEDED = False, True
 
 
-def test_failures_of_a_range_count_for_each_of_its_days_and_no_other(history: History) -> None:
-    history.ended(INGEST_JOB, MONDAY, TUESDAY)
-    history.ended(INGEST_JOB, TUESDAY)
-    failures = history.runs.failures_by_day([MONDAY, TUESDAY, WEDNESDAY])
-    assert {day: failed.count for day, failed in failures.items()} == {MONDAY: 1, TUESDAY: 2}
-
-
-def test_only_failures_since_the_last_success_of_the_day_count(history: History) -> None:
-    history.ended(INGEST_JOB)
-    history.ended(INGEST_JOB, succeeds=True)
-    history.ended(INGEST_JOB)
-    history.ended(INGEST_JOB, TUESDAY, succeeds=True)
-    history.ended(INGEST_JOB)
-    assert history.runs.failures_by_day([MONDAY])[MONDAY].count == 2
-
-
-def test_a_success_ends_the_failures(history: History) -> None:
-    history.ended(INGEST_JOB)
-    history.ended(INGEST_JOB, MONDAY, WEDNESDAY, succeeds=True)
-    assert history.runs.failures_by_day([MONDAY]) == {}
+@pytest.mark.parametrize(
+    ("ended", "failures"),
+    [
+        ([], {}),
+        ([(SUCCEEDED, MONDAY)], {}),
+        ([(FAILED, MONDAY), (SUCCEEDED, MONDAY, WEDNESDAY)], {}),
+        ([(FAILED, MONDAY, TUESDAY), (FAILED, TUESDAY)], {MONDAY: 1, TUESDAY: 2}),
+        # Only those since the last success of the day count.
+        ([(FAILED, MONDAY), (SUCCEEDED, MONDAY), (FAILED, MONDAY)], {MONDAY: 1}),
+        ([(FAILED, MONDAY), (SUCCEEDED, TUESDAY), (FAILED, MONDAY)], {MONDAY: 2}),
+    ],
+)
+def test_failures_are_counted_by_day(
+    history: History, ended: list[tuple[Any, ...]], failures: dict[str, int]
+) -> None:
+    for succeeds, *days in ended:
+        history.ended(INGEST_JOB, *days, succeeds=succeeds)
+    found = history.runs.failures_by_day([MONDAY, TUESDAY, WEDNESDAY])
+    assert {day: failed.count for day, failed in found.items()} == failures
 
 
 def test_a_cancelled_run_counts_as_a_failure(history: History) -> None:
@@ -207,27 +191,27 @@ def test_a_cancelled_run_counts_as_a_failure(history: History) -> None:
 
 
 def test_releases_and_ingestions_do_not_count_for_each_other(history: History) -> None:
-    assert history.runs.release_failures() is None
+    assert history.runs.failures(RELEASE_JOB) is None
     history.ended(INGEST_JOB)
-    assert history.runs.release_failures() is None
+    assert history.runs.failures(RELEASE_JOB) is None
     history.ended(RELEASE_JOB)
     history.ended(RELEASE_JOB)
-    failed = history.runs.release_failures()
+    failed = history.runs.failures(RELEASE_JOB)
     assert failed is not None
     assert failed.count == 2
     assert history.runs.failures_by_day([MONDAY])[MONDAY].count == 1
     history.ended(RELEASE_JOB, succeeds=True)
-    assert history.runs.release_failures() is None
+    assert history.runs.failures(RELEASE_JOB) is None
 
 
 def test_failures_to_deploy_count_for_one_decision(history: History) -> None:
     for decision in ("1", "1", "2"):
         history.created(DEPLOY_JOB, STATUS.FAILURE, tags={DECISION_TAG: decision})
-    failed = history.runs.deployment_failures("1")
+    failed = history.runs.failures(DEPLOY_JOB, {DECISION_TAG: "1"})
     assert failed is not None
     assert failed.count == 2
-    assert history.runs.deployment_failures("3") is None
-    assert history.runs.release_failures() is None
+    assert history.runs.failures(DEPLOY_JOB, {DECISION_TAG: "3"}) is None
+    assert history.runs.failures(RELEASE_JOB) is None
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
@@ -240,7 +224,7 @@ def test_the_last_failure_is_the_time_when_it_ended_in_whatever_time_zone(
         history.ended(RELEASE_JOB)
         before = datetime.now(UTC).replace(microsecond=0)  # a run without end tells seconds
         history.ended(RELEASE_JOB)
-        failed = history.runs.release_failures()
+        failed = history.runs.failures(RELEASE_JOB)
         never_started = history.created(
             INGEST_JOB, STATUS.QUEUED, tags=day_range_tags(DayRange(MONDAY, MONDAY))
         )
@@ -270,13 +254,9 @@ def test_the_wait_doubles_up_to_an_hour(count: int, seconds: int) -> None:
     assert retry_at == ENDED_AT + timedelta(seconds=seconds)
 
 
-@pytest.mark.parametrize("first_wait", [timedelta(hours=2), timedelta(days=999_999)])
-def test_a_first_wait_of_any_length_is_cut_to_an_hour(first_wait: timedelta) -> None:
+@pytest.mark.parametrize("count", [1, 100])
+@pytest.mark.parametrize("longest", [timedelta(hours=1), timedelta(days=1)])
+def test_a_first_wait_of_any_length_is_cut_to_the_longest(count: int, longest: timedelta) -> None:
     # A long ABALONE_RETRY_SECONDS doubled twenty times once left the range of a timedelta.
-    for count in (1, 100):
-        assert FailedAttempts(count, ENDED_AT).retry_at(first_wait) == ENDED_AT + timedelta(hours=1)
-
-
-def test_the_longest_wait_is_the_callers_choice() -> None:
-    day = timedelta(days=1)
-    assert FailedAttempts(10**6, ENDED_AT).retry_at(timedelta(seconds=10), day) == ENDED_AT + day
+    first_wait = timedelta(days=999_999)
+    assert FailedAttempts(count, ENDED_AT).retry_at(first_wait, longest) == ENDED_AT + longest

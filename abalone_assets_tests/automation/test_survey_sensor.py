@@ -12,7 +12,6 @@ import pytest
 from abalone_assets.automation import survey_sensor
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.lake.lake import Release
-from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.automation.support import (
     INGEST,
     RELEASE_SENSOR,
@@ -34,11 +33,6 @@ if TYPE_CHECKING:
 
 DAY = "2025-03-03"
 FILE = name_of(DAY)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock.installed(monkeypatch)
 
 
 def ingested(platform: Platform, day: str = DAY) -> dict[str, int]:
@@ -72,21 +66,16 @@ CHANGES: dict[str, tuple[Callable[[Platform], None], dict[str, int]]] = {
 
 
 class TestADayIsDue:
-    def test_when_a_file_is_new(self, platform: Platform) -> None:
-        platform.land(name_of(today(), "000000"), survey_rows(3))
-        asked = requests(platform)
-        assert ranges(asked) == [(today(), today())]
-        platform.run(INGEST, asked[0])
-        assert ingested(platform, today()) == {name_of(today(), "000000"): 3}
-
-    def test_when_a_file_arrives_late_for_a_day_long_past(self, platform: Platform) -> None:
+    @pytest.mark.parametrize("late", [False, True], ids=["of today", "late for a day long past"])
+    def test_when_a_new_file_arrives(self, platform: Platform, *, late: bool) -> None:
         platform.land(name_of("2025-06-01"), survey_rows(3))
         assert ingest(platform) == [True]
-        platform.land(name_of("2023-01-01", "000000"), survey_rows(4))
+        day = "2023-01-01" if late else today()
+        platform.land(name_of(day, "000000"), survey_rows(4))
         asked = requests(platform)
-        assert ranges(asked) == [("2023-01-01", "2023-01-01")]
+        assert ranges(asked) == [(day, day)]
         platform.run(INGEST, asked[0])
-        assert ingested(platform, "2023-01-01") == {name_of("2023-01-01", "000000"): 4}
+        assert ingested(platform, day) == {name_of(day, "000000"): 4}
 
     @pytest.mark.parametrize("change", list(CHANGES))
     def test_when_a_file_is(self, platform: Platform, change: str) -> None:
@@ -143,12 +132,24 @@ class TestStrays:
         assert self.stray_counts(platform) == [1], "one that is gone is not shown for ever"
         assert self.stray_counts(platform) == []
 
-    def test_show_their_names_and_problems(self, platform: Platform) -> None:
-        platform.land("abalone.20250231120000", survey_rows(3))
-        (event,) = platform.tick(SURVEY_SENSOR).asset_events
+    @pytest.mark.parametrize(
+        ("name", "problem"),
+        [
+            ("abalone.20250231120000", "day"),
+            (name_of("2022-12-31"), "ABALONE_FIRST_SURVEY_DAY"),
+        ],
+        ids=["no day", "before the first partition"],
+    )
+    def test_show_their_names_and_problems(
+        self, platform: Platform, name: str, problem: str
+    ) -> None:
+        platform.land(name, survey_rows(3))
+        tick = platform.tick(SURVEY_SENSOR)
+        assert tick.run_requests == []
+        (event,) = tick.asset_events
         (record,) = table(event.metadata["files"])
-        assert record["file"] == "abalone.20250231120000"
-        assert "day" in str(record["problem"])
+        assert record["file"] == name
+        assert problem in str(record["problem"])
 
     def test_block_no_other_file(self, platform: Platform) -> None:
         platform.land("abalone.csv", survey_rows(3))
@@ -156,14 +157,6 @@ class TestStrays:
         platform.land(FILE, survey_rows(3))
         assert ingest(platform) == [True]
         assert ingested(platform) == {FILE: 3}
-
-    def test_before_the_first_partition_stay_strays(self, platform: Platform) -> None:
-        platform.land(name_of("2022-12-31"), survey_rows(3))
-        tick = platform.tick(SURVEY_SENSOR)
-        assert tick.run_requests == []
-        (event,) = tick.asset_events
-        (record,) = table(event.metadata["files"])
-        assert "ABALONE_FIRST_SURVEY_DAY" in str(record["problem"])
 
     def test_of_the_future_are_ingested_when_their_day_comes(
         self, platform: Platform, clock: Clock
@@ -188,26 +181,6 @@ class TestRequests:
             launch(platform, request)
         rest = requests(platform)
         assert ranges(rest) == [(day, day) for day in months[survey_sensor.MAX_REQUESTS :]]
-
-    def test_are_not_repeated_when_the_tick_dies_before_its_cursor_is_saved(
-        self, platform: Platform
-    ) -> None:
-        platform.land(FILE, survey_rows(3))
-        before = platform.cursors.get(SURVEY_SENSOR)
-        (request,) = requests(platform)
-        launch(platform, request)
-        platform.cursors[SURVEY_SENSOR] = before
-        tick = platform.tick(SURVEY_SENSOR)
-        assert tick.run_requests == []
-        assert tick.skip_reason is not None
-        assert "1 in flight" in str(tick.skip_reason)
-
-    def test_are_made_again_when_the_tick_dies_before_its_runs_are_launched(
-        self, platform: Platform
-    ) -> None:
-        platform.land(FILE, survey_rows(3))
-        asked = ranges(requests(platform))
-        assert ranges(requests(platform)) == asked == [(DAY, DAY)]
 
     @pytest.mark.parametrize(
         "cursor", [None, "", "{}", "[]", "no json", '{"other": 1}', '{"reconciled_at": null}']
@@ -235,6 +208,7 @@ class TestRequests:
         platform.land(FILE, survey_rows(3))
         launch(platform, dg.RunRequest(tags={"dagster/partition": DAY}))
         assert requests(platform) == []
+        assert "1 in flight" in str(platform.reasons[SURVEY_SENSOR])
 
 
 def test_a_survey_that_lands_while_its_day_is_in_flight_is_not_lost(
@@ -264,14 +238,6 @@ def test_a_survey_that_lands_while_its_day_is_in_flight_is_not_lost(
     assert ingested(platform) == {FILE: 3, second: 4}
 
 
-def test_a_restarted_daemon_asks_for_nothing_again(platform: Platform) -> None:
-    platform.land(FILE, survey_rows(3))
-    assert ingest(platform) == [True]
-    with Platform.at(platform.home) as restarted:
-        restarted.cursors = dict(platform.cursors)
-        assert requests(restarted) == []
-
-
 def test_a_lost_dagster_database_loses_no_state(
     platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,37 +255,25 @@ def test_a_lost_dagster_database_loses_no_state(
         assert ranges(requests(reborn)) == [("2025-03-04", "2025-03-04")]
 
 
-class CountingZone(FolderLandingZone):
-    """A landing zone that counts what is read from it, and can refuse to be read."""
-
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
-        self.reads = 0
-
-    def read(self, name: str) -> bytes:
-        self.reads += 1
-        return super().read(name)
-
-
-def test_a_tick_reads_no_file_in_the_steady_state(platform: Platform) -> None:
-    for seed in range(5):
-        platform.land(name_of(f"2025-03-0{seed + 1}"), survey_rows(3, seed=seed))
+def test_a_tick_reads_no_file_in_the_steady_state(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = [f"2025-03-0{number}" for number in range(1, 6)]
+    for seed, day in enumerate(days):
+        platform.land(name_of(day), survey_rows(3, seed=seed))
     assert ingest(platform) == [True]
-    for seed in range(2):  # two files written again with the same bytes
-        platform.land(name_of(f"2025-03-0{seed + 1}"), survey_rows(3, seed=seed))
-    zone = CountingZone(platform.home / "landing_zone")
-    cursor, reads = None, []
+    for seed, day in enumerate(days[:2]):  # written again with the same bytes
+        platform.land(name_of(day), survey_rows(3, seed=seed))
+    read, reads = FolderLandingZone.read, list[str]()
+
+    def counted(zone: FolderLandingZone, name: str) -> bytes:
+        reads.append(name)
+        return read(zone, name)
+
+    monkeypatch.setattr(FolderLandingZone, "read", counted)
     for _ in range(3):
-        with dg.build_sensor_context(
-            instance=platform.instance,
-            cursor=cursor,
-            repository_def=platform.definitions.get_repository_def(),
-        ) as context:
-            tick = survey_sensor.survey_tick(context, zone, platform.lake, load_settings())
-        assert tick.run_requests == []
-        cursor = tick.cursor
-        reads.append(zone.reads)
-    assert reads == [2, 2, 2], "the first look compares what was rewritten; no later one reads"
+        assert requests(platform) == []
+        assert len(reads) == 2, "the first look compares what was rewritten; no later one reads"
 
 
 class TestWithARareReconciliation:

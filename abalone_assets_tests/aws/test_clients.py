@@ -17,18 +17,14 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
-
-def test_a_client_is_made_once_for_a_process(aws: AwsStandIn) -> None:
-    assert client("s3") is client("s3")
-    assert client("s3") is not client("sqs")
-
-
-def test_threads_that_ask_at_once_get_the_same_client(aws: AwsStandIn) -> None:
+def test_a_client_is_made_once_for_a_process_even_for_threads_that_ask_at_once(
+    aws: AwsStandIn,
+) -> None:
     with ThreadPoolExecutor(8) as threads:
         made = list(threads.map(client, ["glue"] * 8))
     assert len({id(one) for one in made}) == 1
+    assert client("s3") is not client("glue")
 
 
 @pytest.mark.parametrize(
@@ -58,35 +54,34 @@ def test_a_client_calls_the_region_that_every_sdk_would(
     assert (client("sqs").meta.region_name, region()) == ("us-east-1", "us-east-1")
 
 
-def test_a_client_tries_again_and_says_who_it_is(aws: AwsStandIn) -> None:
+@pytest.mark.parametrize(
+    ("environment", "options", "retries"),
+    [
+        ({}, {}, (10, "standard")),
+        ({"MAX_ATTEMPTS": "2", "RETRY_MODE": "adaptive"}, {}, (2, "adaptive")),
+        # A StartJobRun that is repeated after a time-out would start two runs.
+        ({"MAX_ATTEMPTS": "7"}, {"retries": False}, (1, "standard")),
+        ({"MAX_ATTEMPTS": "2"}, {"throttled": True}, (10, "standard")),
+    ],
+    ids=["by default", "as the variables say", "never", "of a service that throttles"],
+)
+def test_a_client_tries_again(
+    aws: AwsStandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: dict[str, str],
+    options: dict[str, bool],
+    retries: tuple[int, str],
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    set_up = client("glue", **options).meta.config.retries
+    assert (set_up["total_max_attempts"], set_up["mode"]) == retries
+
+
+def test_a_client_does_not_wait_for_long_and_says_who_it_is(aws: AwsStandIn) -> None:
     config = client("sqs").meta.config
-    assert config.retries["total_max_attempts"] == 10
-    assert config.retries["mode"] == "standard"
     assert config.connect_timeout == 5
     assert f"abalone-assets/{__version__}" in config.user_agent
-
-
-def test_a_client_for_what_must_not_happen_twice_calls_once(
-    aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A StartJobRun that is repeated after a time-out would start two runs."""
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "7")
-    assert client("glue", retries=False).meta.config.retries["total_max_attempts"] == 1
-
-
-def test_a_client_of_a_service_that_throttles_tries_again_whatever_the_environment_says(
-    aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
-    made = client("service-quotas", throttled=True)
-    assert made.meta.config.retries["total_max_attempts"] == 10
-
-
-def test_the_standard_variables_win(aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
-    monkeypatch.setenv("AWS_RETRY_MODE", "adaptive")
-    retries = client("sqs").meta.config.retries
-    assert (retries["total_max_attempts"], retries["mode"]) == (2, "adaptive")
 
 
 def test_a_throttled_call_is_tried_again(aws: AwsStandIn) -> None:

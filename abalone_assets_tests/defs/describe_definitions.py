@@ -75,7 +75,7 @@ def heavy_modules() -> list[str]:
     heavy = {
         *("boto3", "ctgan", "dagster_aws", "dagster_pyspark", "duckdb", "matplotlib", "optuna"),
         *("pandas", "pyarrow", "pyspark", "rich", "sagemaker", "scipy", "sklearn", "torch"),
-        "xgboost",
+        *("keras", "xgboost"),
     }
     return sorted(heavy & sys.modules.keys())
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from moto.backends import get_backend
 from moto.cloudformation import parsing
 from moto.core.common_models import CloudFormationModel
+from moto.s3.models import FakeBucket
 
-from abalone_assets_tests.deploy.cloudformation_buckets import complete_buckets
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -60,13 +60,6 @@ def _security_configuration(properties: Properties) -> str:
     name: str = properties["Name"]
     _backend("glue").create_security_configuration(name, properties["EncryptionConfiguration"])
     return name
-
-
-def _bucket_policy(properties: Properties) -> str:
-    bucket: str = properties["Bucket"]
-    document = json.dumps(properties["PolicyDocument"]).encode()
-    _backend("s3", "aws").put_bucket_policy(bucket, document)
-    return bucket
 
 
 def _queue_policy(properties: Properties) -> str:
@@ -163,7 +156,7 @@ MODELS: dict[str, tuple[Callable[[Properties], str], Callable[[str], None]]] = {
         _security_configuration,
         lambda name: _backend("glue").delete_security_configuration(name),
     ),
-    "AWS::S3::BucketPolicy": (_bucket_policy, _forget),
+    "AWS::S3::BucketPolicy": (lambda given: given["Bucket"], _forget),  # moto misreads conditions
     "AWS::SageMaker::ModelPackageGroup": (_model_package_group, _delete_model_package_group),
     "AWS::SecretsManager::Secret": (
         _secret,
@@ -238,13 +231,35 @@ def _model_of(kind: str, create: Any, delete: Any) -> type[CloudFormationModel]:
 
 def complete_moto(patch: pytest.MonkeyPatch) -> None:
     """Teach moto's CloudFormation what it lacks, until the patch is undone."""
-    complete_buckets(patch)
+    _complete_buckets(patch)
     _retain_what_was_finished(patch)
     models: Any = parsing.get_model_map()
     for kind, (create, delete) in MODELS.items():
         patch.setitem(models, kind, _model_of(kind, create, delete))
     for kind, deletion in DELETIONS.items():
         patch.setattr(models[kind], "delete", _deletion(deletion), raising=False)
+
+
+def _complete_buckets(patch: pytest.MonkeyPatch) -> None:
+    """Of a bucket, moto leaves out its versions and its notifications, too."""
+    create = FakeBucket.create_from_cloudformation_json.__func__  # type: ignore[attr-defined]  # of a class method
+
+    def create_whole(cls: type, name: str, resource: Any, *place: Any, **more: Any) -> Any:
+        bucket, given = create(cls, name, resource, *place, **more), resource["Properties"]
+        bucket.versioning_status = given["VersioningConfiguration"]["Status"]
+        if found := given.get("NotificationConfiguration"):
+            queues = [
+                {
+                    "Queue": queue["Queue"],
+                    "Event": [queue["Event"]],
+                    "Filter": {"S3Key": {"FilterRule": queue["Filter"]["S3Key"]["Rules"]}},
+                }
+                for queue in found["QueueConfigurations"]
+            ]
+            bucket.set_notification_configuration({"QueueConfiguration": queues})
+        return bucket
+
+    patch.setattr(FakeBucket, "create_from_cloudformation_json", classmethod(create_whole))
 
 
 def _retain_what_was_finished(patch: pytest.MonkeyPatch) -> None:

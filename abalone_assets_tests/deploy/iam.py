@@ -4,13 +4,18 @@ A small evaluator of IAM's identity policies: Allow and Deny, Action and Resourc
 the conditions StringEquals, StringLike, ArnEquals and ArnLike. What it does not know it refuses
 loudly, so that a policy cannot pass by being misread. Source:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+
+The policies of the roles are a snapshot that any test can use without synthesising.
+``python -m abalone_assets_tests.deploy.iam`` renews it; a test fails until that is done.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import tempfile
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abalone_assets_tests.fakes.places import ACCOUNT, BUCKET, REGION, ROLE
@@ -18,7 +23,20 @@ from abalone_assets_tests.fakes.places import ACCOUNT, BUCKET, REGION, ROLE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from abalone_assets_tests.deploy.support import Assembly
     from abalone_assets_tests.fakes.calls import Call
+
+SNAPSHOT = Path(__file__).parents[1] / "snapshots" / "roles.json"
+ROLES = {
+    "run": ("platform", "DagsterRunRole"),
+    "daemon": ("platform", "DagsterDaemonRole"),
+    "web": ("platform", "DagsterWebRole"),
+    "execution": ("platform", "DagsterExecutionRole"),
+    "sagemaker": ("jobs", "SageMakerRole"),
+    "glue": ("jobs", "GlueJobRole"),
+    "crawler": ("jobs", "GlueCrawlerRole"),
+}
+"""Stack and logical id of each role."""
 
 PLACE = f"{REGION}:{ACCOUNT}"
 ROLE_PREFIX = f"arn:aws:iam::{ACCOUNT}:role/abalone"
@@ -120,6 +138,23 @@ def role_policy(template: Mapping[str, Any], role: str) -> Policy:
     )
 
 
+def described(assembly: Assembly) -> dict[str, list[dict[str, Any]]]:
+    """The statements of every role, deployed to the stand-in's account."""
+    return {
+        name: list(role_policy(assembly.templates[stack], role).statements)
+        for name, (stack, role) in ROLES.items()
+    }
+
+
+def policy_of(role: str) -> Policy:
+    """The policy of a role, as the snapshot has it.
+
+    Args:
+        role: One of `ROLES`.
+    """
+    return Policy(tuple(json.loads(SNAPSHOT.read_text())[role]))
+
+
 def resolved(resources: Mapping[str, Any], value: Any) -> Any:
     """The value with the intrinsic functions of CloudFormation that policies use worked out."""
     if isinstance(value, list):
@@ -149,13 +184,13 @@ def _arn(resources: Mapping[str, Any], name: str, attribute: str) -> str:
 def as_deployed(calls: Iterable[Call]) -> list[Call]:
     """The calls as they would be with the names of the stacks instead of the stand-in's."""
     return [
-        replace(call, resource=_deployed(call.resource), params=json.loads(_deployed(_text(call))))
+        replace(
+            call,
+            resource=_deployed(call.resource),
+            params=json.loads(_deployed(json.dumps(call.params, default=str))),
+        )
         for call in calls
     ]
-
-
-def _text(call: Call) -> str:
-    return json.dumps(call.params, default=str)
 
 
 def _deployed(text: str) -> str:
@@ -283,3 +318,11 @@ def _catalog(params: Mapping[str, Any]) -> list[str]:
         f"arn:aws:glue:{PLACE}:database/{database}",
         f"arn:aws:glue:{PLACE}:table/{database}/{table}",
     ]
+
+
+if __name__ == "__main__":
+    from abalone_assets_tests.deploy.support import Assembly, synthesise
+
+    with tempfile.TemporaryDirectory() as folder:
+        roles = described(Assembly(synthesise(Path(folder)), "abalone"))
+    SNAPSHOT.write_text(json.dumps(roles, indent=1) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -45,6 +46,26 @@ def quick_stacks(say: Callable[[str], None] = lambda _: None) -> Stacks:
     return Stacks(client("cloudformation"), say, poll_seconds=0.01)
 
 
+def write_assembly(folder: Path, stack: str, body: str) -> Path:
+    """Write the cloud assembly of one stack."""
+    artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "t.json"}}
+    (folder / "manifest.json").write_text(json.dumps({"artifacts": {stack: artifact}}))
+    (folder / "t.json").write_text(body)
+    return folder
+
+
+def push_image(tag: str) -> None:
+    """Push an image, as far as the repository can tell."""
+    from abalone_assets.aws.clients import client
+
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    client("ecr").put_image(
+        repositoryName="abalone",
+        imageTag=tag,
+        imageManifest=json.dumps({"schemaVersion": 2, "mediaType": kind}),
+    )
+
+
 @dataclass(frozen=True)
 class Assembly:
     """What `make synth` wrote.
@@ -60,8 +81,6 @@ class Assembly:
     @cached_property
     def templates(self) -> dict[str, dict[str, Any]]:
         """Templates by what they hold: data, jobs, platform."""
-        import json
-
         return {
             kind: json.loads((self.folder / f"{self.name}-{kind}.template.json").read_text())
             for kind in ("data", "jobs", "platform")

@@ -12,7 +12,7 @@ from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import CloudFormationBackend
 
 from abalone_assets.aws.clients import client
-from abalone_assets_tests.deploy.support import quick_stacks
+from abalone_assets_tests.deploy.support import write_assembly
 from deploy.cloudformation import BODY_LIMIT, Stacks, Template, read_assembly
 from deploy.config import DeployConfig, DeployError
 from deploy.deploy import Deployer, main
@@ -20,8 +20,6 @@ from deploy.protections import lift_protections
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
-
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 
 def template(**queues: str) -> Template:
@@ -47,27 +45,9 @@ DATABASE = {
 }
 
 
-def write_assembly(folder: Path, stack: str, body: str) -> Path:
-    artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "t.json"}}
-    (folder / "manifest.json").write_text(json.dumps({"artifacts": {stack: artifact}}))
-    (folder / "t.json").write_text(body)
-    return folder
-
-
 def queue_names() -> set[str]:
     urls = client("sqs").list_queues().get("QueueUrls", [])
     return {url.rpartition("/")[2] for url in urls}
-
-
-@pytest.fixture
-def told() -> list[str]:
-    """What was said."""
-    return []
-
-
-@pytest.fixture
-def stacks(aws: AwsStandIn, told: list[str]) -> Stacks:
-    return quick_stacks(told.append)
 
 
 def test_a_stack_is_created_updated_and_deleted_and_its_events_are_told(

@@ -82,16 +82,18 @@ def test_a_wrong_context_value_is_named(pair: str, message: str) -> None:
         DeployConfig.from_context(read_context([pair]))
 
 
-@pytest.mark.parametrize("host", ["https://abalone.example.com", "abalone", "abalone.example.com/"])
-def test_the_host_that_people_use_is_a_dns_name(host: str) -> None:
-    pairs = [f"oidc_host={host}" if pair.startswith("oidc_host=") else pair for pair in OIDC]
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        *(
+            ("oidc_host", host, r"oidc_host=.*expected a DNS name")
+            for host in ("https://abalone.example.com", "abalone", "abalone.example.com/")
+        ),
+        ("oidc_issuer", "http://id.example.com", "oidc_issuer: expected an https:// URL"),
+    ],
+)
+def test_a_wrong_value_for_signing_in_is_named(key: str, value: str, message: str) -> None:
+    pairs = [f"{key}={value}" if pair.startswith(f"{key}=") else pair for pair in OIDC]
 
-    with pytest.raises(DeployError, match=r"oidc_host=.*expected a DNS name"):
-        DeployConfig.from_context(read_context(pairs))
-
-
-def test_signing_in_wants_https() -> None:
-    pairs = [pair.replace("oidc_issuer=https", "oidc_issuer=http") for pair in OIDC]
-
-    with pytest.raises(DeployError, match="oidc_issuer: expected an https:// URL"):
+    with pytest.raises(DeployError, match=message):
         DeployConfig.from_context(read_context(pairs))

@@ -61,18 +61,14 @@ def image_environment() -> dict[str, str]:
     return dict(re.findall(r"(\w+)=(\S+)", of("ENV")[-1]))
 
 
-def copied_from_the_context() -> list[str]:
-    copies = [arguments.split() for arguments in of("COPY") if "--from=" not in arguments]
-    return [source.rstrip("/") for *sources, _ in copies for source in sources]
-
-
 class TestDockerfile:
     def test_everything_it_copies_exists_and_is_in_the_build_context(self) -> None:
         ignored, *admitted = [
             line for line in (PROJECT / ".dockerignore").read_text().splitlines() if line[:1] != "#"
         ]
         assert ignored == "*"
-        sources = copied_from_the_context()
+        copies = [arguments.split() for arguments in of("COPY") if "--from=" not in arguments]
+        sources = [source.rstrip("/") for *sources, _ in copies for source in sources]
         assert all((PROJECT / source).exists() for source in sources)
         assert {f"!{source}" for source in sources} == {line for line in admitted if line[0] == "!"}
 

@@ -30,11 +30,6 @@ if TYPE_CHECKING:
     from abalone_assets_tests.deploy.support import Assembly
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = (
-    "abalone_assets_tests.deploy.fixtures",
-    "abalone_assets_tests.fakes.fixtures",
-)
-
 CONFIG = DeployConfig()
 DATA = f"abalone-data-{ACCOUNT}-{REGION}"
 LOGS = f"abalone-logs-{ACCOUNT}-{REGION}"
@@ -145,11 +140,12 @@ def _services() -> set[str]:
     return {str(service["status"]) for service in found}
 
 
-def test_what_runs_is_stopped_and_deleted_and_the_data_stays(
+def test_what_runs_is_stopped_and_deleted_and_the_data_and_jobs_of_others_stay(
     aws: AwsStandIn, stacks: Stacks
 ) -> None:
     _serve(_register_model(aws))
     _train(aws, "trained-model-0123-1")
+    _train(aws, "somebody-elses", role=f"arn:aws:iam::{ACCOUNT}:role/somebody")
     _prepare(aws)
     sagemaker = client("sagemaker")
 
@@ -162,12 +158,14 @@ def test_what_runs_is_stopped_and_deleted_and_the_data_stays(
     assert sagemaker.list_models()["Models"] == []
     assert sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"] == []
     assert _training_status("trained-model-0123-1") == "Stopped"
+    assert _training_status("somebody-elses") == "InProgress"
     assert _services() == {"INACTIVE"}
     assert client("rds").describe_db_instances()["DBInstances"] == []
     gateways = client("ec2").describe_nat_gateways()["NatGateways"]
     assert {gateway["State"] for gateway in gateways} == {"deleted"}
     assert client("iam").list_roles()["Roles"] == []
     assert client("ssm").get_parameters_by_path(Path="/abalone")["Parameters"] == []
+    assert _destroyed(stacks) == (costly, kept), "a second time there is nothing to do"
 
 
 def test_the_next_deployment_releases_again_what_the_lake_holds(
@@ -197,21 +195,6 @@ def test_with_delete_data_nothing_is_left_not_even_old_versions(
     assert (costly, kept) == ([], [])
     assert {bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]} == {aws.bucket}
     assert client("ecr").describe_repositories()["repositories"] == []
-
-
-def test_a_second_time_there_is_nothing_to_do(stacks: Stacks) -> None:
-    first, second = _destroyed(stacks), _destroyed(stacks)
-
-    assert first == second
-
-
-def test_jobs_of_others_go_on(aws: AwsStandIn, stacks: Stacks) -> None:
-    _train(aws, "somebody-elses", role=f"arn:aws:iam::{ACCOUNT}:role/somebody")
-
-    costly, _ = _destroyed(stacks)
-
-    assert costly == []
-    assert _training_status("somebody-elses") == "InProgress"
 
 
 def test_a_deployment_can_be_destroyed_that_was_never_finished(

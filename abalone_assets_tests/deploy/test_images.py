@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from abalone_assets.aws.clients import client
-from abalone_assets_tests.deploy.support import OIDC, quick_stacks
+from abalone_assets_tests.deploy.support import OIDC, push_image, write_assembly
 from deploy import deploy as command
 from deploy.cloudformation import Stacks, Template
 from deploy.config import IMAGE_OUTPUT, IMAGE_TAG_OUTPUT, DeployError, read_context
@@ -18,20 +18,8 @@ from deploy.deploy import looked_up, main
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
-MANIFEST = {
-    "schemaVersion": 2,
-    "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-}
 QUEUE = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "one"}}
-
-
-@pytest.fixture
-def stacks(aws: AwsStandIn) -> Stacks:
-    return quick_stacks()
 
 
 def platform(**outputs: str) -> str:
@@ -45,11 +33,8 @@ def small_synthesis(monkeypatch: pytest.MonkeyPatch) -> None:
     """A synthesis of the platform stack's outputs alone."""
 
     def synthesise(context: dict[str, Any], folder: Path) -> None:
-        artifact = {"type": "aws:cloudformation:stack", "properties": {"templateFile": "t.json"}}
-        manifest = {"artifacts": {"abalone-platform": artifact}}
-        (folder / "manifest.json").write_text(json.dumps(manifest))
         body = platform(**{IMAGE_TAG_OUTPUT: context.get("image_tag", "1.0")})
-        (folder / "t.json").write_text(body)
+        write_assembly(folder, "abalone-platform", body)
 
     monkeypatch.setattr(command, "synthesise", synthesise)
 
@@ -58,9 +43,7 @@ def test_a_deployment_without_a_tag_keeps_the_one_that_runs(
     stacks: Stacks, small_synthesis: None
 ) -> None:
     client("ecr").create_repository(repositoryName="abalone")
-    client("ecr").put_image(
-        repositoryName="abalone", imageTag="0a1b2c", imageManifest=json.dumps(MANIFEST)
-    )
+    push_image("0a1b2c")
 
     first = CliRunner().invoke(main, ["-c", "image_tag=0a1b2c"])
     second = CliRunner().invoke(main)

@@ -15,8 +15,6 @@ from deploy.ecs import Cluster
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 
 @pytest.fixture
 def ecs(aws: AwsStandIn) -> Any:

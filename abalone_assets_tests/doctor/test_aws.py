@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 PROJECT = Path(__file__).parents[2]
 COLUMNS = ("outcome", "subject", "found", "remedy")

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     Prepare = Callable[[PrepareRequest], PrepareReport]
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 pytestmark = [
     pytest.mark.xdist_group("spark"),
     # Py4J leaves its sockets to the garbage collector.

@@ -11,7 +11,6 @@ from abalone_assets.etl.spark_output import replaced
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 KEY = "lake/merged_dataset/data.parquet"
 

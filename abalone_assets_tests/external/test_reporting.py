@@ -9,8 +9,6 @@ from abalone_assets.external.reporting import ReportingError, reporting
 from abalone_assets_tests.external.pipes import bootstrap, messages
 from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 SCRIPT = """
 import sys
 from abalone_assets.external.reporting import reporting

@@ -21,7 +21,6 @@ from abalone_assets.storage.object_store import ObjectStore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 DATA = b"M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15\n"
 SHA256 = hashlib.sha256(DATA).hexdigest()

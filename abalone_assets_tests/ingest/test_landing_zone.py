@@ -12,8 +12,6 @@ from abalone_assets.ingest.landing_zone import FolderLandingZone, LandingZone
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.s3_landing_zone import S3LandingZone
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 FIRST, LAST = date(2025, 1, 1), date(2025, 3, 31)
 NAME = "abalone.20250303120000"
 

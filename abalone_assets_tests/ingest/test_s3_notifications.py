@@ -17,7 +17,6 @@ from abalone_assets_tests.aws.support import make_queue, put_parameters
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 OLD, OLDER = "abalone.20240303120000", "abalone.20230101000000"
 

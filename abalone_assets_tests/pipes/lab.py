@@ -130,7 +130,7 @@ class Lab:
             params: Added to the request's.
             arguments: Added to the rest.
         """
-        script = script_of(self.aws.bucket, body) if pipes else body
+        script = self._script(body) if pipes else body
         requests = {"training": self._training, "processing": self._processing}
         name, request = requests.get(kind, self._glue)(script)
         return {name: {**request, **(params or {})}, **arguments}
@@ -204,6 +204,9 @@ class Lab:
         """What is in S3 below the clients' prefix, without that prefix."""
         listed = self.aws.s3.list_objects_v2(Bucket=self.aws.bucket, Prefix=PREFIX)
         return [each["Key"].removeprefix(f"{PREFIX}/") for each in listed.get("Contents", [])]
+
+    def _script(self, body: str) -> str:
+        return _SCRIPT.format(bucket=self.aws.bucket, body=textwrap.indent(body, "    "))
 
     def _training(self, script: str) -> tuple[str, dict[str, Any]]:
         archive = packed({"train.py": script.encode()})
@@ -308,11 +311,6 @@ def execute(
     ended = instance.get_run_by_id(run.run_id)
     assert ended is not None
     return ended
-
-
-def script_of(bucket: str, body: str) -> str:
-    """A job's script around a body."""
-    return _SCRIPT.format(bucket=bucket, body=textwrap.indent(body, "    "))
 
 
 def job_of(asset: dg.AssetsDefinition) -> dg.JobDefinition:

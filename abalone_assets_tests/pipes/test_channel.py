@@ -19,9 +19,6 @@ from abalone_assets_tests.pipes.lab import REPORT, Lab, asset_of, create_run
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
-
 FIRST_START: Final = """
 import os, pathlib
 again = pathlib.Path("again")
@@ -119,7 +116,7 @@ def test_an_interrupted_spot_job_reports_what_its_last_start_reports(lab: Lab) -
 def test_a_bucket_that_may_not_be_read_is_no_missing_message(aws: AwsStandIn) -> None:
     aws.faults.deny("GetObject")
     with pytest.raises(ClientError, match="not authorized"):
-        JobPrefix(aws.client("s3"), aws.bucket, "pipes/job-1").has_messages()
+        JobPrefix(aws.client("s3"), aws.bucket, "pipes/job-1").message_chunk(1)
 
 
 def test_a_missing_bucket_is_told_before_anything_is_created(lab: Lab) -> None:

@@ -16,8 +16,6 @@ from abalone_assets.pipes.glue import GlueJobRun
 from abalone_assets_tests.fakes.support import wait_for
 from abalone_assets_tests.pipes.lab import REPORT, STUCK, Lab, asset_of, create_run
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 
 class Meddler:
     """A boto3 client that lets something happen around one of its operations.

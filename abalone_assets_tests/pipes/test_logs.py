@@ -15,10 +15,15 @@ from abalone_assets_tests.pipes.lab import REPORT, WAIT, Lab, asset_of
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 GROUP = "/aws/sagemaker/TrainingJobs"
 SOURCE = LogSource(GROUP, "job-1/", r"algo-\d+")
+
+
+@pytest.fixture
+def tail(aws: AwsStandIn, caplog: pytest.LogCaptureFixture) -> CloudWatchTail:
+    caplog.set_level(logging.INFO, "run")
+    log = logging.getLogger("run")
+    return CloudWatchTail(aws.client("logs"), log, rest_at=lambda: "https://the-console")
 
 
 @pytest.mark.parametrize("kind", ["processing", "glue"])
@@ -48,10 +53,8 @@ def test_logs_that_may_not_be_read_are_said_once_and_fail_nothing(lab: Lab) -> N
 
 
 def test_every_stream_is_followed_from_where_it_was(
-    aws: AwsStandIn, caplog: pytest.LogCaptureFixture
+    aws: AwsStandIn, tail: CloudWatchTail, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tail = tail_of(aws)
-    caplog.set_level(logging.INFO, "run")
     assert not tail.read_new([SOURCE])  # not even the log group is there
 
     write(aws, "job-1/algo-1-1700", "one\ntwo")
@@ -67,9 +70,9 @@ def test_every_stream_is_followed_from_where_it_was(
     assert list(tail.last_lines) == lines
 
 
-def test_a_busy_cloudwatch_loses_no_line(aws: AwsStandIn, caplog: pytest.LogCaptureFixture) -> None:
-    tail = tail_of(aws)
-    caplog.set_level(logging.INFO, "run")
+def test_a_busy_cloudwatch_loses_no_line(
+    aws: AwsStandIn, tail: CloudWatchTail, caplog: pytest.LogCaptureFixture
+) -> None:
     write(aws, "job-1/algo-1-1700", "one")
     aws.faults.throttle("GetLogEvents", times=2)
     tail.drain([SOURCE], grace=5.0)
@@ -77,10 +80,8 @@ def test_a_busy_cloudwatch_loses_no_line(aws: AwsStandIn, caplog: pytest.LogCapt
 
 
 def test_a_flood_of_lines_makes_few_entries(
-    aws: AwsStandIn, caplog: pytest.LogCaptureFixture
+    aws: AwsStandIn, tail: CloudWatchTail, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tail = tail_of(aws)
-    caplog.set_level(logging.INFO, "run")
     write(aws, "job-1/algo-1-1700", "\n".join(map(str, range(1000))))
     tail.read_new([SOURCE])
     assert len(caplog.messages) == 5
@@ -88,10 +89,8 @@ def test_a_flood_of_lines_makes_few_entries(
 
 
 def test_a_torrent_of_lines_stays_in_cloudwatch_but_for_the_last(
-    aws: AwsStandIn, caplog: pytest.LogCaptureFixture
+    aws: AwsStandIn, tail: CloudWatchTail, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tail = tail_of(aws)
-    caplog.set_level(logging.INFO, "run")
     for number in range(3):
         write(aws, f"job-1/algo-{number}-1700", "\n".join(f"line {i}" for i in range(1000)))
         tail.read_new([SOURCE])
@@ -126,11 +125,6 @@ def test_a_glue_run_that_succeeds_does_not_show_sparks_lines(lab: Lab) -> None:
     result = lab.materialize(lab.ask("glue", REPORT))
     assert result.success
     assert SPARK_LINE not in "\n".join(lab.log(result.run_id))
-
-
-def tail_of(aws: AwsStandIn) -> CloudWatchTail:
-    log = logging.getLogger("run")
-    return CloudWatchTail(aws.client("logs"), log, rest_at=lambda: "https://the-console")
 
 
 def write(aws: AwsStandIn, stream: str, message: str) -> None:

@@ -12,8 +12,6 @@ from abalone_assets.pipes import PipesJobError, _orphans, stop_orphaned_jobs
 from abalone_assets_tests.fakes.support import wait_for
 from abalone_assets_tests.pipes.lab import PREFIX, REPORT, Lab, asset_of, create_run
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 NO_GRACE = timedelta(0)
 
 

@@ -14,8 +14,6 @@ from abalone_assets_tests.pipes.lab import REPORT, WAIT, Lab, asset_of
 if TYPE_CHECKING:
     import dagster as dg
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 
 @pytest.fixture
 def lab_once(lab: Lab) -> Lab:

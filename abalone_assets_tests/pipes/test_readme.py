@@ -11,13 +11,10 @@ import dagster as dg
 import pytest
 
 import abalone_assets.pipes
-from abalone_assets.pipes import PipesSageMakerTrainingClient
 from abalone_assets.pipes._job import JobSummary, Usage
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
-
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 README: Final = Path(abalone_assets.pipes.__file__).with_name("README.md")
 BLOCK: Final = re.compile(r"(?ms)^`(?P<name>\w+\.py)`.*?```python\n(?P<code>.*?)```")
@@ -52,15 +49,3 @@ def test_every_metadata_of_a_job_is_in_the_readme() -> None:
     )
     readme = README.read_text()
     assert [name for name in summary.metadata() if f"`{name}`" not in readme] == []
-
-
-def test_the_package_imports_nothing_of_the_project_and_no_client_by_itself() -> None:
-    modules = README.parent.glob("*.py")
-    imports = [
-        line
-        for module in modules
-        for line in module.read_text().splitlines()
-        if re.match(r"\s*(from|import) abalone_assets", line)
-    ]
-    assert [line for line in imports if "abalone_assets.pipes" not in line] == []
-    PipesSageMakerTrainingClient(bucket="bucket", key_prefix="pipes")  # no region, no credentials

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-from pathlib import Path
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -22,13 +17,15 @@ from abalone_assets_tests.pipes.lab import (
     Lab,
     Run,
     asset_of,
+    client_of,
     create_run,
+    execute,
 )
 
 if TYPE_CHECKING:
-    from abalone_assets_tests.fakes.standin import AwsStandIn
+    from pathlib import Path
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
+    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 
 def crashing(run: Run) -> Run:
@@ -99,6 +96,15 @@ def test_a_completed_job_whose_messages_are_gone_is_run_again(lab: Lab) -> None:
     assert len(lab.jobs("processing")) == 2
 
 
+def work(run_id: str, kind: str, bucket: str, arguments: dict[str, Any]) -> None:
+    """Be a run worker of its own process, to be killed."""
+    client = client_of(kind, bucket)
+    with dg.DagsterInstance.get() as instance:
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        execute(instance, asset_of(lambda context: client.run(context=context, **arguments)), run)
+
+
 def test_a_worker_killed_in_the_middle_and_its_retry_run_one_job(
     aws: AwsStandIn, home: Path
 ) -> None:
@@ -107,16 +113,14 @@ def test_a_worker_killed_in_the_middle_and_its_retry_run_one_job(
         lab = Lab(aws, instance)
         asset = asset_of(lab.ask(kind, WAIT))
         first = create_run(instance, asset)
-        arguments = json.dumps(lab.arguments(kind, WAIT))
-        module = "abalone_assets_tests.pipes.worker"
-        worker = subprocess.Popen(
-            [sys.executable, "-m", module, first.run_id, kind, aws.bucket, arguments]
-        )
+        given = first.run_id, kind, aws.bucket, lab.arguments(kind, WAIT)
+        worker = get_context("spawn").Process(target=work, args=given)
+        worker.start()
         try:
             wait_for(lambda: [line for line in lab.log(first.run_id) if "] waiting" in line], 60)
         finally:
-            os.kill(worker.pid, signal.SIGKILL)
-            worker.wait()
+            worker.kill()
+            worker.join()
         instance.report_run_failed(lab.run(first.run_id))
         lab.go()
         retry = lab.execute(asset, parent=first, retry_number="1")

@@ -24,8 +24,6 @@ from abalone_assets_tests.pipes.lab import PRICES, REPORT, Lab, client_of
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 SPOT = {"EnableManagedSpotTraining": True}
 CHECKPOINTED = """
 import os, pathlib, time
@@ -136,6 +134,12 @@ def test_an_interrupted_spot_job_costs_what_sagemaker_bills(lab: Lab) -> None:
     assert cost == round(billable * PRICES["ml.m5.large"] / 3600, 6)
     assert any("Interrupted" in line for line in lab.log(result.run_id))
     assert any("checkpoints/half" in key for key in lab.stored())
+
+
+def test_a_client_is_made_without_region_and_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(variable, raising=False)
+    PipesSageMakerTrainingClient(bucket="bucket", key_prefix="pipes")
 
 
 def test_of_clients_made_here_only_glues_makes_each_call_once(aws: AwsStandIn) -> None:

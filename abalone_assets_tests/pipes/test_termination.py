@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 POLL_SECONDS: Final = 15.0
 LOCATION: Final = "abalone_assets_tests.pipes.code_location"
 LAUNCH: Final = """mutation($p: ExecutionParams!) { launchRun(executionParams: $p) {

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,6 @@ from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.lake.lake import Lake
 from abalone_assets.resources.catalog import DuckDBCatalog
 from abalone_assets.resources.storage import LakeResource
-
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 
 @pytest.fixture
@@ -173,23 +170,6 @@ def test_two_processes_may_refresh_at_once(lake: Lake, catalog: DuckDBCatalog, f
     assert other.returncode == 0
     assert ask(file, "select * from merged_dataset") == [(1,)]
     assert [path.name for path in file.parent.iterdir()] == [file.name]
-
-
-def test_a_reader_always_finds_a_whole_catalog(
-    lake: Lake, catalog: DuckDBCatalog, file: Path
-) -> None:
-    put(lake, "merged_dataset", 1)
-    catalog.refresh()
-
-    def refresh_again_and_again() -> None:
-        for _ in range(10):
-            catalog.refresh()
-
-    writer = threading.Thread(target=refresh_again_and_again)
-    writer.start()
-    while writer.is_alive():
-        assert ask(file, "select * from merged_dataset") == [(1,)]
-    writer.join()
 
 
 def test_a_failed_refresh_keeps_the_old_catalog_and_leaves_nothing_beside_it(

@@ -1,5 +1,4 @@
 import json
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,8 +12,6 @@ from polars.testing import assert_frame_equal
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.lake import Lake
 from abalone_assets.resources.storage import JsonIOManager, LakeResource, ParquetIOManager
-
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
 DAYS = ["2025-03-01", "2025-03-02", "2025-03-03"]
 DAILY = dg.DailyPartitionsDefinition(DAYS[0], "2025-03-20")
@@ -217,26 +214,27 @@ def test_a_missing_bucket_is_not_taken_for_one_that_nothing_was_written_to_yet(
         )
 
 
-@pytest.mark.parametrize("keys", [[], DAYS[:2], [*DAYS, "2025-03-04"], ["other", *DAYS[1:]]])
+@pytest.mark.parametrize(
+    "frames",
+    [
+        rows("all"),
+        *(
+            {key: rows(key) for key in keys}
+            for keys in ([], DAYS[:2], [*DAYS, "2025-03-04"], ["other", *DAYS[1:]])
+        ),
+    ],
+    ids=["one for all", "none", "too few", "too many", "others"],
+)
 def test_frames_for_other_partitions_than_the_runs_are_refused_and_none_is_written(
-    run: Any, lake: Lake, keys: list[str]
+    run: Any, lake: Lake, frames: Any
 ) -> None:
     @daily
     def wrong() -> Any:
-        return {key: rows(key) for key in keys}
+        return frames
 
     with pytest.raises(StorageError, match=r"wrong: got frames for the partitions .*2025-03-03"):
         run(wrong, days=DAYS)
     assert list(lake.store.list()) == []
-
-
-def test_a_frame_for_several_partitions_is_refused(run: Any) -> None:
-    @daily
-    def wrong() -> Any:
-        return rows("all")
-
-    with pytest.raises(StorageError, match="wrong: got frames for the partitions"):
-        run(wrong, days=DAYS)
 
 
 def test_what_is_no_frame_is_refused_and_never_pickled(run: Any, lake: Lake) -> None:
@@ -276,23 +274,6 @@ def test_a_second_run_replaces_the_partition(run: Any, lake: Lake) -> None:
     assert_frame_equal(
         pl.read_parquet(lake.uri("surveys", DAYS[0]), hive_partitioning=False), rows(DAYS[0])
     )
-
-
-def test_a_reader_sees_the_old_or_the_new_frame_never_a_part(
-    run: Any, lake: Lake, instance: dg.DagsterInstance
-) -> None:
-    sizes = iter([10, 200_000, 10, 200_000])
-
-    @dg.asset(io_manager_key="parquet")
-    def growing() -> pl.DataFrame:
-        return pl.DataFrame({"number": range(next(sizes))})
-
-    run(growing)
-    writer = threading.Thread(target=lambda: [run(growing) for _ in range(3)])
-    writer.start()
-    while writer.is_alive():
-        assert len(pl.read_parquet(lake.store.read("growing/data.parquet"))) in (10, 200_000)
-    writer.join()
 
 
 # JSON ------------------------------------------------------------------------------------------

@@ -22,8 +22,6 @@ from abalone_assets.sample_data import base_survey
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import COLUMNS
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 PLATFORM = LocalMLPlatform()
 CONTEXT = dg.build_asset_context()
 QUICK = {"num_boost_round": 12, "eta": 0.3, "max_depth": 3, "landmarks": 40, "folds": 2}

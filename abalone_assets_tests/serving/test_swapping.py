@@ -27,8 +27,6 @@ from abalone_assets_tests.serving.support import (
 if TYPE_CHECKING:
     pass
 
-pytest_plugins = ["abalone_assets_tests.fakes.fixtures"]
-
 
 class Hammer(threading.Thread):
     """Asks the endpoint as fast as it can; keeps every answer and every failure."""

@@ -17,8 +17,6 @@ from abalone_assets.errors import StorageError
 from abalone_assets.storage import object_store as storage
 from abalone_assets.storage.object_store import ObjectStore
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 BACKINGS = ["folder", "s3"]
 ODD_KEYS = ["day=2025-03-03/data.parquet", "ü #x%20 ?+&", "a.b-c_d~e", "deep/er/and/deeper"]
 LARGE = 24 * 2**20
@@ -39,29 +37,19 @@ def keys(store: ObjectStore, prefix: str = "", after: str | None = None) -> list
 
 @pytest.mark.parametrize("key", ODD_KEYS)
 def test_reads_back_what_it_wrote_under_any_key(store: ObjectStore, key: str) -> None:
-    store.write(key, b"first")
-    store.write(key, b"\x00second\xff")
-    assert store.read(key) == b"\x00second\xff"
-    assert keys(store) == [key]
-
-
-def test_an_object_may_be_empty(store: ObjectStore) -> None:
-    store.write("empty", b"")
-    assert store.read("empty") == b""
-    assert [found.size for found in store.list()] == [0]
+    for data in (b"first", b"", b"\x00last\xff"):
+        store.write(key, data)
+        assert store.read(key) == data
+    assert [(found.key, found.size) for found in store.list()] == [(key, 6)]
 
 
 def test_uri_of_is_what_other_tools_open(tmp_path: Path, s3: str) -> None:
-    folder = ObjectStore(tmp_path)
-    folder.write("a/b", b"x")
-    assert Path(folder.uri_of("a/b")).read_bytes() == b"x"
+    for place in (tmp_path, (tmp_path / "a b").as_uri()):
+        folder = ObjectStore(place)
+        folder.write("a/b", b"x")
+        assert Path(folder.uri_of("a/b")).read_bytes() == b"x"
+    assert (tmp_path / "a b" / "a" / "b").exists()
     assert ObjectStore(f"{s3}/").uri_of("a/b") == f"{s3}/a/b"
-
-
-def test_a_file_uri_is_the_folder_that_it_names(tmp_path: Path) -> None:
-    store = ObjectStore((tmp_path / "a b").as_uri())
-    store.write("key", b"x")
-    assert (tmp_path / "a b" / "key").read_bytes() == b"x"
 
 
 def test_stores_with_different_prefixes_do_not_see_each_other(s3: str) -> None:
@@ -80,6 +68,8 @@ def test_create_only_refuses_to_overwrite_and_keeps_the_object(store: ObjectStor
     store.write("key", b"first", create_only=True)
     with pytest.raises(StorageError, match=r"/key: exists already$"):
         store.write("key", b"second", create_only=True)
+    with pytest.raises(StorageError, match=r"/key: exists already$"):
+        store.write_json("key", "second", create_only=True)
     assert store.read("key") == b"first"
 
 
@@ -171,13 +161,6 @@ def test_a_damaged_document_is_named(store: ObjectStore, damaged: bytes) -> None
     with pytest.raises(StorageError, match=r"document\.json: not a JSON document"):
         store.update_json("document.json", lambda _: 1)
     assert store.read("document.json") == damaged
-
-
-def test_create_only_holds_for_documents(store: ObjectStore) -> None:
-    store.write_json("document.json", 1, create_only=True)
-    with pytest.raises(StorageError, match="exists already"):
-        store.write_json("document.json", 2, create_only=True)
-    assert store.read_json("document.json") == 1
 
 
 def test_no_document_holds_a_number_that_is_not_json(store: ObjectStore) -> None:
@@ -280,33 +263,24 @@ while True:
 """
 
 
-def test_a_killed_writer_leaves_the_old_or_the_new_object_and_nothing_else(tmp_path: Path) -> None:
-    store = ObjectStore(tmp_path)
+def test_a_killed_writer_leaves_the_old_or_the_new_object_and_nothing_else(
+    store: ObjectStore,
+) -> None:
     old = b"o" * LARGE
     store.write("key", old)
-    arguments = [sys.executable, "-c", WRITER, str(tmp_path), str(LARGE)]
+    arguments = [sys.executable, "-c", WRITER, store.uri, str(LARGE)]
     with subprocess.Popen(arguments) as writer:
         try:
-            _wait_until(lambda: len(list(tmp_path.iterdir())) > 1)  # a write is under way
+            if (folder := store.root) is None:
+                _wait_until(lambda: _socket_is_open(writer.pid))
+            else:
+                _wait_until(lambda: len(list(folder.iterdir())) > 1)  # a write is under way
         finally:
             writer.send_signal(signal.SIGKILL)
     assert store.read("key") in (old, b"n" * LARGE)
     assert keys(store) == ["key"]
     store.write("key", b"after")
     assert store.read("key") == b"after"
-
-
-def test_a_writer_killed_while_it_uploads_leaves_the_old_or_the_new_object(s3: str) -> None:
-    store = ObjectStore(s3)
-    old = b"o" * LARGE
-    store.write("key", old)
-    with subprocess.Popen([sys.executable, "-c", WRITER, s3, str(LARGE)]) as writer:
-        try:
-            _wait_until(lambda: _socket_is_open(writer.pid))
-        finally:
-            writer.send_signal(signal.SIGKILL)
-    assert store.read("key") in (old, b"n" * LARGE)
-    assert keys(store) == ["key"]
 
 
 def _socket_is_open(pid: int) -> bool:
@@ -325,15 +299,16 @@ def _wait_until(condition: Any) -> None:
         assert time.monotonic() < deadline, "the writer did not begin in time"
 
 
-@pytest.mark.parametrize("uri", ["https://example.org/lake", "gs://bucket", "ftp://host/x"])
-def test_refuses_other_uris(uri: str) -> None:
-    with pytest.raises(StorageError, match=f"^{uri}: not a folder, file:// or s3:// URI"):
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        *((f"{scheme}://bucket/x", "not a folder, file://") for scheme in ("https", "gs", "ftp")),
+        ("s3://", "names no bucket"),
+    ],
+)
+def test_refuses_other_uris(uri: str, told: str) -> None:
+    with pytest.raises(StorageError, match=f"^{uri}: {told}"):
         ObjectStore(uri)
-
-
-def test_refuses_an_s3_uri_without_a_bucket() -> None:
-    with pytest.raises(StorageError, match="s3:"):
-        ObjectStore("s3://")
 
 
 def test_names_a_folder_that_cannot_be_made(tmp_path: Path) -> None:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 OPERATIONS: list[Callable[[ObjectStore], object]] = [
     lambda store: store.read("key"),
     lambda store: store.read_json("key"),
@@ -51,15 +49,12 @@ def test_a_missing_bucket_is_one_clear_error(
         operation(ObjectStore("s3://no-bucket/lake"))
 
 
-def test_a_missing_object_of_a_bucket_that_exists_is_no_error(aws: AwsStandIn) -> None:
+def test_a_missing_bucket_is_told_from_a_missing_object_where_it_matters(aws: AwsStandIn) -> None:
+    """The answer to a HEAD has no body that could tell them apart."""
     store = ObjectStore(f"s3://{aws.bucket}/lake")
     assert store.read_json("key") is None
     assert store.find("key") is None
     store.require_bucket()
-
-
-def test_a_missing_bucket_is_told_from_a_missing_object_where_it_matters(aws: AwsStandIn) -> None:
-    """The answer to a HEAD has no body that could tell them apart."""
     store = ObjectStore("s3://no-bucket/lake")
     assert store.find("key") is None
     with pytest.raises(StorageError, match=r"^s3://no-bucket/lake.*: there is no such bucket; "):
@@ -118,14 +113,11 @@ def test_a_request_is_signed_for_the_region_that_boto3_would_call(
 
 
 @pytest.mark.usefixtures("no_keys")
-def test_missing_credentials_are_told(aws: AwsStandIn) -> None:
-    del aws
+def test_missing_credentials_and_an_unknown_profile_are_told(
+    aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(StorageError, match=r"^s3://bucket/lake: no AWS credentials were found; "):
         ObjectStore("s3://bucket/lake").find("key")
-
-
-@pytest.mark.usefixtures("no_keys")
-def test_an_unknown_profile_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     with pytest.raises(SettingsError, match="nobody"):
         ObjectStore("s3://bucket/lake").find("key")

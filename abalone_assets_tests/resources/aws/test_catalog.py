@@ -24,8 +24,6 @@ from abalone_assets_tests.aws.support import calls_of
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 DATABASE, CRAWLER = "abalone", "abalone-landing-zone"
 UNITS = {column.name: column.unit for column in COLUMNS}
 CHANGES = ("CreateTable", "UpdateTable", "DeleteTable", "BatchCreatePartition")
@@ -210,13 +208,17 @@ class TestAPartition:
         created = calls_of(aws, "BatchCreatePartition")[-1]["PartitionInputList"]
         assert [one["Values"] for one in created] == [[NEXT_DAY]]
 
-    def test_follows_the_columns(self, lake: Lake, catalog: GlueCatalog) -> None:
+    def test_follows_the_columns_and_is_never_missing_meanwhile(
+        self, aws: AwsStandIn, lake: Lake, catalog: GlueCatalog
+    ) -> None:
         """Athena refuses to read a partition whose column types differ from its table's."""
         put(lake, "new_surveys", DAY, length=pl.Int64())
         catalog.refresh()
         put(lake, "new_surveys", DAY, length=pl.Float64())
         catalog.refresh()
         assert partition_column_type("new_surveys") == "double"
+        assert len(calls_of(aws, "BatchUpdatePartition")) == 1
+        assert calls_of(aws, "BatchDeletePartition") == []
 
     def test_that_points_to_another_lake_is_corrected(
         self, lake: Lake, catalog: GlueCatalog
@@ -249,16 +251,6 @@ class TestAPartition:
             for portion in portions
         ]
         assert sizes == [4, 2, 2, 2, 1]
-
-    def test_is_never_missing_while_it_follows_the_columns(
-        self, aws: AwsStandIn, lake: Lake, catalog: GlueCatalog
-    ) -> None:
-        put(lake, "new_surveys", DAY, length=pl.Int64())
-        catalog.refresh()
-        put(lake, "new_surveys", DAY, length=pl.Float64())
-        catalog.refresh()
-        assert len(calls_of(aws, "BatchUpdatePartition")) == 1
-        assert calls_of(aws, "BatchDeletePartition") == []
 
     def test_follows_the_columns_after_a_run_that_was_cut_short(
         self, aws: AwsStandIn, lake: Lake, catalog: GlueCatalog

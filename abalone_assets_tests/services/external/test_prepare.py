@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 pytestmark = pytest.mark.xdist_group("spark")
 
 OUTPUTS = ("merged_dataset", *SPLITS)

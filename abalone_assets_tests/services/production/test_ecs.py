@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ["abalone_assets_tests.fakes.fixtures"]
 
 CLUSTER, DAEMON, RUN = "abalone", "abalone-daemon", "abalone-run"
 OVERRIDES_LIMIT: Final = 8192

@@ -11,8 +11,6 @@ from abalone_assets_tests.serving.sagemaker.hosting import GROUP, Account
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ["abalone_assets_tests.fakes.fixtures"]
-
 
 @pytest.fixture
 def account(aws: AwsStandIn) -> Account:

@@ -23,8 +23,13 @@ from abalone_assets.local.run import LocalPlatform
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.automation.support import platform_in
 from abalone_assets_tests.cli.support import abalone_json
-from abalone_assets_tests.deploy.describe_roles import policy_of
-from abalone_assets_tests.deploy.iam import RARELY_NEEDED, as_deployed, denied, unused_actions
+from abalone_assets_tests.deploy.iam import (
+    RARELY_NEEDED,
+    as_deployed,
+    denied,
+    policy_of,
+    unused_actions,
+)
 from abalone_assets_tests.fakes.places import BUCKET, OWN_KEY
 from abalone_assets_tests.fakes.standin import AwsStandIn
 from abalone_assets_tests.stories.aws.stack import (
@@ -46,7 +51,6 @@ if TYPE_CHECKING:
     from abalone_assets_tests.fakes.calls import Call
     from abalone_assets_tests.fakes.server import MotoServer
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 pytestmark = [pytest.mark.xdist_group("aws_lineage"), pytest.mark.timeout(600)]
 
 SURVEYS: Final = {

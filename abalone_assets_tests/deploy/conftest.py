@@ -1,4 +1,4 @@
-"""Fixtures of the synthesised stacks: name this module in ``pytest_plugins``."""
+"""Fixtures of the synthesised stacks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,22 @@ import pytest
 
 if TYPE_CHECKING:
     from abalone_assets_tests.deploy.support import Assembly
+    from abalone_assets_tests.fakes.standin import AwsStandIn
+    from deploy.cloudformation import Stacks
+
+
+@pytest.fixture
+def told() -> list[str]:
+    """What was said of the stacks."""
+    return []
+
+
+@pytest.fixture
+def stacks(aws: AwsStandIn, told: list[str]) -> Stacks:
+    """CloudFormation of an empty account."""
+    from abalone_assets_tests.deploy.support import quick_stacks
+
+    return quick_stacks(told.append)
 
 
 @pytest.fixture(scope="session")
