@@ -1,4 +1,4 @@
-"""Fixtures of the stand-in: name this module in ``pytest_plugins``."""
+"""Fixtures of the stand-in; the root conftest gives them to every test."""
 
 from __future__ import annotations
 
