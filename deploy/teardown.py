@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.clients import translate_errors
 from abalone_assets.aws.failures import is_missing
-from abalone_assets.serving.sagemaker.endpoint import delete_endpoint, leftovers
+from abalone_assets.serving.sagemaker.removal import delete_endpoint, leftovers
 from deploy.config import DeployError
 from deploy.ecs import Cluster
 from deploy.protections import lift_protections

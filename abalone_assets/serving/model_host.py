@@ -47,19 +47,6 @@ class RefusedRequestError(EndpointError):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the model answers to one request.
-
-    Attributes:
-        body: The predictions, encoded.
-        content_type: Their MIME type.
-    """
-
-    body: bytes
-    content_type: str
-
-
-@dataclass(frozen=True)
 class ServedModel:
     """A loaded model.
 
@@ -73,8 +60,8 @@ class ServedModel:
     archive_sha256: str
     predictor: Any
 
-    def invoke(self, body: bytes, content_type: str, accept: str) -> Answer:
-        """Decode a request, predict and encode the answer.
+    def invoke(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
+        """Decode a request and predict; returns the encoded predictions and their MIME type.
 
         Raises:
             RefusedRequestError: The rows are malformed (400), the content type is unknown (415) or
@@ -93,7 +80,7 @@ class ServedModel:
             text, answer_type = inference.output_fn(predictions, accept)
         except inference.UnsupportedContentTypeError as error:
             raise RefusedRequestError(406, str(error)) from error
-        return Answer(text.encode(), answer_type)
+        return text.encode(), answer_type
 
 
 @dataclass(frozen=True)
@@ -298,7 +285,8 @@ def load_model(registry: ModelRegistry, version: int) -> ServedModel:
 
 def _warm_up(served: ServedModel) -> None:
     try:
-        rings = float(served.invoke(WARM_UP_ROW, "text/csv", "text/csv").body)
+        answer, _ = served.invoke(WARM_UP_ROW, "text/csv", "text/csv")
+        rings = float(answer)
     except Exception as error:
         raise EndpointError(
             f"the warm-up prediction failed: {_first_line(error)}; train the model again"

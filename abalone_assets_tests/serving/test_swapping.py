@@ -217,7 +217,7 @@ def test_loading_leaves_no_files_behind(
     with pytest.raises(ModelArchiveError):
         load_model(registry, 2)
     assert list(temporary.iterdir()) == []
-    assert served.invoke(BODY.encode(), "text/csv", "text/csv").body
+    assert served.invoke(BODY.encode(), "text/csv", "text/csv")[0]
 
 
 def test_a_registry_on_s3_is_served_swapped_and_captured_the_same(

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.failures import exists_already, found, translate_errors
 from abalone_assets.errors import EndpointError
+from abalone_assets.serving.protocol import VARIANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-VARIANT: Final = "AllTraffic"
 PROJECT_TAG: Final = "Project"
 PROJECT: Final = "abalone-assets"
 ENDPOINT_TAG: Final = "Endpoint"

@@ -1,29 +1,25 @@
 """The SageMaker platform beside the local one, on the same splits in S3, with jobs that run."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import dagster as dg
-import polars as pl
 import pytest
 
-from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.modeling.hyperparameters import Framework
 from abalone_assets.pipes import PipesJobError
 from abalone_assets.resources.aws.ml_platform import CONTAINERS, SageMakerPlatform
 from abalone_assets.resources.ml_platform import (
     EvaluationReport,
-    EvaluationRequest,
     LocalMLPlatform,
     MLPlatform,
     TrainingReport,
     TrainingRequest,
 )
-from abalone_assets.sample_data import base_survey
 from abalone_assets.storage.object_store import ObjectStore
-from abalone_assets.survey import COLUMNS
 from abalone_assets_tests.fakes.standin import AwsStandIn
+from abalone_assets_tests.resources.splits import SPLITS, evaluation_request, lake_with_splits
 
 pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
 
@@ -35,15 +31,8 @@ QUICK: dict[Framework, dict[str, Any]] = {
 
 @pytest.fixture
 def lake(aws: AwsStandIn) -> ObjectStore:
-    store = ObjectStore(f"s3://{aws.bucket}/lake")
-    names = [column.name for column in COLUMNS]
-    rows = pl.read_csv(base_survey(), has_header=False, new_columns=names)
-    for name, frame in {
-        "train": rows[:400],
-        "validation": rows[400:500],
-        "test": rows[:50],
-    }.items():
-        store.write(f"{name}_split/data.parquet", to_parquet(frame))
+    store = lake_with_splits(f"s3://{aws.bucket}/lake", 400, 100, 50)
+    for name in SPLITS:
         store.write(f"{name}_split/more.parquet", b"what a killed run left, read by nobody")
     return store
 
@@ -97,19 +86,17 @@ def make(
     def model(context: dg.AssetExecutionContext) -> None:
         made["training"] = attempt(lambda: platform.train(request, context))
         uri = made["training"].model_uri
-        evaluation = EvaluationRequest(
-            model_uri=uri,
-            model_sha256=made["training"].card.model_sha256,
-            train_uri=lake.uri_of("train_split/data.parquet"),
-            validation_uri=lake.uri_of("validation_split/data.parquet"),
-            test_uri=lake.uri_of("test_split/data.parquet"),
-            champion_uri=uri,
-            champion_version=7,
-            reference_uri=uri,
-            reference_version=5,
-            champion_tolerance=0.02,
-            missing_rows=0,
-            foreign_rows=0,
+        alone = evaluation_request(lake, made["training"])
+        evaluation = replace(
+            alone,
+            folders={**alone.folders, "champion": uri, "reference": uri},
+            options={
+                "champion-version": 7,
+                "reference-version": 5,
+                "champion-tolerance": 0.02,
+                "missing-rows": 0,
+                "foreign-rows": 0,
+            },
         )
         made["evaluation"] = attempt(lambda: platform.evaluate(evaluation, context))
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from abalone_assets.modeling.card import ModelCard
 from abalone_assets.registry.model_packages import ModelPackageRegistry
-from abalone_assets.serving.sagemaker.configs import EndpointConfigs
-from abalone_assets.serving.sagemaker.endpoint import Hosting, Rollout, SageMakerEndpoint
+from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting
+from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
+from abalone_assets.serving.sagemaker.rollout import Rollout
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import pytest
 
 from abalone_assets.errors import EndpointError, SettingsError
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
-from abalone_assets.serving.sagemaker.endpoint import Rollout, delete_endpoint, leftovers
+from abalone_assets.serving.sagemaker.removal import delete_endpoint, leftovers
+from abalone_assets.serving.sagemaker.rollout import Rollout
 from abalone_assets_tests.serving.sagemaker.hosting import ENDPOINT
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.errors import EndpointError
-from abalone_assets.serving.sagemaker.endpoint import Rollout
+from abalone_assets.serving.sagemaker.rollout import Rollout
 from abalone_assets_tests.serving.sagemaker.hosting import (
     ALARM,
     ENDPOINT,
