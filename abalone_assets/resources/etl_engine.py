@@ -35,11 +35,7 @@ class EtlEngine(dg.ConfigurableResource[None], ABC):
     def prepare(
         self, request: PrepareRequest, context: dg.AssetExecutionContext
     ) -> tuple[PrepareReport, JobReport]:
-        """Merge the inputs, remove exact repeats and split.
-
-        Args:
-            request: What to read and where to write.
-            context: Of the asset that asks; a job of its own is bound to its run.
+        """Merge the inputs, remove exact repeats and split; a job of its own is bound to the run.
 
         Returns:
             What it did, and the job that did it.

@@ -70,8 +70,6 @@ class TrainingReport:
 
     Attributes:
         model_uri: Its archive: the only word on where that is.
-        card: The model card in it.
-        job: The job.
     """
 
     model_uri: str
@@ -142,11 +140,7 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
 
     @abstractmethod
     def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:
-        """Run the training entry script to its end.
-
-        Args:
-            request: What to train.
-            context: Of the asset that asks; a job of its own is bound to its run.
+        """Run the training entry script to its end; a job of its own is bound to the run.
 
         Raises:
             AbaloneError: The data or a hyperparameter is refused; the message says which.
@@ -157,11 +151,7 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
     def evaluate(
         self, request: EvaluationRequest, context: dg.AssetExecutionContext
     ) -> EvaluationReport:
-        """Run the evaluation entry script to its end.
-
-        Args:
-            request: What to evaluate, and on what.
-            context: Of the asset that asks; a job of its own is bound to its run.
+        """Run the evaluation entry script to its end; a job of its own is bound to the run.
 
         Raises:
             AbaloneError: The model archive or the data is refused, or the evaluation is of another

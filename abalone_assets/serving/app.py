@@ -46,8 +46,6 @@ class EndpointApp:
     """The request handlers of one endpoint.
 
     Attributes:
-        host: Holds the model.
-        capture: Records what was asked and answered, or None.
         started_at: When the server started, UTC.
         requests: How many requests were answered with predictions.
     """
@@ -145,13 +143,7 @@ async def _page(read: Callable[[], str | bytes | None]) -> Response:
 def build_app(
     host: ModelHost, capture: DataCapture | None, reports: ReportSite | None = None
 ) -> Starlette:
-    """The ASGI application of an endpoint; the caller starts the host and the capture.
-
-    Args:
-        host: Holds the model.
-        capture: Records what was asked and answered, or None.
-        reports: Pages for people, or None.
-    """
+    """The ASGI application of an endpoint; the caller starts the host and the capture."""
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
     pages = [] if reports is None else _report_routes(reports)
     return Starlette(

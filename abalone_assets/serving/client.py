@@ -41,7 +41,6 @@ class EndpointClient:
 
     Args:
         url: Base URL of its server.
-        name: The endpoint's name.
         timeout_seconds: How long to wait for an answer.
     """
 

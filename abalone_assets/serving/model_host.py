@@ -34,12 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class RefusedRequestError(EndpointError):
-    """A request that the model cannot answer.
-
-    Args:
-        status: The HTTP status that says so.
-        message: What is wrong with the request.
-    """
+    """A request that the model cannot answer."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -51,8 +46,6 @@ class ServedModel:
     """A loaded model.
 
     Attributes:
-        version: Its number in the registry.
-        archive_sha256: SHA-256 of its archive.
         predictor: What ``model_fn`` returned.
     """
 
@@ -88,9 +81,7 @@ class Refusal:
     """A version whose model is damaged or predicts nonsense.
 
     Attributes:
-        version: Its number.
         requested_at: When it was asked for: tells two attempts apart.
-        reason: What went wrong.
     """
 
     version: int
@@ -168,7 +159,6 @@ class ModelHost:
 
     Args:
         registry: Where versions and pointers are kept.
-        endpoint: The endpoint's name.
         poll_seconds: How often the pointer is looked at.
     """
 

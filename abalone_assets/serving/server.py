@@ -38,9 +38,6 @@ class EndpointServer:
     """The server of one endpoint, for this process or a thread of it.
 
     Args:
-        registry: Where versions and the endpoint's pointer are kept.
-        endpoint: The endpoint's name.
-        host: Address to listen on.
         port: Port to listen on; 0 picks a free one.
         capture_store: Where answered requests are captured, or None.
         state_file: Where clients find the server, or None.
@@ -79,9 +76,6 @@ class EndpointServer:
 
     def run(self, on_ready: Callable[[ServerState], None] | None = None) -> None:
         """Serve until ``stop``, Ctrl-C or SIGTERM; requests in flight are answered first.
-
-        Args:
-            on_ready: Called once with the server's state when it accepts connections.
 
         Raises:
             EndpointError: The port is taken, the address is not this machine's, or the state file
@@ -140,17 +134,7 @@ def serve(
     state_file: str | os.PathLike[str],
     on_ready: Callable[[ServerState], None] | None = None,
 ) -> None:
-    """Serve an endpoint from this process until Ctrl-C or SIGTERM.
-
-    Args:
-        registry_uri: The registry's folder or ``s3://`` prefix.
-        lake_uri: The lake's, whose reports are shown.
-        endpoint_name: The endpoint's name.
-        host: Address to listen on.
-        port: Port to listen on; 0 picks a free one.
-        capture_folder: Folder or ``s3://`` prefix for captured requests; None captures nothing.
-        state_file: Where clients on this machine find the server.
-        on_ready: Called once with the server's state when it accepts connections.
+    """Serve an endpoint from this process until Ctrl-C or SIGTERM; port 0 picks a free one.
 
     Raises:
         EndpointError: The name is malformed, the port is taken or the state file cannot be written.

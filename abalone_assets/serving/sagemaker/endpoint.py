@@ -70,13 +70,8 @@ class SageMakerEndpoint(Endpoint):
 
     Attributes:
         name: Its name.
-        hosting: On what it runs.
-        rollout: How a new version replaces the old one.
         package_arn: Looks up the model package of a version; SageMaker refuses to deploy one that
             is not approved.
-        sagemaker: boto3's client of ``sagemaker``.
-        runtime: boto3's client of ``sagemaker-runtime``.
-        cloudwatch: boto3's client of ``cloudwatch``.
         poll_seconds: Wait between two looks at the endpoint.
         cancel_seconds: How long a cancelled deployment waits to take its update back.
         verification_seconds: How long another deployment's version, rolled out but not verified

@@ -15,11 +15,6 @@ CSV = "text/csv"
 def predict(runtime: Any, endpoint: str, body: str) -> list[float]:  # noqa: ANN401 - boto3 client
     """The rings that the endpoint predicts.
 
-    Args:
-        runtime: boto3's client of ``sagemaker-runtime``.
-        endpoint: The endpoint's name.
-        body: Rows as CSV.
-
     Raises:
         WrongAnswerError: It answers no numbers.
         EndpointError: It refuses, or cannot be asked.
