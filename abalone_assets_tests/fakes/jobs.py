@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from abalone_assets_tests.fakes.account import Account
+    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 OPT_ML: Final = "/opt/ml"
 _NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -53,11 +53,11 @@ class Sandbox:
         return text.replace(OPT_ML, str(self.opt_ml))
 
 
-def environment_of(aws: Account, name: str, extra: Mapping[str, str]) -> dict[str, str]:
+def environment_of(aws: AwsStandIn, name: str, extra: Mapping[str, str]) -> dict[str, str]:
     """What a job's process sees: this machine's variables but nothing of the test, and its own."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_HIDDEN)}
     own = credentials(aws.url, f"job:{name}")
-    return {**inherited, **own, "PYTHONUNBUFFERED": "1", **aws.job_environment, **extra}
+    return {**inherited, **own, "PYTHONUNBUFFERED": "1", **extra}
 
 
 def check_name(kind: str, name: str, existing: Iterable[str]) -> None:
@@ -109,7 +109,7 @@ def check_tags(tags: Iterable[Mapping[str, str]] | None) -> None:
             )
 
 
-def log_stream(aws: Account, kind: str, name: str) -> LogStream:
+def log_stream(aws: AwsStandIn, kind: str, name: str) -> LogStream:
     """The stream that SageMaker writes a job's output to; its suffix cannot be known before."""
     suffix = f"algo-1-{time.time_ns() // 10**6}"
     group = f"/aws/sagemaker/{kind}Jobs"

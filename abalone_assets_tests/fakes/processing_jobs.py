@@ -22,8 +22,8 @@ from abalone_assets_tests.fakes.storage import NoSuchDataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from abalone_assets_tests.fakes.account import Account
     from abalone_assets_tests.fakes.processes import Ended
+    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 ENVIRONMENT_LIMIT: Final = 256
 ARGUMENT_LIMIT: Final = 256
@@ -85,7 +85,7 @@ def _check(params: dict[str, Any], jobs: dict[str, Any]) -> None:
 class _Run:
     """One processing job, from its input to its end."""
 
-    def __init__(self, aws: Account, job: Any, params: dict[str, Any]) -> None:
+    def __init__(self, aws: AwsStandIn, job: Any, params: dict[str, Any]) -> None:
         self.aws = aws
         self.job = job
         self.params = params

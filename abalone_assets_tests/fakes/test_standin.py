@@ -24,7 +24,6 @@ def request_of(aws: AwsStandIn, name: str = "job", **changes: Any) -> dict[str, 
     script = packed({"train.py": changes.pop("script", "").encode()})
     aws.s3.put_object(Bucket=aws.bucket, Key="code/sourcedir.tar.gz", Body=script)
     hyperparameters = {
-        "eta": "0.5",
         "sagemaker_program": '"train.py"',
         "sagemaker_submit_directory": json.dumps(f"{uri}/code/sourcedir.tar.gz"),
         **changes.pop("hyperparameters", {}),
@@ -34,12 +33,7 @@ def request_of(aws: AwsStandIn, name: str = "job", **changes: Any) -> dict[str, 
         "TrainingJobName": name,
         "RoleArn": aws.role_arn,
         "HyperParameters": hyperparameters,
-        "Environment": {"COLOUR": "red"},
-        "AlgorithmSpecification": {
-            "TrainingImage": "xgboost",
-            "TrainingInputMode": "File",
-            "MetricDefinitions": [{"Name": "train:rmse", "Regex": "train:rmse=([0-9.]+);"}],
-        },
+        "AlgorithmSpecification": {"TrainingImage": "xgboost", "TrainingInputMode": "File"},
         "InputDataConfig": [{"ChannelName": "train", "DataSource": {"S3DataSource": source}}],
         "OutputDataConfig": {"S3OutputPath": f"{uri}/jobs"},
         "ResourceConfig": {
@@ -132,32 +126,6 @@ def test_what_sagemaker_refuses_is_refused(
 ) -> None:
     with pytest.raises(ClientError, match=words):
         aws.client("sagemaker").create_training_job(**request_of(aws, **changes))
-
-
-def test_a_name_is_used_once(aws: AwsStandIn) -> None:
-    sagemaker = aws.client("sagemaker")
-    sagemaker.create_training_job(**request_of(aws))
-    with pytest.raises(sagemaker.exceptions.ResourceInUse):
-        sagemaker.create_training_job(**request_of(aws))
-
-
-def test_an_input_that_is_not_there_fails_the_job(aws: AwsStandIn) -> None:
-    request = request_of(aws)
-    aws.s3.delete_object(Bucket=aws.bucket, Key="train/rows.csv")
-    aws.client("sagemaker").create_training_job(**request)
-    assert "No S3 objects found under S3 URL" in ended(aws)["FailureReason"]
-
-
-def test_an_environment_value_too_long_for_processing_is_refused(aws: AwsStandIn) -> None:
-    cluster = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
-    with pytest.raises(ClientError, match="less than or equal to 256"):
-        aws.client("sagemaker").create_processing_job(
-            ProcessingJobName="job",
-            RoleArn=aws.role_arn,
-            Environment={"X": "x" * 257},
-            AppSpecification={"ImageUri": "xgboost"},
-            ProcessingResources={"ClusterConfig": cluster},
-        )
 
 
 def test_a_new_test_finds_nothing_and_kills_what_the_last_one_left(

@@ -7,7 +7,6 @@ The contract is the `SageMaker training toolkit's
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,8 +30,8 @@ from abalone_assets_tests.fakes.storage import NoSuchDataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from abalone_assets_tests.fakes.account import Account
     from abalone_assets_tests.fakes.processes import Ended, LogStream
+    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 ENVIRONMENT_LIMIT: Final = 512
 HYPERPARAMETER_LIMIT: Final = 2500
@@ -52,14 +51,11 @@ class TrainingJobs(Service):
         params = request.params
         jobs = request.response.sagemaker_backend.training_jobs
         _check(params, jobs)
-        metrics = params["AlgorithmSpecification"].get("MetricDefinitions") or []
         answer = request.moto()
         job = jobs[params["TrainingJobName"]]
-        job.algorithm_specification["MetricDefinitions"] = metrics  # moto puts its own there
         job.environment = params.get("Environment")
         job.artifacts, job.model_artifacts = job.model_artifacts["S3ModelArtifacts"], None
         job.training_start_time = job.training_end_time = job.failure_reason = None
-        job.final_metric_data_list = []
         job.training_job_status = job.secondary_status = "InProgress"
         transition(job, "Starting", "Starting the training job")
         self._aws.processes.enter(job.training_job_name)
@@ -104,7 +100,7 @@ def _check(params: dict[str, Any], jobs: dict[str, Any]) -> None:
 class _Run:
     """One training job, from its input to its end."""
 
-    def __init__(self, aws: Account, job: Any, params: dict[str, Any]) -> None:
+    def __init__(self, aws: AwsStandIn, job: Any, params: dict[str, Any]) -> None:
         self.aws = aws
         self.job = job
         self.params = params
@@ -176,7 +172,7 @@ class _Run:
         return self.aws.processes.run(
             self.name,
             [self.aws.python, *self._entry_point(), *arguments],
-            self._environment(user, arguments),
+            self._environment(),
             self.sandbox.folder("code"),
             stream,
             self.params["StoppingCondition"].get("MaxRuntimeInSeconds", 86_400),
@@ -202,28 +198,12 @@ class _Run:
         again.seconds += ended.seconds
         return again
 
-    def _environment(self, user: dict[str, Any], arguments: list[str]) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         given = self.params.get("Environment") or {}
-        folders = {
-            "SM_MODEL_DIR": "model",
-            "SM_OUTPUT_DIR": "output",
-            "SM_OUTPUT_DATA_DIR": "output/data",
-            "SM_INPUT_DIR": "input",
-        }
         contract = {
-            **{name: str(self.sandbox.folder(folder)) for name, folder in folders.items()},
-            "SM_HPS": json.dumps(user),
-            "SM_USER_ARGS": json.dumps(arguments),
-            "SM_CHANNELS": json.dumps(sorted(self.channels)),
-            "SM_CURRENT_HOST": "algo-1",
-            "SM_HOSTS": '["algo-1"]',
-            "SM_NUM_CPUS": "1",
-            "SM_NUM_GPUS": "0",
-            "SM_TRAINING_ENV": json.dumps({"job_name": self.name, "hyperparameters": user}),
-            "TRAINING_JOB_NAME": self.name,
-            "TRAINING_JOB_ARN": self.job.arn,
+            "SM_MODEL_DIR": str(self.sandbox.folder("model")),
+            "SM_OUTPUT_DATA_DIR": str(self.sandbox.folder("output/data")),
             **{f"SM_CHANNEL_{name.upper()}": str(path) for name, path in self.channels.items()},
-            **{f"SM_HP_{name.upper()}": str(value) for name, value in user.items()},
         }
         moved = {key: self.sandbox.moved(value) for key, value in given.items()}
         return environment_of(self.aws, self.name, {**contract, **moved})
@@ -245,22 +225,11 @@ class _Run:
             return "Failed", "Training job failed"
         self.aws.storage.pack(self.sandbox.folder("model"), self.job.artifacts)
         self.job.model_artifacts = {"S3ModelArtifacts": self.job.artifacts}
-        self.job.final_metric_data_list = self._metrics(stream.lines)
         if ended.stopped:
             return "Stopped", "Training job stopped"
         if ended.timed_out:
             return "MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds"
         return "Completed", "Training job completed"
-
-    def _metrics(self, lines: list[str]) -> list[dict[str, Any]]:
-        """The last value of each metric that the log shows."""
-        found = []
-        for definition in self.job.algorithm_specification["MetricDefinitions"]:
-            values = re.findall(definition["Regex"], "\n".join(lines))
-            if values:
-                metric = {"MetricName": definition["Name"], "Value": float(values[-1])}
-                found.append({**metric, "Timestamp": now()})
-        return found
 
 
 def _decoded(value: str) -> Any:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -17,6 +15,7 @@ from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting
 from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
 from abalone_assets.serving.sagemaker.rollout import Rollout
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.fakes.support import packed
 
 if TYPE_CHECKING:
     from abalone_assets.registry.versions import ModelVersion
@@ -62,17 +61,9 @@ CARD = ModelCard(
 
 def constant_archive(rings: float, inference: str = INFERENCE) -> bytes:
     """A model that answers every row with the same rings, without XGBoost: it starts at once."""
-    members = {
-        "model_card.json": json.dumps(asdict(CARD)),
-        "code/inference.py": inference.format(rings=rings),
-    }
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, text in members.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(text.encode())
-            archive.addfile(member, io.BytesIO(text.encode()))
-    return packed.getvalue()
+    code = inference.format(rings=rings)
+    card = json.dumps(asdict(CARD))
+    return packed({"model_card.json": card.encode(), "code/inference.py": code.encode()})
 
 
 def evaluation_of(archive: bytes, **more: Any) -> dict[str, Any]:
