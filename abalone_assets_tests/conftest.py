@@ -14,6 +14,11 @@ from abalone_assets_tests.support.platform import Platform, small_base
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
+pytest_plugins = [
+    "abalone_assets_tests.fakes.fixtures",
+    "abalone_assets_tests.serving.sagemaker.account",
+]
+
 UCI_FILE = Path(
     os.environ.get("ABALONE_TEST_RAW", Path(__file__).parents[1] / "../shared/data/abalone.data")
 )

@@ -14,8 +14,6 @@ from abalone_assets_tests.fakes.support import packed, wait_for
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 
 def request_of(aws: AwsStandIn, name: str = "job", **changes: Any) -> dict[str, Any]:
     """Parameters of a training job that runs a script on two rows."""

@@ -21,6 +21,7 @@ from abalone_assets.modeling.training.train import fit
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.client import EndpointClient
 from abalone_assets.serving.deployment import LocalEndpoint
+from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.server import EndpointServer
 from abalone_assets.storage.object_store import ObjectStore
 
@@ -138,6 +139,16 @@ def running_server(registry: FolderRegistry, **options: Any) -> Iterator[Running
         server.stop()
         thread.join(DEADLINE_SECONDS)
         assert not thread.is_alive()
+
+
+@contextmanager
+def serving(registry: FolderRegistry, archive: bytes, **options: Any) -> Iterator[RunningServer]:
+    """A server that answers with an archive, which becomes version 1."""
+    register(registry, archive)
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry, **options) as running:
+        running.wait_for_version(1)
+        yield running
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -19,6 +19,7 @@ from abalone_assets_tests.serving.support import (
     local_prediction,
     register,
     running_server,
+    serving,
     wait_until,
 )
 
@@ -53,10 +54,7 @@ def request(hour: int = 5, data: bytes = b"M,1", content_type: str = "text/csv")
 def test_answered_requests_are_captured_as_sagemaker_writes_them(
     archives: list[bytes], registry: FolderRegistry, store: ObjectStore
 ) -> None:
-    register(registry, archives[0])
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry, capture_store=store) as running:
-        running.wait_for_version(1)
+    with serving(registry, archives[0], capture_store=store) as running:
         headers = {
             "Content-Type": "text/csv",
             "Accept": "text/csv",
@@ -88,10 +86,7 @@ def test_answered_requests_are_captured_as_sagemaker_writes_them(
 def test_everything_answered_before_the_server_stops_is_written(
     archives: list[bytes], registry: FolderRegistry, store: ObjectStore
 ) -> None:
-    register(registry, archives[0])
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry, capture_store=store, flush_seconds=3600) as running:
-        running.wait_for_version(1)
+    with serving(registry, archives[0], capture_store=store, flush_seconds=3600) as running:
         for _ in range(5):
             running.client.predict(BODY)
         assert captured(store) == []

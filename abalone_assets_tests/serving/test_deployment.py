@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -298,8 +297,3 @@ def test_the_client_repeats_the_models_own_words(live: RunningServer) -> None:
 def test_the_client_says_how_to_start_a_server_when_none_answers() -> None:
     with pytest.raises(EndpointUnreachableError, match="start one with `abalone serve`"):
         EndpointClient("http://127.0.0.1:9", ENDPOINT).predict(BODY)
-
-
-def test_the_pointer_is_a_readable_document(live: RunningServer, registry: FolderRegistry) -> None:
-    document = json.loads(registry.store.read(f"endpoints/{ENDPOINT}.json"))
-    assert {"endpoint": ENDPOINT, "version": 1, "previous": None}.items() <= document.items()

@@ -21,8 +21,6 @@ from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.fakes.standin import AwsStandIn
 from abalone_assets_tests.resources.splits import SPLITS, evaluation_request, lake_with_splits
 
-pytest_plugins = ("abalone_assets_tests.fakes.fixtures",)
-
 QUICK: dict[Framework, dict[str, Any]] = {
     "blend": {"num_boost_round": 12, "eta": 0.3, "max_depth": 3, "landmarks": 50, "folds": 2},
     "tensorflow": {"epochs": 2, "batch_size": 64},

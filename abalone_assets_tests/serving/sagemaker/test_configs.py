@@ -14,8 +14,6 @@ from abalone_assets_tests.serving.sagemaker.hosting import ENDPOINT
 if TYPE_CHECKING:
     from abalone_assets_tests.serving.sagemaker.hosting import Account
 
-pytest_plugins = ["abalone_assets_tests.serving.sagemaker.account"]
-
 
 def test_names_say_the_version_and_change_with_the_content(account: Account) -> None:
     configs, hosting = EndpointConfigs(ENDPOINT, account.sagemaker), account.hosting

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.serving.sagemaker.hosting import Account
 
-pytest_plugins = ["abalone_assets_tests.serving.sagemaker.account"]
-
 
 def interrupt_at(word: str, lines: list[str]) -> Callable[[str], None]:
     """Cancels the run when the progress first says a word."""
