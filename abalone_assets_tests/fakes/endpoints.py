@@ -100,19 +100,9 @@ class Endpoints(Service):
         return {"EndpointArn": endpoint.arn}
 
     @action
-    def describe_endpoint(self, request: Request) -> dict[str, Any]:
+    def describe_endpoint(self, request: Request) -> Any:
         _endpoint(request.response.sagemaker_backend, request.params["EndpointName"])
-        described = dict(request.moto().result)
-        capture = described.pop("DataCaptureConfig", None)
-        if capture:
-            described["DataCaptureConfig"] = {
-                "EnableCapture": capture.get("EnableCapture", False),
-                "CaptureStatus": "Started" if capture.get("EnableCapture") else "Stopped",
-                "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
-                "DestinationS3Uri": capture["DestinationS3Uri"],
-                "KmsKeyId": capture.get("KmsKeyId", ""),
-            }
-        return described
+        return request.moto()
 
     @action
     def delete_endpoint(self, request: Request) -> Any:

@@ -15,17 +15,15 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.jobs import (
-    Sandbox,
+    JobRun,
     billed,
     check_lengths,
     check_name,
     check_tags,
     environment_of,
-    log_stream,
     now,
     transition,
 )
-from abalone_assets_tests.fakes.storage import NoSuchDataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,15 +95,13 @@ def _check(params: dict[str, Any], jobs: dict[str, Any]) -> None:
         )
 
 
-class _Run:
-    """One training job, from its input to its end."""
+class _Run(JobRun):
+    """One training job."""
+
+    kind = "Training"
 
     def __init__(self, aws: AwsStandIn, job: Any, params: dict[str, Any]) -> None:
-        self.aws = aws
-        self.job = job
-        self.params = params
-        self.name: str = job.training_job_name
-        self.sandbox = Sandbox(aws.folder / "training" / self.name / "opt_ml")
+        super().__init__(aws, job, job.training_job_name, params)
         self.hyperparameters = {
             key: _decoded(self.sandbox.moved(value))
             for key, value in (params.get("HyperParameters") or {}).items()
@@ -115,30 +111,18 @@ class _Run:
             aws.faults.take_spot_interruption() if job.enable_managed_spot_training else None
         )
 
-    def to_its_end(self) -> None:
-        self.aws.processes.pause(self.aws.faults.job_seconds)
-        status, message = "Failed", "Training job failed"
-        try:
-            status, message = self._run()
-        except NoSuchDataError as error:
-            self.job.failure_reason = str(error)
-        except Exception as error:  # noqa: BLE001 - as SageMaker does, say whatever went wrong
-            self.job.failure_reason = f"InternalServerError: {error!r}"
+    def end(self, status: str) -> None:
         self.job.training_end_time = now()
-        transition(self.job, status, message)
-        ended = {"MaxRuntimeExceeded": "Stopped", "MaxWaitTimeExceeded": "Stopped"}
-        self.job.training_job_status = ended.get(status, status)
+        transition(self.job, status, f"Training job {status.lower()}")
+        self.job.training_job_status = "Stopped" if status == "MaxRuntimeExceeded" else status
 
-    def _run(self) -> tuple[str, str]:
-        if (end := self.aws.faults.take_job_end()) is not None:
-            self.job.failure_reason = end[1] or None
-            return ("Stopped" if end[0] == "STOPPED" else "Failed"), end[1]
+    def run(self) -> str:
         if self.aws.processes.was_stopped(self.name):
-            return "Stopped", "Training job stopped"
+            return "Stopped"
         transition(self.job, "Downloading", "Downloading the training image")
         self._download()
         self.job.training_start_time = now()
-        stream = log_stream(self.aws, "Training", self.name)
+        stream = self.log_stream()
         ended = self._train(stream)
         if self.interrupt_after is not None and not ended.succeeded and not ended.stopped:
             ended = self._train_again(stream, ended)
@@ -208,7 +192,7 @@ class _Run:
         moved = {key: self.sandbox.moved(value) for key, value in given.items()}
         return environment_of(self.aws, self.name, {**contract, **moved})
 
-    def _finish(self, ended: Ended, stream: LogStream) -> tuple[str, str]:
+    def _finish(self, ended: Ended, stream: LogStream) -> str:
         transition(self.job, "Uploading", "Uploading generated training model")
         self.job.training_time_in_seconds = billed(ended.seconds)
         share = SPOT_PRICE if self.job.enable_managed_spot_training else 1
@@ -222,14 +206,14 @@ class _Run:
         if not (ended.succeeded or ended.stopped or ended.timed_out):
             lines = [] if self._by_old_toolkit else stream.lines
             self.job.failure_reason = _failure(ended.code, self._entry_point(), lines)
-            return "Failed", "Training job failed"
+            return "Failed"
         self.aws.storage.pack(self.sandbox.folder("model"), self.job.artifacts)
         self.job.model_artifacts = {"S3ModelArtifacts": self.job.artifacts}
         if ended.stopped:
-            return "Stopped", "Training job stopped"
+            return "Stopped"
         if ended.timed_out:
-            return "MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds"
-        return "Completed", "Training job completed"
+            return "MaxRuntimeExceeded"
+        return "Completed"
 
 
 def _decoded(value: str) -> Any:

@@ -10,15 +10,12 @@ import pytest
 import requests
 
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
-from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.serving.support import (
     BODY,
     ENDPOINT,
     RunningServer,
     local_prediction,
-    register,
-    running_server,
     serving,
     wait_until,
 )
@@ -140,16 +137,13 @@ def test_a_write_error_fails_no_request_is_logged_once_and_counted(
     store: ObjectStore,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    register(registry, archives[0])
-    publish_pointer(registry.store, ENDPOINT, 1)
     assert store.root is not None
     store.root.mkdir(exist_ok=True)
     (store.root / ENDPOINT).write_text("a file where the folder belongs")
     with (
         caplog.at_level(logging.WARNING, "abalone_assets.serving.capture"),
-        running_server(registry, capture_store=store) as running,
+        serving(registry, archives[0], capture_store=store) as running,
     ):
-        running.wait_for_version(1)
         for lost in range(1, 4):
             assert running.client.predict(BODY)
             wait_for_capture(running, "lost", lost)

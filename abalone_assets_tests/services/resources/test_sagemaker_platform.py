@@ -1,6 +1,5 @@
 """The SageMaker platform beside the local one, on the same splits in S3, with jobs that run."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -51,18 +50,17 @@ def platform_on(aws: AwsStandIn, **changed: Any) -> SageMakerPlatform:
 
 @dataclass(frozen=True)
 class Made:
-    """What a platform made, and how its run ended."""
+    """What a platform made."""
 
-    training: TrainingReport | None
-    evaluation: EvaluationReport | None
-    error: BaseException | None
+    training: TrainingReport
+    evaluation: EvaluationReport
 
 
 def make(
     platform: MLPlatform, lake: ObjectStore, framework: Framework = "blend", **changed: Any
 ) -> Made:
     """Train and evaluate in a step of a run, as the assets do."""
-    made: dict[str, Any] = {}
+    made: list[Made] = []
     request = TrainingRequest(
         channels={
             name: lake.uri_of(f"{name}_split/data.parquet") for name in ("train", "validation")
@@ -73,18 +71,10 @@ def make(
         inputs="digest",
     )
 
-    def attempt(work: Callable[[], Any]) -> Any:
-        try:
-            return work()
-        except Exception as error:
-            made["error"] = error
-            raise
-
     @dg.asset
     def model(context: dg.AssetExecutionContext) -> None:
-        made["training"] = attempt(lambda: platform.train(request, context))
-        uri = made["training"].model_uri
-        alone = evaluation_request(lake, made["training"])
+        training = platform.train(request, context)
+        uri, alone = training.model_uri, evaluation_request(lake, training)
         evaluation = replace(
             alone,
             folders={**alone.folders, "champion": uri, "reference": uri},
@@ -96,10 +86,10 @@ def make(
                 "foreign-rows": 0,
             },
         )
-        made["evaluation"] = attempt(lambda: platform.evaluate(evaluation, context))
+        made.append(Made(training, platform.evaluate(evaluation, context)))
 
-    dg.materialize([model], raise_on_error=False)
-    return Made(made.get("training"), made.get("evaluation"), made.get("error"))
+    dg.materialize([model])
+    return made[0]
 
 
 @pytest.mark.parametrize(
@@ -110,10 +100,6 @@ def test_jobs_make_what_the_local_platform_makes(
 ) -> None:
     there = make(platform_on(aws, spot=spot), lake, framework)
     here = make(LocalMLPlatform(), lake, framework)
-    assert there.training is not None, there.error
-    assert here.training is not None
-    assert there.evaluation is not None, there.error
-    assert here.evaluation is not None
     assert there.training.card.model_sha256 == here.training.card.model_sha256
     assert there.evaluation.evaluation["reference"]["version"] == "5"
     assert there.evaluation.evaluation == here.evaluation.evaluation
@@ -150,7 +136,5 @@ def check_spot(aws: AwsStandIn, described: dict[str, Any]) -> None:
 
 
 def test_a_job_that_fails_says_the_scripts_own_reason(aws: AwsStandIn, lake: ObjectStore) -> None:
-    made = make(platform_on(aws), lake, eta=7.0)
-    assert made.training is None
-    assert isinstance(made.error, PipesJobError)
-    assert "eta must be 0.0001 to 1.0, not 7.0" in str(made.error)
+    with pytest.raises(PipesJobError, match=r"eta must be 0\.0001 to 1\.0, not 7\.0"):
+        make(platform_on(aws), lake, eta=7.0)

@@ -116,17 +116,10 @@ def test_an_endpoint_that_a_crash_left_being_created_is_joined(
         account.deploy(2, 5.0)
 
 
-def test_a_cancelled_update_is_taken_back(live: Account) -> None:
+@pytest.mark.parametrize("word", ["Updating", "asking 1 probes"], ids=["update", "verification"])
+def test_a_cancelled_deployment_is_taken_back(live: Account, word: str) -> None:
     with pytest.raises(KeyboardInterrupt):
-        live.deploy(2, 2.0, on_progress=interrupt_at("Updating", live.progress))
-
-    live.wait_until_settled()
-    assert live.endpoint().live_version() == 1
-
-
-def test_a_deployment_cancelled_before_it_is_verified_is_taken_back(live: Account) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        live.deploy(2, 2.0, on_progress=interrupt_at("asking 1 probes", live.progress))
+        live.deploy(2, 2.0, on_progress=interrupt_at(word, live.progress))
 
     live.wait_until_settled()
     assert live.endpoint().live_version() == 1
