@@ -12,8 +12,8 @@ from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.live_version import live_version
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import load_settings
-from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import INGEST, RELEASE, Clock, launch, requests
+from abalone_assets_tests.serving.support import new_registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ RETRY_SECONDS = 10
 @pytest.fixture
 def registry(home: Path) -> FolderRegistry:
     """Versions 1 and 2 are approved by the gate, 3 is rejected; 2 is live."""
-    registry = FolderRegistry(ObjectStore(home / "registry"))
+    registry = new_registry(home)
     for approved in (True, True, False):
         add(registry, approved=approved)
     publish_pointer(registry.store, "abalone", 2)
@@ -150,13 +150,3 @@ def test_after_many_failures_it_waits_a_day_and_no_longer(
     assert "20 deployments failed" in reason(platform)
     clock.advance(seconds=3700)
     assert len(requests(platform, SENSOR)) == 1
-
-
-def test_it_runs_by_default_as_often_as_the_others(platform: Platform) -> None:
-    repository = platform.definitions.get_repository_def()
-    sensors = {sensor.name: sensor for sensor in repository.sensor_defs}
-    assert sensors[SENSOR].default_status is dg.DefaultSensorStatus.RUNNING
-    assert (
-        sensors[SENSOR].minimum_interval_seconds
-        == sensors["release_sensor"].minimum_interval_seconds
-    )

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.client import EndpointClient
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.state import read_state
-from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import age_years
 from abalone_assets_tests.cli.support import ANIMAL, abalone, abalone_json, environment
 from abalone_assets_tests.serving.support import (
@@ -42,7 +40,7 @@ LINE = ",".join(ANIMAL)
 def served_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, float]]:
     """A home whose endpoint is served by `abalone serve`: its folder, what it said, an answer."""
     home = tmp_path_factory.mktemp("served")
-    registry = FolderRegistry(ObjectStore(home / "registry"))
+    registry = new_registry(home)
     archive = tiny_archive(1)
     publish_pointer(registry.store, "abalone", register(registry, archive).version)
     log = home / "serve.log"

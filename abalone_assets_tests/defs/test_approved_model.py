@@ -16,7 +16,7 @@ from abalone_assets.lake.lake import Lake, Preparation, Release
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.live_version import live_version
 from abalone_assets.settings.platform import load_settings
-from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.serving.support import new_registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ class Releases:
 
     @property
     def registry(self) -> FolderRegistry:
-        return FolderRegistry(ObjectStore(self.home / "registry"))
+        return new_registry(self.home)
 
     @property
     def live(self) -> int | None:

@@ -177,13 +177,3 @@ def test_a_hyperparameter_of_another_framework_is_refused_before_anything_is_rea
 def test_an_unknown_framework_is_refused_before_the_run(tmp_path: Path) -> None:
     with pytest.raises(dg.DagsterInvalidConfigError, match="catboost"):
         materialize(tmp_path, config("catboost", {}))
-
-
-def test_the_launchpad_describes_every_hyperparameter() -> None:
-    schema = trained_model.op.config_schema.as_field().config_type
-    assert isinstance(schema, dg.Shape)
-    description = schema.fields["hyperparameters"].description
-    assert description is not None
-    assert "- blend `booster_share`: Weight" in description
-    assert "- xgboost `eta`: Learning rate" in description
-    assert "- tensorflow `hidden_units`: Units" in description

@@ -56,9 +56,12 @@ def ended(aws: AwsStandIn, name: str = "job") -> dict[str, Any]:
     return wait_for(job)
 
 
+CALLS_FROM_INSIDE = "import boto3; boto3.client('s3').list_objects_v2(Bucket='abalone-tests')"
+
+
 def test_calls_are_recorded_with_their_caller_and_resource(aws: AwsStandIn) -> None:
-    aws.client("sagemaker").create_training_job(**request_of(aws))
-    ended(aws)
+    aws.client("sagemaker").create_training_job(**request_of(aws, script=CALLS_FROM_INSIDE))
+    assert ended(aws)["TrainingJobStatus"] == "Completed"
     aws.client("s3").put_object(Bucket=aws.bucket, Key="a/b", Body=b"")
     aws.client("sts").get_caller_identity()
     aws.client("cloudwatch").describe_alarms()
@@ -67,46 +70,13 @@ def test_calls_are_recorded_with_their_caller_and_resource(aws: AwsStandIn) -> N
     assert seen == {
         ("sagemaker:CreateTrainingJob", job, "test"),
         ("sagemaker:DescribeTrainingJob", job, "test"),
+        ("s3:ListBucket", "arn:aws:s3:::abalone-tests", "job"),
         ("s3:PutObject", "arn:aws:s3:::abalone-tests/a/b", "test"),
         ("sts:GetCallerIdentity", "*", "test"),
         ("cloudwatch:DescribeAlarms", "*", "test"),
     }
     created = next(call for call in aws.calls if call.operation == "CreateTrainingJob")
     assert created.params["TrainingJobName"] == "job"
-
-
-CALLS_FROM_INSIDE = "import boto3; boto3.client('s3').list_objects_v2(Bucket='abalone-tests')"
-
-
-def test_calls_from_inside_a_job_are_told_apart(aws: AwsStandIn) -> None:
-    aws.client("sagemaker").create_training_job(
-        **request_of(aws, "inside", script=CALLS_FROM_INSIDE)
-    )
-    assert ended(aws, "inside")["TrainingJobStatus"] == "Completed"
-    [call] = [call for call in aws.calls if call.caller != "test"]
-    assert (call.caller, call.action) == ("inside", "s3:ListBucket")
-
-
-@pytest.mark.parametrize(
-    ("service", "operation", "code"),
-    [
-        ("sagemaker", "list_models", "ExpiredTokenException"),
-        ("s3", "list_buckets", "ExpiredToken"),
-        ("sts", "get_caller_identity", "ExpiredToken"),
-        ("cloudwatch", "describe_alarms", "ExpiredTokenException"),
-        ("ssm", "describe_parameters", "ExpiredTokenException"),
-        ("iam", "list_roles", "ExpiredToken"),
-    ],
-)
-def test_expired_credentials_are_refused_by_every_service(
-    aws: AwsStandIn, service: str, operation: str, code: str
-) -> None:
-    aws.faults.expire_credentials()
-    with pytest.raises(ClientError) as raised:
-        getattr(aws.client(service), operation)()
-    assert raised.value.response["Error"]["Code"] == code
-    aws.faults.renew_credentials()
-    getattr(aws.client(service), operation)()
 
 
 @pytest.mark.parametrize(

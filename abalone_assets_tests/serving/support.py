@@ -13,8 +13,6 @@ from queue import Queue
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from abalone_assets.modeling import archive, inference
 from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
 from abalone_assets.modeling.training.train import fit
@@ -24,6 +22,7 @@ from abalone_assets.serving.deployment import LocalEndpoint
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.server import EndpointServer
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.modeling.support import packed, survey_frame, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,32 +43,12 @@ DEADLINE_SECONDS = 20.0
 
 def tiny_archive(seed: int, *, calibrated: bool = True) -> bytes:
     """A real model archive, trained in milliseconds; another seed predicts otherwise."""
-    columns = _simulated_columns(300, seed)
+    columns = table(survey_frame()[300 * seed : 300 * (seed + 1)])
     chosen = BoosterHyperparameters(num_boost_round=5 + seed, eta=0.3, seed=seed, folds=0)
-    validation = columns if calibrated else _simulated_columns(10, seed)
+    validation = columns if calibrated else {name: rows[:10] for name, rows in columns.items()}
     model = fit("xgboost", columns, validation, chosen, created_at=CREATED_AT.isoformat())
     with TemporaryDirectory() as folder:
-        laid_out, packed = Path(folder, "model"), Path(folder, "model.tar.gz")
-        archive.write_archive(model, laid_out)
-        archive.pack(laid_out, packed)
-        return packed.read_bytes()
-
-
-def _simulated_columns(rows: int, seed: int) -> dict[str, Any]:
-    random = np.random.default_rng(seed)
-    length = random.uniform(0.2, 0.7, rows)
-    whole = length**3 * 5
-    columns: dict[str, Any] = {
-        "sex": random.choice(["M", "F", "I"], rows),
-        "length": length,
-        "diameter": length * 0.8,
-        "height": length * 0.28,
-        "whole_weight": whole,
-        "shucked_weight": whole * 0.42,
-        "viscera_weight": whole * 0.2,
-        "shell_weight": whole * 0.28,
-    }
-    return columns | {"rings": np.rint(3 + length * 14 + random.normal(0, 1, rows)).astype(int)}
+        return packed(model, Path(folder)).read_bytes()
 
 
 def local_prediction(archive_bytes: bytes, body: str = BODY) -> list[float]:

@@ -166,7 +166,9 @@ class Account:
         return self.endpoint(**changes).deploy(version, [(LINE, rings)], on_progress)
 
     def describe(self, name: str = ENDPOINT) -> dict[str, Any]:
-        return _without_metadata(self.sagemaker.describe_endpoint(EndpointName=name))
+        described = dict(self.sagemaker.describe_endpoint(EndpointName=name))
+        del described["ResponseMetadata"]
+        return described
 
     def live_config(self) -> dict[str, Any]:
         name = self.describe()["EndpointConfigName"]
@@ -234,7 +236,3 @@ def _client(aws: AwsStandIn, service: str) -> Any:
     if key not in _clients:
         _clients[key] = aws.client(service)
     return _clients[key]
-
-
-def _without_metadata(answer: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in answer.items() if key != "ResponseMetadata"}

@@ -76,6 +76,7 @@ def test_deleting_an_endpoint_leaves_nothing_of_it_and_all_of_the_others(account
 
     assert rest == []
     assert account.configs() | account.models() == others
+    assert delete_endpoint(ENDPOINT, account.sagemaker) == []  # there is nothing any more
     assert len([line for line in lines if line.endswith(": deleted")]) == 4
     assert [version.version for version in account.registry.versions()] == [1, 2]
 
@@ -89,10 +90,6 @@ def test_deleting_an_endpoint_waits_for_the_update_that_is_in_progress(account: 
     account.sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=config)
 
     assert delete_endpoint(ENDPOINT, account.sagemaker, poll_seconds=0.02) == []
-
-
-def test_deleting_an_endpoint_that_does_not_exist_is_no_error(account: Account) -> None:
-    assert delete_endpoint(ENDPOINT, account.sagemaker) == []
 
 
 def test_a_deletion_that_is_not_allowed_is_told_and_leaves_the_rest(account: Account) -> None:
