@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from abalone_assets.serving.deployment import LocalEndpoint
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.server import EndpointServer
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.fakes.support import wait_for
 from abalone_assets_tests.modeling.support import packed, survey_frame, table
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def new_registry(folder: Path) -> FolderRegistry:
 def state_file_of(registry: FolderRegistry) -> Path | None:
     """Where a server says its address: beside the registry, where that is a folder."""
     root = registry.store.root
-    return None if root is None else root.parent / "server.json"
+    return None if root is None else root.parent / "endpoint" / "server.json"
 
 
 def endpoint_of(registry: FolderRegistry, **changes: Any) -> LocalEndpoint:
@@ -131,7 +131,4 @@ def serving(registry: FolderRegistry, archive: bytes, **options: Any) -> Iterato
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
+    wait_for(condition, DEADLINE_SECONDS)

@@ -85,7 +85,7 @@ def test_everything_answered_before_the_server_stops_is_written(
 ) -> None:
     with serving(registry, archives[0], capture_store=store, flush_seconds=3600) as running:
         for _ in range(5):
-            running.client.predict(BODY)
+            running.client.invoke(BODY)
         assert captured(store) == []
     documents = captured(store)
     assert len({document["eventMetadata"]["eventId"] for document in documents}) == 5
@@ -145,10 +145,10 @@ def test_a_write_error_fails_no_request_is_logged_once_and_counted(
         serving(registry, archives[0], capture_store=store) as running,
     ):
         for lost in range(1, 4):
-            assert running.client.predict(BODY)
+            assert running.client.invoke(BODY).rings
             wait_for_capture(running, "lost", lost)
         (store.root / ENDPOINT).unlink()
-        assert running.client.predict(BODY)
+        assert running.client.invoke(BODY).rings
         wait_for_capture(running, "written", 1)
         assert running.client.describe()["capture"]["error"] is None
     assert len([r for r in caplog.records if "data capture lost" in r.message]) == 1

@@ -174,12 +174,12 @@ def test_a_defect_shows_no_stack_trace_and_the_server_lives_on(
     assert response.headers["x-amzn-ErrorType"] == "InternalFailure"
     assert "Traceback" not in response.text
     assert "secret" not in response.text
-    assert live.client.predict(BODY)
+    assert live.client.invoke(BODY).rings
 
 
 def test_describe_shows_what_is_served(live: RunningServer, archives: list[bytes]) -> None:
     before = live.client.describe()
-    live.client.predict(BODY)
+    live.client.invoke(BODY)
     after = live.client.describe()
 
     assert requests.get(live.url + "/ping", timeout=10).status_code == 200
@@ -197,7 +197,7 @@ def test_a_server_without_a_deployment_waits_and_says_so(registry: FolderRegistr
         assert "waits for its first deployment" in ping.json()["Message"]
         assert running.client.describe()["status"] == "Creating"
         with pytest.raises(EndpointError, match="waits for its first deployment"):
-            running.client.predict(BODY)
+            running.client.invoke(BODY)
 
 
 def test_a_second_server_on_the_port_is_told_which_port_and_what_to_do(
@@ -208,18 +208,9 @@ def test_a_second_server_on_the_port_is_told_which_port_and_what_to_do(
         EndpointServer(registry, ENDPOINT, port=port).run()
 
 
-@pytest.mark.parametrize(
-    ("host", "port", "message"),
-    [
-        ("192.0.2.1", 0, "cannot listen on port 0 of 192.0.2.1"),
-        ("127.0.0.1", 70_000, "port 70000 does not exist"),
-    ],
-)
-def test_an_impossible_address_is_one_clear_error(
-    registry: FolderRegistry, host: str, port: int, message: str
-) -> None:
-    with pytest.raises(EndpointError, match=message):
-        EndpointServer(registry, ENDPOINT, host=host, port=port).run()
+def test_an_impossible_address_is_one_clear_error(registry: FolderRegistry) -> None:
+    with pytest.raises(EndpointError, match=r"cannot listen on port 0 of 192\.0\.2\.1"):
+        EndpointServer(registry, ENDPOINT, host="192.0.2.1").run()
 
 
 def test_the_state_file_appears_when_connections_are_accepted_and_goes_at_the_end(

@@ -211,7 +211,7 @@ def test_a_registry_on_s3_is_served_swapped_and_captured_the_same(
         running.wait_for_version(1)
         publish_pointer(registry.store, ENDPOINT, 2)
         running.wait_for_version(2)
-        assert running.client.predict(BODY) == local_prediction(archives[1])
+        assert running.client.invoke(BODY).rings == local_prediction(archives[1])
     assert len(list(capture_store.list())) == 1
 
 
@@ -224,7 +224,7 @@ def test_a_refusal_is_forgotten_once_a_version_loads(
     with running_server(registry) as running:
         wait_until(lambda: running.client.describe()["status"] == "Failed")
         with pytest.raises(EndpointError, match="version 1 cannot be served"):
-            running.client.predict(BODY)
+            running.client.invoke(BODY)
         publish_pointer(registry.store, ENDPOINT, 2)
         running.wait_for_version(2)
         assert running.client.describe()["failure_reason"] is None

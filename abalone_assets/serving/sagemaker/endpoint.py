@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import exists_already, is_busy, is_missing, translate_errors
+from abalone_assets.aws.failures import (
+    error_code,
+    exists_already,
+    is_busy,
+    is_missing,
+    translate_errors,
+)
 from abalone_assets.errors import AbaloneError, EndpointError
 from abalone_assets.serving.endpoint import (
     Deployment,
@@ -19,7 +26,6 @@ from abalone_assets.serving.endpoint import (
 )
 from abalone_assets.serving.pointer import check_endpoint_name
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
-from abalone_assets.serving.sagemaker.invocations import predict
 from abalone_assets.serving.sagemaker.removal import ask_to_delete, remove_endpoint
 from abalone_assets.serving.sagemaker.rollback_target import RollbackTarget
 from abalone_assets.serving.sagemaker.rollout import ALL_AT_ONCE, require_alarms, ringing_alarms
@@ -31,6 +37,8 @@ if TYPE_CHECKING:
     from abalone_assets.serving.sagemaker.configs import Hosting
     from abalone_assets.serving.sagemaker.rollout import Rollout
     from abalone_assets.serving.sagemaker.watch import EndpointState
+
+_CSV: Final = "text/csv"
 
 ROLLBACK_SECONDS: Final = 1800.0
 """How much longer than its timeout a deployment may take: SageMaker rolls back in that time."""
@@ -293,7 +301,7 @@ class EndpointDeployment:
             ) from error
 
     def _proved(self) -> EndpointState:
-        predictions = predict(self.endpoint.runtime, self.watch.name, body_of(self.probes))
+        predictions = _predict(self.endpoint.runtime, self.watch.name, body_of(self.probes))
         check_answers(f"endpoint {self.watch.name}", self.probes, predictions)
         state = self.watch.look()
         if not state.serves(self.config):  # then another version may have answered
@@ -373,3 +381,38 @@ class EndpointDeployment:
 
     def _say(self, line: str) -> None:
         self.watch.on_progress(f"endpoint {self.watch.name}: {line}")
+
+
+def _predict(runtime: Any, endpoint: str, body: str) -> list[float]:  # noqa: ANN401 - boto3 client
+    """The rings that the endpoint predicts.
+
+    Raises:
+        WrongAnswerError: It answers no numbers.
+        EndpointError: It refuses, or cannot be asked.
+    """
+    from botocore.exceptions import ClientError
+
+    with translate_errors(EndpointError, f"endpoint {endpoint}"):
+        try:
+            answer = runtime.invoke_endpoint(
+                EndpointName=endpoint, ContentType=_CSV, Accept=_CSV, Body=body.encode()
+            )
+            text = answer["Body"].read().decode(errors="replace")
+        except ClientError as error:
+            if error_code(error) != "ModelError":
+                raise
+            raise EndpointError(f"endpoint {endpoint}: {_models_words(error)}") from error
+    try:
+        return [float(field) for field in text.split()]
+    except ValueError as error:
+        raise WrongAnswerError(f"endpoint {endpoint} answered no predictions: {error}") from error
+
+
+def _models_words(error: Any) -> str:  # noqa: ANN401 - ModelError has fields of its own
+    """The model's own words, where it was the model that refused."""
+    message = str(error.response.get("OriginalMessage") or error)
+    try:
+        document = json.loads(message)
+    except ValueError:
+        return message
+    return str(document.get("message", message)) if isinstance(document, dict) else message

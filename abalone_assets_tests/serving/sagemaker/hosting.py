@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting
 from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
 from abalone_assets.serving.sagemaker.rollout import Rollout
 from abalone_assets.storage.object_store import ObjectStore
-from abalone_assets_tests.fakes.support import packed
+from abalone_assets_tests.fakes.support import packed, wait_for
 
 if TYPE_CHECKING:
     from abalone_assets.registry.versions import ModelVersion
@@ -182,10 +181,7 @@ class Account:
         return {each["ModelName"] for each in self.sagemaker.list_models()["Models"]}
 
     def wait_until_settled(self) -> None:
-        deadline = time.monotonic() + 20
-        while self._status() in {"Creating", "Updating", "RollingBack"}:
-            assert time.monotonic() < deadline, "the endpoint did not settle in time"
-            time.sleep(0.02)
+        wait_for(lambda: self._status() not in {"Creating", "Updating", "RollingBack"})
 
     def _status(self) -> str:
         listed = self.sagemaker.list_endpoints(NameContains=ENDPOINT)["Endpoints"]

@@ -46,11 +46,8 @@ def test_the_longest_endpoint_name_still_gives_names_that_sagemaker_takes(accoun
 
 def test_creating_the_same_again_is_no_error_and_makes_nothing(account: Account) -> None:
     account.register_constants(1.0)
-    configs = EndpointConfigs(ENDPOINT, account.sagemaker)
-    arn = account.registry.package_arn(1)
-
-    name = configs.ensure(1, arn, account.hosting)
-    assert configs.ensure(1, arn, account.hosting) == name
+    name = account.ensure_configs(ENDPOINT)
+    assert account.ensure_configs(ENDPOINT) == name
     assert account.configs() == {name}
     assert len(account.models()) == 1
 
@@ -83,9 +80,7 @@ def test_deleting_an_endpoint_leaves_nothing_of_it_and_all_of_the_others(account
 
 def test_deleting_an_endpoint_waits_for_the_update_that_is_in_progress(account: Account) -> None:
     account.register_constants(1.0)
-    config = EndpointConfigs(ENDPOINT, account.sagemaker).ensure(
-        1, account.registry.package_arn(1), account.hosting
-    )
+    config = account.ensure_configs(ENDPOINT)
     account.aws.faults.endpoint_seconds = 0.3
     account.sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=config)
 
