@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.storage.object_store import ObjectStore
 
-__all__ = ["EndpointClient", "LocalEndpoint", "connect"]
-
 _POLL_SECONDS: Final = 0.05
 
 
