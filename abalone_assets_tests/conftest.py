@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets_tests.fakes.fixtures import aws, aws_environment, moto_server, s3, s3_server
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import Platform, small_base
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-__all__ = ["aws", "aws_environment", "moto_server", "s3", "s3_server"]
+pytest_plugins = [
+    "abalone_assets_tests.fakes.fixtures",
+    "abalone_assets_tests.serving.sagemaker.account",
+]
 
 UCI_FILE = Path(
     os.environ.get("ABALONE_TEST_RAW", Path(__file__).parents[1] / "../shared/data/abalone.data")

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.failures import is_missing, translate_errors
-from abalone_assets.serving.sagemaker.endpoint import delete_endpoint, leftovers
+from abalone_assets.serving.sagemaker.removal import delete_endpoint, leftovers
 from deploy.config import DeployError
 from deploy.ecs import Cluster
 from deploy.protections import lift_protections

@@ -28,12 +28,6 @@ def approval_tick(
 
     What the gate has decided is the release's to deploy, and a failed release is tried again by its
     own sensor.
-
-    Args:
-        context: Of the tick.
-        registry: Says which version should be live.
-        host: Says which one is.
-        settings: For the waits.
     """
     candidates = registry.open().candidates()
     desired, decided = desired_of(candidates), person_behind(candidates)

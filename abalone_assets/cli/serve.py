@@ -36,13 +36,9 @@ def serve(host: str | None, port: int | None) -> None:
     settings = load_settings()
     refuse_second_server(settings)
     serve_endpoint(
-        settings.registry_uri,
-        settings.lake_uri,
-        settings.endpoint_name,
+        settings,
         host=settings.endpoint_host if host is None else host,
         port=settings.endpoint_port if port is None else port,
-        capture_folder=settings.capture_folder,
-        state_file=settings.endpoint_state_file,
         on_ready=_announce,
     )
 

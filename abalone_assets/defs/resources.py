@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from abalone_assets.resources.aws.catalog import GlueCatalog
-from abalone_assets.resources.aws.etl_engine import GlueEngine
 from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
-from abalone_assets.resources.aws.models import SageMakerEndpointHost, SageMakerModelRegistry
-from abalone_assets.resources.base_survey import BaseSurveySource
-from abalone_assets.resources.catalog import DuckDBCatalog
-from abalone_assets.resources.etl_engine import PolarsEngine, SparkEngine
+from abalone_assets.resources.catalog import DuckDBCatalog, GlueCatalog
+from abalone_assets.resources.etl_engine import GlueEngine, PolarsEngine, SparkEngine
 from abalone_assets.resources.ml_platform import LocalMLPlatform
-from abalone_assets.resources.models import Gate, LocalEndpointHost, LocalModelRegistry
+from abalone_assets.resources.models import (
+    Gate,
+    LocalEndpointHost,
+    LocalModelRegistry,
+    SageMakerEndpointHost,
+    SageMakerModelRegistry,
+)
 from abalone_assets.resources.reports import LocalReportPages, S3ReportPages
 from abalone_assets.resources.storage import (
+    BaseSurveySource,
     JsonIOManager,
     LakeResource,
     LandingZoneResource,

@@ -34,11 +34,7 @@ _VERSION_KEY: Final = re.compile(re.escape(VERSIONS_PREFIX) + r"([0-9]{6,})/([^/
 
 
 class FolderRegistry(ModelRegistry):
-    """The versions below a folder or an ``s3://`` prefix.
-
-    Args:
-        store: Where the versions, and the pointers of the endpoints, are kept.
-    """
+    """The versions below a folder or an ``s3://`` prefix."""
 
     def __init__(self, store: ObjectStore) -> None:
         self.store = store

@@ -52,11 +52,7 @@ class Registration:
     """An archive on its way into the registry.
 
     Attributes:
-        archive_sha256: SHA-256 of the archive, in hexadecimal.
         framework: What its model was trained with, such as ``xgboost``.
-        evaluation: The evaluation that the gate saw.
-        decision: What the gate decided, and why.
-        release_digest: The digest of the data that the model was trained on.
     """
 
     archive_sha256: str
@@ -183,14 +179,8 @@ def package_parameters(
     """The parameters of ``CreateModelPackage``, without the group.
 
     There are no tags among them: SageMaker refuses a tag on a versioned package, which has those of
-    its group.
-
-    Args:
-        registration: What is registered; its objects are in the store.
-        store: The registry's store.
-        image: URI of the container image that serves it.
-        after: The newest version's number, or 0. A repeated call has the token of the first and
-            adds no second package; the same model after another one has a token of its own.
+    its group. A repeated call has the token of the first and adds no second package; the same model
+    ``after`` another version (0 is none) has a token of its own.
     """
     token = hashlib.sha256(f"{registration.digest}/{image}/{after}".encode()).hexdigest()
     return {
@@ -229,16 +219,12 @@ def override_in_sagemaker(
     """What a person decided in SageMaker itself, such as in its console.
 
     A status other than approved always counts, since SageMaker refuses to deploy such a package;
-    an approval counts if it is newer than the rejection that it overrules.
-
-    Args:
-        package: As SageMaker describes it.
-        approved: The last decision that the registry knows.
-        since: When that one was made.
-        told: The descriptions of approval that the registry wrote itself: none is a person's.
+    an approval counts if it is newer than the rejection that it overrules. Descriptions that were
+    ``told`` by the registry itself are no person's reasons.
 
     Returns:
-        None when the package's status is the last decision that the registry knows.
+        None when the package's status is the last decision that the registry knows: ``approved`` or
+        not, ``since`` then.
     """
     status = package.get("ModelApprovalStatus")
     changed_at = package.get("LastModifiedTime") or package["CreationTime"]

@@ -59,7 +59,6 @@ class ModelPackageRegistry(ModelRegistry):
     """The versions in a model package group.
 
     Args:
-        group: The group's name.
         store: Where archives and documents are kept: the registry's ``s3://`` prefix.
         sagemaker: boto3's client of SageMaker.
         serving_image: Looks up the URI of the container image that serves the models; called by a

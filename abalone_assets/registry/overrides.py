@@ -17,8 +17,6 @@ class Override:
 
     Attributes:
         approved: Whether it may answer requests.
-        because: The person's reason.
-        by: Who.
         at: When, ISO 8601 in UTC.
     """
 

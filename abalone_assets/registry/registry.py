@@ -6,7 +6,9 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import ModelArchiveError, StorageError
 from abalone_assets.registry.overrides import Override
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from abalone_assets.storage.object_store import ObjectStore
+
+ANIMALS: Final = (
+    "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15",
+    "F,0.61,0.48,0.16,1.1,0.45,0.25,0.32",
+    "I,0.33,0.255,0.08,0.205,0.0895,0.0395,0.055",
+)
+"""Sex and measurements of ordinary animals, one of each sex."""
 
 
 class ModelRegistry(ABC):
@@ -127,9 +136,6 @@ class ModelRegistry(ABC):
         It is found through the records of a few versions. Where somebody has deleted one of them,
         it is the newest version older than the champion that could be one.
 
-        Args:
-            champion: The live version.
-
         Returns:
             None when there is none; see `versions.reference_of`.
 
@@ -155,9 +161,7 @@ class ModelRegistry(ABC):
             StorageError: Its archive was lost.
             ModelArchiveError: Its archive was altered.
         """
-        from abalone_assets.registry.probes import ask_archive
-
-        return version.probes or ask_archive(self.read_model(version.version))
+        return version.probes or _ask_archive(self.read_model(version.version))
 
     def approve(
         self, version: int, *, because: str, by: str, at: datetime | None = None
@@ -165,12 +169,6 @@ class ModelRegistry(ABC):
         """Record that a person approves a version, which makes it the desired one.
 
         A version that is desired by a person's approval already is left as it is.
-
-        Args:
-            version: Its number.
-            because: The person's reason.
-            by: Who.
-            at: When; now, if it is not given.
 
         Returns:
             The version with the decision.
@@ -228,3 +226,21 @@ def require_json(evaluation: Mapping[str, Any], decision: Mapping[str, Any]) -> 
             json.dumps(dict(document), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise StorageError(f"the {name} is not a JSON document: {error}") from error
+
+
+def _ask_archive(archive: bytes) -> list[tuple[str, float]]:
+    """The animals as requests, each with the rings that the archive's model answers.
+
+    Raises:
+        ModelArchiveError: The archive is damaged.
+    """
+    from abalone_assets.modeling.archive import extract
+    from abalone_assets.modeling.inference import input_fn, model_fn, output_fn, predict_fn
+
+    with TemporaryDirectory() as folder:
+        unpacked = Path(folder, "model")
+        extract(archive, unpacked)
+        model = model_fn(unpacked)
+    answered = predict_fn(input_fn("\n".join(ANIMALS), "text/csv"), model)
+    text, _ = output_fn(answered, "text/csv")
+    return list(zip(ANIMALS, map(float, text.split()), strict=True))

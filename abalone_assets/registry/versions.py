@@ -174,10 +174,6 @@ def champion_of(live: int | None, candidates: Sequence[ModelVersion]) -> int | N
 
     It is the one that should be live when a person has chosen that or has rejected the live one,
     whether that is deployed already or not; so None when a person has left none approved.
-
-    Args:
-        live: The version that the endpoint serves.
-        candidates: The versions on which it depends what should be live.
     """
     rejected = any(each.version == live and each.rejected_by_person for each in candidates)
     if not rejected and person_behind(candidates) is None:
@@ -202,10 +198,6 @@ def reference_of(champion: ModelVersion, get: Callable[[int], ModelVersion]) -> 
     It is the newest one that may be one, back from the champion along what each version was held
     against. So it is two looks away, however many versions were merely as good.
 
-    Args:
-        champion: The live version.
-        get: The version of a number.
-
     Returns:
         None when there is none, as among versions whose decisions have no rule.
     """
@@ -229,12 +221,6 @@ def version_that_stands(
     A release that is tried again, or that learnt nothing new, adds no version. Nor does a model on
     which a person has spoken: a rejection holds for ever, an approval as long as its version is the
     latest or the desired one.
-
-    Args:
-        evaluation: Of the model.
-        decision: What the gate decides on it now.
-        latest: The newest version.
-        candidates: The versions on which it depends what should be live.
     """
     rejected = [each for each in candidates if each.rejected_by_person and each.is_of(evaluation)]
     if rejected:

@@ -26,6 +26,8 @@ from abalone_assets.storage.object_store import locate
 from abalone_assets.survey import FEATURES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from abalone_assets.modeling.card import ModelCard
 
 ChosenFramework = Literal["default", Framework]
@@ -68,8 +70,6 @@ class TrainingReport:
 
     Attributes:
         model_uri: Its archive: the only word on where that is.
-        card: The model card in it.
-        job: The job.
     """
 
     model_uri: str
@@ -82,61 +82,17 @@ class EvaluationRequest:
     """One evaluation of a model, and of those it must hold against on the same rows.
 
     Attributes:
-        model_uri: The model archive.
-        model_sha256: Digest of the model in it, as its card says.
-        train_uri: URI of the training split's one Parquet object.
-        validation_uri: The validation split's.
-        test_uri: The test split's.
-        champion_uri: The champion's archive, if there is a champion.
-        champion_version: Its version in the registry.
-        reference_uri: The archive of the reference, where that is another version.
-        reference_version: Its version in the registry.
-        champion_tolerance: How much worse than the champion the gate allows, as a share: the report
-            draws it.
-        missing_rows: Rows that belong into the test split and are not there, where counted.
-        foreign_rows: Rows of the test split that all data does not have, where counted.
+        model_sha256: Digest of the model, as its card says.
+        folders: URI of the one object in each of the script's input folders: ``model``, ``train``,
+            ``validation``, ``test`` and, where there is one, ``champion`` and ``reference``.
+        options: The script's other arguments, by name; None leaves one out.
         inputs: Names the content of the splits, as in `TrainingRequest`.
     """
 
-    model_uri: str
     model_sha256: str
-    train_uri: str
-    validation_uri: str
-    test_uri: str
-    champion_uri: str | None = None
-    champion_version: int | None = None
-    reference_uri: str | None = None
-    reference_version: int | None = None
-    champion_tolerance: float | None = None
-    missing_rows: int | None = None
-    foreign_rows: int | None = None
+    folders: Mapping[str, str]
+    options: Mapping[str, object] = field(default_factory=dict)
     inputs: str = ""
-
-    @property
-    def folders(self) -> dict[str, str]:
-        """URI of what goes into each of the script's input folders, by the folder's name."""
-        folders = {
-            "model": self.model_uri,
-            "train": self.train_uri,
-            "validation": self.validation_uri,
-            "test": self.test_uri,
-            "champion": self.champion_uri,
-            "reference": self.reference_uri,
-        }
-        return {name: uri for name, uri in folders.items() if uri is not None}
-
-    @property
-    def arguments(self) -> list[str]:
-        """The script's arguments beside its folders."""
-        values = {
-            "champion-version": self.champion_version,
-            "reference-version": self.reference_version,
-            "champion-tolerance": self.champion_tolerance,
-            "missing-rows": self.missing_rows,
-            "foreign-rows": self.foreign_rows,
-        }
-        given = {name: value for name, value in values.items() if value is not None}
-        return [part for name, value in given.items() for part in (f"--{name}", str(value))]
 
 
 @dataclass(frozen=True)
@@ -184,11 +140,7 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
 
     @abstractmethod
     def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:
-        """Run the training entry script to its end.
-
-        Args:
-            request: What to train.
-            context: Of the asset that asks; a job of its own is bound to its run.
+        """Run the training entry script to its end; a job of its own is bound to the run.
 
         Raises:
             AbaloneError: The data or a hyperparameter is refused; the message says which.
@@ -199,11 +151,7 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
     def evaluate(
         self, request: EvaluationRequest, context: dg.AssetExecutionContext
     ) -> EvaluationReport:
-        """Run the evaluation entry script to its end.
-
-        Args:
-            request: What to evaluate, and on what.
-            context: Of the asset that asks; a job of its own is bound to its run.
+        """Run the evaluation entry script to its end; a job of its own is bound to the run.
 
         Raises:
             AbaloneError: The model archive or the data is refused, or the evaluation is of another
@@ -230,19 +178,15 @@ class LocalMLPlatform(MLPlatform):
                 data = _made(root / "input" / "data" / channel)
                 _get(uri, data / DATA_FILE)
                 environ[f"SM_CHANNEL_{channel.upper()}"] = str(data)
-            arguments = [
-                part
-                for name, value in request.hyperparameters.items()
-                for part in (f"--{name}", str(value))
-            ]
             script = import_module(f"abalone_assets.external.{SCRIPTS[request.framework]}")
-            script.main(arguments, environ)
+            script.main(arguments_of(request.hyperparameters), environ)
             archive = root / ARCHIVE_NAME
             pack(root / "model", archive)
             card = read_card(archive)
             job = f"train-{context.op_execution_context.run_id}"
             model_uri = f"{request.output_uri}/{job}/output/{ARCHIVE_NAME}"
-            _put(model_uri, archive.read_bytes())
+            store, key = locate(model_uri)
+            store.write(key, archive.read_bytes())
         return TrainingReport(model_uri, card, JobReport(time.perf_counter() - started))
 
     def evaluate(
@@ -258,13 +202,18 @@ class LocalMLPlatform(MLPlatform):
         with TemporaryDirectory(prefix="processing-") as folder:
             root = Path(folder)
             output = _made(root / "evaluation")
-            arguments = ["--output-dir", str(output), *request.arguments]
             for name, uri in request.folders.items():
                 file = ARCHIVE_NAME if name in _ARCHIVES else DATA_FILE
                 _get(uri, _made(root / name) / file)
-                arguments += [f"--{name}-dir", str(root / name)]
-            evaluate.main(arguments)
+            folders = {f"{name}-dir": root / name for name in request.folders}
+            evaluate.main(arguments_of({"output-dir": output, **folders, **request.options}))
             return evaluation_report(output, request, JobReport(time.perf_counter() - started))
+
+
+def arguments_of(values: Mapping[str, object]) -> list[str]:
+    """Values as a script's ``--name value``; None leaves one out."""
+    given = {name: value for name, value in values.items() if value is not None}
+    return [part for name, value in given.items() for part in (f"--{name}", str(value))]
 
 
 def evaluation_report(output: Path, request: EvaluationRequest, job: JobReport) -> EvaluationReport:
@@ -275,9 +224,10 @@ def evaluation_report(output: Path, request: EvaluationRequest, job: JobReport) 
     """
     evaluation = json.loads((output / "evaluation.json").read_text())
     if evaluation["model_sha256"] != request.model_sha256:
+        model_uri = request.folders["model"]
         raise StorageError(
-            f"{request.model_uri}: holds the model {request.model_sha256}, but the evaluation is "
-            f"of {evaluation['model_sha256']}; materialize trained_model and evaluation again"
+            f"{model_uri}: holds the model {request.model_sha256}, but the evaluation is of"
+            f" {evaluation['model_sha256']}; materialize trained_model and evaluation again"
         )
     return EvaluationReport(
         evaluation=evaluation,
@@ -296,11 +246,6 @@ def _made(folder: Path) -> Path:
 def _get(uri: str, path: Path) -> None:
     store, key = locate(uri)
     path.write_bytes(store.read(key))
-
-
-def _put(uri: str, data: bytes) -> None:
-    store, key = locate(uri)
-    store.write(key, data)
 
 
 def _probes(predictions: Path) -> list[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""The lake, the landing zone and the IO managers: where assets are kept."""
+"""The base survey, the landing zone, the lake and the IO managers: where data lies."""
 
 from collections.abc import Mapping
 from typing import Any, get_args, get_origin
@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from abalone_assets.errors import StorageError
+from abalone_assets.ingest.base_survey import BaseSurvey, fetch_base_survey
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.landing_zone import LandingZone
 from abalone_assets.ingest.open import open_landing_zone
@@ -36,6 +37,22 @@ class LandingZoneResource(dg.ConfigurableResource[None]):
     def open(self) -> LandingZone:
         """The landing zone, opened now."""
         return open_landing_zone(self.uri, self.queue_url)
+
+
+class BaseSurveySource(dg.ConfigurableResource[None]):
+    """Where ``raw_abalone`` comes from."""
+
+    uri: str = Field(description="Path, file://, s3:// or https:// URI of a survey or a ZIP of it.")
+    sha256: str = Field(description="SHA-256 that it must have; empty when none is known.")
+    fallback: bool = Field(description="Use the bundled survey when the network refuses.")
+
+    def fetch(self) -> BaseSurvey:
+        """Read and verify it.
+
+        Raises:
+            StorageError: It cannot be read, or is not the file that the checksum says.
+        """
+        return fetch_base_survey(self.uri, sha256=self.sha256, fallback=self.fallback)
 
 
 class ParquetIOManager(dg.ConfigurableIOManager):

@@ -26,7 +26,7 @@ from starlette.routing import Route
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.reports import PAGE_PATH
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
-from abalone_assets.serving.model_host import Answer, ModelHost, RefusedRequestError, ServedModel
+from abalone_assets.serving.model_host import ModelHost, RefusedRequestError, ServedModel
 from abalone_assets.serving.protocol import ERROR_HEADER, MAX_BODY_BYTES, VARIANT, VERSION_HEADER
 from abalone_assets.serving.report_site import HEADERS
 
@@ -46,8 +46,6 @@ class EndpointApp:
     """The request handlers of one endpoint.
 
     Attributes:
-        host: Holds the model.
-        capture: Records what was asked and answered, or None.
         started_at: When the server started, UTC.
         requests: How many requests were answered with predictions.
     """
@@ -59,38 +57,12 @@ class EndpointApp:
 
     async def ping(self, _request: Request) -> Response:
         """200 while a model is loaded, 503 before."""
-        if self.host.view.serving is None:
-            return _error_answer(
-                HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable", self._waiting()
-            )
+        self._served()
         return Response(status_code=HTTPStatus.OK)
-
-    async def invocations(self, request: Request) -> Response:
-        """Answer as a container: a refusal has its own status."""
-        try:
-            return await self._invoke(request)
-        except RefusedRequestError as error:
-            return _error_answer(error.status, "ModelError", str(error))
-
-    async def invoke_endpoint(self, request: Request) -> Response:
-        """Answer as the runtime API: a refusal is a ModelError."""
-        if request.path_params["name"] != self.host.endpoint:
-            return self._unknown_endpoint(request)
-        try:
-            return await self._invoke(request)
-        except RefusedRequestError as error:
-            return _error_answer(
-                HTTPStatus.FAILED_DEPENDENCY,
-                "ModelError",
-                f"Received client error ({error.status}) from {VARIANT} with message: {error}",
-                OriginalStatusCode=error.status,
-                OriginalMessage=str(error),
-            )
 
     async def describe(self, request: Request) -> Response:
         """The endpoint's status, its versions, its counters."""
-        if request.path_params["name"] != self.host.endpoint:
-            return self._unknown_endpoint(request)
+        self._check_name(request)
         document: dict[str, Any] = {
             "endpoint": self.host.endpoint,
             **self.host.view.describe(),
@@ -100,41 +72,50 @@ class EndpointApp:
         }
         return JSONResponse(document)
 
-    async def _invoke(self, request: Request) -> Response:
+    async def invoke(self, request: Request) -> Response:
+        """Answer as a container or, where the path names an endpoint, as the runtime API.
+
+        A refusal by the model has its own status in the first case and is a ModelError in the
+        second.
+        """
+        self._check_name(request)
         # One look: this request is answered by this model, whatever is swapped in meanwhile.
-        served = self.host.view.serving
-        if served is None:
-            return _error_answer(
-                HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable", self._waiting()
-            )
+        served = self._served()
         body = await _read_body(request)
         content_type = request.headers.get("content-type", "")
         accept = request.headers.get("accept", "*/*")
-        answer = await run_in_threadpool(served.invoke, body, content_type, accept)
+        try:
+            answer, answer_type = await run_in_threadpool(served.invoke, body, content_type, accept)
+        except RefusedRequestError as error:
+            return _refused(error, by_runtime="name" in request.path_params)
         self.requests += 1
-        self._record(request, body, answer, served)
-        return Response(
-            answer.body,
-            headers={
-                "Content-Type": answer.content_type,
-                VERSION_HEADER: str(served.version),
-                _VARIANT_HEADER: VARIANT,
-            },
-        )
-
-    def _record(self, request: Request, body: bytes, answer: Answer, served: ServedModel) -> None:
-        if self.capture is None:
-            return
-        self.capture.record(
-            CapturedRequest(
-                input_type=request.headers.get("content-type", ""),
-                input_data=body,
-                output_type=answer.content_type,
-                output_data=answer.body,
-                model_version=served.version,
-                inference_id=request.headers.get(_INFERENCE_ID_HEADER),
+        if self.capture is not None:
+            self.capture.record(
+                CapturedRequest(
+                    input_type=content_type,
+                    input_data=body,
+                    output_type=answer_type,
+                    output_data=answer,
+                    model_version=served.version,
+                    inference_id=request.headers.get(_INFERENCE_ID_HEADER),
+                )
             )
-        )
+        headers = {VERSION_HEADER: str(served.version), _VARIANT_HEADER: VARIANT}
+        return Response(answer, headers={"Content-Type": answer_type, **headers})
+
+    def _check_name(self, request: Request) -> None:
+        name = request.path_params.get("name", self.host.endpoint)
+        if name != self.host.endpoint:
+            raise HTTPException(
+                HTTPStatus.BAD_REQUEST,
+                f"Endpoint {name} not found; this server has the endpoint {self.host.endpoint}",
+            )
+
+    def _served(self) -> ServedModel:
+        served = self.host.view.serving
+        if served is None:
+            raise _unavailable(self._waiting())
+        return served
 
     def _waiting(self) -> str:
         view = self.host.view
@@ -146,45 +127,31 @@ class EndpointApp:
             return f"endpoint {self.host.endpoint} is loading version {view.pointer.version}"
         return view.refused.reason
 
-    def _unknown_endpoint(self, request: Request) -> Response:
-        name = request.path_params["name"]
-        return _error_answer(
-            HTTPStatus.BAD_REQUEST,
-            "ValidationError",
-            f"Endpoint {name} not found; this server has the endpoint {self.host.endpoint}",
-        )
-
 
 async def _page(read: Callable[[], str | bytes | None]) -> Response:
     """An answer for a browser, read off the event loop."""
     try:
         content = await run_in_threadpool(read)
     except StorageError as error:
-        return _error_answer(HTTPStatus.SERVICE_UNAVAILABLE, "ServiceUnavailable", str(error))
+        raise _unavailable(str(error)) from error
     if content is None:
         message = f"there is no such report; {PAGE_PATH} lists them"
-        return _error_answer(HTTPStatus.NOT_FOUND, "ValidationError", message)
+        raise HTTPException(HTTPStatus.NOT_FOUND, message)
     return HTMLResponse(content, headers=HEADERS)
 
 
 def build_app(
     host: ModelHost, capture: DataCapture | None, reports: ReportSite | None = None
 ) -> Starlette:
-    """The ASGI application of an endpoint; the caller starts the host and the capture.
-
-    Args:
-        host: Holds the model.
-        capture: Records what was asked and answered, or None.
-        reports: Pages for people, or None.
-    """
+    """The ASGI application of an endpoint; the caller starts the host and the capture."""
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
     pages = [] if reports is None else _report_routes(reports)
     return Starlette(
         routes=[
             Route("/ping", endpoint.ping),
-            Route("/invocations", endpoint.invocations, methods=["POST"]),
+            Route("/invocations", endpoint.invoke, methods=["POST"]),
             Route("/endpoints/{name}", endpoint.describe),
-            Route("/endpoints/{name}/invocations", endpoint.invoke_endpoint, methods=["POST"]),
+            Route("/endpoints/{name}/invocations", endpoint.invoke, methods=["POST"]),
             *pages,
         ],
         exception_handlers={
@@ -200,7 +167,7 @@ def _report_routes(site: ReportSite) -> list[Route]:
         return await _page(site.index)
 
     async def report(request: Request) -> Response:
-        return await _page(lambda: site.page(request.path_params["model_sha256"]))
+        return await _page(lambda: site.reports.read(request.path_params["model_sha256"]))
 
     return [Route(PAGE_PATH, index), Route(f"{PAGE_PATH}/{{model_sha256}}", report)]
 
@@ -225,11 +192,29 @@ async def _read_body(request: Request) -> bytes:
     return bytes(body)
 
 
+def _unavailable(message: str) -> HTTPException:
+    headers = {ERROR_HEADER: "ServiceUnavailable"}
+    return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, message, headers)
+
+
+def _refused(error: RefusedRequestError, *, by_runtime: bool) -> Response:
+    if not by_runtime:
+        return _error_answer(error.status, "ModelError", str(error))
+    return _error_answer(
+        HTTPStatus.FAILED_DEPENDENCY,
+        "ModelError",
+        f"Received client error ({error.status}) from {VARIANT} with message: {error}",
+        OriginalStatusCode=error.status,
+        OriginalMessage=str(error),
+    )
+
+
 async def _http_error(_request: Request, error: Exception) -> Response:
-    """An error of the protocol itself: no such path, wrong method, too large a body."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    detail = error.detail if isinstance(error, HTTPException) else ""
-    return _error_answer(status, "ValidationError", detail)
+    """An error of ours, or of the protocol itself: no such path, wrong method."""
+    if not isinstance(error, HTTPException):
+        raise error
+    code = (error.headers or {}).get(ERROR_HEADER, "ValidationError")
+    return _error_answer(error.status_code, code, error.detail)
 
 
 async def _client_gone(_request: Request, _error: Exception) -> Response:

@@ -39,14 +39,9 @@ class CapturedRequest:
     """One answered request.
 
     Attributes:
-        input_type: Content type of the request.
-        input_data: Body of the request.
-        output_type: Content type of the answer.
-        output_data: Body of the answer.
         model_version: The version that answered.
         inference_id: The caller's own identifier of the request, if it sent one.
         time: When it was answered, UTC.
-        event_id: A new identifier.
     """
 
     input_type: str
@@ -87,8 +82,6 @@ class DataCapture:
     """Writes captured requests in the background; never delays or fails a request.
 
     Args:
-        store: Where the capture files go.
-        endpoint: The endpoint's name.
         flush_seconds: How long a request may wait to be written.
         max_pending_bytes: Requests beyond this much waiting data are dropped and counted.
     """

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import requests
 
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.protocol import ERROR_HEADER, VERSION_HEADER
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 DEFAULT_TIMEOUT_SECONDS: Final = 10.0
 
@@ -41,7 +38,6 @@ class EndpointClient:
 
     Args:
         url: Base URL of its server.
-        name: The endpoint's name.
         timeout_seconds: How long to wait for an answer.
     """
 
@@ -64,30 +60,17 @@ class EndpointClient:
             raise self._stranger()
         return document
 
-    def predict(self, rows: str | Iterable[Sequence[str | float]]) -> list[float]:
-        """The predicted rings of each row.
-
-        Args:
-            rows: CSV text or rows, each of the sex and the seven measurements in survey order.
-
-        Raises:
-            EndpointUnreachableError: Nothing answers at the URL.
-            EndpointError: The endpoint refused the rows or has no model.
-        """
-        return self.invoke(rows).rings
-
-    def invoke(self, rows: str | Iterable[Sequence[str | float]]) -> Prediction:
-        """As ``predict``, with the prediction intervals and the model version that answered.
+    def invoke(self, rows: str) -> Prediction:
+        """The predictions for rows of CSV: the sex and the seven measurements in survey order.
 
         Raises:
             EndpointUnreachableError: Nothing answers at the URL.
             EndpointError: The endpoint refused the rows, has no model or answered no numbers.
         """
-        body = rows if isinstance(rows, str) else _to_csv(rows)
         response = self._request(
             "POST",
             f"/endpoints/{self.name}/invocations",
-            data=body.encode(),
+            data=rows.encode(),
             headers={"Content-Type": "text/csv", "Accept": "application/json"},
         )
         try:
@@ -120,10 +103,6 @@ class EndpointClient:
         return EndpointUnreachableError(
             f"{self.url} answers, but not as an endpoint server: is it another program's port?"
         )
-
-
-def _to_csv(rows: Iterable[Sequence[str | float]]) -> str:
-    return "".join(",".join(map(str, row)) + "\n" for row in rows)
 
 
 def _prediction(document: dict[str, Any], version: int) -> Prediction:

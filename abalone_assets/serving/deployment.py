@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.storage.object_store import ObjectStore
 
-__all__ = ["EndpointClient", "LocalEndpoint", "connect"]
-
 _POLL_SECONDS: Final = 0.05
 
 
@@ -42,10 +40,7 @@ def connect(
 ) -> EndpointClient | None:
     """A client of the endpoint's running server, or None when none answers.
 
-    Args:
-        endpoint_name: The endpoint's name.
-        state_file: Where a server on this machine says where it is.
-        url: The server's base URL; wins over the state file.
+    The server is at ``url`` or else where the state file says.
 
     Raises:
         EndpointError: The server at ``url`` does not have this endpoint.
@@ -75,7 +70,6 @@ class LocalEndpoint(Endpoint):
 
     Args:
         registry: Where versions and the endpoint's pointer are kept.
-        name: The endpoint's name.
         state_file: Where a server on this machine says where it is.
         timeout_seconds: How long the server may take to serve a version.
     """

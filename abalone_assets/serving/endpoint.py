@@ -27,7 +27,6 @@ class Deployment:
         previous: The version that it was asked to serve before, if any.
         served: Whether a running server answers with it; False when none is running.
         url: Base URL of that server.
-        seconds: How long it took.
         message: One sentence for people.
     """
 
@@ -69,12 +68,8 @@ class Endpoint(ABC):
         """Serve a version and prove it by real requests, or go back to the one before.
 
         A version that serves already is verified and left alone, unless it answers wrongly and
-        there is one before it to return to.
-
-        Args:
-            version: A registered version.
-            probes: CSV lines and the rings that the version must predict for them, within 1e-4.
-            on_progress: Told, in lines, how it goes.
+        there is one before it to return to. Probes are CSV lines, each with the rings that the
+        version must predict for it, within 1e-4.
 
         Raises:
             StorageError: There is no such version.
@@ -101,12 +96,7 @@ def body_of(probes: Sequence[tuple[str, float]]) -> str:
 def check_answers(
     who: str, probes: Sequence[tuple[str, float]], predictions: Sequence[float]
 ) -> None:
-    """Make sure that probes were answered as the model did when it was evaluated.
-
-    Args:
-        who: Answered, such as ``version 3``.
-        probes: CSV lines and the rings that must be predicted for them, within 1e-4.
-        predictions: The rings that were.
+    """Make sure that probes were answered, within 1e-4, as when the model was evaluated.
 
     Raises:
         WrongAnswerError: They are others, or of another number.

@@ -34,12 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class RefusedRequestError(EndpointError):
-    """A request that the model cannot answer.
-
-    Args:
-        status: The HTTP status that says so.
-        message: What is wrong with the request.
-    """
+    """A request that the model cannot answer."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -47,25 +42,10 @@ class RefusedRequestError(EndpointError):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the model answers to one request.
-
-    Attributes:
-        body: The predictions, encoded.
-        content_type: Their MIME type.
-    """
-
-    body: bytes
-    content_type: str
-
-
-@dataclass(frozen=True)
 class ServedModel:
     """A loaded model.
 
     Attributes:
-        version: Its number in the registry.
-        archive_sha256: SHA-256 of its archive.
         predictor: What ``model_fn`` returned.
     """
 
@@ -73,8 +53,8 @@ class ServedModel:
     archive_sha256: str
     predictor: Any
 
-    def invoke(self, body: bytes, content_type: str, accept: str) -> Answer:
-        """Decode a request, predict and encode the answer.
+    def invoke(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
+        """Decode a request and predict; returns the encoded predictions and their MIME type.
 
         Raises:
             RefusedRequestError: The rows are malformed (400), the content type is unknown (415) or
@@ -93,7 +73,7 @@ class ServedModel:
             text, answer_type = inference.output_fn(predictions, accept)
         except inference.UnsupportedContentTypeError as error:
             raise RefusedRequestError(406, str(error)) from error
-        return Answer(text.encode(), answer_type)
+        return text.encode(), answer_type
 
 
 @dataclass(frozen=True)
@@ -101,9 +81,7 @@ class Refusal:
     """A version whose model is damaged or predicts nonsense.
 
     Attributes:
-        version: Its number.
         requested_at: When it was asked for: tells two attempts apart.
-        reason: What went wrong.
     """
 
     version: int
@@ -181,7 +159,6 @@ class ModelHost:
 
     Args:
         registry: Where versions and pointers are kept.
-        endpoint: The endpoint's name.
         poll_seconds: How often the pointer is looked at.
     """
 
@@ -298,7 +275,8 @@ def load_model(registry: ModelRegistry, version: int) -> ServedModel:
 
 def _warm_up(served: ServedModel) -> None:
     try:
-        rings = float(served.invoke(WARM_UP_ROW, "text/csv", "text/csv").body)
+        answer, _ = served.invoke(WARM_UP_ROW, "text/csv", "text/csv")
+        rings = float(answer)
     except Exception as error:
         raise EndpointError(
             f"the warm-up prediction failed: {_first_line(error)}; train the model again"

@@ -24,7 +24,6 @@ class EndpointPointer:
     """Which model version an endpoint should serve.
 
     Attributes:
-        endpoint: The endpoint's name.
         version: The model version to serve.
         previous: The version to return to when this one fails, if there is one.
         requested_at: When this was asked for, ISO 8601 in UTC; tells two requests apart.

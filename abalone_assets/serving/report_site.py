@@ -48,23 +48,10 @@ _NONE: Final = "<p>There are none yet: the asset evaluation writes one for each 
 
 @dataclass(frozen=True)
 class ReportSite:
-    """The reports of a lake, and the registry that knows the models' versions.
-
-    Attributes:
-        reports: The reports.
-        registry: The versions.
-    """
+    """The reports of a lake, and the registry that knows the models' versions."""
 
     reports: Reports
     registry: ModelRegistry
-
-    def page(self, model_sha256: str) -> bytes | None:
-        """A report, or None when there is none of this name.
-
-        Raises:
-            StorageError: The lake refuses.
-        """
-        return self.reports.read(model_sha256)
 
     def index(self) -> str:
         """The page that links to every report, the newest first.

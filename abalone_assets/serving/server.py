@@ -9,7 +9,6 @@ import socket
 import threading
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import EndpointError
@@ -24,13 +23,14 @@ from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import uvicorn
 
     from abalone_assets.registry.registry import ModelRegistry
+    from abalone_assets.settings.platform import Settings
 
 STOP_TIMEOUT_SECONDS: Final = 10
-MAX_PORT: Final = 65_535
 _LISTEN_BACKLOG: Final = 1024
 
 
@@ -38,9 +38,6 @@ class EndpointServer:
     """The server of one endpoint, for this process or a thread of it.
 
     Args:
-        registry: Where versions and the endpoint's pointer are kept.
-        endpoint: The endpoint's name.
-        host: Address to listen on.
         port: Port to listen on; 0 picks a free one.
         capture_store: Where answered requests are captured, or None.
         state_file: Where clients find the server, or None.
@@ -79,9 +76,6 @@ class EndpointServer:
 
     def run(self, on_ready: Callable[[ServerState], None] | None = None) -> None:
         """Serve until ``stop``, Ctrl-C or SIGTERM; requests in flight are answered first.
-
-        Args:
-            on_ready: Called once with the server's state when it accepts connections.
 
         Raises:
             EndpointError: The port is taken, the address is not this machine's, or the state file
@@ -130,47 +124,31 @@ class EndpointServer:
 
 
 def serve(
-    registry_uri: str | os.PathLike[str],
-    lake_uri: str | os.PathLike[str],
-    endpoint_name: str,
+    settings: Settings,
     *,
     host: str,
     port: int,
-    capture_folder: str | os.PathLike[str] | None,
-    state_file: str | os.PathLike[str],
     on_ready: Callable[[ServerState], None] | None = None,
 ) -> None:
-    """Serve an endpoint from this process until Ctrl-C or SIGTERM.
-
-    Args:
-        registry_uri: The registry's folder or ``s3://`` prefix.
-        lake_uri: The lake's, whose reports are shown.
-        endpoint_name: The endpoint's name.
-        host: Address to listen on.
-        port: Port to listen on; 0 picks a free one.
-        capture_folder: Folder or ``s3://`` prefix for captured requests; None captures nothing.
-        state_file: Where clients on this machine find the server.
-        on_ready: Called once with the server's state when it accepts connections.
+    """Serve the settings' endpoint from this process until Ctrl-C or SIGTERM; port 0 is a free one.
 
     Raises:
         EndpointError: The name is malformed, the port is taken or the state file cannot be written.
         StorageError: The registry, the lake or the capture folder cannot be opened.
     """
     EndpointServer(
-        FolderRegistry(ObjectStore(registry_uri)),
-        endpoint_name,
+        FolderRegistry(ObjectStore(settings.registry_uri)),
+        settings.endpoint_name,
         host=host,
         port=port,
-        capture_store=None if capture_folder is None else ObjectStore(capture_folder),
-        state_file=Path(state_file),
-        reports=Reports(ObjectStore(lake_uri)),
+        capture_store=ObjectStore(settings.capture_folder),
+        state_file=settings.endpoint_state_file,
+        reports=Reports(ObjectStore(settings.lake_uri)),
     ).run(on_ready)
 
 
 def _listen(host: str, port: int) -> socket.socket:
     """A listening socket: from here on a client's connection waits instead of being refused."""
-    if not 0 <= port <= MAX_PORT:
-        raise EndpointError(f"port {port} does not exist; choose 0 (any free one) to {MAX_PORT}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=_LISTEN_BACKLOG)

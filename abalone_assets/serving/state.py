@@ -20,8 +20,6 @@ class ServerState:
 
     Attributes:
         url: Its base URL, with the port that it really has.
-        pid: Its process.
-        endpoint: The endpoint that it serves.
         started_at: When it started, ISO 8601 in UTC.
     """
 

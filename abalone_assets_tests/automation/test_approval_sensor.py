@@ -12,8 +12,8 @@ from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.live_version import live_version
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import load_settings
-from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import INGEST, RELEASE, Clock, launch, requests
+from abalone_assets_tests.serving.support import new_registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ RETRY_SECONDS = 10
 @pytest.fixture
 def registry(home: Path) -> FolderRegistry:
     """Versions 1 and 2 are approved by the gate, 3 is rejected; 2 is live."""
-    registry = FolderRegistry(ObjectStore(home / "registry"))
+    registry = new_registry(home)
     for approved in (True, True, False):
         add(registry, approved=approved)
     publish_pointer(registry.store, "abalone", 2)
@@ -61,26 +61,19 @@ def test_an_empty_registry_asks_for_nothing(platform: Platform) -> None:
     assert reason(platform) == "no person has decided otherwise than the gate"
 
 
-@pytest.mark.parametrize("version", [1, 3])
-def test_a_version_that_a_person_approved_is_deployed_once(
-    registry: FolderRegistry, platform: Platform, version: int
+@pytest.mark.parametrize(
+    ("word", "version", "live"), [("approve", 1, 1), ("approve", 3, 3), ("reject", 2, 1)]
+)
+def test_what_a_person_decided_is_deployed_once(
+    registry: FolderRegistry, platform: Platform, word: str, version: int, live: int
 ) -> None:
-    registry.approve(version, because="checked", by="ana")
+    getattr(registry, word)(version, because="checked", by="ana")
     (request,) = requests(platform, SENSOR)
     assert platform.run(DEPLOY_JOB, request).success
-    assert live_version(load_settings()) == version
+    assert live_version(load_settings()) == live
     said = reason(platform)
-    assert said.startswith(f"version {version} is live. Approved by ana on ")
+    assert said.startswith(f"version {live} is live. {word.capitalize()}")
     assert said.endswith(": checked.")
-
-
-def test_the_rejection_of_the_live_version_brings_the_one_before_back(
-    registry: FolderRegistry, platform: Platform
-) -> None:
-    registry.reject(2, because="broken scale", by="ana")
-    (request,) = requests(platform, SENSOR)
-    assert platform.run(DEPLOY_JOB, request).success
-    assert live_version(load_settings()) == 1
 
 
 def test_the_rejection_of_the_last_approved_version_leaves_it_live_and_says_so(
@@ -157,13 +150,3 @@ def test_after_many_failures_it_waits_a_day_and_no_longer(
     assert "20 deployments failed" in reason(platform)
     clock.advance(seconds=3700)
     assert len(requests(platform, SENSOR)) == 1
-
-
-def test_it_runs_by_default_as_often_as_the_others(platform: Platform) -> None:
-    repository = platform.definitions.get_repository_def()
-    sensors = {sensor.name: sensor for sensor in repository.sensor_defs}
-    assert sensors[SENSOR].default_status is dg.DefaultSensorStatus.RUNNING
-    assert (
-        sensors[SENSOR].minimum_interval_seconds
-        == sensors["release_sensor"].minimum_interval_seconds
-    )

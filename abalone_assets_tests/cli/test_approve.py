@@ -12,8 +12,8 @@ from abalone_assets.local.driver import driver_lock
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import load_settings
-from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.cli.support import abalone, abalone_json, environment
+from abalone_assets_tests.serving.support import new_registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ WHY = ("--because", "the new scale was checked")
 def registry(home: Path, monkeypatch: pytest.MonkeyPatch) -> FolderRegistry:
     """Version 1 is approved and deployed, version 2 rejected."""
     monkeypatch.setenv("USER", "ana")
-    registry = FolderRegistry(ObjectStore(home / "registry"))
+    registry = new_registry(home)
     for approved in (True, False):
         word = "Approved" if approved else "Rejected"
         registry.register(

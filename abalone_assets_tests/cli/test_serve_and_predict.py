@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.registry.folder import FolderRegistry
+from abalone_assets.serving.client import EndpointClient
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.state import read_state
-from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import age_years
 from abalone_assets_tests.cli.support import ANIMAL, abalone, abalone_json, environment
 from abalone_assets_tests.serving.support import (
@@ -25,6 +24,7 @@ from abalone_assets_tests.serving.support import (
     new_registry,
     register,
     running_server,
+    serving,
     tiny_archive,
     wait_until,
 )
@@ -40,7 +40,7 @@ LINE = ",".join(ANIMAL)
 def served_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, float]]:
     """A home whose endpoint is served by `abalone serve`: its folder, what it said, an answer."""
     home = tmp_path_factory.mktemp("served")
-    registry = FolderRegistry(ObjectStore(home / "registry"))
+    registry = new_registry(home)
     archive = tiny_archive(1)
     publish_pointer(registry.store, "abalone", register(registry, archive).version)
     log = home / "serve.log"
@@ -55,8 +55,6 @@ def served_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path
         wait_until(lambda: "Ctrl-C" in log.read_text() or process.poll() is not None)
         state = read_state(home / "endpoint" / "server.json")
         assert state is not None, log.read_text()
-        from abalone_assets.serving.client import EndpointClient
-
         wait_until(lambda: EndpointClient(state.url, "abalone").describe()["version"] == 1)
         yield home, log.read_text(), local_prediction(archive, LINE + "\n")[0]
     finally:
@@ -102,11 +100,8 @@ def test_a_model_without_intervals_gives_rings_and_age(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ABALONE_ENDPOINT_NAME", ENDPOINT)
-    registry = new_registry(tmp_path / "registry")
-    register(registry, tiny_archive(2, calibrated=False))
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry) as server:
-        server.wait_for_version(1)
+    archive = tiny_archive(2, calibrated=False)
+    with serving(new_registry(tmp_path / "registry"), archive) as server:
         asked = ("predict", "--url", server.url, *ANIMAL)
         (prediction,) = abalone_json(*asked)["predictions"]
         said = abalone(*asked).output
@@ -196,18 +191,23 @@ def test_an_endpoint_without_a_model_is_one_clear_error(
     assert "has no model yet" in result.stderr
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://host", "http://"])
-def test_an_url_that_is_none_is_a_wrong_call(home: Path, url: str) -> None:
-    result = abalone("predict", "--url", url, *ANIMAL)
-    assert result.exit_code == 2
-    assert "is not an http:// URL" in result.stderr
-
-
 def test_an_empty_file_has_no_rows(answer: float, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
     result = abalone("predict", "--file", tmp_path / "empty.csv")
     assert "no rows in it" in result.stderr
 
 
-def test_values_and_a_file_together_are_a_wrong_call(home: Path) -> None:
-    assert abalone("predict", "--file", "-", *ANIMAL, text="").exit_code == 2
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--file", "-"), "file"),
+        *(
+            (("--url", url), "is not an http:// URL")
+            for url in ("nonsense", "ftp://host", "http://")
+        ),
+    ],
+)
+def test_a_wrong_call_is_told_as_such(home: Path, arguments: tuple[str, ...], said: str) -> None:
+    result = abalone("predict", *arguments, *ANIMAL, text="")
+    assert result.exit_code == 2
+    assert said in result.stderr

@@ -12,19 +12,17 @@ import polars as pl
 import pytest
 
 from abalone_assets.defs.evaluation.evaluation import evaluation
+from abalone_assets.defs.resources import profile_resources
 from abalone_assets.defs.training.trained_model import trained_model
 from abalone_assets.etl.polars_engine import prepare
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
 from abalone_assets.ingest.frames import survey_frame, to_parquet
 from abalone_assets.lake.lake import Lake
-from abalone_assets.modeling.evaluation.gate import GateLimits
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.resources.ml_platform import LocalMLPlatform, TrainingRequest
-from abalone_assets.resources.models import Gate, LocalEndpointHost, LocalModelRegistry
-from abalone_assets.resources.reports import LocalReportPages
-from abalone_assets.resources.storage import JsonIOManager, LakeResource
 from abalone_assets.sample_data import base_survey
 from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.settings.platform import Settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import parse_survey
 
@@ -50,24 +48,7 @@ class Home:
         return FolderRegistry(ObjectStore(self.folder / "registry"))
 
     def resources(self) -> dict[str, Any]:
-        registry = LocalModelRegistry(uri=str(self.folder / "registry"))
-        lake, state = LakeResource(uri=str(self.folder / "lake")), str(self.folder / "server.json")
-        return {
-            "lake": lake,
-            "json": JsonIOManager(lake=lake),
-            "ml_platform": LocalMLPlatform(max_synthetic_share=0.1),
-            "gate": Gate(limits=asdict(GateLimits())),
-            "model_registry": registry,
-            "report_pages": LocalReportPages(
-                lake=lake, state_file=state, host="127.0.0.1", port=8080
-            ),
-            "endpoint_host": LocalEndpointHost(
-                registry=registry,
-                endpoint_name="abalone",
-                state_file=state,
-                timeout_seconds=1,
-            ),
-        }
+        return dict(profile_resources(Settings.model_validate({"home": self.folder})))
 
     def prepare(self) -> None:
         survey = parse_survey(base_survey().read_bytes(), "abalone.data")
@@ -83,7 +64,7 @@ class Home:
     def train(self) -> None:
         channels = {name: self.lake.uri(f"{name}_split") for name in ("train", "validation")}
         request = TrainingRequest(channels, self.lake.folder_uri("trained_model"), TINY)
-        trained = LocalMLPlatform(max_synthetic_share=0.1).train(request, dg.build_asset_context())
+        trained = LocalMLPlatform().train(request, dg.build_asset_context())
         document = {
             "model_uri": trained.model_uri,
             "release_digest": "digest",

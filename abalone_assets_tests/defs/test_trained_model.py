@@ -129,23 +129,15 @@ class AskedError(Exception):
         self.request = request
 
 
-@pytest.mark.parametrize(("given", "share"), [({}, 0.05), ({"max_synthetic_share": 0.3}, 0.3)])
-def test_the_platform_caps_simulated_rows_unless_the_run_does(
-    tmp_path: Path, given: dict[str, Any], share: float
-) -> None:
-    prepared = Preparation(digest="data", rows_ingested=9, rows_in=9, repeats=0)
-    Lake(str(tmp_path / "lake")).record_preparation(prepared)
-    chosen = {"ops": {"trained_model": {"config": {"hyperparameters": given}}}}
-    with pytest.raises(AskedError) as asked:
-        materialize(tmp_path, chosen, Training())
-    assert asked.value.request.hyperparameters == {"max_synthetic_share": share}
-    assert asked.value.request.framework == "blend"
-
-
 @pytest.mark.parametrize(
     ("config", "framework", "hyperparameters"),
     [
         ({}, "xgboost", {"eta": 0.1, "max_depth": 3}),
+        (
+            {"hyperparameters": {"max_synthetic_share": 0.3}},
+            "xgboost",
+            {"eta": 0.1, "max_depth": 3, "max_synthetic_share": 0.3},
+        ),
         ({"hyperparameters": {"eta": 0.2}}, "xgboost", {"eta": 0.2, "max_depth": 3}),
         ({"framework": "xgboost"}, "xgboost", {"eta": 0.1, "max_depth": 3}),
         ({"framework": "tensorflow"}, "tensorflow", {}),
@@ -185,13 +177,3 @@ def test_a_hyperparameter_of_another_framework_is_refused_before_anything_is_rea
 def test_an_unknown_framework_is_refused_before_the_run(tmp_path: Path) -> None:
     with pytest.raises(dg.DagsterInvalidConfigError, match="catboost"):
         materialize(tmp_path, config("catboost", {}))
-
-
-def test_the_launchpad_describes_every_hyperparameter() -> None:
-    schema = trained_model.op.config_schema.as_field().config_type
-    assert isinstance(schema, dg.Shape)
-    description = schema.fields["hyperparameters"].description
-    assert description is not None
-    assert "- blend `booster_share`: Weight" in description
-    assert "- xgboost `eta`: Learning rate" in description
-    assert "- tensorflow `hidden_units`: Units" in description

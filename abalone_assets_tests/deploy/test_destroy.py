@@ -12,8 +12,7 @@ from abalone_assets.aws.clients import client
 from abalone_assets.aws.parameters import resolve
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.lake.manifest import Manifest, commit_raw
-from abalone_assets.serving.sagemaker.configs import EndpointConfigs
-from abalone_assets.serving.sagemaker.endpoint import Hosting
+from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting
 from abalone_assets_tests.deploy.cloudformation_models import complete_moto
 from abalone_assets_tests.deploy.support import quick_stacks
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION

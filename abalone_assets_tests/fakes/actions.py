@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from abalone_assets_tests.fakes.account import Account
+    from abalone_assets_tests.fakes.standin import AwsStandIn
 
     Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -53,7 +53,7 @@ class Service:
 
     response_class: ClassVar[type]
 
-    def __init__(self, aws: Account) -> None:
+    def __init__(self, aws: AwsStandIn) -> None:
         self._aws = aws
 
     def install(self, patches: pytest.MonkeyPatch) -> None:

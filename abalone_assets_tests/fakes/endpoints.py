@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.sagemaker.exceptions import ValidationError
@@ -12,7 +14,6 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
-from abalone_assets_tests.fakes.data_capture import Exchange, capture_uri, captured
 from abalone_assets_tests.fakes.jobs import check_tags, now
 from abalone_assets_tests.fakes.model_servers import ModelError, ModelLoadError, ModelServers
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
@@ -21,7 +22,7 @@ from abalone_assets_tests.fakes.processes import LogStream
 if TYPE_CHECKING:
     import pytest
 
-    from abalone_assets_tests.fakes.account import Account
+    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 
 class DeploymentFailedError(Exception):
@@ -33,7 +34,7 @@ class Endpoints(Service):
 
     response_class = SageMakerResponse
 
-    def __init__(self, aws: Account, model_servers: ModelServers) -> None:
+    def __init__(self, aws: AwsStandIn, model_servers: ModelServers) -> None:
         super().__init__(aws)
         self._model_servers = model_servers
 
@@ -99,19 +100,9 @@ class Endpoints(Service):
         return {"EndpointArn": endpoint.arn}
 
     @action
-    def describe_endpoint(self, request: Request) -> dict[str, Any]:
+    def describe_endpoint(self, request: Request) -> Any:
         _endpoint(request.response.sagemaker_backend, request.params["EndpointName"])
-        described = dict(request.moto().result)
-        capture = described.pop("DataCaptureConfig", None)
-        if capture:
-            described["DataCaptureConfig"] = {
-                "EnableCapture": capture.get("EnableCapture", False),
-                "CaptureStatus": "Started" if capture.get("EnableCapture") else "Stopped",
-                "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
-                "DestinationS3Uri": capture["DestinationS3Uri"],
-                "KmsKeyId": capture.get("KmsKeyId", ""),
-            }
-        return described
+        return request.moto()
 
     @action
     def delete_endpoint(self, request: Request) -> Any:
@@ -166,7 +157,7 @@ class Endpoints(Service):
                 log.close()
 
 
-def endpoint_log(aws: Account, endpoint: str, variant: str) -> LogStream:
+def endpoint_log(aws: AwsStandIn, endpoint: str, variant: str) -> LogStream:
     """The log stream of a variant's one instance."""
     group = f"/aws/sagemaker/Endpoints/{endpoint}"
     return LogStream(aws.server, group, f"{variant}/i-0123456789abcdef0", 0)
@@ -218,7 +209,7 @@ class Runtime(Service):
 
     response_class = SageMakerRuntimeResponse
 
-    def __init__(self, aws: Account, model_servers: ModelServers) -> None:
+    def __init__(self, aws: AwsStandIn, model_servers: ModelServers) -> None:
         super().__init__(aws)
         self._model_servers = model_servers
 
@@ -244,23 +235,33 @@ class Runtime(Service):
             answer, answer_type = server.answer(body, content_type, accept)
         except (ModelError, ModelLoadError) as error:
             return _model_error(variant, str(error))
-        exchange = Exchange(
-            content_type,
-            body,
-            answer_type,
-            answer,
-            headers.get("x-amzn-sagemaker-custom-attributes"),
-            headers.get("x-amzn-sagemaker-inference-id"),
-        )
-        self._capture(exchange, endpoint, variant)
+        sides = {"Input": (content_type, body), "Output": (answer_type, answer)}
+        self._capture(sides, endpoint, variant)
         said = {"Content-Type": answer_type, "x-Amzn-Invoked-Production-Variant": variant}
         return 200, said, answer
 
-    def _capture(self, exchange: Exchange, endpoint: Any, variant: str) -> None:
+    def _capture(self, sides: dict[str, tuple[str, bytes]], endpoint: Any, variant: str) -> None:
+        """Write a request and its answer down, as data capture does: JSON Lines on S3."""
         config = endpoint.data_capture_config
-        if config and config.get("EnableCapture"):
-            uri = capture_uri(config, endpoint.endpoint_name, variant)
-            self._aws.storage.write(uri, captured(exchange, config))
+        if not (config and config.get("EnableCapture")):
+            return
+        types = config.get("CaptureContentTypeHeader") or {}
+        modes = [option["CaptureMode"] for option in config["CaptureOptions"]]
+        data = {f"endpoint{mode}": _side(mode.upper(), *sides[mode], types) for mode in modes}
+        metadata = {"eventId": str(uuid4()), "inferenceTime": f"{now():%FT%TZ}"}
+        document = {"captureData": data, "eventMetadata": metadata, "eventVersion": "0"}
+        root, name = config["DestinationS3Uri"].rstrip("/"), endpoint.endpoint_name
+        uri = f"{root}/{name}/{variant}/{now():%Y/%m/%d/%H/%M-%S-%f}-{uuid4()}.jsonl"
+        self._aws.storage.write(uri, json.dumps(document).encode() + b"\n")
+
+
+def _side(mode: str, content_type: str, body: bytes, types: dict[str, Any]) -> dict[str, str]:
+    encoding, data = "BASE64", base64.b64encode(body).decode()
+    if content_type in (types.get("CsvContentTypes") or []):
+        encoding, data = "CSV", body.decode()
+    elif content_type in (types.get("JsonContentTypes") or []):
+        encoding, data = "JSON", body.decode()
+    return {"observedContentType": content_type, "mode": mode, "data": data, "encoding": encoding}
 
 
 def _model_error(variant: str, reason: str) -> Any:

@@ -1,4 +1,4 @@
-"""Fixtures of the stand-in; the root conftest gives them to every test."""
+"""Fixtures of the stand-in."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets_tests.fakes.places import BUCKET, TEST_KEY, credentials
-from abalone_assets_tests.fakes.server import MotoServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from abalone_assets_tests.fakes.server import MotoServer
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 _numbers = count()
@@ -30,6 +30,8 @@ _MISLEADING = (
 @pytest.fixture(scope="session")
 def moto_server() -> Iterator[MotoServer]:
     """The one moto server of this process."""
+    from abalone_assets_tests.fakes.server import MotoServer
+
     with MotoServer() as server:
         yield server
 

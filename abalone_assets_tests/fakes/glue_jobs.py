@@ -6,7 +6,6 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from moto.glue.exceptions import EntityNotFoundException
 from moto.glue.models import FakeJobRun
 from moto.glue.responses import GlueResponse
 
@@ -18,8 +17,8 @@ from abalone_assets_tests.fakes.spark import spark_environment
 if TYPE_CHECKING:
     import pytest
 
-    from abalone_assets_tests.fakes.account import Account
     from abalone_assets_tests.fakes.processes import Ended
+    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 LOG_GROUP: Final = "/aws-glue/jobs"
 SPARK_LINE: Final = "INFO SparkContext: Running Spark version 3.5.6-amzn-1"
@@ -28,7 +27,7 @@ DPUS: Final = {"G.1X": 1.0, "G.2X": 2.0}
 
 
 class GlueJobs(Service):
-    """Start, list and stop job runs; change jobs and crawlers."""
+    """Start, list and stop job runs."""
 
     response_class = GlueResponse
 
@@ -77,29 +76,6 @@ class GlueJobs(Service):
             stopped.append({"JobName": name, "JobRunId": run_id})
         return {"SuccessfulSubmissions": stopped, "Errors": errors}
 
-    @action
-    def update_job(self, request: Request) -> dict[str, Any]:
-        job = request.response.glue_backend.get_job(request.params["JobName"])
-        _change(job, request.params["JobUpdate"])
-        job.last_modified_on = now()
-        return {"JobName": job.name}
-
-    @action
-    def update_crawler(self, request: Request) -> dict[str, Any]:
-        crawler = request.response.glue_backend.crawlers.get(request.params["Name"])
-        if crawler is None:
-            raise EntityNotFoundException(f"Crawler {request.params['Name']} not found.")
-        _change(crawler, {k: v for k, v in request.params.items() if k != "Name"})
-        crawler.last_updated, crawler.version = now(), crawler.version + 1
-        return {}
-
-
-def _change(resource: Any, changes: dict[str, Any]) -> None:
-    from moto.core.utils import camelcase_to_underscores
-
-    for name, value in changes.items():
-        setattr(resource, camelcase_to_underscores(name), value)
-
 
 def _facts(run: Any) -> dict[str, Any]:
     facts = {"LogGroupName": LOG_GROUP, "GlueVersion": run.glue_version}
@@ -110,7 +86,7 @@ def _facts(run: Any) -> dict[str, Any]:
 class _Run:
     """One job run, from its script to its end."""
 
-    def __init__(self, aws: Account, job: Any, run: Any) -> None:
+    def __init__(self, aws: AwsStandIn, job: Any, run: Any) -> None:
         self.aws = aws
         self.job = job
         self.run = run

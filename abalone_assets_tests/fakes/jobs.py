@@ -8,18 +8,19 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from moto.sagemaker.exceptions import ResourceInUseException, ValidationError
 
 from abalone_assets_tests.fakes.places import credentials
 from abalone_assets_tests.fakes.processes import LogStream
+from abalone_assets_tests.fakes.storage import NoSuchDataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from abalone_assets_tests.fakes.account import Account
+    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 OPT_ML: Final = "/opt/ml"
 _NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -53,11 +54,57 @@ class Sandbox:
         return text.replace(OPT_ML, str(self.opt_ml))
 
 
-def environment_of(aws: Account, name: str, extra: Mapping[str, str]) -> dict[str, str]:
+class JobRun:
+    """One SageMaker job, from its input to its end.
+
+    Attributes:
+        kind: As in ``TrainingJobs``.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, aws: AwsStandIn, job: Any, name: str, params: dict[str, Any]) -> None:
+        self.aws = aws
+        self.job = job
+        self.name = name
+        self.params = params
+        self.sandbox = Sandbox(aws.folder / self.kind.lower() / name / "opt_ml")
+
+    def to_its_end(self) -> None:
+        self.aws.processes.pause(self.aws.faults.job_seconds)
+        status = "Failed"
+        try:
+            if (end := self.aws.faults.take_job_end()) is None:
+                status = self.run()
+            else:
+                status = "Stopped" if end[0] == "STOPPED" else "Failed"
+                self.job.failure_reason = end[1] or None
+        except NoSuchDataError as error:
+            self.job.failure_reason = str(error)
+        except Exception as error:  # noqa: BLE001 - as SageMaker does, say whatever went wrong
+            self.job.failure_reason = f"InternalServerError: {error!r}"
+        self.end(status)
+
+    def run(self) -> str:
+        """Do the work, and say how it ended."""
+        raise NotImplementedError
+
+    def end(self, status: str) -> None:
+        """Describe the job as ended."""
+        raise NotImplementedError
+
+    def log_stream(self) -> LogStream:
+        """Where SageMaker writes the job's output to; its suffix cannot be known before."""
+        name = f"{self.name}/algo-1-{time.time_ns() // 10**6}"
+        group = f"/aws/sagemaker/{self.kind}Jobs"
+        return LogStream(self.aws.server, group, name, self.aws.faults.log_seconds)
+
+
+def environment_of(aws: AwsStandIn, name: str, extra: Mapping[str, str]) -> dict[str, str]:
     """What a job's process sees: this machine's variables but nothing of the test, and its own."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_HIDDEN)}
     own = credentials(aws.url, f"job:{name}")
-    return {**inherited, **own, "PYTHONUNBUFFERED": "1", **aws.job_environment, **extra}
+    return {**inherited, **own, "PYTHONUNBUFFERED": "1", **extra}
 
 
 def check_name(kind: str, name: str, existing: Iterable[str]) -> None:
@@ -107,13 +154,6 @@ def check_tags(tags: Iterable[Mapping[str, str]] | None) -> None:
                 r"constraint: Member must satisfy regular expression pattern: ([\p{L}\p{Z}\p{N}"
                 r"_.:/=+\-@]*)"
             )
-
-
-def log_stream(aws: Account, kind: str, name: str) -> LogStream:
-    """The stream that SageMaker writes a job's output to; its suffix cannot be known before."""
-    suffix = f"algo-1-{time.time_ns() // 10**6}"
-    group = f"/aws/sagemaker/{kind}Jobs"
-    return LogStream(aws.server, group, f"{name}/{suffix}", aws.faults.log_seconds)
 
 
 def billed(seconds: float) -> int:

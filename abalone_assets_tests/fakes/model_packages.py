@@ -11,7 +11,7 @@ from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.jobs import check_tags
 
 if TYPE_CHECKING:
-    from abalone_assets_tests.fakes.account import Account
+    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 
 class ModelPackages(Service):
@@ -19,7 +19,7 @@ class ModelPackages(Service):
 
     response_class = SageMakerResponse
 
-    def __init__(self, aws: Account) -> None:
+    def __init__(self, aws: AwsStandIn) -> None:
         super().__init__(aws)
         self._by_token: dict[str, str] = {}
 

@@ -13,7 +13,7 @@ from abalone_assets_tests.fakes.jobs import environment_of
 from abalone_assets_tests.fakes.processes import LogStream
 
 if TYPE_CHECKING:
-    from abalone_assets_tests.fakes.account import Account
+    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 PROGRAM: Final = Path(__file__).with_name("model_server.py")
 
@@ -41,7 +41,7 @@ class ModelServer:
     """
 
     def __init__(
-        self, aws: Account, name: str, archive: str, environment: dict[str, str], log: LogStream
+        self, aws: AwsStandIn, name: str, archive: str, environment: dict[str, str], log: LogStream
     ) -> None:
         folder = aws.folder / "models" / name
         try:
@@ -110,7 +110,7 @@ def _copy(pipe: IO[str], log: LogStream) -> None:
 class ModelServers:
     """The running model servers, by the name of the SageMaker model."""
 
-    def __init__(self, aws: Account) -> None:
+    def __init__(self, aws: AwsStandIn) -> None:
         self._aws = aws
         self._servers: dict[str, ModelServer] = {}
         self._lock = threading.Lock()

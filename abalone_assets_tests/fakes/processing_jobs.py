@@ -9,20 +9,17 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.jobs import (
-    Sandbox,
+    JobRun,
     check_lengths,
     check_name,
     check_tags,
     environment_of,
-    log_stream,
     now,
 )
-from abalone_assets_tests.fakes.storage import NoSuchDataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from abalone_assets_tests.fakes.account import Account
     from abalone_assets_tests.fakes.processes import Ended
 
 ENVIRONMENT_LIMIT: Final = 256
@@ -41,14 +38,15 @@ class ProcessingJobs(Service):
         jobs = request.response.sagemaker_backend.processing_jobs
         _check(params, jobs)
         answer = request.moto()
-        job = jobs[params["ProcessingJobName"]]
+        name = params["ProcessingJobName"]
+        job = jobs[name]
         job.environment = params.get("Environment")
         job.processing_resources = params["ProcessingResources"]
         job.processing_job_status = "InProgress"
         job.processing_start_time = job.processing_end_time = None
         job.failure_reason = job.exit_message = None
-        self._aws.processes.enter(job.processing_job_name)
-        self._aws.processes.in_background(_Run(self._aws, job, params).to_its_end)
+        self._aws.processes.enter(name)
+        self._aws.processes.in_background(_Run(self._aws, job, name, params).to_its_end)
         return answer
 
     @action
@@ -82,32 +80,16 @@ def _check(params: dict[str, Any], jobs: dict[str, Any]) -> None:
     check_tags(params.get("Tags"))
 
 
-class _Run:
-    """One processing job, from its input to its end."""
+class _Run(JobRun):
+    """One processing job."""
 
-    def __init__(self, aws: Account, job: Any, params: dict[str, Any]) -> None:
-        self.aws = aws
-        self.job = job
-        self.params = params
-        self.name: str = job.processing_job_name
-        self.sandbox = Sandbox(aws.folder / "processing" / self.name / "opt_ml")
+    kind = "Processing"
 
-    def to_its_end(self) -> None:
-        self.aws.processes.pause(self.aws.faults.job_seconds)
-        status = "Failed"
-        try:
-            status = self._run()
-        except NoSuchDataError as error:
-            self.job.failure_reason = str(error)
-        except Exception as error:  # noqa: BLE001 - as SageMaker does, say whatever went wrong
-            self.job.failure_reason = f"InternalServerError: {error!r}"
+    def end(self, status: str) -> None:
         self.job.processing_end_time = self.job.last_modified_time = now()
         self.job.processing_job_status = status
 
-    def _run(self) -> str:
-        if (end := self.aws.faults.take_job_end()) is not None:
-            self.job.failure_reason = end[1] or None
-            return "Stopped" if end[0] == "STOPPED" else "Failed"
+    def run(self) -> str:
         for each in self.params.get("ProcessingInputs") or []:
             source = each["S3Input"]
             self.aws.storage.require(source["S3Uri"], self.sandbox.folder(source["LocalPath"]))
@@ -140,7 +122,7 @@ class _Run:
             moved[0] = self.aws.python
         given = self.params.get("Environment") or {}
         environ = {key: self.sandbox.moved(value) for key, value in given.items()}
-        stream = log_stream(self.aws, "Processing", self.name)
+        stream = self.log_stream()
         self.job.processing_start_time = now()
         try:
             return self.aws.processes.run(

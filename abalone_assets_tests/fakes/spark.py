@@ -13,7 +13,7 @@ from abalone_assets.etl.java import ensure_java
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from abalone_assets_tests.fakes.account import Account
+    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 JARS: Final = Path(sys.prefix) / "share" / "hadoop-aws"
 _JAR_NAMES: Final = ("hadoop-aws-3.3.1.jar", "aws-java-sdk-bundle-1.11.901.jar")
@@ -35,7 +35,7 @@ class MissingJarsError(Exception):
     """The jars that give Spark S3 are not installed."""
 
 
-def spark_environment(aws: Account, folder: Path) -> dict[str, str]:
+def spark_environment(aws: AwsStandIn, folder: Path) -> dict[str, str]:
     """Variables by which PySpark finds Java, and settings that lead to the stand-in.
 
     Every Glue run gets them; a process that a test starts itself needs to be given them.

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from abalone_assets_tests.fakes.account import Account
 from abalone_assets_tests.fakes.calls import Call, call_of
 from abalone_assets_tests.fakes.endpoints import Endpoints, Runtime
+from abalone_assets_tests.fakes.faults import Faults
 from abalone_assets_tests.fakes.glue_jobs import GlueJobs
 from abalone_assets_tests.fakes.model_packages import ModelPackages
 from abalone_assets_tests.fakes.model_servers import ModelServers
+from abalone_assets_tests.fakes.places import (
+    ACCOUNT,
+    BUCKET,
+    OWN_KEY,
+    REGION,
+    ROLE,
+    TEST_KEY,
+    credentials,
+)
+from abalone_assets_tests.fakes.processes import Processes
 from abalone_assets_tests.fakes.processing_jobs import ProcessingJobs
+from abalone_assets_tests.fakes.storage import Storage
 from abalone_assets_tests.fakes.training_jobs import TrainingJobs
 
 if TYPE_CHECKING:
@@ -21,17 +33,36 @@ if TYPE_CHECKING:
     from abalone_assets_tests.fakes.server import MotoServer
 
 
-class AwsStandIn(Account):
+class AwsStandIn:
     """An empty AWS account whose jobs and endpoints really run, as long as the context is open.
 
     Entering it forgets whatever the server held; leaving it kills whatever it started.
 
+    Args:
+        server: The moto server.
+        folder: For the files of jobs and models.
+
     Attributes:
+        bucket: A bucket that exists.
+        s3: A boto3 client of the bucket's owner: not recorded, not hit by `faults`.
+        faults: What shall go wrong.
+        python: What runs jobs' scripts and models.
         calls: Every request since the context was opened, but for the stand-in's own.
     """
 
+    region = REGION
+    account = ACCOUNT
+    role_arn = ROLE
+    bucket = BUCKET
+
     def __init__(self, server: MotoServer, folder: Path) -> None:
-        super().__init__(server, folder)
+        self.server = server
+        self.folder = folder
+        self.faults = Faults()
+        self.processes = Processes()
+        self.python = sys.executable
+        self.s3 = self.client("s3", access_key=OWN_KEY)
+        self.storage = Storage(self.s3)
         self.calls: list[Call] = []
         self._model_servers = ModelServers(self)
         self._patches = pytest.MonkeyPatch()
@@ -58,3 +89,27 @@ class AwsStandIn(Account):
         if call is not None:
             self.calls.append(call)
             self.faults.check(call)
+
+    @property
+    def url(self) -> str:
+        """The endpoint of every service."""
+        return self.server.url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that lead AWS clients here."""
+        return credentials(self.url, TEST_KEY)
+
+    def client(self, service: str, *, access_key: str = TEST_KEY) -> Any:
+        """A boto3 client of a service, which tries once."""
+        import boto3
+        from botocore.config import Config
+
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=access_key,
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}),
+        )

@@ -22,7 +22,7 @@ def wait_for(look: Callable[[], Found | None], seconds: float = 30.0) -> Found:
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, f"nothing to see after {seconds} s"
-        time.sleep(0.05)
+        time.sleep(0.01)
     return found
 
 

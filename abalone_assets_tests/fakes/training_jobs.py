@@ -7,7 +7,6 @@ The contract is the `SageMaker training toolkit's
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,23 +15,21 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.jobs import (
-    Sandbox,
+    JobRun,
     billed,
     check_lengths,
     check_name,
     check_tags,
     environment_of,
-    log_stream,
     now,
     transition,
 )
-from abalone_assets_tests.fakes.storage import NoSuchDataError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from abalone_assets_tests.fakes.account import Account
     from abalone_assets_tests.fakes.processes import Ended, LogStream
+    from abalone_assets_tests.fakes.standin import AwsStandIn
 
 ENVIRONMENT_LIMIT: Final = 512
 HYPERPARAMETER_LIMIT: Final = 2500
@@ -52,14 +49,11 @@ class TrainingJobs(Service):
         params = request.params
         jobs = request.response.sagemaker_backend.training_jobs
         _check(params, jobs)
-        metrics = params["AlgorithmSpecification"].get("MetricDefinitions") or []
         answer = request.moto()
         job = jobs[params["TrainingJobName"]]
-        job.algorithm_specification["MetricDefinitions"] = metrics  # moto puts its own there
         job.environment = params.get("Environment")
         job.artifacts, job.model_artifacts = job.model_artifacts["S3ModelArtifacts"], None
         job.training_start_time = job.training_end_time = job.failure_reason = None
-        job.final_metric_data_list = []
         job.training_job_status = job.secondary_status = "InProgress"
         transition(job, "Starting", "Starting the training job")
         self._aws.processes.enter(job.training_job_name)
@@ -101,15 +95,13 @@ def _check(params: dict[str, Any], jobs: dict[str, Any]) -> None:
         )
 
 
-class _Run:
-    """One training job, from its input to its end."""
+class _Run(JobRun):
+    """One training job."""
 
-    def __init__(self, aws: Account, job: Any, params: dict[str, Any]) -> None:
-        self.aws = aws
-        self.job = job
-        self.params = params
-        self.name: str = job.training_job_name
-        self.sandbox = Sandbox(aws.folder / "training" / self.name / "opt_ml")
+    kind = "Training"
+
+    def __init__(self, aws: AwsStandIn, job: Any, params: dict[str, Any]) -> None:
+        super().__init__(aws, job, job.training_job_name, params)
         self.hyperparameters = {
             key: _decoded(self.sandbox.moved(value))
             for key, value in (params.get("HyperParameters") or {}).items()
@@ -119,30 +111,18 @@ class _Run:
             aws.faults.take_spot_interruption() if job.enable_managed_spot_training else None
         )
 
-    def to_its_end(self) -> None:
-        self.aws.processes.pause(self.aws.faults.job_seconds)
-        status, message = "Failed", "Training job failed"
-        try:
-            status, message = self._run()
-        except NoSuchDataError as error:
-            self.job.failure_reason = str(error)
-        except Exception as error:  # noqa: BLE001 - as SageMaker does, say whatever went wrong
-            self.job.failure_reason = f"InternalServerError: {error!r}"
+    def end(self, status: str) -> None:
         self.job.training_end_time = now()
-        transition(self.job, status, message)
-        ended = {"MaxRuntimeExceeded": "Stopped", "MaxWaitTimeExceeded": "Stopped"}
-        self.job.training_job_status = ended.get(status, status)
+        transition(self.job, status, f"Training job {status.lower()}")
+        self.job.training_job_status = "Stopped" if status == "MaxRuntimeExceeded" else status
 
-    def _run(self) -> tuple[str, str]:
-        if (end := self.aws.faults.take_job_end()) is not None:
-            self.job.failure_reason = end[1] or None
-            return ("Stopped" if end[0] == "STOPPED" else "Failed"), end[1]
+    def run(self) -> str:
         if self.aws.processes.was_stopped(self.name):
-            return "Stopped", "Training job stopped"
+            return "Stopped"
         transition(self.job, "Downloading", "Downloading the training image")
         self._download()
         self.job.training_start_time = now()
-        stream = log_stream(self.aws, "Training", self.name)
+        stream = self.log_stream()
         ended = self._train(stream)
         if self.interrupt_after is not None and not ended.succeeded and not ended.stopped:
             ended = self._train_again(stream, ended)
@@ -176,7 +156,7 @@ class _Run:
         return self.aws.processes.run(
             self.name,
             [self.aws.python, *self._entry_point(), *arguments],
-            self._environment(user, arguments),
+            self._environment(),
             self.sandbox.folder("code"),
             stream,
             self.params["StoppingCondition"].get("MaxRuntimeInSeconds", 86_400),
@@ -202,33 +182,17 @@ class _Run:
         again.seconds += ended.seconds
         return again
 
-    def _environment(self, user: dict[str, Any], arguments: list[str]) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         given = self.params.get("Environment") or {}
-        folders = {
-            "SM_MODEL_DIR": "model",
-            "SM_OUTPUT_DIR": "output",
-            "SM_OUTPUT_DATA_DIR": "output/data",
-            "SM_INPUT_DIR": "input",
-        }
         contract = {
-            **{name: str(self.sandbox.folder(folder)) for name, folder in folders.items()},
-            "SM_HPS": json.dumps(user),
-            "SM_USER_ARGS": json.dumps(arguments),
-            "SM_CHANNELS": json.dumps(sorted(self.channels)),
-            "SM_CURRENT_HOST": "algo-1",
-            "SM_HOSTS": '["algo-1"]',
-            "SM_NUM_CPUS": "1",
-            "SM_NUM_GPUS": "0",
-            "SM_TRAINING_ENV": json.dumps({"job_name": self.name, "hyperparameters": user}),
-            "TRAINING_JOB_NAME": self.name,
-            "TRAINING_JOB_ARN": self.job.arn,
+            "SM_MODEL_DIR": str(self.sandbox.folder("model")),
+            "SM_OUTPUT_DATA_DIR": str(self.sandbox.folder("output/data")),
             **{f"SM_CHANNEL_{name.upper()}": str(path) for name, path in self.channels.items()},
-            **{f"SM_HP_{name.upper()}": str(value) for name, value in user.items()},
         }
         moved = {key: self.sandbox.moved(value) for key, value in given.items()}
         return environment_of(self.aws, self.name, {**contract, **moved})
 
-    def _finish(self, ended: Ended, stream: LogStream) -> tuple[str, str]:
+    def _finish(self, ended: Ended, stream: LogStream) -> str:
         transition(self.job, "Uploading", "Uploading generated training model")
         self.job.training_time_in_seconds = billed(ended.seconds)
         share = SPOT_PRICE if self.job.enable_managed_spot_training else 1
@@ -242,25 +206,14 @@ class _Run:
         if not (ended.succeeded or ended.stopped or ended.timed_out):
             lines = [] if self._by_old_toolkit else stream.lines
             self.job.failure_reason = _failure(ended.code, self._entry_point(), lines)
-            return "Failed", "Training job failed"
+            return "Failed"
         self.aws.storage.pack(self.sandbox.folder("model"), self.job.artifacts)
         self.job.model_artifacts = {"S3ModelArtifacts": self.job.artifacts}
-        self.job.final_metric_data_list = self._metrics(stream.lines)
         if ended.stopped:
-            return "Stopped", "Training job stopped"
+            return "Stopped"
         if ended.timed_out:
-            return "MaxRuntimeExceeded", "Training job runtime exceeded MaxRuntimeInSeconds"
-        return "Completed", "Training job completed"
-
-    def _metrics(self, lines: list[str]) -> list[dict[str, Any]]:
-        """The last value of each metric that the log shows."""
-        found = []
-        for definition in self.job.algorithm_specification["MetricDefinitions"]:
-            values = re.findall(definition["Regex"], "\n".join(lines))
-            if values:
-                metric = {"MetricName": definition["Name"], "Value": float(values[-1])}
-                found.append({**metric, "Timestamp": now()})
-        return found
+            return "MaxRuntimeExceeded"
+        return "Completed"
 
 
 def _decoded(value: str) -> Any:

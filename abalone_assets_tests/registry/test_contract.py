@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.registry.versions import ModelVersion
 
-pytest_plugins = ["abalone_assets_tests.serving.sagemaker.account"]
-
 
 @cache
 def archive(name: str) -> bytes:

@@ -5,24 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import polars as pl
 import pytest
 
 from abalone_assets.errors import AbaloneError, StorageError
-from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.modeling import archive, inference
 from abalone_assets.resources.ml_platform import (
     EvaluationReport,
-    EvaluationRequest,
     LocalMLPlatform,
     TrainingReport,
     TrainingRequest,
 )
-from abalone_assets.sample_data import base_survey
 from abalone_assets.storage.object_store import ObjectStore
-from abalone_assets.survey import COLUMNS
+from abalone_assets_tests.resources.splits import evaluation_request, lake_with_splits, split_frames
 
 PLATFORM = LocalMLPlatform()
+SIZES = (800, 200, 200)
+"""Rows of the splits: for training, validation and tests."""
 CONTEXT = dg.build_asset_context()
 QUICK = {"num_boost_round": 12, "eta": 0.3, "max_depth": 3, "landmarks": 40, "folds": 2}
 WEAK = QUICK | {"num_boost_round": 1}
@@ -38,19 +36,6 @@ class Released:
     evaluation: EvaluationReport
 
 
-def splits() -> dict[str, pl.DataFrame]:
-    names = [column.name for column in COLUMNS]
-    rows = pl.read_csv(base_survey(), has_header=False, new_columns=names)
-    return {"train": rows[:800], "validation": rows[800:1000], "test": rows[1000:1200]}
-
-
-def lake_with_splits(uri: str) -> ObjectStore:
-    store = ObjectStore(uri)
-    for name, frame in splits().items():
-        store.write(f"{name}_split/data.parquet", to_parquet(frame))
-    return store
-
-
 def training_request(store: ObjectStore, **hyperparameters: Any) -> TrainingRequest:
     return TrainingRequest(
         channels={
@@ -61,18 +46,8 @@ def training_request(store: ObjectStore, **hyperparameters: Any) -> TrainingRequ
     )
 
 
-def evaluation_request(store: ObjectStore, training: TrainingReport) -> EvaluationRequest:
-    return EvaluationRequest(
-        model_uri=training.model_uri,
-        model_sha256=training.card.model_sha256,
-        train_uri=store.uri_of("train_split/data.parquet"),
-        validation_uri=store.uri_of("validation_split/data.parquet"),
-        test_uri=store.uri_of("test_split/data.parquet"),
-    )
-
-
 def release(uri: str) -> Released:
-    store = lake_with_splits(uri)
+    store = lake_with_splits(uri, *SIZES)
     request = training_request(store, **QUICK)
     training = PLATFORM.train(request, CONTEXT)
     evaluation = PLATFORM.evaluate(evaluation_request(store, training), CONTEXT)
@@ -132,7 +107,7 @@ def test_probes_are_requests_with_the_rings_that_the_model_answers(
     body, _ = inference.output_fn(answered, "text/csv")
     assert len(lines) == 5
     assert [float(line) for line in body.split()] == pytest.approx(rings, abs=1e-4)
-    test = splits()["test"].drop("rings").head(5)
+    test = split_frames(*SIZES)["test"].drop("rings").head(5)
     assert list(lines) == test.write_csv(include_header=False).splitlines()
 
 
@@ -143,13 +118,18 @@ def test_the_champion_is_scored_on_the_same_rows(released: Released) -> None:
     request = evaluation_request(released.store, released.training)
     told = replace(
         request,
-        champion_uri=champion.model_uri,
-        champion_version=7,
-        reference_uri=released.training.model_uri,
-        reference_version=5,
-        champion_tolerance=0.5,
-        missing_rows=3,
-        foreign_rows=2,
+        folders={
+            **request.folders,
+            "champion": champion.model_uri,
+            "reference": released.training.model_uri,
+        },
+        options={
+            "champion-version": 7,
+            "reference-version": 5,
+            "champion-tolerance": 0.5,
+            "missing-rows": 3,
+            "foreign-rows": 2,
+        },
     )
     report = PLATFORM.evaluate(told, CONTEXT)
     compared, alone = report.evaluation, released.evaluation.evaluation
@@ -179,7 +159,7 @@ def test_a_missing_channel_is_one_clear_error_and_makes_no_archive(
     request: pytest.FixtureRequest, tmp_path: Path, backing: str
 ) -> None:
     uri = request.getfixturevalue("s3") if backing == "s3" else str(tmp_path)
-    store = lake_with_splits(uri)
+    store = lake_with_splits(uri, *SIZES)
     store.delete("validation_split/data.parquet")
     with pytest.raises(AbaloneError, match=r"validation_split/data\.parquet: no such object"):
         PLATFORM.train(training_request(store, **QUICK), CONTEXT)
@@ -202,13 +182,9 @@ def test_a_hyperparameter_out_of_range_is_one_clear_error(released: Released) ->
 def test_a_missing_model_champion_or_reference_is_named(released: Released) -> None:
     request = evaluation_request(released.store, released.training)
     gone = released.store.uri_of("trained_model/gone/output/model.tar.gz")
-    for missing in (
-        replace(request, model_uri=gone),
-        replace(request, champion_uri=gone),
-        replace(request, reference_uri=gone),
-    ):
+    for missing in ("model", "champion", "reference"):
         with pytest.raises(StorageError, match=f"{gone}: no such object"):
-            PLATFORM.evaluate(missing, CONTEXT)
+            PLATFORM.evaluate(replace(request, folders={**request.folders, missing: gone}), CONTEXT)
 
 
 def test_an_evaluation_of_another_model_is_refused(released: Released) -> None:

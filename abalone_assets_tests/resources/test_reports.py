@@ -63,8 +63,3 @@ def test_in_aws_it_is_the_object_in_the_console(monkeypatch: pytest.MonkeyPatch)
         "https://eu-west-1.console.aws.amazon.com/s3/object/bucket?region=eu-west-1"
         f"&prefix=some%20lake/evaluation/_reports/{DIGEST}.html"
     )
-
-
-def test_reports_are_kept_in_the_lake(tmp_path: Path) -> None:
-    uri = pages(tmp_path).open().keep(DIGEST, b"<html>")
-    assert uri == str(tmp_path / "lake" / "evaluation" / "_reports" / f"{DIGEST}.html")

@@ -40,7 +40,9 @@ def registry(tmp_path: Path) -> FolderRegistry:
 @pytest.fixture
 def state_file(tmp_path: Path) -> Path:
     """Where the server of the registry says its address."""
-    return tmp_path / "server.json"
+    path = tmp_path / "endpoint" / "server.json"
+    path.parent.mkdir(exist_ok=True)
+    return path
 
 
 @pytest.fixture

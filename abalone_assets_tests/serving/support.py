@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,16 +12,17 @@ from queue import Queue
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from abalone_assets.modeling import archive, inference
 from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
 from abalone_assets.modeling.training.train import fit
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.client import EndpointClient
 from abalone_assets.serving.deployment import LocalEndpoint
+from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.server import EndpointServer
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.fakes.support import wait_for
+from abalone_assets_tests.modeling.support import packed, survey_frame, table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,32 +43,12 @@ DEADLINE_SECONDS = 20.0
 
 def tiny_archive(seed: int, *, calibrated: bool = True) -> bytes:
     """A real model archive, trained in milliseconds; another seed predicts otherwise."""
-    columns = _simulated_columns(300, seed)
+    columns = table(survey_frame()[300 * seed : 300 * (seed + 1)])
     chosen = BoosterHyperparameters(num_boost_round=5 + seed, eta=0.3, seed=seed, folds=0)
-    validation = columns if calibrated else _simulated_columns(10, seed)
+    validation = columns if calibrated else {name: rows[:10] for name, rows in columns.items()}
     model = fit("xgboost", columns, validation, chosen, created_at=CREATED_AT.isoformat())
     with TemporaryDirectory() as folder:
-        laid_out, packed = Path(folder, "model"), Path(folder, "model.tar.gz")
-        archive.write_archive(model, laid_out)
-        archive.pack(laid_out, packed)
-        return packed.read_bytes()
-
-
-def _simulated_columns(rows: int, seed: int) -> dict[str, Any]:
-    random = np.random.default_rng(seed)
-    length = random.uniform(0.2, 0.7, rows)
-    whole = length**3 * 5
-    columns: dict[str, Any] = {
-        "sex": random.choice(["M", "F", "I"], rows),
-        "length": length,
-        "diameter": length * 0.8,
-        "height": length * 0.28,
-        "whole_weight": whole,
-        "shucked_weight": whole * 0.42,
-        "viscera_weight": whole * 0.2,
-        "shell_weight": whole * 0.28,
-    }
-    return columns | {"rings": np.rint(3 + length * 14 + random.normal(0, 1, rows)).astype(int)}
+        return packed(model, Path(folder)).read_bytes()
 
 
 def local_prediction(archive_bytes: bytes, body: str = BODY) -> list[float]:
@@ -99,7 +79,7 @@ def new_registry(folder: Path) -> FolderRegistry:
 def state_file_of(registry: FolderRegistry) -> Path | None:
     """Where a server says its address: beside the registry, where that is a folder."""
     root = registry.store.root
-    return None if root is None else root.parent / "server.json"
+    return None if root is None else root.parent / "endpoint" / "server.json"
 
 
 def endpoint_of(registry: FolderRegistry, **changes: Any) -> LocalEndpoint:
@@ -140,8 +120,15 @@ def running_server(registry: FolderRegistry, **options: Any) -> Iterator[Running
         assert not thread.is_alive()
 
 
+@contextmanager
+def serving(registry: FolderRegistry, archive: bytes, **options: Any) -> Iterator[RunningServer]:
+    """A server that answers with an archive, which becomes version 1."""
+    register(registry, archive)
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry, **options) as running:
+        running.wait_for_version(1)
+        yield running
+
+
 def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
+    wait_for(condition, DEADLINE_SECONDS)

@@ -10,15 +10,13 @@ import pytest
 import requests
 
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
-from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.serving.support import (
     BODY,
     ENDPOINT,
     RunningServer,
     local_prediction,
-    register,
-    running_server,
+    serving,
     wait_until,
 )
 
@@ -53,10 +51,7 @@ def request(hour: int = 5, data: bytes = b"M,1", content_type: str = "text/csv")
 def test_answered_requests_are_captured_as_sagemaker_writes_them(
     archives: list[bytes], registry: FolderRegistry, store: ObjectStore
 ) -> None:
-    register(registry, archives[0])
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry, capture_store=store) as running:
-        running.wait_for_version(1)
+    with serving(registry, archives[0], capture_store=store) as running:
         headers = {
             "Content-Type": "text/csv",
             "Accept": "text/csv",
@@ -88,12 +83,9 @@ def test_answered_requests_are_captured_as_sagemaker_writes_them(
 def test_everything_answered_before_the_server_stops_is_written(
     archives: list[bytes], registry: FolderRegistry, store: ObjectStore
 ) -> None:
-    register(registry, archives[0])
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry, capture_store=store, flush_seconds=3600) as running:
-        running.wait_for_version(1)
+    with serving(registry, archives[0], capture_store=store, flush_seconds=3600) as running:
         for _ in range(5):
-            running.client.predict(BODY)
+            running.client.invoke(BODY)
         assert captured(store) == []
     documents = captured(store)
     assert len({document["eventMetadata"]["eventId"] for document in documents}) == 5
@@ -145,21 +137,18 @@ def test_a_write_error_fails_no_request_is_logged_once_and_counted(
     store: ObjectStore,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    register(registry, archives[0])
-    publish_pointer(registry.store, ENDPOINT, 1)
     assert store.root is not None
     store.root.mkdir(exist_ok=True)
     (store.root / ENDPOINT).write_text("a file where the folder belongs")
     with (
         caplog.at_level(logging.WARNING, "abalone_assets.serving.capture"),
-        running_server(registry, capture_store=store) as running,
+        serving(registry, archives[0], capture_store=store) as running,
     ):
-        running.wait_for_version(1)
         for lost in range(1, 4):
-            assert running.client.predict(BODY)
+            assert running.client.invoke(BODY).rings
             wait_for_capture(running, "lost", lost)
         (store.root / ENDPOINT).unlink()
-        assert running.client.predict(BODY)
+        assert running.client.invoke(BODY).rings
         wait_for_capture(running, "written", 1)
         assert running.client.describe()["capture"]["error"] is None
     assert len([r for r in caplog.records if "data capture lost" in r.message]) == 1

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from abalone_assets.serving.endpoint import Deployment, Endpoint
     from abalone_assets_tests.serving.sagemaker.hosting import Account
 
-pytest_plugins = ["abalone_assets_tests.serving.sagemaker.account"]
-
 Probes = list[tuple[str, float]]
 BROKEN = 3
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -67,7 +66,7 @@ def test_a_deployment_asks_once_and_the_live_versions_changes_nothing(
     done = endpoint_of(registry).deploy(2, probes_of(archives[1]))
     assert done.url == live.url
     assert live.client.describe()["requests"] == before + 1
-    assert live.client.predict(BODY) == local_prediction(archives[1])
+    assert live.client.invoke(BODY).rings == local_prediction(archives[1])
 
     pointer = read_pointer(registry.store, ENDPOINT)
     endpoint_of(registry).deploy(2, probes_of(archives[1]))
@@ -281,25 +280,19 @@ def test_the_server_of_another_endpoint_is_no_server_in_a_state_file_and_an_erro
         connect("other", url=live.url)
 
 
-def test_the_client_takes_rows_and_ignores_a_proxy_of_the_environment(
+def test_the_client_ignores_a_proxy_of_the_environment(
     live: RunningServer, archives: list[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    rows: list[list[str | float]] = [["M", 0.5, 0.4, 0.13, 0.7, 0.3, 0.15, 0.2]]
-    assert live.client.predict(rows) == local_prediction(archives[0])[:1]
+    assert live.client.invoke(BODY).rings == local_prediction(archives[0])
 
 
 def test_the_client_repeats_the_models_own_words(live: RunningServer) -> None:
     with pytest.raises(EndpointError, match=f"^endpoint {ENDPOINT}: row 1, column height: "):
-        live.client.predict([["M", 0.5, 0.4, 0, 0.7, 0.3, 0.15, 0.2]])
+        live.client.invoke("M,0.5,0.4,0,0.7,0.3,0.15,0.2")
 
 
 def test_the_client_says_how_to_start_a_server_when_none_answers() -> None:
     with pytest.raises(EndpointUnreachableError, match="start one with `abalone serve`"):
-        EndpointClient("http://127.0.0.1:9", ENDPOINT).predict(BODY)
-
-
-def test_the_pointer_is_a_readable_document(live: RunningServer, registry: FolderRegistry) -> None:
-    document = json.loads(registry.store.read(f"endpoints/{ENDPOINT}.json"))
-    assert {"endpoint": ENDPOINT, "version": 1, "previous": None}.items() <= document.items()
+        EndpointClient("http://127.0.0.1:9", ENDPOINT).invoke(BODY)

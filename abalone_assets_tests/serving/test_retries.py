@@ -89,7 +89,7 @@ def test_an_endpoint_without_a_model_says_why_its_first_version_is_delayed(
         wait_until(lambda: running.client.describe()["failure_reason"])
         assert running.client.describe()["status"] == "Creating"
         with pytest.raises(EndpointError, match=r"version 1 cannot be fetched yet: .* is down"):
-            running.client.predict(BODY)
+            running.client.invoke(BODY)
 
 
 def attempts_within_a_minute(

@@ -10,10 +10,9 @@ import requests
 
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.model_host import ServedModel
-from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.protocol import MAX_BODY_BYTES
 from abalone_assets.serving.server import EndpointServer
-from abalone_assets.serving.state import read_state
+from abalone_assets.serving.state import ServerState, read_state, remove_state, write_state
 from abalone_assets_tests.serving.support import (
     BODY,
     DEADLINE_SECONDS,
@@ -21,8 +20,8 @@ from abalone_assets_tests.serving.support import (
     RunningServer,
     local_prediction,
     new_registry,
-    register,
     running_server,
+    serving,
     wait_until,
 )
 
@@ -40,15 +39,11 @@ def live(
     archives: list[bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
     """A server with the first archive as version 1, for tests that change nothing."""
-    registry = new_registry(tmp_path_factory.mktemp("live"))
-    register(registry, archives[0])
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry) as running:
-        running.wait_for_version(1)
+    with serving(new_registry(tmp_path_factory.mktemp("live")), archives[0]) as running:
         yield running
 
 
-def post(running: RunningServer, path: str, body: bytes | str, **headers: str) -> requests.Response:
+def post(running: RunningServer, path: str, body: Any, **headers: str) -> requests.Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return requests.post(running.url + path, data=body, headers=named, timeout=10)
 
@@ -114,16 +109,12 @@ CSV = {"Content-Type": "text/csv"}
 @pytest.mark.parametrize(
     ("body", "headers", "status", "message"),
     [
-        ("", CSV, 400, "no rows"),
-        ("M,0.5\n", CSV, 400, "row 1"),
         ("X,.5,.4,.1,.7,.3,.1,.2\n", CSV, 400, "column sex"),
-        ("{", {"Content-Type": "application/json"}, 400, "not JSON"),
-        (b"\xff\xfe", CSV, 400, "not UTF-8"),
         (BODY, {"Content-Type": "application/x-npy"}, 415, "application/x-npy"),
         (BODY, {}, 415, "not supported"),
         (BODY, CSV | {"Accept": "image/png"}, 406, "image/png"),
     ],
-    ids=["empty", "too few", "bad sex", "bad json", "bytes", "npy", "no type", "accept"],
+    ids=["bad sex", "npy", "no type", "accept"],
 )
 def test_the_container_route_refuses_with_its_own_status(
     live: RunningServer, body: bytes | str, headers: dict[str, str], status: int, message: str
@@ -133,20 +124,13 @@ def test_the_container_route_refuses_with_its_own_status(
     assert message in response.json()["Message"]
 
 
-def test_a_body_over_the_limit_is_refused_whether_or_not_its_size_is_declared(
+def test_a_body_over_the_limit_is_refused_though_its_size_is_not_declared(
     live: RunningServer,
 ) -> None:
-    big = b"1" * (MAX_BODY_BYTES + 1)
-    declared = post(live, RUNTIME_PATH, big, Content_Type="text/csv")
-    chunked = requests.post(
-        live.url + "/invocations",
-        data=iter([big[: 2**20]] * 7),
-        headers={"Content-Type": "text/csv"},
-        timeout=10,
-    )
-    for response in (declared, chunked):
-        assert response.status_code == 413
-        assert "6291456 bytes" in response.json()["Message"]
+    chunks = iter([b"1" * 2**20] * 7)
+    response = post(live, RUNTIME_PATH, chunks, Content_Type="text/csv")
+    assert response.status_code == 413
+    assert "6291456 bytes" in response.json()["Message"]
 
 
 def test_a_body_declared_too_large_is_refused_before_it_is_sent(live: RunningServer) -> None:
@@ -190,14 +174,15 @@ def test_a_defect_shows_no_stack_trace_and_the_server_lives_on(
     assert response.headers["x-amzn-ErrorType"] == "InternalFailure"
     assert "Traceback" not in response.text
     assert "secret" not in response.text
-    assert live.client.predict(BODY)
+    assert live.client.invoke(BODY).rings
 
 
 def test_describe_shows_what_is_served(live: RunningServer, archives: list[bytes]) -> None:
     before = live.client.describe()
-    live.client.predict(BODY)
+    live.client.invoke(BODY)
     after = live.client.describe()
 
+    assert requests.get(live.url + "/ping", timeout=10).status_code == 200
     assert after["status"] == "InService"
     assert after["version"] == after["requested_version"] == 1
     assert len(after["archive_sha256"]) == 64
@@ -212,11 +197,7 @@ def test_a_server_without_a_deployment_waits_and_says_so(registry: FolderRegistr
         assert "waits for its first deployment" in ping.json()["Message"]
         assert running.client.describe()["status"] == "Creating"
         with pytest.raises(EndpointError, match="waits for its first deployment"):
-            running.client.predict(BODY)
-
-
-def test_ping_is_200_once_a_model_is_loaded(live: RunningServer) -> None:
-    assert requests.get(live.url + "/ping", timeout=10).status_code == 200
+            running.client.invoke(BODY)
 
 
 def test_a_second_server_on_the_port_is_told_which_port_and_what_to_do(
@@ -227,18 +208,9 @@ def test_a_second_server_on_the_port_is_told_which_port_and_what_to_do(
         EndpointServer(registry, ENDPOINT, port=port).run()
 
 
-@pytest.mark.parametrize(
-    ("host", "port", "message"),
-    [
-        ("192.0.2.1", 0, "cannot listen on port 0 of 192.0.2.1"),
-        ("127.0.0.1", 70_000, "port 70000 does not exist"),
-    ],
-)
-def test_an_impossible_address_is_one_clear_error(
-    registry: FolderRegistry, host: str, port: int, message: str
-) -> None:
-    with pytest.raises(EndpointError, match=message):
-        EndpointServer(registry, ENDPOINT, host=host, port=port).run()
+def test_an_impossible_address_is_one_clear_error(registry: FolderRegistry) -> None:
+    with pytest.raises(EndpointError, match=r"cannot listen on port 0 of 192\.0\.2\.1"):
+        EndpointServer(registry, ENDPOINT, host="192.0.2.1").run()
 
 
 def test_the_state_file_appears_when_connections_are_accepted_and_goes_at_the_end(
@@ -250,6 +222,14 @@ def test_the_state_file_appears_when_connections_are_accepted_and_goes_at_the_en
         assert running.state.endpoint == ENDPOINT
     assert not state_file.exists()
     assert list(state_file.parent.iterdir()) == []
+
+
+def test_a_server_leaves_its_successors_state_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "server.json"
+    state = ServerState("http://127.0.0.1:8080", 42, ENDPOINT, "2025-03-01T00:00:00+00:00")
+    write_state(path, state)
+    remove_state(path, state.pid + 1)
+    assert read_state(path) == state
 
 
 def test_a_state_file_that_cannot_be_written_is_one_clear_error(
@@ -264,8 +244,6 @@ def test_a_state_file_that_cannot_be_written_is_one_clear_error(
 def test_stopping_lets_a_request_in_flight_finish(
     archives: list[bytes], registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    register(registry, archives[0])
-    publish_pointer(registry.store, ENDPOINT, 1)
     entered, go_on = threading.Event(), threading.Event()
     invoke = ServedModel.invoke
 
@@ -275,8 +253,7 @@ def test_stopping_lets_a_request_in_flight_finish(
         return invoke(self, *arguments)
 
     answers: list[requests.Response] = []
-    with running_server(registry) as running:
-        running.wait_for_version(1)
+    with serving(registry, archives[0]) as running:
         monkeypatch.setattr(ServedModel, "invoke", slow)
         client = threading.Thread(
             target=lambda: answers.append(

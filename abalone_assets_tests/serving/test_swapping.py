@@ -3,16 +3,18 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import pytest
 
 from abalone_assets.errors import EndpointError, ModelArchiveError
+from abalone_assets.modeling import inference
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.model_host import ModelHost, load_model
 from abalone_assets.serving.pointer import pointer_key, publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.modeling.support import packed, quick_blend, quick_network
 from abalone_assets_tests.serving.support import (
     BODY,
     DEADLINE_SECONDS,
@@ -23,9 +25,6 @@ from abalone_assets_tests.serving.support import (
     running_server,
     wait_until,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 class Hammer(threading.Thread):
@@ -88,19 +87,6 @@ def test_a_broken_archive_is_refused_while_the_version_before_keeps_answering(
     assert live.client.invoke(BODY).version == 1
 
 
-def test_an_archive_altered_in_the_store_is_refused(
-    archives: list[bytes], registry: FolderRegistry
-) -> None:
-    entry = register(registry, archives[0])
-    registry.store.write(entry.model_key, archives[1])
-    publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry) as running:
-        wait_until(lambda: running.client.describe()["status"] == "Failed")
-        assert "SHA-256" in running.client.describe()["failure_reason"]
-        with pytest.raises(EndpointError, match="SHA-256"):
-            running.client.predict(BODY)
-
-
 def test_a_refused_version_is_tried_again_only_when_it_is_asked_for_again(
     archives: list[bytes], registry: FolderRegistry
 ) -> None:
@@ -120,33 +106,29 @@ def test_a_refused_version_is_tried_again_only_when_it_is_asked_for_again(
         assert host.view.describe()["status"] == "InService"
 
 
-def test_a_model_that_predicts_nonsense_is_not_swapped_in(
-    archives: list[bytes], registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from abalone_assets.modeling import inference
+def predict_nan(*_: object) -> Any:
+    return inference.Predictions(np.asarray([np.nan]))
 
+
+def explode(*_: object) -> None:
+    raise ZeroDivisionError("no shell")
+
+
+@pytest.mark.parametrize(
+    ("predict", "message"),
+    [(predict_nan, "prediction is nan"), (explode, "prediction failed: no shell")],
+)
+def test_a_model_that_predicts_nonsense_or_nothing_is_refused(
+    archives: list[bytes],
+    registry: FolderRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    predict: Any,
+    message: str,
+) -> None:
     register(registry, archives[0])
-    nonsense = inference.Predictions(np.asarray([np.nan]))
-    monkeypatch.setattr(inference, "predict_fn", lambda *_: nonsense)
-    with pytest.raises(EndpointError, match="warm-up prediction is nan"):
+    monkeypatch.setattr(inference, "predict_fn", predict)
+    with pytest.raises(EndpointError, match=f"warm-up {message}"):
         load_model(registry, 1)
-
-
-def test_a_model_that_cannot_predict_is_refused_whatever_it_raises(
-    archives: list[bytes], registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from abalone_assets.modeling import inference
-
-    def explode(*_: object) -> None:
-        raise ZeroDivisionError("no shell")
-
-    register(registry, archives[0])
-    publish_pointer(registry.store, ENDPOINT, 1)
-    monkeypatch.setattr(inference, "predict_fn", explode)
-    host = ModelHost(registry, ENDPOINT)
-    host.refresh()
-    assert host.view.refused is not None
-    assert "warm-up prediction failed: no shell" in host.view.refused.reason
 
 
 def test_a_pointer_taken_away_empties_the_endpoint(
@@ -215,7 +197,7 @@ def test_loading_leaves_no_files_behind(
     with pytest.raises(ModelArchiveError):
         load_model(registry, 2)
     assert list(temporary.iterdir()) == []
-    assert served.invoke(BODY.encode(), "text/csv", "text/csv").body
+    assert served.invoke(BODY.encode(), "text/csv", "text/csv")[0]
 
 
 def test_a_registry_on_s3_is_served_swapped_and_captured_the_same(
@@ -230,7 +212,7 @@ def test_a_registry_on_s3_is_served_swapped_and_captured_the_same(
         running.wait_for_version(1)
         publish_pointer(registry.store, ENDPOINT, 2)
         running.wait_for_version(2)
-        assert running.client.predict(BODY) == local_prediction(archives[1])
+        assert running.client.invoke(BODY).rings == local_prediction(archives[1])
     assert len(list(capture_store.list())) == 1
 
 
@@ -242,6 +224,8 @@ def test_a_refusal_is_forgotten_once_a_version_loads(
     publish_pointer(registry.store, ENDPOINT, 1)
     with running_server(registry) as running:
         wait_until(lambda: running.client.describe()["status"] == "Failed")
+        with pytest.raises(EndpointError, match="version 1 cannot be served"):
+            running.client.invoke(BODY)
         publish_pointer(registry.store, ENDPOINT, 2)
         running.wait_for_version(2)
         assert running.client.describe()["failure_reason"] is None
@@ -258,3 +242,23 @@ def test_a_swap_is_seen_within_the_polling_interval(
         publish_pointer(registry.store, ENDPOINT, 1)
         running.wait_for_version(1)
         assert time.monotonic() - started < 2
+
+
+def test_the_endpoint_swaps_from_a_network_to_a_blend_and_back(
+    registry: FolderRegistry, tmp_path: Path
+) -> None:
+    network = packed(quick_network(), tmp_path / "network").read_bytes()
+    blend = packed(quick_blend(), tmp_path / "blend").read_bytes()
+    expected = {1: local_prediction(network), 2: local_prediction(blend)}
+    assert expected[1] != expected[2]
+    for archive in (network, blend):
+        register(registry, archive)
+    publish_pointer(registry.store, ENDPOINT, 1)
+    with running_server(registry) as running:
+        for version in (1, 2, 1):
+            publish_pointer(registry.store, ENDPOINT, version)
+            running.wait_for_version(version)
+            answer = running.client.invoke(BODY)
+            assert answer.version == version
+            assert answer.rings == pytest.approx(expected[version], abs=1e-9)
+            assert (answer.intervals is None) == (version == 1)

@@ -71,12 +71,6 @@ def _record_release(lake: Lake, live: int, why: str, run_id: str) -> None:
     version that it approved is deployed later and its data is still what is prepared. Any other
     deployment obeys a person: it makes no release due, and none done, and the record of the last
     one stays.
-
-    Args:
-        lake: Keeps the record.
-        live: The version that was deployed.
-        why: The decision that made it the one that should be live.
-        run_id: The run that deployed it.
     """
     approved = lake.store.read_json(lake.key("approved_model", suffix="json")) or {}
     digest, own, reason = (approved.get(name) for name in ("release_digest", "version", "reason"))

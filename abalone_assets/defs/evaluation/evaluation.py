@@ -46,23 +46,25 @@ def evaluation(
     desired = desired_of(candidates)
     champion = champion_of(endpoint_host.open().live_version(), candidates)
     reference = registry.reference_version(champion) if champion else None
-    another = reference if reference != champion else None
+    against = {"champion": champion} if champion else {}
+    if reference and reference != champion:
+        against["reference"] = reference
     opened = lake.open()
     audit = audit_test_split(opened.uri("merged_dataset"), opened.uri("test_split"))
     report = ml_platform.evaluate(
         EvaluationRequest(
-            model_uri=trained_model["model_uri"],
             model_sha256=trained_model["card"]["model_sha256"],
-            train_uri=opened.uri("train_split"),
-            validation_uri=opened.uri("validation_split"),
-            test_uri=opened.uri("test_split"),
-            champion_uri=registry.model_uri(champion) if champion else None,
-            champion_version=champion,
-            reference_uri=registry.model_uri(another) if another else None,
-            reference_version=another,
-            champion_tolerance=gate.open().champion_tolerance,
-            missing_rows=audit.missing,
-            foreign_rows=audit.foreign,
+            folders={
+                "model": trained_model["model_uri"],
+                **{name: opened.uri(f"{name}_split") for name in ("train", "validation", "test")},
+                **{role: registry.model_uri(version) for role, version in against.items()},
+            },
+            options={
+                **{f"{role}-version": version for role, version in against.items()},
+                "champion-tolerance": gate.open().champion_tolerance,
+                "missing-rows": audit.missing,
+                "foreign-rows": audit.foreign,
+            },
             inputs=trained_model["release_digest"],
         ),
         context,

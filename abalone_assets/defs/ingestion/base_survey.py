@@ -8,9 +8,8 @@ import polars as pl
 from abalone_assets.defs.metadata import preview, table_metadata
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedRaw, commit_raw
-from abalone_assets.resources.base_survey import BaseSurveySource
 from abalone_assets.resources.catalog import Catalog
-from abalone_assets.resources.storage import LakeResource
+from abalone_assets.resources.storage import BaseSurveySource, LakeResource
 from abalone_assets.survey.origin import SYNTHETIC
 
 QUARANTINED_KEY = "raw_abalone/_quarantined_rows.parquet"

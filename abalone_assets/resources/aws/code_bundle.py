@@ -101,11 +101,7 @@ class CodeBundleError(AbaloneError):
 
 @dataclass(frozen=True)
 class CodeBundles:
-    """Makes bundles and keeps them below ``code/`` of a store.
-
-    Attributes:
-        store: The folder or ``s3://`` prefix of the jobs.
-    """
+    """Makes bundles and keeps them below ``code/`` of a store."""
 
     store: ObjectStore
 

@@ -11,7 +11,7 @@ import dagster as dg
 from pydantic import Field
 
 from abalone_assets.errors import StorageError
-from abalone_assets.resources.aws.jobs import digest_of, job_report, pipes_options
+from abalone_assets.resources.jobs import digest_of, job_report, pipes_options
 from abalone_assets.resources.ml_platform import (
     SCRIPTS,
     EvaluationReport,
@@ -19,6 +19,7 @@ from abalone_assets.resources.ml_platform import (
     MLPlatform,
     TrainingReport,
     TrainingRequest,
+    arguments_of,
     evaluation_report,
 )
 from abalone_assets.storage.object_store import ObjectStore, locate
@@ -87,6 +88,7 @@ class SageMakerPlatform(MLPlatform):
 
     def _training_job(self, request: TrainingRequest, jobs: ObjectStore) -> dict[str, Any]:
         from abalone_assets.aws.clients import region
+        from abalone_assets.aws.parameters import resolve
         from abalone_assets.resources.aws.code_bundle import CodeBundles
 
         script = SCRIPTS[request.framework]
@@ -104,10 +106,19 @@ class SageMakerPlatform(MLPlatform):
                 "TrainingInputMode": "File",
                 "MetricDefinitions": METRICS,
             },
-            "RoleArn": self._role(),
+            "RoleArn": resolve(self.role_arn),
             "HyperParameters": {name: json.dumps(value) for name, value in hyperparameters.items()},
             "InputDataConfig": [
-                {"ChannelName": name, "DataSource": {"S3DataSource": _one_object(uri)}}
+                {
+                    "ChannelName": name,
+                    "DataSource": {
+                        "S3DataSource": {
+                            "S3DataType": "S3Prefix",  # its key is a prefix of itself
+                            "S3Uri": uri,
+                            "S3DataDistributionType": "FullyReplicated",
+                        }
+                    },
+                }
                 for name, uri in request.channels.items()
             ],
             "OutputDataConfig": {"S3OutputPath": request.output_uri},
@@ -150,23 +161,29 @@ class SageMakerPlatform(MLPlatform):
             )
 
     def _processing_job(self, request: EvaluationRequest, code: str, output: str) -> dict[str, Any]:
+        from abalone_assets.aws.parameters import resolve
+
         inputs = {"code": code, **request.folders}
-        folders = {name: name for name in request.folders} | {"output": "evaluation"}
-        arguments = [
-            part
-            for name, folder in folders.items()
-            for part in (f"--{name}-dir", f"{PROCESSING}/{folder}")
-        ]
-        arguments += request.arguments
+        folders = {f"{name}-dir": f"{PROCESSING}/{name}" for name in request.folders}
+        folders["output-dir"] = f"{PROCESSING}/evaluation"
         return {
             "AppSpecification": {
                 "ImageUri": self._image("xgboost", self.processing_instance_type),
                 "ContainerEntrypoint": ["python3", f"{PROCESSING}/code/evaluate.pyz"],
-                "ContainerArguments": arguments,
+                "ContainerArguments": arguments_of({**folders, **request.options}),
             },
-            "RoleArn": self._role(),
+            "RoleArn": resolve(self.role_arn),
             "ProcessingInputs": [
-                {"InputName": name, "S3Input": _mounted(uri, name)} for name, uri in inputs.items()
+                {
+                    "InputName": name,
+                    "S3Input": {
+                        "S3Uri": uri,
+                        "LocalPath": f"{PROCESSING}/{name}",
+                        "S3DataType": "S3Prefix",
+                        "S3InputMode": "File",
+                    },
+                }
+                for name, uri in inputs.items()
             ],
             "ProcessingOutputConfig": {
                 "Outputs": [
@@ -184,11 +201,6 @@ class SageMakerPlatform(MLPlatform):
             "StoppingCondition": {"MaxRuntimeInSeconds": self.max_runtime_seconds},
         }
 
-    def _role(self) -> str:
-        from abalone_assets.aws.parameters import resolve
-
-        return resolve(self.role_arn)
-
     def _image(self, container: str, instance_type: str) -> str:
         from abalone_assets.aws.clients import region
         from abalone_assets.aws.images import image_uri
@@ -203,20 +215,3 @@ class SageMakerPlatform(MLPlatform):
 
 def _one(instance_type: str) -> dict[str, Any]:
     return {"InstanceType": instance_type, "InstanceCount": 1, "VolumeSizeInGB": VOLUME_GB}
-
-
-def _one_object(uri: str) -> dict[str, str]:
-    return {
-        "S3DataType": "S3Prefix",  # its key is a prefix of itself
-        "S3Uri": uri,
-        "S3DataDistributionType": "FullyReplicated",
-    }
-
-
-def _mounted(uri: str, name: str) -> dict[str, str]:
-    return {
-        "S3Uri": uri,
-        "LocalPath": f"{PROCESSING}/{name}",
-        "S3DataType": "S3Prefix",
-        "S3InputMode": "File",
-    }

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.failures import exists_already, found, translate_errors
 from abalone_assets.errors import EndpointError
+from abalone_assets.serving.protocol import VARIANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-VARIANT: Final = "AllTraffic"
 PROJECT_TAG: Final = "Project"
 PROJECT: Final = "abalone-assets"
 ENDPOINT_TAG: Final = "Endpoint"
@@ -56,8 +56,6 @@ class Resource:
 
     Attributes:
         kind: ``model`` or ``endpoint config``.
-        name: Its name.
-        created_at: When it was created.
     """
 
     kind: str
@@ -66,12 +64,7 @@ class Resource:
 
 
 class EndpointConfigs:
-    """The models and configurations of one endpoint.
-
-    Args:
-        endpoint: The endpoint's name.
-        sagemaker: boto3's client of SageMaker.
-    """
+    """The models and configurations of one endpoint."""
 
     def __init__(self, endpoint: str, sagemaker: Any) -> None:  # noqa: ANN401 - made at run time
         self.endpoint = endpoint
@@ -90,16 +83,11 @@ class EndpointConfigs:
     def ensure(self, version: int, package_arn: str, hosting: Hosting) -> str:
         """Create the model and the configuration of a version, where they do not exist.
 
-        Args:
-            version: The model version, for the names.
-            package_arn: Its model package; SageMaker refuses one that is not approved.
-            hosting: On what it is to run.
-
         Returns:
             The configuration's name.
 
         Raises:
-            EndpointError: SageMaker refuses.
+            EndpointError: SageMaker refuses, such as a package that is not approved.
         """
         model = self._model(version, package_arn, hosting)
         config = self._config(version, package_arn, hosting)

@@ -28,13 +28,6 @@ def delete_endpoint(
 
     Model packages, archives and captured requests stay.
 
-    Args:
-        name: The endpoint's name.
-        sagemaker: boto3's client of SageMaker.
-        poll_seconds: Wait between two looks at the endpoint.
-        timeout_seconds: How long the endpoint may take to be gone.
-        on_progress: Told, in lines, how it goes.
-
     Returns:
         What is left, as `leftovers` says it: nothing, if all went well.
 

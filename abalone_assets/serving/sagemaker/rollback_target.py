@@ -20,12 +20,7 @@ VERIFIED_TAG: Final = "VerifiedConfig"
 
 
 class RollbackTarget:
-    """The configuration that one endpoint rolls back to, and whether what serves was verified.
-
-    Args:
-        configs: The endpoint's configurations.
-        sagemaker: boto3's client of SageMaker.
-    """
+    """The configuration that one endpoint rolls back to, and whether what serves was verified."""
 
     def __init__(self, configs: EndpointConfigs, sagemaker: Any) -> None:  # noqa: ANN401 - made at run time
         self._configs = configs

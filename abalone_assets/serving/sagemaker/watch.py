@@ -30,7 +30,6 @@ class EndpointState:
         pending: The configuration that is being rolled out, as far as it is known.
         stage: What the roll-out does now, such as ``Baking``.
         failure: Why the last roll-out failed.
-        arn: The endpoint's ARN.
     """
 
     status: str
@@ -83,9 +82,6 @@ class EndpointWatch:
     """Looks at one endpoint until it is as wanted.
 
     Args:
-        name: The endpoint's name.
-        sagemaker: boto3's client of SageMaker.
-        poll_seconds: Wait between two looks.
         on_progress: Told, in a line, whenever the state changes.
     """
 
@@ -114,10 +110,6 @@ class EndpointWatch:
 
     def until(self, done: Callable[[EndpointState], bool], seconds: float) -> EndpointState:
         """Look again and again, undeterred by throttling and outages.
-
-        Args:
-            done: Says whether a state is the wanted one.
-            seconds: How long that may take.
 
         Raises:
             EndpointError: It took longer, or AWS refuses to say.

@@ -16,7 +16,7 @@ from abalone_assets.lake import glue_tables as tables
 from abalone_assets.lake.glue_tables import glue_columns, start_crawler
 from abalone_assets.lake.lake import Lake, Preparation
 from abalone_assets.lake.tables import AssetTable, asset_tables
-from abalone_assets.resources.aws.catalog import GlueCatalog
+from abalone_assets.resources.catalog import GlueCatalog
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.survey import COLUMNS
 from abalone_assets_tests.aws.support import calls_of

@@ -11,14 +11,12 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
 import pytest
 
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.resources.aws.code_bundle import CodeBundleError, CodeBundles, _folder
-from abalone_assets.sample_data import base_survey
 from abalone_assets.storage.object_store import ObjectStore
-from abalone_assets.survey import COLUMNS
+from abalone_assets_tests.resources.splits import split_frames
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,14 +50,8 @@ def bundles(tmp_path: Path) -> CodeBundles:
 
 @pytest.fixture
 def splits(tmp_path: Path) -> dict[str, Path]:
-    names = [column.name for column in COLUMNS]
-    rows = pl.read_csv(base_survey(), has_header=False, new_columns=names)
     folders = {}
-    for name, frame in {
-        "train": rows[:300],
-        "validation": rows[300:400],
-        "test": rows[:50],
-    }.items():
+    for name, frame in split_frames(300, 100, 50).items():
         folders[name] = tmp_path / "data" / name
         folders[name].mkdir(parents=True)
         (folders[name] / "data.parquet").write_bytes(to_parquet(frame))

@@ -1,29 +1,24 @@
 """The SageMaker platform beside the local one, on the same splits in S3, with jobs that run."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import dagster as dg
-import polars as pl
 import pytest
 
-from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.modeling.hyperparameters import Framework
 from abalone_assets.pipes import PipesJobError
 from abalone_assets.resources.aws.ml_platform import CONTAINERS, SageMakerPlatform
 from abalone_assets.resources.ml_platform import (
     EvaluationReport,
-    EvaluationRequest,
     LocalMLPlatform,
     MLPlatform,
     TrainingReport,
     TrainingRequest,
 )
-from abalone_assets.sample_data import base_survey
 from abalone_assets.storage.object_store import ObjectStore
-from abalone_assets.survey import COLUMNS
 from abalone_assets_tests.fakes.standin import AwsStandIn
+from abalone_assets_tests.resources.splits import SPLITS, evaluation_request, lake_with_splits
 
 QUICK: dict[Framework, dict[str, Any]] = {
     "blend": {"num_boost_round": 12, "eta": 0.3, "max_depth": 3, "landmarks": 50, "folds": 2},
@@ -33,15 +28,8 @@ QUICK: dict[Framework, dict[str, Any]] = {
 
 @pytest.fixture
 def lake(aws: AwsStandIn) -> ObjectStore:
-    store = ObjectStore(f"s3://{aws.bucket}/lake")
-    names = [column.name for column in COLUMNS]
-    rows = pl.read_csv(base_survey(), has_header=False, new_columns=names)
-    for name, frame in {
-        "train": rows[:400],
-        "validation": rows[400:500],
-        "test": rows[:50],
-    }.items():
-        store.write(f"{name}_split/data.parquet", to_parquet(frame))
+    store = lake_with_splits(f"s3://{aws.bucket}/lake", 400, 100, 50)
+    for name in SPLITS:
         store.write(f"{name}_split/more.parquet", b"what a killed run left, read by nobody")
     return store
 
@@ -62,18 +50,17 @@ def platform_on(aws: AwsStandIn, **changed: Any) -> SageMakerPlatform:
 
 @dataclass(frozen=True)
 class Made:
-    """What a platform made, and how its run ended."""
+    """What a platform made."""
 
-    training: TrainingReport | None
-    evaluation: EvaluationReport | None
-    error: BaseException | None
+    training: TrainingReport
+    evaluation: EvaluationReport
 
 
 def make(
     platform: MLPlatform, lake: ObjectStore, framework: Framework = "blend", **changed: Any
 ) -> Made:
     """Train and evaluate in a step of a run, as the assets do."""
-    made: dict[str, Any] = {}
+    made: list[Made] = []
     request = TrainingRequest(
         channels={
             name: lake.uri_of(f"{name}_split/data.parquet") for name in ("train", "validation")
@@ -84,35 +71,25 @@ def make(
         inputs="digest",
     )
 
-    def attempt(work: Callable[[], Any]) -> Any:
-        try:
-            return work()
-        except Exception as error:
-            made["error"] = error
-            raise
-
     @dg.asset
     def model(context: dg.AssetExecutionContext) -> None:
-        made["training"] = attempt(lambda: platform.train(request, context))
-        uri = made["training"].model_uri
-        evaluation = EvaluationRequest(
-            model_uri=uri,
-            model_sha256=made["training"].card.model_sha256,
-            train_uri=lake.uri_of("train_split/data.parquet"),
-            validation_uri=lake.uri_of("validation_split/data.parquet"),
-            test_uri=lake.uri_of("test_split/data.parquet"),
-            champion_uri=uri,
-            champion_version=7,
-            reference_uri=uri,
-            reference_version=5,
-            champion_tolerance=0.02,
-            missing_rows=0,
-            foreign_rows=0,
+        training = platform.train(request, context)
+        uri, alone = training.model_uri, evaluation_request(lake, training)
+        evaluation = replace(
+            alone,
+            folders={**alone.folders, "champion": uri, "reference": uri},
+            options={
+                "champion-version": 7,
+                "reference-version": 5,
+                "champion-tolerance": 0.02,
+                "missing-rows": 0,
+                "foreign-rows": 0,
+            },
         )
-        made["evaluation"] = attempt(lambda: platform.evaluate(evaluation, context))
+        made.append(Made(training, platform.evaluate(evaluation, context)))
 
-    dg.materialize([model], raise_on_error=False)
-    return Made(made.get("training"), made.get("evaluation"), made.get("error"))
+    dg.materialize([model])
+    return made[0]
 
 
 @pytest.mark.parametrize(
@@ -123,10 +100,6 @@ def test_jobs_make_what_the_local_platform_makes(
 ) -> None:
     there = make(platform_on(aws, spot=spot), lake, framework)
     here = make(LocalMLPlatform(), lake, framework)
-    assert there.training is not None, there.error
-    assert here.training is not None
-    assert there.evaluation is not None, there.error
-    assert here.evaluation is not None
     assert there.training.card.model_sha256 == here.training.card.model_sha256
     assert there.evaluation.evaluation["reference"]["version"] == "5"
     assert there.evaluation.evaluation == here.evaluation.evaluation
@@ -163,7 +136,5 @@ def check_spot(aws: AwsStandIn, described: dict[str, Any]) -> None:
 
 
 def test_a_job_that_fails_says_the_scripts_own_reason(aws: AwsStandIn, lake: ObjectStore) -> None:
-    made = make(platform_on(aws), lake, eta=7.0)
-    assert made.training is None
-    assert isinstance(made.error, PipesJobError)
-    assert "eta must be 0.0001 to 1.0, not 7.0" in str(made.error)
+    with pytest.raises(PipesJobError, match=r"eta must be 0\.0001 to 1\.0, not 7\.0"):
+        make(platform_on(aws), lake, eta=7.0)

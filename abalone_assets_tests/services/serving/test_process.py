@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -32,25 +33,21 @@ if TYPE_CHECKING:
     from abalone_assets.registry.folder import FolderRegistry
 
 PROGRAM = """
-import sys
 from abalone_assets.serving.server import serve
+from abalone_assets.settings.platform import load_settings
 
-registry, lake, endpoint, state_file, capture = sys.argv[1:]
-serve(
-    registry, lake, endpoint,
-    host="127.0.0.1", port=0, capture_folder=capture, state_file=state_file,
-)
+serve(load_settings(), host="127.0.0.1", port=0)
 """
 
 
 @contextmanager
 def server_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], ServerState]]:
     """A server process that has written its state file."""
-    state_file = folder / "server.json"
-    folders = [str(folder / name) for name in ("registry", "lake", "capture")]
-    arguments = [*folders[:2], ENDPOINT, str(state_file), folders[2]]
+    state_file = folder / "endpoint" / "server.json"
+    settings = {"ABALONE_HOME": str(folder), "ABALONE_ENDPOINT_NAME": ENDPOINT}
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
+        [sys.executable, "-c", PROGRAM],
+        env={**os.environ, **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -83,19 +80,19 @@ def test_a_signal_ends_the_server_cleanly_and_quietly(
     register(registry, archives[0])
     publish_pointer(registry.store, ENDPOINT, 1)
     with server_process(tmp_path) as (process, state):
-        wait_for_version(state, 1).predict(BODY)
+        wait_for_version(state, 1).invoke(BODY)
         process.send_signal(number)
         output = process.communicate(timeout=DEADLINE_SECONDS)
         assert process.returncode == 0
         assert output == ("", "")
-    assert not (tmp_path / "server.json").exists()
-    assert len(list((tmp_path / "capture").rglob("*.jsonl"))) == 1
+    assert not (tmp_path / "endpoint" / "server.json").exists()
+    assert len(list((tmp_path / "captured_requests").rglob("*.jsonl"))) == 1
 
 
 def test_after_kill_9_deployments_wait_and_a_restart_serves_them(
     tmp_path: Path, registry: FolderRegistry, archives: list[bytes]
 ) -> None:
-    state_file = tmp_path / "server.json"
+    state_file = tmp_path / "endpoint" / "server.json"
     for archive in archives[:2]:
         register(registry, archive)
     publish_pointer(registry.store, ENDPOINT, 1)
@@ -111,5 +108,5 @@ def test_after_kill_9_deployments_wait_and_a_restart_serves_them(
 
     with server_process(tmp_path) as (_, state):
         client = wait_for_version(state, 2)
-        assert client.predict(BODY) == local_prediction(archives[1])
+        assert client.invoke(BODY).rings == local_prediction(archives[1])
         assert endpoint_of(registry).deploy(2, probes).served

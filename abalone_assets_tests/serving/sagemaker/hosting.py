@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
-import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from abalone_assets.modeling.card import ModelCard
 from abalone_assets.registry.model_packages import ModelPackageRegistry
-from abalone_assets.serving.sagemaker.configs import EndpointConfigs
-from abalone_assets.serving.sagemaker.endpoint import Hosting, Rollout, SageMakerEndpoint
+from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting
+from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
+from abalone_assets.serving.sagemaker.rollout import Rollout
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.fakes.support import packed, wait_for
 
 if TYPE_CHECKING:
     from abalone_assets.registry.versions import ModelVersion
@@ -61,17 +60,9 @@ CARD = ModelCard(
 
 def constant_archive(rings: float, inference: str = INFERENCE) -> bytes:
     """A model that answers every row with the same rings, without XGBoost: it starts at once."""
-    members = {
-        "model_card.json": json.dumps(asdict(CARD)),
-        "code/inference.py": inference.format(rings=rings),
-    }
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, text in members.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(text.encode())
-            archive.addfile(member, io.BytesIO(text.encode()))
-    return packed.getvalue()
+    code = inference.format(rings=rings)
+    card = json.dumps(asdict(CARD))
+    return packed({"model_card.json": card.encode(), "code/inference.py": code.encode()})
 
 
 def evaluation_of(archive: bytes, **more: Any) -> dict[str, Any]:
@@ -174,7 +165,9 @@ class Account:
         return self.endpoint(**changes).deploy(version, [(LINE, rings)], on_progress)
 
     def describe(self, name: str = ENDPOINT) -> dict[str, Any]:
-        return _without_metadata(self.sagemaker.describe_endpoint(EndpointName=name))
+        described = dict(self.sagemaker.describe_endpoint(EndpointName=name))
+        del described["ResponseMetadata"]
+        return described
 
     def live_config(self) -> dict[str, Any]:
         name = self.describe()["EndpointConfigName"]
@@ -188,10 +181,7 @@ class Account:
         return {each["ModelName"] for each in self.sagemaker.list_models()["Models"]}
 
     def wait_until_settled(self) -> None:
-        deadline = time.monotonic() + 20
-        while self._status() in {"Creating", "Updating", "RollingBack"}:
-            assert time.monotonic() < deadline, "the endpoint did not settle in time"
-            time.sleep(0.02)
+        wait_for(lambda: self._status() not in {"Creating", "Updating", "RollingBack"})
 
     def _status(self) -> str:
         listed = self.sagemaker.list_endpoints(NameContains=ENDPOINT)["Endpoints"]
@@ -242,7 +232,3 @@ def _client(aws: AwsStandIn, service: str) -> Any:
     if key not in _clients:
         _clients[key] = aws.client(service)
     return _clients[key]
-
-
-def _without_metadata(answer: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in answer.items() if key != "ResponseMetadata"}

@@ -7,13 +7,12 @@ import pytest
 
 from abalone_assets.errors import EndpointError, SettingsError
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
-from abalone_assets.serving.sagemaker.endpoint import Rollout, delete_endpoint, leftovers
+from abalone_assets.serving.sagemaker.removal import delete_endpoint, leftovers
+from abalone_assets.serving.sagemaker.rollout import Rollout
 from abalone_assets_tests.serving.sagemaker.hosting import ENDPOINT
 
 if TYPE_CHECKING:
     from abalone_assets_tests.serving.sagemaker.hosting import Account
-
-pytest_plugins = ["abalone_assets_tests.serving.sagemaker.account"]
 
 
 def test_names_say_the_version_and_change_with_the_content(account: Account) -> None:
@@ -47,11 +46,8 @@ def test_the_longest_endpoint_name_still_gives_names_that_sagemaker_takes(accoun
 
 def test_creating_the_same_again_is_no_error_and_makes_nothing(account: Account) -> None:
     account.register_constants(1.0)
-    configs = EndpointConfigs(ENDPOINT, account.sagemaker)
-    arn = account.registry.package_arn(1)
-
-    name = configs.ensure(1, arn, account.hosting)
-    assert configs.ensure(1, arn, account.hosting) == name
+    name = account.ensure_configs(ENDPOINT)
+    assert account.ensure_configs(ENDPOINT) == name
     assert account.configs() == {name}
     assert len(account.models()) == 1
 
@@ -77,23 +73,18 @@ def test_deleting_an_endpoint_leaves_nothing_of_it_and_all_of_the_others(account
 
     assert rest == []
     assert account.configs() | account.models() == others
+    assert delete_endpoint(ENDPOINT, account.sagemaker) == []  # there is nothing any more
     assert len([line for line in lines if line.endswith(": deleted")]) == 4
     assert [version.version for version in account.registry.versions()] == [1, 2]
 
 
 def test_deleting_an_endpoint_waits_for_the_update_that_is_in_progress(account: Account) -> None:
     account.register_constants(1.0)
-    config = EndpointConfigs(ENDPOINT, account.sagemaker).ensure(
-        1, account.registry.package_arn(1), account.hosting
-    )
+    config = account.ensure_configs(ENDPOINT)
     account.aws.faults.endpoint_seconds = 0.3
     account.sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName=config)
 
     assert delete_endpoint(ENDPOINT, account.sagemaker, poll_seconds=0.02) == []
-
-
-def test_deleting_an_endpoint_that_does_not_exist_is_no_error(account: Account) -> None:
-    assert delete_endpoint(ENDPOINT, account.sagemaker) == []
 
 
 def test_a_deletion_that_is_not_allowed_is_told_and_leaves_the_rest(account: Account) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.errors import EndpointError
-from abalone_assets.serving.sagemaker.endpoint import Rollout
+from abalone_assets.serving.sagemaker.rollout import Rollout
 from abalone_assets_tests.serving.sagemaker.hosting import (
     ALARM,
     ENDPOINT,
@@ -16,8 +16,6 @@ from abalone_assets_tests.serving.sagemaker.hosting import (
 
 if TYPE_CHECKING:
     from abalone_assets_tests.serving.sagemaker.hosting import Account
-
-pytest_plugins = ["abalone_assets_tests.serving.sagemaker.account"]
 
 OTHER_ALARM = f"{ALARM}-latency"
 
@@ -89,7 +87,6 @@ def test_the_live_version_deployed_again_is_verified_and_left_alone(live: Accoun
 
     done = live.deploy(2, 2.0)
 
-    assert (done.version, done.previous) == (2, 1)
     assert done.message == "version 2 was live already"
     assert len(live.captured()) == asked + 1
     assert live.describe() == before
@@ -218,13 +215,6 @@ def test_a_failed_first_deployment_serves_nothing_and_the_next_one_starts_anew(
     assert account.endpoint().live_version() is None
 
     assert account.deploy(1, 1.0).message == "version 1 is live"
-
-
-def test_a_first_version_that_answers_wrongly_leaves_no_endpoint(account: Account) -> None:
-    account.register_constants(1.0)
-    with pytest.raises(EndpointError, match=r"; nothing serves: the new endpoint was deleted$"):
-        account.deploy(1, 5.0)
-    assert account.sagemaker.list_endpoints()["Endpoints"] == []
 
 
 def test_an_answer_that_is_no_number_is_wrong(account: Account) -> None:

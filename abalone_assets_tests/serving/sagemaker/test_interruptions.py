@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.errors import EndpointError
-from abalone_assets.serving.sagemaker import deployment
+from abalone_assets.serving.sagemaker import endpoint
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
-from abalone_assets.serving.sagemaker.deployment import EndpointDeployment
+from abalone_assets.serving.sagemaker.endpoint import EndpointDeployment
 from abalone_assets_tests.serving.sagemaker.hosting import ENDPOINT, INFERENCE, constant_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from abalone_assets_tests.serving.sagemaker.hosting import Account
-
-pytest_plugins = ["abalone_assets_tests.serving.sagemaker.account"]
 
 
 def interrupt_at(word: str, lines: list[str]) -> Callable[[str], None]:
@@ -118,17 +116,10 @@ def test_an_endpoint_that_a_crash_left_being_created_is_joined(
         account.deploy(2, 5.0)
 
 
-def test_a_cancelled_update_is_taken_back(live: Account) -> None:
+@pytest.mark.parametrize("word", ["Updating", "asking 1 probes"], ids=["update", "verification"])
+def test_a_cancelled_deployment_is_taken_back(live: Account, word: str) -> None:
     with pytest.raises(KeyboardInterrupt):
-        live.deploy(2, 2.0, on_progress=interrupt_at("Updating", live.progress))
-
-    live.wait_until_settled()
-    assert live.endpoint().live_version() == 1
-
-
-def test_a_deployment_cancelled_before_it_is_verified_is_taken_back(live: Account) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        live.deploy(2, 2.0, on_progress=interrupt_at("asking 1 probes", live.progress))
+        live.deploy(2, 2.0, on_progress=interrupt_at(word, live.progress))
 
     live.wait_until_settled()
     assert live.endpoint().live_version() == 1
@@ -257,7 +248,7 @@ def test_a_deployment_that_takes_too_long_is_told_as_such(
 ) -> None:
     live.aws.faults.endpoint_seconds = 0.5
     rollout = replace(live.watched()["rollout"], alarms=())
-    monkeypatch.setattr(deployment, "ROLLBACK_SECONDS", 0.2 - rollout.timeout_seconds)
+    monkeypatch.setattr(endpoint, "ROLLBACK_SECONDS", 0.2 - rollout.timeout_seconds)
     with pytest.raises(EndpointError, match=r"is still Updating after 0\.2 s; SageMaker goes on"):
         live.deploy(2, 2.0, rollout=rollout)
 

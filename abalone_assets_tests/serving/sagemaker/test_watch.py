@@ -21,42 +21,33 @@ def refusal(message: str, code: str = "ValidationException", status: int = 400) 
     return ClientError(response, "DescribeEndpoint")
 
 
-@pytest.mark.parametrize("status", ["InService", "Updating", "RollingBack", "SystemUpdating"])
-def test_an_endpoint_serves_its_configuration_until_another_has_replaced_it(status: str) -> None:
-    state = described(status, PendingDeploymentSummary={"EndpointConfigName": "new"})
-    assert (state.serving_config, state.pending) == ("old", "new")
-
-
-@pytest.mark.parametrize("status", ["Creating", "Failed", "OutOfService", "Deleting"])
-def test_an_endpoint_that_does_not_work_serves_nothing(status: str) -> None:
-    assert described(status).serving_config == ""
-
-
 @pytest.mark.parametrize(
-    ("status", "settled"),
+    ("status", "settled", "serving"),
     [
-        ("InService", True),
-        ("UpdateRollbackFailed", True),
-        ("Failed", True),
-        ("OutOfService", True),
-        ("Creating", False),
-        ("Updating", False),
-        ("SystemUpdating", False),
-        ("RollingBack", False),
-        ("Deleting", False),
+        ("InService", True, "old"),
+        ("UpdateRollbackFailed", True, "old"),
+        ("Failed", True, ""),
+        ("OutOfService", True, ""),
+        ("Creating", False, ""),
+        ("Updating", False, "old"),
+        ("SystemUpdating", False, "old"),
+        ("RollingBack", False, "old"),
+        ("Deleting", False, ""),
     ],
 )
-def test_sagemaker_takes_orders_for_a_settled_endpoint_only(status: str, settled: bool) -> None:  # noqa: FBT001 - a table
-    assert described(status).is_settled == settled
+def test_the_status_says_whether_sagemaker_takes_orders_and_what_answers(
+    status: str,
+    settled: bool,  # noqa: FBT001 - a table
+    serving: str,
+) -> None:
+    state = described(status, PendingDeploymentSummary={"EndpointConfigName": "new"})
+    assert (state.is_settled, state.serving_config) == (settled, serving)
+    assert state.pending == ("old" if status == "Creating" else "new")
 
 
 def test_a_mixture_left_by_a_failed_roll_back_is_not_the_configuration() -> None:
     assert described("InService").serves("old")
     assert not described("UpdateRollbackFailed").serves("old")
-
-
-def test_an_endpoint_that_is_being_created_rolls_its_first_configuration_out() -> None:
-    assert described("Creating").pending == "old"
 
 
 def test_the_stage_of_a_roll_out_is_shown() -> None:
