@@ -25,8 +25,17 @@ UCI_FILE = Path(
 TIERS = {"stories": "story", "services": "service"}
 """Markers of tests by the folder that they are in, the slowest first; the others are fast."""
 
-SERVICES = {"aws", "account", "assembly", "oidc_assembly", "cluster", "served_home", "spark"}
-"""Fixtures that start a service: what asks for one is no fast test, wherever it is."""
+SERVICES = {
+    *("aws", "account", "s3", "sagemaker", "model packages"),
+    *("assembly", "oidc_assembly"),
+    *("cluster", "served_home"),
+    *("home", "platform"),
+    "spark",
+}
+"""Fixtures, and parameters, that start a service: what asks for one is no fast test.
+
+The stand-in for AWS, the CDK, PostgreSQL, a Dagster instance on disk, a JVM.
+"""
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
@@ -49,7 +58,7 @@ def pytest_collection_modifyitems(
         folder = item.path.relative_to(tests).parts[0]
         if folder in TIERS:
             item.add_marker(TIERS[folder])
-        elif SERVICES.intersection(getattr(item, "fixturenames", ())):
+        elif _needs_service(item):
             item.add_marker("service")
     items.sort(key=_tier)
     yield
@@ -58,6 +67,14 @@ def pytest_collection_modifyitems(
     for item in items:
         if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
             raise pytest.UsageError(f"{item.nodeid}: pytest-xdist does not group tests here")
+
+
+def _needs_service(item: pytest.Item) -> bool:
+    """Whether it asks for a service, or shares with a group what is dear to make."""
+    callspec = getattr(item, "callspec", None)
+    values = callspec.params.values() if callspec else ()
+    asked = {*getattr(item, "fixturenames", ()), *(each for each in values if type(each) is str)}
+    return bool(SERVICES & asked) or item.get_closest_marker("xdist_group") is not None
 
 
 def _tier(item: pytest.Item) -> int:

@@ -113,6 +113,7 @@ def test_quick_commands_import_no_dagster(home: Path, arguments: list[str]) -> N
     assert result.stdout.splitlines()[-1] == "set()", result.stderr
 
 
+@pytest.mark.service
 def test_ctrl_c_ends_a_command_quietly_with_130(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys\n"

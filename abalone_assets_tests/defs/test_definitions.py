@@ -19,6 +19,8 @@ import yaml  # type: ignore[import-untyped] # a dependency of Dagster, without s
 
 from abalone_assets import definitions
 
+pytestmark = pytest.mark.service
+
 PROJECT = Path(__file__).parents[2]
 SNAPSHOTS = Path(__file__).parents[1] / "snapshots"
 UPDATE = bool(os.environ.get("ABALONE_TEST_UPDATE_SNAPSHOTS"))

@@ -29,6 +29,8 @@ from abalone_assets.survey import parse_survey
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.service
+
 TINY = {"num_boost_round": 10, "eta": 0.3, "landmarks": 30, "folds": 2}
 ROWS = 800
 

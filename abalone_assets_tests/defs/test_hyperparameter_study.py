@@ -20,6 +20,8 @@ from abalone_assets.resources.storage import LakeResource
 from abalone_assets.search import SearchError
 from abalone_assets_tests.search.support import rows
 
+pytestmark = pytest.mark.service
+
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:

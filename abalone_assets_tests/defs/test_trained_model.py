@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.card import ModelCard
     from abalone_assets_tests.support.platform import Platform
 
+pytestmark = pytest.mark.service
+
 NETWORK = {"hidden_units": 8, "learning_rate": 0.02, "epochs": 2}
 BLEND = {"num_boost_round": 20, "eta": 0.15, "landmarks": 50, "folds": 2}
 LENIENT = {f"GATE_{name}": "9" for name in ("MAX_RMSE", "CHAMPION_TOLERANCE", "SLICE_TOLERANCE")}

@@ -40,6 +40,7 @@ def test_cfn_lint_finds_nothing(assembly: Assembly, oidc_assembly: Assembly) -> 
     assert (found.returncode, found.stdout) == (0, "")
 
 
+@pytest.mark.service
 def test_a_finding_of_cdk_nag_fails_the_synthesis(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"AwsSolutions-ECS4"):
         synthesise(tmp_path, module="abalone_assets_tests.deploy.unacknowledged")

@@ -18,6 +18,8 @@ from abalone_assets_tests.modeling.support import (
     split_frames,
 )
 
+pytestmark = pytest.mark.service
+
 RESULTS = [
     *("evaluation.json", "feature_importance.png", "predicted_against_actual.png"),
     *("predictions.parquet", "report.html", "residuals.png"),

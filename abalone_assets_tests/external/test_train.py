@@ -75,6 +75,7 @@ def test_logs_metrics_every_fifty_rounds_and_then_the_folds(
     assert final.startswith("[final: 120] train:rmse=")
 
 
+@pytest.mark.service
 def test_as_a_process_logs_metrics_to_stdout(environ: dict[str, str], tmp_path: Path) -> None:
     chosen = ["--landmarks", "50", "--folds", "0", "--num_boost_round", "50", "--eta", "0.2"]
     done = run_module("train_blend", *chosen, environ=environ)

@@ -139,6 +139,7 @@ class TestLayout:
         ],
         ids=["blend", "network"],
     )
+    @pytest.mark.service
     def test_answers_with_nothing_of_this_project_installed(
         self, tmp_path: Path, model: Callable[[], FittedModel], missing: list[str]
     ) -> None:

@@ -154,6 +154,7 @@ for _ in range(10):
 """
 
 
+@pytest.mark.service
 def test_two_processes_may_refresh_at_once(lake: Lake, catalog: DuckDBCatalog, file: Path) -> None:
     put(lake, "merged_dataset", 1)
     catalog.refresh()

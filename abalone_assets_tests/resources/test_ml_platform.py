@@ -18,6 +18,8 @@ from abalone_assets.resources.ml_platform import (
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.resources.splits import evaluation_request, lake_with_splits, split_frames
 
+pytestmark = pytest.mark.service
+
 PLATFORM = LocalMLPlatform()
 SIZES = (800, 200, 200)
 """Rows of the splits: for training, validation and tests."""

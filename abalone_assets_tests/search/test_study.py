@@ -81,6 +81,7 @@ def test_a_trial_that_was_given_up_is_never_the_best() -> None:
     assert best_of([trial("kernel", 0, 2.0), given_up]).number == 0
 
 
+@pytest.mark.service
 def test_a_real_gain_is_recommended() -> None:
     """The defaults are too cautious for rings that follow from the length without noise."""
     plan = StudyPlan(framework="xgboost", folds=2)

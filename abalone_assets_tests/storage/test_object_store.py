@@ -263,6 +263,7 @@ while True:
 """
 
 
+@pytest.mark.service
 def test_a_killed_writer_leaves_the_old_or_the_new_object_and_nothing_else(
     store: ObjectStore,
 ) -> None:

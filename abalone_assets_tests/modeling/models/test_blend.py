@@ -75,6 +75,7 @@ def test_tells_of_each_feature_what_its_trees_make_of_it() -> None:
     assert set(model.importance()) == set(BOOSTER_FEATURES)
 
 
+@pytest.mark.service
 @pytest.mark.parametrize("threads", ["1", "2", "3"])
 def test_same_data_and_seed_give_the_same_file_in_any_process_with_any_number_of_threads(
     tmp_path: Path, threads: str

@@ -45,6 +45,7 @@ def fitted(
     return fit("xgboost", parts["train"], parts["validation"], settled, on_progress)
 
 
+@pytest.mark.service
 @pytest.mark.usefixtures("uci_file")
 def test_the_default_cross_validates_well_below_the_mean() -> None:
     """Three of ten folds; all ten gave 2.03 ± 0.08 (the mean 3.22)."""

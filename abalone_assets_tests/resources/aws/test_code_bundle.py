@@ -21,6 +21,8 @@ from abalone_assets_tests.resources.splits import split_frames
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+pytestmark = pytest.mark.service
+
 CONTAINER = """
 import importlib.abc, runpy, sys
 
