@@ -72,7 +72,7 @@ def make(
     )
 
     @dg.asset
-    def model(context: dg.AssetExecutionContext) -> None:
+    def model(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         training = platform.train(request, context)
         uri, alone = training.model_uri, evaluation_request(lake, training)
         evaluation = replace(
@@ -87,6 +87,7 @@ def make(
             },
         )
         made.append(Made(training, platform.evaluate(evaluation, context)))
+        return dg.MaterializeResult()
 
     dg.materialize([model])
     return made[0]
