@@ -35,6 +35,8 @@ from abalone_assets_tests.support.platform import Platform, survey_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+pytestmark = pytest.mark.service
 DAY, NEXT_DAY, EMPTY_DAY = "2025-03-03", "2025-03-04", "2025-03-05"
 FIRST_DAY = date(2023, 1, 1)
 RANGE_DAYS = int(os.environ.get("ABALONE_TEST_RANGE_DAYS", "366"))
