@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import polars as pl
 import pytest
 
 from abalone_assets_tests.automation.support import files_below, name_of, platform_in, recorded
@@ -101,6 +102,15 @@ def checks(story: Story, release: Release) -> dict[str, bool]:
         f"{evaluation.asset_key.to_user_string()}.{evaluation.check_name}": evaluation.passed
         for evaluation in evaluations
     }
+
+
+def test_a_release_forgets_no_day(story: Story) -> None:
+    lake = story.platform.lake
+    landed = {file.name: 3 for day in lake.manifest().days.values() for file in day.files}
+    merged = pl.read_parquet(lake.uri("merged_dataset"))
+    released = merged.filter(pl.col("source_file").str.starts_with("abalone.20"))
+    assert len(landed) == FILES + 1
+    assert dict(released.group_by("source_file").len().iter_rows()) == landed
 
 
 def test_a_burst_of_files_is_ingested_in_one_run_and_released_once(story: Story) -> None:

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 HOST: Final = "127.0.0.1"
 WAIT_SECONDS: Final = 180.0
-STOP_SECONDS: Final = 10.0
-"""Docker's own."""
+STOP_SECONDS: Final = 60.0
 
 POLL_SECONDS: Final = 0.5
 HOSTS: Final = ("DAGSTER_CODE_LOCATION_HOST", "DAGSTER_CODE_SERVER_HOST", "DAGSTER_WEBSERVER_HOST")
@@ -108,17 +107,20 @@ class Services:
             )
 
     def stop(self) -> None:
-        """End them as ``docker stop`` does: asked all at once, killed when they do not.
+        """End them as ``docker stop`` does, all at once, and whatever they leave behind.
 
-        Dagster's code server does not always end by itself while its clients end too.
+        All must end by themselves but Dagster's code server, which once did not.
         """
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
-        for process in self.processes.values():
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=STOP_SECONDS)
-            _kill_group(process.pid)
-            process.wait()
+        try:
+            for name, process in self.processes.items():
+                with suppress(*([subprocess.TimeoutExpired] if name == "code-location" else [])):
+                    process.wait(timeout=STOP_SECONDS)
+        finally:
+            for process in self.processes.values():
+                _kill_group(process.pid)
+                process.wait()
 
     def await_(self, done: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + WAIT_SECONDS
