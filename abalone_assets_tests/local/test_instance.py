@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.settings.platform import Settings
 
-FIRST_LINE = "# abalone-assets local instance, revision 1\n"
+FIRST_LINE = "# abalone-assets local instance, revision 2\n"
 
 
 @pytest.fixture

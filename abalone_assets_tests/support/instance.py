@@ -9,12 +9,27 @@ from __future__ import annotations
 import atexit
 import shutil
 import sqlite3
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import (
+    ConsolidatedSqliteEventLogStorage,
+)
+from dagster._core.storage.sqlite import create_db_conn_string
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import Engine, event
+
+from abalone_assets.local.dagster_storage import Engines, Runs, Schedules, SqliteStorage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dagster._serdes import ConfigurableClassData
+    from sqlalchemy import Connection
 
 SETTINGS = """
 telemetry:
@@ -22,12 +37,51 @@ telemetry:
 compute_logs:  # two processes a step to capture what no test reads
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
-event_log_storage:  # one file instead of one a run: Dagster's own, for tests
-  module: dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log
-  class: ConsolidatedSqliteEventLogStorage
-  config:
-    base_dir: {folder}/history
+storage:
+  custom:
+    module: abalone_assets_tests.support.instance
+    class: OneFileStorage
+    config:
+      base_dir: {folder}
 """
+
+
+class _OneFileOfEvents(ConsolidatedSqliteEventLogStorage):
+    def __init__(self, base_dir: str) -> None:
+        self._engines = Engines()
+        super().__init__(base_dir)
+
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        with self._engines.begin(self._conn_string) as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        super().dispose()
+        self._engines.dispose()
+
+
+class OneFileStorage(SqliteStorage):
+    """The platform's, with one file for the events of all runs: Dagster's own, for tests.
+
+    The files of the template are those of this version of Dagster, which need not be compared with
+    its hundred migrations at each opening.
+    """
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super(DagsterSqliteStorage, self).__init__()
+        self.base_dir, self._inst_data = base_dir, inst_data
+        runs, schedules = f"{base_dir}/history", f"{base_dir}/schedules"
+        new = not Path(schedules).exists()
+        self._event_log_storage = _OneFileOfEvents(runs)
+        self._run_storage = (
+            Runs.from_local(runs) if new else Runs(create_db_conn_string(runs, "runs"))
+        )
+        self._schedule_storage = (
+            Schedules.from_local(schedules)
+            if new
+            else Schedules(create_db_conn_string(schedules, "schedules"))
+        )
 
 
 @event.listens_for(Engine, "connect")
