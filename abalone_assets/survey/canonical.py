@@ -1,0 +1,71 @@
+"""Write a survey as the contract has it: what ``abalone land`` puts into the landing zone."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Final
+
+from abalone_assets.survey.parser import open_survey, without_empty_last_fields
+from abalone_assets.survey.rules import FIELD_READERS, SurveyRowError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from abalone_assets.survey.dialect import Reading
+    from abalone_assets.survey.units import Unit
+
+_BLANKS: Final = " \t"
+
+
+def canonical_survey(data: bytes, file: str, *, reading: Reading | None = None) -> bytes:
+    """The survey without header, in the contract's columns and units, one record a line.
+
+    A bad record stays a bad record, for ingestion to quarantine: its good fields are canonical, its
+    bad ones as they were, converted if they are numbers. One with another number of fields becomes
+    a single field, its whole text.
+
+    Args:
+        data: Content that :func:`parse_survey` reads with the same ``reading``.
+        file: Its name, for messages.
+        reading: What is known of how to read it.
+
+    Raises:
+        UnreadableSurveyError: As :func:`parse_survey`, for what is wrong with text or header.
+    """
+    opened = open_survey(data, file, reading=reading)
+    layout, readers = opened.layout, opened.readers()
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    for _, found, raw in opened.records:
+        fields = without_empty_last_fields(found, layout.width)
+        if len(fields) != layout.width:
+            writer.writerow(fields if len(fields) == 1 else [raw.strip()])
+            continue
+        writer.writerow(
+            _canonical(fields[at], read, unit, number)
+            for number, (at, read, unit) in enumerate(
+                zip(layout.positions, readers, layout.units, strict=True)
+            )
+        )
+    return stream.getvalue().encode()
+
+
+def _canonical(
+    text: str, read: Callable[[str], str | float], unit: Unit | None, number: int
+) -> str | float:
+    """The field's canonical value; what breaks a rule is written so that it still does."""
+    try:
+        return read(text)
+    except SurveyRowError as error:
+        if unit is not None and error.rule in {"not_positive", "above_maximum"}:
+            return unit.to_contract(float(text.strip(_BLANKS).replace(",", ".")))
+        return text if _is_bad(text, number) else f"? {text}"
+
+
+def _is_bad(text: str, number: int) -> bool:
+    try:
+        FIELD_READERS[number](text)
+    except SurveyRowError:
+        return True
+    return False
