@@ -32,6 +32,7 @@ _COMMA_NUMBER: Final = re.compile(r"[+-]?[0-9]*,[0-9]+")
 _WORDS_OF_SEX: Final = frozenset({"male", "female", "infant", "juvenile"})
 _SAMPLE: Final = 1000
 _MOST: Final = 0.5
+_NEARLY_ALL: Final = 0.9
 _ROUND: Final = (0.5, 1.05)
 """Diameter / length of a living abalone: wider than UCI's 0.6 to 1.0."""
 _NUMBERS: Final = (1e-6, 1e6)
@@ -46,19 +47,27 @@ class BadRecords:
         layout: How their fields were read.
         delimiter: What separates the fields.
         decimal: The decimal mark.
+        share_of_file: How much of the file's records they are.
     """
 
     raws: Sequence[str]
     layout: Layout
     delimiter: str
     decimal: str
+    share_of_file: float
 
     @classmethod
     def sampled(
-        cls, raws: Sequence[str], layout: Layout, delimiter: str, decimal: str
+        cls,
+        raws: Sequence[str],
+        layout: Layout,
+        delimiter: str,
+        decimal: str,
+        share_of_file: float,
     ) -> BadRecords:
         """The records, or about a thousand of them evenly from all of the file."""
-        return cls(raws[:: max(1, len(raws) // _SAMPLE)], layout, delimiter, decimal)
+        sample = raws[:: max(1, len(raws) // _SAMPLE)]
+        return cls(sample, layout, delimiter, decimal, share_of_file)
 
     @cached_property
     def fields(self) -> list[list[str]]:
@@ -105,25 +114,33 @@ def likely_cause(bad: BadRecords, faults: Sequence[tuple[str | None, str, str]])
     return f"the rule broken most is {rule} ({count} times), as in: {message}"
 
 
-def looks_like(columns: Mapping[str, Sequence[str | float]]) -> Units | None:
-    """The units that a survey's canonical numbers look like, if not those of the contract."""
+def looks_like(columns: Mapping[str, Sequence[str | float]], told: Units) -> Units | None:
+    """The units that a survey's numbers look like, as they were before they were converted.
+
+    Args:
+        columns: Canonical measurements.
+        told: The units that they were converted from.
+
+    Returns:
+        None when it is not clear.
+    """
     animals = list(zip(columns["length"], columns["whole_weight"], strict=True))
-    sample = animals[:: max(1, len(animals) // _SAMPLE)]
-    units = guess_units((float(length), float(weight)) for length, weight in sample)
-    return None if units == CONTRACT_UNITS else units
+    longer, heavier = told.length.to_contract(1.0), told.weight.to_contract(1.0)
+    return guess_units(
+        (float(length) / longer, float(weight) / heavier)
+        for length, weight in animals[:: max(1, len(animals) // _SAMPLE)]
+    )
 
 
 def contradicted_units(columns: Mapping[str, Sequence[str | float]], layout: Layout) -> str | None:
-    """Why the units that were told cannot be, if the numbers clearly look like others.
+    """Why the units that a header tells cannot be, if the numbers clearly look like others.
 
     Args:
         columns: Canonical measurements.
         layout: With the units that they were converted from.
     """
-    told = _told(layout)
-    lengths = [float(value) / told.length.to_contract(1.0) for value in columns["length"]]
-    weights = [float(value) / told.weight.to_contract(1.0) for value in columns["whole_weight"]]
-    return _contradiction(told, list(zip(lengths, weights, strict=True)))
+    told = layout.told_units
+    return _contradiction(told, looks_like(columns, told))
 
 
 def mend_units(units: Units) -> str:
@@ -134,14 +151,7 @@ def mend_units(units: Units) -> str:
     )
 
 
-def _told(layout: Layout) -> Units:
-    """The units that were told of length and whole weight."""
-    length, weight = layout.units[_LENGTH], layout.units[_WHOLE]
-    return Units(length or CONTRACT_UNITS.length, weight or CONTRACT_UNITS.weight)
-
-
-def _contradiction(told: Units, animals: Sequence[tuple[float, float]]) -> str | None:
-    units = guess_units(animals[:: max(1, len(animals) // _SAMPLE)])
+def _contradiction(told: Units, units: Units | None) -> str | None:
     if units is None or units == told:
         return None
     return (
@@ -165,11 +175,15 @@ def _delimiter(bad: BadRecords) -> tuple[float, str]:
         if other != bad.delimiter
     }
     found = max(shares, key=lambda other: shares[other])
-    name = DELIMITERS[found]
-    return shares[found], (
-        f"the fields are separated by {name}: export it with commas, or land it with "
-        "`abalone land`, which converts it"
-    )
+    name, share = DELIMITERS[found], shares[found]
+    if share * bad.share_of_file < _NEARLY_ALL:
+        reason = f"part of the file is separated by {name}: export all of it with commas"
+    else:
+        reason = (
+            f"the fields are separated by {name}: export it with commas, or land it with "
+            "`abalone land`, which converts it"
+        )
+    return share, reason
 
 
 def _is_delimited_by(delimiter: str, read_by: str, raw: str) -> bool:
@@ -233,11 +247,10 @@ def _words(bad: BadRecords) -> tuple[float, str]:
 def _units(bad: BadRecords) -> tuple[float, str]:
     sizes = [(_number(f[_LENGTH]), _number(f[_WHOLE])) for f in bad.animals]
     known = [(length, weight) for length, weight in sizes if length and weight]
-    if bad.layout.has_units:
-        told = _told(bad.layout)
-        reason = _contradiction(told, known)
-        return (1.0 if reason else 0.0), reason or ""
     units = guess_units(known)
+    if bad.layout.has_units:
+        reason = _contradiction(bad.layout.told_units, units)
+        return (1.0 if reason else 0.0), reason or ""
     if units is None or units == CONTRACT_UNITS:
         return 0.0, ""
     return bad.share(_obeys(fields, units) for fields in bad.animals), (

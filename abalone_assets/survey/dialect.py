@@ -20,6 +20,7 @@ DELIMITERS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "verti
 _WITH_COMMA: Final = re.compile(r"[+-]?[0-9]*,[0-9]+")
 _WITH_POINT: Final = re.compile(r"[+-]?[0-9]*\.[0-9]+")
 _THOUSANDS: Final = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
+_SLIPS: Final = 0.1
 _SEPARATOR_LINE: Final = re.compile(r"sep=(.)[ \t]*(?=\r|\n|\Z)", re.IGNORECASE)
 
 
@@ -62,26 +63,29 @@ def guess_delimiter(text: str) -> str | None:
 
 
 def guess_decimal(text: str, delimiter: str) -> str:
-    """The decimal mark of the numbers.
+    """The decimal mark of the numbers, but for a few slips.
 
     Raises:
-        SurveyError: Some numbers have a point and others a comma, or the commas may as well
+        SurveyError: Many numbers have a point and others a comma, or the commas may as well
             separate thousands.
     """
     fields = [field.strip() for record in _records(text, delimiter) for field in record]
     commas = [field for field in fields if _WITH_COMMA.fullmatch(field)]
     points = [field for field in fields if _WITH_POINT.fullmatch(field)]
-    if commas and points:
+    slips = _SLIPS * (len(commas) + len(points))
+    if min(len(commas), len(points)) > slips:
         raise SurveyError(
             f"some numbers have a decimal comma ({commas[0]}) and others a point ({points[0]}): "
             "write all of them in one way"
         )
-    if commas and all(_THOUSANDS.fullmatch(field) for field in commas):
+    if len(commas) <= slips:
+        return "."
+    if all(_THOUSANDS.fullmatch(field) for field in commas):
         raise SurveyError(
             f"the comma in {commas[0]} may be a decimal comma or separate thousands: say "
             "--decimal comma if it is a decimal comma, or export the numbers without thousands"
         )
-    return "," if commas else "."
+    return ","
 
 
 def _records(text: str, delimiter: str) -> Sequence[list[str]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from abalone_assets.errors import SurveyError
 from abalone_assets.survey.columns import AGE_OFFSET_YEARS, COLUMNS
 from abalone_assets.survey.units import (
+    CONTRACT_UNITS,
     LENGTH_UNITS,
     WEIGHT_UNITS,
     Kind,
@@ -93,6 +94,12 @@ class Layout:
     def has_units(self) -> bool:
         """Whether units were told."""
         return any(self.units)
+
+    @property
+    def told_units(self) -> Units:
+        """The units of length and whole weight."""
+        length, weight = (self.units[_NAMES.index(name)] for name in ("length", "whole_weight"))
+        return Units(length or CONTRACT_UNITS.length, weight or CONTRACT_UNITS.weight)
 
     @property
     def units_named(self) -> str:

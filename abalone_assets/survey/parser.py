@@ -37,6 +37,8 @@ from abalone_assets.survey.rules import SurveyRowError, field_reader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from abalone_assets.survey.units import Units
+
 MAX_FILE_BYTES: Final = 64 * 2**20
 
 MAX_BAD_SHARE: Final = 0.2
@@ -121,6 +123,8 @@ class ParsedSurvey:
             ``lower_case_sex``, ``empty_last_fields``.
         notes: What whoever sent the file should know, a sentence each: what was mended, how its
             header was understood, whether it may have been cut short.
+        units: The units that its lengths and weights were converted from; None if they are the
+            contract's.
     """
 
     file: str
@@ -131,6 +135,7 @@ class ParsedSurvey:
     record_count: int
     mended: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    units: Units | None = None
 
     @property
     def row_count(self) -> int:
@@ -259,6 +264,7 @@ def parse_survey(
         record_count,
         mended,
         tuple(opened.notes(mended)),
+        opened.layout.told_units if opened.layout.has_units else None,
     )
 
 
@@ -417,7 +423,7 @@ class _Judge:
             return
         raws = [row.raw for row in faults]
         layout = self.opened.layout
-        bad = BadRecords.sampled(raws, layout, reading.delimiter, reading.decimal)
+        bad = BadRecords.sampled(raws, layout, reading.delimiter, reading.decimal, count / judged)
         if count >= MIN_BAD_RECORDS and count > MAX_BAD_SHARE * judged:
             cause = likely_cause(bad, [(row.column, row.rule, row.message) for row in faults])
             reason = (

@@ -330,7 +330,7 @@ FOUND: Final = (
             text(delimiter="|"),
             text(each(lambda fields: [";".join(fields)], 2)),
         ),
-        "separated by (semicolons|tabs|vertical bars): .*`abalone land`",
+        "separated by (semicolons|tabs|vertical bars): export (it with .*`abalone land`|all of it)",
     ),
     Found(
         "decimal commas",
