@@ -6,6 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, Final
 
+from abalone_assets.survey.header import is_header
 from abalone_assets.survey.parser import open_survey, without_empty_last_fields
 from abalone_assets.survey.rules import FIELD_READERS, SurveyRowError
 
@@ -16,14 +17,15 @@ if TYPE_CHECKING:
     from abalone_assets.survey.units import Unit
 
 _BLANKS: Final = " \t"
+_BYTE_ORDER_MARK: Final = "\ufeff"
 
 
 def canonical_survey(data: bytes, file: str, *, reading: Reading | None = None) -> bytes:
     """The survey without header, in the contract's columns and units, one record a line.
 
     A bad record stays a bad record, for ingestion to quarantine: its good fields are canonical, its
-    bad ones as they were, converted if they are numbers. One with another number of fields becomes
-    a single field, its whole text.
+    bad ones as they were, converted if they are numbers. One with another number of fields, and a
+    header further down, become a single field, their whole text.
 
     Args:
         data: Content that :func:`parse_survey` reads with the same ``reading``.
@@ -37,17 +39,24 @@ def canonical_survey(data: bytes, file: str, *, reading: Reading | None = None) 
     layout, readers = opened.layout, opened.readers()
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
+    whole = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for _, found, raw in opened.records:
         fields = without_empty_last_fields(found, layout.width)
         if len(fields) != layout.width:
-            writer.writerow(fields if len(fields) == 1 else [raw.strip()])
+            whole.writerow(fields if len(fields) == 1 else [raw.strip()])
             continue
-        writer.writerow(
+        canonical = [
             _canonical(fields[at], read, unit, number)
             for number, (at, read, unit) in enumerate(
                 zip(layout.positions, readers, layout.units, strict=True)
             )
-        )
+        ]
+        bad = any(isinstance(value, str) for value in canonical[1:])
+        marked = str(canonical[0]).startswith(_BYTE_ORDER_MARK)
+        if marked or (bad and is_header(list(map(str, canonical)))):
+            whole.writerow([raw.strip()])  # as the first line it would mean something
+        else:
+            writer.writerow(canonical)
     return stream.getvalue().encode()
 
 

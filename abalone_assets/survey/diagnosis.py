@@ -253,9 +253,10 @@ def _units(bad: BadRecords) -> tuple[float, str]:
         return (1.0 if reason else 0.0), reason or ""
     if units is None or units == CONTRACT_UNITS:
         return 0.0, ""
-    return bad.share(_obeys(fields, units) for fields in bad.animals), (
-        f"these look like {units.words}: {mend_units(units)}"
-    )
+    share = bad.share(_obeys(fields, units) for fields in bad.animals)
+    if share * bad.share_of_file < _NEARLY_ALL:
+        return share, f"part of the file looks like {units.words}: write all of it in one way"
+    return share, f"these look like {units.words}: {mend_units(units)}"
 
 
 def _number(text: str) -> float | None:

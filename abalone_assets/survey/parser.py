@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -323,10 +323,11 @@ def _layout(header: Sequence[str] | None, reading: Reading) -> Layout:
             own = read_header(header)
         except HeaderError:
             return told
-        if own != told:
+        if own.order != told.order or (told.has_units and own.units != told.units):
             raise HeaderError(
                 f"its own header says {own.order}: leave out --columns, or take the header off"
             )
+        return replace(told, units=own.units)
     return told
 
 

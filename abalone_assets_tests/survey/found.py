@@ -230,7 +230,11 @@ FOUND: Final = (
     Found(
         "the same header again, further down",
         QUARANTINED,
-        (text([*ANIMALS[:20], UCI, *ANIMALS[20:]], UCI), text([*ANIMALS[:20], UCI, *ANIMALS[20:]])),
+        (
+            text([*ANIMALS[:20], UCI, *ANIMALS[20:]], UCI),
+            text([*ANIMALS[:20], UCI, *ANIMALS[20:]]),
+            text([named_units("mm", "g"), *in_units(1, 1)], named_units("mm", "g")),
+        ),
         "sex",
     ),
     Found(
@@ -318,6 +322,12 @@ FOUND: Final = (
             text([["", "mm", "mm", "mm", "g", "g", "g", "g", ""], *in_units(1, 1)], UCI),
         ),
         "these look like .*land it with --units ((mm|cm)-g|cm-scaled|scaled-g|in-oz), or tell",
+    ),
+    Found(
+        "other units in part of the file",
+        REFUSED,
+        (text([*ANIMALS, *in_units(1, 1)]), text([*ANIMALS, *in_units(1, 1)[:12]], UCI)),
+        "part of the file looks like millimetres and grams",
     ),
     Found(
         "semicolons, tabs or vertical bars between fields, in all of the file or in much of it",

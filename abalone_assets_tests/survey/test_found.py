@@ -90,8 +90,8 @@ def test_a_canonical_file_is_the_same_survey_and_needs_no_word(outcome: str) -> 
             written = canonical_survey(content, FILE)
             before, after = parse_survey(content, FILE), parse_survey(written, FILE)
             assert after.columns == before.columns
-            assert [row.rule for row in after.quarantined] == [
-                row.rule.replace("quoting", "field_count") for row in before.quarantined
-            ]
+            assert len(after.quarantined) == len(before.quarantined)
+            for old, new in zip(before.quarantined, after.quarantined, strict=True):
+                assert new.rule in {old.rule, "field_count"}
             assert (after.notes, after.header_line) == ((), False)
             assert canonical_survey(written, FILE) == written
