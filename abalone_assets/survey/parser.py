@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import chain, islice
@@ -405,10 +406,16 @@ class _Judge:
         except SurveyRowError:
             width = self.opened.layout.width
             trimmed = [(r[0], without_empty_last_fields(r[1], width), r[2]) for r in block]
-        accepted = [record for record in trimmed if not self._quarantines(record)]
-        before = {line: len(fields) for line, fields, _ in block}
-        self.mended[EMPTY_LAST_FIELDS] += sum(before[r[0]] > len(r[1]) for r in accepted)
-        return accepted, self._read_columns(accepted)
+        longer = {old[0] for old, new in zip(block, trimmed, strict=True) if old[1] is not new[1]}
+        accepted, values = trimmed, None
+        if longer:  # a spreadsheet writes them in all records, and nothing else may be wrong
+            with suppress(SurveyRowError):
+                values = self._read_columns(trimmed)
+        if values is None:
+            accepted = [record for record in trimmed if not self._quarantines(record)]
+            values = self._read_columns(accepted)
+        self.mended[EMPTY_LAST_FIELDS] += sum(line in longer for line, _, _ in accepted)
+        return accepted, values
 
     def refuse_bad_file(self, record_count: int) -> None:
         """Refuse the file when too many of its records are bad, or one cause spoils all of them.
