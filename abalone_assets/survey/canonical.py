@@ -25,7 +25,8 @@ def canonical_survey(data: bytes, file: str, *, reading: Reading | None = None) 
 
     A bad record stays a bad record, for ingestion to quarantine: its good fields are canonical, its
     bad ones as they were, converted if they are numbers. One with another number of fields, and a
-    header further down, become a single field, their whole text.
+    header further down, become a single field, their whole text. A last line without its ending
+    has none again, so that ingestion tells of it, too.
 
     Args:
         data: Content that :func:`parse_survey` reads with the same ``reading``.
@@ -57,7 +58,8 @@ def canonical_survey(data: bytes, file: str, *, reading: Reading | None = None) 
             whole.writerow([raw.strip()])  # as the first line it would mean something
         else:
             writer.writerow(canonical)
-    return stream.getvalue().encode()
+    text = stream.getvalue()
+    return (text.removesuffix("\n") if opened.last_line else text).encode()
 
 
 def _canonical(

@@ -119,16 +119,16 @@ def looks_like(columns: Mapping[str, Sequence[str | float]], told: Units) -> Uni
 
     Args:
         columns: Canonical measurements.
-        told: The units that they were converted from.
+        told: The units that they were converted from; believed unless they cannot be.
 
     Returns:
         None when it is not clear.
     """
     animals = list(zip(columns["length"], columns["whole_weight"], strict=True))
     longer, heavier = told.length.to_contract(1.0), told.weight.to_contract(1.0)
+    sample = animals[:: max(1, len(animals) // _SAMPLE)]
     return guess_units(
-        (float(length) / longer, float(weight) / heavier)
-        for length, weight in animals[:: max(1, len(animals) // _SAMPLE)]
+        ((float(each[0]) / longer, float(each[1]) / heavier) for each in sample), told
     )
 
 
@@ -247,10 +247,11 @@ def _words(bad: BadRecords) -> tuple[float, str]:
 def _units(bad: BadRecords) -> tuple[float, str]:
     sizes = [(_number(f[_LENGTH]), _number(f[_WHOLE])) for f in bad.animals]
     known = [(length, weight) for length, weight in sizes if length and weight]
-    units = guess_units(known)
     if bad.layout.has_units:
-        reason = _contradiction(bad.layout.told_units, units)
+        told = bad.layout.told_units
+        reason = _contradiction(told, guess_units(known, told))
         return (1.0 if reason else 0.0), reason or ""
+    units = guess_units(known)
     if units is None or units == CONTRACT_UNITS:
         return 0.0, ""
     share = bad.share(_obeys(fields, units) for fields in bad.animals)

@@ -139,10 +139,11 @@ _LOG_DENSITY_SPREAD: Final = 0.25  # wider than UCI's, for other seasons and spe
 _TYPICAL_LENGTH: Final = 0.545
 _LOG_LENGTH_SPREAD: Final = 0.6  # a file of nothing but infants has a median of 0.44
 _PLAUSIBLE_SCORE: Final = 9.0
+_PLAUSIBLE_SIZE_SCORE: Final = 12.0  # a median length of 14 mm and more
 _CLEAR_LEAD: Final = 2.0
 
 
-def guess_units(animals: Iterable[tuple[float, float]]) -> Units | None:
+def guess_units(animals: Iterable[tuple[float, float]], told: Units | None = None) -> Units | None:
     """The units that lengths and whole weights look like; None when it is not clear.
 
     An animal's weight goes with the cube of its length, so of all pairs of units only one or two
@@ -150,28 +151,41 @@ def guess_units(animals: Iterable[tuple[float, float]]) -> Units | None:
 
     Args:
         animals: The length and the whole weight of each, above 0, in the file's units.
+        told: Units that are believed unless the animals can be no abalone in them.
     """
     logs = [(math.log(weight / length**3), math.log(length)) for length, weight in animals]
     if not logs:
         return None
     density, length = (median(each) for each in zip(*logs, strict=True))
-    scores = sorted(
-        ((_score(Units(*pair), density, length), Units(*pair)) for pair in _GUESSED),
+    if told is not None:
+        unlike, oversized = _scores(told, density, length)
+        if unlike < _PLAUSIBLE_SCORE and oversized < _PLAUSIBLE_SIZE_SCORE:
+            return told
+    ranked = sorted(
+        ((sum(_scores(units, density, length)) + _unusual(units), units) for units in _GUESSED),
         key=lambda scored: scored[0],
     )
-    (best, units), (second, _) = scores[:2]
+    (best, units), (second, _) = ranked[:2]
     return units if best < _PLAUSIBLE_SCORE and second - best > _CLEAR_LEAD else None
 
 
 # Nobody weighs abalone in milligrams.
-_GUESSED: Final = tuple(product(LENGTH_UNITS, (u for u in WEIGHT_UNITS if u.name != "mg")))
+_GUESSED: Final = tuple(
+    Units(length, weight)
+    for length, weight in product(LENGTH_UNITS, WEIGHT_UNITS)
+    if weight.name != "mg"
+)
 
 
-def _score(units: Units, log_density: float, log_length: float) -> float:
-    """How unlike abalone the animals would be: squared standard scores, added up."""
+def _scores(units: Units, log_density: float, log_length: float) -> tuple[float, float]:
+    """How unlike abalone the animals would be, in density and in size: squared standard scores."""
     longer = math.log(units.length.size / SCALE)
     heavier = math.log(units.weight.size / SCALE)
     density = (log_density + heavier - 3 * longer - _LOG_DENSITY) / _LOG_DENSITY_SPREAD
     size = (log_length + longer - math.log(_TYPICAL_LENGTH)) / _LOG_LENGTH_SPREAD
-    unusual = units.length.imperial + units.weight.imperial
-    return density**2 + size**2 + (0, 3, 1)[unusual]  # a mixture is the least likely
+    return density**2, size**2
+
+
+def _unusual(units: Units) -> float:
+    """What counts against a pair of units before any animal was seen: imperial, or a mixture."""
+    return (0.0, 3.0, 1.0)[units.length.imperial + units.weight.imperial]

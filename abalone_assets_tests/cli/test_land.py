@@ -200,6 +200,7 @@ ORDER = ",".join(UCI[at] for at in SWAPPED)
         (text([ordered(f) for f in ANIMALS], ordered(UCI)), [], "in the order"),
         (text([ordered(f) for f in ANIMALS]), ["--columns", ORDER], "in the order"),
         (text(numbered(ANIMALS)), ["--columns", "id," + ",".join(UCI)], "without id"),
+        (text(numbered(ANIMALS), UCI), ["--columns", "id," + ",".join(UCI)], "without id"),
         (
             text(in_units(1, 1)),
             ["--columns", ",".join(named_units("mm", "g"))],
