@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -131,6 +132,7 @@ def read_file(data: bytes, name: str, options: Options) -> ReadFile:
 
     A file that obeys the contract, apart from bad rows, keeps its bytes.
     """
+    given, data = data, _as_utf8(data)
     reading = Reading(
         options.delimiter or ",", options.decimal or ".", options.columns, options.units
     )
@@ -143,14 +145,15 @@ def read_file(data: bytes, name: str, options: Options) -> ReadFile:
                 raise
             reading = guessed
             survey = parse_survey(data, name, reading=reading)
-        canonical = data
-        if reading != Reading() or survey.header_line or survey.mended:
+        canonical = given
+        if given != data or reading != Reading() or survey.header_line or survey.mended:
             canonical = canonical_survey(data, name, reading=reading)
     except UnreadableSurveyError as error:
-        return ReadFile(data, problem=error.reason, same=(data,))
+        return ReadFile(given, problem=error.reason, same=(given,))
     except SurveyError as error:
-        return ReadFile(data, problem=str(error), same=(data,))
-    notes = (*_dialect_notes(reading), *survey.notes)
+        return ReadFile(given, problem=str(error), same=(given,))
+    encoding = () if given == data else ("it was written in UTF-16",)
+    notes = (*encoding, *_dialect_notes(reading), *survey.notes)
     told = survey.units or CONTRACT_UNITS
     units = looks_like(survey.columns, told)
     doubt = None
@@ -160,8 +163,18 @@ def read_file(data: bytes, name: str, options: Options) -> ReadFile:
         )
     elif survey.record_count and not survey.row_count:
         doubt = f"ingestion would use none of it: {survey.quarantined[0].message}"
-    same = (canonical, data) if reading == Reading() else (canonical,)
+    same = (canonical, given) if given == data and reading == Reading() else (canonical,)
     return ReadFile(canonical, survey, None, notes, units, doubt, same)
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """The text in UTF-8, if a byte order mark says that it is in UTF-16, as spreadsheets write."""
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data
+    try:
+        return data.decode("utf-16").encode()
+    except UnicodeError:
+        return data
 
 
 def _guessed(data: bytes, reading: Reading, options: Options) -> Reading:

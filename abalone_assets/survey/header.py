@@ -66,8 +66,8 @@ _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 _SURELY_NAMES: Final = 2
 """Fields that are columns' names make a header; a bad row has none."""
 
-_LIKELY_NAMES: Final = 3
-"""Different words and no number make a header, too, though one of unknown names."""
+_LIKELY_NAMES: Final = 8
+"""So many different words and no number make a header, too, though one of unknown names."""
 
 
 class HeaderError(SurveyError):

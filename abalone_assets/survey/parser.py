@@ -486,7 +486,7 @@ class _Judge:
         Raises:
             UnreadableSurveyError: The record is a header, and not the one that is obeyed.
         """
-        if not names_columns(fields) or self.opened.reading.columns:
+        if self.opened.reading.columns or not is_header(fields):
             return
         try:
             same = read_header(fields) == self.opened.named

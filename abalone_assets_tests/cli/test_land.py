@@ -226,6 +226,7 @@ ORDER = ",".join(UCI[at] for at in SWAPPED)
         (text(delimiter=";"), [], "separated by semicolons"),
         (b"sep=;\r\n" + text(delimiter=";"), [], "separated by semicolons"),
         (text(delimiter="\t"), [], "separated by tabs"),
+        (text(delimiter="\t").decode().encode("utf-16"), [], "it was written in UTF-16"),
         (text(each(with_commas), with_commas(UCI), delimiter=";"), [], "have decimal commas"),
         (text(each(lambda f: [f'"{value}"' for value in with_commas(f)])), [], "decimal commas"),
         (

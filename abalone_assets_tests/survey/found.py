@@ -24,6 +24,7 @@ UCI: Final = [
     *("Sex", "Length", "Diameter", "Height", "Whole weight", "Shucked weight"),
     *("Viscera weight", "Shell weight", "Rings"),
 ]
+FOREIGN: Final = ["sexo", "talla", "ancho", "alto", "peso", "carne", "tripa", "nácar", "aros"]
 SWAPPED: Final = [0, 1, 2, 3, 4, 5, 7, 6, 8]
 """The order of the copies whose shell weight stands before the viscera's."""
 
@@ -305,6 +306,13 @@ FOUND: Final = (
             text([*ANIMALS, ordered(UCI), *(ordered(fields) for fields in ANIMALS)], UCI),
             text([*ANIMALS, named_units("mm", "g"), *in_units(1, 1)]),
             text([["Survey of 3 March"], ordered(UCI), *(ordered(fields) for fields in ANIMALS)]),
+            text(
+                [
+                    ["Survey"],
+                    FOREIGN,
+                    *ANIMALS,
+                ]
+            ),
         ),
         r"line (2|41|42) is a header",
     ),

@@ -219,6 +219,21 @@ def test_bad_records_in_many_places_of_a_long_file_keep_their_lines() -> None:
     assert rows_of(survey) == [VALUES] * 995
 
 
+@pytest.mark.parametrize(
+    ("good", "bad", "refused"),
+    [(40, 10, False), (40, 11, True), (0, 4, False), (0, 5, True), (16, 5, True)],
+)
+def test_a_file_is_refused_above_a_fifth_of_bad_records_and_five_of_them(
+    good: int, bad: int, *, refused: bool
+) -> None:
+    text = f"{ROW}\n" * good + f"{row_with('height', '0')}\n" * bad + ",,,,,,,,\n" * 50
+    if refused:
+        with pytest.raises(UnreadableSurveyError, match=f"{bad} of {good + bad} records break"):
+            parse(text)
+    else:
+        assert len(parse(text).quarantined) == bad + 50
+
+
 SEMICOLONS = ROW.replace(",", ";")
 
 
