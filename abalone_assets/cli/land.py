@@ -22,14 +22,18 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from abalone_assets.cli.landing import CheckedFile
+    from abalone_assets.cli.landing import CheckedFile, Options
 
 SHOWN_ROWS: Final = 5
+_DELIMITERS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+_DECIMALS: Final = {"point": ".", "comma": ","}
 
 
 @click.command(
     epilog=example(
         "abalone land abalone.20250314061500",
+        "abalone land --date 2025-03-14 --units mm-g survey.csv",
+        "abalone land --columns sex,rings,length,diameter,height,whole,shucked,viscera,shell FILE",
         "abalone land --force corrected/abalone.20250314061500",
     )
 )
@@ -41,16 +45,50 @@ SHOWN_ROWS: Final = 5
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @click.option(
+    "--date",
+    metavar="TIME",
+    help="When the survey was made, for a file of any name: an ISO date or time, UTC without zone.",
+)
+@click.option(
+    "--units",
+    metavar="LENGTH-WEIGHT",
+    help="Of the measurements, such as mm-g, cm-kg or in-oz; scaled is for mm / 200 and g / 200.",
+)
+@click.option(
+    "--columns",
+    metavar="NAMES",
+    help="The columns in the order of the file, separated by commas; id is left out. Units may "
+    "stand behind them: 'length (mm)'.",
+)
+@click.option(
+    "--delimiter", type=click.Choice(list(_DELIMITERS)), help="Default: as the file has it."
+)
+@click.option("--decimal", type=click.Choice(list(_DECIMALS)), help="Default: as the file has it.")
+@click.option("--dry-run", is_flag=True, help="Show what would land, and land nothing.")
+@click.option(
     "--force",
     is_flag=True,
-    help="Replace a landed file; land one that is no survey or of a future day.",
+    help="Replace a landed file; land one that is no survey, is in doubt or of a future day.",
 )
 @json_option
-def land(files: tuple[Path, ...], *, force: bool, as_json: bool) -> None:
-    """Check survey files and put them into the landing zone.
+def land(
+    files: tuple[Path, ...],
+    *,
+    date: str | None,
+    units: str | None,
+    columns: str | None,
+    delimiter: str | None,
+    decimal: str | None,
+    dry_run: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Check survey files, make them canonical and put them into the landing zone.
 
-    Files are named abalone.YYYYMMDDHHMMSS (UTC); none with another name lands. All of them are
-    checked before the first is landed. Rows that break the survey contract land with their file;
+    Files are named abalone.YYYYMMDDHHMMSS (UTC), or --date tells their time. All of them are
+    checked before the first is landed. What the contract leaves open, such as a header's order and
+    units, semicolons or decimal commas, is converted where it is certain; what is not is refused
+    with the option that makes it so. Rows that break the survey contract land with their file;
     ingestion quarantines them.
     """
     from abalone_assets.cli.landing import check_files, read_files, refuse_obstacles
@@ -59,56 +97,114 @@ def land(files: tuple[Path, ...], *, force: bool, as_json: bool) -> None:
     from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
+    options = _options(units, columns, delimiter, decimal)
     given = read_files(files)
+    if date is not None:
+        given = _dated(given, date)
     make_landing_zone(settings)
     zone = open_landing_zone(settings.landing_zone_uri)
-    checks = check_files(given, zone, settings.first_survey_day, force=force)
+    checks = check_files(given, zone, settings.first_survey_day, force=force, options=options)
     checked = list(with_progress(checks, "checking", total=len(given)))
     refuse_obstacles(checked)
-    for file in with_progress(checked, "landing", total=len(checked)):
-        file.land(zone)
+    if not dry_run:
+        for file in with_progress(checked, "landing", total=len(checked)):
+            file.land(zone)
     if as_json:
-        print_json({"landing_zone": zone.uri, "files": [_document(file) for file in checked]})
+        documents = [_document(file) for file in checked]
+        print_json({"landing_zone": zone.uri, "dry_run": dry_run, "files": documents})
     else:
-        _show(checked, zone.uri)
+        _show(checked, zone.uri, dry_run=dry_run)
+
+
+def _options(
+    units: str | None, columns: str | None, delimiter: str | None, decimal: str | None
+) -> Options:
+    from abalone_assets.cli.landing import Options
+    from abalone_assets.survey.header import HeaderError, read_header
+    from abalone_assets.survey.units import Units
+
+    names = tuple(name.strip() for name in columns.split(",")) if columns else ()
+    if names:
+        try:
+            read_header(names)
+        except HeaderError as error:
+            message = str(error).replace("its header", "it", 1).partition(": correct the names")[0]
+            raise click.BadParameter(message, param_hint="--columns") from error
+    return Options(
+        units=Units.named(units) if units else None,
+        columns=names,
+        delimiter=_DELIMITERS[delimiter] if delimiter else None,
+        decimal=_DECIMALS[decimal] if decimal else None,
+    )
+
+
+def _dated(given: dict[str, bytes], date: str) -> dict[str, bytes]:
+    """The one file, under the name of its time."""
+    from abalone_assets.survey import survey_file_name
+    from abalone_assets.synthesis.survey_file import survey_moment
+
+    if len(given) != 1:
+        raise click.BadParameter("tells the time of one file: give one", param_hint="--date")
+    return {survey_file_name(survey_moment(date)): data for data in given.values()}
 
 
 def _document(file: CheckedFile) -> dict[str, Any]:
     return {
         "file": file.name,
-        "bytes": len(file.data),
+        "bytes": len(file.read.data),
         "rows": file.survey.row_count if file.survey else 0,
         "quarantined": len(file.survey.quarantined) if file.survey else 0,
-        "problem": file.problem,
+        "problem": file.read.problem,
         "waits": file.waits,
         "change": file.change,
+        "converted": file.converted,
+        "looks_like": file.read.looks_like.words if file.read.looks_like else None,
+        "mended": dict(file.survey.mended) if file.survey else {},
+        "notes": [*file.read.notes, *([file.read.doubt] if file.read.doubt else [])],
     }
 
 
-def _show(checked: Sequence[CheckedFile], uri: str) -> None:
+def _show(checked: Sequence[CheckedFile], uri: str, *, dry_run: bool) -> None:
     rows = map(_document, checked)
     print_table(
         ["file", "rows", "to quarantine", ""],
-        ((row["file"], row["rows"], row["quarantined"], _outcome(row)) for row in rows),
+        (
+            (row["file"], row["rows"], row["quarantined"], _outcome(row, dry_run=dry_run))
+            for row in rows
+        ),
         right=["rows", "to quarantine"],
     )
+    _tell_notes(checked)
     _warn_of_quarantine(checked)
     out = console()
-    if any(file.change != "identical" for file in checked):
+    if dry_run:
+        out.print(f"Nothing was landed in {uri}: --dry-run shows what would be.")
+    elif any(file.change != "identical" for file in checked):
         out.print(f"Landed in {uri}. `abalone status` shows what becomes of it.")
     else:
         out.print(f"Nothing to do: {uri} has these files already.")
 
 
-def _outcome(row: dict[str, Any]) -> str | Text:
+def _outcome(row: dict[str, Any], *, dry_run: bool) -> str | Text:
     from rich.text import Text
 
-    change = str(row["change"])
+    if row["change"] == "identical":
+        return "the same survey is there already"
+    change = f"would be {row['change']}" if dry_run else str(row["change"])
     if row["problem"]:
-        return Text(f"{change}, but it is no survey", "red")
-    if change == "identical":
-        return "identical bytes are there already"
+        return Text(f"{change}, but it is no survey: ingestion will use none of it", "red")
+    if not row["rows"]:
+        return Text(f"{change}, but ingestion will use none of it", "red")
+    if row["converted"]:
+        change += ", converted to the survey contract"
     return f"{change}; it waits until its day comes" if row["waits"] else change
+
+
+def _tell_notes(checked: Sequence[CheckedFile]) -> None:
+    out = console(stderr=True)
+    for file in checked:
+        for note in _document(file)["notes"]:
+            out.print(f"{file.name}: {note}", style="yellow")
 
 
 def _warn_of_quarantine(checked: Sequence[CheckedFile]) -> None:

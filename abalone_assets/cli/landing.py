@@ -1,7 +1,8 @@
-"""Check survey files as ingestion will judge them, then land them."""
+"""Check survey files as ingestion will judge them, make them canonical, then land them."""
 
 from __future__ import annotations
 
+import codecs
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,10 +13,15 @@ from abalone_assets.errors import SurveyError
 from abalone_assets.ingest.landing_zone import partition_of
 from abalone_assets.survey import (
     ParsedSurvey,
+    Reading,
     UnreadableSurveyError,
+    canonical_survey,
     parse_survey,
     survey_day,
 )
+from abalone_assets.survey.diagnosis import looks_like
+from abalone_assets.survey.dialect import DELIMITERS, guess_decimal, guess_delimiter
+from abalone_assets.survey.units import CONTRACT_UNITS, Units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,31 +33,80 @@ Change = Literal["landed", "replaced", "identical"]
 
 
 @dataclass(frozen=True)
+class Options:
+    """What the user says of the files; None and empty where the files are asked.
+
+    Attributes:
+        units: Of the measurements.
+        columns: The columns' names in the order of the fields.
+        delimiter: Between the fields.
+        decimal: The decimal mark.
+    """
+
+    units: Units | None = None
+    columns: tuple[str, ...] = ()
+    delimiter: str | None = None
+    decimal: str | None = None
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """A file as it was read.
+
+    Attributes:
+        data: Its bytes as they will lie in the landing zone: the given ones, or the same survey
+            made canonical.
+        survey: What ingestion will make of it, or None when it can make nothing of it.
+        problem: Why not, or None.
+        notes: How it was understood, what was mended and what is odd, a sentence each.
+        looks_like: The units that its numbers look like; None when it is not clear.
+        doubt: Why its rows are not to be trusted, and what would read them, or None.
+        same: The contents that ingestion reads as this survey.
+    """
+
+    data: bytes
+    survey: ParsedSurvey | None = None
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
+    looks_like: Units | None = None
+    doubt: str | None = None
+    same: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
 class CheckedFile:
     """A file that may land.
 
     Attributes:
         name: Its name in the landing zone.
-        data: Its bytes.
-        survey: What ingestion will make of it, or None when it can make nothing of it.
-        problem: Why not, or None.
+        given: Its bytes as they were given.
+        read: How they were read, and what will land.
         waits: Whether its day is in the future: it may land, and is ingested when that day comes.
         change: What landing it does: a new file, another content, or nothing.
         obstacles: Why it may not land, and what would let it.
     """
 
     name: str
-    data: bytes
-    survey: ParsedSurvey | None
-    problem: str | None
+    given: bytes
+    read: ReadFile
     waits: bool
     change: Change
     obstacles: tuple[str, ...] = ()
 
+    @property
+    def survey(self) -> ParsedSurvey | None:
+        """What ingestion will make of it."""
+        return self.read.survey
+
+    @property
+    def converted(self) -> bool:
+        """Whether other bytes land than were given."""
+        return self.read.data != self.given
+
     def land(self, zone: LandingZone) -> None:
         """Write it atomically, unless it lies there already."""
         if self.change != "identical":
-            zone.land(self.name, self.data)
+            zone.land(self.name, self.read.data)
 
 
 def read_files(paths: Sequence[Path]) -> dict[str, bytes]:
@@ -72,31 +127,113 @@ def read_files(paths: Sequence[Path]) -> dict[str, bytes]:
     return contents
 
 
+def read_file(data: bytes, name: str, options: Options) -> ReadFile:
+    """Read a file as the options say, or else as it says itself; what lands is canonical.
+
+    A file that obeys the contract, apart from bad rows, keeps its bytes.
+    """
+    given, data = data, _as_utf8(data)
+    reading = Reading(
+        options.delimiter or ",", options.decimal or ".", options.columns, options.units
+    )
+    try:
+        try:
+            survey = parse_survey(data, name, reading=reading)
+        except UnreadableSurveyError:
+            guessed = _guessed(data, reading, options)
+            if guessed == reading:
+                raise
+            reading = guessed
+            survey = parse_survey(data, name, reading=reading)
+        canonical = given
+        if given != data or reading != Reading() or survey.header_line or survey.mended:
+            canonical = canonical_survey(data, name, reading=reading)
+    except UnreadableSurveyError as error:
+        return ReadFile(given, problem=error.reason, same=(given,))
+    except SurveyError as error:
+        return ReadFile(given, problem=str(error), same=(given,))
+    encoding = () if given == data else ("it was written in UTF-16",)
+    notes = (*encoding, *_dialect_notes(reading), *survey.notes)
+    told = survey.units or CONTRACT_UNITS
+    units = looks_like(survey.columns, told)
+    doubt = None
+    if units is not None and units != told:
+        doubt = (
+            f"its numbers look like {units.words}, not like {told.words}: say --units {units.name}"
+        )
+    elif survey.record_count and not survey.row_count:
+        doubt = f"ingestion would use none of it: {survey.quarantined[0].message}"
+    same = (canonical, given) if given == data and reading == Reading() else (canonical,)
+    return ReadFile(canonical, survey, None, notes, units, doubt, same)
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """The text in UTF-8, if a byte order mark says that it is in UTF-16, as spreadsheets write."""
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data
+    try:
+        return data.decode("utf-16").encode()
+    except UnicodeError:
+        return data
+
+
+def _guessed(data: bytes, reading: Reading, options: Options) -> Reading:
+    """The reading with the delimiter and decimal mark that the file has by all appearance.
+
+    Raises:
+        SurveyError: The decimal mark is not certain.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return reading
+    delimiter = options.delimiter or guess_delimiter(text) or ","
+    decimal = options.decimal or guess_decimal(text, delimiter)
+    return replace(reading, delimiter=delimiter, decimal=decimal)
+
+
+def _dialect_notes(reading: Reading) -> Iterator[str]:
+    if reading.delimiter != ",":
+        yield f"its fields are separated by {DELIMITERS[reading.delimiter]}"
+    if reading.decimal == ",":
+        yield "its numbers have decimal commas"
+
+
 def check_files(
-    files: Mapping[str, bytes], zone: LandingZone, first_day: date, *, force: bool = False
+    files: Mapping[str, bytes],
+    zone: LandingZone,
+    first_day: date,
+    *,
+    force: bool = False,
+    options: Options | None = None,
 ) -> Iterator[CheckedFile]:
     """Parse each file and compare it with what lies in the landing zone, in the order given.
 
-    Forced, an unreadable file, one of a future day, and another content under a landed name pass; a
-    name that ingestion never takes in, such as one of before the first day, does not.
+    Forced, an unreadable file, one of a future day, one whose rows are in doubt, and another
+    content under a landed name pass; a name that ingestion never takes in, such as one of before
+    the first day, does not.
+
+    Args:
+        files: Their bytes, by the names that they will have.
+        zone: Where they shall land.
+        first_day: The first partition.
+        force: Whether to take what is dubious.
+        options: What the user says of the files.
     """
     today = datetime.now(UTC).date()
     days = [day for day in map(day_of, files) if day]
     landed = {file.name: file.size for file in zone.list_files(since=min(days))} if days else {}
     for name, data in files.items():
-        survey, problem = None, None
-        try:
-            survey = parse_survey(data, name)
-        except UnreadableSurveyError as error:
-            problem = error.reason
-        change = _change(zone, landed.get(name), name, data)
+        read = read_file(data, name, options or Options())
+        change = _change(zone, landed.get(name), name, read.same)
         day = day_of(name) or today
-        file = CheckedFile(name, data, survey, problem, day > today, change)
+        file = CheckedFile(name, data, read, day > today, change)
         try:
             partition_of(name, first_day, max(today, day))
             obstacles = () if force else tuple(_forceable(file, zone))
         except SurveyError as error:
-            obstacles = (str(error),)
+            hint = "" if day_of(name) else ", or land it with --date and that time"
+            obstacles = (f"{error}{hint}",)
         yield replace(file, obstacles=obstacles)
 
 
@@ -121,8 +258,13 @@ def day_of(name: str) -> date | None:
 
 def _forceable(file: CheckedFile, zone: LandingZone) -> Iterator[str]:
     """What keeps a file from landing unless it is forced."""
-    if file.problem:
-        yield f"{file.problem} (--force lands it all the same; ingestion will list it as no survey)"
+    if file.read.problem:
+        yield (
+            f"{file.read.problem} (--force lands it all the same; ingestion will list it as no "
+            "survey)"
+        )
+    if file.read.doubt:
+        yield f"{file.read.doubt} (--force lands it all the same)"
     if file.waits:
         yield (
             f"its day {day_of(file.name)} is in the future (--force lands it all the same; it waits"
@@ -135,8 +277,9 @@ def _forceable(file: CheckedFile, zone: LandingZone) -> Iterator[str]:
         )
 
 
-def _change(zone: LandingZone, landed_size: int | None, name: str, data: bytes) -> Change:
+def _change(zone: LandingZone, landed_size: int | None, name: str, same: Sequence[bytes]) -> Change:
+    """What landing changes, if contents that are the same to ingestion are no change."""
     if landed_size is None:
         return "landed"
-    same = landed_size == len(data) and zone.read(name) == data
-    return "identical" if same else "replaced"
+    of_this_size = [content for content in same if len(content) == landed_size]
+    return "identical" if of_this_size and zone.read(name) in of_this_size else "replaced"

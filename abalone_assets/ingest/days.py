@@ -80,7 +80,10 @@ def _parse_file(
         survey = parse_survey(data, file.name)
     except UnreadableSurveyError as error:
         return None, replace(entry, problem=error.reason)
-    return survey, replace(entry, rows=survey.row_count, quarantined=len(survey.quarantined))
+    quarantined = len(survey.quarantined)
+    return survey, replace(
+        entry, rows=survey.row_count, quarantined=quarantined, notes=survey.notes
+    )
 
 
 @dataclass(frozen=True)

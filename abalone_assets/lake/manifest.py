@@ -37,6 +37,7 @@ class IngestedFile:
         quarantined: Rows that do not.
         problem: Why the whole file is no survey, or None.
         origin: Whether it was surveyed or simulated.
+        notes: What was read as it was meant, and what is odd about the file, a sentence each.
     """
 
     name: str
@@ -47,6 +48,7 @@ class IngestedFile:
     quarantined: int
     problem: str | None = None
     origin: str = SURVEYED
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,15 @@
 """The survey contract: columns, units, rules, file names and the one parser of survey files.
 
-A survey is a headerless CSV file of nine fields in the UCI Abalone order, one animal a line, called
-``abalone.YYYYMMDDHHMMSS`` (UTC). A record that breaks a hard rule is quarantined with its place and
-its raw text; one that only looks odd (:data:`SOFT_RULES`) is kept and counted.
+A survey is a CSV file of nine fields in the UCI Abalone order, or as its header says, one animal a
+line, called ``abalone.YYYYMMDDHHMMSS`` (UTC). A record that breaks a hard rule is quarantined with
+its place and its raw text; one that only looks odd (:data:`SOFT_RULES`) is kept and counted.
 
 The package needs the standard library and :mod:`abalone_assets.errors` only, and Python 3.10 or
 later: model archives carry a copy of it, so that a served model judges a request as ingestion
 judges a file.
 """
 
+from abalone_assets.survey.canonical import canonical_survey
 from abalone_assets.survey.columns import (
     AGE_OFFSET_YEARS,
     COLUMNS,
@@ -21,9 +22,12 @@ from abalone_assets.survey.columns import (
     Column,
     age_years,
 )
+from abalone_assets.survey.dialect import Reading
 from abalone_assets.survey.file_names import survey_day, survey_file_name, survey_time
 from abalone_assets.survey.parser import (
+    MAX_BAD_SHARE,
     MAX_FILE_BYTES,
+    MIN_BAD_RECORDS,
     ParsedSurvey,
     QuarantinedRow,
     UnreadableSurveyError,
@@ -36,20 +40,24 @@ __all__ = [
     "AGE_OFFSET_YEARS",
     "COLUMNS",
     "FEATURES",
+    "MAX_BAD_SHARE",
     "MAX_FILE_BYTES",
     "MAX_RINGS",
     "MEASUREMENTS",
     "MEASUREMENT_DECIMALS",
+    "MIN_BAD_RECORDS",
     "SEXES",
     "SOFT_RULES",
     "TARGET",
     "Column",
     "ParsedSurvey",
     "QuarantinedRow",
+    "Reading",
     "SoftRule",
     "SurveyRowError",
     "UnreadableSurveyError",
     "age_years",
+    "canonical_survey",
     "count_soft_violations",
     "parse_survey",
     "survey_day",

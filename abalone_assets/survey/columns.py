@@ -12,8 +12,11 @@ MEASUREMENT_DECIMALS: Final = 4
 
 AGE_OFFSET_YEARS: Final = 1.5
 
-_LENGTH_UNIT: Final = "mm / 200"
-_WEIGHT_UNIT: Final = "g / 200"
+SCALE: Final = 200
+"""Millimetres, or grams, in one unit of a survey: UCI divided its measurements by it."""
+
+_LENGTH_UNIT: Final = f"mm / {SCALE}"
+_WEIGHT_UNIT: Final = f"g / {SCALE}"
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """The hard rules: what one field, and one row, must be. Ingestion and serving both judge by them.
 
-Blanks (spaces, tabs) around a field are ignored. Sex is one of ``M``, ``F``, ``I`` in upper case
-only: a lower-case letter is a sign of retyped data, not of another instrument. Numbers are decimal
-numbers in ASCII digits, with an exponent if need be (``1e-1``); Python's other spellings (``1_0``,
-``0x1``, digits of other scripts) are refused. Rings may be written ``9.0``.
+Blanks (spaces, tabs) around a field are ignored. Sex is one of ``M``, ``F``, ``I``; in lower case
+it means the same, and the parser counts how often it was read so. Numbers are decimal numbers in
+ASCII digits, with an exponent if need be (``1e-1``); Python's other spellings (``1_0``, ``0x1``,
+digits of other scripts) are refused. Rings may be written ``9.0``.
 """
 
 from __future__ import annotations
@@ -26,10 +26,13 @@ from abalone_assets.survey.columns import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from abalone_assets.survey.units import Unit
+
 _BLANKS: Final = " \t"
 _DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _NOT_FINITE: Final = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE | re.ASCII)
 _SHOWN_CHARACTERS: Final = 40
+_SEX_OF: Final = {**{sex: sex for sex in SEXES}, **{sex.lower(): sex for sex in SEXES}}
 
 
 class SurveyRowError(SurveyError):
@@ -79,19 +82,24 @@ def _broken(column: str, rule: str, value: object, allowed: str) -> SurveyRowErr
 
 
 def _sex(value: object) -> str:
-    sex = value.strip(_BLANKS) if isinstance(value, str) else value
-    if not isinstance(sex, str) or sex not in SEXES:
+    sex = _SEX_OF.get(value.strip(_BLANKS)) if isinstance(value, str) else None
+    if sex is None:
         raise _broken("sex", "sex", value, f"it must be one of {', '.join(SEXES)}")
     return sex
 
 
-def _measurement(column: Column, maximum: float, value: object) -> float:
-    number = round(_number(column.name, value), MEASUREMENT_DECIMALS)
+def _measurement(column: Column, maximum: float, unit: Unit | None, value: object) -> float:
+    number = _number(column.name, value)
+    if unit is not None:
+        number = unit.to_contract(number)
+    number = round(number, MEASUREMENT_DECIMALS)
     if number <= 0:
         allowed = f"it must be above 0 when rounded to {MEASUREMENT_DECIMALS} decimals"
         raise _broken(column.name, "not_positive", value, allowed)
     if number > maximum:
-        allowed = f"the plausible maximum is {maximum:g} (unit: {column.unit})"
+        largest = maximum if unit is None else maximum / unit.to_contract(1.0)
+        name = column.unit if unit is None else unit.symbol
+        allowed = f"the plausible maximum is {largest:g} (unit: {name})"
         raise _broken(column.name, "above_maximum", value, allowed)
     return number
 
@@ -124,13 +132,22 @@ def _number(name: str, value: object) -> float:
     return number
 
 
-def _reader(column: Column) -> Callable[[object], str | float]:
+def field_reader(column: Column, unit: Unit | None = None) -> Callable[[object], str | float]:
+    """The function from a field of a column to its canonical value.
+
+    Args:
+        column: The column.
+        unit: Of the field's numbers, when it is another than the column's own.
+
+    Returns:
+        A function that raises SurveyRowError when the field breaks a rule.
+    """
     if column.dtype == "string":
         return _sex
     if column.dtype == "int64" or column.maximum is None:
         return _rings
-    return partial(_measurement, column, column.maximum)
+    return partial(_measurement, column, column.maximum, unit)
 
 
-FIELD_READERS: Final = tuple(map(_reader, COLUMNS))
+FIELD_READERS: Final = tuple(map(field_reader, COLUMNS))
 """For each column, the function from a field to its canonical value; SurveyRowError if it fails."""

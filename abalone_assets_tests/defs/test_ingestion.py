@@ -98,8 +98,8 @@ def ranged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     with platform_in(tmp_path_factory.mktemp("range")) as platform:
         platform.land(name_of(DAY), survey_rows(3) + BAD_ROWS)
         platform.land(name_of(DAY, "130000"), b"\x00")
-        know_as_simulated(platform, NEXT_DAY, survey_rows(4, seed=1))
-        platform.land(name_of(NEXT_DAY), survey_rows(4, seed=1))
+        know_as_simulated(platform, NEXT_DAY, survey_rows(4, seed=1).rstrip())
+        platform.land(name_of(NEXT_DAY), survey_rows(4, seed=1).rstrip())
         yield platform
 
 
@@ -170,6 +170,9 @@ class TestASurveyRange:
         assert readable.severity is dg.AssetCheckSeverity.WARN
         (refused,) = table(readable.metadata["refused"])
         assert refused["file"] == name_of(DAY, "130000")
+        (noted,) = table(readable.metadata["noted"])
+        assert noted["file"] == name_of(NEXT_DAY)
+        assert "if the file was cut short" in str(noted["notes"])
 
     def test_counts_its_rows_in_what_was_written(self, result: dg.ExecuteInProcessResult) -> None:
         conserved = check(result, "rows_are_conserved")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from abalone_assets.ingest import days
 from abalone_assets.ingest.days import parse_day, parse_days
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA
 from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
-from abalone_assets.lake.manifest import day_digest
+from abalone_assets.lake.manifest import Manifest, day_digest
 from abalone_assets.sample_data import surveys
 from abalone_assets_tests.support.platform import survey_rows
 
@@ -136,6 +137,26 @@ def test_a_file_that_is_no_survey_is_recorded_with_its_problem_and_blocks_nobody
     assert refused.problem
     assert refused.sha256 == hashlib.sha256(junk).hexdigest()
     assert first.problem is third.problem is None
+
+
+def test_what_was_mended_or_is_odd_about_a_file_stays_with_it(zone: FolderLandingZone) -> None:
+    zone.land(FIRST, survey_rows(3).replace(b"M,", b"m,").rstrip())
+    zone.land(SECOND, survey_rows(3, seed=1))
+    entry = parse_days(zone, [MONDAY]).entries[MONDAY]
+    mended, plain = entry.files
+    assert "1 row with the sex in lower case" in mended.notes[0]
+    assert "if the file was cut short" in mended.notes[1]
+    assert plain.notes == ()
+    manifest = Manifest(days={MONDAY: entry})
+    assert Manifest.from_document(json.loads(json.dumps(manifest.to_document()))) == manifest
+
+
+def test_a_file_that_is_bad_as_a_whole_adds_no_row(zone: FolderLandingZone) -> None:
+    zone.land(FIRST, survey_rows(9) + BAD_ROW * 5)
+    parsed = parse_days(zone, [MONDAY]).days[MONDAY]
+    (refused,) = parsed.entry.files
+    assert (len(parsed.rows), len(parsed.quarantined), parsed.records) == (0, 0, 0)
+    assert "5 of 14 records break a rule" in str(refused.problem)
 
 
 def test_a_file_that_is_too_large_is_recorded_and_never_read(

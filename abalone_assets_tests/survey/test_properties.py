@@ -17,6 +17,7 @@ from abalone_assets.survey import (
     TARGET,
     ParsedSurvey,
     UnreadableSurveyError,
+    canonical_survey,
     parse_survey,
     survey_file_name,
     survey_time,
@@ -94,6 +95,25 @@ def test_every_character_outside_blank_lines_is_in_a_row_or_in_quarantine(text: 
         assert "".join(lines[row.line - 1 : row.line - 1 + span]).rstrip("\r\n") == row.raw
         lines[row.line - 1 : row.line - 1 + span] = [""] * span
     assert "".join(lines).strip() == ""
+
+
+HEADER = ",".join(column.name for column in COLUMNS)
+
+
+@modest
+@given(st.sampled_from(["", f"{HEADER}\n", f"{HEADER},\n"]), survey_like_text)
+def test_the_canonical_file_holds_the_same_rows_and_as_many_bad_records(
+    header: str, text: str
+) -> None:
+    survey = parse_or_none((header + text).encode())
+    if survey is None:
+        return
+    canonical = canonical_survey((header + text).encode(), FILE)
+    again = parse_survey(canonical, FILE)
+    assert again.columns == survey.columns
+    assert len(again.quarantined) == len(survey.quarantined)
+    assert not again.header_line
+    assert all("cut short" in note for note in again.notes)
 
 
 @modest

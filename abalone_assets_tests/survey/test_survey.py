@@ -135,6 +135,7 @@ def test_a_header_after_the_first_record_is_quarantined() -> None:
         pytest.param("whole_weight", "6.00004", 6.0, id="rounds to the maximum"),
         pytest.param("viscera_weight", "0.00006", 0.0001, id="rounds to the smallest reading"),
         pytest.param("sex", " I ", "I", id="blanks around sex"),
+        pytest.param("sex", "f", "F", id="lower-case sex"),
         pytest.param("rings", "9.0", 9, id="rings with a zero decimal"),
         pytest.param("rings", "1e1", 10, id="rings with an exponent"),
         pytest.param("rings", str(MAX_RINGS), MAX_RINGS, id="most rings"),
@@ -148,7 +149,6 @@ def test_a_field_is_read_to_its_canonical_value(column: str, text: str, value: s
 
 
 BAD_FIELDS = [
-    pytest.param("sex", "m", "sex", id="lower-case sex"),
     pytest.param("sex", "MF", "sex", id="two sexes"),
     pytest.param("sex", "", "sex", id="no sex"),
     pytest.param("length", "", "not_a_number", id="empty measurement"),
@@ -219,6 +219,21 @@ def test_bad_records_in_many_places_of_a_long_file_keep_their_lines() -> None:
     assert rows_of(survey) == [VALUES] * 995
 
 
+@pytest.mark.parametrize(
+    ("good", "bad", "refused"),
+    [(40, 10, False), (40, 11, True), (0, 4, False), (0, 5, True), (16, 5, True)],
+)
+def test_a_file_is_refused_above_a_fifth_of_bad_records_and_five_of_them(
+    good: int, bad: int, *, refused: bool
+) -> None:
+    text = f"{ROW}\n" * good + f"{row_with('height', '0')}\n" * bad + ",,,,,,,,\n" * 50
+    if refused:
+        with pytest.raises(UnreadableSurveyError, match=f"{bad} of {good + bad} records break"):
+            parse(text)
+    else:
+        assert len(parse(text).quarantined) == bad + 50
+
+
 SEMICOLONS = ROW.replace(",", ";")
 
 
@@ -263,6 +278,7 @@ class TestValidateMeasurements:
             pytest.param(["M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15], id="numbers"),
             pytest.param(ROW.split(",")[:8], id="texts"),
             pytest.param([" M ", "0.45500001", *ROW.split(",")[2:8]], id="canonicalised"),
+            pytest.param(["m", *ROW.split(",")[1:8]], id="lower-case sex"),
         ],
     )
     def test_gives_canonical_values(self, values: list[str | float]) -> None:

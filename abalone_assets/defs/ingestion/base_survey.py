@@ -67,6 +67,7 @@ def raw_abalone(
             "simulated": source.simulated,
             "origin": origin,
             "note": source.note,
+            "read_as": "; ".join(survey.notes),
             "preview": preview(rows),
         },
         data_version=dg.DataVersion(source.sha256),

@@ -148,12 +148,17 @@ def _files_are_surveys(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
     days = {**lake.manifest().days, **parsed.entries}
     files = [file for _, day in sorted(days.items()) for file in day.files]
     refused = [file for file in files if file.problem]
+    noted = [file for file in files if file.notes]
     return dg.AssetCheckResult(
         asset_key="new_surveys",
         check_name="files_are_surveys",
         passed=not refused,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"files": len(files), "refused": files_table(refused)},
+        metadata={
+            "files": len(files),
+            "refused": files_table(refused),
+            "noted": files_table(noted),
+        },
     )
 
 

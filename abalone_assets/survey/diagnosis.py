@@ -1,0 +1,282 @@
+"""Why a whole file is bad: the one reason behind most of its bad records, and how to mend it."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from abalone_assets.survey.columns import AGE_OFFSET_YEARS, COLUMNS, SEXES
+from abalone_assets.survey.dialect import DELIMITERS
+from abalone_assets.survey.rules import SurveyRowError, field_reader
+from abalone_assets.survey.units import CONTRACT_UNITS, Units, guess_units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from abalone_assets.survey.header import Layout
+
+    _Explanation = Callable[["BadRecords"], tuple[float, str]]
+    """From the records to the share of them that it explains, and the reason."""
+
+_NAMES: Final = tuple(column.name for column in COLUMNS)
+_LENGTH: Final = _NAMES.index("length")
+_DIAMETER: Final = _NAMES.index("diameter")
+_WHOLE: Final = _NAMES.index("whole_weight")
+_INTEGER: Final = re.compile(r"[0-9]+")
+_COMMA_NUMBER: Final = re.compile(r"[+-]?[0-9]*,[0-9]+")
+_WORDS_OF_SEX: Final = frozenset({"male", "female", "infant", "juvenile"})
+_SAMPLE: Final = 1000
+_MOST: Final = 0.5
+_NEARLY_ALL: Final = 0.9
+_ROUND: Final = (0.5, 1.05)
+"""Diameter / length of a living abalone: wider than UCI's 0.6 to 1.0."""
+_NUMBERS: Final = (1e-6, 1e6)
+
+
+@dataclass(frozen=True)
+class BadRecords:
+    """Records that broke a hard rule.
+
+    Attributes:
+        raws: The text of each, or of a sample of them.
+        layout: How their fields were read.
+        delimiter: What separates the fields.
+        decimal: The decimal mark.
+        share_of_file: How much of the file's records they are.
+    """
+
+    raws: Sequence[str]
+    layout: Layout
+    delimiter: str
+    decimal: str
+    share_of_file: float
+
+    @classmethod
+    def sampled(
+        cls,
+        raws: Sequence[str],
+        layout: Layout,
+        delimiter: str,
+        decimal: str,
+        share_of_file: float,
+    ) -> BadRecords:
+        """The records, or about a thousand of them evenly from all of the file."""
+        sample = raws[:: max(1, len(raws) // _SAMPLE)]
+        return cls(sample, layout, delimiter, decimal, share_of_file)
+
+    @cached_property
+    def fields(self) -> list[list[str]]:
+        """The fields of each, without blanks; none where the quotes are malformed."""
+        return [self._split(raw) for raw in self.raws]
+
+    @cached_property
+    def animals(self) -> list[list[str]]:
+        """The nine fields, in the contract's order, of those that have as many as they should."""
+        whole = [fields for fields in self.fields if len(fields) == self.layout.width]
+        return [[fields[at] for at in self.layout.positions] for fields in whole]
+
+    def share(self, hits: Iterable[object]) -> float:
+        """The share of the records that the hits are."""
+        return sum(map(bool, hits)) / len(self.raws)
+
+    def _split(self, raw: str) -> list[str]:
+        reader = csv.reader([raw], delimiter=self.delimiter, skipinitialspace=True)
+        try:
+            fields = [field.strip() for field in next(reader, [])]
+        except csv.Error:
+            return []
+        return [f.replace(",", ".") for f in fields] if self.decimal == "," else fields
+
+
+def certain_cause(bad: BadRecords) -> str | None:
+    """What explains every one of the records, however few they are; None when nothing does."""
+    return _cause(bad, 1.0, (_delimiter, _decimal_commas, _units))
+
+
+def likely_cause(bad: BadRecords, faults: Sequence[tuple[str | None, str, str]]) -> str:
+    """The reason behind most of the records; without one, the rule that is broken most.
+
+    Args:
+        bad: The records.
+        faults: Column, rule and message of each of them, sampled or not.
+    """
+    causes = (_delimiter, _index, _decimal_commas, _bare_commas, _order, _age, _words, _units)
+    known = _cause(bad, _MOST, causes)
+    if known:
+        return known
+    ((column, rule), count) = Counter(fault[:2] for fault in faults).most_common(1)[0]
+    message = next(text for *broken, text in faults if broken == [column, rule])
+    return f"the rule broken most is {rule} ({count} times), as in: {message}"
+
+
+def looks_like(columns: Mapping[str, Sequence[str | float]], told: Units) -> Units | None:
+    """The units that a survey's numbers look like, as they were before they were converted.
+
+    Args:
+        columns: Canonical measurements.
+        told: The units that they were converted from; believed unless they cannot be.
+
+    Returns:
+        None when it is not clear.
+    """
+    animals = list(zip(columns["length"], columns["whole_weight"], strict=True))
+    longer, heavier = told.length.to_contract(1.0), told.weight.to_contract(1.0)
+    sample = animals[:: max(1, len(animals) // _SAMPLE)]
+    return guess_units(
+        ((float(each[0]) / longer, float(each[1]) / heavier) for each in sample), told
+    )
+
+
+def contradicted_units(columns: Mapping[str, Sequence[str | float]], layout: Layout) -> str | None:
+    """Why the units that a header tells cannot be, if the numbers clearly look like others.
+
+    Args:
+        columns: Canonical measurements.
+        layout: With the units that they were converted from.
+    """
+    told = layout.told_units
+    return _contradiction(told, looks_like(columns, told))
+
+
+def mend_units(units: Units) -> str:
+    """What to do about a file in these units."""
+    return (
+        f"land it with --units {units.name}, or tell the units in a header, such as "
+        f"Length ({units.length.symbol}) and Whole weight ({units.weight.symbol})"
+    )
+
+
+def _contradiction(told: Units, units: Units | None) -> str | None:
+    if units is None or units == told:
+        return None
+    return (
+        f"its measurements are said to be in {told.length.symbol} and {told.weight.symbol}, but "
+        f"the numbers look like {units.words}: correct the units"
+    )
+
+
+def _cause(bad: BadRecords, most: float, explanations: Sequence[_Explanation]) -> str | None:
+    for explain in explanations:
+        share, reason = explain(bad)
+        if share > 0 and share >= most:
+            return reason
+    return None
+
+
+def _delimiter(bad: BadRecords) -> tuple[float, str]:
+    shares = {
+        other: bad.share(_is_delimited_by(other, bad.delimiter, raw) for raw in bad.raws)
+        for other in DELIMITERS
+        if other != bad.delimiter
+    }
+    found = max(shares, key=lambda other: shares[other])
+    name, share = DELIMITERS[found], shares[found]
+    if share * bad.share_of_file < _NEARLY_ALL:
+        reason = f"part of the file is separated by {name}: export all of it with commas"
+    else:
+        reason = (
+            f"the fields are separated by {name}: export it with commas, or land it with "
+            "`abalone land`, which converts it"
+        )
+    return share, reason
+
+
+def _is_delimited_by(delimiter: str, read_by: str, raw: str) -> bool:
+    # Exports with semicolons often have decimal commas, which a comma reader takes for delimiters.
+    count, read = raw.count(delimiter), raw.count(read_by)
+    return delimiter != "," and count > read and (count >= len(_NAMES) - 1 or not read)
+
+
+def _index(bad: BadRecords) -> tuple[float, str]:
+    wide = bad.layout.width + 1
+    numbers = [int(f[0]) for f in bad.fields if len(f) == wide and _INTEGER.fullmatch(f[0][:15])]
+    counts = all(one < two for one, two in pairwise(numbers))
+    return (len(numbers) / len(bad.raws) if counts else 0.0), (
+        f"a counting number stands before the {len(_NAMES)} fields, an index that was exported "
+        f"too: export it without, or land it with --columns id,{','.join(_NAMES)}"
+    )
+
+
+def _decimal_commas(bad: BadRecords) -> tuple[float, str]:
+    hits = (any(map(_COMMA_NUMBER.fullmatch, animal[1:])) for animal in bad.animals)
+    return bad.share(hits) if bad.decimal != "," else 0.0, (
+        "its numbers have decimal commas: export them with points, or land it with `abalone land`, "
+        "which converts them (--decimal comma where it cannot be sure)"
+    )
+
+
+def _bare_commas(bad: BadRecords) -> tuple[float, str]:
+    wide = bad.layout.width + 2
+    hits = (len(f) > wide and all(map(_INTEGER.fullmatch, f[1:])) for f in bad.fields)
+    return bad.share(hits), (
+        "its numbers have decimal commas, and commas separate the fields too, so they cannot be "
+        "told apart: export it with points, or with semicolons between the fields"
+    )
+
+
+def _order(bad: BadRecords) -> tuple[float, str]:
+    shares = [
+        bad.share(fields[at].upper() in SEXES for fields in bad.animals)
+        for at in range(1, len(_NAMES))
+    ]
+    at = max(range(len(shares)), key=lambda place: shares[place])
+    return shares[at], (
+        f"the sex is in the place of {_NAMES[at + 1]}, so the columns are in another order: write "
+        "a header, or land it with --columns and their names in the order of the file"
+    )
+
+
+def _age(bad: BadRecords) -> tuple[float, str]:
+    return bad.share(animal[-1].endswith((".5", ".50")) for animal in bad.animals), (
+        f"the rings end in .5: these are ages in years, which are rings + {AGE_OFFSET_YEARS}. "
+        f"Subtract {AGE_OFFSET_YEARS} from each"
+    )
+
+
+def _words(bad: BadRecords) -> tuple[float, str]:
+    return bad.share(animal[0].lower() in _WORDS_OF_SEX for animal in bad.animals), (
+        "the sex is written as a word: write M, F or I (infant)"
+    )
+
+
+def _units(bad: BadRecords) -> tuple[float, str]:
+    sizes = [(_number(f[_LENGTH]), _number(f[_WHOLE])) for f in bad.animals]
+    known = [(length, weight) for length, weight in sizes if length and weight]
+    if bad.layout.has_units:
+        told = bad.layout.told_units
+        reason = _contradiction(told, guess_units(known, told))
+        return (1.0 if reason else 0.0), reason or ""
+    units = guess_units(known)
+    if units is None or units == CONTRACT_UNITS:
+        return 0.0, ""
+    share = bad.share(_obeys(fields, units) for fields in bad.animals)
+    if share * bad.share_of_file < _NEARLY_ALL:
+        return share, f"part of the file looks like {units.words}: write all of it in one way"
+    return share, f"these look like {units.words}: {mend_units(units)}"
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if _NUMBERS[0] < number < _NUMBERS[1] else None
+
+
+def _obeys(fields: Sequence[str], units: Units) -> bool:
+    """Whether an animal in these units would obey the hard rules and have an abalone's shape."""
+    told = units.by_column()
+    try:
+        values = [
+            field_reader(column, told[column.name])(field)
+            for column, field in zip(COLUMNS, fields, strict=True)
+        ]
+    except SurveyRowError:
+        return False
+    length, diameter = float(values[_LENGTH]), float(values[_DIAMETER])
+    return _ROUND[0] * length <= diameter <= _ROUND[1] * length

@@ -1,0 +1,98 @@
+"""Everything that the survey contract says of what is found in files."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import abalone_assets
+from abalone_assets.survey import (
+    ParsedSurvey,
+    UnreadableSurveyError,
+    canonical_survey,
+    parse_survey,
+)
+from abalone_assets_tests.survey.found import (
+    ANIMALS,
+    FOUND,
+    OUTCOMES,
+    QUARANTINED,
+    READ,
+    REFUSED,
+    Found,
+    text,
+)
+
+FILE = "abalone.20250301120000"
+PAGE = Path(abalone_assets.__file__).parents[1] / "docs" / "survey-contract.md"
+
+
+def cases(outcome: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        ("found", "content"),
+        [
+            pytest.param(found, content, id=f"{found.found[:40]} {number}")
+            for found in FOUND
+            if found.outcome == outcome
+            for number, content in enumerate(found.contents)
+        ],
+    )
+
+
+def rows_of(survey: ParsedSurvey) -> list[tuple[object, ...]]:
+    return list(zip(*survey.columns.values(), strict=True))
+
+
+ROWS = rows_of(parse_survey(text(), FILE))
+
+
+def test_the_page_has_the_same_table() -> None:
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    told = [(found, outcome) for found, outcome in rows if outcome in OUTCOMES]
+    assert told == [(row.found, row.outcome) for row in FOUND]
+
+
+def test_the_animals_are_a_survey() -> None:
+    assert len(ROWS) == len(ANIMALS) == 40
+
+
+@cases(READ)
+def test_is_read_as_it_was_meant(found: Found, content: bytes) -> None:
+    survey = parse_survey(content, FILE)
+    assert rows_of(survey) == ROWS
+    assert survey.quarantined == []
+    assert bool(survey.notes) == bool(found.told), survey.notes
+    if found.told:
+        assert re.search(found.told, " ".join(survey.notes)), survey.notes
+
+
+@cases(QUARANTINED)
+def test_is_quarantined_and_the_other_rows_are_kept(found: Found, content: bytes) -> None:
+    survey = parse_survey(content, FILE)
+    kept = [row for number, row in enumerate(ROWS) if number not in found.lost]
+    assert set(kept) <= set(rows_of(survey)) <= set(ROWS)
+    assert survey.quarantined
+    assert all(re.fullmatch(found.told, row.rule) for row in survey.quarantined)
+    assert survey.record_count == survey.row_count + len(survey.quarantined)
+
+
+@cases(REFUSED)
+def test_refuses_the_file_with_one_reason(found: Found, content: bytes) -> None:
+    with pytest.raises(UnreadableSurveyError, match=found.told) as caught:
+        parse_survey(content, FILE)
+    assert "\n" not in caught.value.reason
+
+
+@pytest.mark.parametrize("outcome", [READ, QUARANTINED])
+def test_a_canonical_file_is_the_same_survey_and_needs_no_word(outcome: str) -> None:
+    for found in FOUND:
+        for content in found.contents if found.outcome == outcome else ():
+            written = canonical_survey(content, FILE)
+            before, after = parse_survey(content, FILE), parse_survey(written, FILE)
+            assert after.columns == before.columns
+            assert len(after.quarantined) == len(before.quarantined)
+            for old, new in zip(before.quarantined, after.quarantined, strict=True):
+                assert new.rule in {old.rule, "field_count"}
+            assert after.notes == tuple(note for note in before.notes if "cut short" in note)
+            assert not after.header_line
+            assert canonical_survey(written, FILE) == written
