@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
@@ -23,7 +25,6 @@ from abalone_assets.lake.tables import data_objects, day_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     import duckdb
     import polars as pl
@@ -83,27 +84,32 @@ class CatalogFile:
 
         root = self.lake.store.root
         assert root is not None  # noqa: S101 - who opens it asks first
-        staged = self.file.with_name(f".{self.file.name}.{uuid4().hex}")
+        beside = self.file.with_name(f".{self.file.name}.{uuid4().hex}")
         notes: list[str] = []
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             root.mkdir(parents=True, exist_ok=True)
-            with FileLock(root / f".{self.file.name}.lock"), self._unchanging() as shared:
+            with (
+                FileLock(root / f".{self.file.name}.lock"),
+                # Not beside the file: DuckDB cannot write below a folder with a ? in its name.
+                TemporaryDirectory(prefix="abalone-catalog-") as folder,
+                self._unchanging() as shared,
+            ):
                 if shared is not None:
                     return Refreshed(_update(shared, self.lake))
+                staged = Path(folder, self.file.name)
                 with self._copied(staged, notes) as connection:
                     tables = _update(connection, self.lake)
+                shutil.copyfile(staged, beside)
                 if self._wal.exists():  # its content is in the copy
-                    self._wal.replace(_wal_of(staged))
-                staged.replace(self.file)
-        except (OSError, duckdb.Error) as error:
-            raise StorageError(f"{self.file}: the views cannot be written: {error}") from error
+                    self._wal.replace(_wal_of(beside))
+                beside.replace(self.file)
         except CatalogBusyError:
             raise
-        except StorageError as error:
+        except (OSError, duckdb.Error, StorageError) as error:
             raise StorageError(f"{self.file}: the views cannot be written: {error}") from error
         finally:
-            for path in (staged, _wal_of(staged)):
+            for path in (beside, _wal_of(beside)):
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
         return Refreshed(tables, notes)
@@ -310,6 +316,8 @@ def _is_ours(connection: duckdb.DuckDBPyConnection, file: Path) -> bool:
 
 def _update(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
     """Bring tables and views up to date as one transaction; returns the tables' names."""
+    import duckdb
+
     objects = data_objects(lake)
     connection.begin()
     try:
@@ -330,7 +338,8 @@ def _update(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
             )
         connection.commit()
     except BaseException:
-        connection.rollback()
+        with suppress(duckdb.Error):  # an error of DuckDB's own may have ended it already
+            connection.rollback()
         raise
     return sorted(objects)
 
