@@ -238,13 +238,33 @@ def _read(uri: str) -> bytes:
     if parts.scheme == "s3":
         store, key = locate(uri)
         return store.read(key)
-    path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(uri).expanduser()
+    path = local_path(uri)
     try:
         return path.read_bytes()
     except OSError as error:
         raise StorageError(
             f"{path}: cannot read the base survey: {error.strerror}; set ABALONE_RAW_URI"
         ) from error
+
+
+def local_path(uri: str) -> Path:
+    """The file that a path or a ``file://`` URI names.
+
+    Raises:
+        StorageError: No file can have such a name.
+    """
+    parts = urlsplit(uri)
+    path = unquote(parts.path) if parts.scheme == "file" else uri
+    if "\0" in path:
+        raise StorageError(f"{uri}: no file's name has a NUL character; correct ABALONE_RAW_URI")
+    return Path(path) if parts.scheme == "file" else Path(path).expanduser()
+
+
+def _is_survey(member: zipfile.ZipInfo) -> bool:
+    """Whether an archive's member is a survey, not what a file manager keeps beside one."""
+    path = PurePosixPath(member.filename)
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+    return path.suffix.lower() in {".data", ".csv"} and not hidden and not member.is_dir()
 
 
 def _download(uri: str) -> bytes:
@@ -272,9 +292,9 @@ def _unzipped(data: bytes, uri: str) -> tuple[bytes, str]:
         return data, name
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = [m for m in archive.infolist() if m.filename.endswith((".data", ".csv"))]
+            members = [m for m in archive.infolist() if _is_survey(m)]
             if len(members) != 1:
-                names = ", ".join(archive.namelist())
+                names = ", ".join(archive.namelist()) or "nothing"
                 raise SurveyError(
                     f"{public_uri(uri)}: expected one .data or .csv file in it, found: {names}"
                 )

@@ -149,6 +149,35 @@ def test_an_archive_without_or_with_several_surveys_is_refused_with_its_names(si
             fetch_base_survey(site.serve("/abalone.zip", archive))
 
 
+@pytest.mark.parametrize("name", ["ABALONE.CSV", "Abalone.Data", "survey/abalone.data"])
+def test_the_survey_of_an_archive_is_found_beside_what_file_managers_leave(
+    tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "abalone.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for member in (name, f"__MACOSX/._{name}", "._x.csv", ".DS_Store", ".old/abalone.csv"):
+            archive.writestr(member, DATA if member == name else b"\0")
+        archive.mkdir("empty.data")
+    survey = fetch_base_survey(str(file))
+    assert (survey.data, survey.name) == (DATA, name)
+
+
+@pytest.mark.parametrize("name", ["a%2Fb.data", "100%.data", "%zz.data", "ü.data", "[x]*?.data"])
+def test_a_path_and_an_address_may_have_percent_signs(
+    tmp_path: Path, site: Site, name: str
+) -> None:
+    (tmp_path / name).write_bytes(DATA)
+    for uri in (str(tmp_path / name), (tmp_path / name).as_uri()):
+        assert fetch_base_survey(uri).data == DATA
+    address = site.serve("/a%2Fb/c%20d.data", DATA)
+    assert fetch_base_survey(address).name == "c d.data"
+
+
+def test_a_name_that_no_file_can_have_is_one_clear_error() -> None:
+    with pytest.raises(StorageError, match="NUL character; correct ABALONE_RAW_URI"):
+        fetch_base_survey("file:///data/a%00b.data")
+
+
 WHOLE = zipped(abalone_data=DATA * 50)
 START = WHOLE.index(b"abalone.data") + len(b"abalone.data")
 
