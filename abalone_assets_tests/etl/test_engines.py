@@ -154,7 +154,11 @@ def test_a_missing_input_is_one_clear_error_and_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    "damage", ["not Parquet", "cut short", "pages", "lacks rings", "lacks source_file", "a type"]
+    "damage",
+    [
+        *("not Parquet", "cut short", "pages", "lacks rings", "lacks source_file", "a type"),
+        *("nan", "inf"),
+    ],
 )
 def test_a_damaged_input_leaves_the_old_outputs_and_nothing_staged(
     prepare: Prepare, tmp_path: Path, survey: pl.DataFrame, damage: str
@@ -169,6 +173,11 @@ def test_a_damaged_input_leaves_the_old_outputs_and_nothing_staged(
         column = damage.removeprefix("lacks ")
         survey.drop(column).write_parquet(path)
         named = rf": .*damaged\.parquet lacks {column}$"
+    elif damage in {"nan", "inf"}:
+        second = pl.int_range(pl.len()) == 1
+        value = pl.when(second).then(float(damage)).otherwise(pl.col("shell_weight"))
+        survey.with_columns(shell_weight=value).write_parquet(path)
+        named = r": .*damaged\.parquet lacks shell_weight$"
     elif damage == "a type":
         survey.with_columns(rings=pl.lit("many")).write_parquet(path)
     elif damage == "pages":  # the footer is whole
