@@ -127,9 +127,10 @@ def fetch_base_survey(uri: str, *, sha256: str = "", fallback: bool = False) -> 
         return BaseSurvey(data, bundled.name, public_uri(uri), digest, simulated=True, note=note)
     digest = hashlib.sha256(data).hexdigest()
     if sha256 and digest != sha256.lower():
+        found = _describe(data, otherwise="another file")
         raise StorageError(
             f"{public_uri(uri)}: its SHA-256 is {digest}, not the {sha256.lower()} that was "
-            "expected; it is another file, or was damaged on the way"
+            f"expected; it is {found}, or was damaged on the way"
         )
     return BaseSurvey(data, name, public_uri(uri), digest, verified=bool(sha256))
 
@@ -193,7 +194,7 @@ def _first_fault(survey: ParsedSurvey) -> str:
     return f" (line {fault.line}: {fault.message})"
 
 
-def _describe(data: bytes) -> str:
+def _describe(data: bytes, *, otherwise: str = "a file") -> str:
     """What the bytes are, in words, as far as their beginning tells."""
     start = data.removeprefix(b"\xef\xbb\xbf")[:65536]
     if _PAGE.match(start):
@@ -201,7 +202,7 @@ def _describe(data: bytes) -> str:
         words = " ".join(html.unescape(title[1].decode(errors="replace")).split()) if title else ""
         return f"an HTML page, {words[:80]!r}" if words else "an HTML page"
     kinds = (name for magic, name in _KINDS if magic.match(start))
-    return next(kinds, "a file")
+    return next(kinds, otherwise)
 
 
 def record_refusal(store: ObjectStore, uri: str, error: Exception) -> None:

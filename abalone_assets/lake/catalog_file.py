@@ -427,7 +427,11 @@ def _read(lake: Lake, keys: list[str]) -> tuple[list[str], pl.DataFrame | None]:
         frames[key] = frame
     if not frames:
         return [], None
-    rows = pl.concat(frames.values(), how="diagonal_relaxed")
+    try:
+        rows = pl.concat(frames.values(), how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        folder = lake.store.uri_of(keys[0].partition("/")[0])
+        raise StorageError(f"{folder}: its objects do not fit together: {error}") from error
     if PARTITION_COLUMN in rows.columns:
         rows = rows.select(pl.exclude(PARTITION_COLUMN), PARTITION_COLUMN)
     return list(frames), rows

@@ -36,10 +36,7 @@ def record_of(
     """
     found = document.get("format") if isinstance(document, dict) else None
     if version is not None and found not in (version, None):
-        raise StorageError(
-            f"{place}: format {found!r}, but this release reads {version}; upgrade to the "
-            "release that wrote it: `pip install --upgrade abalone-assets`"
-        )
+        raise StorageError(f"{place}: format {found!r}, but this release reads {version}")
     try:
         record: _Record = _adapter(kind).validate_python(document)
     except ValidationError as error:

@@ -140,6 +140,12 @@ def test_another_file_than_the_checksum_says_is_refused(site: Site, *, fallback:
         fetch_base_survey(uri, sha256=SHA256, fallback=fallback)
 
 
+def test_a_page_instead_of_the_file_that_the_checksum_names_is_called_so(site: Site) -> None:
+    uri = site.serve("/abalone.zip", b"<html><title>Sign in</title>")
+    with pytest.raises(StorageError, match="expected; it is an HTML page, 'Sign in', or was dam"):
+        fetch_base_survey(uri, sha256=SHA256)
+
+
 def test_an_archive_without_or_with_several_surveys_is_refused_with_its_names(site: Site) -> None:
     for archive, names in (
         (zipped(readme_txt=b""), "readme.txt"),
@@ -253,7 +259,7 @@ def test_secrets_in_a_uri_are_not_shown(site: Site) -> None:
     assert "SECRET" not in str(refused.value)
 
 
-def fetched(data: bytes, *, uri: str = "https://site/abalone.data", **more: bool) -> BaseSurvey:
+def fetched(data: bytes, *, uri: str = "https://site/abalone.data", **more: Any) -> BaseSurvey:
     return BaseSurvey(data, "abalone.data", uri, hashlib.sha256(data).hexdigest(), **more)
 
 

@@ -416,6 +416,16 @@ def test_a_failed_refresh_keeps_the_old_catalog_and_leaves_nothing_beside_it(
     assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
+def test_days_that_do_not_fit_together_are_one_clear_error(
+    lake: Lake, catalog: DuckDBCatalog
+) -> None:
+    put(lake, "new_surveys", 1, day="2025-03-03")
+    other = to_parquet(pl.DataFrame({"number": [[1]]}))
+    lake.store.write(lake.key("new_surveys", "2025-03-04"), other)
+    with pytest.raises(StorageError, match=r"new_surveys: its objects do not fit together"):
+        catalog.refresh()
+
+
 def test_a_lake_on_s3_has_its_catalog_there(s3: str, file: Path) -> None:
     lake = Lake(s3)
     put(lake, "merged_dataset", 1)

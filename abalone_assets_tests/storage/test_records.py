@@ -22,7 +22,6 @@ from abalone_assets.lake.manifest import (
     IngestedDay,
     IngestedFile,
     IngestedRaw,
-    Manifest,
     commit_days,
     commit_raw,
 )
@@ -99,12 +98,6 @@ def test_fields_of_a_later_release_are_left_out(tmp_path: Path, key: str) -> Non
     store.write_json(key, with_more(document))
     assert "of_a_later_release" in json.dumps(store.read_json(key))
     assert read(store) == known
-
-
-def test_another_format_says_what_to_do() -> None:
-    document = Manifest(RAW, {"2025-03-03": DAY}).to_document() | {"format": 2}
-    with pytest.raises(StorageError, match=r"format 2, but this release reads 1; upgrade .*`pip"):
-        Manifest.from_document(document)
 
 
 def test_a_damaged_version_says_what_to_do(tmp_path: Path) -> None:
