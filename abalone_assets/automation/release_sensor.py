@@ -107,10 +107,15 @@ def _digest_tags(digest: str) -> dict[str, str]:
 
 
 def _is_asked_for(raw: IngestedRaw, settings: Settings) -> bool:
-    """Whether the lake's base survey is the one that the settings name."""
+    """Whether the lake's base survey is the one that the settings name.
+
+    One without a row never is: older releases took a page for a survey.
+    """
     expected = settings.raw_sha256.lower()
-    return raw.uri == public_uri(settings.raw_uri) and (
-        raw.simulated or expected in {"", raw.digest}
+    return (
+        raw.rows > 0
+        and raw.uri == public_uri(settings.raw_uri)
+        and (raw.simulated or expected in {"", raw.digest})
     )
 
 

@@ -61,7 +61,17 @@ def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
         port = _usable_port(HOST, port, "--port")
         _usable_port(settings.endpoint_host, endpoint_port, "--endpoint-port")
         log = None if verbose else settings.dagster_home / "dev.log"
+        _mend(settings)
         _run(settings, lock, port, endpoint_port, log)
+
+
+def _mend(settings: Settings) -> None:
+    """Bring up to date what an earlier end, or a copy of the home, left behind."""
+    from abalone_assets.doctor.local import repair_local
+
+    for finding in repair_local(settings):
+        if finding.outcome != "ok":
+            console(stderr=True).print(f"{finding.found}", style="yellow")
 
 
 def _run(

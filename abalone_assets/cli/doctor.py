@@ -26,20 +26,30 @@ if TYPE_CHECKING:
 STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red"}
 
 
-@click.command(epilog=example("abalone doctor", "ABALONE_PROFILE=aws abalone doctor --json"))
+@click.command(
+    epilog=example(
+        "abalone doctor", "abalone doctor --repair", "ABALONE_PROFILE=aws abalone doctor --json"
+    )
+)
+@click.option(
+    "--repair",
+    "repairs",
+    is_flag=True,
+    help="First mend what can be made again from the lake, such as the catalog file.",
+)
 @json_option
 @click.pass_context
-def doctor(ctx: click.Context, *, as_json: bool) -> None:
+def doctor(ctx: click.Context, *, repairs: bool, as_json: bool) -> None:
     """Check that everything is there that the platform needs.
 
     In the profile aws: identity, region, every SSM parameter, buckets, roles and quotas. Nothing is
     launched. Exits with 1 when something fails.
     """
-    from abalone_assets.doctor.open import examine
+    from abalone_assets.doctor.open import examine, repair
     from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
-    findings = []
+    findings = list(repair(settings)) if repairs else []
     with console(stderr=True).status("Looking at everything …") as status:
         for finding in examine(settings, lambda line: status.update(f"Looking: {line} …")):
             findings.append(finding)

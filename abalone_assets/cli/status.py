@@ -59,6 +59,7 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
         ("Last release", _release(report)),
         ("Last decision", _decision(report.approvals.last_decision)),
         ("Base survey", base),
+        *([("Base refused", report.base_refused)] if report.base_refused else []),
         ("Surveys", surveys),
     ]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from abalone_assets.cli.landing import day_of
 from abalone_assets.errors import StorageError
+from abalone_assets.ingest.base_survey import last_refusal, public_uri
 from abalone_assets.ingest.landing_zone import Landing, LandingZone
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
@@ -214,6 +215,7 @@ class StatusReport:
         stray_files: Other files there that belong to no survey day, and why.
         unreadable_files: Ingested files that are no survey, and why.
         driver: The command that drives the sensors now, and its process; None when none does.
+        base_refused: Why the base survey that was fetched last was not taken; None when it was.
     """
 
     home: str
@@ -230,6 +232,7 @@ class StatusReport:
     stray_files: dict[str, str]
     unreadable_files: dict[str, str]
     driver: str | None
+    base_refused: str | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -241,7 +244,7 @@ class StatusReport:
         landing = _scan(settings, zone, manifest, today)
         strays = {stray.file.name: stray.problem for stray in landing.strays}
         waiting = [name for name in strays if (day_of(name) or today) > today]
-        driver = Driver.of(settings)
+        driver, refused = Driver.of(settings), last_refusal(lake.store)
         due = find_due(landing, manifest, zone.read)
         files = [file for day in manifest.days.values() for file in day.files]
         return cls(
@@ -259,6 +262,9 @@ class StatusReport:
             stray_files={name: strays[name] for name in strays if name not in waiting},
             unreadable_files={file.name: file.problem for file in files if file.problem},
             driver=str(driver) if driver and driver.lives else None,
+            base_refused=f"{refused.reason} (at {refused.at[:19]})"
+            if refused and refused.uri == public_uri(settings.raw_uri)
+            else None,
         )
 
     @property

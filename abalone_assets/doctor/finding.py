@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from abalone_assets.errors import AbaloneError, StorageError
-from abalone_assets.ingest.base_survey import public_uri
+from abalone_assets.ingest.base_survey import local_path, public_uri
 from abalone_assets.storage.object_store import locate
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _reach(uri: str) -> str:
         if found is None:
             raise StorageError(f"{uri}: no such object")
         return f" ({found.size} bytes)"
-    path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(uri).expanduser()
+    path = local_path(uri)
     if not os.access(path, os.R_OK):
         raise StorageError(f"{path}: no such file, or not readable")
     return f" ({path.stat().st_size} bytes)"

@@ -6,16 +6,18 @@ import os
 import socket
 from typing import TYPE_CHECKING, Final
 
-from abalone_assets.doctor.finding import base_survey, look_at, packages
+from abalone_assets.doctor.finding import Finding, base_survey, look_at, packages
 from abalone_assets.errors import EndpointError, StorageError
+from abalone_assets.lake.catalog_file import CatalogFile
+from abalone_assets.lake.lake import Lake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from abalone_assets.doctor.finding import Finding
     from abalone_assets.settings.platform import Settings
 
+REPAIR_REMEDY: Final = "run `abalone doctor --repair`"
 NEEDED: Final = ("dagster", "dagster-webserver", "polars", "xgboost-cpu")
 
 
@@ -33,6 +35,45 @@ def local_findings(settings: Settings) -> Iterator[Finding]:
         remedy="end the program that listens there, or set ABALONE_ENDPOINT_PORT",
     )
     yield base_survey(settings)
+    if (file := _catalog(settings)) is not None and _is_worth_a_look(file):
+        yield look_at(
+            "catalog", lambda: _catalog_state(file), remedy=REPAIR_REMEDY, otherwise="warning"
+        )
+
+
+def repair_local(settings: Settings) -> Iterator[Finding]:
+    """Mend what can be made again from the lake: the catalog file; nobody's data is touched."""
+    file = _catalog(settings)
+    if file is None or not _is_worth_a_look(file):
+        return
+    notes: list[str] = []
+
+    def refresh() -> str:
+        refreshed = file.refresh()
+        notes.extend(refreshed.notes)
+        return f"{file.file}: {len(refreshed.tables)} tables, as the lake holds them"
+
+    mended = look_at("catalog repaired", refresh, remedy="mend what it names, and repair again")
+    yield from (Finding("catalog repaired", "warning", note, "look into it") for note in notes)
+    yield mended
+
+
+def _catalog(settings: Settings) -> CatalogFile | None:
+    """The catalog file; a lake on S3 has none."""
+    lake = Lake(settings.lake_uri)
+    return None if lake.store.root is None else CatalogFile(settings.catalog_file, lake)
+
+
+def _is_worth_a_look(catalog: CatalogFile) -> bool:
+    """Whether there is a catalog, or a lake that one could be made of."""
+    return catalog.file.exists() or next(catalog.lake.store.list(), None) is not None
+
+
+def _catalog_state(catalog: CatalogFile) -> str:
+    outdated = catalog.outdated()
+    if outdated is not None:
+        raise StorageError(outdated)
+    return f"{catalog.file}: agrees with the lake"
 
 
 def _home(home: Path) -> str:

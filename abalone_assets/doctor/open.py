@@ -5,11 +5,29 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from abalone_assets.errors import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from abalone_assets.doctor.finding import Finding
     from abalone_assets.settings.platform import Settings
+
+
+def repair(settings: Settings) -> Iterator[Finding]:
+    """Mend what the profile keeps on this machine and can make again; says what was done.
+
+    Raises:
+        SettingsError: The profile keeps nothing here.
+    """
+    if settings.profile != "local":
+        raise SettingsError(
+            "--repair mends the files of the profile local; in the profile aws the next run of "
+            "the asset `quarantined_rows` or `merged_dataset` brings Glue's tables up to date"
+        )
+    from abalone_assets.doctor.local import repair_local
+
+    return repair_local(settings)
 
 
 def examine(settings: Settings, on_progress: Callable[[str], None]) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ import narwhals as nw
 import polars as pl
 
 from abalone_assets.errors import StorageError
-from abalone_assets.etl.preparation import SPLIT_COLUMNS, SURVEY_COLUMNS, merge, split
+from abalone_assets.etl.preparation import SPLIT_COLUMNS, SURVEY_COLUMNS, is_missing, merge, split
 from abalone_assets.etl.request import PrepareReport, PrepareRequest
 from abalone_assets.ingest.frames import SURVEY_SCHEMA
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
@@ -74,15 +74,17 @@ def _complete_rows(inputs: pl.LazyFrame) -> int:
     """The number of rows.
 
     Raises:
-        StorageError: Some lack a value. A column that a file has not got is read as nulls.
+        StorageError: Some lack a value: a column that a file has not got is read as nulls, and
+            what is not finite would be no value of a mean either.
     """
-    incomplete = pl.any_horizontal(pl.col(SPLIT_COLUMNS).is_null())
+    measured = pl.col([name for name in SPLIT_COLUMNS if INPUT_SCHEMA[name].is_float()])
+    incomplete = pl.any_horizontal(pl.col(SPLIT_COLUMNS).is_null(), ~measured.is_finite())
     found = inputs.select(
         pl.len(), pl.col(INPUT_FILE, *SPLIT_COLUMNS).filter(incomplete).first()
     ).collect()
     first = found.row(0, named=True)
     if first[INPUT_FILE] is not None:
-        columns = [name for name in SPLIT_COLUMNS if first[name] is None]
+        columns = [name for name in SPLIT_COLUMNS if is_missing(first[name])]
         raise StorageError(
             f"the preparation cannot read or write its data: {first[INPUT_FILE]} lacks "
             f"{', '.join(columns)}"

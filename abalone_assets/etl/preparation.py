@@ -6,6 +6,7 @@ splits, because the arithmetic is on integers only.
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -25,6 +26,11 @@ PROVENANCE: Final = ("source_file", "origin")
 SPLIT_COLUMNS: Final = (*SURVEY_COLUMNS, *PROVENANCE)
 
 _Frame = TypeVar("_Frame", bound="nw.LazyFrame[Any]")
+
+
+def is_missing(value: object) -> bool:
+    """Whether a row lacks a value: none is there, or no finite number is."""
+    return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
 def merge(frames: list[nw.LazyFrame[IntoLazyFrameT]]) -> nw.LazyFrame[IntoLazyFrameT]:

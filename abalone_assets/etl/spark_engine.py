@@ -7,6 +7,7 @@ is one task, because each output is one object in one order.
 from __future__ import annotations
 
 import re
+import sys
 import time
 from contextlib import contextmanager
 from functools import reduce
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 import narwhals as nw
 
 from abalone_assets.errors import StorageError
-from abalone_assets.etl.preparation import PROVENANCE, SURVEY_COLUMNS, merge, split
+from abalone_assets.etl.preparation import PROVENANCE, SURVEY_COLUMNS, is_missing, merge, split
 from abalone_assets.etl.request import PrepareReport, PrepareRequest
 from abalone_assets.etl.spark_output import replaced
 from abalone_assets.survey import COLUMNS
@@ -89,12 +90,18 @@ def _complete_rows(inputs: DataFrame) -> int:
     """The number of rows.
 
     Raises:
-        StorageError: Some lack a value. Spark reads a column that a file has not got as nulls.
+        StorageError: Some lack a value: Spark reads a column that a file has not got as nulls, and
+            what is not finite would be no value of a mean either.
     """
-    missing = reduce(or_, (inputs[name].isNull() for name in inputs.columns))
-    incomplete = inputs.where(missing).first()
+    from pyspark.sql import functions as f
+
+    absent = [inputs[name].isNull() for name in inputs.columns]
+    measured = [inputs[name] for name, kind in inputs.dtypes if kind == "double"]
+    # isnan, though NaN is the greatest number to Spark: Parquet's statistics know of none.
+    not_finite = [f.isnan(each) | (f.abs(each) > sys.float_info.max) for each in measured]
+    incomplete = inputs.where(reduce(or_, absent + not_finite)).first()
     if incomplete is not None:
-        columns = [name for name in inputs.columns if incomplete[name] is None]
+        columns = [name for name in inputs.columns if is_missing(incomplete[name])]
         raise StorageError(
             f"the preparation cannot read or write its data: {incomplete[INPUT_FILE]} lacks "
             f"{', '.join(columns)}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Final, Literal
 
 from abalone_assets.lake.lake import DATA_FILE, PARTITION_COLUMN
@@ -12,6 +15,9 @@ from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
+    from abalone_assets.storage.object_store import StoredObject
+
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -88,18 +94,43 @@ class AssetTable:
     days: frozenset[str]
 
 
+def day_of(key: str) -> str | None:
+    """The survey day of a partition's Parquet object; None for any other key.
+
+    Only the folder that holds the object says it: others may be called ``survey_day=…`` as well.
+    """
+    folder = key.rpartition("/")[0].rpartition("/")[2]
+    column, _, day = folder.partition("=")
+    if column != PARTITION_COLUMN or _DAY.fullmatch(day) is None:
+        return None
+    with suppress(ValueError):
+        return date.fromisoformat(day).isoformat()
+    return None
+
+
+def data_objects(lake: Lake) -> dict[str, dict[str, StoredObject]]:
+    """The Parquet objects of each asset, by asset and key, each with its place and write token.
+
+    An asset is one object or one for each survey day; what else lies below its prefix is no table.
+    """
+    whole: dict[str, dict[str, StoredObject]] = {}
+    daily: dict[str, dict[str, StoredObject]] = defaultdict(dict)
+    for found in lake.store.list():
+        match found.key.split("/"):
+            case [asset, name] if name == DATA_FILE:
+                whole[asset] = {found.key: found}
+            case [asset, _, name] if name == DATA_FILE and day_of(found.key):
+                daily[asset][found.key] = found
+    return dict(sorted((whole | daily).items()))
+
+
 def asset_tables(lake: Lake) -> list[AssetTable]:
     """The assets of the lake that are kept as Parquet, by name."""
-    days: dict[str, set[str]] = defaultdict(set)
-    newest: dict[str, str] = {}
-    for found in lake.store.list():
-        *folders, name = found.key.split("/")
-        if name != DATA_FILE or not folders:
-            continue
-        asset, *partition = folders
-        newest[asset] = max(newest.get(asset, ""), found.key)
-        days[asset].update(part.removeprefix(f"{PARTITION_COLUMN}=") for part in partition)
     return [
-        AssetTable(asset, lake.store.uri_of(key), frozenset(days[asset]))
-        for asset, key in sorted(newest.items())
+        AssetTable(
+            asset,
+            lake.store.uri_of(max(keys)),
+            frozenset(day for key in keys if (day := day_of(key))),
+        )
+        for asset, keys in data_objects(lake).items()
     ]

@@ -8,6 +8,7 @@ import re
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 import psutil
 
@@ -55,6 +56,12 @@ def prepare_instance(settings: Settings) -> Path:
             f"{home}: Dagster takes this path for a pattern and would silently ignore the"
             f" {CONFIG_NAME} in it; choose a home whose path has none of [ * ? (ABALONE_HOME, or"
             " --home of `abalone demo`)"
+        )
+    if unquote(str(home)) != str(home):
+        raise InstanceError(
+            f"{home}: Dagster's database takes a % with two hexadecimal digits behind it for a"
+            f" character of its own and would look for {unquote(str(home))}; choose a home whose"
+            " path has none (ABALONE_HOME, or --home of `abalone demo`)"
         )
     folder = settings.dagster_home
     config, packaged = folder / CONFIG_NAME, Path(__file__).with_name(CONFIG_NAME).read_bytes()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +34,14 @@ ANSWER_DECIMALS: Final = 4
 
 Row = Sequence[Any]
 """One abalone: its sex and its seven measurements, in the survey's order and units."""
+
+
+class Rows(list[Row]):
+    """The abalones of a request, with the media type that they were sent in."""
+
+    def __init__(self, rows: Iterable[Row], content_type: str) -> None:
+        super().__init__(rows)
+        self.content_type = content_type
 
 
 class InvalidRequestError(AbaloneError):
@@ -78,11 +86,13 @@ class Predictions:
         rings: Predicted rings, ``(n,)``.
         low: Lower ends of the prediction intervals in rings, ``(n,)``, if there are any.
         high: Their upper ends.
+        asked_in: The media type of the request, which a client that accepts anything gets back.
     """
 
     rings: NDArray[np.float64]
     low: NDArray[np.float64] | None = None
     high: NDArray[np.float64] | None = None
+    asked_in: str = CSV
 
 
 def model_fn(model_dir: str | os.PathLike[str]) -> Predictor:
@@ -94,7 +104,7 @@ def model_fn(model_dir: str | os.PathLike[str]) -> Predictor:
     return Predictor(load_model(model_dir), load_intervals(model_dir))
 
 
-def input_fn(body: bytes | bytearray | str, content_type: str) -> list[Row]:
+def input_fn(body: bytes | bytearray | str, content_type: str) -> Rows:
     """Read the abalones of a request.
 
     Args:
@@ -118,7 +128,8 @@ def input_fn(body: bytes | bytearray | str, content_type: str) -> list[Row]:
     rows = _csv_rows(text) if media_type == CSV else _json_rows(text)
     if not rows:
         raise InvalidRequestError("no rows: send at least one abalone")
-    return [_validated(row, number) for number, row in enumerate(rows, start=1)]
+    valid = (_validated(row, number) for number, row in enumerate(rows, start=1))
+    return Rows(valid, media_type)
 
 
 def _decoded(body: bytes | bytearray | str) -> str:
@@ -176,15 +187,17 @@ def _validated(row: Row, number: int) -> Row:
 
 def predict_fn(rows: Sequence[Row], predictor: Predictor) -> Predictions:
     """The rings predicted for the rows of ``input_fn``, in their order, with their intervals."""
+    asked_in = rows.content_type if isinstance(rows, Rows) else CSV
     columns = dict(zip(survey.FEATURES, zip(*rows, strict=True), strict=True))
     rings = predict_rings(predictor.model, columns)
     if predictor.intervals is None:
-        return Predictions(rings)
-    return Predictions(rings, *predictor.intervals.around(rings, columns["sex"]))
+        return Predictions(rings, asked_in=asked_in)
+    low, high = predictor.intervals.around(rings, columns["sex"])
+    return Predictions(rings, low, high, asked_in)
 
 
-def output_fn(predictions: Predictions, accept: str) -> tuple[str, str]:
-    """Write the answer.
+def output_fn(predictions: Predictions, accept: str | None) -> tuple[str, str]:
+    """Write the answer, in the type that ``accept`` asks for, else in that of the request.
 
     Returns:
         The body and its content type. ``text/csv``: the predicted rings, one a line.
@@ -194,7 +207,7 @@ def output_fn(predictions: Predictions, accept: str) -> tuple[str, str]:
     Raises:
         UnsupportedContentTypeError: The client accepts neither.
     """
-    media_type = negotiate(accept)
+    media_type = negotiate(accept, predictions.asked_in)
     rings = _rounded(predictions.rings)
     if media_type == CSV:
         return "".join(f"{value}\n" for value in rings), CSV
@@ -213,19 +226,21 @@ def _rounded(values: NDArray[np.float64]) -> list[float]:
     return [round(float(value), ANSWER_DECIMALS) for value in values]
 
 
-def negotiate(accept: str | None) -> str:
-    """The content type to answer with: the most wanted one, CSV when all are welcome.
+def negotiate(accept: str | None, asked_in: str = CSV) -> str:
+    """The content type to answer with: the most wanted one, the request's when all are welcome.
 
     Args:
         accept: An ``Accept`` header, such as ``application/json, text/csv;q=0.5``, or None.
+        asked_in: The media type of the request.
 
     Raises:
         UnsupportedContentTypeError: The client accepts neither ``text/csv`` nor
             ``application/json``.
     """
     wishes = [_wish(part) for part in (accept or "*/*").split(",") if part.strip()]
+    preferred = sorted(CONTENT_TYPES, key=lambda media_type: media_type != asked_in)
     for pattern, quality in sorted(wishes, key=lambda wish: -wish[1]):
-        for media_type in CONTENT_TYPES:
+        for media_type in preferred:
             if quality > 0 and _matches(pattern, media_type):
                 return media_type
     raise UnsupportedContentTypeError(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import StorageError
 from abalone_assets.registry.overrides import append_override, read_overrides
-from abalone_assets.registry.registry import ModelRegistry, require_json
+from abalone_assets.registry.registry import TRAIN_AGAIN, ModelRegistry, require_json
 from abalone_assets.registry.versions import ModelVersion, UnknownVersionError, version_that_stands
 from abalone_assets.storage.records import record_of
 
@@ -49,7 +49,10 @@ class FolderRegistry(ModelRegistry):
     ) -> ModelVersion:
         """Write the archive, then the record that makes it a version."""
         if not archive:
-            raise StorageError("an empty model archive cannot be registered; train the model again")
+            raise StorageError(
+                "an empty model archive cannot be registered; train the model again: launch the"
+                " job `release`"
+            )
         require_json(evaluation, decision)
         known = version_that_stands(evaluation, decision, self.latest(), self.candidates())
         if known is not None:
@@ -99,7 +102,10 @@ class FolderRegistry(ModelRegistry):
                 f"{self.store.uri}: no model version {version}; registered versions: {known}"
             )
         recorded = record_of(
-            ModelVersion, document, self.store.uri_of(key), remedy="register the model again"
+            ModelVersion,
+            document,
+            self.store.uri_of(key),
+            remedy=f"restore it from a copy, or {TRAIN_AGAIN}",
         )
         overrides = read_overrides(self.store, _key(version, OVERRIDES_NAME))
         return replace(recorded, overrides=overrides)

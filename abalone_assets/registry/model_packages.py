@@ -256,9 +256,9 @@ class ModelPackageRegistry(ModelRegistry):
         if document is None:
             raise StorageError(
                 f"{self.store.uri_of(key)}, the record of {arn}, was lost: restore it, or register"
-                " the model again"
+                " the model again: launch the job `release` in Dagster's UI"
             )
-        remedy = "restore it, or register the model again"
+        remedy = "restore it, or register the model again: launch the job `release` in Dagster's UI"
         recorded = record_of(dict[str, Any], document, self.store.uri_of(key), remedy=remedy)
         recorded |= {
             "version": package["ModelPackageVersion"],

@@ -31,6 +31,12 @@ ANIMALS: Final = (
 )
 """Sex and measurements of ordinary animals, one of each sex."""
 
+TRAIN_AGAIN: Final = (
+    "register the model again: delete its folder and launch the job `release` in the UI of "
+    "`abalone dev`"
+)
+"""What to do about a version that was lost, as the second half of a sentence."""
+
 
 class ModelRegistry(ABC):
     """Immutable, numbered versions of evaluated models, with the decisions on each.
@@ -119,7 +125,7 @@ class ModelRegistry(ABC):
         if found != known.archive_sha256:
             raise ModelArchiveError(
                 f"{self.store.uri_of(known.model_key)}: SHA-256 is {found}, registered was"
-                f" {known.archive_sha256}; restore the archive or register the model again"
+                f" {known.archive_sha256}; restore the archive, or {TRAIN_AGAIN}"
             )
         return archive
 

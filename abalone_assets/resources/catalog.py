@@ -1,22 +1,16 @@
 """The catalog: every asset as a table that SQL can ask for by its name."""
 
-import re
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
-from uuid import uuid4
 
 import dagster as dg
 from pydantic import Field
 
-from abalone_assets.errors import AbaloneError, StorageError
-from abalone_assets.lake.lake import DATA_FILE, Lake
-from abalone_assets.lake.tables import asset_tables
+from abalone_assets.errors import AbaloneError
+from abalone_assets.lake.catalog_file import CatalogBusyError, CatalogFile
+from abalone_assets.lake.tables import data_objects
 from abalone_assets.resources.storage import LakeResource
-
-_GLOB_CHARACTER: Final = re.compile(r"([*?\[])")
 
 
 class Catalog(dg.ConfigurableResource[None], ABC):
@@ -44,18 +38,18 @@ class Catalog(dg.ConfigurableResource[None], ABC):
 
 
 class DuckDBCatalog(Catalog):
-    """A DuckDB file of views over the lake's folder.
+    """A DuckDB file that holds the tables of a lake in a folder: see `lake.catalog_file`.
 
-    The file is written anew and renamed over the old one, so that neither a reader who has it open
-    nor a second run can block a refresh. DuckDB reads S3 only with an extension that it downloads,
-    so a lake on S3 gets no views.
+    DuckDB reads S3 only with an extension that it downloads, so a lake on S3 gets no such file.
     """
 
     lake: LakeResource
     file: str = Field(description="Path of the DuckDB file.")
 
     def refresh(self) -> list[str]:
-        """Write a view for each asset that has Parquet objects.
+        """Bring the table of each asset that has Parquet objects up to date.
+
+        A file that somebody has open for writing is left to him, with a warning.
 
         Raises:
             StorageError: The file cannot be written, or an object cannot be read.
@@ -63,9 +57,15 @@ class DuckDBCatalog(Catalog):
         lake = self.lake.open()
         if lake.store.root is None:
             return []
-        views = _views(lake)
-        _write_views(Path(self.file), views)
-        return sorted(views)
+        log = dg.get_dagster_logger("catalog")
+        try:
+            refreshed = CatalogFile(Path(self.file), lake).refresh()
+        except CatalogBusyError as error:
+            log.warning(str(error))
+            return sorted(data_objects(lake))
+        for note in refreshed.notes:
+            log.warning(note)
+        return refreshed.tables
 
 
 class GlueCatalog(Catalog):
@@ -96,34 +96,3 @@ class GlueCatalog(Catalog):
         names = tables.sync()
         start_crawler(resolve(self.crawler), interval=timedelta(hours=self.crawl_interval_hours))
         return names
-
-
-def _views(lake: Lake) -> dict[str, str]:
-    """The glob of each asset's Parquet objects."""
-    folder = _GLOB_CHARACTER.sub(r"[\1]", lake.store.uri)
-    return {
-        table.name: f"{folder}/{table.name}/{'*/' if table.days else ''}{DATA_FILE}"
-        for table in asset_tables(lake)
-    }
-
-
-def _write_views(file: Path, views: dict[str, str]) -> None:
-    import duckdb
-
-    staged = file.with_name(f".{file.name}.{uuid4().hex}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with duckdb.connect(str(staged)) as connection:
-            for asset, glob in sorted(views.items()):
-                path = glob.replace("'", "''")
-                # By name: a day ingested before a column was added has nulls in it.
-                connection.execute(
-                    f'create view "{asset}" as from '
-                    f"read_parquet('{path}', hive_partitioning = true, union_by_name = true)"
-                )
-        staged.replace(file)
-    except (OSError, duckdb.Error) as error:
-        raise StorageError(f"{file}: the views cannot be written: {error}") from error
-    finally:
-        with suppress(OSError):
-            staged.unlink(missing_ok=True)

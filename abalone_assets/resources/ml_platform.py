@@ -227,7 +227,8 @@ def evaluation_report(output: Path, request: EvaluationRequest, job: JobReport) 
         model_uri = request.folders["model"]
         raise StorageError(
             f"{model_uri}: holds the model {request.model_sha256}, but the evaluation is of"
-            f" {evaluation['model_sha256']}; materialize trained_model and evaluation again"
+            f" {evaluation['model_sha256']}; materialize trained_model and evaluation"
+            " again: launch the job `release`"
         )
     return EvaluationReport(
         evaluation=evaluation,

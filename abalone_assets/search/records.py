@@ -39,7 +39,8 @@ def training_rows(lake: Lake) -> tuple[Columns, str]:
         StorageError: There is none yet, it cannot be read, or it is being written anew just now.
     """
     digest = lake.preparation().digest
-    frame = _read(lake, "train_split", remedy="materialize train_split again")
+    remedy = "materialize train_split again: launch the job `release`"
+    frame = _read(lake, "train_split", remedy=remedy)
     if lake.preparation().digest != digest:
         raise StorageError("train_split was written anew while it was read: run this again")
     return {name: frame[name].to_numpy() for name in frame.columns}, digest

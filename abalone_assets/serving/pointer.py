@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import EndpointError
 from abalone_assets.settings.platform import ENDPOINT_NAME_PATTERN
@@ -17,6 +17,8 @@ from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
     from abalone_assets.storage.object_store import ObjectStore
+
+_REMEDY: Final = "delete it and deploy again: launch the job `deploy` in Dagster's UI"
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _parsed(document: object, uri: str) -> EndpointPointer | None:
     is_none = isinstance(document, dict) and document.get("version", 0) is None
     if document is None or is_none:
         return None
-    return record_of(EndpointPointer, document, uri, remedy="delete it and deploy again")
+    return record_of(EndpointPointer, document, uri, remedy=_REMEDY)
 
 
 def _now() -> str:

@@ -60,7 +60,11 @@ class Settings(EnvironmentSettings):
     raw_uri: str = Field(
         UCI_URI, description="Path, file://, s3:// or https:// of the base survey."
     )
-    raw_sha256: str = Field("", description="SHA-256 of the base survey; known for UCI's.")
+    raw_sha256: str = Field(
+        "",
+        description="SHA-256 of the base survey; known for UCI's. A file that has it is taken "
+        "however many rows it has.",
+    )
     raw_fallback: bool = Field(
         default=False,
         description="Use the bundled simulated base survey when the network refuses; false for any "

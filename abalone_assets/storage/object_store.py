@@ -64,7 +64,10 @@ class ObjectStore:
         if scheme == "s3":
             self.uri = text.rstrip("/")
         elif scheme in {"", "file"}:
-            self.root = Path(unquote(urlsplit(text).path) if scheme else text).resolve()
+            path = unquote(urlsplit(text).path) if scheme else text
+            if "\0" in path:
+                raise StorageError(f"{text}: no folder's name has a NUL character")
+            self.root = Path(path).resolve()
             self.uri = str(self.root)
         else:
             raise StorageError(f"{text}: not a folder, file:// or s3:// URI")

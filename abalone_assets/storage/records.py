@@ -19,7 +19,9 @@ _adapter: Final[Callable[[Any], TypeAdapter[Any]]] = cache(TypeAdapter)
 def record_of(
     kind: type[_Record], document: object, place: str, *, remedy: str, version: int | None = None
 ) -> _Record:
-    """A JSON document as a record.
+    """A JSON document as a record; fields that this release does not know are left out.
+
+    So what a later release adds to a format does not keep this one from reading it.
 
     Args:
         kind: A dataclass, or a type made of some, such as ``tuple[Override, ...]``.
@@ -34,7 +36,7 @@ def record_of(
     """
     found = document.get("format") if isinstance(document, dict) else None
     if version is not None and found not in (version, None):
-        raise StorageError(f"{place}: format {found}, but this release reads {version}")
+        raise StorageError(f"{place}: format {found!r}, but this release reads {version}")
     try:
         record: _Record = _adapter(kind).validate_python(document)
     except ValidationError as error:

@@ -57,10 +57,10 @@ def land_and_ingest(platform: Platform, day: str = DAY, *, rows: int = 3, seed: 
     assert ingest(platform) == [True]
 
 
-def base_survey_in_lake(*, uri: str = "", simulated: bool = False) -> IngestedRaw:
+def base_survey_in_lake(*, uri: str = "", simulated: bool = False, rows: int = 3) -> IngestedRaw:
     """The entry of a base survey, the one that the settings ask for unless a URI is given."""
     asked_for = load_settings().raw_uri
-    return IngestedRaw("digest", uri or asked_for, simulated=simulated, rows=3, quarantined=0)
+    return IngestedRaw("digest", uri or asked_for, simulated=simulated, rows=rows, quarantined=0)
 
 
 def test_the_base_survey_is_fetched_only_while_the_lake_lacks_it(platform: Platform) -> None:
@@ -74,8 +74,8 @@ def test_the_base_survey_is_fetched_only_while_the_lake_lacks_it(platform: Platf
 
 @pytest.mark.parametrize(
     "wrong",
-    [None, {"simulated": True}, {"uri": "elsewhere"}],
-    ids=["none", "a simulated one", "one of another URI"],
+    [None, {"simulated": True}, {"uri": "elsewhere"}, {"rows": 0}],
+    ids=["none", "a simulated one", "one of another URI", "one without rows"],
 )
 def test_the_base_survey_is_fetched_where_the_lake_has_not_the_right_one(
     platform: Platform, wrong: dict[str, Any] | None

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+import duckdb
+import polars as pl
 import pytest
 
 from abalone_assets.doctor.finding import packages
+from abalone_assets.ingest.frames import to_parquet
+from abalone_assets.lake.catalog_file import CatalogFile
+from abalone_assets.lake.lake import Lake
 from abalone_assets_tests.cli.support import abalone, abalone_json
 
 if TYPE_CHECKING:
@@ -87,3 +94,46 @@ def test_a_server_that_refuses_is_a_warning_when_the_bundled_survey_may_stand_in
 def test_a_missing_package_is_named() -> None:
     finding = packages(["click", "no-such-package"], remedy="install it")
     assert (finding.outcome, finding.found) == ("failed", "not installed: no-such-package")
+
+
+@pytest.mark.parametrize("fault", ["missing", "damaged", "outdated"])
+def test_a_catalog_that_does_not_answer_for_the_lake_is_named_and_repaired(
+    home: Path, fault: str
+) -> None:
+    lake, file = Lake(str(home / "lake")), home / "catalog.duckdb"
+    lake.store.write("merged_dataset/data.parquet", to_parquet(pl.DataFrame({"number": [1]})))
+    if fault == "damaged":
+        file.write_bytes(b"no database")
+    elif fault == "outdated":
+        CatalogFile(file, lake).refresh()
+        lake.store.write("train_split/data.parquet", to_parquet(pl.DataFrame({"number": [1]})))
+    said = abalone("doctor")
+    assert said.exit_code == 0
+    assert "catalog: run `abalone doctor --repair`" in said.stdout
+    document = abalone_json("doctor", "--repair")
+    found = {one["subject"]: one["outcome"] for one in document["findings"]}
+    assert found["catalog"] == "ok"
+    with duckdb.connect(str(file), read_only=True) as connection:
+        assert connection.execute("from merged_dataset").fetchall() == [(1,)]
+    assert abalone("doctor").stdout.rstrip().endswith("All is well.")
+
+
+def test_a_catalog_that_somebody_writes_to_is_left_to_him(home: Path) -> None:
+    lake, file = Lake(str(home / "lake")), home / "catalog.duckdb"
+    lake.store.write("merged_dataset/data.parquet", to_parquet(pl.DataFrame({"number": [1]})))
+    CatalogFile(file, lake).refresh()
+    program = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); input()"
+    arguments = [sys.executable, "-c", program, str(file)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        said = abalone("doctor", "--repair")
+        other.communicate(b"\n")
+    assert "another program has it open for writing" in "".join(said.stdout)
+
+
+def test_repairing_is_of_the_local_profile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABALONE_PROFILE", "aws")
+    said = abalone("doctor", "--repair")
+    assert said.exit_code != 0
+    assert "--repair mends the files of the profile local" in said.output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from datetime import date, timedelta
@@ -12,10 +13,12 @@ import polars as pl
 import pytest
 
 from abalone_assets import definitions
+from abalone_assets.cli.status_report import StatusReport
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.manifest import BEING_WRITTEN
 from abalone_assets.resources import storage
+from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.automation.support import (
     INGEST,
     RELEASE,
@@ -90,6 +93,34 @@ def test_a_base_survey_that_is_a_known_simulation_is_synthetic(tmp_path: Path) -
     assert set(rows["origin"]) == {"synthetic"}
     assert manifest.raw is not None
     assert (manifest.raw.rows, manifest.raw.origin) == (20, "synthetic")
+
+
+def test_a_page_instead_of_the_base_survey_leaves_the_one_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 2,999 rows once became none, without an error, and were never fetched again.
+    base, asset = tmp_path / "base.csv", dg.RunRequest(asset_selection=[dg.AssetKey("raw_abalone")])
+    base.write_bytes(survey_rows(20))
+    with platform_in(tmp_path, RAW_URI=str(base)) as platform:
+        platform.run(RELEASE, asset)
+        before = platform.lake.manifest()
+        rows = pl.read_parquet(platform.lake.uri("raw_abalone"))
+        base.write_bytes(b"<html><title>Sign in</title></html>")
+        refused = platform.run(RELEASE, asset, raise_on_error=False)
+        assert not refused.success
+        assert platform.lake.manifest() == before
+        assert pl.read_parquet(platform.lake.uri("raw_abalone")).equals(rows)
+        status = StatusReport.of(load_settings())
+        assert "an HTML page, 'Sign in', not a survey" in str(status.base_refused)
+        assert "The base survey in force stays: 20 rows" in str(status.base_refused)
+        base.write_bytes(survey_rows(5))
+        assert not platform.run(RELEASE, asset, raise_on_error=False).success
+        digest = hashlib.sha256(base.read_bytes()).hexdigest()
+        monkeypatch.setenv("ABALONE_RAW_SHA256", digest)
+        platform.definitions = definitions.defs()
+        assert platform.run(RELEASE, asset).success
+        assert StatusReport.of(load_settings()).base_refused is None
+        assert platform.lake.manifest().rows == 5
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,11 @@ def test_a_missing_input_is_one_clear_error_and_writes_nothing(
 
 
 @pytest.mark.parametrize(
-    "damage", ["not Parquet", "cut short", "pages", "lacks rings", "lacks source_file", "a type"]
+    "damage",
+    [
+        *("not Parquet", "cut short", "pages", "lacks rings", "lacks source_file", "a type"),
+        *("nan", "inf"),
+    ],
 )
 def test_a_damaged_input_leaves_the_old_outputs_and_nothing_staged(
     prepare: Prepare, tmp_path: Path, survey: pl.DataFrame, damage: str
@@ -169,6 +173,11 @@ def test_a_damaged_input_leaves_the_old_outputs_and_nothing_staged(
         column = damage.removeprefix("lacks ")
         survey.drop(column).write_parquet(path)
         named = rf": .*damaged\.parquet lacks {column}$"
+    elif damage in {"nan", "inf"}:
+        second = pl.int_range(pl.len()) == 1
+        value = pl.when(second).then(float(damage)).otherwise(pl.col("shell_weight"))
+        survey.with_columns(shell_weight=value).write_parquet(path)
+        named = r": .*damaged\.parquet lacks shell_weight$"
     elif damage == "a type":
         survey.with_columns(rings=pl.lit("many")).write_parquet(path)
     elif damage == "pages":  # the footer is whole
@@ -321,3 +330,17 @@ def test_without_the_extra_the_spark_engine_says_what_to_install(
     monkeypatch.setitem(sys.modules, "dagster_pyspark", None)
     with pytest.raises(SettingsError, match=r"needs dagster_pyspark: .*abalone-assets\[spark\]"):
         SparkEngine().prepare(PrepareRequest((), "", {}), dg.build_asset_context())
+
+
+@pytest.mark.parametrize(
+    "folder", ["sex=M/survey_day=2020-01-01", "a #1", "ü%41", "a%2Fb", "[x]*?"]
+)
+def test_a_folder_of_any_name_changes_no_column(
+    prepare: Prepare, tmp_path: Path, folder: str
+) -> None:
+    survey = frame_of(survey_rows(60))
+    request = request_for({"survey_day=2025-03-03/data": survey}, str(tmp_path / folder))
+    assert prepare(request).rows["merged_dataset"] == 60
+    merged = pl.read_parquet(Path(request.merged).read_bytes())
+    columns = ["sex", "length", "whole_weight", "rings"]
+    assert merged.select(columns).sort(columns).equals(survey.select(columns).sort(columns))

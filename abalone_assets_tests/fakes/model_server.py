@@ -35,13 +35,19 @@ def _answer(code: Any, model: Any, request: dict[str, str]) -> dict[str, Any]:
     try:
         body = base64.b64decode(request["body"])
         prediction = code.predict_fn(code.input_fn(body, request["content_type"]), model)
-        answer = code.output_fn(prediction, request["accept"])
+        answer = code.output_fn(prediction, _accepted(request["accept"]))
     except Exception as error:  # noqa: BLE001 - the caller is told whatever went wrong
         traceback.print_exc()
         return {"error": f"{type(error).__name__}: {error}"}
     text, content_type = answer if isinstance(answer, tuple) else (answer, request["accept"])
     data = text.encode() if isinstance(text, str) else bytes(text)
     return {"body": base64.b64encode(data).decode(), "content_type": content_type}
+
+
+def _accepted(header: str) -> str:
+    """What the inference toolkit makes of an ``Accept`` header that asks for nothing."""
+    default = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", "application/json")
+    return default if header in {"", "*/*"} else header
 
 
 def _say(answers: Any, document: dict[str, Any]) -> None:

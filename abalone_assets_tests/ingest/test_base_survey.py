@@ -4,16 +4,25 @@ import hashlib
 import io
 import threading
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.ingest import base_survey
-from abalone_assets.ingest.base_survey import NetworkRefusedError, fetch_base_survey
+from abalone_assets.ingest.base_survey import (
+    BaseSurvey,
+    BaseSurveyRefusedError,
+    NetworkRefusedError,
+    accept_base_survey,
+    fetch_base_survey,
+    last_refusal,
+    record_refusal,
+)
+from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.sample_data import base_survey as bundled
 from abalone_assets.settings.platform import UCI_SHA256
 from abalone_assets.storage.object_store import ObjectStore
@@ -131,6 +140,12 @@ def test_another_file_than_the_checksum_says_is_refused(site: Site, *, fallback:
         fetch_base_survey(uri, sha256=SHA256, fallback=fallback)
 
 
+def test_a_page_instead_of_the_file_that_the_checksum_names_is_called_so(site: Site) -> None:
+    uri = site.serve("/abalone.zip", b"<html><title>Sign in</title>")
+    with pytest.raises(StorageError, match="expected; it is an HTML page, 'Sign in', or was dam"):
+        fetch_base_survey(uri, sha256=SHA256)
+
+
 def test_an_archive_without_or_with_several_surveys_is_refused_with_its_names(site: Site) -> None:
     for archive, names in (
         (zipped(readme_txt=b""), "readme.txt"),
@@ -138,6 +153,35 @@ def test_an_archive_without_or_with_several_surveys_is_refused_with_its_names(si
     ):
         with pytest.raises(SurveyError, match=rf"expected one \.data or \.csv file.*{names}"):
             fetch_base_survey(site.serve("/abalone.zip", archive))
+
+
+@pytest.mark.parametrize("name", ["ABALONE.CSV", "Abalone.Data", "survey/abalone.data"])
+def test_the_survey_of_an_archive_is_found_beside_what_file_managers_leave(
+    tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "abalone.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for member in (name, f"__MACOSX/._{name}", "._x.csv", ".DS_Store", ".old/abalone.csv"):
+            archive.writestr(member, DATA if member == name else b"\0")
+        archive.mkdir("empty.data")
+    survey = fetch_base_survey(str(file))
+    assert (survey.data, survey.name) == (DATA, name)
+
+
+@pytest.mark.parametrize("name", ["a%2Fb.data", "100%.data", "%zz.data", "ü.data", "[x]*?.data"])
+def test_a_path_and_an_address_may_have_percent_signs(
+    tmp_path: Path, site: Site, name: str
+) -> None:
+    (tmp_path / name).write_bytes(DATA)
+    for uri in (str(tmp_path / name), (tmp_path / name).as_uri()):
+        assert fetch_base_survey(uri).data == DATA
+    address = site.serve("/a%2Fb/c%20d.data", DATA)
+    assert fetch_base_survey(address).name == "c d.data"
+
+
+def test_a_name_that_no_file_can_have_is_one_clear_error() -> None:
+    with pytest.raises(StorageError, match="NUL character; correct ABALONE_RAW_URI"):
+        fetch_base_survey("file:///data/a%00b.data")
 
 
 WHOLE = zipped(abalone_data=DATA * 50)
@@ -213,3 +257,73 @@ def test_secrets_in_a_uri_are_not_shown(site: Site) -> None:
     with pytest.raises(StorageError) as refused:
         fetch_base_survey(f"{site.url}/gone?X-Amz-Signature=SECRET")
     assert "SECRET" not in str(refused.value)
+
+
+def fetched(data: bytes, *, uri: str = "https://site/abalone.data", **more: Any) -> BaseSurvey:
+    return BaseSurvey(data, "abalone.data", uri, hashlib.sha256(data).hexdigest(), **more)
+
+
+def in_force(rows: int = 100, **changed: Any) -> IngestedRaw:
+    raw = IngestedRaw(
+        "0" * 64, "https://site/abalone.data", simulated=False, rows=rows, quarantined=0
+    )
+    return replace(raw, **changed)
+
+
+PAGE = b"<!-- x -->\n<!DOCTYPE html><html><head><title>Sign&nbsp;in\n here</title></head></html>\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (PAGE, r"answered with an HTML page, 'Sign in here', not a survey: none of its 3 records"),
+        (b"\xef\xbb\xbf<html>" + b"<p>1,2</p>\n" * 9, "an HTML page, not a survey: none of its 9"),
+        (b"<?xml version='1.0'?><Error>AccessDenied</Error>", "an XML document, not a survey"),
+        (b'{"message": "not found"}', "a JSON document, not a survey"),
+        (b"", "an empty file, not a survey: none of its 0 records"),
+        (b"\n \n", "an empty file"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
+        (b"\x1f\x8b\x08\x00", "a gzip archive, not a survey .*binary"),
+        (b"Not found\n", r"a file, not a survey: none of its 1 records .*line 1: found 1 field"),
+    ],
+)
+@pytest.mark.parametrize("verified", [False, True])
+def test_what_is_no_survey_is_refused_and_named(data: bytes, found: str, *, verified: bool) -> None:
+    with pytest.raises(BaseSurveyRefusedError, match=found) as refused:
+        accept_base_survey(fetched(data, verified=verified), in_force())
+    assert "The base survey in force stays: 100 rows from https://site" in str(refused.value)
+    with pytest.raises(BaseSurveyRefusedError, match=found):
+        accept_base_survey(fetched(data), None)
+
+
+def test_a_mostly_bad_or_far_smaller_base_survey_needs_its_checksum_set() -> None:
+    mostly_bad, small = DATA * 60 + b"X,1\n" * 61, DATA * 49
+    for data, reason in (
+        (mostly_bad, "only 60 of its 121 records obey the survey contract .line 61: "),
+        (small, "a file of 49 rows, far fewer than the 100 rows of the base survey in force"),
+    ):
+        digest = hashlib.sha256(data).hexdigest()
+        with pytest.raises(BaseSurveyRefusedError, match=rf"{reason}.*RAW_SHA256={digest}"):
+            accept_base_survey(fetched(data), in_force())
+        assert accept_base_survey(fetched(data, verified=True), in_force()).row_count > 0
+    assert accept_base_survey(fetched(DATA * 50), in_force()).row_count == 50
+    assert accept_base_survey(fetched(small), None).row_count == 49
+    for was in (in_force(simulated=True), in_force(rows=0)):
+        assert accept_base_survey(fetched(small), was).row_count == 49
+
+
+def test_the_bundled_survey_takes_the_place_of_no_real_one() -> None:
+    bundle = fetched(DATA, simulated=True)
+    with pytest.raises(BaseSurveyRefusedError, match="in force stays: 100 rows"):
+        accept_base_survey(bundle, in_force())
+    assert accept_base_survey(bundle, in_force(simulated=True)).row_count == 1
+    assert accept_base_survey(bundle, in_force(uri="elsewhere", rows=1)).row_count == 1
+
+
+def test_why_a_base_survey_was_refused_is_kept_without_secrets(tmp_path: Path) -> None:
+    store = ObjectStore(tmp_path)
+    assert last_refusal(store) is None
+    record_refusal(store, "https://user:SECRET@site/a.data", SurveyError("a page"))
+    found = last_refusal(store)
+    assert found is not None
+    assert (found.uri, found.reason) == ("https://site/a.data", "a page")

@@ -97,6 +97,8 @@ def test_a_file_of_ours_is_brought_up_to_date(fresh: Settings, text: str, *, kep
         ("a[b]", "takes this path for a pattern"),
         ("a*", "takes this path for a pattern"),
         ("a?", "takes this path for a pattern"),
+        ("a%2Fb", "would look for .*/a/b"),
+        ("%41", "would look for .*/A"),
     ],
 )
 def test_a_home_that_can_be_none_is_one_clear_error(

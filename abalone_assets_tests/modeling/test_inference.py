@@ -195,6 +195,20 @@ class TestOutput:
     def test_negotiates(self, accept: str | None, content_type: str) -> None:
         assert negotiate(accept) == content_type
 
+    @pytest.mark.parametrize(
+        ("accept", "content_type"),
+        [
+            *((accept, "application/json") for accept in (None, "", "*/*", "image/png, */*;q=0.1")),
+            ("text/*", "text/csv"),
+            ("text/csv", "text/csv"),
+        ],
+    )
+    def test_follows_the_request_where_all_is_welcome(
+        self, predictor: Predictor, accept: str | None, content_type: str
+    ) -> None:
+        rows = input_fn(json.dumps({"instances": [ANIMAL]}), "application/json; charset=utf-8")
+        assert output_fn(predict_fn(rows, predictor), accept)[1] == content_type
+
     @pytest.mark.parametrize("accept", ["image/png", "text/csv;q=0", "application/x-npy"])
     def test_refuses_what_it_cannot_write(self, accept: str) -> None:
         with pytest.raises(UnsupportedContentTypeError, match="accept text/csv or"):

@@ -1,15 +1,24 @@
 """The base survey that every model is trained on, surveys or none."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import dagster as dg
 import polars as pl
 
 from abalone_assets.defs.metadata import preview, table_metadata
+from abalone_assets.errors import AbaloneError
+from abalone_assets.ingest.base_survey import (
+    REFUSAL_KEY,
+    BaseSurvey,
+    accept_base_survey,
+    record_refusal,
+)
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedRaw, commit_raw
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import BaseSurveySource, LakeResource
+from abalone_assets.survey import ParsedSurvey
 from abalone_assets.survey.origin import SYNTHETIC
 
 QUARANTINED_KEY = "raw_abalone/_quarantined_rows.parquet"
@@ -42,17 +51,15 @@ def raw_abalone(
     """
     from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
     from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
-    from abalone_assets.survey import parse_survey
 
-    source = base_survey.fetch()
-    if source.note:
-        context.log.warning(source.note)
     opened = lake.open()
     store = opened.store
+    source, survey = _fetch_acceptable(base_survey, opened)
+    if source.note:
+        context.log.warning(source.note)
     # The bundled stand-in is simulated, too, but plays the base survey's role: what evaluation,
     # gate and synthesizers treat as the real animals. Only what the ledger lists is synthetic.
     origin = origin_of(source.sha256, synthetic_files(store))
-    survey = parse_survey(source.data, source.name)
     rows = survey_frame([survey], synthetic=[survey.file] if origin == SYNTHETIC else [])
     quarantined = quarantine_frame([survey])
     commit_raw(store, None)
@@ -72,7 +79,10 @@ def raw_abalone(
         },
         data_version=dg.DataVersion(source.sha256),
     )
-    yield _rows_are_conserved(opened, survey.record_count)
+    conserved = _rows_are_conserved(opened, survey.record_count)
+    yield conserved
+    if not conserved.passed:
+        raise dg.Failure("the lake does not hold every record of the base survey; it stays due")
     commit_raw(
         store,
         IngestedRaw(
@@ -84,7 +94,24 @@ def raw_abalone(
             origin=origin,
         ),
     )
+    store.delete(REFUSAL_KEY)
     catalog.refresh_or_warn(context)
+
+
+def _fetch_acceptable(source: BaseSurveySource, lake: Lake) -> tuple[BaseSurvey, ParsedSurvey]:
+    """Fetch and parse a base survey that may take the place of the one in force.
+
+    Raises:
+        AbaloneError: It may not, or cannot be fetched: nothing was written but the reason.
+    """
+    in_force = lake.manifest().raw
+    try:
+        fetched = source.fetch()
+        return fetched, accept_base_survey(fetched, in_force)
+    except AbaloneError as error:
+        with suppress(AbaloneError):
+            record_refusal(lake.store, source.uri, error)
+        raise
 
 
 def _rows_are_conserved(lake: Lake, records: int) -> dg.AssetCheckResult:

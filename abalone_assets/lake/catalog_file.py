@@ -1,0 +1,474 @@
+"""The catalog file: the lake's tables in one DuckDB file that anybody may open, move and copy.
+
+The file holds the rows themselves, in the schema ``abalone_lake``, and a view of each table by the
+asset's name. So it names no path: it answers wherever it lies, and no file that is rewritten, and
+no folder's name, can disturb a query. A refresh prepares a copy and renames it over the file: who
+has it open goes on reading what he opened. What others created in the file is copied along, and
+nobody can write to it meanwhile. It is written for DuckDB 1.0 and every later one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from abalone_assets.errors import StorageError
+from abalone_assets.lake.lake import PARTITION_COLUMN
+from abalone_assets.lake.tables import data_objects, day_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import duckdb
+    import polars as pl
+
+    from abalone_assets.lake.lake import Lake
+
+STORAGE_VERSION: Final = "v1.0.0"
+"""Of DuckDB's file format: the oldest that DuckDB 1.0 and everything since reads."""
+
+SCHEMA: Final = "abalone_lake"
+_OBJECTS: Final = f"{SCHEMA}._objects"
+"""From which write of which object each table's rows are."""
+
+_HELD: Final = "Could not set lock"
+_OPEN_HERE: Final = "Unique file handle conflict"
+"""DuckDB's words for a file that another process, and another connection of this one, has open."""
+
+
+class CatalogBusyError(StorageError):
+    """Somebody has the catalog file open for writing."""
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What a refresh did.
+
+    Attributes:
+        tables: Names of the tables.
+        notes: What somebody should know, such as where an unreadable file was put.
+    """
+
+    tables: list[str]
+    notes: list[str] = field(default_factory=list)
+
+
+class CatalogFile:
+    """The catalog of a lake that is a folder."""
+
+    def __init__(self, file: Path, lake: Lake) -> None:
+        self.file = file
+        self.lake = lake
+
+    @property
+    def _wal(self) -> Path:
+        """Where DuckDB puts what was written and is not in the file yet."""
+        return _wal_of(self.file)
+
+    def refresh(self) -> Refreshed:
+        """Make the tables agree with what lies in the lake; mend a file that cannot be opened.
+
+        Raises:
+            CatalogBusyError: Somebody has the file open for writing.
+            StorageError: The file cannot be written, or an object cannot be read.
+        """
+        import duckdb
+        from filelock import FileLock
+
+        root = self.lake.store.root
+        assert root is not None  # noqa: S101 - who opens it asks first
+        beside = self.file.with_name(f".{self.file.name}.{uuid4().hex}")
+        notes: list[str] = []
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            root.mkdir(parents=True, exist_ok=True)
+            with (
+                FileLock(root / f".{self.file.name}.lock"),
+                # Not beside the file: DuckDB cannot write below a folder with a ? in its name.
+                TemporaryDirectory(prefix="abalone-catalog-") as folder,
+                self._unchanging() as shared,
+            ):
+                if shared is not None:
+                    return Refreshed(_update(shared, self.lake))
+                staged = Path(folder, self.file.name)
+                with self._copied(staged, notes) as connection:
+                    tables = _update(connection, self.lake)
+                shutil.copyfile(staged, beside)
+                if self._wal.exists():  # its content is in the copy
+                    self._wal.replace(_wal_of(beside))
+                beside.replace(self.file)
+        except CatalogBusyError:
+            raise
+        except (OSError, duckdb.Error, StorageError) as error:
+            raise StorageError(f"{self.file}: the views cannot be written: {error}") from error
+        finally:
+            for path in (beside, _wal_of(beside)):
+                with suppress(OSError):
+                    path.unlink(missing_ok=True)
+        return Refreshed(tables, notes)
+
+    def outdated(self) -> str | None:
+        """Why a refresh is needed, or None when the catalog answers with what the lake holds."""
+        import duckdb
+
+        objects = {
+            asset: {key: found.e_tag for key, found in keys.items()}
+            for asset, keys in data_objects(self.lake).items()
+        }
+        if not self.file.exists():
+            return f"{self.file}: not there yet" if objects else None
+        try:
+            with duckdb.connect(str(self.file), read_only=True) as connection:
+                known = _known_objects(connection)
+                views = "select view_name from duckdb_views() where schema_name = 'main'"
+                missing = objects.keys() - {
+                    name for (name,) in connection.execute(views).fetchall()
+                }
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0]
+            if _HELD in reason:
+                return f"{self.file}: somebody has it open for writing, so nobody else can read it"
+            return f"{self.file}: cannot be opened: {reason}"
+        if known is None:
+            return f"{self.file}: of an older release; it names files by their absolute paths"
+        changed = sorted(
+            asset for asset in objects | known if objects.get(asset) != known.get(asset)
+        )
+        if changed or missing:
+            return f"{self.file}: outdated: {', '.join(sorted({*changed, *missing}))}"
+        return None
+
+    @contextmanager
+    def _unchanging(self) -> Iterator[duckdb.DuckDBPyConnection | None]:
+        """Keep others from writing to the file; readers are welcome.
+
+        Yields:
+            None; or this process's own connection, if one has the file open for writing: then the
+            tables are changed in place, as one transaction.
+
+        Raises:
+            CatalogBusyError: Another process has it open for writing.
+        """
+        import duckdb
+
+        with duckdb.connect() as holder:
+            try:
+                if self.file.exists():
+                    holder.execute(f"attach {_quoted(self.file)} as held (read_only)")
+            except duckdb.Error as error:
+                if _HELD in str(error):
+                    raise CatalogBusyError(
+                        f"{self.file}: another program has it open for writing; its tables stay as "
+                        "they are until that program ends or opens it with read_only=True, and the "
+                        "next run or `abalone doctor --repair` brings them up to date"
+                    ) from error
+                if _OPEN_HERE in str(error) and (shared := self._shared()) is not None:
+                    with shared:
+                        yield shared
+                    return
+            yield None
+
+    def _shared(self) -> duckdb.DuckDBPyConnection | None:
+        import duckdb
+
+        try:
+            return duckdb.connect(str(self.file))
+        except duckdb.Error:  # it is open for reading only
+            return None
+
+    @contextmanager
+    def _copied(self, staged: Path, notes: list[str]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A copy of the file to change, in the format that all clients read; what is in it stays.
+
+        Leaving the context brings the copy to the disk.
+        """
+        import duckdb
+
+        with duckdb.connect() as connection:
+            if (
+                self.file.exists()
+                and self._is_usable(staged, notes)
+                and not _is_ours(connection, staged)
+            ):
+                self._convert(connection, staged, notes)
+            connection.execute(_attach(staged))
+            connection.execute("use catalog")
+            yield connection
+            connection.execute("use memory")
+            connection.execute("detach catalog")
+
+    def _is_usable(self, staged: Path, notes: list[str]) -> bool:
+        """Copy the file; what cannot be opened is put aside first, so that nothing is lost."""
+        import duckdb
+
+        for with_wal in (True, False):
+            shutil.copyfile(self.file, staged)
+            if with_wal and self._wal.exists():
+                shutil.copyfile(self._wal, _wal_of(staged))
+            try:
+                with duckdb.connect(str(staged)) as connection:
+                    connection.execute("checkpoint")
+            except duckdb.Error as error:
+                reason = str(error).partition("\n")[0]
+            else:
+                return True
+            if with_wal and self._wal.exists():
+                aside = self._put_aside(wal_only=True)
+                notes.append(f"{self._wal}: belongs to another file; put aside as {aside}")
+                _wal_of(staged).unlink(missing_ok=True)
+            else:
+                break
+        aside = self._put_aside()
+        notes.append(f"{self.file}: cannot be opened ({reason}); put aside as {aside}")
+        staged.unlink(missing_ok=True)
+        return False
+
+    def _put_aside(self, *, wal_only: bool = False) -> Path:
+        """Give the file a name of its own, and a copy of it when only its write-ahead log goes."""
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        aside = self.file.with_name(f"{self.file.stem}.kept-{stamp}{self.file.suffix}")
+        shutil.copyfile(self.file, aside)
+        if wal_only or self._wal.exists():
+            self._wal.replace(_wal_of(aside))
+        return aside
+
+    def _convert(
+        self, connection: duckdb.DuckDBPyConnection, staged: Path, notes: list[str]
+    ) -> None:
+        """Begin the copy anew with what others created in it.
+
+        It is of an older release's layout, or of a format that not all clients read.
+        """
+        import duckdb
+
+        older = staged.with_name(f"{staged.name}.older")
+        staged.replace(older)
+        try:
+            connection.execute(f"attach {_quoted(older)} as older (read_only)")
+            connection.execute(_attach(staged))
+            if _others_objects(connection):
+                connection.execute("copy from database older to catalog")
+                _drop_older_views(connection)
+            connection.execute("detach catalog")
+        except duckdb.Error as error:
+            connection.execute("detach database if exists catalog")
+            staged.unlink(missing_ok=True)
+            reason = str(error).partition("\n")[0]
+            notes.append(
+                f"{self.file}: what others created in it cannot be copied ({reason}); "
+                f"put aside as {self._put_aside()}"
+            )
+        finally:
+            connection.execute("detach database if exists older")
+            older.unlink(missing_ok=True)
+
+
+_OLDER_VIEW: Final = "sql ilike '%read_parquet(%' and sql ilike '%hive_partitioning%'"
+"""The views of releases that wrote paths into them."""
+
+
+def _others_objects(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the older file holds anything but the views of an older release."""
+    found = connection.execute(
+        f"""
+        select count(*) from (
+            select 1 from duckdb_tables() where database_name = 'older' and not internal
+            union all select 1 from duckdb_views()
+            where database_name = 'older' and not internal and not ({_OLDER_VIEW})
+            union all select 1 from duckdb_functions()
+            where database_name = 'older' and not internal
+            union all select 1 from duckdb_sequences() where database_name = 'older'
+            union all select 1 from duckdb_types() where database_name = 'older' and not internal
+        )
+        """
+    ).fetchone()
+    return bool(found and found[0])
+
+
+def _drop_older_views(connection: duckdb.DuckDBPyConnection) -> None:
+    query = (
+        "select view_name from duckdb_views() where database_name = 'catalog' "
+        f"and schema_name = 'main' and ({_OLDER_VIEW})"
+    )
+    for (view,) in connection.execute(query).fetchall():
+        connection.execute(f"drop view catalog.main.{_name(view)}")
+
+
+def _is_ours(connection: duckdb.DuckDBPyConnection, file: Path) -> bool:
+    """Whether a file is a catalog of this layout, in the format that all clients read."""
+    query = (
+        "select tags['storage_version'], exists(select 1 from duckdb_schemas() where "
+        f"database_name = 'found' and schema_name = '{SCHEMA}') "
+        "from duckdb_databases() where database_name = 'found'"
+    )
+    connection.execute(f"attach {_quoted(file)} as found (read_only)")
+    version, has_schema = connection.execute(query).fetchone() or ("", False)
+    connection.execute("detach found")
+    return bool(has_schema) and str(version).startswith(STORAGE_VERSION)
+
+
+def _update(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
+    """Bring tables and views up to date as one transaction; returns the tables' names."""
+    import duckdb
+
+    objects = data_objects(lake)
+    connection.begin()
+    try:
+        connection.execute(f"create schema if not exists {SCHEMA}")
+        connection.execute(
+            f"create table if not exists {_OBJECTS} (asset varchar, key varchar, e_tag varchar)"
+        )
+        known = _known_objects(connection) or {}
+        for gone in known.keys() - objects:
+            connection.execute(f"drop view if exists main.{_name(gone)}")
+            connection.execute(f"drop table if exists {SCHEMA}.{_name(gone)}")
+            connection.execute(f"delete from {_OBJECTS} where asset = ?", [gone])
+        for asset, found in sorted(objects.items()):
+            wanted = {key: stored.e_tag for key, stored in found.items()}
+            _load(connection, lake, asset, wanted, known.get(asset, {}))
+            connection.execute(
+                f"create or replace view main.{_name(asset)} as from {SCHEMA}.{_name(asset)}"
+            )
+        connection.commit()
+    except BaseException:
+        with suppress(duckdb.Error):  # an error of DuckDB's own may have ended it already
+            connection.rollback()
+        raise
+    return sorted(objects)
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    asset: str,
+    wanted: Mapping[str, str],
+    known: Mapping[str, str],
+) -> None:
+    """Read the objects that were written since the last refresh; with other columns, all."""
+    if wanted == known:
+        return
+    table = f"{SCHEMA}.{_name(asset)}"
+    columns = dict(
+        connection.execute(
+            "select column_name, data_type from duckdb_columns() where schema_name = ? "
+            "and table_name = ? and database_name = current_database()",
+            [SCHEMA, asset],
+        ).fetchall()
+    )
+    changed = [key for key in wanted if wanted[key] != known.get(key)]
+    read, rows = _read(lake, changed)
+    incoming = _columns(connection, rows) if rows is not None else {}
+    anew = not columns or not incoming.items() <= columns.items()
+    if anew and len(changed) < len(wanted):
+        changed = list(wanted)
+        read, rows = _read(lake, changed)
+    if anew:
+        connection.execute(f"drop table if exists {table}")
+        connection.execute(f"delete from {_OBJECTS} where asset = ?", [asset])
+        if rows is None:
+            raise StorageError(f"{lake.folder_uri(asset)}: was deleted while it was read")
+        connection.register("incoming", rows)
+        connection.execute(f"create table {table} as from incoming")
+    else:
+        stale = [key for key in known if known[key] != wanted.get(key)]
+        days = [day for key in stale if (day := day_of(key))]
+        if len(days) < len(stale):
+            connection.execute(f"delete from {table}")
+        elif days:
+            connection.execute(
+                f"delete from {table} where {PARTITION_COLUMN} in (select unnest(?::date[]))",
+                [days],
+            )
+        connection.execute(
+            f"delete from {_OBJECTS} where asset = ? and key in (select unnest(?))", [asset, stale]
+        )
+        if rows is not None:
+            connection.register("incoming", rows)
+            connection.execute(f"insert into {table} by name from incoming")
+    if rows is not None:
+        connection.unregister("incoming")
+    if read:
+        connection.executemany(
+            f"insert into {_OBJECTS} values (?, ?, ?)", [[asset, key, wanted[key]] for key in read]
+        )
+
+
+def _read(lake: Lake, keys: list[str]) -> tuple[list[str], pl.DataFrame | None]:
+    """The objects that are still there, and their rows.
+
+    Each is read in one piece, so one that is rewritten meanwhile is the old or the new one. By
+    name: a day that was ingested before a column was added has nulls in it.
+    """
+    import polars as pl
+
+    frames = {}
+    for key in keys:
+        try:
+            data = BytesIO(lake.store.read(key))
+        except StorageError:
+            if lake.store.find(key) is None:
+                continue
+            raise
+        try:
+            frame = pl.read_parquet(data, hive_partitioning=False)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            uri = lake.store.uri_of(key)
+            raise StorageError(f"{uri}: cannot read this Parquet object: {error}") from error
+        day = day_of(key)
+        if day is not None:
+            frame = frame.with_columns(pl.lit(date.fromisoformat(day)).alias(PARTITION_COLUMN))
+        frames[key] = frame
+    if not frames:
+        return [], None
+    try:
+        rows = pl.concat(frames.values(), how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        folder = lake.store.uri_of(keys[0].partition("/")[0])
+        raise StorageError(f"{folder}: its objects do not fit together: {error}") from error
+    if PARTITION_COLUMN in rows.columns:
+        rows = rows.select(pl.exclude(PARTITION_COLUMN), PARTITION_COLUMN)
+    return list(frames), rows
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> dict[str, str]:
+    connection.register("incoming", rows)
+    described = connection.execute("describe from incoming").fetchall()
+    connection.unregister("incoming")
+    return {name: kind for name, kind, *_ in described}
+
+
+def _known_objects(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]] | None:
+    """The token of each object that the tables' rows are from; None in a file without them."""
+    import duckdb
+
+    try:
+        rows = connection.execute(f"select asset, key, e_tag from {_OBJECTS}").fetchall()
+    except duckdb.CatalogException:
+        return None
+    known: dict[str, dict[str, str]] = {}
+    for asset, key, e_tag in rows:
+        known.setdefault(asset, {})[key] = e_tag
+    return known
+
+
+def _wal_of(file: Path) -> Path:
+    return file.with_name(f"{file.name}.wal")
+
+
+def _attach(file: Path) -> str:
+    return f"attach {_quoted(file)} as catalog (storage_version '{STORAGE_VERSION}')"
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _name(identifier: str) -> str:
+    return '"' + identifier.replace('"', '""') + '"'
