@@ -15,6 +15,7 @@ from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
 
 _SLICE_COLUMNS = ["value", "rows", "rmse", "rmse_low", "rmse_high", "mae", "bias", "coverage"]
+_COMPARED_COLUMNS = ["value", "rows", "rmse", "champion_rmse", "difference", "low", "high"]
 
 
 @dg.asset(
@@ -93,6 +94,7 @@ def _metadata(report: EvaluationReport) -> dict[str, Any]:
     shown: dict[str, Any] = {
         **_headlines(metrics),
         **_of_champion(metrics["champion"]),
+        **_on_known_files(metrics["reference"], "reference"),
         "plots": plots_page(report.plots),
         "by_sex": records_table(metrics["slices"]["sex"], _SLICE_COLUMNS),
         "by_age": records_table(metrics["slices"]["age_band"], _SLICE_COLUMNS),
@@ -133,12 +135,31 @@ def _headlines(metrics: dict[str, Any]) -> dict[str, Any]:
 def _of_champion(champion: dict[str, Any] | None) -> dict[str, Any]:
     if champion is None:
         return {}
-    overall = champion["paired"]["overall"]
     return {
         "champion": f"version {champion['version']}",
         "champion_rmse": champion["rmse"],
-        "champion_difference": overall["difference"],
-        "champion_difference_low": overall["low"],
-        "champion_difference_high": overall["high"],
-        "champion_rows": overall["rows"],
+        **_difference(champion["paired"]["overall"], "champion"),
+        **_on_known_files(champion, "champion"),
+    }
+
+
+def _on_known_files(other: dict[str, Any] | None, role: str) -> dict[str, Any]:
+    """The comparison on the rows that another model knew, and on the survey files new to it."""
+    if other is None:
+        return {}
+    files = other["known_files"]
+    shown: dict[str, Any] = {f"{role}_known_files_told_by": files["told_by"] or "nothing"}
+    if files["paired"]:
+        shown |= _difference(files["paired"]["overall"], f"{role}_known_files")
+    if files["new_files"]:
+        shown[f"{role}_new_files"] = records_table(files["new_files"], _COMPARED_COLUMNS)
+    return shown
+
+
+def _difference(compared: dict[str, Any], name: str) -> dict[str, Any]:
+    return {
+        f"{name}_difference": compared["difference"],
+        f"{name}_difference_low": compared["low"],
+        f"{name}_difference_high": compared["high"],
+        f"{name}_rows": compared["rows"],
     }
