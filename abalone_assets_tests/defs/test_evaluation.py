@@ -174,6 +174,15 @@ def test_beside_a_champion_the_difference_is_shown(story: Story) -> None:
     assert story.second["champion_rows"].value == paired["overall"]["rows"] > ROWS * 0.9
 
 
+def test_beside_others_the_difference_on_files_that_they_knew_is_shown(story: Story) -> None:
+    for role in ("champion", "reference"):
+        assert f"{role}_known_files_told_by" not in story.first
+        assert story.second[f"{role}_known_files_told_by"].value == "learnt_rows"
+        assert story.second[f"{role}_known_files_difference"].value == 0
+        assert story.second[f"{role}_known_files_rows"] == story.second["champion_rows"]
+        assert f"{role}_new_files" not in story.second
+
+
 def test_a_live_version_that_a_person_rejected_is_no_champion(story: Story) -> None:
     document = story.home.document()
     assert document["metrics"]["champion"]["version"] == "2"
