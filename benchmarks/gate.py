@@ -181,8 +181,8 @@ class Release:
         last = TEST_ROWS + round((ALL_ROWS - TEST_ROWS) * (1 - NEW_SHARE))
         known = np.concatenate([np.arange(test_rows), np.arange(TEST_ROWS, last)])
         paired = self._paired(self.champion, known, test_rows)
-        files = {"told_by": "learnt_rows", "paired": paired, "new": None, "new_files": []}
-        return {"known_files": files}
+        told = {"told_by": "learnt_rows", "new": None, "new_files": []}
+        return {"known_files": {**told, "paired": paired}}
 
     def _beside(self, other: NDArray[np.float64]) -> dict[str, Any]:
         return {"version": "1", "paired": self._paired(other, np.arange(ALL_ROWS), TEST_ROWS)}

@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,7 +113,7 @@ class TestLayout:
         assert read_archived(archive).learnt_rows is None
 
     def test_with_keys_that_are_none_is_refused(self, tmp_path: Path) -> None:
-        strange = np.zeros((2, 2), dtype=np.int64)
+        strange: Any = np.zeros((2, 2), dtype=np.int64)
         archive = packed(replace(quick_model(), learnt_rows=strange), tmp_path)
         with pytest.raises(ModelArchiveError, match="no keys of learnt rows: keys are int64"):
             read_archived(archive)

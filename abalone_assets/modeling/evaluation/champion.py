@@ -27,16 +27,25 @@ NEW_FILES: Final = 10
 """Most files that are told one by one: those with the most rows."""
 
 
-class Paired(TypedDict):
+class _Parts(TypedDict):
+    overall: Comparison
+    slices: dict[str, list[Comparison]]
+
+
+class Paired(_Parts):
     """Comparisons on the same rows.
 
     ``overall`` and ``slices`` (those with rows, as ``sex`` and as ``age_band``) count every row
-    that neither model had learnt, ``test`` the test rows alone; None where no test row is known.
+    that neither model had learnt, ``test`` the test rows alone.
     """
 
-    overall: Comparison
+    test: Comparison
+
+
+class PairedOnKnownFiles(_Parts):
+    """As `Paired`, on the rows that the champion knew; ``test`` is None when none is a test row."""
+
     test: Comparison | None
-    slices: dict[str, list[Comparison]]
 
 
 class KnownFiles(TypedDict):
@@ -48,7 +57,7 @@ class KnownFiles(TypedDict):
     """
 
     told_by: str | None
-    paired: Paired | None
+    paired: PairedOnKnownFiles | None
     new: Comparison | None
     new_files: list[Comparison]
 
@@ -138,7 +147,7 @@ def champion_scores(
     tested = _Rows(test, predicted, answered, known.test, len(answered))
     pooled, why_not_more = _pooled(tested, challenger, champion.archived, learnt, known.learnt)
     score = scores(answered, target(test))
-    paired = _compared(pooled)
+    paired: Paired = {**_compared(pooled), "test": _tested(tested)}
     return {
         "version": champion.version,
         "rmse": score["rmse"],
@@ -184,21 +193,18 @@ def _pooled(
     return pooled, None
 
 
-def _compared(rows: _Rows) -> Paired:
+def _compared(rows: _Rows) -> _Parts:
     masks = slice_masks(rows.columns)
     everyone = {"overall": np.ones(rows.known.size, dtype=bool)}
     compared = rows.compared({**everyone, **masks["sex"], **masks["age_band"]})
-    alone = None
-    if rows.tested == rows.known.size:
-        alone = compared["overall"]
-    elif rows.tested:
-        tested = rows.of(np.arange(rows.known.size) < rows.tested)
-        alone = tested.compared({"test": np.ones(rows.tested, dtype=bool)})["test"]
     return {
         "overall": compared["overall"],
-        "test": None if alone is None else {**alone, "value": "test"},
         "slices": {kind: [compared[name] for name in parts] for kind, parts in masks.items()},
     }
+
+
+def _tested(rows: _Rows) -> Comparison:
+    return {**_compared(rows)["overall"], "value": "test"}
 
 
 def _by_file(rows: _Rows, told_by: str | None, paired: Paired) -> KnownFiles:
@@ -206,7 +212,8 @@ def _by_file(rows: _Rows, told_by: str | None, paired: Paired) -> KnownFiles:
     if told_by is None:
         return {"told_by": None, "paired": None, "new": None, "new_files": []}
     if rows.known.all():
-        return {"told_by": told_by, "paired": paired, "new": None, "new_files": []}
+        same: PairedOnKnownFiles = {**paired}
+        return {"told_by": told_by, "paired": same, "new": None, "new_files": []}
     new = rows.of(~rows.known)
     names = source_files(new.columns)
     files, counts = np.unique(names, return_counts=True)
@@ -215,7 +222,15 @@ def _by_file(rows: _Rows, told_by: str | None, paired: Paired) -> KnownFiles:
     compared = new.compared({**everyone, **{f"of {name}": names == name for name in largest}})
     return {
         "told_by": told_by,
-        "paired": _compared(rows.of(rows.known)) if rows.known.any() else None,
+        "paired": _on_known_files(rows) if rows.known.any() else None,
         "new": {**compared[""], "value": "new"},
         "new_files": [{**compared[f"of {name}"], "value": str(name)} for name in largest],
+    }
+
+
+def _on_known_files(rows: _Rows) -> PairedOnKnownFiles:
+    known_test = rows.known & (np.arange(rows.known.size) < rows.tested)
+    return {
+        **_compared(rows.of(rows.known)),
+        "test": _tested(rows.of(known_test)) if known_test.any() else None,
     }

@@ -152,8 +152,7 @@ def _compared(document: EvaluationDocument) -> list[Comparison]:
         against = f"against version {reference['version']}"
         compared.append({**reference["paired"]["overall"], "value": against})
         compared += _by_file(reference["known_files"], f" {against}")[:1]
-    if paired["test"]:
-        compared.append({**paired["test"], "value": "test rows alone"})
+    compared.append({**paired["test"], "value": "test rows alone"})
     return [*compared, *paired["slices"]["sex"], *paired["slices"]["age_band"]]
 
 
@@ -162,11 +161,10 @@ def _by_file(files: KnownFiles, against: str) -> list[Comparison]:
     if files["new"] is None:
         return []
     known = files["paired"]
-    shown: list[Comparison] = []
+    shown: list[Comparison] = [{**files["new"], "value": f"new files{against}"}]
     if known is not None:
-        shown.append({**known["overall"], "value": f"known files{against}"})
-    each = [{**one, "value": f"new: {one['value']}"} for one in files["new_files"]]
-    return [*shown, {**files["new"], "value": f"new files{against}"}, *each]
+        shown.insert(0, {**known["overall"], "value": f"known files{against}"})
+    return shown + [{**each, "value": f"new: {each['value']}"} for each in files["new_files"]]
 
 
 def _margin(document: EvaluationDocument, tolerance: float | None) -> float | None:
