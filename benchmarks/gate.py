@@ -181,7 +181,7 @@ class Release:
         last = TEST_ROWS + round((ALL_ROWS - TEST_ROWS) * (1 - NEW_SHARE))
         known = np.concatenate([np.arange(test_rows), np.arange(TEST_ROWS, last)])
         paired = self._paired(self.champion, known, test_rows)
-        told = {"told_by": "learnt_rows", "new": None, "new_files": []}
+        told: dict[str, Any] = {"told_by": "learnt_rows", "new": None, "new_files": []}
         return {"known_files": {**told, "paired": paired}}
 
     def _beside(self, other: NDArray[np.float64]) -> dict[str, Any]:
