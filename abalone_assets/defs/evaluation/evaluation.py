@@ -15,7 +15,9 @@ from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
 
 _SLICE_COLUMNS = ["value", "rows", "rmse", "rmse_low", "rmse_high", "mae", "bias", "coverage"]
-_COMPARED_COLUMNS = ["value", "rows", "rmse", "champion_rmse", "difference", "low", "high"]
+_COMPARED_COLUMNS = [
+    *("version", "value", "rows", "rmse", "champion_rmse", "difference", "low", "high"),
+]
 
 
 @dg.asset(
@@ -94,8 +96,7 @@ def _metadata(report: EvaluationReport) -> dict[str, Any]:
     metrics = report.evaluation
     shown: dict[str, Any] = {
         **_headlines(metrics),
-        **_of_champion(metrics["champion"]),
-        **_on_known_files(metrics["reference"], "reference"),
+        **_of_champion(metrics),
         "plots": plots_page(report.plots),
         "by_sex": records_table(metrics["slices"]["sex"], _SLICE_COLUMNS),
         "by_age": records_table(metrics["slices"]["age_band"], _SLICE_COLUMNS),
@@ -133,28 +134,22 @@ def _headlines(metrics: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def _of_champion(champion: dict[str, Any] | None) -> dict[str, Any]:
+def _of_champion(metrics: dict[str, Any]) -> dict[str, Any]:
+    champion = metrics["champion"]
     if champion is None:
         return {}
+    files = champion["known_files"]
+    known = files["paired"] and _difference(files["paired"]["overall"], "champion_known_files")
     return {
         "champion": f"version {champion['version']}",
         "champion_rmse": champion["rmse"],
         **_difference(champion["paired"]["overall"], "champion"),
-        **_on_known_files(champion, "champion"),
+        "champion_known_files_told_by": files["told_by"] or "nothing",
+        **(known or {}),
+        "by_file": records_table(
+            [*_by_file(champion), *_by_file(metrics["reference"])], _COMPARED_COLUMNS
+        ),
     }
-
-
-def _on_known_files(other: dict[str, Any] | None, role: str) -> dict[str, Any]:
-    """The comparison on the rows that another model knew, and on the survey files new to it."""
-    if other is None:
-        return {}
-    files = other["known_files"]
-    shown: dict[str, Any] = {f"{role}_known_files_told_by": files["told_by"] or "nothing"}
-    if files["paired"]:
-        shown |= _difference(files["paired"]["overall"], f"{role}_known_files")
-    if files["new_files"]:
-        shown[f"{role}_new_files"] = records_table(files["new_files"], _COMPARED_COLUMNS)
-    return shown
 
 
 def _difference(compared: dict[str, Any], name: str) -> dict[str, Any]:
@@ -164,3 +159,13 @@ def _difference(compared: dict[str, Any], name: str) -> dict[str, Any]:
         f"{name}_difference_high": compared["high"],
         f"{name}_rows": compared["rows"],
     }
+
+
+def _by_file(other: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """The comparisons with another model: on all rows, on those that it knew, on its new files."""
+    if other is None:
+        return []
+    files, version = other["known_files"], f"version {other['version']}"
+    known = files["paired"] and {**files["paired"]["overall"], "value": "files that it knew"}
+    shown = [{**other["paired"]["overall"], "value": "all rows"}, known, *files["new_files"]]
+    return [{**each, "version": version} for each in shown if each]
