@@ -6,7 +6,10 @@ model on the survey, and a part of each model's own, normal with the spread of e
 prediction. Both models are then equally good by construction, and their errors correlate as wanted.
 A challenger that is 3 % better has its errors times 0.97. Each release draws fresh rows: 209 in the
 test split and 3,968 with out-of-fold predictions, as the platform splits 4,177. A reference that is
-another version than the champion is a third such model.
+another version than the champion is a third such model. Of new files are as many rows as are said,
+drawn at random: their rows are right, and the champion has not learnt from them.
+
+`poisoned_surveys` does the same to real models, where the rows of a new file are wrong.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from abalone_assets.modeling.evaluation.slices import slice_masks
 from abalone_assets.modeling.training.cross_fitting import cross_fit
 from abalone_assets.modeling.training.learners import learner_of
 from benchmarks.cross_validation import survey_columns
+from benchmarks.poisoned_surveys import print_poisoned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -59,6 +63,7 @@ NIGHTS, WORSE_EACH_NIGHT = 50, 1.005
 CHAIN_RESAMPLES = RESAMPLES // 5
 TOLERANCE = 1.02
 DECILES = 10
+NEW_SHARE = 0.2
 UNTOUCHED = {
     **dict.fromkeys(("misplaced", "leaked", "missing", "foreign", "near_twins"), 0),
     "surveyed": ALL_ROWS,
@@ -136,14 +141,19 @@ class Release:
     reference: NDArray[np.float64] | None = None
     resamples: int = RESAMPLES
 
-    def gate(self, *, asks_reference: bool = True) -> Decision:
-        """What the platform's gate decides, with its default limits."""
+    def gate(self, *, asks_reference: bool = True, asks_known_files: bool = False) -> Decision:
+        """What the platform's gate decides, with its default limits.
+
+        Args:
+            asks_reference: Whether there is another version to hold against.
+            asks_known_files: Whether `NEW_SHARE` of the rows are of files new to the champion.
+        """
         evaluation: dict[str, Any] = {
             "rmse": _rmse(self.challenger[:TEST_ROWS]),
             "rows": TEST_ROWS,
             "split": UNTOUCHED,
             "trained_on_train_split": True,
-            "champion": self.beside_champion,
+            "champion": self.beside_champion | (self.known_files if asks_known_files else {}),
             "reference": self.beside_reference if asks_reference else None,
         }
         decision = decide(evaluation, GateLimits())
@@ -161,19 +171,38 @@ class Release:
         """The challenger and the reference, where that is another model than the champion."""
         return None if self.reference is None else self._beside(self.reference)
 
+    @cached_property
+    def known_files(self) -> dict[str, Any]:
+        """The challenger and the champion on the rows of files that the champion knew.
+
+        Rows are drawn independently, so those of new files may be the last of each part.
+        """
+        test_rows = round(TEST_ROWS * (1 - NEW_SHARE))
+        last = TEST_ROWS + round((ALL_ROWS - TEST_ROWS) * (1 - NEW_SHARE))
+        known = np.concatenate([np.arange(test_rows), np.arange(TEST_ROWS, last)])
+        paired = self._paired(self.champion, known, test_rows)
+        told: dict[str, Any] = {"told_by": "learnt_rows", "new": None, "new_files": []}
+        return {"known_files": {**told, "paired": paired}}
+
     def _beside(self, other: NDArray[np.float64]) -> dict[str, Any]:
-        masks = {"overall": np.ones(ALL_ROWS, dtype=bool)}
-        groups = slice_masks(self.columns)
+        return {"version": "1", "paired": self._paired(other, np.arange(ALL_ROWS), TEST_ROWS)}
+
+    def _paired(
+        self, other: NDArray[np.float64], rows: NDArray[np.int64], test_rows: int
+    ) -> dict[str, Any]:
+        """The comparisons on some rows, the first few of which are of the test split."""
+        masks = {"overall": np.ones(rows.size, dtype=bool)}
+        groups = slice_masks(take(self.columns, rows))
         masks |= {f"{by}/{name}": mask for by in groups for name, mask in groups[by].items()}
-        compared = paired_comparisons(self.challenger, other, masks, self.resamples)
-        everyone = {"test": np.ones(TEST_ROWS, dtype=bool)}
-        tested = (self.challenger[:TEST_ROWS], other[:TEST_ROWS])
-        paired = {
+        pair = (self.challenger[rows], other[rows])
+        compared = paired_comparisons(*pair, masks, self.resamples)
+        everyone = {"test": np.ones(test_rows, dtype=bool)}
+        tested = (self.challenger[:test_rows], other[:test_rows])
+        return {
             "overall": compared["overall"],
             **paired_comparisons(*tested, everyone, self.resamples),
             "slices": {by: [compared[f"{by}/{name}"] for name in groups[by]] for by in groups},
         }
-        return {"version": "1", "paired": paired}
 
     def naive(self, tolerance: float = 1.0) -> Decision:
         """Approves when the challenger's RMSE on the test split is the champion's at most."""
@@ -188,6 +217,9 @@ NAIVE_GATES: dict[str, Callable[[Release], Decision]] = {
 }
 GATES: dict[str, Callable[[Release], Decision]] = {
     "our gate": lambda release: release.gate(asks_reference=False),
+    f"our gate, {NEW_SHARE:.0%} of the rows of new files": lambda release: release.gate(
+        asks_reference=False, asks_known_files=True
+    ),
     "our gate, an older version as good is the reference": lambda release: release.gate(),
     **NAIVE_GATES,
 }
@@ -207,6 +239,8 @@ def main(arguments: Sequence[str] = ()) -> None:
     for population in populations:
         _print_rates(population, chosen)
     _print_chains(populations[0], chosen.chains)
+    if chosen.poisoned:
+        print_poisoned(columns, chosen.poisoned, chosen.framework)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -227,6 +261,10 @@ def _parser() -> argparse.ArgumentParser:
         "--resamples", type=int, default=RESAMPLES, help="of a release's bootstrap (%(default)s)"
     )
     parser.add_argument("--chains", type=int, default=10, help=f"of {NIGHTS} nights; 0 for none")
+    parser.add_argument(
+        "--poisoned", type=int, default=6, help="real champions beside poisoned models; 0 for none"
+    )
+    parser.add_argument("--framework", default="xgboost", help="of the real models (%(default)s)")
     return parser
 
 

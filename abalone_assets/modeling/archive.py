@@ -3,8 +3,9 @@
 An archive holds the model (``blend.npz``; ``model.ubj`` of XGBoost; ``network.npz`` of a network,
 and ``model.keras`` for whoever goes on in Keras), ``features.json`` (what the model sees, in
 order), ``model_card.json`` (where it comes from), ``out_of_fold.npz`` (what it would predict for
-the rows of training and validation, had it not seen them) and ``code/`` (what SageMaker's container
-needs to answer requests with it). Nothing in it is a pickle.
+the rows of training and validation, had it not seen them), ``learnt_rows.npz`` (which rows these
+are, by their keys) and ``code/`` (what SageMaker's container needs to answer requests with it).
+Nothing in it is a pickle.
 """
 
 from __future__ import annotations
@@ -31,9 +32,13 @@ from abalone_assets.modeling.models.model import (
     load_model,
     load_out_of_fold,
 )
+from abalone_assets.modeling.models.npz import read_npz, to_npz
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from abalone_assets.modeling.card import FittedModel
     from abalone_assets.modeling.models.intervals import Intervals
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
 
 ARCHIVE_NAME: Final = "model.tar.gz"
 FEATURES_FILE: Final = "features.json"
+LEARNT_ROWS_FILE: Final = "learnt_rows.npz"
 
 MAX_UNPACKED_BYTES: Final = 512 * 2**20
 """More than any model of ours by far; an archive that unpacks to more is a bomb."""
@@ -73,6 +79,8 @@ def write_archive(model: FittedModel, folder: Path) -> None:
         (folder / name).write_bytes(content)
     if model.out_of_fold is not None:
         (folder / OUT_OF_FOLD_FILE).write_bytes(model.out_of_fold.to_bytes())
+    if model.learnt_rows is not None:
+        (folder / LEARNT_ROWS_FILE).write_bytes(to_npz({"keys": model.learnt_rows}))
     _write_json(folder / CARD_FILE, asdict(model.card))
     described = [
         {"name": each.name, "unit": each.unit, "description": each.description}
@@ -181,12 +189,15 @@ class ArchivedModel:
         intervals: Its prediction intervals, where it has any.
         out_of_fold: What models like it predicted for rows that they had not learnt from, where it
             has that table.
+        learnt_rows: `dataset.row_keys` of the training and the validation split that it was made
+            from; None in archives written before these were kept.
     """
 
     model: Model
     card: ModelCard
     intervals: Intervals | None = None
     out_of_fold: OutOfFold | None = None
+    learnt_rows: NDArray[np.uint64] | None = None
 
 
 def read_archived(archive: Path) -> ArchivedModel:
@@ -203,7 +214,18 @@ def read_archived(archive: Path) -> ArchivedModel:
             _card((folder / CARD_FILE).read_bytes()),
             load_intervals(folder),
             load_out_of_fold(folder),
+            _learnt_rows(folder / LEARNT_ROWS_FILE),
         )
+
+
+def _learnt_rows(path: Path) -> NDArray[np.uint64] | None:
+    if not path.exists():
+        return None
+    with read_npz(path.read_bytes(), "no keys of learnt rows") as arrays:
+        keys: NDArray[np.uint64] = arrays["keys"]
+        if str(keys.dtype) != "uint64" or keys.ndim != 1:
+            raise ValueError(f"keys are {keys.dtype} of shape {keys.shape}, not a row of uint64")
+        return keys
 
 
 def read_card(archive: Path | bytes) -> ModelCard:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from abalone_assets.modeling.models.out_of_fold import OutOfFold
 
 
@@ -73,6 +76,7 @@ class FittedModel:
         history: RMSE in rings of every round or epoch, per split:
             ``{"train": [...], "validation": [...]}``; of a blend, the boosted trees'.
         out_of_fold: What its recipe predicts for rows that it has not seen, if that was asked for.
+        learnt_rows: `dataset.row_keys` of the training and the validation split, ``(n,)``.
     """
 
     card: ModelCard
@@ -80,3 +84,4 @@ class FittedModel:
     files: dict[str, bytes]
     history: dict[str, list[float]]
     out_of_fold: OutOfFold | None = None
+    learnt_rows: NDArray[np.uint64] | None = None

@@ -174,6 +174,20 @@ def test_beside_a_champion_the_difference_is_shown(story: Story) -> None:
     assert story.second["champion_rows"].value == paired["overall"]["rows"] > ROWS * 0.9
 
 
+def test_beside_others_the_difference_on_files_that_they_knew_is_shown(story: Story) -> None:
+    assert "by_file" not in story.first
+    assert story.second["champion_known_files_told_by"].value == "learnt_rows"
+    assert story.second["champion_known_files_difference"].value == 0
+    assert story.second["champion_known_files_rows"] == story.second["champion_rows"]
+    by_file = story.second["by_file"]
+    assert isinstance(by_file, dg.TableMetadataValue)
+    assert [(each.data["version"], each.data["value"]) for each in by_file.records] == [
+        (f"version {version}", rows)
+        for version in "21"
+        for rows in ("all rows", "files that it knew")
+    ]
+
+
 def test_a_live_version_that_a_person_rejected_is_no_champion(story: Story) -> None:
     document = story.home.document()
     assert document["metrics"]["champion"]["version"] == "2"

@@ -11,7 +11,9 @@ import tarfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import abalone_assets
@@ -96,11 +98,25 @@ class TestLayout:
         assert made.out_of_fold is not None
         assert read.out_of_fold is not None
         assert read.out_of_fold.to_bytes() == made.out_of_fold.to_bytes()
+        assert made.learnt_rows is not None
+        assert read.learnt_rows is not None
+        assert read.learnt_rows.tolist() == made.learnt_rows.tolist()
+        assert {*made.out_of_fold.keys} == {*made.learnt_rows}
         assert read.card.out_of_fold is not None
         assert read.card.headlines()["out_of_fold_rmse"] == read.card.out_of_fold["rmse"]
         assert read.card.synthetic == {"rows": 0, "weight_share": 0.0}
         assert [each["name"] for each in described(tmp_path / "0")] == list(BOOSTER_FEATURES)
         assert described(tmp_path / "0")[3]["unit"] == "mm / 200"
+
+    def test_of_an_older_release_does_not_say_which_rows_were_learnt(self, tmp_path: Path) -> None:
+        archive = packed(replace(quick_model(), learnt_rows=None), tmp_path)
+        assert read_archived(archive).learnt_rows is None
+
+    def test_with_keys_that_are_none_is_refused(self, tmp_path: Path) -> None:
+        strange: Any = np.zeros((2, 2), dtype=np.int64)
+        archive = packed(replace(quick_model(), learnt_rows=strange), tmp_path)
+        with pytest.raises(ModelArchiveError, match="no keys of learnt rows: keys are int64"):
+            read_archived(archive)
 
     def test_of_a_network_holds_it_for_serving_and_for_keras(self, tmp_path: Path) -> None:
         archive = packed(quick_network(), tmp_path)

@@ -12,7 +12,7 @@ _MINUS: Final = "\N{MINUS SIGN}"
 _SLICES: Final = {"sex": "sex", "age_band": "the animals of"}
 _LARGEST: Final = 1e12
 _ROUNDING: Final = 1e-6
-_AGAIN: Final = "evaluate the model again"
+AGAIN: Final = "evaluate the model again"
 
 
 class RejectedError(AbaloneError):
@@ -65,10 +65,14 @@ class Compared:
     high: float
     about_it: str = ""
 
+    @property
+    def apart(self) -> str:
+        """How far from the rival, such as ``0.012 below``."""
+        return f"{abs(self.difference):.3f} {'below' if self.difference < 0 else 'above'}"
+
     def __str__(self) -> str:
-        side = "below" if self.difference < 0 else "above"
         return (
-            f"{abs(self.difference):.3f} {side} {self.rival}'s {self.champion_rmse:.3f}"
+            f"{self.apart} {self.rival}'s {self.champion_rmse:.3f}"
             f"{self.about_it} (90 % interval {_signed(self.low)} to {_signed(self.high)}, at most "
             f"{_signed(self.margin)} allowed)"
         )
@@ -85,7 +89,7 @@ def compared(found: object, where: str, rival: str, tolerance: float) -> Compare
     Raises:
         RejectedError: A number is missing, is none, or contradicts another.
     """
-    unusable = f"the evaluation has no usable comparison with {rival} for {where}; {_AGAIN}"
+    unusable = f"the evaluation has no usable comparison with {rival} for {where}; {AGAIN}"
     if not isinstance(found, Mapping):
         raise RejectedError(unusable)
     sizes = {name: found.get(name) for name in ("rows", "rmse", "champion_rmse")}
@@ -101,8 +105,8 @@ def compared(found: object, where: str, rival: str, tolerance: float) -> Compare
     return checked
 
 
-def compared_slices(groups: object, rival: str, tolerance: float) -> list[Compared]:
-    """Check the comparison in every sex and every age band.
+def compared_slices(groups: object, rival: str, tolerance: float, of: str = "") -> list[Compared]:
+    """Check the comparison in every sex and every age band; ``of`` says of which rows.
 
     Raises:
         RejectedError: A group has no slices, or one of them is not usable.
@@ -113,10 +117,10 @@ def compared_slices(groups: object, rival: str, tolerance: float) -> list[Compar
         slices = known.get(group)
         if not isinstance(slices, Sequence) or isinstance(slices, str) or not slices:
             told = group.replace("_", " ")
-            raise RejectedError(f"the evaluation does not compare with {rival} by {told}; {_AGAIN}")
+            raise RejectedError(f"the evaluation does not compare with {rival} by {told}; {AGAIN}")
         for each in slices:
             value = each.get("value") if isinstance(each, Mapping) else None
-            checked.append(compared(each, f"{label} {value}", rival, tolerance))
+            checked.append(compared(each, f"{label} {value}{of}", rival, tolerance))
     return checked
 
 
@@ -132,7 +136,7 @@ def compared_overall(
     if checked.rows < min_rows:
         raise RejectedError(
             f"the comparison with {rival} is of {checked.rows:,} rows, and {min_rows} are needed; "
-            f"{_AGAIN}"
+            f"{AGAIN}"
         )
     return checked
 
@@ -156,7 +160,7 @@ def other_model(evaluation: Mapping[str, Any], role: str) -> Mapping[str, Any] |
     """
     found = evaluation.get(role, "")
     if found is not None and not isinstance(found, Mapping):
-        raise RejectedError(f"the evaluation does not say what the {role} is; {_AGAIN}")
+        raise RejectedError(f"the evaluation does not say what the {role} is; {AGAIN}")
     return found
 
 

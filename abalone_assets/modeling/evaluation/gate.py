@@ -19,6 +19,10 @@ from abalone_assets.modeling.evaluation.evidence import (
     require,
     require_as_good,
 )
+from abalone_assets.modeling.evaluation.known_files import (
+    on_known_files,
+    require_as_good_on_known_files,
+)
 from abalone_assets.modeling.evaluation.reference import beside_reference
 
 MAX_NEAR_DUPLICATE_SHARE: Final = 0.05
@@ -81,9 +85,12 @@ class Decision:
         rule: The rule that decided. Against the model: ``unusable_rmse``, ``unusable_evidence``,
             ``test_split_touched``, ``near_twins``, ``trained_on_other_rows``, ``too_few_rows``,
             ``above_max_rmse``, ``final_fit_unlike_its_folds``, ``worse_than_champion``,
-            ``not_shown_as_good``, ``worse_on_test_split``, ``worse_than_reference``,
-            ``not_shown_as_good_as_reference``, ``worse_in_slice``. In its favour: ``first_model``,
-            ``unchanged``, ``better_than_champion`` (and than the reference),
+            ``not_shown_as_good``, ``worse_on_test_split``; on the rows of files that the champion
+            knew ``too_few_known_rows``, ``worse_on_known_files``, ``gain_only_on_new_files`` (not
+            shown to be as good there, and better on all rows) and ``not_shown_on_known_files``;
+            ``worse_than_reference``, ``not_shown_as_good_as_reference`` (on all rows or on those
+            that it knew), ``worse_in_slice``. In its favour: ``first_model``, ``unchanged``,
+            ``better_than_champion`` (and than the reference, each on rows that it knew too),
             ``holds_against_reference`` (better than the champion alone),
             ``holds_against_champion``.
     """
@@ -104,6 +111,9 @@ def decide(evaluation: Mapping[str, Any], limits: GateLimits) -> Decision:
     Most of those rows are predicted out of fold, by models of the same recipe. Only the test rows
     are predicted by the model that would answer requests, so it may not be clearly worse there; a
     first model may not be clearly worse there than out of fold.
+
+    All of it must hold on the rows of survey files that the champion knew as well: rows that only
+    the model learnt, right or wrong, show no gain over the champion. See `known_files`.
 
     Slow decline, one small loss at a time, is guarded against in `reference`.
 
@@ -186,6 +196,7 @@ def _approval(evaluation: Mapping[str, Any], limits: GateLimits) -> tuple[str, s
     overall = compared_overall(champion, name, limits.champion_tolerance, limits.min_rows)
     tested = compared(paired.get("test"), "the test rows", name, limits.slice_tolerance)
     slices = compared_slices(paired.get("slices"), name, limits.slice_tolerance)
+    known = on_known_files(champion, name, limits.champion_tolerance, limits.slice_tolerance)
     alone = champion.get("test_rows_alone")
     unseen = f"on {overall.rows:,} rows that neither model had learnt from" + (
         f" (the test rows alone: {alone})" if isinstance(alone, str) else ""
@@ -198,18 +209,29 @@ def _approval(evaluation: Mapping[str, Any], limits: GateLimits) -> tuple[str, s
         f"{tested.rmse:.3f} is {tested}",
         "worse_on_test_split",
     )
-    older = beside_reference(reference, name, limits.champion_tolerance, limits.min_rows)
-    _check_slices(slices, limits)
+    least = limits.min_rows
+    if known is not None:
+        require_as_good_on_known_files(
+            known, overall, least=least, least_test=limits.min_slice_rows
+        )
+    older = beside_reference(
+        reference,
+        name,
+        tolerance=limits.champion_tolerance,
+        slice_tolerance=limits.slice_tolerance,
+        min_rows=least,
+    )
+    _check_slices([*slices, *(known.slices if known else ())], limits)
 
-    if overall.high >= 0:
+    if overall.high >= 0 or (known is not None and not known.shows_gain(least)):
         rule = "holds_against_champion"
     else:
-        better = older is None or older.high < 0
+        better = older is None or older.shows_gain()
         rule = "better_than_champion" if better else "holds_against_reference"
-    beside = "" if older is None else f", and on {older.rows:,} rows {older}"
+    on_known = known.told_beside(overall, least) if known else ""
     few = [f"{each.where} ({each.rows})" for each in slices if each.rows < limits.min_slice_rows]
     unjudged = f"; too few rows to judge {', '.join(few)}" if few else ""
-    return f"{unseen} it is {overall}{beside}{unjudged}", rule
+    return f"{unseen} it is {overall}{on_known}{older or ''}{unjudged}", rule
 
 
 def _check_final_fit(evaluation: Mapping[str, Any], limits: GateLimits) -> None:

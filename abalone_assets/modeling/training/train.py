@@ -17,7 +17,7 @@ import numpy as np
 
 import abalone_assets
 from abalone_assets.modeling.card import FittedModel, ModelCard
-from abalone_assets.modeling.dataset import concat, is_surveyed, rows_sha256, take, target
+from abalone_assets.modeling.dataset import concat, is_surveyed, row_keys, rows_sha256, take, target
 from abalone_assets.modeling.hyperparameters import (
     CommonHyperparameters,
     Framework,
@@ -107,7 +107,12 @@ def fit(
         },
     )
     return FittedModel(
-        card, learnt.model.features, learnt.files, learnt.history, out_of_fold=out_of_fold
+        card,
+        learnt.model.features,
+        learnt.files,
+        learnt.history,
+        out_of_fold=out_of_fold,
+        learnt_rows=row_keys(everything),
     )
 
 

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from abalone_assets.modeling.archive import ArchivedModel
-from abalone_assets.modeling.dataset import concat, take
-from abalone_assets.modeling.evaluation.champion import Champion, ChampionScores, champion_scores
+from abalone_assets.modeling.dataset import concat, row_keys, take
+from abalone_assets.modeling.evaluation.champion import (
+    NEW_FILES,
+    Champion,
+    ChampionScores,
+    champion_scores,
+)
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.models.out_of_fold import OutOfFold
 from abalone_assets_tests.modeling.support import ShellModel, Table, card, judged, out_of_fold, rows
@@ -76,3 +81,63 @@ def test_rows_that_the_challenger_cannot_answer_honestly_do_not_count() -> None:
     challenger = judged(out_of_fold=table(some, 0.0))
     champion = judged(out_of_fold=table(LEARNT, 0.0))
     assert compared(challenger, champion)["paired"]["overall"]["rows"] == 250
+
+
+OLD, NEW = rows(0, 300), rows(300, 380, "abalone.20250301120000")
+TWO_FILES = concat([OLD, NEW])
+
+
+def test_tells_the_rows_that_the_champion_knew_from_those_of_new_files() -> None:
+    challenger = judged(out_of_fold=table(TWO_FILES, 1.0))
+    champion = judged(out_of_fold=table(OLD, 2.0), learnt_rows=row_keys(OLD))
+    test = concat([TEST, rows(600, 610, "abalone.20250301120000")])
+    predicted = predict_rings(challenger.model, test)
+    scored = champion_scores(challenger, Champion("7", champion), test, predicted, TWO_FILES)
+    files, paired = scored["known_files"], scored["known_files"]["paired"]
+    assert paired is not None
+    assert files["new"] is not None
+    assert paired["test"] is not None
+    assert files["told_by"] == "learnt_rows"
+    assert (paired["overall"]["rows"], paired["test"]["rows"], files["new"]["rows"]) == (
+        500,
+        200,
+        90,
+    )
+    assert scored["paired"]["overall"]["rows"] == 590
+    alone = paired["test"]["rmse"] ** 2 * 200
+    assert paired["overall"]["rmse"] == pytest.approx(((alone + 300 * 1.0**2) / 500) ** 0.5)
+    assert paired["overall"]["champion_rmse"] == pytest.approx(((alone + 300 * 4.0) / 500) ** 0.5)
+    assert sum(each["rows"] for each in paired["slices"]["sex"]) == 500
+    (new,) = files["new_files"]
+    assert new == {**files["new"], "value": "abalone.20250301120000"}
+
+
+def test_on_rows_that_it_all_knew_the_champion_is_compared_once() -> None:
+    challenger = judged(out_of_fold=table(LEARNT, 1.0))
+    scored = compared(challenger, judged(out_of_fold=table(LEARNT, 2.0)))
+    assert scored["known_files"] == {
+        "told_by": "out_of_fold",
+        "paired": scored["paired"],
+        "new": None,
+        "new_files": [],
+    }
+
+
+def test_a_champion_that_knew_none_of_the_rows_is_not_compared_on_known_ones() -> None:
+    champion = judged(learnt_rows=row_keys(rows(600, 700)))
+    files = compared(judged(), champion)["known_files"]
+    assert files["paired"] is None
+    assert files["new"] is not None
+    assert files["new"]["rows"] == 200
+
+
+def test_the_new_files_with_the_most_rows_are_told_one_by_one() -> None:
+    many = concat([rows(n, n + 1 + n % 3, f"abalone.2025030112{n:02}00") for n in range(15)])
+    challenger = judged(out_of_fold=table(many, 1.0))
+    champion = judged(out_of_fold=table(OLD, 2.0), learnt_rows=row_keys(rows(600, 700)))
+    scored = champion_scores(
+        challenger, Champion("7", champion), TEST, predict_rings(challenger.model, TEST), many
+    )
+    told = scored["known_files"]["new_files"]
+    assert len(told) == NEW_FILES
+    assert [each["rows"] for each in told] == [200, *[3] * 5, *[2] * 4]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abalone_assets.modeling.archive import ArchivedModel
+    from abalone_assets.modeling.evaluation.champion import KnownFiles
     from abalone_assets.modeling.evaluation.document import EvaluationDocument
     from abalone_assets.modeling.evaluation.evaluate import Evaluation, Predictions
     from abalone_assets.modeling.evaluation.paired import Comparison
@@ -140,17 +141,30 @@ def _holds(ends: tuple[float, float] | None, wanted: float) -> bool:
 
 
 def _compared(document: EvaluationDocument) -> list[Comparison]:
-    """Beside the champion on all rows, beside the reference, and beside the champion on parts."""
+    """Beside the champion and the reference on all rows and on known ones; then on parts."""
     champion, reference = document["champion"], document["reference"]
     if champion is None:
         return []
     paired = champion["paired"]
     compared: list[Comparison] = [{**paired["overall"], "value": "all rows"}]
+    compared += _by_file(champion["known_files"], "")
     if reference is not None:
         against = f"against version {reference['version']}"
         compared.append({**reference["paired"]["overall"], "value": against})
+        compared += _by_file(reference["known_files"], f" {against}")[:1]
     compared.append({**paired["test"], "value": "test rows alone"})
     return [*compared, *paired["slices"]["sex"], *paired["slices"]["age_band"]]
+
+
+def _by_file(files: KnownFiles, against: str) -> list[Comparison]:
+    """On the rows of files that the other model knew, and of those that were new to it."""
+    if files["new"] is None:
+        return []
+    known = files["paired"]
+    shown: list[Comparison] = [{**files["new"], "value": f"new files{against}"}]
+    if known is not None:
+        shown.insert(0, {**known["overall"], "value": f"known files{against}"})
+    return shown + [{**each, "value": f"new: {each['value']}"} for each in files["new_files"]]
 
 
 def _margin(document: EvaluationDocument, tolerance: float | None) -> float | None:

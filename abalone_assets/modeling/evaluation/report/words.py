@@ -10,7 +10,7 @@ from abalone_assets.modeling.evaluation.gate import rows_out_of_place
 from abalone_assets.survey.splits import SPLIT_PERCENT
 
 if TYPE_CHECKING:
-    from abalone_assets.modeling.evaluation.champion import ChampionScores
+    from abalone_assets.modeling.evaluation.champion import ChampionScores, KnownFiles
     from abalone_assets.modeling.evaluation.document import EvaluationDocument, Synthetic
     from abalone_assets.modeling.evaluation.evaluate import Predictions
     from abalone_assets.modeling.evaluation.paired import Comparison
@@ -51,7 +51,7 @@ def _against_baselines(document: EvaluationDocument) -> str:
 
 def of_champion(compared: Comparison, version: str, margin: float | None) -> str:
     """How a model stands against the champion."""
-    low, high, difference = compared["low"], compared["high"], compared["difference"]
+    low, high = compared["low"], compared["high"]
     if high < 0:
         verdict = f"It beats version {version}"
     elif low > 0:
@@ -59,11 +59,40 @@ def of_champion(compared: Comparison, version: str, margin: float | None) -> str
     else:
         verdict = f"It cannot be told from version {version}"
     allowed = "" if margin is None else f" The gate allows the upper end {margin:+.3f}."
-    apart = with_minus(f"{difference:+.3f} rings (90 % interval {low:+.3f} to {high:+.3f})")
     return (
         f"{verdict}: on {compared['rows']:,} rows that neither had learnt, its RMSE is "
         f"{compared['rmse']:.3f} against {compared['champion_rmse']:.3f}, a difference of "
-        f"{apart}.{allowed}"
+        f"{_apart(compared)}.{allowed}"
+    )
+
+
+def of_known_files(files: KnownFiles, version: str) -> str:
+    """How a model stands on the rows that the other one knew, and on those that it did not."""
+    if files["told_by"] is None:
+        return (
+            f" Nothing tells which survey files version {version} knew, so that no gain counts as "
+            "one over it."
+        )
+    told = " (as its out-of-fold predictions tell)" if files["told_by"] == "out_of_fold" else ""
+    new, paired = files["new"], files["paired"]
+    if new is None:
+        return f" Version {version} knew the survey files of all these rows{told}."
+    names = ", ".join(each["value"] for each in files["new_files"])
+    if paired is None:
+        return f" Version {version} knew none of their survey files{told}: {names}."
+    known = paired["overall"]
+    return (
+        f" On the {known['rows']:,} rows of survey files that version {version} knew{told}, the "
+        f"difference is {_apart(known)}, and on the {new['rows']:,} others, of {names}, "
+        f"{_apart(new)}: what is better there alone is no gain over it, and may mean that these "
+        "files are wrong."
+    )
+
+
+def _apart(compared: Comparison) -> str:
+    return with_minus(
+        f"{compared['difference']:+.3f} rings (90 % interval {compared['low']:+.3f} to "
+        f"{compared['high']:+.3f})"
     )
 
 
@@ -72,13 +101,10 @@ def of_reference(reference: ChampionScores | None) -> str:
     if reference is None:
         return ""
     compared = reference["paired"]["overall"]
-    apart = with_minus(
-        f"{compared['difference']:+.3f} rings (90 % interval {compared['low']:+.3f} to "
-        f"{compared['high']:+.3f})"
-    )
     return (
         " It must hold against the last version approved as more than just as good as its champion "
-        f"too: from version {reference['version']} it differs by {apart}."
+        f"too: from version {reference['version']} it differs by {_apart(compared)}."
+        f"{of_known_files(reference['known_files'], reference['version'])}"
     )
 
 

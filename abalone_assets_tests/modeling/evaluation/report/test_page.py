@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from abalone_assets.modeling.dataset import concat
+from abalone_assets.modeling.dataset import concat, row_keys
 from abalone_assets.modeling.evaluation.champion import Champion
 from abalone_assets.modeling.evaluation.evaluate import evaluate_model
 from abalone_assets.modeling.evaluation.report import render_report
@@ -64,6 +64,7 @@ class Page(HTMLParser):
 def full() -> tuple[Any, str]:
     """An evaluation with everything there can be, and names that want to be code; its page."""
     train = concat([SPLITS.train, rows(600, 660, "abalone.20250301120000")])
+    test = concat([rows(380, 560), rows(560, 580, HOSTILE)])
     papers = card(
         versions={HOSTILE: HOSTILE},
         objective=HOSTILE,
@@ -73,8 +74,8 @@ def full() -> tuple[Any, str]:
     candidate = judged(intervals=intervals(), card=papers)
     evaluation = evaluate_model(
         candidate,
-        replace(SPLITS, train=simulated(train, 50), test=simulated(rows(380, 580), 20)),
-        champion=Champion(HOSTILE, judged(0.5)),
+        replace(SPLITS, train=simulated(train, 50), test=simulated(test, 20)),
+        champion=Champion(HOSTILE, judged(0.5, learnt_rows=row_keys(rows(0, 380)))),
         reference=Champion(HOSTILE, judged(0.25)),
         missing_rows=0,
         foreign_rows=0,
@@ -123,6 +124,11 @@ def test_tells_every_number_that_matters(full: tuple[Any, str]) -> None:
     ):
         assert f"{number:.3f}" in seen
     assert f"raw measurements ({document['baselines']['linear']:.2f})" in seen
+    files = document["champion"]["known_files"]
+    for compared in (files["paired"]["overall"], files["new"]):
+        assert f"{compared['champion_rmse']:.3f}" in seen
+        assert f"{abs(compared['difference']):.3f} rings (90 %" in seen
+    assert f"new: {HOSTILE}" in seen
     assert "abalone.20250301120000" in seen
     assert document["test_rows_sha256"] in seen
     assert "No: rows lie where their hash does not put them" in seen  # dealt by position

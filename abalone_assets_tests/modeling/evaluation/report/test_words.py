@@ -3,19 +3,28 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from abalone_assets.modeling.archive import ArchivedModel
+from abalone_assets.modeling.dataset import concat, row_keys
 from abalone_assets.modeling.evaluation.champion import Champion
-from abalone_assets.modeling.evaluation.evaluate import evaluate_model
+from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
 from abalone_assets.modeling.evaluation.paired import Comparison
 from abalone_assets.modeling.evaluation.report.charts import wilson
 from abalone_assets.modeling.evaluation.report.words import (
     of_champion,
     of_curve,
     of_integrity,
+    of_known_files,
     of_old_animals,
     of_reference,
 )
 from abalone_assets.modeling.evaluation.split_integrity import split_integrity
-from abalone_assets_tests.modeling.support import card, judged, rows, small_splits
+from abalone_assets_tests.modeling.support import (
+    card,
+    judged,
+    out_of_fold,
+    rows,
+    small_splits,
+)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +60,30 @@ def test_the_reference_is_told_of_where_it_is_another_than_the_champion() -> Non
     sentence = of_reference(document["reference"])
     assert sentence.startswith(" It must hold against the last version approved as more than just")
     assert "from version 3 it differs by \N{MINUS SIGN}0." in sentence
+    assert sentence.endswith("no gain counts as one over it.")
     assert of_reference(None) == ""
+
+
+def test_a_gain_on_new_files_is_told_as_that() -> None:
+    small = small_splits()
+    learnt = concat([small.train, small.validation])
+    knows_all = judged(0.5, learnt_rows=row_keys(learnt))
+    knows_none = judged(0.5, learnt_rows=row_keys(small.test))
+
+    def told(rival: ArchivedModel, splits: Splits) -> str:
+        beside = evaluate_model(judged(), splits, champion=Champion("3", rival)).document
+        assert beside["champion"] is not None
+        return of_known_files(beside["champion"]["known_files"], "3")
+
+    assert told(knows_all, small) == " Version 3 knew the survey files of all these rows."
+    assert told(judged(out_of_fold=out_of_fold(learnt, learnt["rings"])), small).endswith(
+        "rows (as its out-of-fold predictions tell)."
+    )
+    assert told(knows_none, small) == " Version 3 knew none of their survey files: abalone.data."
+    new = rows(580, 600, "abalone.20250301120000")
+    mixed = told(knows_all, replace(small, test=concat([small.test, new])))
+    assert mixed.startswith(" On the 200 rows of survey files that version 3 knew, the difference")
+    assert "and on the 20 others, of abalone.20250301120000, +0." in mixed
 
 
 def test_a_split_is_believed_only_when_everything_was_counted() -> None:
