@@ -99,8 +99,9 @@ def test_a_notification_is_taken_once_but_the_day_is_asked_for_until_the_lake_ha
 def test_an_old_file_that_is_written_again_or_deleted_is_seen_too(
     watch: Watch, aws: AwsStandIn
 ) -> None:
-    watch.land(OLD)
-    watch.ingest(OLD)
+    for day in ("2024-01-01", OLD):  # of several days, one may be deleted
+        watch.land(day)
+    watch.ingest("2024-01-01", OLD)
     assert watch.asked() == []
     watch.land(OLD, seed=1)
     assert watch.asked() == [(OLD, OLD)]

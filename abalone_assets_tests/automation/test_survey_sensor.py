@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -96,6 +98,8 @@ class TestADayIsDue:
         (platform.home / "landing_zone" / other).unlink()
         assert ingest(platform) == [True]
         assert ingested(platform) == {FILE: 3}
+        platform.land(name_of("2025-03-02"), survey_rows(3, seed=2))
+        assert ingest(platform) == [True]
         (platform.home / "landing_zone" / FILE).unlink()
         assert ingest(platform) == [True]
         assert ingested(platform) == {}
@@ -109,6 +113,52 @@ class TestADayIsDue:
     def test_but_not_while_an_upload_is_under_way(self, platform: Platform) -> None:
         (platform.home / "landing_zone" / f".{FILE}.part").write_bytes(survey_rows(3))
         assert requests(platform) == []
+
+
+class TestALandingZoneThatWentAway:
+    """An emptied folder once took every survey out of the lake, and a model without went live."""
+
+    @pytest.mark.parametrize("reconcile_seconds", ["0", "600"])
+    def test_keeps_its_days_in_the_lake_and_says_what_to_do(
+        self,
+        platform: Platform,
+        monkeypatch: pytest.MonkeyPatch,
+        clock: Clock,
+        reconcile_seconds: str,
+    ) -> None:
+        monkeypatch.setenv("ABALONE_RECONCILE_SECONDS", reconcile_seconds)
+        first = datetime.now(UTC).date()
+        days = [(first - timedelta(days=number)).isoformat() for number in (2, 1, 0)]
+        for seed, day in enumerate(days):
+            platform.land(name_of(day, "000000"), survey_rows(3, seed=seed))
+        assert ingest(platform) == [True]
+        (platform.home / "landing_zone").rename(platform.home / "elsewhere")
+        (platform.home / "landing_zone").mkdir()
+        for _ in range(3):
+            assert requests(platform) == []
+            said = str(platform.reasons[SURVEY_SENSOR])
+            assert f"the files of 3 survey days, {days[0]} to {days[2]}, are gone at once" in said
+            assert "abalone forget" in said
+            clock.advance(seconds=300)
+        assert platform.lake.manifest().rows == 9
+        (platform.home / "landing_zone").rmdir()
+        (platform.home / "elsewhere").rename(platform.home / "landing_zone")
+        assert requests(platform) == []
+        assert platform.reasons[SURVEY_SENSOR] == "every landed survey is in the lake"
+
+    def test_costs_a_look_at_everything_once_not_at_every_tick(
+        self, platform: Platform, monkeypatch: pytest.MonkeyPatch, clock: Clock
+    ) -> None:
+        monkeypatch.setenv("ABALONE_RECONCILE_SECONDS", "600")
+        platform.land(name_of(today(), "000000"), survey_rows(3))
+        assert ingest(platform) == [True]
+        (platform.home / "landing_zone" / name_of(today(), "000000")).unlink()
+        looks = list[float]()
+        for _ in range(3):
+            clock.advance(seconds=10)
+            assert requests(platform) == []
+            looks.append(json.loads(platform.cursors[SURVEY_SENSOR] or "")["reconciled_at"])
+        assert len(set(looks)) == 1
 
 
 class TestStrays:

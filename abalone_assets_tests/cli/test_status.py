@@ -135,12 +135,16 @@ def test_a_damaged_lake_is_one_clear_error(home: Path) -> None:
     assert "quarantined_rows cannot be read" in result.stderr
 
 
-def test_days_that_vanished_at_once_are_told(home: Path) -> None:
-    days = [f"2025-03-{number:02}" for number in range(1, 13)]
+def test_days_that_vanished_at_once_are_told_with_what_to_do(home: Path) -> None:
+    days = ["2025-03-01", "2025-03-02"]
     for day in days:
         land(home, f"abalone.{day.replace('-', '')}061500", GOOD_ROW)
         ingest(home, day)
     for file in (home / "landing_zone").iterdir():
         file.unlink()
-    assert abalone_json("status")["vanished_days"] == days
-    assert "12 survey days are gone at once" in " ".join(abalone("status").output.split())
+    document = abalone_json("status")
+    assert (document["vanished_days"], document["due_days"]) == (days, [])
+    assert "abalone forget --missing" in document["next"]
+    assert "2 survey days are gone at once (2025-03-01, 2025-03-02)" in " ".join(
+        abalone("status").output.split()
+    )
