@@ -228,7 +228,10 @@ class FolderLandingZone(LandingZone):
         try:
             return (self.folder / name).read_bytes()
         except OSError as error:
-            raise StorageError(f"{self.folder / name}: cannot read this survey: {error}") from error
+            reason = error.strerror or error
+            raise StorageError(
+                f"{self.folder / name}: cannot read this survey: {reason}"
+            ) from error
 
     def land(self, name: str, data: bytes) -> None:
         """Write to a hidden name beside it, then rename.

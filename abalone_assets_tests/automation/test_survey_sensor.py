@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
 
 from abalone_assets.automation import survey_sensor
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
+from abalone_assets.ingest.memory import read_memory
 from abalone_assets.lake.lake import Release
+from abalone_assets.lake.manifest import IngestedDay, IngestedFile, commit_days
 from abalone_assets_tests.automation.support import (
     INGEST,
     RELEASE_SENSOR,
@@ -30,7 +34,7 @@ from abalone_assets_tests.automation.support import (
 from abalone_assets_tests.support.platform import Platform, survey_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 DAY = "2025-03-03"
@@ -113,6 +117,73 @@ class TestADayIsDue:
     def test_but_not_while_an_upload_is_under_way(self, platform: Platform) -> None:
         (platform.home / "landing_zone" / f".{FILE}.part").write_bytes(survey_rows(3))
         assert requests(platform) == []
+
+
+class TestAFileThatGrows:
+    def append(self, platform: Platform, name: str, data: bytes) -> None:
+        with (platform.home / "landing_zone" / name).open("ab") as file:
+            file.write(data)
+
+    def test_is_ingested_when_it_comes_to_rest_and_the_days_other_file_at_once(
+        self, platform: Platform, clock: Clock
+    ) -> None:
+        rows = survey_rows(6, seed=1).splitlines(keepends=True)
+        platform.land(OTHER, survey_rows(4))
+        for number, row in enumerate(rows):
+            self.append(platform, FILE, row)
+            assert ingest(platform) == ([True] if number == 0 else [])
+            clock.advance(seconds=5)
+        assert f"1 files are still being written ({FILE})" in str(platform.reasons[SURVEY_SENSOR])
+        assert {file.name for file in platform.lake.manifest().days[DAY].files} == {OTHER}
+        asked = requests(platform)
+        assert ranges(asked) == [(DAY, DAY)]
+        clock.reset()
+        platform.run(INGEST, asked[0])
+        assert ingested(platform) == {OTHER: 4, FILE: 6}
+
+    def test_holds_no_release_back(self, platform: Platform) -> None:
+        platform.land(OTHER, survey_rows(4))
+        assert ingest(platform) == [True]
+        self.append(platform, FILE, survey_rows(1, seed=1))
+        assert requests(platform) == []
+        assert len(requests(platform, RELEASE_SENSOR)) == 1
+
+    def test_is_taken_as_it_is_without_a_rest_to_wait_for(
+        self, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ABALONE_SETTLE_SECONDS", "0")
+        self.append(platform, FILE, survey_rows(2))
+        assert ingest(platform) == [True]
+        assert ingested(platform) == {FILE: 2}
+
+
+def test_the_cursor_stays_small_whatever_lies_in_the_landing_zone(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It once had every stray and every rewritten file in it, and each tick keeps a copy."""
+    first = date(2016, 1, 1)
+    monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", first.isoformat())
+    days = [(first + timedelta(days=number)).isoformat() for number in range(3650)]
+    files = {day: LandedFile(name_of(day), 3, "old") for day in days}
+    sha256 = hashlib.sha256(b"").hexdigest()
+    entries = {
+        day: IngestedDay("digest", (IngestedFile(file.name, 3, "old", sha256, 1, 0),))
+        for day, file in files.items()
+    }
+    commit_days(platform.lake.store, entries)
+    strays = [LandedFile(f"notes {number} {'x' * 200}.txt", 1, "e") for number in range(10_000)]
+    rewritten = [replace(file, e_tag="new") for file in files.values()]
+
+    def list_files(_: FolderLandingZone, since: date | None = None) -> Iterator[LandedFile]:
+        assert since is None
+        return iter([*rewritten, *strays])
+
+    monkeypatch.setattr(FolderLandingZone, "list_files", list_files)
+    monkeypatch.setattr(FolderLandingZone, "read", lambda _zone, _name: b"")
+    for _ in range(2):
+        platform.tick(SURVEY_SENSOR)
+        assert len(platform.cursors[SURVEY_SENSOR] or "") < 1000
+    assert len(read_memory(platform.lake.store).identical) > 300
 
 
 class TestALandingZoneThatWentAway:

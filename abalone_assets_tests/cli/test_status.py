@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.ingest.memory import Growing, Memory, Unreadable, write_memory
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.lake.manifest import IngestedRaw, commit_raw
 from abalone_assets.local.driver import driver_lock
@@ -113,6 +114,22 @@ def test_files_that_can_be_no_survey_are_listed_with_their_problem(home: Path) -
     output = abalone("status").output
     assert "notes[1].txt" in output
     assert NAME in output
+
+
+def test_files_that_wait_are_named_with_the_reason(home: Path) -> None:
+    land(home, NAME, GOOD_ROW)
+    land(home, "abalone.20250315061500", GOOD_ROW)
+    memory = Memory(
+        growing={NAME: Growing("token", 1.0), "abalone.20250101000000": Growing("gone", 1.0)},
+        unreadable={"abalone.20250315061500": Unreadable("token", "permission denied", 1, 2.0)},
+    )
+    write_memory(Lake(str(home / "lake")).store, memory)
+    document = abalone_json("status")
+    assert document["growing_files"] == [NAME]
+    assert document["unreadable_now"] == {"abalone.20250315061500": "permission denied"}
+    output = " ".join(abalone("status").output.split())
+    assert f"1 file still being written ({NAME})" in output
+    assert "permission denied" in output
 
 
 def test_a_deployed_version_without_a_server_is_not_called_live(home: Path) -> None:

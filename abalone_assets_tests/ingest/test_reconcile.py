@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest import reconcile
 from abalone_assets.ingest.landing_zone import LandedFile, Landing
+from abalone_assets.ingest.memory import Memory, Patience
 from abalone_assets.ingest.reconcile import (
     MAX_VANISHED_DAYS,
     DayRange,
@@ -293,7 +294,146 @@ def test_a_rewritten_file_that_cannot_be_read_makes_its_day_due_and_stops_no_oth
             raise StorageError("deleted since it was listed")
         return world.read(name)
 
-    assert find_due(world.landing(), world.manifest, read).days == (DAY, NEXT)
+    due = find_due(world.landing(), world.manifest, read)
+    assert due.days == (DAY, NEXT)
+    assert due.unreadable[FILE].problem == "deleted since it was listed"
+
+
+@dataclass
+class Watch:
+    """Looks at a world, one after the other, whose files take time to write and may be unreadable.
+
+    Attributes:
+        now: Our clock, Unix time.
+        skew: Seconds by which the clock of the share is ahead of ours.
+        grown: When each file was written last, by our clock; one of the others came whole.
+        broken: Files that cannot be read.
+        tried: How often each of them was tried.
+    """
+
+    world: World
+    now: float = 1_000_000.0
+    skew: float = 0.0
+    grown: dict[str, float] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    tried: list[str] = field(default_factory=list)
+    memory: Memory = field(default_factory=Memory)
+
+    def append(self, name: str, data: bytes) -> None:
+        self.world.write(name, self.world.files.get(name, b"") + data)
+        self.grown[name] = self.now
+
+    def look(self, *, seconds: float = 0) -> Due:
+        self.now += seconds
+        landing = self.world.landing()
+        days = {
+            day: tuple(
+                replace(
+                    file,
+                    e_tag=f"{file.name}-{file.e_tag}",
+                    written_at=self.grown[file.name] + self.skew,
+                    whole=False,
+                )
+                if file.name in self.grown
+                else file
+                for file in files
+            )
+            for day, files in landing.days.items()
+        }
+        patience = Patience(settle_seconds=3, retry_seconds=10, now=self.now)
+        due = find_due(
+            replace(landing, days=days),
+            self.world.manifest,
+            self._read,
+            memory=self.memory,
+            patience=patience,
+        )
+        self.memory = self.memory.after(landing, due.memory)
+        return due
+
+    def ingest(self, day: str) -> None:
+        self.world.ingest(day)
+        entry = self.world.manifest.days[day]
+        files = (replace(file, e_tag=f"{file.name}-{file.e_tag}") for file in entry.files)
+        days = {**self.world.manifest.days, day: replace(entry, files=tuple(files))}
+        self.world.manifest = replace(self.world.manifest, days=days)
+
+    def _read(self, name: str) -> bytes:
+        if name in self.broken:
+            self.tried.append(name)
+            raise StorageError(f"{name}: permission denied")
+        return self.world.read(name)
+
+
+@pytest.mark.parametrize("skew", [0, -7200, 7200], ids=["right", "two hours behind", "ahead"])
+def test_a_file_is_due_once_it_has_come_to_rest_whatever_the_clock_of_the_share(skew: int) -> None:
+    """One that got a row each 0.2 s was once ingested 21 times in two minutes."""
+    watch = Watch(World(), skew=skew)
+    watch.append(FILE, b"row")
+    asked = [watch.look().days]
+    if asked[0]:
+        watch.ingest(DAY)
+    for _ in range(5):
+        watch.append(FILE, b"row")
+        asked.append(watch.look(seconds=5).days)
+    at_first_sight = skew < 0  # as old as a file that was copied long ago
+    assert asked == [(DAY,) if at_first_sight else (), *[()] * 5]
+    assert FILE in watch.memory.growing
+    assert watch.look(seconds=5).days == (DAY,)
+    assert watch.memory.growing == {}
+
+
+def test_a_file_written_long_ago_is_due_at_first_sight() -> None:
+    watch = Watch(World())
+    watch.append(FILE, b"row")
+    assert watch.look(seconds=3).days == (DAY,)
+
+
+def test_what_is_at_rest_waits_for_no_other_file_of_its_day() -> None:
+    watch = Watch(World())
+    watch.world.write(TWIN, b"whole")
+    watch.append(FILE, b"row")
+    assert watch.look().days == (DAY,)
+    watch.world.ingest(DAY)
+    entry = watch.world.manifest.days[DAY]
+    without = replace(entry, files=tuple(file for file in entry.files if file.name == TWIN))
+    watch.world.manifest = Manifest(None, {DAY: without})
+    watch.append(FILE, b"row")
+    assert watch.look(seconds=1).days == ()
+    assert watch.look(seconds=3).days == (DAY,)
+
+
+def test_a_clock_that_is_set_back_delays_a_file_by_no_more_than_its_rest() -> None:
+    watch = Watch(World())
+    watch.append(FILE, b"row")
+    watch.look()
+    assert watch.look(seconds=-3600).days == ()
+    assert watch.look(seconds=3).days == (DAY,)
+
+
+def test_a_file_that_cannot_be_read_is_tried_later_and_later_and_its_day_is_due_once(
+    world: World,
+) -> None:
+    watch = Watch(world, broken={FILE})
+    world.write(FILE, b"one")
+    days = [watch.look(seconds=1).days for _ in range(100)]
+    assert days == [(DAY,), *[()] * 99]
+    assert len(watch.tried) == 4, "after 0, 10, 30 and 70 seconds"
+    watch.broken.clear()
+    watch.look(seconds=80)
+    assert watch.memory.unreadable == {}
+
+
+def test_a_file_that_could_not_be_read_is_due_when_it_can_be(world: World) -> None:
+    entry = world.manifest.days[DAY]
+    first = replace(entry.files[0], e_tag="", sha256="", problem="cannot be read")
+    days = {**world.manifest.days, DAY: replace(entry, files=(first, *entry.files[1:]))}
+    world.manifest = replace(world.manifest, days=days)
+    watch = Watch(world, broken={FILE})
+    assert watch.look().days == ()
+    watch.broken.clear()
+    assert watch.look(seconds=1).days == ()
+    assert watch.look(seconds=10).days == (DAY,)
 
 
 def test_files_compared_at_one_look_are_limited_and_the_rest_follow(
