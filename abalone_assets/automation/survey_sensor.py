@@ -15,6 +15,7 @@ from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.runs import INGEST_JOB, Runs, day_range_tags
 from abalone_assets.ingest.memory import Patience, read_memory, write_memory
 from abalone_assets.ingest.reconcile import Due, find_due, missing_days, plan_ranges
+from abalone_assets.lake.manifest import revoke_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from abalone_assets.automation.runs import FailedAttempts
     from abalone_assets.ingest.landing_zone import Landing, LandingZone
     from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.manifest import Manifest
     from abalone_assets.settings.platform import Settings
 
 MAX_REQUESTS: Final = 5
@@ -47,7 +49,8 @@ class SurveyCursor:
     Attributes:
         reconciled_at: Unix time of the last look at all survey days.
         reported_strays: Digest of the strays that were reported.
-        missing: Digest of the recent days that were missing at the last look at all days.
+        missing: Digest of the recent days that are missing though a look at all days does not
+            believe it; empty when there are none.
         pending: Old days that were due; each tick looks at them until they are in the lake.
     """
 
@@ -80,6 +83,10 @@ def survey_tick(
         missing = _digest(missing_days(landing, manifest))
         if not whole and missing not in {_digest(()), cursor.missing}:
             whole, landing = True, zone.scan(first, today)  # only a look at all days can tell
+        lost = _lost(lake, manifest, landing) if whole else _Lost()
+        if lost.again:
+            revoke_days(lake.store, lost.again)  # a release in the meantime leaves them out
+            manifest = lake.manifest()
         memory = read_memory(lake.store)
         patience = Patience(**settings.patience, now=now)
         due = find_due(landing, manifest, zone.read, memory=memory, patience=patience)
@@ -87,7 +94,7 @@ def survey_tick(
         if remembered != memory:
             write_memory(lake.store, remembered)
         requests, reason = _ingestion_requests(Runs.seen_by(context), due, settings)
-        held_back = [notified.problem, *_held_back(due, zone.uri)]
+        held_back = [notified.problem, *lost.warnings(lake), *_held_back(due, zone.uri)]
         for warning in held_back[1:] if requests else ():
             context.log.warning(warning)
         pending = [day for day in map(date.fromisoformat, due.days) if day < recent]
@@ -95,7 +102,7 @@ def survey_tick(
         after = SurveyCursor(
             reconciled_at=now if whole else cursor.reconciled_at,
             reported_strays=strays if whole else cursor.reported_strays,
-            missing=missing,
+            missing=missing if due.vanished else "",
             pending=tuple(pending[:MAX_OLD_DAYS]),
         )
         news = whole and strays != (cursor.reported_strays or _digest(()))
@@ -105,6 +112,39 @@ def survey_tick(
             cursor=json.dumps(asdict(after), default=str),
             asset_events=_stray_events(landing) if news else [],
         )
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """Days whose rows the manifest lists but whose objects are gone from the lake.
+
+    Attributes:
+        again: Those whose files lie in the landing zone, so that they are ingested again.
+        for_good: Those of which nothing is left.
+    """
+
+    again: Sequence[str] = ()
+    for_good: Sequence[str] = ()
+
+    def warnings(self, lake: Lake) -> Iterator[str]:
+        """What is lost, and what happens or has to."""
+        if self.again:
+            yield (
+                f"{lake.folder_uri('new_surveys')}: the lake lost {len(self.again)} survey days "
+                f"({_named(self.again)}); they are ingested again"
+            )
+        if self.for_good:
+            yield (
+                f"{lake.folder_uri('new_surveys')}: the lake lost {len(self.for_good)} survey days "
+                f"({_named(self.for_good)}) whose files are not in the landing zone either: no "
+                "release can be made until they are back there, or forgotten: `abalone forget DAY…`"
+            )
+
+
+def _lost(lake: Lake, manifest: Manifest, landing: Landing) -> _Lost:
+    days = lake.lost_days(manifest)
+    again = [day for day in days if day in landing.days]
+    return _Lost(again, [day for day in days if day not in landing.days])
 
 
 def _digest(value: object) -> str:

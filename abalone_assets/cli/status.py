@@ -48,6 +48,9 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
         f"{counted(totals.files, 'file')} on {counted(totals.days, 'day')}: "
         f"{counted(totals.rows, 'row')}, {totals.quarantined} quarantined"
     )
+    if report.earlier_days:
+        earlier = counted(len(report.earlier_days), "survey day")
+        surveys += f"; {earlier} before ABALONE_FIRST_SURVEY_DAY in no release"
     desired, decided_by = report.approvals.desired_version, report.approvals.decided_by
     chosen = "none" if desired is None else f"version {desired}"
     people = [("People want", f"{chosen}: {_decision(decided_by)}")] if decided_by else []
@@ -91,6 +94,9 @@ def _pending(report: StatusReport) -> str:
         verb = "is" if len(report.vanished_days) == 1 else "are"
         listed = _listed(report.vanished_days)
         parts.append(f"the files of {gone} {verb} gone at once ({listed}): the lake keeps the rows")
+    if report.lost_days:
+        lost = counted(len(report.lost_days), "survey day")
+        parts.append(f"the lake lost {lost} ({_listed(report.lost_days)})")
     if report.growing_files:
         files = counted(len(report.growing_files), "file")
         parts.append(f"{files} still being written ({_listed(report.growing_files)})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -216,6 +216,8 @@ class StatusReport:
         unreadable_files: Ingested files that are no survey, and why.
         growing_files: Files that were still being written when a sensor last looked.
         unreadable_now: Files that a sensor could not read and tries again, and why.
+        earlier_days: Days in the lake that no release holds: before ABALONE_FIRST_SURVEY_DAY.
+        lost_days: Days whose rows were deleted from the lake by hand.
         driver: The command that drives the sensors now, and its process; None when none does.
     """
 
@@ -234,6 +236,8 @@ class StatusReport:
     unreadable_files: dict[str, str]
     growing_files: list[str]
     unreadable_now: dict[str, str]
+    earlier_days: list[str]
+    lost_days: list[str]
     driver: str | None
 
     @classmethod
@@ -252,6 +256,8 @@ class StatusReport:
         due = find_due(landing, manifest, zone.read, memory=memory)
         landed = {file.name for files in landing.days.values() for file in files}
         files = [file for day in manifest.days.values() for file in day.files]
+        lost = lake.lost_days(manifest)
+        kept = {day: entry for day, entry in manifest.days.items() if day not in lost}
         return cls(
             home=str(settings.home),
             profile=settings.profile,
@@ -262,7 +268,7 @@ class StatusReport:
             release_due=bool(manifest.raw or manifest.days) and lake.release_due(),
             release=lake.release(),
             totals=Totals.of(manifest),
-            quarantine=Quarantine.of(lake, manifest),
+            quarantine=Quarantine.of(lake, replace(manifest, days=kept)),
             waiting_files=waiting,
             stray_files={name: strays[name] for name in strays if name not in waiting},
             unreadable_files={file.name: file.problem for file in files if file.problem},
@@ -270,6 +276,8 @@ class StatusReport:
             unreadable_now={
                 name: failed.problem for name, failed in memory.unreadable.items() if name in landed
             },
+            earlier_days=lake.earlier_days(),
+            lost_days=lost,
             driver=str(driver) if driver and driver.lives else None,
         )
 

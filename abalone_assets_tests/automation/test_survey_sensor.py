@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import threading
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -26,12 +27,13 @@ from abalone_assets_tests.automation.support import (
     ingest,
     launch,
     name_of,
+    prepare_only,
     ranges,
     requests,
     table,
     today,
 )
-from abalone_assets_tests.support.platform import Platform, survey_rows
+from abalone_assets_tests.support.platform import BASE_ROWS, Platform, survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -167,7 +169,7 @@ def test_the_cursor_stays_small_whatever_lies_in_the_landing_zone(
     files = {day: LandedFile(name_of(day), 3, "old") for day in days}
     sha256 = hashlib.sha256(b"").hexdigest()
     entries = {
-        day: IngestedDay("digest", (IngestedFile(file.name, 3, "old", sha256, 1, 0),))
+        day: IngestedDay("digest", (IngestedFile(file.name, 3, "old", sha256, 0, 0),))
         for day, file in files.items()
     }
     commit_days(platform.lake.store, entries)
@@ -230,6 +232,59 @@ class TestALandingZoneThatWentAway:
             assert requests(platform) == []
             looks.append(json.loads(platform.cursors[SURVEY_SENSOR] or "")["reconciled_at"])
         assert len(set(looks)) == 1
+
+
+class TestALakeThatLostADay:
+    """A folder deleted by hand once failed every release, while the sensor found nothing to do."""
+
+    @pytest.mark.parametrize("asset", ["new_surveys", "quarantined_rows"])
+    def test_gets_it_again_from_the_landing_zone(self, platform: Platform, asset: str) -> None:
+        platform.land(FILE, survey_rows(3) + b"X,1\n")
+        assert ingest(platform) == [True]
+        shutil.rmtree(platform.home / "lake" / asset / f"survey_day={DAY}")
+        assert platform.lake.lost_days(platform.lake.manifest()) == [DAY]
+        asked = requests(platform)
+        assert ranges(asked) == [(DAY, DAY)]
+        assert platform.lake.manifest().days_with_rows == [], "no release looks for it meanwhile"
+        platform.run(INGEST, asked[0])
+        assert ingested(platform) == {FILE: 3}
+        assert platform.lake.lost_days(platform.lake.manifest()) == []
+
+    def test_says_so_when_it_is_not_there_either(self, platform: Platform) -> None:
+        for seed, day in enumerate((DAY, "2025-03-04")):
+            platform.land(name_of(day), survey_rows(3, seed=seed))
+        assert ingest(platform) == [True]
+        shutil.rmtree(platform.home / "lake" / "new_surveys" / f"survey_day={DAY}")
+        for file in (platform.home / "landing_zone").iterdir():
+            file.unlink()
+        assert requests(platform) == []
+        said = str(platform.reasons[SURVEY_SENSOR])
+        assert (
+            f"the lake lost 1 survey days ({DAY}) whose files are not in the landing zone" in said
+        )
+
+
+class TestTheFirstSurveyDay:
+    def test_takes_days_out_of_the_next_release_and_in_again_whichever_way_it_moves(
+        self, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The days before a later first day once stayed in every model for ever."""
+        for seed, day in enumerate((DAY, "2025-03-04")):
+            platform.land(name_of(day), survey_rows(3 + seed, seed=seed))
+        assert ingest(platform) == [True]
+        digests = []
+        for first, rows in (("2023-01-01", 7), ("2025-03-04", 4), ("2025-03-03", 7)):
+            monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", first)
+            assert requests(platform) == []
+            assert len(requests(platform, RELEASE_SENSOR)) == 1
+            assert sum(day.rows for day in platform.lake.manifest().days.values()) == rows
+            assert platform.lake.earlier_days() == ([DAY] if rows == 4 else [])
+            assert prepare_only(platform).success
+            assert platform.lake.preparation().rows_ingested == rows + BASE_ROWS
+            digests.append(platform.lake.manifest().digest)
+            platform.lake.record_release(Release(digests[-1], "deployed", "", 1, "", "2025-03-03"))
+            assert requests(platform, RELEASE_SENSOR) == []
+        assert digests[0] == digests[2] != digests[1]
 
 
 class TestStrays:

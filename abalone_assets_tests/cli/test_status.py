@@ -132,6 +132,24 @@ def test_files_that_wait_are_named_with_the_reason(home: Path) -> None:
     assert "permission denied" in output
 
 
+def test_days_that_the_lake_lost_or_that_no_release_holds_are_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(home, NAME, GOOD_ROW + "X,1\n")
+    ingest(home, "2025-03-14")
+    lake = Lake(str(home / "lake"))
+    for asset in ("new_surveys", "quarantined_rows"):
+        lake.store.delete(lake.key(asset, "2025-03-14"))
+    assert abalone_json("status")["lost_days"] == ["2025-03-14"]
+    assert "the lake lost 1 survey day (2025-03-14)" in " ".join(abalone("status").output.split())
+    monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", "2025-04-01")
+    document = abalone_json("status")
+    assert (document["earlier_days"], document["totals"]["rows"]) == (["2025-03-14"], 0)
+    assert "1 survey day before ABALONE_FIRST_SURVEY_DAY in no release" in " ".join(
+        abalone("status").output.split()
+    )
+
+
 def test_a_deployed_version_without_a_server_is_not_called_live(home: Path) -> None:
     registry = FolderRegistry(ObjectStore(home / "registry"))
     version = register(registry, b"archive").version
