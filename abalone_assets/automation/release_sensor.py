@@ -13,6 +13,7 @@ import dagster as dg
 from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.runs import DIGEST_TAG, RELEASE_JOB, Runs
 from abalone_assets.ingest.base_survey import public_uri
+from abalone_assets.ingest.memory import Patience, read_memory
 from abalone_assets.ingest.reconcile import find_due
 
 if TYPE_CHECKING:
@@ -56,7 +57,13 @@ def release_tick(
     )
     if not reason and 0 <= time.time() - cursor.since < SETTLE_SECONDS:
         landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date())
-        due = find_due(landing, manifest, zone.read)
+        due = find_due(
+            landing,
+            manifest,
+            zone.read,
+            memory=read_memory(lake.store),
+            patience=Patience(**settings.patience, now=time.time()),
+        )
         if due.days or due.undecided:
             reason = f"{len(due.days) + due.undecided} survey days are still to be ingested"
     return dg.SensorResult(

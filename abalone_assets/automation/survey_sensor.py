@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -12,14 +13,17 @@ import dagster as dg
 
 from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.runs import INGEST_JOB, Runs, day_range_tags
-from abalone_assets.ingest.reconcile import Due, find_due, plan_ranges
+from abalone_assets.ingest.memory import Patience, read_memory, write_memory
+from abalone_assets.ingest.reconcile import Due, find_due, missing_days, plan_ranges
+from abalone_assets.lake.manifest import revoke_days
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from abalone_assets.automation.runs import FailedAttempts
     from abalone_assets.ingest.landing_zone import Landing, LandingZone
     from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.manifest import Manifest
     from abalone_assets.settings.platform import Settings
 
 MAX_REQUESTS: Final = 5
@@ -30,6 +34,7 @@ MAX_OLD_DAYS: Final = 16
 """Old days that a tick looks at one by one; for more of them it looks at everything."""
 
 LISTED_STRAYS: Final = 100
+LISTED_NAMES: Final = 3
 
 DAYS_TAG: Final = "abalone/survey_days"
 
@@ -38,16 +43,20 @@ DAYS_TAG: Final = "abalone/survey_days"
 class SurveyCursor:
     """What ``survey_sensor`` remembers; losing it costs a second look, nothing else.
 
+    Every tick keeps a copy of it, so it stays small: what is known of single files lies in the
+    lake, see `Memory`.
+
     Attributes:
         reconciled_at: Unix time of the last look at all survey days.
-        identical: Files written again with the same bytes: their latest token by name.
-        strays: Files that were reported as strays: their token by name.
+        reported_strays: Digest of the strays that were reported.
+        missing: Digest of the recent days that are missing though a look at all days does not
+            believe it; empty when there are none.
         pending: Old days that were due; each tick looks at them until they are in the lake.
     """
 
     reconciled_at: float = 0.0
-    identical: dict[str, str] = field(default_factory=dict)
-    strays: dict[str, str] = field(default_factory=dict)
+    reported_strays: str = ""
+    missing: str = ""
     pending: tuple[date, ...] = ()
 
 
@@ -57,7 +66,7 @@ def survey_tick(
     """Ask for the ingestion of the days that are due, neither in flight nor backing off.
 
     It looks at the recent days, and at old ones that are known to be due or that the storage
-    told of; at everything whenever ``reconcile_seconds`` have passed.
+    told of; at everything whenever ``reconcile_seconds`` have passed, and when files are missing.
     """
     with zone.notifications() as notified:
         if notified.problem:
@@ -69,35 +78,113 @@ def survey_tick(
         # A clock that was set back must not put the next look off until it has caught up.
         whole = not 0 <= now - cursor.reconciled_at < settings.reconcile_seconds
         whole = whole or len(old) > MAX_OLD_DAYS
+        manifest = lake.manifest()
         landing = zone.scan(first, today) if whole else zone.scan(first, today, recent, also=old)
-        due = find_due(landing, lake.manifest(), zone.read, identical=cursor.identical)
+        missing = _digest(missing_days(landing, manifest))
+        if not whole and missing not in {_digest(()), cursor.missing}:
+            whole, landing = True, zone.scan(first, today)  # only a look at all days can tell
+        lost = _lost(lake, manifest, landing) if whole else _Lost()
+        if lost.again:
+            revoke_days(lake.store, lost.again)  # a release in the meantime leaves them out
+            manifest = lake.manifest()
+        memory = read_memory(lake.store)
+        patience = Patience(**settings.patience, now=now)
+        due = find_due(landing, manifest, zone.read, memory=memory, patience=patience)
+        remembered = memory.after(landing, due.memory)
+        if remembered != memory:
+            write_memory(lake.store, remembered)
         requests, reason = _ingestion_requests(Runs.seen_by(context), due, settings)
+        held_back = [notified.problem, *lost.warnings(lake), *_held_back(due, zone.uri)]
+        for warning in held_back[1:] if requests else ():
+            context.log.warning(warning)
         pending = [day for day in map(date.fromisoformat, due.days) if day < recent]
-        remembered = SurveyCursor(
+        strays = _digest([(stray.file.name, stray.problem) for stray in landing.strays])
+        after = SurveyCursor(
             reconciled_at=now if whole else cursor.reconciled_at,
-            identical=dict(due.identical) if whole else {**cursor.identical, **due.identical},
-            strays=_strays(landing) if whole else cursor.strays,
+            reported_strays=strays if whole else cursor.reported_strays,
+            missing=missing if due.vanished else "",
             pending=tuple(pending[:MAX_OLD_DAYS]),
         )
+        news = whole and strays != (cursor.reported_strays or _digest(()))
         return dg.SensorResult(
             run_requests=requests,
-            skip_reason=reason and "; ".join(filter(None, (reason, notified.problem))),
-            cursor=json.dumps(asdict(remembered), default=str),
-            asset_events=_stray_events(landing, cursor) if whole else [],
+            skip_reason=reason and "; ".join(filter(None, (reason, *held_back))),
+            cursor=json.dumps(asdict(after), default=str),
+            asset_events=_stray_events(landing) if news else [],
         )
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """Days whose rows the manifest lists but whose objects are gone from the lake.
+
+    Attributes:
+        again: Those whose files lie in the landing zone, so that they are ingested again.
+        for_good: Those of which nothing is left.
+    """
+
+    again: Sequence[str] = ()
+    for_good: Sequence[str] = ()
+
+    def warnings(self, lake: Lake) -> Iterator[str]:
+        """What is lost, and what happens or has to."""
+        if self.again:
+            yield (
+                f"{lake.folder_uri('new_surveys')}: the lake lost {len(self.again)} survey days "
+                f"({_named(self.again)}); they are ingested again"
+            )
+        if self.for_good:
+            yield (
+                f"{lake.folder_uri('new_surveys')}: the lake lost {len(self.for_good)} survey days "
+                f"({_named(self.for_good)}) whose files are not in the landing zone either: no "
+                "release can be made until they are back there, or forgotten: `abalone forget DAY…`"
+            )
+
+
+def _lost(lake: Lake, manifest: Manifest, landing: Landing) -> _Lost:
+    days = lake.lost_days(manifest)
+    again = [day for day in days if day in landing.days]
+    return _Lost(again, [day for day in days if day not in landing.days])
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+
+
+def _held_back(due: Due, zone: str) -> Iterator[str]:
+    """What is not ingested though it landed, or kept though it is gone, and what to do."""
+    if due.vanished:
+        yield (
+            f"{zone}: the files of {len(due.vanished)} survey days, {due.vanished[0]} to "
+            f"{due.vanished[-1]}, are gone at once, as if it had gone away; the lake keeps their "
+            "rows. Bring the landing zone back (is it mounted? is ABALONE_LANDING_ZONE_URI right?)"
+            " or, if they were deleted on purpose, say so: `abalone forget DAY…`"
+        )
+    if due.growing:
+        yield (
+            f"{len(due.growing)} files are still being written ({_named(due.growing)}) and are "
+            "taken in when they come to rest"
+        )
+    if due.unreadable:
+        name, failed = min(due.unreadable.items())
+        yield (
+            f"{len(due.unreadable)} files cannot be read and are tried again ({name}: "
+            f"{failed.problem})"
+        )
+
+
+def _named(names: Iterable[str]) -> str:
+    listed = sorted(names)
+    return ", ".join(listed[:LISTED_NAMES]) + (", …" if len(listed) > LISTED_NAMES else "")
 
 
 def _ingestion_requests(
     runs: Runs, due: Due, settings: Settings
 ) -> tuple[list[dg.RunRequest], str | None]:
-    if due.vanished and not due.days:
-        return [], (
-            f"the files of {len(due.vanished)} survey days, {due.vanished[0]} to "
-            f"{due.vanished[-1]}, are gone from the landing zone at once; the lake keeps their "
-            "rows. If that is meant, backfill new_surveys over these days"
-        )
     if not due.days:
-        return [], "every landed survey is in the lake"
+        known = due.vanished or due.growing or due.unreadable
+        reason = "nothing else is due" if known else "every landed survey is in the lake"
+        return [], reason
     in_flight = runs.days_in_flight()
     free = [day for day in due.days if not any(day in days for days in in_flight)]
     failures = runs.failures_by_day(free)
@@ -129,14 +216,8 @@ def _waiting(runs: Runs, failures: Mapping[str, FailedAttempts], first_wait: tim
     return {day for day, failed in failures.items() if failed.retry_at(first_wait) > now}
 
 
-def _strays(landing: Landing) -> dict[str, str]:
-    return {stray.file.name: stray.file.e_tag for stray in landing.strays}
-
-
-def _stray_events(landing: Landing, cursor: SurveyCursor) -> Sequence[dg.AssetObservation]:
-    """One observation of the landing zone that lists all strays, when they are others now."""
-    if cursor.strays == _strays(landing):
-        return []
+def _stray_events(landing: Landing) -> Sequence[dg.AssetObservation]:
+    """One observation of the landing zone that lists all strays."""
     shown = [
         dg.TableRecord({"file": each.file.name, "bytes": each.file.size, "problem": each.problem})
         for each in landing.strays[:LISTED_STRAYS]

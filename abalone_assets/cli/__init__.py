@@ -13,6 +13,7 @@ from abalone_assets.cli.approve import approve, reject
 from abalone_assets.cli.demo import demo
 from abalone_assets.cli.dev import dev
 from abalone_assets.cli.doctor import doctor
+from abalone_assets.cli.forget import forget
 from abalone_assets.cli.land import land
 from abalone_assets.cli.output import ErrorBoundary, example
 from abalone_assets.cli.predict import predict
@@ -42,6 +43,7 @@ for command in (
     dev,
     doctor,
     land,
+    forget,
     status,
     serve,
     predict,

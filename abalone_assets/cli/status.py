@@ -48,6 +48,9 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
         f"{counted(totals.files, 'file')} on {counted(totals.days, 'day')}: "
         f"{counted(totals.rows, 'row')}, {totals.quarantined} quarantined"
     )
+    if report.earlier_days:
+        earlier = counted(len(report.earlier_days), "survey day")
+        surveys += f"; {earlier} before ABALONE_FIRST_SURVEY_DAY in no release"
     desired, decided_by = report.approvals.desired_version, report.approvals.decided_by
     chosen = "none" if desired is None else f"version {desired}"
     people = [("People want", f"{chosen}: {_decision(decided_by)}")] if decided_by else []
@@ -85,12 +88,19 @@ def _live(live: Live) -> str:
 def _pending(report: StatusReport) -> str:
     parts = []
     if report.due_days:
-        more = "" if len(report.due_days) <= LISTED else ", …"
-        listed = ", ".join(report.due_days[:LISTED]) + more
+        listed = _listed(report.due_days)
         parts.append(f"{counted(len(report.due_days), 'survey day')} to ingest ({listed})")
     if report.vanished_days:
         gone = counted(len(report.vanished_days), "survey day")
-        parts.append(f"the files of {gone} are gone at once: the lake keeps their rows")
+        verb = "is" if len(report.vanished_days) == 1 else "are"
+        listed = _listed(report.vanished_days)
+        parts.append(f"the files of {gone} {verb} gone at once ({listed}): the lake keeps the rows")
+    if report.lost_days:
+        lost = counted(len(report.lost_days), "survey day")
+        parts.append(f"the lake lost {lost} ({_listed(report.lost_days)})")
+    if report.growing_files:
+        files = counted(len(report.growing_files), "file")
+        parts.append(f"{files} still being written ({_listed(report.growing_files)})")
     if report.waiting_files:
         parts.append(f"{counted(len(report.waiting_files), 'file')} of a future day, which waits")
     if report.release_due:
@@ -98,6 +108,10 @@ def _pending(report: StatusReport) -> str:
     if report.deployment_due:
         parts.append(f"the deployment of version {report.approvals.desired_version}")
     return "; ".join(parts) or "nothing"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:LISTED]) + ("" if len(names) <= LISTED else ", …")
 
 
 def _release(report: StatusReport) -> str:
@@ -146,7 +160,7 @@ def _show_lists(report: StatusReport) -> None:
         ),
         title="The newest of them",
     )
-    ignored = report.stray_files | report.unreadable_files
+    ignored = report.stray_files | report.unreadable_files | report.unreadable_now
     print_table(
         ["file", "problem"],
         list(ignored.items())[:LISTED],

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from abalone_assets.cli.landing import day_of
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.base_survey import last_refusal, public_uri
 from abalone_assets.ingest.landing_zone import Landing, LandingZone
+from abalone_assets.ingest.memory import read_memory
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake, Release
@@ -206,7 +206,8 @@ class StatusReport:
         live: The endpoint.
         approvals: Which version should be live, and who decided what.
         due_days: Survey days whose files are not in the lake as they are.
-        vanished_days: Days whose files are all gone, too many at once to be believed.
+        vanished_days: Days whose files are gone in a way that is not believed: the lake keeps them
+            until they are back or forgotten.
         release_due: Whether the lake holds anything that was not released.
         release: How the last release ended, or None before the first.
         totals: What the lake has ingested.
@@ -214,6 +215,10 @@ class StatusReport:
         waiting_files: Files in the landing zone of a day in the future; ingested when it comes.
         stray_files: Other files there that belong to no survey day, and why.
         unreadable_files: Ingested files that are no survey, and why.
+        growing_files: Files that were still being written when a sensor last looked.
+        unreadable_now: Files that a sensor could not read and tries again, and why.
+        earlier_days: Days in the lake that no release holds: before ABALONE_FIRST_SURVEY_DAY.
+        lost_days: Days whose rows were deleted from the lake by hand.
         driver: The command that drives the sensors now, and its process; None when none does.
         base_refused: Why the base survey that was fetched last was not taken; None when it was.
     """
@@ -231,6 +236,10 @@ class StatusReport:
     waiting_files: list[str]
     stray_files: dict[str, str]
     unreadable_files: dict[str, str]
+    growing_files: list[str]
+    unreadable_now: dict[str, str]
+    earlier_days: list[str]
+    lost_days: list[str]
     driver: str | None
     base_refused: str | None = None
 
@@ -243,10 +252,15 @@ class StatusReport:
         today = datetime.now(UTC).date()
         landing = _scan(settings, zone, manifest, today)
         strays = {stray.file.name: stray.problem for stray in landing.strays}
-        waiting = [name for name in strays if (day_of(name) or today) > today]
+        waiting = [stray.file.name for stray in landing.strays if stray.waits]
         driver, refused = Driver.of(settings), last_refusal(lake.store)
-        due = find_due(landing, manifest, zone.read)
+        memory = read_memory(lake.store)
+        # Without patience: a file that is still being written is not in the lake either.
+        due = find_due(landing, manifest, zone.read, memory=memory)
+        landed = {file.name for files in landing.days.values() for file in files}
         files = [file for day in manifest.days.values() for file in day.files]
+        lost = lake.lost_days(manifest)
+        kept = {day: entry for day, entry in manifest.days.items() if day not in lost}
         return cls(
             home=str(settings.home),
             profile=settings.profile,
@@ -257,10 +271,16 @@ class StatusReport:
             release_due=bool(manifest.raw or manifest.days) and lake.release_due(),
             release=lake.release(),
             totals=Totals.of(manifest),
-            quarantine=Quarantine.of(lake, manifest),
+            quarantine=Quarantine.of(lake, replace(manifest, days=kept)),
             waiting_files=waiting,
             stray_files={name: strays[name] for name in strays if name not in waiting},
             unreadable_files={file.name: file.problem for file in files if file.problem},
+            growing_files=sorted(landed & memory.growing.keys()),
+            unreadable_now={
+                name: failed.problem for name, failed in memory.unreadable.items() if name in landed
+            },
+            earlier_days=lake.earlier_days(),
+            lost_days=lost,
             driver=str(driver) if driver and driver.lives else None,
             base_refused=f"{refused.reason} (at {refused.at[:19]})"
             if refused and refused.uri == public_uri(settings.raw_uri)
@@ -275,8 +295,14 @@ class StatusReport:
 
     def next_step(self) -> str:
         """What the user would do now."""
-        if self.profile == "aws":
-            return self._next_on_aws()
+        if self.vanished_days:
+            return (
+                "bring the landing zone back (is it mounted? is ABALONE_LANDING_ZONE_URI right?),"
+                " or `abalone forget --missing` if these surveys were deleted on purpose"
+            )
+        return self._next_on_aws() if self.profile == "aws" else self._next_here()
+
+    def _next_here(self) -> str:
         if self.due_days or self.release_due or self.deployment_due:
             if self.driver:
                 return f"nothing to do: {self.driver} is at work on what is pending"

@@ -7,17 +7,25 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
+import polars as pl
+
+from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import quarantine_frame, survey_frame
 from abalone_assets.ingest.synthetic_files import origin_of
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, day_digest
-from abalone_assets.survey import MAX_FILE_BYTES, ParsedSurvey, UnreadableSurveyError, parse_survey
+from abalone_assets.survey import (
+    MAX_FILE_BYTES,
+    ParsedSurvey,
+    UnreadableSurveyError,
+    parse_survey,
+    survey_day,
+)
 from abalone_assets.survey.origin import SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    import polars as pl
-
+    from abalone_assets.ingest.earlier import Earlier, EarlierFile
     from abalone_assets.ingest.landing_zone import LandedFile, LandingZone
 
 PROGRESS_DAYS: Final = 100
@@ -41,28 +49,48 @@ class ParsedDay:
 
 
 def parse_day(
-    zone: LandingZone, files: tuple[LandedFile, ...], synthetic: Collection[str] = ()
+    zone: LandingZone,
+    files: tuple[LandedFile, ...],
+    synthetic: Collection[str] = (),
+    earlier: Earlier | None = None,
 ) -> ParsedDay:
     """Parse the files of one survey day; a day without files has empty frames.
 
-    A file that is no survey at all adds no rows; its entry says why. A file deleted since it was
-    listed raises, and the day stays due.
-
-    Raises:
-        StorageError: A file cannot be read.
+    A file that is no survey at all, or cannot be read, adds no rows; its entry says why. One that
+    cannot be read now, or is still being written, keeps what was read of it before.
     """
     surveys: list[ParsedSurvey] = []
     entries: list[IngestedFile] = []
+    kept: list[EarlierFile] = []
     for file in files:
-        survey, parsed = _parse_file(zone, file, synthetic)
-        entries.append(parsed)
+        day = survey_day(file.name).isoformat()
+        growing = earlier is not None and earlier.is_growing(day, file)
+        survey, parsed = (None, None) if growing else _parse_file(zone, file, synthetic)
+        before = None
+        if earlier is not None and (parsed is None or not parsed.e_tag):
+            before = earlier.file(day, file.name)
+        if before is not None:
+            kept.append(before)
+            problem = {"e_tag": "", "problem": parsed.problem} if parsed else {}
+            parsed = replace(before.entry, **problem)
+        if parsed is not None:
+            entries.append(parsed)
         if survey is not None:
             surveys.append(survey)
     entry = IngestedDay(day_digest(entries), tuple(entries))
     records = sum(survey.record_count for survey in surveys)
+    records += sum(len(before.rows) + len(before.quarantined) for before in kept)
     simulated = {file.name for file in entries if file.origin == SYNTHETIC}
-    rows = survey_frame(surveys, synthetic=simulated)
-    return ParsedDay(rows, quarantine_frame(surveys), records, entry)
+    rows = _in_order(survey_frame(surveys, synthetic=simulated), [each.rows for each in kept])
+    quarantined = _in_order(quarantine_frame(surveys), [each.quarantined for each in kept])
+    return ParsedDay(rows, quarantined, records, entry)
+
+
+def _in_order(parsed: pl.DataFrame, kept: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The rows of all files of a day, in the order of the files."""
+    if not kept:
+        return parsed
+    return pl.concat([parsed, *kept]).sort("source_file", maintain_order=True)
 
 
 def _parse_file(
@@ -72,7 +100,12 @@ def _parse_file(
         # Its bytes are never read, so the token of the write stands in for their digest.
         problem = f"{file.size} bytes are more than the {MAX_FILE_BYTES} that a survey may have"
         return None, IngestedFile(file.name, file.size, file.e_tag, file.e_tag, 0, 0, problem)
-    data = zone.read(file.name)
+    try:
+        data = zone.read(file.name)
+    except StorageError as error:
+        # Without a token it differs from whatever lies there, so it is tried again.
+        problem = f"{error}; it is tried again"
+        return None, IngestedFile(file.name, file.size, "", "", 0, 0, problem)
     sha256 = hashlib.sha256(data).hexdigest()
     origin = origin_of(sha256, synthetic)
     entry = IngestedFile(file.name, len(data), file.e_tag, sha256, 0, 0, origin=origin)
@@ -119,6 +152,7 @@ def parse_days(
     report: Callable[[str], None] = lambda _: None,
     *,
     synthetic: Callable[[], Collection[str]] = frozenset,
+    earlier: Earlier | None = None,
 ) -> ParsedDays:
     """Parse every file of the given days, which must be in order and without gaps.
 
@@ -128,16 +162,17 @@ def parse_days(
         report: Told now and then how far it has come.
         synthetic: Gives the SHA-256 of every simulated survey file. It is asked after the landing
             zone: a simulation is recorded before it lands, so none that is seen is missed.
+        earlier: What the lake holds of these days, for files that cannot be read now.
 
     Raises:
-        StorageError: A file cannot be read.
+        StorageError: The landing zone cannot be listed.
     """
     first, last = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
     landing = zone.scan(first, last, since=first)
     simulated = synthetic()
     parsed: dict[str, ParsedDay] = {}
     for count, day in enumerate(days, start=1):
-        parsed[day] = parse_day(zone, landing.days.get(day, ()), simulated)
+        parsed[day] = parse_day(zone, landing.days.get(day, ()), simulated, earlier)
         if count % PROGRESS_DAYS == 0:
             report(f"parsed {count} of {len(days)} survey days, up to {day}")
     return ParsedDays(parsed)

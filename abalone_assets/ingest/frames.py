@@ -73,3 +73,11 @@ def rows_written(*uris: str) -> int:
     """The rows that Parquet objects hold, counted in the objects themselves."""
     stored = pl.scan_parquet(list(uris), glob=False, hive_partitioning=False)
     return int(stored.select(pl.len()).collect().item())
+
+
+def surveyed_rows(uri: str) -> int:
+    """The rows of a Parquet object that are no simulations."""
+    stored = pl.scan_parquet(uri, glob=False, hive_partitioning=False)
+    if "origin" in stored.collect_schema().names():
+        stored = stored.filter(pl.col("origin") == SURVEYED)
+    return int(stored.select(pl.len()).collect().item())

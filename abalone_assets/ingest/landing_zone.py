@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import time
 from abc import ABC, abstractmethod
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,22 +22,45 @@ if TYPE_CHECKING:
 FILE_PREFIX: Final = "abalone."
 NO_DAYS: Final = frozenset[date]()
 
+WHOLE_AFTER_NS: Final = 10**9
+"""A file whose status changed this long after its last write was finished, then moved here."""
+
+COARSE_GRAIN_NS: Final = 2 * 10**9
+"""What the coarsest clock of a file system counts in: FAT's."""
+
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A file in the landing zone; ``e_tag`` changes whenever it is written again."""
+    """A file in the landing zone.
+
+    Attributes:
+        name: Its name.
+        size: Bytes.
+        e_tag: A token that changes whenever it is written again.
+        written_at: Unix time of the last write, by the storage's clock, which may be wrong.
+        whole: Whether it can only have come whole, so that nobody still writes it.
+    """
 
     name: str
     size: int
     e_tag: str
+    written_at: float = 0.0
+    whole: bool = True
 
 
 @dataclass(frozen=True)
 class StrayFile:
-    """A file that belongs to no survey day's partition, and why."""
+    """What lies in the landing zone and belongs to no survey day's partition, and why.
+
+    Attributes:
+        file: What it is.
+        problem: Why it is not taken in.
+        waits: Whether it will be, when its day comes.
+    """
 
     file: LandedFile
     problem: str
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -48,6 +73,7 @@ class Landing:
         days: The files of each survey day.
         strays: Files of no such day.
         also: Days before the first that were scanned too.
+        whole: Whether every survey day was scanned.
     """
 
     first: str
@@ -55,6 +81,7 @@ class Landing:
     days: dict[str, tuple[LandedFile, ...]]
     strays: tuple[StrayFile, ...]
     also: frozenset[str] = frozenset()
+    whole: bool = True
 
     def covers(self, day: str) -> bool:
         """Whether this day (ISO date) was scanned."""
@@ -82,6 +109,10 @@ class LandingZone(ABC):
     @abstractmethod
     def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
         """The files, those of survey days from ``since`` on where the backing can tell them."""
+
+    @abstractmethod
+    def list_oddities(self) -> Iterator[StrayFile]:
+        """What is no file of this landing zone though it may look so: links, folders."""
 
     @abstractmethod
     def read(self, name: str) -> bytes:
@@ -125,12 +156,12 @@ class LandingZone(ABC):
         for day in also:
             files.update((file.name, file) for file in self.list_day(day))
         days: dict[str, list[LandedFile]] = {}
-        strays: list[StrayFile] = []
+        strays = list[StrayFile]() if since else list(self.list_oddities())
         for _, file in sorted(files.items()):
             try:
                 day = partition_of(file.name, first_day, last_day)
             except SurveyError as error:
-                strays.append(StrayFile(file, str(error)))
+                strays.append(StrayFile(file, str(error), waits=_is_of_future(file.name, last_day)))
                 continue
             if since is None or day >= since or day in also:
                 days.setdefault(day.isoformat(), []).append(file)
@@ -138,8 +169,9 @@ class LandingZone(ABC):
             first=max(first_day, since or first_day).isoformat(),
             last=last_day.isoformat(),
             days={day: tuple(files) for day, files in days.items()},
-            strays=tuple(strays),
+            strays=tuple(sorted(strays, key=lambda stray: stray.file.name)),
             also=frozenset(day.isoformat() for day in also),
+            whole=since is None,
         )
 
 
@@ -156,6 +188,28 @@ class FolderLandingZone(LandingZone):
         Raises:
             StorageError: The folder is gone, or cannot be read.
         """
+        for entry, found in self._entries():
+            if stat.S_ISREG(found.st_mode):
+                yield LandedFile(
+                    printable(entry.name),
+                    found.st_size,
+                    _token(found),
+                    written_at=found.st_mtime,
+                    whole=found.st_ctime_ns - found.st_mtime_ns >= WHOLE_AFTER_NS,
+                )
+
+    def list_oddities(self) -> Iterator[StrayFile]:
+        """Links, folders and devices.
+
+        Raises:
+            StorageError: The folder is gone, or cannot be read.
+        """
+        for entry, found in self._entries():
+            if not stat.S_ISREG(found.st_mode):
+                file = LandedFile(printable(entry.name), found.st_size, _token(found))
+                yield StrayFile(file, _oddity(found.st_mode))
+
+    def _entries(self) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
         try:
             entries = os.scandir(self.folder)
         except OSError as error:
@@ -165,23 +219,24 @@ class FolderLandingZone(LandingZone):
             ) from error
         with entries:
             for entry in entries:
-                if entry.name.startswith("."):
-                    continue
                 with suppress(FileNotFoundError):  # deleted since the folder was read
-                    if entry.is_file(follow_symlinks=False):
-                        stat = entry.stat(follow_symlinks=False)
-                        e_tag = f"{stat.st_ino:x}-{stat.st_mtime_ns:x}-{stat.st_size:x}"
-                        yield LandedFile(printable(entry.name), stat.st_size, e_tag)
+                    if not entry.name.startswith("."):
+                        yield entry, entry.stat(follow_symlinks=False)
 
     def read(self, name: str) -> bytes:
         """One file's bytes."""
         try:
             return (self.folder / name).read_bytes()
         except OSError as error:
-            raise StorageError(f"{self.folder / name}: cannot read this survey: {error}") from error
+            reason = error.strerror or error
+            raise StorageError(
+                f"{self.folder / name}: cannot read this survey: {reason}"
+            ) from error
 
     def land(self, name: str, data: bytes) -> None:
         """Write to a hidden name beside it, then rename.
+
+        Its time of writing is set back a little, by which `list_files` knows that it came whole.
 
         Raises:
             StorageError: The folder takes no file of this name.
@@ -194,12 +249,40 @@ class FolderLandingZone(LandingZone):
                     file.flush()
                     os.fsync(file.fileno())
                     temporary.chmod(0o644)
+                    written = temporary.stat().st_mtime_ns - 2 * WHOLE_AFTER_NS
+                    os.utime(temporary, ns=(written, written))
                     temporary.replace(self.folder / name)
                 except BaseException:
                     temporary.unlink(missing_ok=True)
                     raise
         except OSError as error:
             raise StorageError(f"{self.folder / name}: cannot land this survey: {error}") from error
+
+
+def _token(found: os.stat_result) -> str:
+    """Changes with each write: by the change time too, which ``cp -p`` and rsync cannot set.
+
+    A clock that counts in seconds may give two writes one time, so a file as young as its grain
+    gets another token once it is older, and is compared by its bytes then.
+    """
+    times = (found.st_mtime_ns, found.st_ctime_ns)
+    coarse = not any(nanoseconds % 10**9 for nanoseconds in times)
+    young = coarse and time.time_ns() - max(times) < COARSE_GRAIN_NS
+    token = f"{found.st_ino:x}-{times[0]:x}-{found.st_size:x}-{times[1]:x}"
+    return f"{token}-young" if young else token
+
+
+def same_file(token: str, other: str) -> bool:
+    """Whether two tokens are of one file that was written in place, not of two files."""
+    return token.partition("-")[0] == other.partition("-")[0]
+
+
+def _oddity(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "a link, and links are not followed; copy the file itself here"
+    if stat.S_ISDIR(mode):
+        return "a folder, and nothing in it is taken in; move its surveys up into the landing zone"
+    return "no regular file but a device, pipe or socket; remove it"
 
 
 def day_prefix(day: date) -> str:
@@ -210,6 +293,12 @@ def day_prefix(day: date) -> str:
 def printable(name: str) -> str:
     """A name that any log, database and terminal takes; a survey's own name is left as it is."""
     return name if name.isprintable() else name.encode("unicode_escape").decode()
+
+
+def _is_of_future(name: str, last_day: date) -> bool:
+    with suppress(SurveyError):
+        return survey_day(name) > last_day
+    return False
 
 
 def partition_of(name: str, first_day: date, last_day: date) -> date:

@@ -7,25 +7,32 @@ same-second file is one and the same case, and no event can be lost.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError
+from abalone_assets.ingest.memory import (
+    LONGEST_RETRY_SECONDS,
+    Growing,
+    Memory,
+    Patience,
+    Unreadable,
+)
 from abalone_assets.survey import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from abalone_assets.ingest.landing_zone import LandedFile, Landing
-    from abalone_assets.lake.manifest import IngestedDay, Manifest
+    from abalone_assets.lake.manifest import IngestedDay, IngestedFile, Manifest
 
 MAX_COMPARED_FILES: Final = 200
 MAX_COMPARED_BYTES: Final = 2**28
 """Rewritten files read at one look to see whether their bytes changed; the rest wait."""
 
 MAX_VANISHED_DAYS: Final = 10
-"""Days that may lose all their files at once; more look like a landing zone that went away."""
+"""Days that may lose all their files at once, while at least as many keep theirs."""
 
 MAX_RANGE_DAYS: Final = 366
 MAX_BRIDGED_DAYS: Final = 31
@@ -41,14 +48,23 @@ class Due:
         identical: Files written again with the bytes that the lake already holds, by name: the
             token of the write. Given back to the next look, they are not read again.
         undecided: Rewritten files left for the next look.
-        vanished: Days that lost all their files, too many at once to believe it. They keep what
-            the lake holds of them until a person has them ingested.
+        vanished: Days whose files are gone in a way that is not believed: see `missing_days`. They
+            keep what the lake holds of them until a person forgets them.
+        growing: Files that may still be written; their days are not due because of them.
+        unreadable: Files that could not be read, and are tried again later.
     """
 
     days: tuple[str, ...]
     identical: Mapping[str, str]
     undecided: int = 0
     vanished: tuple[str, ...] = ()
+    growing: dict[str, Growing] = field(default_factory=dict)
+    unreadable: dict[str, Unreadable] = field(default_factory=dict)
+
+    @property
+    def memory(self) -> Memory:
+        """What the next look should know of single files."""
+        return Memory(dict(self.identical), self.growing, self.unreadable)
 
 
 def find_due(
@@ -57,56 +73,113 @@ def find_due(
     read: Callable[[str], bytes],
     *,
     identical: Mapping[str, str] | None = None,
+    memory: Memory | None = None,
+    patience: Patience | None = None,
 ) -> Due:
     """Compare the landing zone with the manifest, for the days that the landing was looked at.
 
     Args:
         landing: What has landed.
         manifest: What the lake holds.
-        read: Reads a landed file; called only for files rewritten with their size unchanged.
+        read: Reads a landed file; called only for files rewritten with their size unchanged, and
+            for those that could not be read before.
         identical: The ``identical`` of the look before.
+        memory: What the looks before know of single files; holds ``identical`` too.
+        patience: How long a file must rest before it counts; without it no file must.
     """
-    comparison = _Comparison(read, dict(identical or {}))
+    comparison = _Comparison(
+        read, memory or Memory(identical=dict(identical or {})), patience or Patience()
+    )
     known = {
         day: entry
         for day, entry in manifest.days.items()
         if landing.covers(day) and (entry.files or not entry.digest)
     }
-    vanished = tuple(sorted(day for day in known if known[day].files and day not in landing.days))
-    if len(vanished) <= MAX_VANISHED_DAYS:
-        vanished = ()
+    vanished = missing_days(landing, manifest)
     days = [
         day
         for day in sorted((known.keys() | landing.days.keys()) - set(vanished))
         if comparison.differs(landing.days.get(day, ()), manifest.days.get(day))
     ]
-    return Due(tuple(days), comparison.confirmed, comparison.undecided, vanished)
+    return Due(
+        tuple(days),
+        comparison.confirmed,
+        comparison.undecided,
+        vanished,
+        comparison.growing,
+        comparison.unreadable,
+    )
+
+
+def missing_days(landing: Landing, manifest: Manifest) -> tuple[str, ...]:
+    """The days whose files are gone in a way that looks like a fault of the landing zone.
+
+    A share that is not mounted shows an empty folder, a mistyped prefix lists nothing, and a share
+    that was restored from an old copy lacks everything since. So files count as deleted only while
+    other surveys remain: at least as many days as are gone, and not only older ones when several
+    are gone. A look at some days only never tells. With days that are gone, those that only lost
+    files are not believed either.
+    """
+    had = {
+        day: {file.name for file in entry.files}
+        for day, entry in manifest.days.items()
+        if entry.files and landing.covers(day)
+    }
+    gone, left = had.keys() - landing.days.keys(), had.keys() & landing.days.keys()
+    if not gone:
+        return ()
+    rolled_back = len(gone) > 1 and bool(left) and min(gone) > max(left)
+    if landing.whole and len(gone) <= min(MAX_VANISHED_DAYS, len(left)) and not rolled_back:
+        return ()
+    shrunk = {day for day in left if {file.name for file in landing.days[day]} < had[day]}
+    return tuple(sorted(gone | shrunk))
 
 
 class _Comparison:
-    def __init__(self, read: Callable[[str], bytes], identical: dict[str, str]) -> None:
+    def __init__(self, read: Callable[[str], bytes], memory: Memory, patience: Patience) -> None:
         self.read = read
-        self.identical = identical
+        self.memory = memory
+        self.patience = patience
         self.confirmed: dict[str, str] = {}
+        self.growing: dict[str, Growing] = {}
+        self.unreadable: dict[str, Unreadable] = {}
         self.compared_files = 0
         self.compared_bytes = 0
         self.undecided = 0
 
     def differs(self, landed: tuple[LandedFile, ...], day: IngestedDay | None) -> bool:
-        if day is None or not day.digest:
+        known = {file.name: file for file in day.files} if day else {}
+        resting = [file for file in landed if self._is_at_rest(file, known.get(file.name))]
+        if day is None:
+            return bool(resting)
+        if not day.digest:
             return True
-        ingested = {file.name: file for file in day.files}
-        if {(file.name, file.size) for file in landed} != {
-            (file.name, file.size) for file in day.files
-        }:
+        growing = {file.name for file in landed} - {file.name for file in resting}
+        if {file.name for file in resting} != known.keys() - growing:
             return True
-        rewritten = [file for file in landed if file.e_tag != ingested[file.name].e_tag]
-        return any(self._content_differs(file, ingested[file.name].sha256) for file in rewritten)
+        pairs = [(file, known[file.name]) for file in resting]
+        if any(file.size != ingested.size and ingested.e_tag for file, ingested in pairs):
+            return True
+        # Every rewritten file is looked at, so that what is remembered of each is complete.
+        rewritten = [pair for pair in pairs if pair[0].e_tag != pair[1].e_tag]
+        differing = [pair for pair in rewritten if self._content_differs(*pair)]
+        return bool(differing)
 
-    def _content_differs(self, file: LandedFile, sha256: str) -> bool:
+    def _is_at_rest(self, file: LandedFile, ingested: IngestedFile | None) -> bool:
+        token = ingested.e_tag if ingested else None
+        if self.memory.is_at_rest(file, token, self.patience):
+            return True
+        self.growing[file.name] = self.memory.still_growing(file, self.patience)
+        return False
+
+    def _content_differs(self, file: LandedFile, ingested: IngestedFile) -> bool:
         if file.size > MAX_FILE_BYTES:
             return True
-        if self.identical.get(file.name) != file.e_tag:
+        failed = self.memory.unreadable.get(file.name)
+        if failed and failed.token == file.e_tag and self.patience.now < failed.retry_at:
+            self.unreadable[file.name] = failed
+            return False
+        if self.memory.identical.get(file.name) != file.e_tag:
             if (
                 self.compared_files >= MAX_COMPARED_FILES
                 or self.compared_bytes >= MAX_COMPARED_BYTES
@@ -115,16 +188,25 @@ class _Comparison:
                 return False
             self.compared_files += 1
             self.compared_bytes += file.size
-            if self._sha256(file) != sha256:
+            try:
+                sha256 = hashlib.sha256(self.read(file.name)).hexdigest()
+            except StorageError as error:
+                return self._is_news(file, ingested, failed, str(error))
+            if sha256 != ingested.sha256 or not ingested.e_tag:
                 return True
         self.confirmed[file.name] = file.e_tag
         return False
 
-    def _sha256(self, file: LandedFile) -> str | None:
-        try:
-            return hashlib.sha256(self.read(file.name)).hexdigest()
-        except StorageError:  # its day is due: the run that ingests it says why, and fails alone
-            return None
+    def _is_news(
+        self, file: LandedFile, ingested: IngestedFile, failed: Unreadable | None, problem: str
+    ) -> bool:
+        """Remember a file that cannot be read; its day is due once, to record the problem."""
+        before = failed.failures if failed and failed.token == file.e_tag else 0
+        wait = min(self.patience.retry_seconds * 2.0 ** min(before, 20), LONGEST_RETRY_SECONDS)
+        self.unreadable[file.name] = Unreadable(
+            file.e_tag, problem, before + 1, self.patience.now + wait
+        )
+        return bool(ingested.e_tag) and not before
 
 
 @dataclass(frozen=True)

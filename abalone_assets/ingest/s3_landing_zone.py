@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from abalone_assets.aws.clients import client
@@ -16,6 +16,7 @@ from abalone_assets.ingest.landing_zone import (
     LandedFile,
     LandingZone,
     Notifications,
+    StrayFile,
     day_prefix,
     printable,
 )
@@ -64,15 +65,34 @@ class S3LandingZone(LandingZone):
         """
         return self._list(self._prefix + day_prefix(day))
 
+    def list_oddities(self) -> Iterator[StrayFile]:
+        """The prefixes below this one, each once, however many objects it has.
+
+        Raises:
+            StorageError: The bucket is missing or refuses.
+        """
+        for page in self._pages(self._prefix):
+            for found in page.get("CommonPrefixes", []):
+                name = found["Prefix"].removeprefix(self._prefix)
+                if not name.startswith("."):
+                    problem = (
+                        "a folder: no object below this prefix is taken in; copy its surveys to "
+                        f"{self.uri}/"
+                    )
+                    yield StrayFile(LandedFile(printable(name), 0, ""), problem)
+
     def _list(self, prefix: str, **more: str) -> Iterator[LandedFile]:
+        for page in self._pages(prefix, **more):
+            for found in page.get("Contents", []):
+                name = found["Key"].removeprefix(self._prefix)
+                if name and not name.startswith("."):
+                    yield LandedFile(printable(name), found["Size"], found["ETag"])
+
+    def _pages(self, prefix: str, **more: str) -> Iterator[dict[str, Any]]:
         request = {"Bucket": self._bucket, "Prefix": prefix, "Delimiter": "/", **more}
         pages = client("s3").get_paginator("list_objects_v2").paginate(**request)
         with translate_errors(StorageError, self.uri):
-            for page in pages:
-                for found in page.get("Contents", []):
-                    name = found["Key"].removeprefix(self._prefix)
-                    if name and not name.startswith("."):
-                        yield LandedFile(printable(name), found["Size"], found["ETag"])
+            yield from pages
 
     def read(self, name: str) -> bytes:
         """One object's bytes."""

@@ -4,6 +4,7 @@
 
     manifest.json                              what has been ingested
     release.json                               what the last finished release was made from
+    landing_zone/_looks.json                   what looks at the landing zone know of single files
     synthetic_survey/_files.json               which survey files are simulations, by SHA-256
     survey_synthesizer/_…                      fitted synthesizers, by what they were fitted on
     hyperparameter_study/_study.json           what the last search proposes; its trials lie beside
@@ -17,11 +18,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal, TypeVar
 
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.manifest import Manifest, read_manifest
+from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.storage.records import record_of
 
@@ -93,8 +95,46 @@ class Lake:
         return self.store.uri_of(asset)
 
     def manifest(self) -> Manifest:
-        """What has been ingested."""
-        return read_manifest(self.store)
+        """What has been ingested, from the first survey day of the settings on.
+
+        Moving that day forward takes days out of the next release, and moving it back takes them
+        in again: their objects and entries stay.
+        """
+        manifest, first = read_manifest(self.store), load_settings().first_survey_day.isoformat()
+        days = {day: entry for day, entry in manifest.days.items() if day >= first}
+        return replace(manifest, days=days)
+
+    def earlier_days(self) -> list[str]:
+        """The days, in order, with rows that no release holds: before the first survey day."""
+        known = self.manifest().days
+        return [day for day in read_manifest(self.store).days_with_rows if day not in known]
+
+    def lost_days(self, manifest: Manifest) -> list[str]:
+        """The days, in order, whose rows the manifest lists but whose objects are gone.
+
+        Raises:
+            StorageError: The lake cannot be listed.
+        """
+        expected = {
+            self.key(asset, day): day
+            for day, entry in manifest.days.items()
+            for asset, rows in (
+                ("new_surveys", entry.rows),
+                ("quarantined_rows", entry.quarantined),
+            )
+            if rows
+        }
+        root = self.store.root
+        if root is not None:  # where many small questions cost less than a listing
+            return sorted({day for key, day in expected.items() if not (root / key).is_file()})
+        if not expected:
+            return []
+        found = {
+            stored.key
+            for asset in ("new_surveys", "quarantined_rows")
+            for stored in self.store.list(f"{asset}/")
+        }
+        return sorted({day for key, day in expected.items() if key not in found})
 
     def release(self) -> Release | None:
         """How the last release ended, or None before the first."""

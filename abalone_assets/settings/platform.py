@@ -79,6 +79,12 @@ class Settings(EnvironmentSettings):
         ge=0,
         description="Least time between two looks at all survey days, not just recent ones.",
     )
+    settle_seconds: int = Field(
+        3,
+        ge=0,
+        description="How long a file in a folder must have been left alone before it is taken in; "
+        "one that was moved there whole is taken in at once.",
+    )
     retry_seconds: Seconds = Field(10, description="Wait after a first failed run; then doubled.")
     gate_max_rmse: float = Field(
         GateLimits.max_rmse, gt=0, description="Largest RMSE, in rings, that is approved."
@@ -185,6 +191,11 @@ class Settings(EnvironmentSettings):
         """What the gate asks for."""
         names = (field.name for field in fields(GateLimits))
         return GateLimits(**{name: getattr(self, f"gate_{name}") for name in names})
+
+    @property
+    def patience(self) -> dict[str, float]:
+        """How long a look at the landing zone waits for a file."""
+        return {"settle_seconds": self.settle_seconds, "retry_seconds": self.retry_seconds}
 
     @property
     def dagster_home(self) -> Path:

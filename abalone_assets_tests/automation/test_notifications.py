@@ -13,6 +13,7 @@ import pytest
 from abalone_assets.automation import survey_sensor
 from abalone_assets.automation.survey_sensor import survey_tick
 from abalone_assets.ingest.days import parse_days
+from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.landing_zone import LandingZone
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
@@ -55,7 +56,10 @@ class Watch:
         self.zone.land(name_of(day), survey_rows(2, seed=seed))
 
     def ingest(self, *days: str) -> None:
-        commit_days(self.lake.store, parse_days(self.zone, list(days)).entries)
+        for day in days:
+            parsed = parse_days(self.zone, [day])
+            self.lake.store.write(self.lake.key("new_surveys", day), to_parquet(parsed.rows[day]))
+            commit_days(self.lake.store, parsed.entries)
 
 
 @pytest.fixture
@@ -99,8 +103,9 @@ def test_a_notification_is_taken_once_but_the_day_is_asked_for_until_the_lake_ha
 def test_an_old_file_that_is_written_again_or_deleted_is_seen_too(
     watch: Watch, aws: AwsStandIn
 ) -> None:
-    watch.land(OLD)
-    watch.ingest(OLD)
+    for day in ("2024-01-01", OLD):  # of several days, one may be deleted
+        watch.land(day)
+    watch.ingest("2024-01-01", OLD)
     assert watch.asked() == []
     watch.land(OLD, seed=1)
     assert watch.asked() == [(OLD, OLD)]

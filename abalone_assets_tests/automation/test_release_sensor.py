@@ -149,6 +149,7 @@ def test_a_file_without_a_good_row_causes_no_release(platform: Platform) -> None
 
 
 def test_a_deleted_survey_causes_a_release(platform: Platform) -> None:
+    land_and_ingest(platform, NEXT_DAY, seed=1)
     land_and_ingest(platform)
     finish_release(platform)
     (platform.home / "landing_zone" / name_of(DAY)).unlink()

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
 import threading
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
 
 from abalone_assets.automation import survey_sensor
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
+from abalone_assets.ingest.memory import read_memory
 from abalone_assets.lake.lake import Release
+from abalone_assets.lake.manifest import IngestedDay, IngestedFile, commit_days
 from abalone_assets_tests.automation.support import (
     INGEST,
     RELEASE_SENSOR,
@@ -20,15 +27,16 @@ from abalone_assets_tests.automation.support import (
     ingest,
     launch,
     name_of,
+    prepare_only,
     ranges,
     requests,
     table,
     today,
 )
-from abalone_assets_tests.support.platform import Platform, survey_rows
+from abalone_assets_tests.support.platform import BASE_ROWS, Platform, survey_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 DAY = "2025-03-03"
@@ -96,6 +104,8 @@ class TestADayIsDue:
         (platform.home / "landing_zone" / other).unlink()
         assert ingest(platform) == [True]
         assert ingested(platform) == {FILE: 3}
+        platform.land(name_of("2025-03-02"), survey_rows(3, seed=2))
+        assert ingest(platform) == [True]
         (platform.home / "landing_zone" / FILE).unlink()
         assert ingest(platform) == [True]
         assert ingested(platform) == {}
@@ -109,6 +119,172 @@ class TestADayIsDue:
     def test_but_not_while_an_upload_is_under_way(self, platform: Platform) -> None:
         (platform.home / "landing_zone" / f".{FILE}.part").write_bytes(survey_rows(3))
         assert requests(platform) == []
+
+
+class TestAFileThatGrows:
+    def append(self, platform: Platform, name: str, data: bytes) -> None:
+        with (platform.home / "landing_zone" / name).open("ab") as file:
+            file.write(data)
+
+    def test_is_ingested_when_it_comes_to_rest_and_the_days_other_file_at_once(
+        self, platform: Platform, clock: Clock
+    ) -> None:
+        rows = survey_rows(6, seed=1).splitlines(keepends=True)
+        platform.land(OTHER, survey_rows(4))
+        for number, row in enumerate(rows):
+            self.append(platform, FILE, row)
+            assert ingest(platform) == ([True] if number == 0 else [])
+            clock.advance(seconds=5)
+        assert f"1 files are still being written ({FILE})" in str(platform.reasons[SURVEY_SENSOR])
+        assert {file.name for file in platform.lake.manifest().days[DAY].files} == {OTHER}
+        asked = requests(platform)
+        assert ranges(asked) == [(DAY, DAY)]
+        clock.reset()
+        platform.run(INGEST, asked[0])
+        assert ingested(platform) == {OTHER: 4, FILE: 6}
+
+    def test_holds_no_release_back(self, platform: Platform) -> None:
+        platform.land(OTHER, survey_rows(4))
+        assert ingest(platform) == [True]
+        self.append(platform, FILE, survey_rows(1, seed=1))
+        assert requests(platform) == []
+        assert len(requests(platform, RELEASE_SENSOR)) == 1
+
+    def test_is_taken_as_it_is_without_a_rest_to_wait_for(
+        self, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ABALONE_SETTLE_SECONDS", "0")
+        self.append(platform, FILE, survey_rows(2))
+        assert ingest(platform) == [True]
+        assert ingested(platform) == {FILE: 2}
+
+
+def test_the_cursor_stays_small_whatever_lies_in_the_landing_zone(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It once had every stray and every rewritten file in it, and each tick keeps a copy."""
+    first = date(2016, 1, 1)
+    monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", first.isoformat())
+    days = [(first + timedelta(days=number)).isoformat() for number in range(3650)]
+    files = {day: LandedFile(name_of(day), 3, "old") for day in days}
+    sha256 = hashlib.sha256(b"").hexdigest()
+    entries = {
+        day: IngestedDay("digest", (IngestedFile(file.name, 3, "old", sha256, 0, 0),))
+        for day, file in files.items()
+    }
+    commit_days(platform.lake.store, entries)
+    strays = [LandedFile(f"notes {number} {'x' * 200}.txt", 1, "e") for number in range(10_000)]
+    rewritten = [replace(file, e_tag="new") for file in files.values()]
+
+    def list_files(_: FolderLandingZone, since: date | None = None) -> Iterator[LandedFile]:
+        assert since is None
+        return iter([*rewritten, *strays])
+
+    monkeypatch.setattr(FolderLandingZone, "list_files", list_files)
+    monkeypatch.setattr(FolderLandingZone, "read", lambda _zone, _name: b"")
+    for _ in range(2):
+        platform.tick(SURVEY_SENSOR)
+        assert len(platform.cursors[SURVEY_SENSOR] or "") < 1000
+    assert len(read_memory(platform.lake.store).identical) > 300
+
+
+class TestALandingZoneThatWentAway:
+    """An emptied folder once took every survey out of the lake, and a model without went live."""
+
+    @pytest.mark.parametrize("reconcile_seconds", ["0", "600"])
+    def test_keeps_its_days_in_the_lake_and_says_what_to_do(
+        self,
+        platform: Platform,
+        monkeypatch: pytest.MonkeyPatch,
+        clock: Clock,
+        reconcile_seconds: str,
+    ) -> None:
+        monkeypatch.setenv("ABALONE_RECONCILE_SECONDS", reconcile_seconds)
+        first = datetime.now(UTC).date()
+        days = [(first - timedelta(days=number)).isoformat() for number in (2, 1, 0)]
+        for seed, day in enumerate(days):
+            platform.land(name_of(day, "000000"), survey_rows(3, seed=seed))
+        assert ingest(platform) == [True]
+        (platform.home / "landing_zone").rename(platform.home / "elsewhere")
+        (platform.home / "landing_zone").mkdir()
+        for _ in range(3):
+            assert requests(platform) == []
+            said = str(platform.reasons[SURVEY_SENSOR])
+            assert f"the files of 3 survey days, {days[0]} to {days[2]}, are gone at once" in said
+            assert "abalone forget" in said
+            clock.advance(seconds=300)
+        assert platform.lake.manifest().rows == 9
+        (platform.home / "landing_zone").rmdir()
+        (platform.home / "elsewhere").rename(platform.home / "landing_zone")
+        assert requests(platform) == []
+        assert platform.reasons[SURVEY_SENSOR] == "every landed survey is in the lake"
+
+    def test_costs_a_look_at_everything_once_not_at_every_tick(
+        self, platform: Platform, monkeypatch: pytest.MonkeyPatch, clock: Clock
+    ) -> None:
+        monkeypatch.setenv("ABALONE_RECONCILE_SECONDS", "600")
+        platform.land(name_of(today(), "000000"), survey_rows(3))
+        assert ingest(platform) == [True]
+        (platform.home / "landing_zone" / name_of(today(), "000000")).unlink()
+        looks = list[float]()
+        for _ in range(3):
+            clock.advance(seconds=10)
+            assert requests(platform) == []
+            looks.append(json.loads(platform.cursors[SURVEY_SENSOR] or "")["reconciled_at"])
+        assert len(set(looks)) == 1
+
+
+class TestALakeThatLostADay:
+    """A folder deleted by hand once failed every release, while the sensor found nothing to do."""
+
+    @pytest.mark.parametrize("asset", ["new_surveys", "quarantined_rows"])
+    def test_gets_it_again_from_the_landing_zone(self, platform: Platform, asset: str) -> None:
+        platform.land(FILE, survey_rows(3) + b"X,1\n")
+        assert ingest(platform) == [True]
+        shutil.rmtree(platform.home / "lake" / asset / f"survey_day={DAY}")
+        assert platform.lake.lost_days(platform.lake.manifest()) == [DAY]
+        asked = requests(platform)
+        assert ranges(asked) == [(DAY, DAY)]
+        assert platform.lake.manifest().days_with_rows == [], "no release looks for it meanwhile"
+        platform.run(INGEST, asked[0])
+        assert ingested(platform) == {FILE: 3}
+        assert platform.lake.lost_days(platform.lake.manifest()) == []
+
+    def test_says_so_when_it_is_not_there_either(self, platform: Platform) -> None:
+        for seed, day in enumerate((DAY, "2025-03-04")):
+            platform.land(name_of(day), survey_rows(3, seed=seed))
+        assert ingest(platform) == [True]
+        shutil.rmtree(platform.home / "lake" / "new_surveys" / f"survey_day={DAY}")
+        for file in (platform.home / "landing_zone").iterdir():
+            file.unlink()
+        assert requests(platform) == []
+        said = str(platform.reasons[SURVEY_SENSOR])
+        assert (
+            f"the lake lost 1 survey days ({DAY}) whose files are not in the landing zone" in said
+        )
+
+
+class TestTheFirstSurveyDay:
+    def test_takes_days_out_of_the_next_release_and_in_again_whichever_way_it_moves(
+        self, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The days before a later first day once stayed in every model for ever."""
+        for seed, day in enumerate((DAY, "2025-03-04")):
+            platform.land(name_of(day), survey_rows(3 + seed, seed=seed))
+        assert ingest(platform) == [True]
+        digests = []
+        for first, rows in (("2023-01-01", 7), ("2025-03-04", 4), ("2025-03-03", 7)):
+            monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", first)
+            assert requests(platform) == []
+            assert len(requests(platform, RELEASE_SENSOR)) == 1
+            assert sum(day.rows for day in platform.lake.manifest().days.values()) == rows
+            assert platform.lake.earlier_days() == ([DAY] if rows == 4 else [])
+            assert prepare_only(platform).success
+            assert platform.lake.preparation().rows_ingested == rows + BASE_ROWS
+            digests.append(platform.lake.manifest().digest)
+            platform.lake.record_release(Release(digests[-1], "deployed", "", 1, "", "2025-03-03"))
+            assert requests(platform, RELEASE_SENSOR) == []
+        assert digests[0] == digests[2] != digests[1]
 
 
 class TestStrays:

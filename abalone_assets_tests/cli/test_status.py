@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.ingest.memory import Growing, Memory, Unreadable, write_memory
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.lake.manifest import IngestedRaw, commit_raw
 from abalone_assets.local.driver import driver_lock
@@ -115,6 +116,40 @@ def test_files_that_can_be_no_survey_are_listed_with_their_problem(home: Path) -
     assert NAME in output
 
 
+def test_files_that_wait_are_named_with_the_reason(home: Path) -> None:
+    land(home, NAME, GOOD_ROW)
+    land(home, "abalone.20250315061500", GOOD_ROW)
+    memory = Memory(
+        growing={NAME: Growing("token", 1.0), "abalone.20250101000000": Growing("gone", 1.0)},
+        unreadable={"abalone.20250315061500": Unreadable("token", "permission denied", 1, 2.0)},
+    )
+    write_memory(Lake(str(home / "lake")).store, memory)
+    document = abalone_json("status")
+    assert document["growing_files"] == [NAME]
+    assert document["unreadable_now"] == {"abalone.20250315061500": "permission denied"}
+    output = " ".join(abalone("status").output.split())
+    assert f"1 file still being written ({NAME})" in output
+    assert "permission denied" in output
+
+
+def test_days_that_the_lake_lost_or_that_no_release_holds_are_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(home, NAME, GOOD_ROW + "X,1\n")
+    ingest(home, "2025-03-14")
+    lake = Lake(str(home / "lake"))
+    for asset in ("new_surveys", "quarantined_rows"):
+        lake.store.delete(lake.key(asset, "2025-03-14"))
+    assert abalone_json("status")["lost_days"] == ["2025-03-14"]
+    assert "the lake lost 1 survey day (2025-03-14)" in " ".join(abalone("status").output.split())
+    monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", "2025-04-01")
+    document = abalone_json("status")
+    assert (document["earlier_days"], document["totals"]["rows"]) == (["2025-03-14"], 0)
+    assert "1 survey day before ABALONE_FIRST_SURVEY_DAY in no release" in " ".join(
+        abalone("status").output.split()
+    )
+
+
 def test_a_deployed_version_without_a_server_is_not_called_live(home: Path) -> None:
     registry = FolderRegistry(ObjectStore(home / "registry"))
     version = register(registry, b"archive").version
@@ -135,12 +170,16 @@ def test_a_damaged_lake_is_one_clear_error(home: Path) -> None:
     assert "quarantined_rows cannot be read" in result.stderr
 
 
-def test_days_that_vanished_at_once_are_told(home: Path) -> None:
-    days = [f"2025-03-{number:02}" for number in range(1, 13)]
+def test_days_that_vanished_at_once_are_told_with_what_to_do(home: Path) -> None:
+    days = ["2025-03-01", "2025-03-02"]
     for day in days:
         land(home, f"abalone.{day.replace('-', '')}061500", GOOD_ROW)
         ingest(home, day)
     for file in (home / "landing_zone").iterdir():
         file.unlink()
-    assert abalone_json("status")["vanished_days"] == days
-    assert "12 survey days are gone at once" in " ".join(abalone("status").output.split())
+    document = abalone_json("status")
+    assert (document["vanished_days"], document["due_days"]) == (days, [])
+    assert "abalone forget --missing" in document["next"]
+    assert "2 survey days are gone at once (2025-03-01, 2025-03-02)" in " ".join(
+        abalone("status").output.split()
+    )

@@ -19,17 +19,20 @@ from abalone_assets.etl.request import PrepareReport
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets_tests.automation.support import (
     RELEASE,
+    RELEASE_SENSOR,
     ingest,
     know_as_simulated,
     name_of,
     platform_in,
     prepare_only,
     recorded,
+    requests,
 )
 from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from abalone_assets_tests.support.platform import Platform
 
@@ -198,3 +201,25 @@ def test_columns_tell_their_units_and_where_they_come_from(prepared: Platform) -
         assert {
             dep.asset_key.to_user_string() for dep in lineage.deps_by_column["rings"]
         } == upstream
+
+
+def test_rows_too_few_for_every_split_end_their_release_once_with_one_clear_error(
+    tmp_path: Path,
+) -> None:
+    """Without a test row, a release was once trained, failed, and tried again for ever."""
+    raw = tmp_path / "base.csv"
+    raw.write_bytes(survey_rows(3))
+    with platform_in(tmp_path, RAW_URI=str(raw)) as platform:
+        (request,) = requests(platform, RELEASE_SENSOR)
+        result = platform.run(RELEASE, request, raise_on_error=False)
+        assert [event.step_key for event in result.get_step_failure_events()] == ["trained_model"]
+        release = platform.lake.release()
+        assert release is not None
+        assert release.reason.startswith(
+            "Rejected: too few rows: 3 surveyed rows leave validation_split and test_split without"
+        )
+        assert (release.outcome, release.version) == ("rejected", None)
+        assert requests(platform, RELEASE_SENSOR) == []
+        platform.land(name_of(DAY), survey_rows(60, seed=1))
+        assert ingest(platform) == [True]
+        assert platform.lake.release_due(), "more rows are another matter"

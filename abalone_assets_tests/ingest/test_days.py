@@ -10,10 +10,14 @@ import pytest
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest import days
-from abalone_assets.ingest.days import parse_day, parse_days
-from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA
+from abalone_assets.ingest.days import ParsedDays, parse_day, parse_days
+from abalone_assets.ingest.earlier import Earlier
+from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
 from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
-from abalone_assets.lake.manifest import Manifest, day_digest
+from abalone_assets.ingest.memory import Growing, Memory, Patience
+from abalone_assets.ingest.reconcile import find_due
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.manifest import Manifest, commit_days, day_digest
 from abalone_assets.sample_data import surveys
 from abalone_assets_tests.support.platform import survey_rows
 
@@ -181,17 +185,92 @@ def test_a_file_that_is_too_large_is_recorded_and_never_read(
     assert kept.rows == len(parsed.rows) == 2
 
 
-def test_a_file_deleted_between_listing_and_reading_raises(zone: FolderLandingZone) -> None:
+class Flaky(FolderLandingZone):
+    """A landing zone that cannot read one file."""
+
+    def read(self, name: str) -> bytes:
+        if name == SECOND:
+            raise StorageError(f"{name}: cannot read this survey: Input/output error")
+        return super().read(name)
+
+
+def test_a_file_that_cannot_be_read_is_its_own_problem_alone(zone: FolderLandingZone) -> None:
     zone.land(FIRST, survey_rows(1))
     zone.land(SECOND, survey_rows(1))
+    parsed = parse_days(Flaky(zone.folder), [MONDAY]).days[MONDAY]
+    first, second = parsed.entry.files
+    assert (first.rows, first.problem, len(parsed.rows)) == (1, None, 1)
+    assert (second.rows, second.e_tag) == (0, ""), "whatever lies there differs from it"
+    assert "Input/output error; it is tried again" in str(second.problem)
 
-    class Vanishing(FolderLandingZone):
-        def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
-            yield from list(super().list_files(since))
-            (self.folder / SECOND).unlink(missing_ok=True)
 
-    with pytest.raises(StorageError, match=f"{SECOND}: cannot read this survey"):
-        parse_days(Vanishing(zone.folder), [MONDAY])
+class TestAFileThatWasIngestedBefore:
+    @pytest.fixture
+    def lake(self, zone: FolderLandingZone, tmp_path: Path) -> Lake:
+        zone.folder = tmp_path / "zone"
+        zone.folder.mkdir()
+        zone.land(FIRST, survey_rows(2))
+        zone.land(SECOND, survey_rows(3, seed=1) + BAD_ROW)
+        lake = Lake(str(tmp_path / "lake"))
+        self.write(lake, parse_days(zone, [MONDAY]))
+        zone.land(FIRST, survey_rows(4))
+        zone.land(SECOND, survey_rows(5, seed=2))
+        zone.land(THIRD, survey_rows(6, seed=3))
+        return lake
+
+    def write(self, lake: Lake, parsed: ParsedDays) -> None:
+        for asset, frames in (
+            ("new_surveys", parsed.rows),
+            ("quarantined_rows", parsed.quarantined),
+        ):
+            lake.store.write(lake.key(asset, MONDAY), to_parquet(frames[MONDAY]))
+        commit_days(lake.store, parsed.entries)
+
+    def earlier(self, lake: Lake, memory: Memory | None = None) -> Earlier:
+        return Earlier(lake, lake.manifest(), memory or Memory(), Patience(settle_seconds=3))
+
+    def counts(self, parsed: ParsedDays) -> list[tuple[str, int, int]]:
+        day = parsed.days[MONDAY]
+        assert len(day.rows) + len(day.quarantined) == day.records
+        assert day.rows["source_file"].is_sorted()
+        return [(file.name, file.rows, file.quarantined) for file in day.entry.files]
+
+    def test_keeps_its_rows_while_it_cannot_be_read(
+        self, zone: FolderLandingZone, lake: Lake
+    ) -> None:
+        parsed = parse_days(Flaky(zone.folder), [MONDAY], earlier=self.earlier(lake))
+        assert self.counts(parsed) == [(FIRST, 4, 0), (SECOND, 3, 1), (THIRD, 6, 0)]
+        second = parsed.entries[MONDAY].files[1]
+        assert "it is tried again" in str(second.problem)
+        self.write(lake, parsed)
+        landing = zone.scan(date(2025, 1, 1), date(2025, 12, 31))
+        assert find_due(landing, lake.manifest(), zone.read).days == (MONDAY,)
+        rebuilt, fresh = parse_days(zone, [MONDAY], earlier=self.earlier(lake)), [MONDAY]
+        assert rebuilt.rows[MONDAY].equals(parse_days(zone, fresh).rows[MONDAY])
+        assert rebuilt.entries == parse_days(zone, fresh).entries
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_keeps_its_rows_while_it_is_written_and_a_new_one_waits(
+        self, zone: FolderLandingZone, lake: Lake, *, known: bool
+    ) -> None:
+        name = SECOND if known else THIRD
+        with (zone.folder / name).open("ab") as file:  # and so its times are those of a write
+            file.write(b"M,0.4")
+        growing = {name: Growing("other token", 0.0)}
+        earlier = self.earlier(lake, Memory(growing=growing))
+        parsed = parse_days(zone, [MONDAY], earlier=earlier)
+        assert self.counts(parsed) == (
+            [(FIRST, 4, 0), (SECOND, 3, 1), (THIRD, 6, 0)]
+            if known
+            else [(FIRST, 4, 0), (SECOND, 5, 0)]
+        )
+
+    def test_has_nothing_to_keep_when_the_lake_lost_it(
+        self, zone: FolderLandingZone, lake: Lake
+    ) -> None:
+        lake.store.delete(lake.key("new_surveys", MONDAY))
+        parsed = parse_days(Flaky(zone.folder), [MONDAY], earlier=self.earlier(lake))
+        assert self.counts(parsed) == [(FIRST, 4, 0), (SECOND, 0, 0), (THIRD, 6, 0)]
 
 
 def test_the_entry_describes_the_bytes_that_were_parsed_not_those_that_were_listed(

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from abalone_assets.errors import StorageError
+from abalone_assets.ingest import landing_zone
 from abalone_assets.ingest.landing_zone import FolderLandingZone, LandingZone
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.s3_landing_zone import S3LandingZone
@@ -137,13 +140,81 @@ def test_an_odd_name_is_a_stray_in_printable_characters_and_stops_no_other(
     shown.encode()
 
 
-def test_hidden_files_folders_and_links_are_no_surveys(folder: Path) -> None:
+@pytest.mark.parametrize("written_as", [NAME, ".new"], ids=["in place", "by a rename"])
+def test_a_correction_that_keeps_size_and_times_is_told_apart(
+    folder: Path, written_as: str
+) -> None:
+    """As cp -p makes it, and rsync; neither can set the time of the last change."""
+    zone, path = FolderLandingZone(folder), folder / NAME
+    path.write_bytes(b"one")
+    os.utime(path, (10**9, 10**9))
+    (before,) = zone.list_files()
+    (folder / written_as).write_bytes(b"two")
+    os.utime(folder / written_as, (10**9, 10**9))
+    (folder / written_as).replace(path)
+    (after,) = zone.list_files()
+    assert (after.size, after.written_at) == (before.size, before.written_at)
+    assert after.e_tag != before.e_tag
+
+
+class Stat(SimpleNamespace):
+    """The status of a file on a file system whose clock counts in two seconds."""
+
+    def __init__(self, written: int) -> None:
+        times = {"st_mtime_ns": written * 10**9, "st_ctime_ns": written * 10**9}
+        super().__init__(st_ino=1, st_size=3, **times)
+
+
+def test_a_file_as_young_as_its_coarse_clock_gets_another_token_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """FAT gives two writes within two seconds one time: the bytes must be compared once more."""
+    now = 1_000_000
+    monkeypatch.setattr(landing_zone, "time", SimpleNamespace(time_ns=lambda: now * 10**9))
+    young = landing_zone._token(Stat(now))  # type: ignore[arg-type]
+    now += 1
+    assert landing_zone._token(Stat(now - 1)) == young  # type: ignore[arg-type]
+    now += 1
+    old = landing_zone._token(Stat(now - 2))  # type: ignore[arg-type]
+    assert old != young
+    now += 1000
+    assert landing_zone._token(Stat(1_000_000)) == old  # type: ignore[arg-type]
+
+
+def test_a_landed_or_moved_file_is_whole_and_one_that_is_written_in_place_is_not(
+    folder: Path,
+) -> None:
+    zone = FolderLandingZone(folder)
+    zone.land(NAME, b"one")
+    (landed,) = zone.list_files()
+    assert landed.whole
+    with (folder / NAME).open("ab") as file:
+        file.write(b"more")
+    (written,) = zone.list_files()
+    assert not written.whole
+    assert abs(written.written_at - time.time()) < 60
+    os.utime(folder / NAME, (10**9, 10**9))  # the last act of cp -p
+    assert [file.whole for file in zone.list_files()] == [True]
+
+
+def test_links_folders_and_devices_are_strays_with_their_problem(folder: Path) -> None:
     (folder / f".{NAME}").touch()
     (folder / NAME).mkdir()
+    (folder / "march").mkdir()
     (folder / "abalone.20250304120000").symlink_to("/etc/hostname")
     (folder / "abalone.20250305120000").symlink_to("nowhere")
     os.mkfifo(folder / "abalone.20250306120000")
-    assert names(FolderLandingZone(folder)) == []
+    zone = FolderLandingZone(folder)
+    assert names(zone) == []
+    assert zone.scan(FIRST, LAST).days == {}
+    problems = {name: text.split(",")[0] for name, text in stray_problems(zone).items()}
+    assert problems == {
+        NAME: "a folder",
+        "march": "a folder",
+        "abalone.20250304120000": "a link",
+        "abalone.20250305120000": "a link",
+        "abalone.20250306120000": "no regular file but a device",
+    }
 
 
 def test_landing_leaves_nothing_beside_the_file(folder: Path) -> None:
@@ -214,6 +285,15 @@ def test_an_s3_key_that_is_no_landed_file_hides_no_other(s3: str, key: str) -> N
     zone = open_landing_zone(s3)
     zone.land(NAME, b"")
     assert names(zone) == [NAME]
+    below = key.partition("/")[0] + "/" if "/" in key and not key.startswith(".") else None
+    assert list(stray_problems(zone)) == ([below] if below else [])
+    assert all("no object below" in problem for problem in stray_problems(zone).values())
+
+
+def test_an_s3_prefix_below_is_one_stray_however_many_objects_it_has(s3: str) -> None:
+    for number in range(3):
+        put_object(f"{s3}/march/abalone.2025030312000{number}")
+    assert list(stray_problems(open_landing_zone(s3))) == ["march/"]
 
 
 def test_a_missing_bucket_is_one_clear_error(s3: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest import reconcile
 from abalone_assets.ingest.landing_zone import LandedFile, Landing
+from abalone_assets.ingest.memory import Memory, Patience
 from abalone_assets.ingest.reconcile import (
     MAX_VANISHED_DAYS,
     DayRange,
@@ -186,18 +187,88 @@ def test_days_that_were_not_looked_at_are_left_alone_deleted_files_included(worl
     assert world.look(last=date(2025, 3, 3)).days == (OLD, DAY)
 
 
-def test_a_landing_zone_that_went_away_is_not_believed() -> None:
-    world = World()
-    days = [f"2025-04-{number:02}" for number in range(1, MAX_VANISHED_DAYS + 2)]
+def ingested_days(count: int) -> tuple[World, list[str]]:
+    """A world of so many days, each of one file, all ingested."""
+    world, days = World(), [f"2025-04-{number:02}" for number in range(1, count + 1)]
     for day in days:
         world.write(name_of(day), b"rows")
     world.ingest(*days)
+    return world, days
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, MAX_VANISHED_DAYS + 2])
+def test_a_landing_zone_that_went_away_is_not_believed_however_few_days_it_had(count: int) -> None:
+    """Four emptied days were once deleted from the lake, and a model without surveys deployed."""
+    world, days = ingested_days(count)
     world.files.clear()
     away = world.look()
     assert (away.days, away.vanished) == ((), tuple(days))
-    world.write(name_of(days[0]), b"rows")
-    deleted = world.look()
-    assert (deleted.days, deleted.vanished) == (tuple(days[1:]), ()), "ten may be deleted at once"
+    for day in days:
+        world.write(name_of(day), b"rows")
+    assert (world.look().days, world.look().vanished) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("gone", "believed"),
+    [
+        (slice(0, 1), True),
+        (slice(9, 10), True),
+        (slice(2, 7), True),
+        (slice(0, 6), False),  # more than are left
+        (slice(8, 10), False),  # everything since a day: an old copy of the share
+    ],
+)
+def test_days_are_gone_for_good_while_at_least_as_many_remain_not_just_older_ones(
+    gone: slice, *, believed: bool
+) -> None:
+    world, days = ingested_days(10)
+    for day in days[gone]:
+        del world.files[name_of(day)]
+    look = world.look()
+    assert (look.days if believed else look.vanished) == tuple(days[gone])
+    assert (look.vanished if believed else look.days) == ()
+
+
+def test_no_more_than_ten_days_are_gone_for_good_at_once() -> None:
+    world, days = ingested_days(30)
+    for day in days[: MAX_VANISHED_DAYS + 1]:
+        del world.files[name_of(day)]
+    assert world.look().vanished == tuple(days[: MAX_VANISHED_DAYS + 1])
+
+
+def test_other_surveys_in_the_place_of_all_known_ones_prove_nothing() -> None:
+    world, days = ingested_days(3)
+    world.files.clear()
+    world.write(name_of(OLD), b"of another prefix")
+    look = world.look()
+    assert (look.days, look.vanished) == ((OLD,), tuple(days))
+
+
+def test_a_look_at_some_days_never_believes_that_one_is_gone() -> None:
+    world, days = ingested_days(3)
+    del world.files[name_of(days[-1])]
+    some = replace(world.landing(first=date(2025, 4, 2)), whole=False)
+    assert find_due(some, world.manifest, world.read).vanished == (days[-1],)
+    assert world.look().days == (days[-1],)
+
+
+def test_while_days_are_missing_one_that_only_lost_files_is_not_believed_either() -> None:
+    world, days = ingested_days(3)
+    world.write(name_of(days[0], 1), b"second boat")
+    world.ingest(days[0])
+    for day in days:
+        del world.files[name_of(day)]
+    assert world.look().vanished == tuple(days)
+    world.write(name_of(days[0], 2), b"news")
+    assert world.look().days == (days[0],)
+
+
+def test_a_missing_day_that_a_person_forgot_is_ingested_as_empty() -> None:
+    world, days = ingested_days(1)
+    world.revoke(days[0], gone=True)
+    assert world.look() == Due((days[0],), {})
+    world.ingest(days[0])
+    assert world.look() == Due((), {})
 
 
 def test_a_rewritten_file_too_large_to_be_read_is_due_without_being_read(world: World) -> None:
@@ -223,7 +294,146 @@ def test_a_rewritten_file_that_cannot_be_read_makes_its_day_due_and_stops_no_oth
             raise StorageError("deleted since it was listed")
         return world.read(name)
 
-    assert find_due(world.landing(), world.manifest, read).days == (DAY, NEXT)
+    due = find_due(world.landing(), world.manifest, read)
+    assert due.days == (DAY, NEXT)
+    assert due.unreadable[FILE].problem == "deleted since it was listed"
+
+
+@dataclass
+class Watch:
+    """Looks at a world, one after the other, whose files take time to write and may be unreadable.
+
+    Attributes:
+        now: Our clock, Unix time.
+        skew: Seconds by which the clock of the share is ahead of ours.
+        grown: When each file was written last, by our clock; one of the others came whole.
+        broken: Files that cannot be read.
+        tried: How often each of them was tried.
+    """
+
+    world: World
+    now: float = 1_000_000.0
+    skew: float = 0.0
+    grown: dict[str, float] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    tried: list[str] = field(default_factory=list)
+    memory: Memory = field(default_factory=Memory)
+
+    def append(self, name: str, data: bytes) -> None:
+        self.world.write(name, self.world.files.get(name, b"") + data)
+        self.grown[name] = self.now
+
+    def look(self, *, seconds: float = 0) -> Due:
+        self.now += seconds
+        landing = self.world.landing()
+        days = {
+            day: tuple(
+                replace(
+                    file,
+                    e_tag=f"{file.name}-{file.e_tag}",
+                    written_at=self.grown[file.name] + self.skew,
+                    whole=False,
+                )
+                if file.name in self.grown
+                else file
+                for file in files
+            )
+            for day, files in landing.days.items()
+        }
+        patience = Patience(settle_seconds=3, retry_seconds=10, now=self.now)
+        due = find_due(
+            replace(landing, days=days),
+            self.world.manifest,
+            self._read,
+            memory=self.memory,
+            patience=patience,
+        )
+        self.memory = self.memory.after(landing, due.memory)
+        return due
+
+    def ingest(self, day: str) -> None:
+        self.world.ingest(day)
+        entry = self.world.manifest.days[day]
+        files = (replace(file, e_tag=f"{file.name}-{file.e_tag}") for file in entry.files)
+        days = {**self.world.manifest.days, day: replace(entry, files=tuple(files))}
+        self.world.manifest = replace(self.world.manifest, days=days)
+
+    def _read(self, name: str) -> bytes:
+        if name in self.broken:
+            self.tried.append(name)
+            raise StorageError(f"{name}: permission denied")
+        return self.world.read(name)
+
+
+@pytest.mark.parametrize("skew", [0, -7200, 7200], ids=["right", "two hours behind", "ahead"])
+def test_a_file_is_due_once_it_has_come_to_rest_whatever_the_clock_of_the_share(skew: int) -> None:
+    """One that got a row each 0.2 s was once ingested 21 times in two minutes."""
+    watch = Watch(World(), skew=skew)
+    watch.append(FILE, b"row")
+    asked = [watch.look().days]
+    if asked[0]:
+        watch.ingest(DAY)
+    for _ in range(5):
+        watch.append(FILE, b"row")
+        asked.append(watch.look(seconds=5).days)
+    at_first_sight = skew < 0  # as old as a file that was copied long ago
+    assert asked == [(DAY,) if at_first_sight else (), *[()] * 5]
+    assert FILE in watch.memory.growing
+    assert watch.look(seconds=5).days == (DAY,)
+    assert watch.memory.growing == {}
+
+
+def test_a_file_written_long_ago_is_due_at_first_sight() -> None:
+    watch = Watch(World())
+    watch.append(FILE, b"row")
+    assert watch.look(seconds=3).days == (DAY,)
+
+
+def test_what_is_at_rest_waits_for_no_other_file_of_its_day() -> None:
+    watch = Watch(World())
+    watch.world.write(TWIN, b"whole")
+    watch.append(FILE, b"row")
+    assert watch.look().days == (DAY,)
+    watch.world.ingest(DAY)
+    entry = watch.world.manifest.days[DAY]
+    without = replace(entry, files=tuple(file for file in entry.files if file.name == TWIN))
+    watch.world.manifest = Manifest(None, {DAY: without})
+    watch.append(FILE, b"row")
+    assert watch.look(seconds=1).days == ()
+    assert watch.look(seconds=3).days == (DAY,)
+
+
+def test_a_clock_that_is_set_back_delays_a_file_by_no_more_than_its_rest() -> None:
+    watch = Watch(World())
+    watch.append(FILE, b"row")
+    watch.look()
+    assert watch.look(seconds=-3600).days == ()
+    assert watch.look(seconds=3).days == (DAY,)
+
+
+def test_a_file_that_cannot_be_read_is_tried_later_and_later_and_its_day_is_due_once(
+    world: World,
+) -> None:
+    watch = Watch(world, broken={FILE})
+    world.write(FILE, b"one")
+    days = [watch.look(seconds=1).days for _ in range(100)]
+    assert days == [(DAY,), *[()] * 99]
+    assert len(watch.tried) == 4, "after 0, 10, 30 and 70 seconds"
+    watch.broken.clear()
+    watch.look(seconds=80)
+    assert watch.memory.unreadable == {}
+
+
+def test_a_file_that_could_not_be_read_is_due_when_it_can_be(world: World) -> None:
+    entry = world.manifest.days[DAY]
+    first = replace(entry.files[0], e_tag="", sha256="", problem="cannot be read")
+    days = {**world.manifest.days, DAY: replace(entry, files=(first, *entry.files[1:]))}
+    world.manifest = replace(world.manifest, days=days)
+    watch = Watch(world, broken={FILE})
+    assert watch.look().days == ()
+    watch.broken.clear()
+    assert watch.look(seconds=1).days == ()
+    assert watch.look(seconds=10).days == (DAY,)
 
 
 def test_files_compared_at_one_look_are_limited_and_the_rest_follow(

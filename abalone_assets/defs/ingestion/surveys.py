@@ -8,12 +8,14 @@ import polars as pl
 from abalone_assets.defs.metadata import files_table, preview, table_metadata
 from abalone_assets.defs.partitions import survey_days
 from abalone_assets.ingest.days import ParsedDays, parse_days
+from abalone_assets.ingest.earlier import Earlier
 from abalone_assets.ingest.frames import rows_written
 from abalone_assets.ingest.synthetic_files import synthetic_files
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import commit_days, revoke_days
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
+from abalone_assets.settings.platform import load_settings
 from abalone_assets.survey import count_soft_violations
 
 MAX_IMPLAUSIBLE_SHARE = 0.05
@@ -91,6 +93,7 @@ def parse_survey_days(
         context.partition_keys,
         context.log.info,
         synthetic=lambda: synthetic_files(opened.store).keys(),
+        earlier=Earlier.of(opened, load_settings()),
     )
     _report_days(context, parsed)
     revoke_days(opened.store, parsed.days)

@@ -1,11 +1,15 @@
 """Training: an archive in SageMaker's layout, and how it came about."""
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
+from abalone_assets.etl.request import SPLIT_PERCENT
+from abalone_assets.ingest.frames import surveyed_rows
+from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.modeling.hyperparameters import (
     chosen_hyperparameters,
     describe_hyperparameters,
@@ -50,6 +54,7 @@ def trained_model(
     chosen_hyperparameters(framework, hyperparameters)  # before a job is paid for
     opened = lake.open()
     digest = opened.preparation().digest
+    _refuse_empty_splits(opened, digest, context.run.run_id)
     report = ml_platform.train(
         TrainingRequest(
             channels={
@@ -74,3 +79,23 @@ def trained_model(
         },
         data_version=dg.DataVersion(report.card.model_sha256),
     )
+
+
+def _refuse_empty_splits(lake: Lake, digest: str, run_id: str) -> None:
+    """End the release of a few rows here, for good: they fall into the same splits every time.
+
+    Raises:
+        Failure: A split has no surveyed row to train on, to calibrate or to judge by.
+    """
+    written = [name for name in SPLIT_PERCENT if lake.store.find(lake.key(name))]
+    rows = {name: surveyed_rows(lake.uri(name)) for name in written}
+    empty = [name for name, count in rows.items() if not count]
+    if not empty:
+        return
+    reason = (
+        f"Rejected: too few rows: {sum(rows.values())} surveyed rows leave {' and '.join(empty)} "
+        "without one; land more surveys, or set ABALONE_RAW_URI to a larger base survey."
+    )
+    ended = datetime.now(UTC).isoformat(timespec="seconds")
+    lake.record_release(Release(digest, "rejected", reason, None, run_id, ended))
+    raise dg.Failure(reason, allow_retries=False)

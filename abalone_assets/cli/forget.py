@@ -1,0 +1,82 @@
+"""``abalone forget``: a person's word that the surveys of some days were deleted on purpose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from abalone_assets.cli.output import console, counted, example, json_option, print_json
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from abalone_assets.ingest.landing_zone import Landing
+    from abalone_assets.lake.manifest import Manifest
+
+
+@click.command(epilog=example("abalone forget 2025-03-14", "abalone forget --missing"))
+@click.argument("days", nargs=-1, metavar="[DAY]...", type=click.DateTime(["%Y-%m-%d"]))
+@click.option("--missing", is_flag=True, help="All days that `abalone status` says are missing.")
+@json_option
+def forget(days: tuple[datetime, ...], *, missing: bool, as_json: bool) -> None:
+    """Let go of survey days whose files were deleted on purpose.
+
+    The lake keeps days whose files are gone at once, because that looks like a landing zone that
+    went away. This says that it did not: the next release leaves these days out. Files of them
+    that land later are taken in as new.
+    """
+    from datetime import UTC, datetime
+
+    from abalone_assets.ingest.open import open_landing_zone
+    from abalone_assets.ingest.reconcile import missing_days
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.manifest import revoke_days
+    from abalone_assets.settings.platform import load_settings
+
+    settings = load_settings()
+    lake = Lake(settings.lake_uri)
+    zone = open_landing_zone(settings.landing_zone_uri)
+    landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date())
+    manifest = lake.manifest()
+    chosen = {day.date().isoformat() for day in days}
+    if missing:
+        chosen.update(day for day in missing_days(landing, manifest) if day not in landing.days)
+    elif not chosen:
+        raise click.UsageError("name the days, or give --missing")
+    forgotten = _may_be_forgotten(sorted(chosen), manifest, landing)
+    if forgotten:
+        revoke_days(lake.store, forgotten)
+    _show({"days": forgotten, "rows": sum(map(manifest.rows_of, forgotten))}, as_json=as_json)
+
+
+def _may_be_forgotten(days: list[str], manifest: Manifest, landing: Landing) -> list[str]:
+    """The days of these that the lake holds.
+
+    Raises:
+        SurveyError: A day still has files in the landing zone, or the lake knows none of it.
+    """
+    from abalone_assets.errors import SurveyError
+
+    problems = []
+    for day in days:
+        if files := landing.days.get(day):
+            names = ", ".join(file.name for file in files)
+            problems.append(
+                f"{day} still has files in the landing zone; delete them first: {names}"
+            )
+        elif day not in manifest.days or not manifest.days[day].files:
+            problems.append(f"{day} is no survey day that the lake holds")
+    if problems:
+        raise SurveyError(f"nothing was forgotten: {'; '.join(problems)}")
+    return days
+
+
+def _show(outcome: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print_json(outcome)
+    elif outcome["days"]:
+        days, rows = counted(len(outcome["days"]), "survey day"), counted(outcome["rows"], "row")
+        console().print(f"Forgot {days} with {rows}. The next release leaves them out.")
+    else:
+        console().print("Nothing to do: no survey day is missing.")

@@ -1,0 +1,57 @@
+"""`abalone forget`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json, ingest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAYS = ["2025-03-01", "2025-03-02"]
+
+
+@pytest.fixture
+def zone(home: Path) -> Path:
+    """A landing zone of two days that are in the lake."""
+    for day in DAYS:
+        (home / "landing_zone" / f"abalone.{day.replace('-', '')}061500").write_text(GOOD_ROW)
+        ingest(home, day)
+    return home / "landing_zone"
+
+
+def empty(zone: Path) -> None:
+    for file in zone.iterdir():
+        file.unlink()
+
+
+@pytest.mark.parametrize("arguments", [DAYS, ["--missing"]])
+def test_days_deleted_on_purpose_are_due_once_somebody_says_so(
+    home: Path, zone: Path, arguments: list[str]
+) -> None:
+    empty(zone)
+    assert abalone_json("status")["due_days"] == []
+    assert abalone_json("forget", *arguments) == {"days": DAYS, "rows": 2}
+    status = abalone_json("status")
+    assert (status["due_days"], status["vanished_days"], status["totals"]["rows"]) == (DAYS, [], 0)
+    for day in DAYS:
+        ingest(home, day)
+    assert abalone_json("status")["due_days"] == []
+    assert "Nothing to do" in abalone("forget", "--missing").output
+
+
+@pytest.mark.usefixtures("zone")
+def test_a_day_that_still_has_files_or_is_unknown_is_not_forgotten() -> None:
+    result = abalone("forget", DAYS[0], "2025-03-09")
+    assert result.exit_code == 1
+    assert "2025-03-01 still has files in the landing zone" in result.stderr
+    assert "2025-03-09 is no survey day" in result.stderr
+    assert abalone_json("status")["totals"]["rows"] == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["2025-3-1x"]])
+def test_days_are_named_as_dates(home: Path, arguments: list[str]) -> None:
+    assert abalone("forget", *arguments).exit_code == 2
