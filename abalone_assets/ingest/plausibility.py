@@ -1,0 +1,312 @@
+"""Whether a survey file as a whole shows animals like those of the base survey.
+
+A row's own limits cannot see that a crew wrote kilograms: each value is that of a smaller animal.
+What gives it away is how measurements go together, over all animals of the file. A profile holds
+these relations, fitted robustly on the base survey; a file that is off from one as a whole is held
+until a person says that it is right. Rates of false alarms and detection are in
+``docs/benchmarks.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+
+from abalone_assets.survey import MEASUREMENTS, TARGET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Logs = Mapping[str, Floats]
+    Columns = Mapping[str, Sequence[Any]]
+
+MIN_ANIMALS: Final = 3
+"""Distinct animals that a file must have to be held: one or two odd ones are only counted."""
+
+MIN_AGED_ANIMALS: Final = 10
+"""Distinct animals from which on rings are judged: they scatter more than measurements do."""
+
+ODD_DEVIATIONS: Final = 6.0
+"""Standard deviations from which on a single animal is odd."""
+
+MIN_ODD_ANIMALS: Final = 5
+MAX_ODD_SHARE: Final = 0.25
+"""Of a file's animals; of the UCI survey's 1 % are odd, of its smallest tenth 3 %."""
+
+MAX_PART: Final = 0.75
+"""Odd animals up to this share are a part of the file, and more of them the whole of it."""
+
+MIN_RECORDS: Final = 10
+MAX_BEYOND_SHARE: Final = 0.5
+"""Of a file's records, those that broke a rule of ``SCALE_RULES``, from some records on."""
+
+SCALE_RULES: Final = frozenset({"above_maximum", "not_positive", "not_an_integer", "out_of_range"})
+"""The rules of the contract that values in another unit break."""
+
+LENGTHS: Final = ("length", "diameter", "height")
+WEIGHTS: Final = ("whole_weight", "shucked_weight", "viscera_weight", "shell_weight")
+
+_INFANT: Final = "infant"
+_MAX_EXPLAINED: Final = 5000  # animals: more tell nothing more of what a held file looks like
+_HUBER: Final = 1.345  # 95 % of the mean's efficiency on normal errors
+_MAD_TO_DEVIATION: Final = 1.4826
+_FIT_STEPS: Final = 50
+_LOCATION_STEPS: Final = 5
+
+
+@dataclass(frozen=True)
+class Relation:
+    """How the logarithm of one column follows from others.
+
+    Attributes:
+        target: The column that is judged.
+        terms: The terms of the regression beside its constant: of (n,) log columns, k of (n,).
+        against: What the target is compared with, in words.
+        slack: What real surveys may be off, in units of the logarithm: other crews, scales and
+            mixes of sexes and sizes.
+        deviations: Standard errors that a file may be off beyond that.
+    """
+
+    target: str
+    terms: Callable[[Logs], Sequence[Floats]]
+    against: str
+    slack: float = 0.15
+    deviations: float = 4.0
+
+
+def _by_length(logs: Logs) -> Sequence[Floats]:
+    return logs["length"], logs["length"] ** 2
+
+
+def _by_whole_weight(logs: Logs) -> Sequence[Floats]:
+    return logs["whole_weight"], logs["whole_weight"] ** 2
+
+
+def _by_volume(logs: Logs) -> Sequence[Floats]:
+    volume = logs["length"] + logs["diameter"] + logs["height"]
+    return volume, volume**2
+
+
+def _by_size_and_sex(logs: Logs) -> Sequence[Floats]:
+    """Meat and shell go their own ways as an animal ages, and infants have fewer rings."""
+    weights = (logs[name] for name in ("whole_weight", "shucked_weight", "shell_weight"))
+    return *_by_length(logs), *weights, logs[_INFANT]
+
+
+# Lengths and weights in another unit are off by 0.8 at least, swapped columns by 0.2, ages that
+# stand for rings by 0.1: so rings get just the slack that mixes of sexes and sizes need.
+RELATIONS: Final = (
+    Relation("diameter", _by_length, "animals of this length", slack=0.06),
+    Relation("height", _by_length, "animals of this length"),
+    Relation("whole_weight", _by_volume, "animals of this length, diameter and height"),
+    Relation("shucked_weight", _by_whole_weight, "animals of this whole weight"),
+    Relation("viscera_weight", _by_whole_weight, "animals of this whole weight"),
+    Relation("shell_weight", _by_whole_weight, "animals of this whole weight"),
+    Relation(TARGET, _by_size_and_sex, "animals of this size and sex", slack=0.02, deviations=3.0),
+)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A relation as fitted.
+
+    Attributes:
+        coefficients: The constant, then one for each term.
+        deviation: Robust standard deviation of single animals, in units of the logarithm.
+    """
+
+    coefficients: tuple[float, ...]
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a profile says of a file.
+
+    Attributes:
+        held: Why the whole file is held, and what it looks like; None when it is plausible.
+        odd_animals: Rows of animals whose measurements do not go together, whatever the file.
+    """
+
+    held: str | None
+    odd_animals: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How measurements go together: a fit for each of ``RELATIONS``."""
+
+    fits: tuple[Fit, ...]
+
+    @classmethod
+    def of(cls, columns: Columns) -> Self:
+        """Fit the relations on canonical rows, given column by column."""
+        logs = _logs_of(columns)
+        return cls(tuple(_fit(_design(each, logs), logs[each.target]) for each in RELATIONS))
+
+    def judge(self, columns: Columns, beyond: int = 0) -> Verdict:
+        """Whether the rows of one file are off as a whole.
+
+        Args:
+            columns: Its canonical rows, column by column; only distinct ones count as animals.
+            beyond: How many more of its records broke one of ``SCALE_RULES``.
+        """
+        rows, logs = len(columns[TARGET]), _logs_of(columns)
+        odd_rows = int(self._odd(logs).sum())
+        return Verdict(self._off(_distinct(logs)) or _beyond(beyond, rows + beyond), odd_rows)
+
+    def _off(self, logs: Logs) -> str | None:
+        animals, odd = len(logs[TARGET]), int(self._odd(logs).sum())
+        if animals < MIN_ANIMALS:
+            return None
+        in_part = odd >= max(MIN_ODD_ANIMALS, MAX_ODD_SHARE * animals)
+        if in_part and odd <= MAX_PART * animals:
+            return (
+                f"the measurements of {odd} of {animals} animals do not go together, as if part of "
+                "the file were in another unit or column"
+            )
+        if not in_part and self._excess(logs) <= 1:
+            return None
+        return self._explanation({name: log[:_MAX_EXPLAINED] for name, log in logs.items()})
+
+    def _residuals(self, logs: Logs) -> Iterator[tuple[Relation, Fit, Floats]]:
+        for relation, fit in zip(RELATIONS, self.fits, strict=True):
+            expected = _design(relation, logs) @ np.array(fit.coefficients)
+            yield relation, fit, logs[relation.target] - expected
+
+    def _odd(self, logs: Logs) -> NDArray[np.bool_]:
+        """Which animals are odd, rings aside: some get very old."""
+        odd = np.zeros(len(logs[TARGET]), dtype=bool)
+        for relation, fit, off in self._residuals(logs):
+            if relation.target != TARGET:
+                odd |= np.abs(off) > ODD_DEVIATIONS * fit.deviation
+        return odd
+
+    def _shifts(self, logs: Logs) -> Iterator[tuple[float, float, Relation]]:
+        """How far each relation is off: in tolerated distances, then in units of the logarithm."""
+        for relation, fit, off in self._residuals(logs):
+            if relation.target == TARGET and len(off) < MIN_AGED_ANIMALS:
+                continue
+            error = fit.deviation / np.sqrt(len(off))
+            shift = _location(off, fit.deviation)
+            yield abs(shift) / (relation.slack + relation.deviations * error), shift, relation
+
+    def _excess(self, logs: Logs) -> float:
+        return max(excess for excess, _, _ in self._shifts(logs))
+
+    def _explanation(self, logs: Logs) -> str:
+        """What the file looks like: the error that, undone, leaves it most plausible."""
+        _, shift, relation = max(self._shifts(logs), key=lambda each: each[0])
+        found = f"{relation.target} is {np.exp(shift):.2f} × that of {relation.against}"
+        for errors in (_KNOWN_ERRORS, _scalings(shift)):
+            excess, words = min((self._excess(undone(logs)), words) for words, undone in errors)
+            if excess <= 1:
+                return f"{found}, {words}"
+        return found
+
+
+def _beyond(beyond: int, records: int) -> str | None:
+    if records < MIN_RECORDS or beyond <= MAX_BEYOND_SHARE * records:
+        return None
+    return (
+        f"{beyond} of {records} records are quarantined because values are out of range: the file "
+        "is in another unit, so the rest of it is not believed either"
+    )
+
+
+def _scaled(columns: Sequence[str], log_factor: float) -> Callable[[Logs], Logs]:
+    return lambda logs: {**logs, **{name: logs[name] - log_factor for name in columns}}
+
+
+def _swapped(one: str, other: str) -> Callable[[Logs], Logs]:
+    return lambda logs: {**logs, one: logs[other], other: logs[one]}
+
+
+def _aged(years: float) -> Callable[[Logs], Logs]:
+    return lambda logs: {
+        **logs,
+        TARGET: np.log(np.maximum(np.exp(logs[TARGET]) - years, 0.5)),
+    }
+
+
+_NUMBERS: Final = (*MEASUREMENTS, TARGET)
+_GROUPS: Final = {"lengths": LENGTHS, "weights": WEIGHTS, "all measurements": MEASUREMENTS}
+_SCALED_TOGETHER: Final = {**_GROUPS, **{name: (name,) for name in _NUMBERS}}
+_UNITS: Final = (
+    ("lengths", 0.2, "metres"),
+    ("lengths", 20.0, "centimetres"),
+    ("lengths", 200 / 25.4, "inches"),
+    ("lengths", 1 / 25.4, "inches / 200"),
+    ("weights", 0.2, "kilograms"),
+    ("weights", 200 / 28.35, "ounces"),
+    ("weights", 200 / 453.6, "pounds"),
+    ("weights", 2.2046, "pounds, converted from kilograms once too often"),
+    ("all measurements", 0.2, "metres and kilograms"),
+)
+_KNOWN_ERRORS: Final = (
+    *(
+        (f"as if {group} were in {unit}", _scaled(_GROUPS[group], float(np.log(factor))))
+        for group, factor, unit in _UNITS
+    ),
+    *(
+        (f"as if the decimal point of {name} had slipped", _scaled(columns, float(log_factor)))
+        for name, columns in _SCALED_TOGETHER.items()
+        for log_factor in np.log([0.001, 0.01, 0.1, 10, 100, 1000])
+    ),
+    *(
+        (f"as if {one} and {other} stood in each other's columns", _swapped(one, other))
+        for one, other in pairwise(_NUMBERS)
+    ),
+    *(("as if rings were ages in years", _aged(years)) for years in (1.0, 1.5, 2.0)),
+)
+
+
+def _scalings(shift: float) -> Iterator[tuple[str, Callable[[Logs], Logs]]]:
+    """A factor over some columns that makes up for a relation's shift."""
+    for name, columns in _SCALED_TOGETHER.items():
+        for power in (-1, -1 / 2, -1 / 3, 1 / 3, 1 / 2, 1):
+            words = f"as if {name} were multiplied by {np.exp(power * shift):.2f}"
+            yield words, _scaled(columns, power * shift)
+
+
+def _logs_of(columns: Columns) -> dict[str, Floats]:
+    logs = {name: np.log(np.asarray(columns[name], dtype=np.float64)) for name in _NUMBERS}
+    return {**logs, _INFANT: (np.asarray(columns["sex"], dtype=object) == "I").astype(np.float64)}
+
+
+def _distinct(logs: Logs) -> Logs:
+    rows = np.unique(np.stack(list(logs.values())), axis=1)
+    return dict(zip(logs, rows, strict=True))
+
+
+def _design(relation: Relation, logs: Logs) -> Floats:
+    terms = relation.terms(logs)
+    return np.stack([np.ones_like(terms[0]), *terms], axis=1)
+
+
+def _fit(design: Floats, target: Floats) -> Fit:
+    """Huber's regression; its constant puts the fitted rows' location at zero."""
+    weights = np.ones_like(target)
+    for _ in range(_FIT_STEPS):
+        root = np.sqrt(weights)
+        found = np.linalg.lstsq(design * root[:, None], target * root, rcond=None)[0]
+        off = target - design @ found
+        deviation = _MAD_TO_DEVIATION * float(np.median(np.abs(off - np.median(off))))
+        far = np.abs(off) / (_HUBER * deviation)
+        weights = 1 / np.maximum(far, 1)
+    found[0] += _location(off, deviation)
+    return Fit(tuple(map(float, found)), deviation)
+
+
+def _location(off: Floats, deviation: float) -> float:
+    """Huber's mean of residuals."""
+    middle, reach = float(np.median(off)), _HUBER * deviation
+    for _ in range(_LOCATION_STEPS):
+        middle += float(np.clip(off - middle, -reach, reach).mean())
+    return middle
