@@ -77,7 +77,7 @@ def _shown(value: Any) -> str | int | float:  # noqa: ANN401 - a cell of any col
 
 def files_table(files: Sequence[IngestedFile]) -> dg.TableMetadataValue:
     """Survey files with what became of their rows."""
-    columns = ["file", "bytes", "rows", "quarantined", "origin", "problem"]
+    columns = ["file", "bytes", "rows", "quarantined", "origin", "problem", "held_rows", "held"]
     fields = attrgetter("name", "size", *columns[2:])
     records = [dict(zip(columns, fields(file), strict=True)) for file in files[:LISTED_FILES]]
     return records_table(records, columns)

@@ -1,4 +1,7 @@
-"""Ingest survey days: parse every file of a day, keep the good rows, quarantine the others."""
+"""Ingest survey days: parse every file of a day, keep the good rows, quarantine the others.
+
+A file that is off as a whole is held: its good rows are neither kept nor quarantined, but counted.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.ingest.frames import quarantine_frame, survey_frame
+from abalone_assets.ingest.judging import Judge
 from abalone_assets.ingest.synthetic_files import origin_of
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, day_digest
 from abalone_assets.survey import MAX_FILE_BYTES, ParsedSurvey, UnreadableSurveyError, parse_survey
@@ -28,7 +32,7 @@ class ParsedDay:
     """One survey day, parsed.
 
     Attributes:
-        rows: The rows that obey the contract.
+        rows: The rows that obey the contract, but for those of held files.
         quarantined: The rows that do not.
         records: How many records its files hold, counted before they were judged.
         entry: What the manifest will say of it.
@@ -41,12 +45,15 @@ class ParsedDay:
 
 
 def parse_day(
-    zone: LandingZone, files: tuple[LandedFile, ...], synthetic: Collection[str] = ()
+    zone: LandingZone,
+    files: tuple[LandedFile, ...],
+    synthetic: Collection[str] = (),
+    judge: Judge = Judge(),  # noqa: B008 - immutable
 ) -> ParsedDay:
     """Parse the files of one survey day; a day without files has empty frames.
 
-    A file that is no survey at all adds no rows; its entry says why. A file deleted since it was
-    listed raises, and the day stays due.
+    A file that is no survey at all, or is held, adds no rows; its entry says why. A file deleted
+    since it was listed raises, and the day stays due.
 
     Raises:
         StorageError: A file cannot be read.
@@ -54,19 +61,20 @@ def parse_day(
     surveys: list[ParsedSurvey] = []
     entries: list[IngestedFile] = []
     for file in files:
-        survey, parsed = _parse_file(zone, file, synthetic)
+        survey, parsed = _parse_file(zone, file, synthetic, judge)
         entries.append(parsed)
         if survey is not None:
             surveys.append(survey)
-    entry = IngestedDay(day_digest(entries), tuple(entries))
+    entry = IngestedDay(day_digest(entries), tuple(entries), judge.name)
     records = sum(survey.record_count for survey in surveys)
     simulated = {file.name for file in entries if file.origin == SYNTHETIC}
-    rows = survey_frame(surveys, synthetic=simulated)
+    kept = [survey for survey in surveys if survey.file not in entry.held_files]
+    rows = survey_frame(kept, synthetic=simulated)
     return ParsedDay(rows, quarantine_frame(surveys), records, entry)
 
 
 def _parse_file(
-    zone: LandingZone, file: LandedFile, synthetic: Collection[str]
+    zone: LandingZone, file: LandedFile, synthetic: Collection[str], judge: Judge
 ) -> tuple[ParsedSurvey | None, IngestedFile]:
     if file.size > MAX_FILE_BYTES:
         # Its bytes are never read, so the token of the write stands in for their digest.
@@ -80,7 +88,7 @@ def _parse_file(
         survey = parse_survey(data, file.name)
     except UnreadableSurveyError as error:
         return None, replace(entry, problem=error.reason)
-    return survey, replace(entry, rows=survey.row_count, quarantined=len(survey.quarantined))
+    return survey, judge.judge(survey, entry)
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,11 @@ class ParsedDays:
         return {day: parsed.entry for day, parsed in self.days.items()}
 
     @property
+    def held_rows(self) -> int:
+        """Rows of the held files of all days."""
+        return sum(entry.held_rows for entry in self.entries.values())
+
+    @property
     def records(self) -> int:
         """Records in the files of all days."""
         return sum(parsed.records for parsed in self.days.values())
@@ -116,6 +129,7 @@ def parse_days(
     report: Callable[[str], None] = lambda _: None,
     *,
     synthetic: Callable[[], Collection[str]] = frozenset,
+    judge: Judge = Judge(),  # noqa: B008 - immutable
 ) -> ParsedDays:
     """Parse every file of the given days, which must be in order and without gaps.
 
@@ -125,6 +139,7 @@ def parse_days(
         report: Told now and then how far it has come.
         synthetic: Gives the SHA-256 of every simulated survey file. It is asked after the landing
             zone: a simulation is recorded before it lands, so none that is seen is missed.
+        judge: Says which files are held.
 
     Raises:
         StorageError: A file cannot be read.
@@ -134,7 +149,7 @@ def parse_days(
     simulated = synthetic()
     parsed: dict[str, ParsedDay] = {}
     for count, day in enumerate(days, start=1):
-        parsed[day] = parse_day(zone, landing.days.get(day, ()), simulated)
+        parsed[day] = parse_day(zone, landing.days.get(day, ()), simulated, judge)
         if count % PROGRESS_DAYS == 0:
             report(f"parsed {count} of {len(days)} survey days, up to {day}")
     return ParsedDays(parsed)

@@ -39,9 +39,6 @@ MIN_ODD_ANIMALS: Final = 5
 MAX_ODD_SHARE: Final = 0.25
 """Of a file's animals; of the UCI survey's 1 % are odd, of its smallest tenth 3 %."""
 
-MAX_PART: Final = 0.75
-"""Odd animals up to this share are a part of the file, and more of them the whole of it."""
-
 MIN_RECORDS: Final = 10
 MAX_BEYOND_SHARE: Final = 0.5
 """Of a file's records, those that broke a rule of ``SCALE_RULES``, from some records on."""
@@ -56,6 +53,7 @@ _INFANT: Final = "infant"
 _MAX_EXPLAINED: Final = 5000  # animals: more tell nothing more of what a held file looks like
 _HUBER: Final = 1.345  # 95 % of the mean's efficiency on normal errors
 _MAD_TO_DEVIATION: Final = 1.4826
+_MIN_DEVIATION: Final = 0.001  # of rows that repeat each other
 _FIT_STEPS: Final = 50
 _LOCATION_STEPS: Final = 5
 
@@ -162,18 +160,15 @@ class Profile:
         return Verdict(self._off(_distinct(logs)) or _beyond(beyond, rows + beyond), odd_rows)
 
     def _off(self, logs: Logs) -> str | None:
-        animals, odd = len(logs[TARGET]), int(self._odd(logs).sum())
-        if animals < MIN_ANIMALS:
+        if len(logs[TARGET]) < MIN_ANIMALS:
             return None
-        in_part = odd >= max(MIN_ODD_ANIMALS, MAX_ODD_SHARE * animals)
-        if in_part and odd <= MAX_PART * animals:
-            return (
-                f"the measurements of {odd} of {animals} animals do not go together, as if part of "
-                "the file were in another unit or column"
-            )
-        if not in_part and self._excess(logs) <= 1:
+        if self._excess(logs) <= 1 and not self._many_odd(logs):
             return None
         return self._explanation({name: log[:_MAX_EXPLAINED] for name, log in logs.items()})
+
+    def _many_odd(self, logs: Logs) -> bool:
+        odd = self._odd(logs)
+        return bool(odd.sum() >= max(MIN_ODD_ANIMALS, MAX_ODD_SHARE * odd.size))
 
     def _residuals(self, logs: Logs) -> Iterator[tuple[Relation, Fit, Floats]]:
         for relation, fit in zip(RELATIONS, self.fits, strict=True):
@@ -203,12 +198,21 @@ class Profile:
     def _explanation(self, logs: Logs) -> str:
         """What the file looks like: the error that, undone, leaves it most plausible."""
         _, shift, relation = max(self._shifts(logs), key=lambda each: each[0])
-        found = f"{relation.target} is {np.exp(shift):.2f} × that of {relation.against}"
+        found = f"{relation.target} is {np.exp(shift):.2f} times that of {relation.against}"
         for errors in (_KNOWN_ERRORS, _scalings(shift)):
-            excess, words = min((self._excess(undone(logs)), words) for words, undone in errors)
-            if excess <= 1:
-                return f"{found}, {words}"
-        return found
+            mended = ((undone(logs), words) for words, undone in errors)
+            left = [
+                (self._excess(each), words) for each, words in mended if not self._many_odd(each)
+            ]
+            if left and min(left)[0] <= 1:
+                return f"{found}, {min(left)[1]}"
+        odd = self._odd(logs)
+        if not self._many_odd(logs):
+            return found
+        return (
+            f"the measurements of {odd.sum()} of {odd.size} animals do not go together, as if part "
+            "of the file were in another unit or column"
+        )
 
 
 def _beyond(beyond: int, records: int) -> str | None:
@@ -297,7 +301,8 @@ def _fit(design: Floats, target: Floats) -> Fit:
         root = np.sqrt(weights)
         found = np.linalg.lstsq(design * root[:, None], target * root, rcond=None)[0]
         off = target - design @ found
-        deviation = _MAD_TO_DEVIATION * float(np.median(np.abs(off - np.median(off))))
+        spread = float(np.median(np.abs(off - np.median(off))))
+        deviation = max(_MAD_TO_DEVIATION * spread, _MIN_DEVIATION)
         far = np.abs(off) / (_HUBER * deviation)
         weights = 1 / np.maximum(far, 1)
     found[0] += _location(off, deviation)

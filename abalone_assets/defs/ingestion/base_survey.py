@@ -40,7 +40,9 @@ def raw_abalone(
 
     Rows that break the survey contract lie beside it in `_quarantined_rows.parquet`.
     """
+    from abalone_assets.ingest.accepted_files import accepted_files
     from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
+    from abalone_assets.ingest.judging import Judge
     from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
     from abalone_assets.survey import parse_survey
 
@@ -72,6 +74,7 @@ def raw_abalone(
         data_version=dg.DataVersion(source.sha256),
     )
     yield _rows_are_conserved(opened, survey.record_count)
+    judge = Judge.on(rows, source.sha256, accepted_files(store).keys())
     commit_raw(
         store,
         IngestedRaw(
@@ -82,6 +85,7 @@ def raw_abalone(
             quarantined=len(quarantined),
             origin=origin,
         ),
+        judge_again=judge.judge_again(opened),
     )
     catalog.refresh_or_warn(context)
 
