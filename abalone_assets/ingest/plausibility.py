@@ -10,6 +10,7 @@ until a person says that it is right. Rates of false alarms and detection are in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -106,7 +107,7 @@ RELATIONS: Final = (
     Relation("shucked_weight", _by_whole_weight, "animals of this whole weight"),
     Relation("viscera_weight", _by_whole_weight, "animals of this whole weight"),
     Relation("shell_weight", _by_whole_weight, "animals of this whole weight"),
-    Relation(TARGET, _by_size_and_sex, "animals of this size and sex", slack=0.02, deviations=3.0),
+    Relation(TARGET, _by_size_and_sex, "animals of this size and sex", slack=0.02, deviations=3.2),
 )
 
 
@@ -156,67 +157,99 @@ class Profile:
             beyond: How many more of its records broke one of ``SCALE_RULES``.
         """
         rows, logs = len(columns[TARGET]), _logs_of(columns)
-        odd_rows = int(self._odd(logs).sum())
+        odd_rows = int(self._comparison(logs).odd.sum())
         return Verdict(self._off(_distinct(logs)) or _beyond(beyond, rows + beyond), odd_rows)
 
     def _off(self, logs: Logs) -> str | None:
-        if len(logs[TARGET]) < MIN_ANIMALS:
+        """Why the file of these distinct animals is held, and what it looks like."""
+        if len(logs[TARGET]) < MIN_ANIMALS or not self._comparison(logs).is_off:
             return None
-        if self._excess(logs) <= 1 and not self._many_odd(logs):
-            return None
-        return self._explanation({name: log[:_MAX_EXPLAINED] for name, log in logs.items()})
-
-    def _many_odd(self, logs: Logs) -> bool:
-        odd = self._odd(logs)
-        return bool(odd.sum() >= max(MIN_ODD_ANIMALS, MAX_ODD_SHARE * odd.size))
-
-    def _residuals(self, logs: Logs) -> Iterator[tuple[Relation, Fit, Floats]]:
-        for relation, fit in zip(RELATIONS, self.fits, strict=True):
-            expected = _design(relation, logs) @ np.array(fit.coefficients)
-            yield relation, fit, logs[relation.target] - expected
-
-    def _odd(self, logs: Logs) -> NDArray[np.bool_]:
-        """Which animals are odd, rings aside: some get very old."""
-        odd = np.zeros(len(logs[TARGET]), dtype=bool)
-        for relation, fit, off in self._residuals(logs):
-            if relation.target != TARGET:
-                odd |= np.abs(off) > ODD_DEVIATIONS * fit.deviation
-        return odd
-
-    def _shifts(self, logs: Logs) -> Iterator[tuple[float, float, Relation]]:
-        """How far each relation is off: in tolerated distances, then in units of the logarithm."""
-        for relation, fit, off in self._residuals(logs):
-            if relation.target == TARGET and len(off) < MIN_AGED_ANIMALS:
-                continue
-            error = fit.deviation / np.sqrt(len(off))
-            shift = _location(off, fit.deviation)
-            yield abs(shift) / (relation.slack + relation.deviations * error), shift, relation
-
-    def _excess(self, logs: Logs) -> float:
-        return max(excess for excess, _, _ in self._shifts(logs))
-
-    def _explanation(self, logs: Logs) -> str:
-        """What the file looks like: the error that, undone, leaves it most plausible."""
-        _, shift, relation = max(self._shifts(logs), key=lambda each: each[0])
+        logs = {name: log[:_MAX_EXPLAINED] for name, log in logs.items()}
+        compared = self._comparison(logs)
+        relation, shift = compared.worst
         found = f"{relation.target} is {np.exp(shift):.2f} times that of {relation.against}"
         for errors in (_KNOWN_ERRORS, _scalings(shift)):
-            mended = ((undone(logs), words) for words, undone in errors)
-            left = [
-                (self._excess(each), words) for each, words in mended if not self._many_odd(each)
-            ]
-            if left and min(left)[0] <= 1:
-                return f"{found}, {min(left)[1]}"
-        odd = self._odd(logs)
-        if not self._many_odd(logs):
+            mended = [(self._comparison(undone(logs)), words) for words, undone in errors]
+            likely = [(each.excess, words) for each, words in mended if not each.is_off]
+            if likely:
+                return f"{found}, {min(likely)[1]}"
+        if not compared.many_odd:
             return found
         return (
-            f"the measurements of {odd.sum()} of {odd.size} animals do not go together, as if part "
-            "of the file were in another unit or column"
+            f"the measurements of {compared.odd.sum()} of {compared.odd.size} animals do not go "
+            "together, as if part of the file were in another unit or column"
         )
+
+    def _comparison(self, logs: Logs) -> _Comparison:
+        off = [
+            logs[relation.target] - _design(relation, logs) @ np.array(fit.coefficients)
+            for relation, fit in zip(RELATIONS, self.fits, strict=True)
+        ]
+        return _Comparison(self.fits, off)
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Animals beside what is expected of them.
+
+    Attributes:
+        fits: A fit for each of ``RELATIONS``.
+        off: For each of them what the animals, (n,), are off by, in units of the logarithm.
+    """
+
+    fits: tuple[Fit, ...]
+    off: Sequence[Floats]
+
+    @cached_property
+    def odd(self) -> NDArray[np.bool_]:
+        """Which animals, (n,), are odd, rings aside: some get very old."""
+        far = [
+            np.abs(off) > ODD_DEVIATIONS * fit.deviation
+            for relation, fit, off in zip(RELATIONS, self.fits, self.off, strict=True)
+            if relation.target != TARGET
+        ]
+        odd: NDArray[np.bool_] = np.any(far, axis=0)
+        return odd
+
+    @property
+    def many_odd(self) -> bool:
+        """Whether a part of the file, too large for chance, is odd."""
+        return bool(self.odd.sum() >= max(MIN_ODD_ANIMALS, MAX_ODD_SHARE * self.odd.size))
+
+    @property
+    def excess(self) -> float:
+        """How many times the tolerated distance the worst relation is off."""
+        return max(self._excesses)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the file is off as a whole."""
+        return self.excess > 1 or self.many_odd
+
+    @property
+    def worst(self) -> tuple[Relation, float]:
+        """The relation that is off most, and how far."""
+        place = int(np.argmax(self._excesses))
+        return RELATIONS[place], self._shifts[place]
+
+    @cached_property
+    def _shifts(self) -> list[float]:
+        return [_location(off, fit.deviation) for fit, off in zip(self.fits, self.off, strict=True)]
+
+    @cached_property
+    def _excesses(self) -> list[float]:
+        animals = self.odd.size
+        excesses = []
+        for relation, fit, shift in zip(RELATIONS, self.fits, self._shifts, strict=True):
+            error = fit.deviation / np.sqrt(animals)
+            judged = relation.target != TARGET or animals >= MIN_AGED_ANIMALS
+            tolerated = relation.slack + relation.deviations * error
+            excesses.append(float(judged * abs(shift) / tolerated))
+        return excesses
 
 
 def _beyond(beyond: int, records: int) -> str | None:
-    if records < MIN_RECORDS or beyond <= MAX_BEYOND_SHARE * records:
+    if beyond == records or beyond <= MAX_BEYOND_SHARE * max(records, MIN_RECORDS):
         return None
     return (
         f"{beyond} of {records} records are quarantined because values are out of range: the file "

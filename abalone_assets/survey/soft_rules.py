@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.survey.columns import MEASUREMENT_DECIMALS
+from abalone_assets.survey.columns import COLUMNS, MEASUREMENT_DECIMALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,17 +21,21 @@ ROUNDING_SLACK: Final = 0.5 * 10**-MEASUREMENT_DECIMALS
 class SoftRule:
     """Violated when the sum of ``terms`` exceeds ``factor * reference`` (or the factor itself).
 
+    A rule with ``at_least`` is violated when the sum falls below that.
+
     Attributes:
         name: Short name, as shown in the asset check.
         terms: The columns that are summed.
         factor: How many times the reference the sum may be; without one, the largest sum.
         reference: The column compared with, or None.
+        at_least: Whether the sum may be as small as that, instead of as large.
     """
 
     name: str
     terms: tuple[str, ...]
     factor: float
     reference: str | None = None
+    at_least: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -44,7 +48,8 @@ class SoftRule:
         Columns of NumPy arrays give an array.
         """
         limit = self.factor * (1.0 if self.reference is None else row[self.reference])
-        violated: bool = sum(row[term] for term in self.terms) - limit > ROUNDING_SLACK
+        beyond = sum(row[term] for term in self.terms) - limit
+        violated: bool = (-beyond if self.at_least else beyond) > ROUNDING_SLACK
         return violated
 
 
@@ -60,6 +65,13 @@ SOFT_RULES: Final = (
     ),
     SoftRule("diameter_over_length", ("diameter",), 1.0, "length"),
     SoftRule("height_outlier", ("height",), 0.3),  # 60 mm
+    SoftRule("diameter_under_length", ("diameter",), 0.5, "length", at_least=True),
+    SoftRule("height_under_length", ("height",), 0.1, "length", at_least=True),
+    *(
+        SoftRule(f"{column.name}_below_minimum", (column.name,), column.minimum, at_least=True)
+        for column in COLUMNS
+        if column.minimum is not None
+    ),
 )
 
 
