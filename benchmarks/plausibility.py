@@ -56,7 +56,7 @@ def rates(judge: Judge, files: Sequence[Animals]) -> Rates:
         entry = judge.judge(animals.survey(), FILE)
         outcomes["held" if entry.held else "ingested" if entry.rows else "quarantined"] += 1
     percent = 100 / len(files)
-    return Rates(outcomes["held"] * percent, outcomes["quarantined"] * percent, 100 * rows / total)
+    return Rates(outcomes["held"] * percent, outcomes["quarantined"] * percent)
 
 
 def false_alarms(judge: Judge, others: Animals, random: np.random.Generator, files: int) -> None:

@@ -109,6 +109,9 @@ RELATIONS: Final = (
     Relation("shell_weight", _by_whole_weight, "animals of this whole weight"),
     Relation(TARGET, _by_size_and_sex, "animals of this size and sex", slack=0.02, deviations=3.2),
 )
+_MEASURED: Final = np.array([each.target != TARGET for each in RELATIONS])
+_SLACK: Final = np.array([each.slack for each in RELATIONS])
+_DEVIATIONS: Final = np.array([each.deviations for each in RELATIONS])
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ class Profile:
     def of(cls, columns: Columns) -> Self:
         """Fit the relations on canonical rows, given column by column."""
         logs = _logs_of(columns)
-        return cls(tuple(_fit(_design(each, logs), logs[each.target]) for each in RELATIONS))
+        return cls(tuple(_fit(each, logs) for each in RELATIONS))
 
     def judge(self, columns: Columns, beyond: int = 0) -> Verdict:
         """Whether the rows of one file are off as a whole.
@@ -164,7 +167,8 @@ class Profile:
         """Why the file of these distinct animals is held, and what it looks like."""
         if len(logs[TARGET]) < MIN_ANIMALS or not self._comparison(logs).is_off:
             return None
-        logs = {name: log[:_MAX_EXPLAINED] for name, log in logs.items()}
+        step = -(-len(logs[TARGET]) // _MAX_EXPLAINED)
+        logs = {name: log[::step] for name, log in logs.items()}
         compared = self._comparison(logs)
         relation, shift = compared.worst
         found = f"{relation.target} is {np.exp(shift):.2f} times that of {relation.against}"
@@ -182,10 +186,10 @@ class Profile:
 
     def _comparison(self, logs: Logs) -> _Comparison:
         off = [
-            logs[relation.target] - _design(relation, logs) @ np.array(fit.coefficients)
+            logs[relation.target] - _expected(relation, fit, logs)
             for relation, fit in zip(RELATIONS, self.fits, strict=True)
         ]
-        return _Comparison(self.fits, off)
+        return _Comparison(np.stack(off), np.array([[fit.deviation] for fit in self.fits]))
 
 
 @dataclass(frozen=True)
@@ -193,22 +197,19 @@ class _Comparison:
     """Animals beside what is expected of them.
 
     Attributes:
-        fits: A fit for each of ``RELATIONS``.
-        off: For each of them what the animals, (n,), are off by, in units of the logarithm.
+        off: For each of ``RELATIONS`` what the animals are off by, (relations, n), in units of the
+            logarithm.
+        deviations: What one animal is off by as a rule, (relations, 1).
     """
 
-    fits: tuple[Fit, ...]
-    off: Sequence[Floats]
+    off: Floats
+    deviations: Floats
 
     @cached_property
     def odd(self) -> NDArray[np.bool_]:
         """Which animals, (n,), are odd, rings aside: some get very old."""
-        far = [
-            np.abs(off) > ODD_DEVIATIONS * fit.deviation
-            for relation, fit, off in zip(RELATIONS, self.fits, self.off, strict=True)
-            if relation.target != TARGET
-        ]
-        odd: NDArray[np.bool_] = np.any(far, axis=0)
+        far = np.abs(self.off) > ODD_DEVIATIONS * self.deviations
+        odd: NDArray[np.bool_] = far[_MEASURED].any(axis=0)
         return odd
 
     @property
@@ -219,7 +220,7 @@ class _Comparison:
     @property
     def excess(self) -> float:
         """How many times the tolerated distance the worst relation is off."""
-        return max(self._excesses)
+        return float(self._excesses.max())
 
     @property
     def is_off(self) -> bool:
@@ -229,22 +230,19 @@ class _Comparison:
     @property
     def worst(self) -> tuple[Relation, float]:
         """The relation that is off most, and how far."""
-        place = int(np.argmax(self._excesses))
-        return RELATIONS[place], self._shifts[place]
+        place = int(self._excesses.argmax())
+        return RELATIONS[place], float(self._shifts[place])
 
     @cached_property
-    def _shifts(self) -> list[float]:
-        return [_location(off, fit.deviation) for fit, off in zip(self.fits, self.off, strict=True)]
+    def _shifts(self) -> Floats:
+        return _location(self.off, self.deviations)
 
     @cached_property
-    def _excesses(self) -> list[float]:
+    def _excesses(self) -> Floats:
         animals = self.odd.size
-        excesses = []
-        for relation, fit, shift in zip(RELATIONS, self.fits, self._shifts, strict=True):
-            error = fit.deviation / np.sqrt(animals)
-            judged = relation.target != TARGET or animals >= MIN_AGED_ANIMALS
-            tolerated = relation.slack + relation.deviations * error
-            excesses.append(float(judged * abs(shift) / tolerated))
+        errors = _DEVIATIONS * self.deviations[:, 0] / np.sqrt(animals)
+        judged = _MEASURED | (animals >= MIN_AGED_ANIMALS)
+        excesses: Floats = judged * np.abs(self._shifts) / (_SLACK + errors)
         return excesses
 
 
@@ -322,14 +320,16 @@ def _distinct(logs: Logs) -> Logs:
     return dict(zip(logs, rows, strict=True))
 
 
-def _design(relation: Relation, logs: Logs) -> Floats:
-    terms = relation.terms(logs)
-    return np.stack([np.ones_like(terms[0]), *terms], axis=1)
+def _expected(relation: Relation, fit: Fit, logs: Logs) -> Floats:
+    constant, *slopes = fit.coefficients
+    terms = zip(slopes, relation.terms(logs), strict=True)
+    return sum((slope * term for slope, term in terms), np.float64(constant))
 
 
-def _fit(design: Floats, target: Floats) -> Fit:
+def _fit(relation: Relation, logs: Logs) -> Fit:
     """Huber's regression; its constant puts the fitted rows' location at zero."""
-    weights = np.ones_like(target)
+    terms, target = relation.terms(logs), logs[relation.target]
+    design, weights = np.stack([np.ones_like(target), *terms], axis=1), np.ones_like(target)
     for _ in range(_FIT_STEPS):
         root = np.sqrt(weights)
         found = np.linalg.lstsq(design * root[:, None], target * root, rcond=None)[0]
@@ -338,13 +338,14 @@ def _fit(design: Floats, target: Floats) -> Fit:
         deviation = max(_MAD_TO_DEVIATION * spread, _MIN_DEVIATION)
         far = np.abs(off) / (_HUBER * deviation)
         weights = 1 / np.maximum(far, 1)
-    found[0] += _location(off, deviation)
+    found[0] += _location(off[None], np.array([[deviation]]))[0]
     return Fit(tuple(map(float, found)), deviation)
 
 
-def _location(off: Floats, deviation: float) -> float:
-    """Huber's mean of residuals."""
-    middle, reach = float(np.median(off)), _HUBER * deviation
+def _location(off: Floats, deviations: Floats) -> Floats:
+    """Huber's mean of each row of residuals, (k, n), whose deviations are (k, 1)."""
+    middle, reach = np.median(off, axis=1, keepdims=True), _HUBER * deviations
     for _ in range(_LOCATION_STEPS):
-        middle += float(np.clip(off - middle, -reach, reach).mean())
-    return middle
+        middle += np.clip(off - middle, -reach, reach).mean(axis=1, keepdims=True)
+    location: Floats = middle[:, 0]
+    return location

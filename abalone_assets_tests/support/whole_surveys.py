@@ -1,4 +1,4 @@
-"""Survey files drawn from real animals, as they are and with an error that runs through the file."""
+"""Survey files drawn from real animals: as they are, and with an error in every row."""
 
 from __future__ import annotations
 
