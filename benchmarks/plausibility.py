@@ -19,6 +19,7 @@ from abalone_assets.ingest.judging import Judge
 from abalone_assets.ingest.plausibility import Profile
 from abalone_assets.lake.manifest import IngestedFile
 from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
+from benchmarks.cross_validation import survey_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,13 +87,13 @@ def detections(judge: Judge, others: Animals, random: np.random.Generator, files
 
 
 def main(arguments: Sequence[str] = ()) -> None:
-    """Measure on a survey."""
+    """Measure on a survey, by default the platform's base survey."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plausibility", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, metavar="PATH")
+    parser.add_argument("--data", type=Path, metavar="PATH", help="a survey file")
     parser.add_argument("--files", type=int, default=FILES, help="of each kind and size")
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args(arguments)
-    animals = Animals.of(chosen.data)
+    animals = Animals.in_columns(survey_columns(chosen.data))
     for fit in Profile.of(animals.columns()).fits:
         numbers = ", ".join(f"{each:.5g}" for each in fit.coefficients)
         print(f"Fit(({numbers}), {fit.deviation:.4g}),")

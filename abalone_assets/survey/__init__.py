@@ -30,7 +30,12 @@ from abalone_assets.survey.parser import (
     parse_survey,
 )
 from abalone_assets.survey.rules import SurveyRowError, validate_measurements
-from abalone_assets.survey.soft_rules import SOFT_RULES, SoftRule, count_soft_violations
+from abalone_assets.survey.soft_rules import (
+    SOFT_RULES,
+    SoftRule,
+    count_below_minimum,
+    count_soft_violations,
+)
 
 __all__ = [
     "AGE_OFFSET_YEARS",
@@ -50,6 +55,7 @@ __all__ = [
     "SurveyRowError",
     "UnreadableSurveyError",
     "age_years",
+    "count_below_minimum",
     "count_soft_violations",
     "parse_survey",
     "survey_day",

@@ -21,21 +21,17 @@ ROUNDING_SLACK: Final = 0.5 * 10**-MEASUREMENT_DECIMALS
 class SoftRule:
     """Violated when the sum of ``terms`` exceeds ``factor * reference`` (or the factor itself).
 
-    A rule with ``at_least`` is violated when the sum falls below that.
-
     Attributes:
         name: Short name, as shown in the asset check.
         terms: The columns that are summed.
         factor: How many times the reference the sum may be; without one, the largest sum.
         reference: The column compared with, or None.
-        at_least: Whether the sum may be as small as that, instead of as large.
     """
 
     name: str
     terms: tuple[str, ...]
     factor: float
     reference: str | None = None
-    at_least: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -48,8 +44,7 @@ class SoftRule:
         Columns of NumPy arrays give an array.
         """
         limit = self.factor * (1.0 if self.reference is None else row[self.reference])
-        beyond = sum(row[term] for term in self.terms) - limit
-        violated: bool = (-beyond if self.at_least else beyond) > ROUNDING_SLACK
+        violated: bool = sum(row[term] for term in self.terms) - limit > ROUNDING_SLACK
         return violated
 
 
@@ -65,13 +60,6 @@ SOFT_RULES: Final = (
     ),
     SoftRule("diameter_over_length", ("diameter",), 1.0, "length"),
     SoftRule("height_outlier", ("height",), 0.3),  # 60 mm
-    SoftRule("diameter_under_length", ("diameter",), 0.5, "length", at_least=True),
-    SoftRule("height_under_length", ("height",), 0.1, "length", at_least=True),
-    *(
-        SoftRule(f"{column.name}_below_minimum", (column.name,), column.minimum, at_least=True)
-        for column in COLUMNS
-        if column.minimum is not None
-    ),
 )
 
 
@@ -86,6 +74,18 @@ def count_soft_violations(columns: Mapping[str, Sequence[Any]]) -> dict[str, int
         The number of rows for every rule's name, zeros included.
     """
     return {rule.name: _count(rule, columns) for rule in SOFT_RULES}
+
+
+def count_below_minimum(columns: Mapping[str, Sequence[Any]]) -> int:
+    """How many rows have a measurement below the least that is plausible for its column.
+
+    Args:
+        columns: As those of `count_soft_violations`.
+    """
+    lower_ends = [(column.name, column.minimum) for column in COLUMNS if column.minimum is not None]
+    rows = zip(*(columns[name] for name, _ in lower_ends), strict=True)
+    minima = [minimum for _, minimum in lower_ends]
+    return sum(any(value < least for value, least in zip(row, minima, strict=True)) for row in rows)
 
 
 def _count(rule: SoftRule, columns: Mapping[str, Sequence[Any]]) -> int:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
 from abalone_assets.survey import MEASUREMENTS, TARGET, ParsedSurvey, parse_survey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -40,7 +40,11 @@ class Animals:
     @classmethod
     def of(cls, file: Path) -> Self:
         """The animals of a survey file that obey the contract."""
-        columns = parse_survey(file.read_bytes(), file.name).columns
+        return cls.in_columns(parse_survey(file.read_bytes(), file.name).columns)
+
+    @classmethod
+    def in_columns(cls, columns: Mapping[str, Any]) -> Self:
+        """The animals of these columns."""
         numbers = np.array([columns[name] for name in NUMBERS], dtype=np.float64)
         return cls(np.array(columns["sex"], dtype=str), numbers.T)
 

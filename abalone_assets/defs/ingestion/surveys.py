@@ -16,7 +16,7 @@ from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedFile, commit_days, revoke_days
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
-from abalone_assets.survey import count_soft_violations
+from abalone_assets.survey import count_below_minimum, count_soft_violations
 
 ACCEPT_COMMAND = '`abalone accept FILE --because "…"`'
 MAX_IMPLAUSIBLE_SHARE = 0.05
@@ -83,8 +83,8 @@ landing_zone_spec = dg.AssetSpec(
         dg.AssetCheckSpec(
             "rows_are_plausible",
             asset="new_surveys",
-            description="At most 5 % of the rows break a soft rule of the survey contract, or are "
-            "animals whose measurements do not go together.",
+            description="At most 5 % of the rows break a soft rule of the survey contract, are "
+            "below a plausible minimum, or have measurements that do not go together.",
         ),
     ],
 )
@@ -202,9 +202,11 @@ def _files_are_plausible(files: list[IngestedFile]) -> dg.AssetCheckResult:
 
 def _rows_are_plausible(parsed: ParsedDays) -> dg.AssetCheckResult:
     rows = pl.concat(list(parsed.rows.values()))
+    columns = rows.to_dict(as_series=False)
     files = [file for day in parsed.entries.values() for file in day.files if not file.held]
     violations = {
-        **count_soft_violations(rows.to_dict(as_series=False)),
+        **count_soft_violations(columns),
+        "below_minimum": count_below_minimum(columns),
         "odd_animals": sum(file.odd_animals for file in files),
     }
     tolerated = MAX_IMPLAUSIBLE_SHARE * len(rows)
