@@ -322,8 +322,10 @@ def _distinct(logs: Logs) -> Logs:
 
 def _expected(relation: Relation, fit: Fit, logs: Logs) -> Floats:
     constant, *slopes = fit.coefficients
-    terms = zip(slopes, relation.terms(logs), strict=True)
-    return sum((slope * term for slope, term in terms), np.float64(constant))
+    expected: Floats = np.full_like(logs[relation.target], constant)
+    for slope, term in zip(slopes, relation.terms(logs), strict=True):
+        expected += slope * term
+    return expected
 
 
 def _fit(relation: Relation, logs: Logs) -> Fit:
