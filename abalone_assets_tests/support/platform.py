@@ -34,7 +34,7 @@ QUICK_BLEND = {"num_boost_round": 60, "eta": 0.1, "landmarks": 100, "folds": 2}
 def survey_rows(count: int, *, seed: int = 0) -> bytes:
     """A survey file's bytes: ``count`` valid rows, no two near twins, that no other seed has."""
     # Animals of another size, in proportion, lest the file be held; shells tell seeds 50 apart.
-    size, thicker = 1 + 0.012 * (seed % 50), 0.0006 * (seed // 50)
+    size, thicker = 1 + 0.012 * (seed % 50), 0.0008 * (seed // 50)
     rows = []
     for number in range(count):
         sex, *values, rings = ROWS[number % len(ROWS)].split(",")
