@@ -7,7 +7,16 @@ import platform
 import sys
 from importlib import import_module, metadata
 
-NAMES = ("loading", "release", "landing", "backfill", "gate", "synthesis", "quality")
+NAMES = (
+    "loading",
+    "release",
+    "landing",
+    "backfill",
+    "gate",
+    "synthesis",
+    "quality",
+    "plausibility",
+)
 
 
 def main() -> None:

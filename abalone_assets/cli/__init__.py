@@ -9,6 +9,7 @@ from __future__ import annotations
 import click
 
 from abalone_assets import __version__
+from abalone_assets.cli.accept import accept
 from abalone_assets.cli.approve import approve, reject
 from abalone_assets.cli.demo import demo
 from abalone_assets.cli.dev import dev
@@ -47,6 +48,7 @@ for command in (
     status,
     serve,
     predict,
+    accept,
     approve,
     reject,
     synthesize,

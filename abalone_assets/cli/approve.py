@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from abalone_assets.cli.output import console, example, json_option, print_json
+from abalone_assets.cli.output import (
+    because_option,
+    console,
+    example,
+    json_option,
+    print_json,
+    who,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,19 +27,10 @@ LISTED: Final = 20
 """Versions, the newest, that the message on an unknown one lists."""
 
 
-def _reason(_: click.Context, __: click.Parameter, text: str) -> str:
-    if not text.strip():
-        raise click.BadParameter("give a reason: others will ask for it")
-    return text.strip()
-
-
 def _decides(command: Callable[..., None]) -> Callable[..., None]:
     """The argument and the options of both commands."""
-    because = click.option(
-        "--because", required=True, metavar="TEXT", callback=_reason, help="The reason; it is kept."
-    )
     version = click.argument("version", type=click.IntRange(min=1))
-    return version(because(json_option(command)))
+    return version(because_option(json_option(command)))
 
 
 @click.command(epilog=example('abalone approve 3 --because "the new scale was checked"'))
@@ -67,7 +63,7 @@ def _decide(number: int, because: str, *, approved: bool, as_json: bool) -> None
     registry = open_registry(settings)
     before = _known(registry, number)
     decide = registry.approve if approved else registry.reject
-    after = decide(number, because=because, by=_who())
+    after = decide(number, because=because, by=who())
     outcome = {
         "version": after.version,
         "approved": after.approved,
@@ -98,15 +94,6 @@ def _known(registry: ModelRegistry, number: int) -> ModelVersion:
         raise UnknownVersionError(
             f"no model version {number}; there are: {listed or 'none yet'}"
         ) from error
-
-
-def _who() -> str:
-    if name := os.environ.get("USER"):
-        return name
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name
-        return f"user {os.getuid()}"
 
 
 def _consequence(settings: Settings, registry: ModelRegistry) -> dict[str, Any]:

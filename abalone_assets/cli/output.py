@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -32,6 +34,17 @@ json_option = click.option(
 )
 
 
+def _reason(_: click.Context, __: click.Parameter, text: str) -> str:
+    if not text.strip():
+        raise click.BadParameter("give a reason: others will ask for it")
+    return text.strip()
+
+
+because_option = click.option(
+    "--because", required=True, metavar="TEXT", callback=_reason, help="The reason; it is kept."
+)
+
+
 class ErrorBoundary(click.Group):
     """Ends a command that failed with one red line, and one that was interrupted without any."""
 
@@ -54,6 +67,16 @@ def one_line(error: Exception) -> str:
 def counted(number: int, noun: str) -> str:
     """The number and its noun: 1 row, 2 rows."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def who() -> str:
+    """The name of the user, for what is kept with it."""
+    if name := os.environ.get("USER"):
+        return name
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user need not have a name
+        return f"user {os.getuid()}"
 
 
 def example(*commands: str) -> str:

@@ -25,7 +25,7 @@ LISTED: Final = 5
 @click.command(epilog=example("abalone status", "abalone status --json"))
 @json_option
 def status(*, as_json: bool) -> None:
-    """Show what is live and by whose word, what is pending and what was quarantined."""
+    """Show what is live and by whose word, what is pending, quarantined and held."""
     from abalone_assets.cli.status_report import StatusReport
     from abalone_assets.settings.platform import load_settings
 
@@ -51,6 +51,8 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
     if report.earlier_days:
         earlier = counted(len(report.earlier_days), "survey day")
         surveys += f"; {earlier} before ABALONE_FIRST_SURVEY_DAY in no release"
+    files, rows = counted(totals.held_files, "file"), counted(totals.held_rows, "row")
+    held = [("Held", f"{files} of {rows}, off as a whole")] if totals.held_files else []
     desired, decided_by = report.approvals.desired_version, report.approvals.decided_by
     chosen = "none" if desired is None else f"version {desired}"
     people = [("People want", f"{chosen}: {_decision(decided_by)}")] if decided_by else []
@@ -64,6 +66,7 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
         ("Base survey", base),
         *([("Base refused", report.base_refused)] if report.base_refused else []),
         ("Surveys", surveys),
+        *held,
     ]
 
 
@@ -159,6 +162,11 @@ def _show_lists(report: StatusReport) -> None:
             for row in quarantine.newest
         ),
         title="The newest of them",
+    )
+    print_table(
+        ["file", "why"],
+        list(report.held_files.items())[:LISTED],
+        title=f"Held files, which are not ingested ({len(report.held_files)})",
     )
     ignored = report.stray_files | report.unreadable_files | report.unreadable_now
     print_table(

@@ -160,6 +160,8 @@ class Totals:
         days: Survey days with files.
         files: Their files.
         unreadable_files: Of these, files that are no survey.
+        held_files: Of these, files that are held: off as a whole, and not accepted.
+        held_rows: Their rows, which are in no table.
         rows: Rows in ``new_surveys``.
         quarantined: Rows in ``quarantined_rows``.
         base_survey: Where ``raw_abalone`` came from, or None before it was made.
@@ -175,6 +177,8 @@ class Totals:
     base_survey: str | None
     base_rows: int
     base_quarantined: int
+    held_files: int = 0
+    held_rows: int = 0
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
@@ -193,6 +197,8 @@ class Totals:
             base_survey=source,
             base_rows=raw.rows if raw else 0,
             base_quarantined=raw.quarantined if raw else 0,
+            held_files=sum(len(day.held_files) for day in days),
+            held_rows=sum(day.held_rows for day in days),
         )
 
 
@@ -219,6 +225,7 @@ class StatusReport:
         unreadable_now: Files that a sensor could not read and tries again, and why.
         earlier_days: Days in the lake that no release holds: before ABALONE_FIRST_SURVEY_DAY.
         lost_days: Days whose rows were deleted from the lake by hand.
+        held_files: Files that are held, and why: until somebody accepts or mends them.
         driver: The command that drives the sensors now, and its process; None when none does.
         base_refused: Why the base survey that was fetched last was not taken; None when it was.
     """
@@ -240,6 +247,7 @@ class StatusReport:
     unreadable_now: dict[str, str]
     earlier_days: list[str]
     lost_days: list[str]
+    held_files: dict[str, str]
     driver: str | None
     base_refused: str | None = None
 
@@ -281,6 +289,7 @@ class StatusReport:
             },
             earlier_days=lake.earlier_days(),
             lost_days=lost,
+            held_files={file.name: file.held for file in files if file.held},
             driver=str(driver) if driver and driver.lives else None,
             base_refused=f"{refused.reason} (at {refused.at[:19]})"
             if refused and refused.uri == public_uri(settings.raw_uri)
@@ -307,19 +316,31 @@ class StatusReport:
             if self.driver:
                 return f"nothing to do: {self.driver} is at work on what is pending"
             return "`abalone dev` ingests, releases and deploys what is pending"
+        return self._next_with_held_files() if self.held_files else self._next_at_rest()
+
+    def _next_on_aws(self) -> str:
+        if self.due_days or self.release_due or self.deployment_due:
+            return "nothing to do: the sensors ingest, release and deploy what is pending"
+        if self.held_files:
+            return self._next_with_held_files()
+        if self.live.version is None and self.release is not None:
+            return f"no version answers; the last release ended so: {self.release.reason}"
+        return (
+            "`abalone land FILE` lands a survey; sagemaker-runtime's invoke_endpoint asks the model"
+        )
+
+    def _next_at_rest(self) -> str:
         if self.release is None:
             return "`abalone demo` shows the whole platform with simulated surveys in seconds"
         if self.live.version is None:
             return self._next_without_answer(self.release)
         return "`abalone land FILE` lands a survey, `abalone predict` asks the model"
 
-    def _next_on_aws(self) -> str:
-        if self.due_days or self.release_due or self.deployment_due:
-            return "nothing to do: the sensors ingest, release and deploy what is pending"
-        if self.live.version is None and self.release is not None:
-            return f"no version answers; the last release ended so: {self.release.reason}"
+    def _next_with_held_files(self) -> str:
+        name = next(iter(self.held_files))
         return (
-            "`abalone land FILE` lands a survey; sagemaker-runtime's invoke_endpoint asks the model"
+            f"land {name} again in mm / 200 and g / 200 (`abalone land --force`), or say that it is"
+            f' right: `abalone accept {name} --because "…"`'
         )
 
     def _next_without_answer(self, release: Release) -> str:

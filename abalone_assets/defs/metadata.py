@@ -77,7 +77,10 @@ def _shown(value: Any) -> str | int | float:  # noqa: ANN401 - a cell of any col
 
 def files_table(files: Sequence[IngestedFile]) -> dg.TableMetadataValue:
     """Survey files with what became of their rows."""
-    columns = ["file", "bytes", "rows", "quarantined", "origin", "problem", "notes"]
+    columns = [
+        *("file", "bytes", "rows", "quarantined", "origin", "problem", "held_rows", "held"),
+        "notes",
+    ]
     fields = attrgetter("name", "size", *columns[2:-1])
     records = [
         dict(zip(columns, [*fields(file), "; ".join(file.notes)], strict=True))

@@ -1,4 +1,7 @@
-"""Ingest survey days: parse every file of a day, keep the good rows, quarantine the others."""
+"""Ingest survey days: parse every file of a day, keep the good rows, quarantine the others.
+
+A file that is off as a whole is held: its good rows are neither kept nor quarantined, but counted.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import polars as pl
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import quarantine_frame, survey_frame
+from abalone_assets.ingest.judging import Judge
 from abalone_assets.ingest.synthetic_files import origin_of
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, day_digest
 from abalone_assets.survey import (
@@ -36,7 +40,7 @@ class ParsedDay:
     """One survey day, parsed.
 
     Attributes:
-        rows: The rows that obey the contract.
+        rows: The rows that obey the contract, but for those of held files.
         quarantined: The rows that do not.
         records: How many records its files hold, counted before they were judged.
         entry: What the manifest will say of it.
@@ -52,12 +56,13 @@ def parse_day(
     zone: LandingZone,
     files: tuple[LandedFile, ...],
     synthetic: Collection[str] = (),
+    judge: Judge = Judge(),  # noqa: B008 - immutable
     earlier: Earlier | None = None,
 ) -> ParsedDay:
     """Parse the files of one survey day; a day without files has empty frames.
 
-    A file that is no survey at all, or cannot be read, adds no rows; its entry says why. One that
-    cannot be read now, or is still being written, keeps what was read of it before.
+    A file that is no survey at all, cannot be read, or is held, adds no rows; its entry says why.
+    One that cannot be read now, or is still being written, keeps what was read of it before.
     """
     surveys: list[ParsedSurvey] = []
     entries: list[IngestedFile] = []
@@ -65,7 +70,7 @@ def parse_day(
     for file in files:
         day = survey_day(file.name).isoformat()
         growing = earlier is not None and earlier.is_growing(day, file)
-        survey, parsed = (None, None) if growing else _parse_file(zone, file, synthetic)
+        survey, parsed = (None, None) if growing else _parse_file(zone, file, synthetic, judge)
         before = None
         if earlier is not None and (parsed is None or not parsed.e_tag):
             before = earlier.file(day, file.name)
@@ -77,11 +82,14 @@ def parse_day(
             entries.append(parsed)
         if survey is not None:
             surveys.append(survey)
-    entry = IngestedDay(day_digest(entries), tuple(entries))
+    entry = IngestedDay(day_digest(entries), tuple(entries), judge.name)
     records = sum(survey.record_count for survey in surveys)
-    records += sum(len(before.rows) + len(before.quarantined) for before in kept)
+    records += sum(
+        len(before.rows) + len(before.quarantined) + before.entry.held_rows for before in kept
+    )
     simulated = {file.name for file in entries if file.origin == SYNTHETIC}
-    rows = _in_order(survey_frame(surveys, synthetic=simulated), [each.rows for each in kept])
+    good = [survey for survey in surveys if survey.file not in entry.held_files]
+    rows = _in_order(survey_frame(good, synthetic=simulated), [each.rows for each in kept])
     quarantined = _in_order(quarantine_frame(surveys), [each.quarantined for each in kept])
     return ParsedDay(rows, quarantined, records, entry)
 
@@ -94,7 +102,7 @@ def _in_order(parsed: pl.DataFrame, kept: Sequence[pl.DataFrame]) -> pl.DataFram
 
 
 def _parse_file(
-    zone: LandingZone, file: LandedFile, synthetic: Collection[str]
+    zone: LandingZone, file: LandedFile, synthetic: Collection[str], judge: Judge
 ) -> tuple[ParsedSurvey | None, IngestedFile]:
     if file.size > MAX_FILE_BYTES:
         # Its bytes are never read, so the token of the write stands in for their digest.
@@ -113,10 +121,7 @@ def _parse_file(
         survey = parse_survey(data, file.name)
     except UnreadableSurveyError as error:
         return None, replace(entry, problem=error.reason)
-    quarantined = len(survey.quarantined)
-    return survey, replace(
-        entry, rows=survey.row_count, quarantined=quarantined, notes=survey.notes
-    )
+    return survey, judge.judge(survey, replace(entry, notes=survey.notes))
 
 
 @dataclass(frozen=True)
@@ -141,6 +146,11 @@ class ParsedDays:
         return {day: parsed.entry for day, parsed in self.days.items()}
 
     @property
+    def held_rows(self) -> int:
+        """Rows of the held files of all days."""
+        return sum(entry.held_rows for entry in self.entries.values())
+
+    @property
     def records(self) -> int:
         """Records in the files of all days."""
         return sum(parsed.records for parsed in self.days.values())
@@ -152,6 +162,7 @@ def parse_days(
     report: Callable[[str], None] = lambda _: None,
     *,
     synthetic: Callable[[], Collection[str]] = frozenset,
+    judge: Judge = Judge(),  # noqa: B008 - immutable
     earlier: Earlier | None = None,
 ) -> ParsedDays:
     """Parse every file of the given days, which must be in order and without gaps.
@@ -162,6 +173,7 @@ def parse_days(
         report: Told now and then how far it has come.
         synthetic: Gives the SHA-256 of every simulated survey file. It is asked after the landing
             zone: a simulation is recorded before it lands, so none that is seen is missed.
+        judge: Says which files are held.
         earlier: What the lake holds of these days, for files that cannot be read now.
 
     Raises:
@@ -172,7 +184,7 @@ def parse_days(
     simulated = synthetic()
     parsed: dict[str, ParsedDay] = {}
     for count, day in enumerate(days, start=1):
-        parsed[day] = parse_day(zone, landing.days.get(day, ()), simulated, earlier)
+        parsed[day] = parse_day(zone, landing.days.get(day, ()), simulated, judge, earlier)
         if count % PROGRESS_DAYS == 0:
             report(f"parsed {count} of {len(days)} survey days, up to {day}")
     return ParsedDays(parsed)

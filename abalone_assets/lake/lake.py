@@ -5,6 +5,7 @@
     manifest.json                              what has been ingested
     release.json                               what the last finished release was made from
     landing_zone/_looks.json                   what looks at the landing zone know of single files
+    new_surveys/_accepted_files.json           which held survey files are accepted, by SHA-256
     synthetic_survey/_files.json               which survey files are simulations, by SHA-256
     survey_synthesizer/_…                      fitted synthesizers, by what they were fitted on
     hyperparameter_study/_study.json           what the last search proposes; its trials lie beside

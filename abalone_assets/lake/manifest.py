@@ -16,7 +16,7 @@ from abalone_assets.storage.records import record_of
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from abalone_assets.storage.object_store import ObjectStore
 
@@ -38,6 +38,10 @@ class IngestedFile:
         problem: Why the whole file is no survey, or None.
         origin: Whether it was surveyed or simulated.
         notes: What was read as it was meant, and what is odd about the file, a sentence each.
+        held: Why the whole file is held: its good rows stay out until a person accepts it, or it
+            lands again, corrected; None when it is not.
+        held_rows: Rows that would be ``rows`` if the file were not held.
+        odd_animals: Of ``rows`` and ``held_rows``, those whose measurements do not go together.
     """
 
     name: str
@@ -49,14 +53,21 @@ class IngestedFile:
     problem: str | None = None
     origin: str = SURVEYED
     notes: tuple[str, ...] = ()
+    held: str | None = None
+    held_rows: int = 0
+    odd_animals: int = 0
 
 
 @dataclass(frozen=True)
 class IngestedDay:
-    """One survey day in the lake; its ``digest`` is empty while it is being written."""
+    """One survey day in the lake; its ``digest`` is empty while it is being written.
+
+    ``judged_by`` tells against which profile its files were judged; empty in a manifest of before.
+    """
 
     digest: str
     files: tuple[IngestedFile, ...] = ()
+    judged_by: str = ""
 
     @property
     def rows(self) -> int:
@@ -67,6 +78,16 @@ class IngestedDay:
     def quarantined(self) -> int:
         """Rows in ``quarantined_rows`` of this day."""
         return sum(file.quarantined for file in self.files)
+
+    @property
+    def held_rows(self) -> int:
+        """Rows of this day's held files: neither in ``new_surveys`` nor quarantined."""
+        return sum(file.held_rows for file in self.files)
+
+    @property
+    def held_files(self) -> dict[str, str]:
+        """This day's held files, and why."""
+        return {file.name: file.held for file in self.files if file.held}
 
     @property
     def synthetic_rows(self) -> int:
@@ -180,12 +201,21 @@ def read_manifest(store: ObjectStore) -> Manifest:
     return Manifest.from_document(store.read_json(MANIFEST_KEY))
 
 
-def commit_days(store: ObjectStore, days: Mapping[str, IngestedDay]) -> None:
-    """Record that the lake now holds this content of these days."""
+def commit_days(
+    store: ObjectStore,
+    days: Mapping[str, IngestedDay],
+    *,
+    valid: Callable[[Manifest], bool] = lambda _: True,
+) -> None:
+    """Record that the lake now holds this content of these days.
+
+    Unless it is valid beside what the manifest says now, the days stay revoked, and so due.
+    """
 
     def change(document: dict[str, Any] | None) -> dict[str, Any]:
         manifest = Manifest.from_document(document)
-        return replace(manifest, days={**manifest.days, **days}).to_document()
+        committed = days if valid(manifest) else dict.fromkeys(days, BEING_WRITTEN)
+        return replace(manifest, days={**manifest.days, **committed}).to_document()
 
     store.update_json(MANIFEST_KEY, change)
 
@@ -198,12 +228,23 @@ def revoke_days(store: ObjectStore, days: Iterable[str]) -> None:
     commit_days(store, dict.fromkeys(days, BEING_WRITTEN))
 
 
-def commit_raw(store: ObjectStore, raw: IngestedRaw | None) -> None:
-    """Record that the lake now holds this base survey; None while it is being written."""
-    store.update_json(
-        MANIFEST_KEY,
-        lambda document: replace(Manifest.from_document(document), raw=raw).to_document(),
-    )
+def commit_raw(
+    store: ObjectStore,
+    raw: IngestedRaw | None,
+    *,
+    judge_again: Callable[[Manifest], Mapping[str, IngestedDay]] = lambda _: {},
+) -> None:
+    """Record that the lake now holds this base survey; None while it is being written.
+
+    Together with it, the days that are other ones now that their files are judged against it.
+    """
+
+    def change(document: dict[str, Any] | None) -> dict[str, Any]:
+        manifest = Manifest.from_document(document)
+        days = {**manifest.days, **judge_again(manifest)}
+        return replace(manifest, raw=raw, days=days).to_document()
+
+    store.update_json(MANIFEST_KEY, change)
 
 
 def _sha256(value: object) -> str:

@@ -34,7 +34,12 @@ from abalone_assets.survey.parser import (
     parse_survey,
 )
 from abalone_assets.survey.rules import SurveyRowError, validate_measurements
-from abalone_assets.survey.soft_rules import SOFT_RULES, SoftRule, count_soft_violations
+from abalone_assets.survey.soft_rules import (
+    SOFT_RULES,
+    SoftRule,
+    count_below_minimum,
+    count_soft_violations,
+)
 
 __all__ = [
     "AGE_OFFSET_YEARS",
@@ -58,6 +63,7 @@ __all__ = [
     "UnreadableSurveyError",
     "age_years",
     "canonical_survey",
+    "count_below_minimum",
     "count_soft_violations",
     "parse_survey",
     "survey_day",

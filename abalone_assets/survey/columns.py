@@ -29,6 +29,7 @@ class Column:
         unit: Unit of its numbers; empty for the sex.
         description: What was observed.
         maximum: The largest plausible value, in ``unit``; None when the values are a fixed set.
+        minimum: The smallest plausible one, for a soft rule; None where a hard one says it.
     """
 
     name: str
@@ -36,20 +37,23 @@ class Column:
     unit: str
     description: str
     maximum: float | None = None
+    minimum: float | None = None
 
 
 # The maxima are about twice the largest animal of the UCI file, so that they catch a wrong unit or
 # a slipped decimal point but no living abalone. Height has that of length: the UCI file holds
 # heights of 0.515 and 1.13, which are odd (a soft rule counts them) yet part of the base survey.
+# The minima are about half its smallest animal. They are soft: a smaller one may live, and whether
+# a whole file is too small is told by how its measurements go together.
 COLUMNS: Final[tuple[Column, ...]] = (
     Column("sex", "string", "", "M male, F female, I infant (too young to tell)"),
-    Column("length", "float64", _LENGTH_UNIT, "Longest shell measurement", 1.5),
-    Column("diameter", "float64", _LENGTH_UNIT, "Shell width, perpendicular to length", 1.5),
-    Column("height", "float64", _LENGTH_UNIT, "Height with the meat in the shell", 1.5),
-    Column("whole_weight", "float64", _WEIGHT_UNIT, "Weight of the whole animal", 6.0),
-    Column("shucked_weight", "float64", _WEIGHT_UNIT, "Weight of the meat", 3.0),
-    Column("viscera_weight", "float64", _WEIGHT_UNIT, "Gut weight after bleeding", 1.5),
-    Column("shell_weight", "float64", _WEIGHT_UNIT, "Weight of the dried shell", 2.0),
+    Column("length", "float64", _LENGTH_UNIT, "Longest shell measurement", 1.5, 0.04),
+    Column("diameter", "float64", _LENGTH_UNIT, "Shell width, perpendicular to length", 1.5, 0.03),
+    Column("height", "float64", _LENGTH_UNIT, "Height with the meat in the shell", 1.5, 0.005),
+    Column("whole_weight", "float64", _WEIGHT_UNIT, "Weight of the whole animal", 6.0, 0.001),
+    Column("shucked_weight", "float64", _WEIGHT_UNIT, "Weight of the meat", 3.0, 0.0005),
+    Column("viscera_weight", "float64", _WEIGHT_UNIT, "Gut weight after bleeding", 1.5, 0.0003),
+    Column("shell_weight", "float64", _WEIGHT_UNIT, "Weight of the dried shell", 2.0, 0.0008),
     Column("rings", "int64", "count", "Growth rings; age in years is rings + 1.5", MAX_RINGS),
 )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.survey.columns import MEASUREMENT_DECIMALS
+from abalone_assets.survey.columns import COLUMNS, MEASUREMENT_DECIMALS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,6 +74,18 @@ def count_soft_violations(columns: Mapping[str, Sequence[Any]]) -> dict[str, int
         The number of rows for every rule's name, zeros included.
     """
     return {rule.name: _count(rule, columns) for rule in SOFT_RULES}
+
+
+def count_below_minimum(columns: Mapping[str, Sequence[Any]]) -> int:
+    """How many rows have a measurement below the least that is plausible for its column.
+
+    Args:
+        columns: As those of `count_soft_violations`.
+    """
+    lower_ends = [(column.name, column.minimum) for column in COLUMNS if column.minimum is not None]
+    rows = zip(*(columns[name] for name, _ in lower_ends), strict=True)
+    minima = [minimum for _, minimum in lower_ends]
+    return sum(any(value < least for value, least in zip(row, minima, strict=True)) for row in rows)
 
 
 def _count(rule: SoftRule, columns: Mapping[str, Sequence[Any]]) -> int:

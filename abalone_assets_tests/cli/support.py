@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from abalone_assets.cli import main
 from abalone_assets.ingest.days import parse_days
 from abalone_assets.ingest.frames import to_parquet
+from abalone_assets.ingest.judging import Judge
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import commit_days
@@ -68,7 +69,7 @@ def abalone_process(
 def ingest(home: Path, day: str) -> None:
     """Ingest one survey day as the asset does, without Dagster."""
     lake = Lake(str(home / "lake"))
-    parsed = parse_days(FolderLandingZone(home / "landing_zone"), [day])
+    parsed = parse_days(FolderLandingZone(home / "landing_zone"), [day], judge=Judge.of(lake))
     for asset, frames in (
         ("new_surveys", parsed.rows),
         ("quarantined_rows", parsed.quarantined),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMANDS = [
+    "accept",
     "approve",
     "demo",
     "dev",

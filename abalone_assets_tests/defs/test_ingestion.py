@@ -14,10 +14,12 @@ import pytest
 
 from abalone_assets import definitions
 from abalone_assets.cli.status_report import StatusReport
+from abalone_assets.ingest.accepted_files import accept_file
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.manifest import BEING_WRITTEN
 from abalone_assets.resources import storage
+from abalone_assets.sample_data import base_survey
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.automation.support import (
     INGEST,
@@ -34,6 +36,7 @@ from abalone_assets_tests.automation.support import (
     table,
 )
 from abalone_assets_tests.support.platform import Platform, survey_rows
+from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -309,3 +312,37 @@ def test_a_range_with_a_survey_every_third_day_takes_one_run_and_one_release(hom
         assert sum(day.rows for day in manifest.days.values()) == len(surveyed)
         assert requests(platform) == []
         assert len(requests(platform, RELEASE_SENSOR)) == 1
+
+
+def test_a_file_that_is_off_as_a_whole_is_held_shown_and_let_in_when_accepted(
+    platform: Platform,
+) -> None:
+    animals = Animals.of(base_survey())
+    kilograms = animals[900:960].with_error(ERRORS["weights * 0.2"])
+    platform.land(name_of(DAY), kilograms.file() + BAD_ROWS)
+    platform.land(name_of(DAY, "130000"), survey_rows(3))
+    platform.land(name_of(NEXT_DAY), survey_rows(4, seed=1))
+    (request,) = requests(platform)
+    result = platform.run(INGEST, request)
+    assert check(result, "rows_are_conserved").passed
+    days = platform.lake.manifest().days
+    assert [(day.rows, day.quarantined, day.held_rows) for day in days.values()] == [
+        (3, 2, 60),
+        (4, 0, 0),
+    ]
+    plausible = check(result, "files_are_plausible")
+    assert not plausible.passed
+    assert plausible.severity is dg.AssetCheckSeverity.WARN
+    (shown,) = table(plausible.metadata["held"])
+    assert (shown["file"], shown["held_rows"]) == (name_of(DAY), 60)
+    metadata = by_partition(result, "new_surveys")
+    assert metadata[DAY]["held_rows"].value == 60
+    assert "as if weights were in kilograms" in str(metadata[DAY]["held"].value)
+    assert "held" not in metadata[NEXT_DAY]
+    assert requests(platform) == []
+    accept_file(platform.lake.store, name_of(DAY), because="weighed again", by="ana")
+    (request,) = requests(platform)
+    assert ranges([request]) == [(DAY, DAY)]
+    result = platform.run(INGEST, request)
+    assert platform.lake.manifest().days[DAY].rows == 63
+    assert check(result, "files_are_plausible").passed

@@ -33,14 +33,20 @@ QUICK_BLEND = {"num_boost_round": 60, "eta": 0.1, "landmarks": 100, "folds": 2}
 
 def survey_rows(count: int, *, seed: int = 0) -> bytes:
     """A survey file's bytes: ``count`` valid rows, no two near twins, that no other seed has."""
+    # Animals of another size, in proportion, lest the file be held; shells tell seeds 50 apart.
+    size, thicker = 1 + 0.012 * (seed % 50), 0.0008 * (seed // 50)
     rows = []
     for number in range(count):
-        sex, length, diameter, height, whole, *others = ROWS[number % len(ROWS)].split(",")
-        longer = float(length) + 0.006 * (seed % 50)
-        higher = float(height) + 0.006 * (seed // 50)
-        heavier = float(whole) + 0.0006 * (number // len(ROWS))
-        measured = [f"{longer:.4f}", diameter, f"{higher:.4f}", f"{heavier:.4f}"]
-        rows.append(",".join([sex, *measured, *others]))
+        sex, *values, rings = ROWS[number % len(ROWS)].split(",")
+        *lengths, whole, shucked, viscera, shell = map(float, values)
+        twin = number // len(ROWS)
+        heavier = 0.0006 * ((twin + 1) // 2) * (1 if twin % 2 else -1)
+        weights = [whole, shucked, viscera, shell]
+        measured = [*(size * each for each in lengths), *(size**3 * each for each in weights)]
+        measured[3] += heavier
+        measured[-1] += thicker
+        aged = round((int(rings) - twin % 2) * size**0.6)
+        rows.append(",".join([sex, *(f"{value:.4f}" for value in measured), str(aged)]))
     return ("\n".join(rows) + "\n").encode()
 
 

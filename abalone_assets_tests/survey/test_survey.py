@@ -13,6 +13,7 @@ from abalone_assets.survey import (
     ParsedSurvey,
     SurveyRowError,
     UnreadableSurveyError,
+    count_below_minimum,
     count_soft_violations,
     parse_survey,
     validate_measurements,
@@ -54,6 +55,11 @@ class TestRealFile:
         records = list(csv.reader(io.StringIO(uci_file.read_text())))
         kept = [records[line - 1] for line in survey.lines]
         assert rows_of(survey) == [[r[0], *map(float, r[1:8]), int(r[8])] for r in kept]
+
+    def test_none_is_below_a_plausible_minimum(self, survey: ParsedSurvey) -> None:
+        assert count_below_minimum(survey.columns) == 0
+        grams = {name: [0.001 * value for value in survey.columns[name]] for name in MEASUREMENTS}
+        assert count_below_minimum(grams) == survey.row_count
 
     def test_four_animals_have_more_meat_than_whole_weight(self, survey: ParsedSurvey) -> None:
         assert count_soft_violations(survey.columns) == {

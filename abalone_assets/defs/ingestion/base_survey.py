@@ -49,7 +49,9 @@ def raw_abalone(
 
     Rows that break the survey contract lie beside it in `_quarantined_rows.parquet`.
     """
+    from abalone_assets.ingest.accepted_files import accepted_files
     from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
+    from abalone_assets.ingest.judging import Judge
     from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
 
     opened = lake.open()
@@ -83,6 +85,7 @@ def raw_abalone(
     yield conserved
     if not conserved.passed:
         raise dg.Failure("the lake does not hold every record of the base survey; it stays due")
+    judge = Judge.on(rows, source.sha256, accepted_files(store).keys())
     commit_raw(
         store,
         IngestedRaw(
@@ -93,6 +96,7 @@ def raw_abalone(
             quarantined=len(quarantined),
             origin=origin,
         ),
+        judge_again=judge.judge_again(opened),
     )
     store.delete(REFUSAL_KEY)
     catalog.refresh_or_warn(context)

@@ -7,17 +7,20 @@ import polars as pl
 
 from abalone_assets.defs.metadata import files_table, preview, table_metadata
 from abalone_assets.defs.partitions import survey_days
+from abalone_assets.ingest.accepted_files import ingest_accepted_again
 from abalone_assets.ingest.days import ParsedDays, parse_days
 from abalone_assets.ingest.earlier import Earlier
 from abalone_assets.ingest.frames import rows_written
+from abalone_assets.ingest.judging import Judge, judge_name
 from abalone_assets.ingest.synthetic_files import synthetic_files
 from abalone_assets.lake.lake import Lake
-from abalone_assets.lake.manifest import commit_days, revoke_days
+from abalone_assets.lake.manifest import IngestedFile, commit_days, revoke_days
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.settings.platform import load_settings
-from abalone_assets.survey import count_soft_violations
+from abalone_assets.survey import count_below_minimum, count_soft_violations
 
+ACCEPT_COMMAND = '`abalone accept FILE --because "…"`'
 MAX_IMPLAUSIBLE_SHARE = 0.05
 """Of the rows, for each soft rule; parts outweigh the whole in 1.5 % of the UCI survey."""
 
@@ -66,7 +69,7 @@ landing_zone_spec = dg.AssetSpec(
             asset="new_surveys",
             blocking=True,
             description="Records in the day's files = rows in new_surveys + quarantined_rows, as "
-            "counted in what was written.",
+            "counted in what was written, + rows of held files.",
         ),
         dg.AssetCheckSpec(
             "files_are_surveys",
@@ -74,9 +77,16 @@ landing_zone_spec = dg.AssetSpec(
             description="Every file of every day could be read as a survey.",
         ),
         dg.AssetCheckSpec(
+            "files_are_plausible",
+            asset="new_surveys",
+            description="No file of any day is held because it is off as a whole, such as in "
+            "another unit. A held file's rows are in no table; `abalone accept` lets them in.",
+        ),
+        dg.AssetCheckSpec(
             "rows_are_plausible",
             asset="new_surveys",
-            description="At most 5 % of the rows break a soft rule of the survey contract.",
+            description="At most 5 % of the rows break a soft rule of the survey contract, are "
+            "below a plausible minimum, or have measurements that do not go together.",
         ),
     ],
 )
@@ -88,11 +98,13 @@ def parse_survey_days(
 ) -> Iterator[dg.Output[dict[str, pl.DataFrame]] | dg.AssetCheckResult]:
     """Parse the files of the run's survey days, however many, in one go."""
     opened = lake.open()
+    judge = Judge.of(opened)
     parsed = parse_days(
         landing_zone.open(),
         context.partition_keys,
         context.log.info,
         synthetic=lambda: synthetic_files(opened.store).keys(),
+        judge=judge,
         earlier=Earlier.of(opened, load_settings()),
     )
     _report_days(context, parsed)
@@ -100,16 +112,29 @@ def parse_survey_days(
     yield dg.Output(parsed.rows, output_name="new_surveys")
     yield dg.Output(parsed.quarantined, output_name="quarantined_rows")
     yield from _ingestion_checks(opened, parsed)
-    commit_days(opened.store, parsed.entries)
+    commit_days(
+        opened.store, parsed.entries, valid=lambda manifest: judge_name(manifest.raw) == judge.name
+    )
+    ingest_accepted_again(opened.store)
     catalog.refresh_or_warn(context)
 
 
 def _report_days(context: dg.AssetExecutionContext, parsed: ParsedDays) -> None:
     """Attach counts, files and the content's digest to each partition of both assets."""
     for day, survey in parsed.days.items():
-        shared = {"digest": survey.entry.digest, "files": files_table(survey.entry.files)}
+        entry = survey.entry
+        held = [f"{name}: {reason}" for name, reason in entry.held_files.items()]
+        shared = {
+            "digest": entry.digest,
+            "files": files_table(entry.files),
+            **({"held": "; ".join(held)} if held else {}),
+        }
         for asset, frame, counts in (
-            ("new_surveys", survey.rows, {"synthetic_rows": survey.entry.synthetic_rows}),
+            (
+                "new_surveys",
+                survey.rows,
+                {"synthetic_rows": entry.synthetic_rows, "held_rows": entry.held_rows},
+            ),
             ("quarantined_rows", survey.quarantined, {}),
         ):
             context.add_asset_metadata(
@@ -129,7 +154,9 @@ def _ingestion_checks(lake: Lake, parsed: ParsedDays) -> Iterator[dg.AssetCheckR
     yield conserved
     if not conserved.passed:
         raise dg.Failure("the lake does not hold every record of the files; the days stay due")
-    yield _files_are_surveys(lake, parsed)
+    files = _all_files(lake, parsed)
+    yield _files_are_surveys(files)
+    yield _files_are_plausible(files)
     yield _rows_are_plausible(parsed)
 
 
@@ -138,18 +165,22 @@ def _rows_are_conserved(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
         asset: rows_written(*(lake.uri(asset, day) for day in parsed.days))
         for asset in ("new_surveys", "quarantined_rows")
     }
+    held = {"held_rows": parsed.held_rows} if parsed.held_rows else {}
     return dg.AssetCheckResult(
         asset_key="new_surveys",
         check_name="rows_are_conserved",
-        passed=parsed.records == sum(written.values()),
-        metadata={"records": parsed.records, **written},
+        passed=parsed.records == sum(written.values()) + parsed.held_rows,
+        metadata={"records": parsed.records, **written, **held},
     )
 
 
-def _files_are_surveys(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
-    """Judges all days, so that a good day does not hide what is wrong with another."""
+def _all_files(lake: Lake, parsed: ParsedDays) -> list[IngestedFile]:
+    """The files of all days, so that a good day does not hide what is wrong with another."""
     days = {**lake.manifest().days, **parsed.entries}
-    files = [file for _, day in sorted(days.items()) for file in day.files]
+    return [file for _, day in sorted(days.items()) for file in day.files]
+
+
+def _files_are_surveys(files: list[IngestedFile]) -> dg.AssetCheckResult:
     refused = [file for file in files if file.problem]
     noted = [file for file in files if file.notes]
     return dg.AssetCheckResult(
@@ -165,9 +196,27 @@ def _files_are_surveys(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
     )
 
 
+def _files_are_plausible(files: list[IngestedFile]) -> dg.AssetCheckResult:
+    held = [file for file in files if file.held]
+    return dg.AssetCheckResult(
+        asset_key="new_surveys",
+        check_name="files_are_plausible",
+        passed=not held,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"Mend and land them again, or accept them: {ACCEPT_COMMAND}" if held else None,
+        metadata={"files": len(files), "held": files_table(held)},
+    )
+
+
 def _rows_are_plausible(parsed: ParsedDays) -> dg.AssetCheckResult:
     rows = pl.concat(list(parsed.rows.values()))
-    violations = count_soft_violations(rows.to_dict(as_series=False))
+    columns = rows.to_dict(as_series=False)
+    files = [file for day in parsed.entries.values() for file in day.files if not file.held]
+    violations = {
+        **count_soft_violations(columns),
+        "below_minimum": count_below_minimum(columns),
+        "odd_animals": sum(file.odd_animals for file in files),
+    }
     tolerated = MAX_IMPLAUSIBLE_SHARE * len(rows)
     return dg.AssetCheckResult(
         asset_key="new_surveys",

@@ -1,0 +1,61 @@
+"""``abalone accept``: a person's word that a held survey file is right."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+import click
+
+from abalone_assets.cli.output import (
+    because_option,
+    console,
+    example,
+    json_option,
+    print_json,
+    who,
+)
+
+if TYPE_CHECKING:
+    from abalone_assets.settings.platform import Settings
+
+
+@click.command(
+    epilog=example('abalone accept abalone.20250314061500 --because "a bay of giants, checked"')
+)
+@click.argument("file")
+@because_option
+@json_option
+def accept(file: str, because: str, *, as_json: bool) -> None:
+    """Accept FILE, a survey file that is held because it looks off as a whole.
+
+    Its day becomes due, and its rows are ingested as those of any file. Only these very bytes are
+    accepted: another content under its name is judged anew. `abalone status` lists what is held.
+    """
+    from abalone_assets.ingest.accepted_files import accept_file
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.settings.platform import load_settings
+
+    settings, name = load_settings(), PurePath(file).name
+    accepted = accept_file(Lake(settings.lake_uri).store, name, because=because, by=who())
+    outcome = {**asdict(accepted), "next": _next(settings)}
+    if as_json:
+        print_json(outcome)
+        return
+    out = console()
+    out.print(f"{name} accepted by {accepted.by}: {accepted.because}")
+    out.print(f"It was held because {accepted.held}")
+    out.print(f"Next: {outcome['next']}.")
+
+
+def _next(settings: Settings) -> str:
+    from abalone_assets.local.driver import Driver
+
+    driver = Driver.of(settings) if settings.profile == "local" else None
+    if settings.profile == "local" and (driver is None or not driver.lives):
+        return "`abalone dev` ingests and releases it when it runs"
+    return (
+        "survey_sensor has its day ingested within"
+        f" {max(settings.sensor_seconds, settings.reconcile_seconds)} seconds, then it is released"
+    )

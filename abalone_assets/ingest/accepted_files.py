@@ -1,0 +1,136 @@
+"""The ledger of accepted survey files: those that look off as a whole, and a person says are right.
+
+A file is accepted by the SHA-256 of its bytes: under whatever name it lands, and however often the
+lake is made again, but in no other version of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.errors import SurveyError
+from abalone_assets.lake.manifest import read_manifest, revoke_days
+from abalone_assets.storage.records import record_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from abalone_assets.lake.manifest import IngestedDay, IngestedFile
+    from abalone_assets.storage.object_store import ObjectStore
+
+LEDGER_KEY: Final = "new_surveys/_accepted_files.json"
+FORMAT: Final = 1
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True)
+class AcceptedFile:
+    """One survey file that a person accepted.
+
+    Attributes:
+        name: Its name then.
+        held: Why it was held.
+        because: Why it is right all the same.
+        by: Who says so.
+        at: ISO time, UTC.
+    """
+
+    name: str
+    held: str
+    because: str
+    by: str
+    at: str = field(default_factory=_now)
+
+
+@dataclass(frozen=True)
+class _Ledger:
+    format: int
+    files: dict[str, AcceptedFile]
+
+
+def accept_file(store: ObjectStore, name: str, *, because: str, by: str) -> AcceptedFile:
+    """Accept a held file of this name: its day becomes due, and no rule on whole files judges it.
+
+    Args:
+        store: Of the lake.
+        name: The file's name in the landing zone.
+        because: Why the file is right.
+        by: Who says so.
+
+    Returns:
+        The ledger's entry; that of the first time when it had been accepted before.
+
+    Raises:
+        SurveyError: No file of that name is held; the message names those that are.
+        StorageError: The ledger or the manifest is damaged, or the store refuses.
+    """
+    held = {file.name: file for file in held_files(store)}
+    if name not in held:
+        raise _not_held(store, name, held)
+    file = held[name]
+    entry = AcceptedFile(name, str(file.held), because, by)
+
+    def change(document: Any | None) -> dict[str, Any]:  # noqa: ANN401 - JSON of any shape
+        return asdict(_Ledger(FORMAT, {file.sha256: entry, **_files_of(document, store)}))
+
+    store.update_json(LEDGER_KEY, change)
+    ingest_accepted_again(store)
+    return accepted_files(store)[file.sha256]
+
+
+def accepted_files(store: ObjectStore) -> Mapping[str, AcceptedFile]:
+    """Every accepted survey file, by the SHA-256 of its bytes.
+
+    Raises:
+        StorageError: The ledger is damaged, or the store refuses.
+    """
+    return _files_of(store.read_json(LEDGER_KEY), store)
+
+
+def held_files(store: ObjectStore) -> list[IngestedFile]:
+    """The files that are held now, in the order of their days."""
+    days = sorted(read_manifest(store).days.items())
+    return [file for _, day in days for file in day.files if file.held]
+
+
+def ingest_accepted_again(store: ObjectStore) -> list[str]:
+    """Revoke the days that hold a file back which is accepted, and return them: they are due.
+
+    Ingestion asks for it too when it has committed, so that an acceptance in the meantime counts.
+    """
+    accepted = accepted_files(store)
+    if not accepted:
+        return []
+    days = read_manifest(store).days
+    waiting = [day for day, entry in sorted(days.items()) if _holds_any_of(entry, accepted)]
+    if waiting:
+        revoke_days(store, waiting)
+    return waiting
+
+
+def _holds_any_of(day: IngestedDay, accepted: Mapping[str, AcceptedFile]) -> bool:
+    return any(file.held and file.sha256 in accepted for file in day.files)
+
+
+def _files_of(document: Any | None, store: ObjectStore) -> dict[str, AcceptedFile]:  # noqa: ANN401 - JSON of any shape
+    if document is None:
+        return {}
+    remedy = "restore this ledger from a copy: without it, accepted files would be held again"
+    place = store.uri_of(LEDGER_KEY)
+    return record_of(_Ledger, document, place, remedy=remedy, version=FORMAT).files
+
+
+def _not_held(store: ObjectStore, name: str, held: Mapping[str, IngestedFile]) -> SurveyError:
+    before = next((each for each in accepted_files(store).values() if each.name == name), None)
+    if before:
+        return SurveyError(f"{name}: not held; {before.by} accepted it at {before.at}")
+    listed = ", ".join(held) or "none is"
+    return SurveyError(
+        f"{name}: no such file is held (held: {listed}); a file is held, or not, once its day is in"
+        " the lake: `abalone status` lists the days to ingest"
+    )

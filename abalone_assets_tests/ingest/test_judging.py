@@ -1,0 +1,177 @@
+"""What is held follows from files, base survey and acceptances, in whatever order they came."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.errors import SurveyError
+from abalone_assets.ingest.accepted_files import (
+    accept_file,
+    accepted_files,
+    held_files,
+    ingest_accepted_again,
+)
+from abalone_assets.ingest.days import parse_days
+from abalone_assets.ingest.frames import survey_frame, to_parquet
+from abalone_assets.ingest.judging import Judge, judge_name
+from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.reconcile import find_due
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.manifest import BEING_WRITTEN, IngestedRaw, commit_days, commit_raw
+from abalone_assets.sample_data import base_survey
+from abalone_assets.survey import parse_survey
+from abalone_assets_tests.support.whole_surveys import Animals, scaled
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAYS = ("2025-03-03", "2025-03-04", "2025-03-05")
+NAMES = [f"abalone.{day.replace('-', '')}120000" for day in DAYS]
+WEIGHTS = ("whole_weight", "shucked_weight", "viscera_weight", "shell_weight")
+WHY = {"because": "a bay of giants", "by": "ana"}
+
+
+class World:
+    """A landing zone of three files: as the base survey's animals, lighter, and half as heavy."""
+
+    def __init__(self, folder: Path) -> None:
+        self.lake = Lake(str(folder / "lake"))
+        (folder / "zone").mkdir()
+        self.zone = FolderLandingZone(folder / "zone")
+        animals = Animals.of(base_survey())
+        self.base = animals[1000:]
+        for name, first, factor in zip(NAMES, (0, 100, 200), (1.0, 0.75, 0.4), strict=True):
+            lighter = animals[first : first + 100].with_error(scaled(WEIGHTS, factor))
+            self.zone.land(name, lighter.file())
+
+    def ingest(self, *days: str, judge: Judge | None = None) -> None:
+        judge = judge or Judge.of(self.lake)
+        for day in days:
+            parsed = parse_days(self.zone, [day], judge=judge)
+            self.lake.store.write(self.lake.key("new_surveys", day), to_parquet(parsed.rows[day]))
+            commit_days(
+                self.lake.store,
+                parsed.entries,
+                valid=lambda manifest: judge_name(manifest.raw) == judge.name,
+            )
+            ingest_accepted_again(self.lake.store)
+
+    def ingest_base(self, factor: float, digest: str) -> None:
+        data = self.base.with_error(scaled(WEIGHTS, factor)).file()
+        rows = survey_frame([parse_survey(data, "base")])
+        self.lake.store.write(self.lake.key("raw_abalone"), to_parquet(rows))
+        raw = IngestedRaw(digest, "base", simulated=False, rows=len(rows), quarantined=0)
+        judge = Judge.on(rows, digest, accepted_files(self.lake.store).keys())
+        commit_raw(self.lake.store, raw, judge_again=judge.judge_again(self.lake))
+
+    def due(self) -> list[str]:
+        landing = self.zone.scan(date.fromisoformat(DAYS[0]), date.fromisoformat(DAYS[-1]))
+        return list(find_due(landing, self.lake.manifest(), self.zone.read).days)
+
+    def settle(self) -> list[str]:
+        """Ingest what is due until nothing is; the names of what is held then."""
+        while due := self.due():
+            self.ingest(*due)
+        return [file.name for file in held_files(self.lake.store)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def test_a_held_file_adds_no_rows_and_leaves_its_day_in_peace(world: World) -> None:
+    assert world.settle() == NAMES[1:]
+    days = world.lake.manifest().days
+    assert [days[day].rows for day in DAYS] == [100, 0, 0]
+    assert [days[day].held_rows for day in DAYS] == [0, 100, 100]
+    assert world.due() == []
+
+
+@pytest.mark.parametrize("base_comes", ["first", "between", "last"])
+def test_the_base_survey_judges_all_files_whenever_it_comes(world: World, base_comes: str) -> None:
+    before = {"first": (), "between": DAYS[:2], "last": DAYS}[base_comes]
+    world.ingest(*before)
+    world.ingest_base(0.7, "lighter animals")
+    assert world.settle() == [NAMES[0], NAMES[2]]
+    days = world.lake.manifest().days
+    assert {day.judged_by for day in days.values()} == {"lighter animals"}
+    world.ingest_base(1.0, "UCI's animals")
+    assert world.settle() == NAMES[1:]
+
+
+def test_a_base_survey_that_says_the_same_leaves_days_as_they_are(world: World) -> None:
+    world.ingest(DAYS[0])
+    world.ingest_base(1.0, "base")
+    day = world.lake.manifest().days[DAYS[0]]
+    assert (day.rows, day.judged_by) == (100, "base")
+    assert world.due() == list(DAYS[1:])
+
+
+def test_a_day_that_was_judged_by_a_base_survey_of_before_stays_due(world: World) -> None:
+    before = Judge.of(world.lake)
+    world.ingest_base(0.7, "lighter animals")
+    world.ingest(DAYS[0], judge=before)
+    assert world.lake.manifest().days[DAYS[0]] == BEING_WRITTEN
+    assert world.settle() == [NAMES[0], NAMES[2]]
+
+
+def test_an_accepted_file_is_ingested_and_stays_so_in_a_lake_made_again(world: World) -> None:
+    world.settle()
+    entry = accept_file(world.lake.store, NAMES[2], **WHY)
+    assert (entry.name, entry.because, entry.by) == (NAMES[2], "a bay of giants", "ana")
+    assert "whole_weight is 0.4" in entry.held
+    assert world.due() == [DAYS[2]]
+    assert world.settle() == [NAMES[1]]
+    assert world.lake.manifest().days[DAYS[2]].rows == 100
+    world.lake.store.delete("manifest.json")
+    assert world.settle() == [NAMES[1]]
+    world.ingest_base(1.0, "base")
+    assert world.settle() == [NAMES[1]]
+
+
+def test_another_content_of_an_accepted_name_is_judged_anew(world: World) -> None:
+    world.settle()
+    accept_file(world.lake.store, NAMES[1], **WHY)
+    assert world.settle() == [NAMES[2]]
+    world.zone.land(NAMES[1], world.zone.read(NAMES[2]))
+    assert world.settle() == NAMES[1:]
+
+
+def test_a_file_that_lands_again_corrected_is_held_no_more(world: World) -> None:
+    world.settle()
+    world.zone.land(NAMES[2], world.zone.read(NAMES[0]))
+    assert world.settle() == [NAMES[1]]
+
+
+def test_an_acceptance_while_the_day_is_ingested_counts(world: World) -> None:
+    world.settle()
+    judge = Judge.of(world.lake)
+    accept_file(world.lake.store, NAMES[2], **WHY)
+    world.ingest(DAYS[2], judge=judge)  # it read the ledger before
+    assert world.due() == [DAYS[2]]
+    assert world.settle() == [NAMES[1]]
+
+
+def test_only_a_held_file_can_be_accepted(world: World) -> None:
+    world.settle()
+    with pytest.raises(SurveyError, match=rf"no such file is held \(held: {NAMES[1]}, {NAMES[2]}"):
+        accept_file(world.lake.store, NAMES[0], **WHY)
+    accept_file(world.lake.store, NAMES[1], **WHY)
+    world.settle()
+    with pytest.raises(SurveyError, match="not held; ana accepted it at"):
+        accept_file(world.lake.store, NAMES[1], **WHY)
+
+
+def test_a_release_is_due_for_an_accepted_file_not_for_a_held_one(world: World) -> None:
+    world.settle()
+    manifest = world.lake.manifest()
+    kept = replace(manifest, days={DAYS[0]: manifest.days[DAYS[0]]})
+    assert manifest.digest == kept.digest
+    accept_file(world.lake.store, NAMES[1], **WHY)
+    world.settle()
+    assert world.lake.manifest().digest != manifest.digest
