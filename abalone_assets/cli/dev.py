@@ -69,7 +69,7 @@ def _mend(settings: Settings) -> None:
     """Bring up to date what an earlier end, or a copy of the home, left behind."""
     from abalone_assets.doctor.local import repair_local
 
-    for finding in repair_local(settings):
+    for finding in repair_local(settings, anew=False):
         if finding.outcome != "ok":
             console(stderr=True).print(f"{finding.found}", style="yellow")
 

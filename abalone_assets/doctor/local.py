@@ -41,15 +41,20 @@ def local_findings(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def repair_local(settings: Settings) -> Iterator[Finding]:
-    """Mend what can be made again from the lake: the catalog file; nobody's data is touched."""
+def repair_local(settings: Settings, *, anew: bool = True) -> Iterator[Finding]:
+    """Mend what can be made again from the lake: the catalog file; nobody's data is touched.
+
+    Args:
+        settings: The settings in force.
+        anew: Trust nothing that is there, and read the whole lake.
+    """
     file = _catalog(settings)
     if file is None or not _is_worth_a_look(file):
         return
     notes: list[str] = []
 
     def refresh() -> str:
-        refreshed = file.refresh()
+        refreshed = file.refresh(anew=anew)
         notes.extend(refreshed.notes)
         return f"{file.file}: {len(refreshed.tables)} tables, as the lake holds them"
 

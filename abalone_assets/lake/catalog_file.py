@@ -67,13 +67,11 @@ class CatalogFile:
         self.file = file
         self.lake = lake
 
-    @property
-    def _wal(self) -> Path:
-        """Where DuckDB puts what was written and is not in the file yet."""
-        return _wal_of(self.file)
-
-    def refresh(self) -> Refreshed:
+    def refresh(self, *, anew: bool = False) -> Refreshed:
         """Make the tables agree with what lies in the lake; mend a file that cannot be opened.
+
+        Args:
+            anew: Read every object again, also those that were not written since.
 
         Raises:
             CatalogBusyError: Somebody has the file open for writing.
@@ -96,21 +94,21 @@ class CatalogFile:
                 self._unchanging() as shared,
             ):
                 if shared is not None:
-                    return Refreshed(_update(shared, self.lake))
+                    return Refreshed(_update(shared, self.lake, anew=anew))
                 staged = Path(folder, self.file.name)
                 with self._copied(staged, notes) as connection:
-                    tables = _update(connection, self.lake)
+                    tables = _update(connection, self.lake, anew=anew)
                 shutil.copyfile(staged, beside)
-                if self._wal.exists():  # its content is in the copy
-                    self._wal.replace(_wal_of(beside))
+                for log in _logs_of(self.file):  # what is in them is in the copy
+                    log.replace(_like(log, self.file, beside))
                 beside.replace(self.file)
         except CatalogBusyError:
             raise
         except (OSError, duckdb.Error, StorageError) as error:
             raise StorageError(f"{self.file}: the views cannot be written: {error}") from error
         finally:
-            for path in (beside, _wal_of(beside)):
-                with suppress(OSError):
+            with suppress(OSError):
+                for path in (beside, *_logs_of(beside)):
                     path.unlink(missing_ok=True)
         return Refreshed(tables, notes)
 
@@ -208,10 +206,11 @@ class CatalogFile:
         """Copy the file; what cannot be opened is put aside first, so that nothing is lost."""
         import duckdb
 
-        for with_wal in (True, False):
+        while True:
             shutil.copyfile(self.file, staged)
-            if with_wal and self._wal.exists():
-                shutil.copyfile(self._wal, _wal_of(staged))
+            logs = _logs_of(self.file)
+            for log in logs:
+                shutil.copyfile(log, _like(log, self.file, staged))
             try:
                 with duckdb.connect(str(staged)) as connection:
                     connection.execute("checkpoint")
@@ -219,24 +218,22 @@ class CatalogFile:
                 reason = str(error).partition("\n")[0]
             else:
                 return True
-            if with_wal and self._wal.exists():
-                aside = self._put_aside(wal_only=True)
-                notes.append(f"{self._wal}: belongs to another file; put aside as {aside}")
-                _wal_of(staged).unlink(missing_ok=True)
-            else:
-                break
-        aside = self._put_aside()
-        notes.append(f"{self.file}: cannot be opened ({reason}); put aside as {aside}")
-        staged.unlink(missing_ok=True)
-        return False
+            for path in (staged, *_logs_of(staged)):
+                path.unlink(missing_ok=True)
+            aside = self._put_aside()
+            if not logs:
+                notes.append(f"{self.file}: cannot be opened ({reason}); put aside as {aside}")
+                return False
+            names = ", ".join(map(str, logs))
+            notes.append(f"{names}: belongs to another file; put aside as {aside}")
 
-    def _put_aside(self, *, wal_only: bool = False) -> Path:
-        """Give the file a name of its own, and a copy of it when only its write-ahead log goes."""
+    def _put_aside(self) -> Path:
+        """Keep a copy of the file under a name of its own, with its write-ahead log."""
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
         aside = self.file.with_name(f"{self.file.stem}.kept-{stamp}{self.file.suffix}")
         shutil.copyfile(self.file, aside)
-        if wal_only or self._wal.exists():
-            self._wal.replace(_wal_of(aside))
+        for log in _logs_of(self.file):
+            log.replace(_like(log, self.file, aside))
         return aside
 
     def _convert(
@@ -314,13 +311,15 @@ def _is_ours(connection: duckdb.DuckDBPyConnection, file: Path) -> bool:
     return bool(has_schema) and str(version).startswith(STORAGE_VERSION)
 
 
-def _update(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[str]:
+def _update(connection: duckdb.DuckDBPyConnection, lake: Lake, *, anew: bool) -> list[str]:
     """Bring tables and views up to date as one transaction; returns the tables' names."""
     import duckdb
 
     objects = data_objects(lake)
     connection.begin()
     try:
+        if anew:
+            connection.execute(f"drop schema if exists {SCHEMA} cascade")
         connection.execute(f"create schema if not exists {SCHEMA}")
         connection.execute(
             f"create table if not exists {_OBJECTS} (asset varchar, key varchar, e_tag varchar)"
@@ -458,8 +457,16 @@ def _known_objects(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str,
     return known
 
 
-def _wal_of(file: Path) -> Path:
-    return file.with_name(f"{file.name}.wal")
+def _logs_of(file: Path) -> list[Path]:
+    """Where DuckDB keeps what was written and is not in the file yet: its write-ahead logs."""
+    if not file.parent.is_dir():
+        return []
+    return [each for each in file.parent.iterdir() if each.name.startswith(f"{file.name}.wal")]
+
+
+def _like(log: Path, file: Path, other: Path) -> Path:
+    """What a file's log would be called if it were the other's."""
+    return other.with_name(other.name + log.name.removeprefix(file.name))
 
 
 def _attach(file: Path) -> str:

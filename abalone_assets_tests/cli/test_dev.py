@@ -6,8 +6,10 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
+from abalone_assets.cli.dev import _mend
 from abalone_assets.local.driver import driver_lock
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import abalone
@@ -32,3 +34,14 @@ def test_a_second_dev_of_the_same_home_is_refused(home: Path) -> None:
         result = abalone("dev", "--port", "0", "--endpoint-port", "0")
     assert result.exit_code == 1
     assert f"is driven by another `abalone dev` (process {os.getpid()})" in result.stderr
+
+
+def test_a_start_mends_the_catalog_and_says_what_it_put_aside(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = home / "catalog.duckdb"
+    file.write_bytes(b"no database")
+    _mend(load_settings())
+    assert "cannot be opened" in " ".join(capsys.readouterr().err.split())
+    with duckdb.connect(str(file), read_only=True) as connection:
+        assert connection.execute("select 1").fetchall() == [(1,)]

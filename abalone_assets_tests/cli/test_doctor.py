@@ -96,7 +96,7 @@ def test_a_missing_package_is_named() -> None:
     assert (finding.outcome, finding.found) == ("failed", "not installed: no-such-package")
 
 
-@pytest.mark.parametrize("fault", ["missing", "damaged", "outdated"])
+@pytest.mark.parametrize("fault", ["missing", "damaged", "outdated", "tampered"])
 def test_a_catalog_that_does_not_answer_for_the_lake_is_named_and_repaired(
     home: Path, fault: str
 ) -> None:
@@ -107,9 +107,14 @@ def test_a_catalog_that_does_not_answer_for_the_lake_is_named_and_repaired(
     elif fault == "outdated":
         CatalogFile(file, lake).refresh()
         lake.store.write("train_split/data.parquet", to_parquet(pl.DataFrame({"number": [1]})))
+    elif fault == "tampered":
+        CatalogFile(file, lake).refresh()
+        with duckdb.connect(str(file)) as connection:
+            connection.execute("delete from abalone_lake.merged_dataset")
     said = abalone("doctor")
     assert said.exit_code == 0
-    assert "catalog: run `abalone doctor --repair`" in said.stdout
+    named = "catalog: run `abalone doctor --repair`" in said.stdout
+    assert named is (fault != "tampered")
     document = abalone_json("doctor", "--repair")
     found = {one["subject"]: one["outcome"] for one in document["findings"]}
     assert found["catalog"] == "ok"

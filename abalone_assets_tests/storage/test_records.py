@@ -50,7 +50,7 @@ def write_version(store: ObjectStore) -> None:
     registry.reject(1, because="no", by="ana")
 
 
-DOCUMENTS: dict[str, tuple[Callable[[ObjectStore], None], Callable[[ObjectStore], Any]]] = {
+DOCUMENTS: dict[str, tuple[Callable[[ObjectStore], object], Callable[[ObjectStore], Any]]] = {
     MANIFEST_KEY: (write_manifest, lambda store: Lake(store.uri).manifest()),
     RELEASE_KEY: (
         lambda store: Lake(store.uri).record_release(RELEASE),
