@@ -26,6 +26,7 @@ COMMANDS = [
     "demo",
     "dev",
     "doctor",
+    "forget",
     "land",
     "predict",
     "reject",
