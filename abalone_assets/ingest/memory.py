@@ -140,8 +140,14 @@ class Memory:
         return patience.now - file.written_at >= rest
 
     def is_known(self, file: LandedFile, ingested: str | None) -> bool:
-        """Whether the lake holds what the file holds, as far as its token tells."""
-        return file.e_tag == ingested or self.identical.get(file.name) == file.e_tag
+        """Whether it is the write that the lake holds, as far as its token tells.
+
+        Tokens of older lakes lack the change time: the bytes are compared, without a wait.
+        """
+        same = ingested is not None and (
+            file.e_tag.startswith(f"{ingested}-") or ingested.startswith(f"{file.e_tag}-")
+        )
+        return same or file.e_tag == ingested or self.identical.get(file.name) == file.e_tag
 
     def seen_now(self, file: LandedFile, patience: Patience, *, rested: bool) -> Growing:
         """What to remember of a file that is not at rest, or came to rest and waits."""

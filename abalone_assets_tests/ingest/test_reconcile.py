@@ -418,6 +418,23 @@ def test_a_file_that_was_touched_is_read_once_and_then_known(world: World) -> No
     assert world.reads.count(TWIN) == 1
 
 
+def test_tokens_of_an_older_lake_make_no_day_due_and_are_compared_once(world: World) -> None:
+    older = world.manifest.days[DAY]
+    files = tuple(replace(file, e_tag="1-2-3") for file in older.files)
+    world.manifest = Manifest(None, {DAY: replace(older, files=files)})
+    landed = tuple(
+        replace(world.landed(name), e_tag="1-2-3-4", whole=False, written_at=1.0)
+        for name in (FILE, TWIN)
+    )
+    landing, memory = Landing(DAY, DAY, {DAY: landed}, ()), Memory()
+    patience = Patience(settle_seconds=3, now=2.0)
+    for _ in range(3):
+        due = find_due(landing, world.manifest, world.read, memory=memory, patience=patience)
+        memory = memory.after(landing, due.memory)
+        assert (due.days, due.growing, memory.restless) == ((), (), {})
+    assert world.reads == [FILE, TWIN]
+
+
 def test_a_change_at_rest_stays_due_until_it_is_ingested(world: World) -> None:
     watch = Watch(world)
     watch.append(FILE, b"!")
