@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.base_survey import last_refusal, public_uri
 from abalone_assets.ingest.landing_zone import Landing, LandingZone
-from abalone_assets.ingest.memory import read_memory
+from abalone_assets.ingest.memory import Memory, Patience, read_memory
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake, Release
@@ -283,7 +283,7 @@ class StatusReport:
             waiting_files=waiting,
             stray_files={name: strays[name] for name in strays if name not in waiting},
             unreadable_files={file.name: file.problem for file in files if file.problem},
-            growing_files=sorted(landed & memory.growing.keys()),
+            growing_files=_growing(landing, manifest, memory, Patience(**settings.patience)),
             unreadable_now={
                 name: failed.problem for name, failed in memory.unreadable.items() if name in landed
             },
@@ -357,6 +357,22 @@ class StatusReport:
     def to_document(self) -> dict[str, Any]:
         """The report as a JSON document."""
         return {**asdict(self), "next": self.next_step()}
+
+
+def _growing(landing: Landing, manifest: Manifest, memory: Memory, patience: Patience) -> list[str]:
+    """The files that were not at rest when a sensor looked, and are not since."""
+    tokens = {
+        file.name: file.e_tag
+        for day in landing.days.keys() & manifest.days.keys()
+        for file in manifest.days[day].files
+    }
+    return sorted(
+        file.name
+        for files in landing.days.values()
+        for file in files
+        if file.name in memory.growing
+        and not memory.is_at_rest(file, tokens.get(file.name), patience)
+    )
 
 
 def _scan(settings: Settings, zone: LandingZone, manifest: Manifest, today: date) -> Landing:

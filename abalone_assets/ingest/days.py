@@ -76,8 +76,8 @@ def parse_day(
             before = earlier.file(day, file.name)
         if before is not None:
             kept.append(before)
-            problem = {"e_tag": "", "problem": parsed.problem} if parsed else {}
-            parsed = replace(before.entry, **problem)
+            unread = parsed or before.entry  # one that could not be read has no token
+            parsed = replace(before.entry, e_tag=unread.e_tag, problem=unread.problem)
         if parsed is not None:
             entries.append(parsed)
         if survey is not None:

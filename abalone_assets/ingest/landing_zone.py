@@ -249,8 +249,8 @@ class FolderLandingZone(LandingZone):
                     file.flush()
                     os.fsync(file.fileno())
                     temporary.chmod(0o644)
-                    written = temporary.stat().st_mtime_ns - 2 * WHOLE_AFTER_NS
-                    os.utime(temporary, ns=(written, written))
+                    now = temporary.stat().st_mtime_ns
+                    os.utime(temporary, ns=(now, now - 2 * WHOLE_AFTER_NS))
                     temporary.replace(self.folder / name)
                 except BaseException:
                     temporary.unlink(missing_ok=True)

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 MEMORY_KEY: Final = "landing_zone/_looks.json"
 LONGEST_RETRY_SECONDS: Final = 3600.0
+LONGEST_REST_SECONDS: Final = 600.0
+
+FREE_CHANGES: Final = 3
+"""Corrections of a file that came whole which are taken in at once."""
+
+CALM_SECONDS: Final = 3600.0
+"""A file that was not changed for so long is no longer known as one that changes often."""
 
 _Seen = TypeVar("_Seen")
 
@@ -42,10 +49,32 @@ class Patience:
 
 @dataclass(frozen=True)
 class Growing:
-    """A file that may still be written: the token that it had, and since when by our clock."""
+    """A file that was seen before it was at rest.
+
+    Attributes:
+        token: The token that it had.
+        since: Since when, Unix time by our clock.
+        rested: Whether it came to rest with this token.
+    """
 
     token: str
     since: float
+    rested: bool = False
+
+
+@dataclass(frozen=True)
+class Restless:
+    """A file that was changed after it had been ingested.
+
+    Attributes:
+        token: Of the latest change.
+        changes: How many there were; each doubles the rest that the file needs.
+        last: Unix time of the latest one.
+    """
+
+    token: str
+    changes: int
+    last: float
 
 
 @dataclass(frozen=True)
@@ -71,41 +100,77 @@ class Memory:
 
     Attributes:
         identical: Tokens of files that were written again with the bytes that the lake holds.
-        growing: Files that wait until they come to rest.
+        growing: Files that were seen before they were at rest, until they are ingested.
+        restless: Files that were changed after they had been ingested.
         unreadable: Files that are tried again later.
     """
 
     identical: dict[str, str] = field(default_factory=dict)
     growing: dict[str, Growing] = field(default_factory=dict)
+    restless: dict[str, Restless] = field(default_factory=dict)
     unreadable: dict[str, Unreadable] = field(default_factory=dict)
 
     def is_at_rest(self, file: LandedFile, ingested: str | None, patience: Patience) -> bool:
         """Whether nobody writes this file any more.
 
         Clocks of shares are wrong by hours, so the age of a file is believed only at first sight.
-        One that was seen to change must be seen unchanged for long enough by our own clock.
+        One that was seen to change must be seen unchanged for long enough by our own clock: for
+        longer the more often it was ingested too early.
 
         Args:
             file: As it lies in the landing zone now.
             ingested: The token of the write that the lake holds, if it holds one.
             patience: How long is long enough, and what time it is.
         """
-        if file.whole or patience.settle_seconds <= 0 or file.e_tag == ingested:
+        if patience.settle_seconds <= 0 or self.is_known(file, ingested):
             return True
+        restless = self.restless_now(file, ingested, patience)
+        changes = restless.changes if restless else 0
+        if file.whole and changes <= FREE_CHANGES:
+            return True
+        doubled = min(changes - FREE_CHANGES if file.whole else changes, 20)
+        longest = max(LONGEST_REST_SECONDS, patience.settle_seconds)
+        rest = min(patience.settle_seconds * 2.0**doubled, longest)
         seen = self.growing.get(file.name)
         if seen and seen.token == file.e_tag:
-            return patience.now - seen.since >= patience.settle_seconds
+            return seen.rested or patience.now - seen.since >= rest
         known = seen.token if seen else ingested
-        if known and same_file(known, file.e_tag):
+        if changes > 1 or (known and same_file(known, file.e_tag)):
             return False
-        return patience.now - file.written_at >= patience.settle_seconds
+        return patience.now - file.written_at >= rest
 
-    def still_growing(self, file: LandedFile, patience: Patience) -> Growing:
-        """What to remember of a file that is not at rest."""
+    def is_known(self, file: LandedFile, ingested: str | None) -> bool:
+        """Whether it is the write that the lake holds, as far as its token tells.
+
+        Tokens of older lakes lack the change time: the bytes are compared, without a wait.
+        """
+        same = ingested is not None and (
+            file.e_tag.startswith(f"{ingested}-") or ingested.startswith(f"{file.e_tag}-")
+        )
+        return same or file.e_tag == ingested or self.identical.get(file.name) == file.e_tag
+
+    def seen_now(self, file: LandedFile, patience: Patience, *, rested: bool) -> Growing:
+        """What to remember of a file that is not at rest, or came to rest and waits."""
         seen = self.growing.get(file.name)
-        if seen and seen.token == file.e_tag and seen.since <= patience.now:
-            return seen
-        return Growing(file.e_tag, patience.now)
+        same = seen is not None and seen.token == file.e_tag
+        since = min(seen.since, patience.now) if seen and same else patience.now
+        return Growing(file.e_tag, since, rested)
+
+    def restless_now(
+        self, file: LandedFile, ingested: str | None, patience: Patience
+    ) -> Restless | None:
+        """What to remember of the changes of a file since it was ingested first."""
+        before = self.restless.get(file.name)
+        if before and not 0 <= patience.now - before.last < CALM_SECONDS:
+            before = None
+        if not ingested or self.is_known(file, ingested):
+            return before
+        if before and before.token == file.e_tag:
+            return before
+        changes, seen = before.changes if before else 0, self.growing.get(file.name)
+        if seen and seen.token != ingested:  # it waits: what it held in between was not taken in
+            return replace(before, token=file.e_tag, last=patience.now) if before else None
+        return Restless(file.e_tag, changes + 1, patience.now)
 
     def after(self, landing: Landing, look: Memory) -> Memory:
         """This memory after a look, which replaces what it says of the days that it covered."""
@@ -118,6 +183,7 @@ class Memory:
             self,
             identical=merged(self.identical, look.identical),
             growing=merged(self.growing, look.growing),
+            restless=merged(self.restless, look.restless),
             unreadable=merged(self.unreadable, look.unreadable),
         )
 

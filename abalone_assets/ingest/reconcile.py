@@ -17,6 +17,7 @@ from abalone_assets.ingest.memory import (
     Growing,
     Memory,
     Patience,
+    Restless,
     Unreadable,
 )
 from abalone_assets.survey import MAX_FILE_BYTES
@@ -52,19 +53,16 @@ class Due:
             keep what the lake holds of them until a person forgets them.
         growing: Files that may still be written; their days are not due because of them.
         unreadable: Files that could not be read, and are tried again later.
+        memory: What the next look should know of single files.
     """
 
     days: tuple[str, ...]
     identical: Mapping[str, str]
     undecided: int = 0
     vanished: tuple[str, ...] = ()
-    growing: dict[str, Growing] = field(default_factory=dict)
-    unreadable: dict[str, Unreadable] = field(default_factory=dict)
-
-    @property
-    def memory(self) -> Memory:
-        """What the next look should know of single files."""
-        return Memory(dict(self.identical), self.growing, self.unreadable)
+    growing: tuple[str, ...] = ()
+    unreadable: Mapping[str, Unreadable] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory, compare=False)
 
 
 def find_due(
@@ -106,8 +104,9 @@ def find_due(
         comparison.confirmed,
         comparison.undecided,
         vanished,
-        comparison.growing,
+        tuple(sorted(comparison.growing)),
         comparison.unreadable,
+        Memory(comparison.confirmed, comparison.seen, comparison.restless, comparison.unreadable),
     )
 
 
@@ -141,7 +140,9 @@ class _Comparison:
         self.memory = memory
         self.patience = patience
         self.confirmed: dict[str, str] = {}
-        self.growing: dict[str, Growing] = {}
+        self.growing: set[str] = set()
+        self.seen: dict[str, Growing] = {}
+        self.restless: dict[str, Restless] = {}
         self.unreadable: dict[str, Unreadable] = {}
         self.compared_files = 0
         self.compared_bytes = 0
@@ -166,11 +167,15 @@ class _Comparison:
         return bool(differing)
 
     def _is_at_rest(self, file: LandedFile, ingested: IngestedFile | None) -> bool:
-        token = ingested.e_tag if ingested else None
-        if self.memory.is_at_rest(file, token, self.patience):
-            return True
-        self.growing[file.name] = self.memory.still_growing(file, self.patience)
-        return False
+        token, memory = ingested.e_tag if ingested else None, self.memory
+        if restless := memory.restless_now(file, token, self.patience):
+            self.restless[file.name] = restless
+        at_rest = memory.is_at_rest(file, token, self.patience)
+        if not at_rest:
+            self.growing.add(file.name)
+        if not at_rest or (file.name in memory.growing and not memory.is_known(file, token)):
+            self.seen[file.name] = memory.seen_now(file, self.patience, rested=at_rest)
+        return at_rest
 
     def _content_differs(self, file: LandedFile, ingested: IngestedFile) -> bool:
         if file.size > MAX_FILE_BYTES:

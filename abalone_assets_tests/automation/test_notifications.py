@@ -114,6 +114,27 @@ def test_an_old_file_that_is_written_again_or_deleted_is_seen_too(
     assert watch.asked() == [(OLD, OLD)]
 
 
+def test_a_mistyped_prefix_takes_nothing_out_of_the_lake(
+    watch: Watch, aws: AwsStandIn, clock: Clock
+) -> None:
+    """S3 lists a prefix that is not there as an empty one."""
+    for day in ("2024-01-01", OLD):
+        watch.land(day)
+    watch.ingest("2024-01-01", OLD)
+    right = watch.zone
+    watch.zone = open_landing_zone(f"s3://{aws.bucket}/landing-zone")
+    for _ in range(2):
+        clock.advance(seconds=601)
+        result = watch.tick()
+        assert result.run_requests == []
+        assert "the files of 2 survey days, 2024-01-01 to" in str(result.skip_reason)
+        assert f"s3://{aws.bucket}/landing-zone" in str(result.skip_reason)
+    watch.zone = right
+    clock.advance(seconds=601)
+    assert watch.asked() == []
+    assert watch.lake.manifest().days_with_rows == ["2024-01-01", OLD]
+
+
 def test_only_the_notified_days_are_listed(watch: Watch, aws: AwsStandIn) -> None:
     for day in ("2024-01-01", OLD):
         watch.land(day)

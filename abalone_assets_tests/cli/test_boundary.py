@@ -27,6 +27,7 @@ COMMANDS = [
     "demo",
     "dev",
     "doctor",
+    "forget",
     "land",
     "predict",
     "reject",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.ingest.memory import Growing, Memory, Unreadable, write_memory
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.lake.manifest import IngestedRaw, commit_raw
@@ -119,8 +121,10 @@ def test_files_that_can_be_no_survey_are_listed_with_their_problem(home: Path) -
 def test_files_that_wait_are_named_with_the_reason(home: Path) -> None:
     land(home, NAME, GOOD_ROW)
     land(home, "abalone.20250315061500", GOOD_ROW)
+    files = FolderLandingZone(home / "landing_zone").list_files()
+    token = next(file.e_tag for file in files if file.name == NAME)
     memory = Memory(
-        growing={NAME: Growing("token", 1.0), "abalone.20250101000000": Growing("gone", 1.0)},
+        growing={NAME: Growing(token, time.time()), "abalone.20250101000000": Growing("gone", 1.0)},
         unreadable={"abalone.20250315061500": Unreadable("token", "permission denied", 1, 2.0)},
     )
     write_memory(Lake(str(home / "lake")).store, memory)
