@@ -122,7 +122,7 @@ def _report_days(context: dg.AssetExecutionContext, parsed: ParsedDays) -> None:
         entry = survey.entry
         held = [f"{name}: {reason}" for name, reason in entry.held_files.items()]
         for file in held:
-            context.log.warning(f"held: {file}; mend and land it again, or {ACCEPT_COMMAND}")
+            context.log.warning("held: %s; mend and land it again, or %s", file, ACCEPT_COMMAND)
         shared = {
             "digest": entry.digest,
             "files": files_table(entry.files),
