@@ -124,6 +124,8 @@ def _report_days(context: dg.AssetExecutionContext, parsed: ParsedDays) -> None:
     for day, survey in parsed.days.items():
         entry = survey.entry
         held = [f"{name}: {reason}" for name, reason in entry.held_files.items()]
+        for file in held:
+            context.log.warning("held: %s; mend and land it again, or %s", file, ACCEPT_COMMAND)
         shared = {
             "digest": entry.digest,
             "files": files_table(entry.files),
