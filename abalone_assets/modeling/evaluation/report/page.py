@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abalone_assets.modeling.archive import ArchivedModel
-    from abalone_assets.modeling.evaluation.champion import KnownFiles
+    from abalone_assets.modeling.evaluation.champion import ChampionScores
     from abalone_assets.modeling.evaluation.document import EvaluationDocument
     from abalone_assets.modeling.evaluation.evaluate import Evaluation, Predictions
     from abalone_assets.modeling.evaluation.paired import Comparison
@@ -63,6 +63,7 @@ def render_report(
         card=card,
         tiles=_tiles(document),
         compared=_compared(document),
+        new_files=_new_files(document),
         margin=_margin(document, champion_tolerance),
         baselines=_baselines(document),
         slices=[*document["slices"]["sex"], *document["slices"]["age_band"]],
@@ -147,24 +148,30 @@ def _compared(document: EvaluationDocument) -> list[Comparison]:
         return []
     paired = champion["paired"]
     compared: list[Comparison] = [{**paired["overall"], "value": "all rows"}]
-    compared += _by_file(champion["known_files"], "")
+    compared += _on_known_files(champion, "known files")
     if reference is not None:
-        against = f"against version {reference['version']}"
-        compared.append({**reference["paired"]["overall"], "value": against})
-        compared += _by_file(reference["known_files"], f" {against}")[:1]
+        version = f"version {reference['version']}"
+        compared.append({**reference["paired"]["overall"], "value": version})
+        compared += _on_known_files(reference, "known to it")
     compared.append({**paired["test"], "value": "test rows alone"})
     return [*compared, *paired["slices"]["sex"], *paired["slices"]["age_band"]]
 
 
-def _by_file(files: KnownFiles, against: str) -> list[Comparison]:
-    """On the rows of files that the other model knew, and of those that were new to it."""
-    if files["new"] is None:
+def _on_known_files(other: ChampionScores, value: str) -> list[Comparison]:
+    """On the rows of files that the other model knew, where these are not all."""
+    files = other["known_files"]
+    if files["new"] is None or files["paired"] is None:
         return []
-    known = files["paired"]
-    shown: list[Comparison] = [{**files["new"], "value": f"new files{against}"}]
-    if known is not None:
-        shown.insert(0, {**known["overall"], "value": f"known files{against}"})
-    return shown + [{**each, "value": f"new: {each['value']}"} for each in files["new_files"]]
+    return [{**files["paired"]["overall"], "value": value}]
+
+
+def _new_files(document: EvaluationDocument) -> list[Comparison]:
+    """Beside the champion, on the rows of files that it did not know."""
+    champion = document["champion"]
+    new = champion and champion["known_files"]["new"]
+    if champion is None or not new:
+        return []
+    return [{**new, "value": "all new files"}, *champion["known_files"]["new_files"]]
 
 
 def _margin(document: EvaluationDocument, tolerance: float | None) -> float | None:
