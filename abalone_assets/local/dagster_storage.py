@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as db
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
@@ -21,9 +21,8 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from dagster._core.storage.sqlite_storage import SqliteStorageConfig
     from dagster._serdes import ConfigurableClassData
 
 MAX_FILES: Final = 16
@@ -52,13 +51,17 @@ class Engines:
         file = _file_at(url)
         with self._lock:
             known, engine = self._by_url.pop(url, (None, None))
-            if engine is not None and known not in (None, file):
-                engine.dispose()
-                engine = None
-            if engine is None:
-                timeout = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
-                engine = create_engine(url, connect_args=timeout, max_overflow=-1)
-            self._by_url[url] = file, engine
+            if engine is not None and known in (None, file):
+                self._by_url[url] = file, engine
+                return engine
+        if engine is not None:
+            engine.dispose()
+        # Without the lock: making an engine waits for the lock of Python's logging, and whoever
+        # has that may be waiting for an event to be stored.
+        timeout = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+        made = create_engine(url, connect_args=timeout, max_overflow=-1)
+        with self._lock:
+            _, engine = self._by_url.setdefault(url, (file, made))
             while len(self._by_url) > MAX_FILES:
                 self._by_url.popitem(last=False)[1][1].dispose()
         return engine
@@ -79,40 +82,30 @@ def _file_at(url: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-class Runs(SqliteRunStorage):
+class _OneFile:
+    """What the storages of one file have in common."""
+
+    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines = Engines()
+        super().__init__(conn_string, inst_data)  # type: ignore[call-arg]
+
+    @contextmanager
+    def connect(self) -> Iterator[db.Connection]:
+        """A transaction."""
+        with self._engines.begin(self._conn_string) as connection:  # type: ignore[attr-defined]
+            yield connection
+
+    def dispose(self) -> None:
+        """Close the file."""
+        self._engines.dispose()
+
+
+class Runs(_OneFile, SqliteRunStorage):
     """Runs, in one file."""
 
-    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engines = Engines()
-        super().__init__(conn_string, inst_data)
 
-    @contextmanager
-    def connect(self) -> Iterator[db.Connection]:
-        """A transaction."""
-        with self._engines.begin(self._conn_string) as connection:
-            yield connection
-
-    def dispose(self) -> None:
-        """Close the file."""
-        self._engines.dispose()
-
-
-class Schedules(SqliteScheduleStorage):
+class Schedules(_OneFile, SqliteScheduleStorage):
     """Sensors, their ticks and cursors, in one file."""
-
-    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._engines = Engines()
-        super().__init__(conn_string, inst_data)
-
-    @contextmanager
-    def connect(self) -> Iterator[db.Connection]:
-        """A transaction."""
-        with self._engines.begin(self._conn_string) as connection:
-            yield connection
-
-    def dispose(self) -> None:
-        """Close the file."""
-        self._engines.dispose()
 
 
 class Events(SqliteEventLogStorage):
@@ -125,11 +118,12 @@ class Events(SqliteEventLogStorage):
     @contextmanager
     def _connect(self, shard: str) -> Iterator[db.Connection]:
         url = self.conn_string_for_shard(shard)
+        engine = self._engines.of(url)
         with self._db_lock:
             if shard not in self._initialized_dbs or _file_at(url) is None:
-                self._initdb(self._engines.of(url))
+                self._initdb(engine)
                 self._initialized_dbs.add(shard)
-            with self._engines.begin(url) as connection:
+            with engine.begin() as connection:
                 yield connection
 
     def dispose(self) -> None:
@@ -142,7 +136,8 @@ class SqliteStorage(DagsterSqliteStorage):
     """For ``storage: custom`` of a ``dagster.yaml``, with ``DAGSTER_HOME`` as ``base_dir``."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super(DagsterSqliteStorage, self).__init__()  # its own would open the files a first time
+        # Its own would open the files a first time.
+        super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
         self.base_dir, self._inst_data = base_dir, inst_data
         self._run_storage = Runs.from_local(f"{base_dir}/history")
         self._event_log_storage = Events(f"{base_dir}/history/runs")
@@ -150,7 +145,7 @@ class SqliteStorage(DagsterSqliteStorage):
 
     @classmethod
     def from_config_value(
-        cls, inst_data: ConfigurableClassData | None, config_value: SqliteStorageConfig
+        cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> SqliteStorage:
         """The storage that a ``dagster.yaml`` asks for."""
         return cls.from_local(inst_data=inst_data, **config_value)

@@ -103,8 +103,14 @@ def test_few_files_stay_open_and_none_after_the_end(
 
 
 def test_threads_that_write_at_once_lose_nothing(instance: dg.DagsterInstance) -> None:
+    def report(number: int) -> None:
+        instance.report_runless_asset_event(dg.AssetMaterialization("counted", str(number)))
+
     with ThreadPoolExecutor(4) as pool:
-        runs = list(pool.map(lambda _: materialize(instance), range(12)))
-    assert {run.run_id for run in instance.get_runs()} == set(runs)
+        list(pool.map(report, range(40)))
     records = instance.fetch_materializations(dg.AssetKey("counted"), limit=100).records
-    assert len(records) == 12
+    assert {
+        record.asset_materialization.description
+        for record in records
+        if record.asset_materialization
+    } == set(map(str, range(40)))

@@ -57,7 +57,7 @@ class _OneFileOfEvents(ConsolidatedSqliteEventLogStorage):
             yield connection
 
     def dispose(self) -> None:
-        super().dispose()
+        super().dispose()  # type: ignore[no-untyped-call]
         self._engines.dispose()
 
 
@@ -69,11 +69,11 @@ class OneFileStorage(SqliteStorage):
     """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super(DagsterSqliteStorage, self).__init__()
+        super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
         self.base_dir, self._inst_data = base_dir, inst_data
         runs, schedules = f"{base_dir}/history", f"{base_dir}/schedules"
         new = not Path(schedules).exists()
-        self._event_log_storage = _OneFileOfEvents(runs)
+        self._event_log_storage = _OneFileOfEvents(runs)  # type: ignore[assignment]
         self._run_storage = (
             Runs.from_local(runs) if new else Runs(create_db_conn_string(runs, "runs"))
         )
