@@ -113,8 +113,8 @@ def decide(evaluation: Mapping[str, Any], limits: GateLimits) -> Decision:
     first model may not be clearly worse there than out of fold.
 
     All of it must hold on the rows of survey files that the champion knew as well: rows that only
-    the model learnt, right or wrong, show no gain over the champion. Where the champion knew too few
-    rows to judge, all rows decide, and no gain counts. See `known_files`.
+    the model learnt, right or wrong, show no gain over the champion. Where it knew too few rows to
+    judge, all rows decide, and no gain counts. See `known_files`.
 
     Slow decline, one small loss at a time, is guarded against in `reference`.
 

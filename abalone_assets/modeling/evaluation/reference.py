@@ -67,8 +67,8 @@ def beside_reference(
     """The comparison with the reference; None when there is none beside the champion.
 
     The reference may be old. When it knew hardly any of today's rows, these are not judged: the
-    champion's are, or else nothing could replace it once old files are gone. What is better than the
-    champion takes its place then.
+    champion's are, or else nothing could replace it once old files are gone. What is better than
+    the champion takes its place then.
 
     Args:
         reference: What the evaluation says of it.

@@ -67,7 +67,7 @@ def decision(overall: Any, files: Any, older: Any = None, **limits: Any) -> Deci
         (EQUAL, known(UNCLEAR), "not_shown_on_known_files"),
         (WORSE, known(HELD), "worse_than_champion"),
         (GAIN, known(None), "unusable_evidence"),
-        # it knew too few to judge, as after another base survey: all rows decide, and none is a gain
+        # it knew too few to judge, as after another base survey: all rows decide, no gain counts
         (GAIN, known(paired=None), "holds_against_champion"),
         (EQUAL, known(paired=None), "holds_against_champion"),
         (WORSE, known(paired=None), "worse_than_champion"),
@@ -160,11 +160,11 @@ def test_a_rejection_tells_both_comparisons_and_which_files_to_look_at() -> None
         ),
         (
             known(paired=None),
-            "; none of them is of files that it knew, so that all rows decide, and",
+            "; none of them is of files that it knew, so that all rows decide",
         ),
         (
             known({**HELD, "rows": 99}),
-            "; 99, too few to judge, of them are of files that it knew, ",
+            "; 99, too few to judge, of them are of files that it knew",
         ),
         (known(new_files=[NEW] * 4), "0814093000, abalone.20250814093000, …) alone."),
     ],
