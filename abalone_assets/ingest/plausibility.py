@@ -176,33 +176,38 @@ class Profile:
             beyond: How many more of its records broke one of ``SCALE_RULES``.
         """
         rows, logs = len(columns[TARGET]), _logs_of(columns)
-        odd = self._comparison(logs).odd
         animals = _distinct(logs)
-        # What a minority is off by shifts the mean of the others' relations, too.
-        rules = (self._off, self._alike)[:: -1 if 2 * odd.sum() < rows else 1]
-        held = next(filter(None, (rule(animals) for rule in (*rules, self._unrelated))), None)
+        held, explained = self._off(animals)
+        if not explained:  # a part may be what shifts the mean
+            held = self._alike(animals) or held or self._unrelated(animals)
+        odd = self._comparison(logs).odd
         return Verdict(held or _beyond(beyond, rows + beyond), int(odd.sum()))
 
-    def _off(self, logs: Logs) -> str | None:
-        """Why the file of these distinct animals is held, and what it looks like."""
+    def _off(self, logs: Logs) -> tuple[str | None, bool]:
+        """Why the file of these distinct animals is held, and whether one error explains it."""
         if len(logs[TARGET]) < MIN_ANIMALS or not self._comparison(logs).is_off:
-            return None
+            return None, False
         step = -(-len(logs[TARGET]) // _MAX_EXPLAINED)
         logs = {name: log[::step] for name, log in logs.items()}
         compared = self._comparison(logs)
         relation, shift = compared.worst
         found = f"{relation.target} is {np.exp(shift):.2f} times that of {relation.against}"
+        most_odd = max(compared.odd.sum() // 2, MIN_ODD_ANIMALS - 1)
         for errors in (_KNOWN_ERRORS, _scalings(shift)):
             mended = [(self._comparison(undone(logs)), words) for words, undone in errors]
-            likely = [(each.excess, words) for each, words in mended if not each.is_off]
+            likely = [
+                (each.excess, words)
+                for each, words in mended
+                if not each.is_off and each.odd.sum() <= most_odd
+            ]
             if likely:
-                return f"{found}, {min(likely)[1]}"
+                return f"{found}, {min(likely)[1]}", True
         if not compared.many_odd:
-            return found
+            return found, False
         return (
             f"the measurements of {compared.odd.sum()} of {compared.odd.size} animals do not go "
             "together, as if part of the file were in another unit or column"
-        )
+        ), False
 
     def _alike(self, logs: Logs) -> str | None:
         """Why a part of these distinct animals, or all of one or two, is off in the same way."""

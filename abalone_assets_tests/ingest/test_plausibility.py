@@ -98,7 +98,10 @@ def test_ages_for_rings_are_told_from_many_animals(uci: Animals) -> None:
         ("lengths in inches / 200", "as if lengths were in inches / 200"),
         ("height * 0.1", "as if the decimal point of height had slipped"),
         ("length and diameter swapped", "as if length and diameter stood in each other's columns"),
-        ("weights * 0.2 in every second row", "25 of 50 animals do not go together"),
+        (
+            "weights * 0.2 in every second row",
+            " of its 50 animals look as if weights were in kilograms",
+        ),
     ],
 )
 def test_the_reason_says_what_the_file_looks_like(
