@@ -78,9 +78,13 @@ class OnKnownFiles:
         if self.rows == overall.rows:
             return f", all of them of files that it knew{self.how}"
         if self.rows < least:
-            number = f"{self.rows:,}, too few to judge," if self.rows else "none"
-            of_them = f"; {number} of them {'are' if self.rows > 1 else 'is'} of files that it knew"
-            return f"{of_them}{self.how}, so that all rows decide, and a gain is none over it"
+            few = (
+                f"{self.rows:,} of them, too few to judge, are" if self.rows else "none of them is"
+            )
+            return (
+                f"; {few} of files that {self.rival} knew{self.how}, so that all rows decide, and "
+                "a gain over it does not count"
+            )
         alone = gain and not self.shows_gain(least)
         only = f"; the gain is on the {self.new_files} alone" if alone else ""
         return f", and on the {self.rows:,} of files that it knew{self.how} {self.overall}{only}"

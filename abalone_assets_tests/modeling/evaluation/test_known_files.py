@@ -160,11 +160,11 @@ def test_a_rejection_tells_both_comparisons_and_which_files_to_look_at() -> None
         ),
         (
             known(paired=None),
-            "; none of them is of files that it knew, so that all rows decide",
+            "; none of them is of files that champion version 3 knew, so that all rows",
         ),
         (
             known({**HELD, "rows": 99}),
-            "; 99, too few to judge, of them are of files that it knew",
+            "; 99 of them, too few to judge, are of files that champion version 3 knew",
         ),
         (known(new_files=[NEW] * 4), "0814093000, abalone.20250814093000, …) alone."),
     ],
@@ -176,7 +176,7 @@ def test_says_how_it_is_known_which_files_the_champion_knew(files: Any, told: st
 def test_an_older_reference_that_knew_too_little_is_told_of() -> None:
     older = {**reference(EQUAL), "known_files": known({**HELD, "rows": 99})}
     told = decision(GAIN, known(BETTER), older).reason
-    assert "; 99, too few to judge, of them are of files that it knew, so that all rows" in told
+    assert "; 99 of them, too few to judge, are of files that version 2 knew" in told
 
 
 FILE = "abalone.20250814093000"
@@ -245,7 +245,7 @@ def test_another_base_survey_needs_no_hand() -> None:
     decided, beside = judge(trained(dealt(after)), trained(dealt(before)), after)
     assert beside["known_files"]["paired"] is None
     assert (decided.approved, decided.rule) == (True, "holds_against_champion")
-    assert "none of them is of files that it knew, so that all rows decide" in decided.reason
+    assert "none of them is of files that champion version 1 knew, so that all" in decided.reason
 
 
 def test_a_survey_with_wrong_rows_as_many_as_right_ones_is_judged_on_what_both_know() -> None:
