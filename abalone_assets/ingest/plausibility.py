@@ -44,6 +44,8 @@ MAX_ODD_SHARE: Final = 0.25
 
 MIN_ALIKE_ANIMALS: Final = 3
 MIN_ALIKE_SHARE: Final = 0.05
+MANY_ALIKE_ANIMALS: Final = 30
+MANY_ALIKE_SHARE: Final = 0.01
 """Of a file's animals, the odd ones that would be usual if one error, such as a unit, were undone.
 
 Of the UCI survey's 0.07 % are, each by a slip of its own."""
@@ -215,7 +217,8 @@ class Profile:
         animals = odd.size
         # Of few animals a quarter, and of one or two all of them.
         least = min(MIN_ODD_ANIMALS, max(MAX_ODD_SHARE * animals, min(MIN_ALIKE_ANIMALS, animals)))
-        least = max(least, MIN_ALIKE_SHARE * animals, 1)
+        many = max(MANY_ALIKE_ANIMALS, MANY_ALIKE_SHARE * animals)
+        least = max(least, min(MIN_ALIKE_SHARE * animals, many), 1)
         if odd.sum() < least:
             return None
         logs = {name: log[odd] for name, log in logs.items()}

@@ -155,6 +155,13 @@ def test_a_small_part_of_a_file_that_is_off_in_the_same_way_holds_it(
     assert f"of its 200 animals look as if {words}" in str(held(UCI_PROFILE, animals))
 
 
+def test_many_animals_that_are_off_in_the_same_way_are_no_slips_in_any_file(uci: Animals) -> None:
+    animals = uci.drawn(3000, np.random.default_rng(7))
+    assert "as if weights were in kilograms" in str(
+        held(UCI_PROFILE, animals.with_error(in_part(scaled(WEIGHTS, 0.2), 50)))
+    )
+
+
 @pytest.mark.parametrize("size", [1, 2, 10, 60])
 def test_odd_real_animals_are_not_odd_in_the_same_way(uci: Animals, size: int) -> None:
     random = np.random.default_rng(13)
