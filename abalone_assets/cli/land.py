@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from abalone_assets.cli.landing import CheckedFile, Options
-    from abalone_assets.ingest.judging import Judge
-    from abalone_assets.settings.platform import Settings
 
 SHOWN_ROWS: Final = 5
 _DELIMITERS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -105,10 +103,7 @@ def land(
         given = _dated(given, date)
     make_landing_zone(settings)
     zone = open_landing_zone(settings.landing_zone_uri)
-    judge = _judge(settings)
-    checks = check_files(
-        given, zone, settings.first_survey_day, force=force, options=options, judge=judge
-    )
+    checks = check_files(given, zone, settings.first_survey_day, force=force, options=options)
     checked = list(with_progress(checks, "checking", total=len(given)))
     refuse_obstacles(checked)
     if not dry_run:
@@ -119,18 +114,6 @@ def land(
         print_json({"landing_zone": zone.uri, "dry_run": dry_run, "files": documents})
     else:
         _show(checked, zone.uri, dry_run=dry_run)
-
-
-def _judge(settings: Settings) -> Judge:
-    """Who will say which files are held; without a lake that can be read, the shipped profile."""
-    from abalone_assets.errors import AbaloneError
-    from abalone_assets.ingest.judging import Judge
-    from abalone_assets.lake.lake import Lake
-
-    try:
-        return Judge.of(Lake(settings.lake_uri))
-    except AbaloneError:
-        return Judge()
 
 
 def _options(
@@ -175,7 +158,6 @@ def _document(file: CheckedFile) -> dict[str, Any]:
         "waits": file.waits,
         "change": file.change,
         "converted": file.converted,
-        "held": file.read.held,
         "looks_like": file.read.looks_like.words if file.read.looks_like else None,
         "mended": dict(file.survey.mended) if file.survey else {},
         "notes": [*file.read.notes, *([file.read.doubt] if file.read.doubt else [])],
@@ -215,8 +197,6 @@ def _outcome(row: dict[str, Any], *, dry_run: bool) -> str | Text:
         return Text(f"{change}, but ingestion will use none of it", "red")
     if row["converted"]:
         change += ", converted to the survey contract"
-    if row["held"]:
-        return Text(f"{change}, but ingestion will hold it", "red")
     return f"{change}; it waits until its day comes" if row["waits"] else change
 
 
@@ -225,13 +205,6 @@ def _tell_notes(checked: Sequence[CheckedFile]) -> None:
     for file in checked:
         for note in _document(file)["notes"]:
             out.print(f"{file.name}: {note}", style="yellow")
-        if file.read.held:
-            out.print(
-                f"{file.name}: ingestion will hold it: {file.read.held}. Land it again, corrected,"
-                f" with --force; if it is right, `abalone accept {file.name} --because …` once it"
-                " is held",
-                style="red",
-            )
 
 
 def _warn_of_quarantine(checked: Sequence[CheckedFile]) -> None:

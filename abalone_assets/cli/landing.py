@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.ingest.judging import Judge
 from abalone_assets.ingest.landing_zone import partition_of
 from abalone_assets.survey import (
     ParsedSurvey,
@@ -62,7 +61,6 @@ class ReadFile:
         notes: How it was understood, what was mended and what is odd, a sentence each.
         looks_like: The units that its numbers look like; None when it is not clear.
         doubt: Why its rows are not to be trusted, and what would read them, or None.
-        held: Why ingestion will hold it: it is off as a whole; None when it is plausible.
         same: The contents that ingestion reads as this survey.
     """
 
@@ -72,7 +70,6 @@ class ReadFile:
     notes: tuple[str, ...] = ()
     looks_like: Units | None = None
     doubt: str | None = None
-    held: str | None = None
     same: tuple[bytes, ...] = ()
 
 
@@ -130,16 +127,10 @@ def read_files(paths: Sequence[Path]) -> dict[str, bytes]:
     return contents
 
 
-def read_file(data: bytes, name: str, options: Options, judge: Judge | None = None) -> ReadFile:
+def read_file(data: bytes, name: str, options: Options) -> ReadFile:
     """Read a file as the options say, or else as it says itself; what lands is canonical.
 
     A file that obeys the contract, apart from bad rows, keeps its bytes.
-
-    Args:
-        data: Its bytes.
-        name: Its name in the landing zone.
-        options: What the user says of it.
-        judge: Says whether ingestion will hold it.
     """
     given, data = data, _as_utf8(data)
     reading = Reading(
@@ -165,28 +156,15 @@ def read_file(data: bytes, name: str, options: Options, judge: Judge | None = No
     notes = (*encoding, *_dialect_notes(reading), *survey.notes)
     told = survey.units or CONTRACT_UNITS
     units = looks_like(survey.columns, told)
-    held = (judge or Judge()).verdict(survey, canonical)
     doubt = None
     if units is not None and units != told:
-        doubt = f"its numbers look like {units.words}, not like {told.words}: "
-        other = replace(reading, units=units)
-        if held and not survey.units and _is_off(data, name, other, judge or Judge()):
-            units, doubt = None, f"ingestion would hold it: {held}"  # and no units make up for it
-        else:
-            doubt += f"say --units {units.name}"
+        doubt = (
+            f"its numbers look like {units.words}, not like {told.words}: say --units {units.name}"
+        )
     elif survey.record_count and not survey.row_count:
         doubt = f"ingestion would use none of it: {survey.quarantined[0].message}"
     same = (canonical, given) if given == data and reading == Reading() else (canonical,)
-    return ReadFile(canonical, survey, None, notes, units, doubt, held, same)
-
-
-def _is_off(data: bytes, name: str, reading: Reading, judge: Judge) -> bool:
-    """Whether ingestion would take no row of the file, read like this."""
-    try:
-        survey = parse_survey(data, name, reading=reading)
-    except UnreadableSurveyError:
-        return True
-    return judge.verdict(survey, b"") is not None
+    return ReadFile(canonical, survey, None, notes, units, doubt, same)
 
 
 def _as_utf8(data: bytes) -> bytes:
@@ -228,7 +206,6 @@ def check_files(
     *,
     force: bool = False,
     options: Options | None = None,
-    judge: Judge | None = None,
 ) -> Iterator[CheckedFile]:
     """Parse each file and compare it with what lies in the landing zone, in the order given.
 
@@ -242,13 +219,12 @@ def check_files(
         first_day: The first partition.
         force: Whether to take what is dubious.
         options: What the user says of the files.
-        judge: Says which of them ingestion will hold; by default the shipped profile.
     """
     today = datetime.now(UTC).date()
     days = [day for day in map(day_of, files) if day]
     landed = {file.name: file.size for file in zone.list_files(since=min(days))} if days else {}
     for name, data in files.items():
-        read = read_file(data, name, options or Options(), judge)
+        read = read_file(data, name, options or Options())
         change = _change(zone, landed.get(name), name, read.same)
         day = day_of(name) or today
         file = CheckedFile(name, data, read, day > today, change)

@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.cli import output
-from abalone_assets.sample_data import base_survey
 from abalone_assets.survey import survey_file_name
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json
-from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 from abalone_assets_tests.survey.found import (
     ANIMALS,
     SWAPPED,
@@ -61,7 +59,6 @@ def test_a_survey_lands_and_its_rows_are_counted(home: Path, tmp_path: Path) -> 
             "waits": False,
             "change": "landed",
             "converted": False,
-            "held": None,
             "looks_like": "millimetres / 200 and grams / 200",
             "mended": {},
             "notes": [],
@@ -345,30 +342,3 @@ def test_a_file_that_lies_there_as_it_was_given_is_the_same_survey(
     semicolons = text(delimiter=";")
     survey(home / "landing_zone", content=semicolons)
     assert "with another content" in abalone("land", survey(tmp_path, content=semicolons)).stderr
-
-
-def test_what_ingestion_will_hold_is_told_before_it_lands(home: Path, tmp_path: Path) -> None:
-    animals = Animals.of(base_survey())[:60]
-    swapped_parts = animals.with_error(ERRORS["length and diameter swapped"]).file()
-    given = survey(tmp_path, content=swapped_parts)
-    words = "as if length and diameter stood in each other's columns"
-    (told,) = abalone_json("land", given, "--dry-run")["files"]
-    assert told["held"].endswith(words)
-    result = abalone("land", given)
-    said = " ".join(result.stderr.split())
-    assert result.exit_code == 0
-    assert f"ingestion will hold it: {told['held']}. Land it again, corrected, with --force" in said
-    assert f"abalone accept {NAME} --because" in said
-    assert "but ingestion will hold it" in " ".join(result.stdout.split())
-    good = survey(tmp_path, content=animals.file())
-    assert abalone_json("land", given, "--force")["files"][0]["held"] is None
-    assert landed(home) == {NAME: good.read_text()}
-
-
-@pytest.mark.usefixtures("home")
-def test_no_units_are_named_that_would_not_make_up_for_what_is_off(tmp_path: Path) -> None:
-    slipped = Animals.of(base_survey())[:60].with_error(ERRORS["length * 0.1"])
-    refused = " ".join(abalone("land", survey(tmp_path, content=slipped.file())).stderr.split())
-    assert "ingestion would hold it" in refused
-    assert "as if the decimal point of length had slipped" in refused
-    assert "--units" not in refused
