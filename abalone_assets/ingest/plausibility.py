@@ -227,7 +227,9 @@ class Profile:
             (int(self._comparison(undone(logs)).usual.sum()), words) for words, undone in errors
         )
         most, words = max(mended, key=lambda each: each[0])
-        return f"{most} of its {animals} animals look {words}" if most >= least else None
+        if most < least:
+            return None
+        return f"the measurements of {most} of {animals} animals do not go together, {words}"
 
     def _unrelated(self, logs: Logs) -> str | None:
         """Why the rings are not those of these distinct animals."""
