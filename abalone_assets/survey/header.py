@@ -190,7 +190,9 @@ def read_header(fields: Sequence[str]) -> Layout:
 
 
 def _unknown(found: Sequence[_Field]) -> list[str]:
-    columns, units, counts = [], [], []
+    columns: list[str] = []
+    units: list[_Field] = []
+    counts: list[_Field] = []
     for number, field in enumerate(found, start=1):
         if field.unknown_unit:
             (units if kind_of(field.column) else counts).append(field)
