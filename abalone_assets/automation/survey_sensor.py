@@ -80,14 +80,14 @@ def survey_tick(
         whole = whole or len(old) > MAX_OLD_DAYS
         manifest = lake.manifest()
         landing = zone.scan(first, today) if whole else zone.scan(first, today, recent, also=old)
-        missing = _digest(missing_days(landing, manifest))
+        memory = read_memory(lake.store)
+        missing = _digest(missing_days(landing, manifest, memory))
         if not whole and missing not in {_digest(()), cursor.missing}:
             whole, landing = True, zone.scan(first, today)  # only a look at all days can tell
         lost = _lost(lake, manifest, landing) if whole else _Lost()
         if lost.again:
             revoke_days(lake.store, lost.again)  # a release in the meantime leaves them out
             manifest = lake.manifest()
-        memory = read_memory(lake.store)
         patience = Patience(**settings.patience, now=now)
         due = find_due(landing, manifest, zone.read, memory=memory, patience=patience)
         remembered = memory.after(landing, due.memory)
@@ -192,7 +192,7 @@ def _ingestion_requests(
     ranges = plan_ranges(
         set(free) - waiting,
         failed={day: failed.days for day, failed in failures.items() if failed.days},
-        apart={days.first for days in in_flight},
+        apart={*due.vanished, *(days.first for days in in_flight)},
         limit=MAX_REQUESTS,
     )
     requests = [

@@ -225,13 +225,15 @@ def _follow(settings: Settings, show: _Progress) -> dict[str, int]:
 def _settled(settings: Settings) -> bool:
     from datetime import UTC, datetime
 
+    from abalone_assets.ingest.memory import read_memory
     from abalone_assets.ingest.open import open_landing_zone
     from abalone_assets.ingest.reconcile import find_due
     from abalone_assets.lake.lake import Lake
 
     lake, zone = Lake(settings.lake_uri), open_landing_zone(settings.landing_zone_uri)
     landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date())
-    return not lake.release_due() and not find_due(landing, lake.manifest(), zone.read).days
+    due = find_due(landing, lake.manifest(), zone.read, memory=read_memory(lake.store))
+    return not lake.release_due() and not due.days
 
 
 def _base_survey_note() -> tuple[str, float]:

@@ -28,6 +28,7 @@ def forget(days: tuple[datetime, ...], *, missing: bool, as_json: bool) -> None:
     """
     from datetime import UTC, datetime
 
+    from abalone_assets.ingest.memory import read_memory
     from abalone_assets.ingest.open import open_landing_zone
     from abalone_assets.ingest.reconcile import missing_days
     from abalone_assets.lake.lake import Lake
@@ -38,10 +39,12 @@ def forget(days: tuple[datetime, ...], *, missing: bool, as_json: bool) -> None:
     lake = Lake(settings.lake_uri)
     zone = open_landing_zone(settings.landing_zone_uri)
     landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date())
-    manifest = lake.manifest()
+    manifest, memory = lake.manifest(), read_memory(lake.store)
     chosen = {day.date().isoformat() for day in days}
     if missing:
-        chosen.update(day for day in missing_days(landing, manifest) if day not in landing.days)
+        chosen.update(
+            day for day in missing_days(landing, manifest, memory) if day not in landing.days
+        )
     elif not chosen:
         raise click.UsageError("name the days, or give --missing")
     forgotten = _may_be_forgotten(sorted(chosen), manifest, landing)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from abalone_assets.errors import StorageError, SurveyError
+from abalone_assets.ingest.judging import Judge
 from abalone_assets.sample_data import base_survey
 from abalone_assets.storage.object_store import locate
 from abalone_assets.storage.records import record_of
@@ -139,8 +140,9 @@ def accept_base_survey(source: BaseSurvey, in_force: IngestedRaw | None) -> Pars
     """Parse what was fetched, if it may take the place of the base survey in force.
 
     It may not when none of its records obey the survey contract, or fewer than half; when it has
-    fewer than half the rows of the one in force; or when the bundled survey would take the place of
-    a real one. Fewer rows are accepted when somebody set their file's SHA-256.
+    fewer than half the rows of the one in force; when it is off as a whole beside UCI's, since all
+    surveys are judged by it; or when the bundled survey would take the place of a real one. Fewer
+    rows and other animals are accepted when somebody set their file's SHA-256.
 
     Args:
         source: What was fetched.
@@ -177,6 +179,13 @@ def accept_base_survey(source: BaseSurvey, in_force: IngestedRaw | None) -> Pars
         raise BaseSurveyRefusedError(
             f"{place} of {rows} rows, far fewer than the {real.rows} rows of the base survey in "
             f"force{keeps}{confirm}"
+        )
+    known = source.simulated or (in_force is not None and in_force.digest == source.sha256)
+    off = None if known else Judge().verdict(survey, source.data)
+    if off:
+        raise BaseSurveyRefusedError(
+            f"{place} whose animals are not like UCI's as a whole: {off}{keeps}; correct it, or "
+            f"write its units in a header{confirm}"
         )
     return survey
 

@@ -58,15 +58,18 @@ def parse_day(
     synthetic: Collection[str] = (),
     judge: Judge = Judge(),  # noqa: B008 - immutable
     earlier: Earlier | None = None,
+    missing: Sequence[EarlierFile] = (),
 ) -> ParsedDay:
     """Parse the files of one survey day; a day without files has empty frames.
 
     A file that is no survey at all, cannot be read, or is held, adds no rows; its entry says why.
-    One that cannot be read now, or is still being written, keeps what was read of it before.
+    One that cannot be read now, or is still being written, keeps what was read of it before; so
+    do those that are ``missing`` as if the landing zone had gone away.
     """
     surveys: list[ParsedSurvey] = []
     entries: list[IngestedFile] = []
-    kept: list[EarlierFile] = []
+    kept: list[EarlierFile] = list(missing)
+    entries += [before.entry for before in missing]
     for file in files:
         day = survey_day(file.name).isoformat()
         growing = earlier is not None and earlier.is_growing(day, file)
@@ -184,7 +187,9 @@ def parse_days(
     simulated = synthetic()
     parsed: dict[str, ParsedDay] = {}
     for count, day in enumerate(days, start=1):
-        parsed[day] = parse_day(zone, landing.days.get(day, ()), simulated, judge, earlier)
+        files = landing.days.get(day, ())
+        missing = earlier.missing_files(day) if earlier is not None and not files else ()
+        parsed[day] = parse_day(zone, files, simulated, judge, earlier, missing)
         if count % PROGRESS_DAYS == 0:
             report(f"parsed {count} of {len(days)} survey days, up to {day}")
     return ParsedDays(parsed)

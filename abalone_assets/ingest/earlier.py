@@ -61,6 +61,13 @@ class Earlier:
             file, known.e_tag if known else None, self.patience
         )
 
+    def missing_files(self, day: str) -> list[EarlierFile]:
+        """All files of a day that a look missed in a way that it did not believe."""
+        if day not in self.memory.missing or day not in self.manifest.days:
+            return []
+        files = (self.file(day, file.name) for file in self.manifest.days[day].files)
+        return [file for file in files if file is not None]
+
     def file(self, day: str, name: str) -> EarlierFile | None:
         """What was read of a file before; None when nothing was, or the lake lost it."""
         entry = self._entry(day, name)

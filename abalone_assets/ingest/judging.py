@@ -7,6 +7,7 @@ judges the files that are in the lake already.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
@@ -80,6 +81,11 @@ class Judge:
         if verdict.held is None or file.sha256 in self.accepted:
             return parsed
         return replace(parsed, rows=0, held=verdict.held, held_rows=rows)
+
+    def verdict(self, survey: ParsedSurvey, data: bytes) -> str | None:
+        """Why a surveyed file of these bytes, parsed, will be held; None when it will not be."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        return self.judge(survey, IngestedFile(survey.file, len(data), "", sha256, 0, 0)).held
 
     def judge_again(self, lake: Lake) -> Callable[[Manifest], Mapping[str, IngestedDay]]:
         """Judge the ingested days of another profile, for the commit of the base survey.

@@ -96,19 +96,22 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Memory:
-    """What is known of single files, by name.
+    """What is known of single files, by name, and of the landing zone.
 
     Attributes:
         identical: Tokens of files that were written again with the bytes that the lake holds.
         growing: Files that were seen before they were at rest, until they are ingested.
         restless: Files that were changed after they had been ingested.
         unreadable: Files that are tried again later.
+        missing: Days whose files were gone in a way that was not believed: surveys that land
+            afterwards, maybe in another place, prove nothing of them.
     """
 
     identical: dict[str, str] = field(default_factory=dict)
     growing: dict[str, Growing] = field(default_factory=dict)
     restless: dict[str, Restless] = field(default_factory=dict)
     unreadable: dict[str, Unreadable] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
     def is_at_rest(self, file: LandedFile, ingested: str | None, patience: Patience) -> bool:
         """Whether nobody writes this file any more.
@@ -185,6 +188,7 @@ class Memory:
             growing=merged(self.growing, look.growing),
             restless=merged(self.restless, look.restless),
             unreadable=merged(self.unreadable, look.unreadable),
+            missing=look.missing if landing.whole else self.missing,
         )
 
 

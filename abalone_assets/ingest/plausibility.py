@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     Columns = Mapping[str, Sequence[Any]]
 
 MIN_ANIMALS: Final = 3
-"""Distinct animals that a file must have to be held: one or two odd ones are only counted."""
+"""Distinct animals that a file must have to be off in the mean.
+
+One or two odd ones are only counted, unless a unit, undone, makes usual animals of all of them."""
 
 MIN_AGED_ANIMALS: Final = 10
 """Distinct animals from which on rings are judged: they scatter more than measurements do."""
@@ -39,6 +41,22 @@ ODD_DEVIATIONS: Final = 6.0
 MIN_ODD_ANIMALS: Final = 5
 MAX_ODD_SHARE: Final = 0.25
 """Of a file's animals; of the UCI survey's 1 % are odd, of its smallest tenth 3 %."""
+
+MIN_ALIKE_ANIMALS: Final = 3
+MIN_ALIKE_SHARE: Final = 0.05
+MANY_ALIKE_ANIMALS: Final = 30
+MANY_ALIKE_SHARE: Final = 0.01
+"""Of a file's animals, the odd ones that would be usual if one error, such as a unit, were undone.
+
+Of the UCI survey's 0.07 % are, each by a slip of its own."""
+
+USUAL_DEVIATIONS: Final = 3.0
+"""Standard deviations within which an animal is usual."""
+
+MAX_UNRELATED_SLOPE: Final = 0.4
+"""Rings whose slope on what is expected is below it, by 4 standard errors, are unrelated to size.
+
+It is 1, and with these errors above 0.5 in any narrow range of UCI's sizes."""
 
 MIN_RECORDS: Final = 10
 MAX_BEYOND_SHARE: Final = 0.5
@@ -160,28 +178,77 @@ class Profile:
             beyond: How many more of its records broke one of ``SCALE_RULES``.
         """
         rows, logs = len(columns[TARGET]), _logs_of(columns)
-        odd_rows = int(self._comparison(logs).odd.sum())
-        return Verdict(self._off(_distinct(logs)) or _beyond(beyond, rows + beyond), odd_rows)
+        animals = _distinct(logs)
+        held, explained = self._off(animals)
+        if not explained:  # a part may be what shifts the mean
+            held = self._alike(animals) or held or self._unrelated(animals)
+        odd = self._comparison(logs).odd
+        return Verdict(held or _beyond(beyond, rows + beyond), int(odd.sum()))
 
-    def _off(self, logs: Logs) -> str | None:
-        """Why the file of these distinct animals is held, and what it looks like."""
+    def _off(self, logs: Logs) -> tuple[str | None, bool]:
+        """Why the file of these distinct animals is held, and whether one error explains it."""
         if len(logs[TARGET]) < MIN_ANIMALS or not self._comparison(logs).is_off:
-            return None
+            return None, False
         step = -(-len(logs[TARGET]) // _MAX_EXPLAINED)
         logs = {name: log[::step] for name, log in logs.items()}
         compared = self._comparison(logs)
         relation, shift = compared.worst
         found = f"{relation.target} is {np.exp(shift):.2f} times that of {relation.against}"
+        most_odd = max(compared.odd.sum() // 2, MIN_ODD_ANIMALS - 1)
         for errors in (_KNOWN_ERRORS, _scalings(shift)):
             mended = [(self._comparison(undone(logs)), words) for words, undone in errors]
-            likely = [(each.excess, words) for each, words in mended if not each.is_off]
+            likely = [
+                (each.excess, words)
+                for each, words in mended
+                if not each.is_off and each.odd.sum() <= most_odd
+            ]
             if likely:
-                return f"{found}, {min(likely)[1]}"
+                return f"{found}, {min(likely)[1]}", True
         if not compared.many_odd:
-            return found
+            return found, False
         return (
             f"the measurements of {compared.odd.sum()} of {compared.odd.size} animals do not go "
             "together, as if part of the file were in another unit or column"
+        ), False
+
+    def _alike(self, logs: Logs) -> str | None:
+        """Why a part of these distinct animals, or all of one or two, is off in the same way."""
+        odd = self._comparison(logs).odd
+        animals = odd.size
+        # Of few animals a quarter, and of one or two all of them.
+        least = min(MIN_ODD_ANIMALS, max(MAX_ODD_SHARE * animals, min(MIN_ALIKE_ANIMALS, animals)))
+        many = max(MANY_ALIKE_ANIMALS, MANY_ALIKE_SHARE * animals)
+        least = max(least, min(MIN_ALIKE_SHARE * animals, many), 1)
+        if odd.sum() < least:
+            return None
+        logs = {name: log[odd] for name, log in logs.items()}
+        errors = _KNOWN_ERRORS if animals >= MIN_ANIMALS else _UNIT_ERRORS
+        mended = (
+            (int(self._comparison(undone(logs)).usual.sum()), words) for words, undone in errors
+        )
+        most, words = max(mended, key=lambda each: each[0])
+        if most < least:
+            return None
+        return f"the measurements of {most} of {animals} animals do not go together, {words}"
+
+    def _unrelated(self, logs: Logs) -> str | None:
+        """Why the rings are not those of these distinct animals."""
+        rings, animals = logs[TARGET], len(logs[TARGET])
+        if animals < MIN_AGED_ANIMALS:
+            return None
+        if np.ptp(rings) == 0:
+            return f"all {animals} animals have {np.exp(rings[0]):.0f} rings"
+        expected = _expected(RELATIONS[-1], self.fits[-1], logs)
+        expected -= expected.mean()
+        squares = max(float(expected @ expected), _MIN_DEVIATION)
+        slope = float(expected @ rings) / squares
+        spread = float(np.std(rings - slope * expected, ddof=2))
+        error = max(spread, self.fits[-1].deviation) / np.sqrt(squares)
+        if slope + _DEVIATIONS[0] * error >= MAX_UNRELATED_SLOPE:
+            return None
+        return (
+            "larger animals do not have more rings, as if the rings were those of other rows, such "
+            "as after one column alone was sorted"
         )
 
     def _comparison(self, logs: Logs) -> _Comparison:
@@ -211,6 +278,13 @@ class _Comparison:
         far = np.abs(self.off) > ODD_DEVIATIONS * self.deviations
         odd: NDArray[np.bool_] = far[_MEASURED].any(axis=0)
         return odd
+
+    @property
+    def usual(self) -> NDArray[np.bool_]:
+        """Which animals, (n,), are as most are, rings aside."""
+        near = np.abs(self.off) <= USUAL_DEVIATIONS * self.deviations
+        usual: NDArray[np.bool_] = near[_MEASURED].all(axis=0)
+        return usual
 
     @property
     def many_odd(self) -> bool:
@@ -284,11 +358,12 @@ _UNITS: Final = (
     ("weights", 2.2046, "pounds, converted from kilograms once too often"),
     ("all measurements", 0.2, "metres and kilograms"),
 )
+_UNIT_ERRORS: Final = tuple(
+    (f"as if {group} were in {unit}", _scaled(_GROUPS[group], float(np.log(factor))))
+    for group, factor, unit in _UNITS
+)
 _KNOWN_ERRORS: Final = (
-    *(
-        (f"as if {group} were in {unit}", _scaled(_GROUPS[group], float(np.log(factor))))
-        for group, factor, unit in _UNITS
-    ),
+    *_UNIT_ERRORS,
     *(
         (f"as if the decimal point of {name} had slipped", _scaled(columns, float(log_factor)))
         for name, columns in _SCALED_TOGETHER.items()

@@ -85,15 +85,14 @@ def find_due(
         memory: What the looks before know of single files; holds ``identical`` too.
         patience: How long a file must rest before it counts; without it no file must.
     """
-    comparison = _Comparison(
-        read, memory or Memory(identical=dict(identical or {})), patience or Patience()
-    )
+    memory = memory or Memory(identical=dict(identical or {}))
+    comparison = _Comparison(read, memory, patience or Patience())
     known = {
         day: entry
         for day, entry in manifest.days.items()
         if landing.covers(day) and (entry.files or not entry.digest)
     }
-    vanished = missing_days(landing, manifest)
+    vanished = missing_days(landing, manifest, memory)
     days = [
         day
         for day in sorted((known.keys() | landing.days.keys()) - set(vanished))
@@ -106,11 +105,19 @@ def find_due(
         vanished,
         tuple(sorted(comparison.growing)),
         comparison.unreadable,
-        Memory(comparison.confirmed, comparison.seen, comparison.restless, comparison.unreadable),
+        Memory(
+            comparison.confirmed,
+            comparison.seen,
+            comparison.restless,
+            comparison.unreadable,
+            vanished,
+        ),
     )
 
 
-def missing_days(landing: Landing, manifest: Manifest) -> tuple[str, ...]:
+def missing_days(
+    landing: Landing, manifest: Manifest, memory: Memory | None = None
+) -> tuple[str, ...]:
     """The days whose files are gone in a way that looks like a fault of the landing zone.
 
     A share that is not mounted shows an empty folder, a mistyped prefix lists nothing, and a share
@@ -118,6 +125,9 @@ def missing_days(landing: Landing, manifest: Manifest) -> tuple[str, ...]:
     other surveys remain: at least as many days as are gone, and not only older ones when several
     are gone. A look at some days only never tells. With days that are gone, those that only lost
     files are not believed either.
+
+    What was not believed once is not believed later, because surveys have landed meanwhile in what
+    may be another place or the old copy: the days come back, or a person forgets them.
     """
     had = {
         day: {file.name for file in entry.files}
@@ -128,7 +138,8 @@ def missing_days(landing: Landing, manifest: Manifest) -> tuple[str, ...]:
     if not gone:
         return ()
     rolled_back = len(gone) > 1 and bool(left) and min(gone) > max(left)
-    if landing.whole and len(gone) <= min(MAX_VANISHED_DAYS, len(left)) and not rolled_back:
+    doubted = rolled_back or not gone.isdisjoint(memory.missing if memory else ())
+    if landing.whole and len(gone) <= min(MAX_VANISHED_DAYS, len(left)) and not doubted:
         return ()
     shrunk = {day for day in left if {file.name for file in landing.days[day]} < had[day]}
     return tuple(sorted(gone | shrunk))

@@ -59,6 +59,7 @@ _INDEX_SPELLINGS: Final = frozenset(
 )
 _UNITLESS: Final = {"sex": {"", "mfi", "mf"}, "rings": {"", "count", "n", "number"}}
 _TOKEN: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
+_WORD: Final = re.compile(r"[0-9]+|[^\W\d_]+")  # where case does not tell words apart for sure
 _NUMBER: Final = re.compile(r"\s*[+-]?[0-9]*[.,]?[0-9]+(?:[eE][+-]?[0-9]+)?\s*")
 _MISSING: Final = frozenset({"", "na", "nan", "n/a", "null", "none", "-", "?"})
 _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
@@ -189,10 +190,12 @@ def read_header(fields: Sequence[str]) -> Layout:
 
 
 def _unknown(found: Sequence[_Field]) -> list[str]:
-    columns, units = [], []
+    columns: list[str] = []
+    units: list[_Field] = []
+    counts: list[_Field] = []
     for number, field in enumerate(found, start=1):
         if field.unknown_unit:
-            units.append(field)
+            (units if kind_of(field.column) else counts).append(field)
         elif field.column is None or (field.column == _INDEX and not field.text and number > 1):
             columns.append(repr(field.text) if field.text else f"field {number} without a name")
     problems = [f"it does not know {', '.join(columns)}"] if columns else []
@@ -202,6 +205,12 @@ def _unknown(found: Sequence[_Field]) -> list[str]:
         problems.append(
             f"what stands behind the name in {shown} is no known unit; of lengths these are "
             f"{known[0]}, of weights {known[1]}"
+        )
+    if counts:
+        shown = ", ".join(repr(field.text) for field in counts)
+        problems.append(
+            f"what stands behind the name in {shown} is not understood: sex and rings have no unit "
+            f"(an age in years is rings + {AGE_OFFSET_YEARS})"
         )
     return problems
 
@@ -232,7 +241,8 @@ def _is_word(text: str) -> bool:
 def _read_field(text: str) -> _Field:
     """What a name says; its words are told apart by case, signs and blanks."""
     text = text.strip().strip("'\"").strip()
-    tokens = [token.casefold() for token in _TOKEN.findall(text)]
+    words = (_TOKEN if text.isascii() else _WORD).findall(text)
+    tokens = [token.casefold() for token in words]
     joined = "".join(tokens)
     if joined in _INDEX_SPELLINGS or not joined:
         return _Field(text, _INDEX)

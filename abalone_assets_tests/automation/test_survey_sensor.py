@@ -15,8 +15,10 @@ import dagster as dg
 import pytest
 
 from abalone_assets.automation import survey_sensor
+from abalone_assets.automation.runs import day_range_tags
 from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
 from abalone_assets.ingest.memory import read_memory
+from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Release
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, commit_days
 from abalone_assets_tests.automation.support import (
@@ -118,6 +120,29 @@ class TestADayIsDue:
 
     def test_but_not_while_an_upload_is_under_way(self, platform: Platform) -> None:
         (platform.home / "landing_zone" / f".{FILE}.part").write_bytes(survey_rows(3))
+        assert requests(platform) == []
+
+
+class TestDaysThatAreMissing:
+    DAYS = tuple(f"2025-03-0{number}" for number in range(1, 5))
+
+    def test_keep_their_rows_whatever_lands_before_between_and_after_them(
+        self, platform: Platform
+    ) -> None:
+        for seed, day in enumerate(self.DAYS):
+            platform.land(name_of(day), survey_rows(3, seed=seed))
+        assert ingest(platform) == [True]
+        for day in self.DAYS:
+            (platform.home / "landing_zone" / name_of(day)).unlink()
+        assert requests(platform) == []
+        for seed, day in enumerate(["2025-02-27", "2025-03-05", "2025-03-06", "2025-03-07"], 10):
+            platform.land(name_of(day), survey_rows(3, seed=seed))
+        assert ingest(platform) == [True, True]
+        assert requests(platform) == []
+        assert [platform.lake.manifest().rows_of(day) for day in self.DAYS] == [3] * 4
+        missed = dg.RunRequest(tags=day_range_tags(DayRange(self.DAYS[0], self.DAYS[1])))
+        assert platform.run(INGEST, missed).success
+        assert [platform.lake.manifest().rows_of(day) for day in self.DAYS] == [3] * 4
         assert requests(platform) == []
 
 

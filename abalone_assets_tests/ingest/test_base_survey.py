@@ -26,6 +26,7 @@ from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.sample_data import base_survey as bundled
 from abalone_assets.settings.platform import UCI_SHA256
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -277,7 +278,10 @@ PAGE = b"<!-- x -->\n<!DOCTYPE html><html><head><title>Sign&nbsp;in\n here</titl
     ("data", "found"),
     [
         (PAGE, r"answered with an HTML page, 'Sign in here', not a survey: none of its 3 records"),
-        (b"\xef\xbb\xbf<html>" + b"<p>1,2</p>\n" * 9, "an HTML page, not a survey: none of its 9"),
+        (
+            b"\xef\xbb\xbf<html>" + b"<p>1,2</p>\n" * 9,
+            "an HTML page, not a survey .*9 of 9",
+        ),
         (b"<?xml version='1.0'?><Error>AccessDenied</Error>", "an XML document, not a survey"),
         (b'{"message": "not found"}', "a JSON document, not a survey"),
         (b"", "an empty file, not a survey: none of its 0 records"),
@@ -296,10 +300,17 @@ def test_what_is_no_survey_is_refused_and_named(data: bytes, found: str, *, veri
         accept_base_survey(fetched(data), None)
 
 
-def test_a_mostly_bad_or_far_smaller_base_survey_needs_its_checksum_set() -> None:
-    mostly_bad, small = DATA * 60 + b"X,1\n" * 61, DATA * 49
+def test_a_mostly_bad_base_survey_is_none_even_with_its_checksum_set() -> None:
+    data = DATA * 60 + b"X,1\n" * 61
+    for verified in (False, True):
+        with pytest.raises(BaseSurveyRefusedError, match="61 of 121 records break a rule"):
+            accept_base_survey(fetched(data, verified=verified), in_force())
+
+
+def test_a_far_smaller_base_survey_or_one_of_few_good_rows_needs_its_checksum_set() -> None:
+    few_good, small = DATA + b"X,1\n" * 2, DATA * 49
     for data, reason in (
-        (mostly_bad, "only 60 of its 121 records obey the survey contract .line 61: "),
+        (few_good, "only 1 of its 3 records obey the survey contract .line 2: "),
         (small, "a file of 49 rows, far fewer than the 100 rows of the base survey in force"),
     ):
         digest = hashlib.sha256(data).hexdigest()
@@ -310,6 +321,27 @@ def test_a_mostly_bad_or_far_smaller_base_survey_needs_its_checksum_set() -> Non
     assert accept_base_survey(fetched(small), None).row_count == 49
     for was in (in_force(simulated=True), in_force(rows=0)):
         assert accept_base_survey(fetched(small), was).row_count == 49
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("all measurements * 0.2", "as if all measurements were in metres and kilograms"),
+        ("length and diameter swapped", "stood in each other's columns"),
+    ],
+)
+def test_a_base_survey_that_is_off_as_a_whole_needs_its_checksum_set(
+    uci_file: Path, error: str, words: str
+) -> None:
+    animals = Animals.of(uci_file)
+    data = animals.with_error(ERRORS[error]).file()
+    digest = hashlib.sha256(data).hexdigest()
+    for was in (None, in_force()):
+        with pytest.raises(BaseSurveyRefusedError, match=rf"{words}.*RAW_SHA256={digest}"):
+            accept_base_survey(fetched(data), was)
+        assert accept_base_survey(fetched(data, verified=True), was).row_count > 4000
+    assert accept_base_survey(fetched(data), in_force(4175, digest=digest)).row_count > 4000
+    assert accept_base_survey(fetched(animals.file()), None).row_count == 4175
 
 
 def test_the_bundled_survey_takes_the_place_of_no_real_one() -> None:

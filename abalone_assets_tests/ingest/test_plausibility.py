@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +13,13 @@ from abalone_assets.ingest.plausibility import Profile
 from abalone_assets.ingest.shipped_profile import UCI_PROFILE
 from abalone_assets.lake.manifest import IngestedFile
 from abalone_assets.sample_data import base_survey
-from abalone_assets.survey import parse_survey
-from abalone_assets_tests.support.whole_surveys import ERRORS, Animals, in_part, scaled
+from abalone_assets.survey import MEASUREMENTS, UnreadableSurveyError, parse_survey
+from abalone_assets_tests.support.whole_surveys import ERRORS, Animals, in_part, scaled, swapped
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from abalone_assets_tests.support.whole_surveys import Error
 
 FILE = IngestedFile("abalone.20250314061500", 0, "", "sha", 0, 0)
 WEIGHTS = ("whole_weight", "shucked_weight", "viscera_weight", "shell_weight")
@@ -41,7 +44,11 @@ def profile(bundled: Animals) -> Profile:
 
 
 def judged(profile: Profile, animals: Animals) -> IngestedFile:
-    return Judge("base", profile).judge(animals.survey(), FILE)
+    try:
+        survey = animals.survey()
+    except UnreadableSurveyError as error:
+        return replace(FILE, problem=error.reason)
+    return Judge("base", profile).judge(survey, FILE)
 
 
 def held(profile: Profile, animals: Animals) -> str | None:
@@ -91,8 +98,10 @@ def test_ages_for_rings_are_told_from_many_animals(uci: Animals) -> None:
         ("lengths in inches / 200", "as if lengths were in inches / 200"),
         ("height * 0.1", "as if the decimal point of height had slipped"),
         ("length and diameter swapped", "as if length and diameter stood in each other's columns"),
-        ("weights * 0.2 in every second row", "25 of 50 animals do not go together"),
-        ("lengths * 5", "are quarantined because values are out of range"),
+        (
+            "weights * 0.2 in every second row",
+            " of 50 animals do not go together, as if weights were in kilograms",
+        ),
     ],
 )
 def test_the_reason_says_what_the_file_looks_like(
@@ -117,11 +126,67 @@ def test_a_few_odd_animals_are_counted_and_hold_no_file(bundled: Animals, profil
     assert (file.held, file.odd_animals) == (None, before + 3)
 
 
-def test_one_or_two_animals_hold_no_file_and_three_do(bundled: Animals, profile: Profile) -> None:
-    off = bundled[1:7:2].with_error(scaled(WEIGHTS, 0.2))
-    assert held(profile, off[:2]) is None
-    assert judged(profile, off[:2]).odd_animals == 2
-    assert held(profile, off) is not None
+def test_one_or_two_animals_are_held_if_a_unit_explains_all_of_them(
+    bundled: Animals, profile: Profile
+) -> None:
+    kilograms = bundled[1:7:2].with_error(scaled(WEIGHTS, 0.2))
+    assert held(profile, kilograms[:1]) == (
+        "the measurements of 1 of 1 animals do not go together, as if weights were in kilograms"
+    )
+    assert held(profile, kilograms[:2]) is not None
+    one_only = bundled[1:5:2].with_error(in_part(scaled(WEIGHTS, 0.2), 2))
+    slip = bundled[1:3:2].with_error(scaled(["height"], 0.1))
+    for kept in (one_only, slip):
+        assert (held(profile, kept), judged(profile, kept).odd_animals) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (scaled(WEIGHTS, 0.2), "weights were in kilograms"),
+        (scaled(MEASUREMENTS, 0.2), "all measurements were in metres and kilograms"),
+        (swapped("length", "diameter"), "length and diameter stood in each other's columns"),
+        (scaled(["height"], 0.1), "the decimal point of height had slipped"),
+    ],
+)
+@pytest.mark.parametrize("every", [3, 6, 10])
+def test_a_small_part_of_a_file_that_is_off_in_the_same_way_holds_it(
+    uci: Animals, error: Error, words: str, every: int
+) -> None:
+    animals = uci.drawn(200, np.random.default_rng(7)).with_error(in_part(error, every))
+    assert f"of 200 animals do not go together, as if {words}" in str(held(UCI_PROFILE, animals))
+
+
+def test_many_animals_that_are_off_in_the_same_way_are_no_slips_in_any_file(uci: Animals) -> None:
+    animals = uci.drawn(3000, np.random.default_rng(7))
+    assert "as if weights were in kilograms" in str(
+        held(UCI_PROFILE, animals.with_error(in_part(scaled(WEIGHTS, 0.2), 50)))
+    )
+
+
+@pytest.mark.parametrize("size", [1, 2, 10, 60])
+def test_odd_real_animals_are_not_odd_in_the_same_way(uci: Animals, size: int) -> None:
+    random = np.random.default_rng(13)
+    whole = range(4000) if size == 1 else range(300)
+    files = (uci[at : at + 1] if size == 1 else uci.drawn(size, random) for at in whole)
+    reasons = [str(held(UCI_PROFILE, file)) for file in files]
+    assert not [reason for reason in reasons if "together, as if" in reason]
+
+
+@pytest.mark.parametrize("size", [12, 60, 250])
+def test_rings_that_a_spreadsheet_filled_in_hold_the_file(uci: Animals, size: int) -> None:
+    animals = uci.drawn(size, np.random.default_rng(7))
+    animals.numbers[:, -1] = 10
+    assert held(UCI_PROFILE, animals) == f"all {size} animals have 10 rings"
+
+
+def test_rings_of_other_rows_hold_the_file(uci: Animals) -> None:
+    random = np.random.default_rng(7)
+    for _ in range(10):
+        animals = uci.drawn(400, random)
+        assert held(UCI_PROFILE, animals) is None
+        random.shuffle(animals.numbers[:, -1])
+        assert "the rings were those of other rows" in str(held(UCI_PROFILE, animals))
 
 
 def test_a_row_that_is_repeated_is_one_animal(profile: Profile) -> None:
@@ -130,9 +195,8 @@ def test_a_row_that_is_repeated_is_one_animal(profile: Profile) -> None:
 
 
 def test_a_file_without_rows_is_not_held(profile: Profile) -> None:
-    for data in (b"", b"M,91,73,19,102.8,44.9,20.2,30,15\n" * 20):
-        file = Judge("base", profile).judge(parse_survey(data, "none"), FILE)
-        assert (file.held, file.rows, file.odd_animals) == (None, 0, 0)
+    file = Judge("base", profile).judge(parse_survey(b"", "none"), FILE)
+    assert (file.held, file.rows, file.odd_animals) == (None, 0, 0)
 
 
 def test_a_simulated_file_is_exempt(bundled: Animals, profile: Profile) -> None:

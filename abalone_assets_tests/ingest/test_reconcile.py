@@ -244,6 +244,33 @@ def test_other_surveys_in_the_place_of_all_known_ones_prove_nothing() -> None:
     assert (look.days, look.vanished) == ((OLD,), tuple(days))
 
 
+@pytest.mark.parametrize(("known", "gone"), [(3, slice(0, 3)), (10, slice(8, 10))])
+def test_surveys_that_land_in_another_place_or_an_old_copy_prove_nothing_later_either(
+    known: int, gone: slice
+) -> None:
+    """The lake lost all days of before as soon as it had ingested those of a mistyped prefix."""
+    world, days = ingested_days(known)
+    kept = {name_of(day): world.files.pop(name_of(day)) for day in days[gone]}
+    news = [f"2025-05-{number:02}" for number in range(1, 6)]
+    for day in news:
+        world.write(name_of(day), b"of another prefix")
+    first = world.look()
+    assert (first.days, first.vanished) == (tuple(news), tuple(days[gone]))
+    world.ingest(*news)
+    memory = Memory().after(world.landing(), first.memory)
+
+    def look() -> Due:
+        return find_due(world.landing(), world.manifest, world.read, memory=memory)
+
+    assert (look().days, look().vanished) == ((), tuple(days[gone]))
+    some = replace(world.landing(first=date(2025, 5, 1)), whole=False)
+    passing = find_due(some, world.manifest, world.read, memory=memory)
+    assert memory.after(some, passing.memory).missing == memory.missing
+    world.files.update(kept)
+    assert (look().days, look().vanished) == ((), ())
+    assert memory.after(world.landing(), look().memory).missing == ()
+
+
 def test_a_look_at_some_days_never_believes_that_one_is_gone() -> None:
     world, days = ingested_days(3)
     del world.files[name_of(days[-1])]

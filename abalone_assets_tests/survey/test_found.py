@@ -12,6 +12,8 @@ from abalone_assets.survey import (
     canonical_survey,
     parse_survey,
 )
+from abalone_assets.survey.columns import COLUMNS
+from abalone_assets.survey.header import HeaderError, read_header
 from abalone_assets_tests.survey.found import (
     ANIMALS,
     FOUND,
@@ -96,3 +98,22 @@ def test_a_canonical_file_is_the_same_survey_and_needs_no_word(outcome: str) -> 
             assert after.notes == tuple(note for note in before.notes if "cut short" in note)
             assert not after.header_line
             assert canonical_survey(written, FILE) == written
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "words"),
+    [
+        ("Rings+1.5", 8, "sex and rings have no unit (an age in years is rings + 1.5)"),
+        ("Rings (years)", 8, "sex and rings have no unit"),
+        ("diamètre", 2, "it does not know 'diamètre'"),
+        ("Höhe (mm)", 3, "it does not know 'Höhe (mm)'"),
+    ],
+)
+def test_what_is_not_understood_of_a_name_is_told_for_what_it_is(
+    name: str, at: int, words: str
+) -> None:
+    names = [column.name for column in COLUMNS]
+    names[at] = name
+    with pytest.raises(HeaderError) as refused:
+        read_header(names)
+    assert words in str(refused.value)

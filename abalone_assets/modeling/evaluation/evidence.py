@@ -13,6 +13,8 @@ _SLICES: Final = {"sex": "sex", "age_band": "the animals of"}
 _LARGEST: Final = 1e12
 _ROUNDING: Final = 1e-6
 AGAIN: Final = "evaluate the model again"
+EVIDENT_ROWS: Final = 10
+"""Below it the ends of a bootstrap interval say nothing."""
 
 
 class RejectedError(AbaloneError):

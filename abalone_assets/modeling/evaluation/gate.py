@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from abalone_assets.errors import AbaloneError
 from abalone_assets.modeling.evaluation.evidence import (
+    EVIDENT_ROWS,
     Compared,
     RejectedError,
     compared,
@@ -39,8 +40,6 @@ _SPLIT_COUNTS: Final = {
     "missing": "are missing from it",
     "foreign": "are in it beyond those of merged_dataset",
 }
-_EVIDENT_ROWS: Final = 10
-"""Below it the ends of a bootstrap interval say nothing."""
 
 
 class GateError(AbaloneError):
@@ -86,11 +85,12 @@ class Decision:
             ``test_split_touched``, ``near_twins``, ``trained_on_other_rows``, ``too_few_rows``,
             ``above_max_rmse``, ``final_fit_unlike_its_folds``, ``worse_than_champion``,
             ``not_shown_as_good``, ``worse_on_test_split``; on the rows of files that the champion
-            knew ``too_few_known_rows``, ``worse_on_known_files``, ``gain_only_on_new_files`` (not
+            knew ``worse_on_known_files``, ``gain_only_on_new_files`` (not
             shown to be as good there, and better on all rows) and ``not_shown_on_known_files``;
             ``worse_than_reference``, ``not_shown_as_good_as_reference`` (on all rows or on those
             that it knew), ``worse_in_slice``. In its favour: ``first_model``, ``unchanged``,
-            ``better_than_champion`` (and than the reference, each on rows that it knew too),
+            ``better_than_champion`` (and than the reference, each on rows that it knew too, or than
+            the champion alone where the reference knew too few of today's rows),
             ``holds_against_reference`` (better than the champion alone),
             ``holds_against_champion``.
     """
@@ -113,7 +113,8 @@ def decide(evaluation: Mapping[str, Any], limits: GateLimits) -> Decision:
     first model may not be clearly worse there than out of fold.
 
     All of it must hold on the rows of survey files that the champion knew as well: rows that only
-    the model learnt, right or wrong, show no gain over the champion. See `known_files`.
+    the model learnt, right or wrong, show no gain over the champion. Where it knew too few rows to
+    judge, all rows decide, and no gain counts. See `known_files`.
 
     Slow decline, one small loss at a time, is guarded against in `reference`.
 
@@ -226,7 +227,7 @@ def _approval(evaluation: Mapping[str, Any], limits: GateLimits) -> tuple[str, s
     if overall.high >= 0 or (known is not None and not known.shows_gain(least)):
         rule = "holds_against_champion"
     else:
-        better = older is None or older.shows_gain()
+        better = older is None or older.lapsed or older.shows_gain()
         rule = "better_than_champion" if better else "holds_against_reference"
     on_known = known.told_beside(overall, least) if known else ""
     few = [f"{each.where} ({each.rows})" for each in slices if each.rows < limits.min_slice_rows]
@@ -263,7 +264,7 @@ def _check_slices(slices: list[Compared], limits: GateLimits) -> None:
         if (
             each.clearly_worse
             if each.rows >= limits.min_slice_rows
-            else each.rows >= _EVIDENT_ROWS and each.low > each.margin
+            else each.rows >= EVIDENT_ROWS and each.low > each.margin
         )
     ]
     if worse:

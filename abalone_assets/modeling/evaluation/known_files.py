@@ -3,7 +3,8 @@
 The champion has never seen rows like those of a new file. Whether these are right or wrong, a model
 that learnt from such rows is better there; and when there are many, a loss on all that both know
 disappears behind that gain. So the comparison on all rows is held again on the rows that the
-champion knew (`known_rows`), and both must hold.
+champion knew (`known_rows`), and both must hold. Where it knew too few to judge, as when another
+base survey took the place of the one that it learnt, all rows decide, and no gain counts.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.modeling.evaluation.evidence import (
     AGAIN,
+    EVIDENT_ROWS,
     RejectedError,
     compared,
     compared_slices,
@@ -76,7 +78,13 @@ class OnKnownFiles:
         if self.rows == overall.rows:
             return f", all of them of files that it knew{self.how}"
         if self.rows < least:
-            return f"; {self.rows:,} of them, too few to judge, are of files that it knew{self.how}"
+            few = (
+                f"{self.rows:,} of them, too few to judge, are" if self.rows else "none of them is"
+            )
+            return (
+                f"; {few} of files that {self.rival} knew{self.how}, so that all rows decide, and "
+                "a gain over it does not count"
+            )
         alone = gain and not self.shows_gain(least)
         only = f"; the gain is on the {self.new_files} alone" if alone else ""
         return f", and on the {self.rows:,} of files that it knew{self.how} {self.overall}{only}"
@@ -126,37 +134,38 @@ def require_as_good_on_known_files(
 ) -> None:
     """A model that holds on all rows must hold on those that the champion knew.
 
+    Where these are too few to show that it does, it may not be clearly worse there.
+
     Args:
         known: The comparison there.
         overall: The one on all rows.
-        least: Fewest rows that can be compared.
+        least: Fewest rows that can show that the model is as good.
         least_test: Fewest test rows by which the final fit is judged.
 
     Raises:
-        RejectedError: It is not shown to.
+        RejectedError: It is not shown to, or is clearly worse.
     """
-    if known.told_by is None:
-        return
     found, rival = known.overall, known.rival
-    if found is None or found.rows < least:
-        raise RejectedError(
-            f"{known.rows:,} of the {overall.rows:,} compared rows are of files that {rival} knew"
-            f"{known.how}, and {least} are needed: nothing else tells whether the model is as good"
-            f" or the {known.new_files} are wrong; look at them, and approve the model by hand if "
-            "they are right",
-            "too_few_known_rows",
-        )
+    if found is None:
+        return
     require(
         found.rows <= overall.rows,
         f"more rows are of files that {rival} knew than there are; {AGAIN}",
         "unusable_evidence",
     )
+    told = (
+        f"on the {found.rows:,} rows of files that {rival} knew{known.how}, RMSE "
+        f"{found.rmse:.3f} is {found}, though on all {overall.rows:,} rows it is {overall.apart}: "
+        f"look at the {known.new_files}"
+    )
+    if found.rows < least:
+        evident = found.rows >= EVIDENT_ROWS and found.low > found.margin
+        require(not evident, told, "worse_on_known_files")
+        return
     gain = overall.high < 0
     require_as_good(
         found,
-        f"on the {found.rows:,} rows of files that {rival} knew{known.how}, RMSE "
-        f"{found.rmse:.3f} is {found}, though on all {overall.rows:,} rows it is {overall.apart}: "
-        f"look at the {known.new_files}",
+        told,
         worse="worse_on_known_files",
         not_shown="gain_only_on_new_files" if gain else "not_shown_on_known_files",
     )

@@ -41,6 +41,12 @@ class BesideReference:
     known: OnKnownFiles | None
     least: int
 
+    @property
+    def lapsed(self) -> bool:
+        """Whether it knew too few of today's rows for a gain over it to be seen."""
+        known = self.known
+        return known is not None and known.told_by is not None and known.rows < self.least
+
     def shows_gain(self) -> bool:
         """Whether the model is better, on rows that the reference knew too."""
         return self.overall.high < 0 and (self.known is None or self.known.shows_gain(self.least))
@@ -61,7 +67,8 @@ def beside_reference(
     """The comparison with the reference; None when there is none beside the champion.
 
     The reference may be old. When it knew hardly any of today's rows, these are not judged: the
-    champion's are, or else nothing could replace it once old files are gone.
+    champion's are, or else nothing could replace it once old files are gone. What is better than
+    the champion takes its place then.
 
     Args:
         reference: What the evaluation says of it.

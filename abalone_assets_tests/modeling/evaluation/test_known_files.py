@@ -67,8 +67,14 @@ def decision(overall: Any, files: Any, older: Any = None, **limits: Any) -> Deci
         (EQUAL, known(UNCLEAR), "not_shown_on_known_files"),
         (WORSE, known(HELD), "worse_than_champion"),
         (GAIN, known(None), "unusable_evidence"),
-        (GAIN, known(paired=None), "too_few_known_rows"),
-        (GAIN, known({**HELD, "rows": 99}), "too_few_known_rows"),
+        # it knew too few to judge, as after another base survey: all rows decide, no gain counts
+        (GAIN, known(paired=None), "holds_against_champion"),
+        (EQUAL, known(paired=None), "holds_against_champion"),
+        (WORSE, known(paired=None), "worse_than_champion"),
+        (GAIN, known({**BETTER, "rows": 99}), "holds_against_champion"),
+        (GAIN, known({**UNCLEAR, "rows": 99}), "holds_against_champion"),
+        (GAIN, known(comparison(0.3, 0.1, 0.5, rows=99)), "worse_on_known_files"),
+        (GAIN, known(comparison(0.3, 0.1, 0.5, rows=9)), "holds_against_champion"),
         (GAIN, known({**HELD, "rows": 100}), "holds_against_champion"),
         # nor does the final fit, or a slice, hide behind rows of new files
         (GAIN, known(HELD, comparison(0.25, 0.04, 0.4, rows=30)), "worse_on_test_split"),
@@ -94,9 +100,9 @@ def test_a_model_must_hold_on_the_rows_that_the_champion_knew(
         (known(WORSE), "worse_than_reference"),
         (known(UNCLEAR), "not_shown_as_good_as_reference"),
         (known(told_by=None, paired=None), "holds_against_reference"),
-        # an old reference that knew hardly any of today's rows does not bar the way
-        (known(paired=None), "holds_against_reference"),
-        (known({**WORSE, "rows": 99}), "holds_against_reference"),
+        # an old reference that knew hardly any of today's rows does not bar the way, and lapses
+        (known(paired=None), "better_than_champion"),
+        (known({**WORSE, "rows": 99}), "better_than_champion"),
     ],
 )
 def test_a_model_must_hold_on_the_rows_that_the_reference_knew(files: Any, rule: str) -> None:
@@ -141,7 +147,6 @@ def test_a_rejection_tells_both_comparisons_and_which_files_to_look_at() -> None
     assert decision(GAIN, known(UNCLEAR)).reason.startswith(
         "Rejected: too little evidence: on the 3,968 rows of files that champion version 3 knew,"
     )
-    assert "approve the model by hand" in decision(GAIN, known(paired=None)).reason
 
 
 @pytest.mark.parametrize(
@@ -153,6 +158,14 @@ def test_a_rejection_tells_both_comparisons_and_which_files_to_look_at() -> None
             known(told_by=None, paired=None),
             "; nothing tells which files champion version 3 knew: a gain on all rows is none over",
         ),
+        (
+            known(paired=None),
+            "; none of them is of files that champion version 3 knew, so that all rows",
+        ),
+        (
+            known({**HELD, "rows": 99}),
+            "; 99 of them, too few to judge, are of files that champion version 3 knew",
+        ),
         (known(new_files=[NEW] * 4), "0814093000, abalone.20250814093000, …) alone."),
     ],
 )
@@ -163,7 +176,7 @@ def test_says_how_it_is_known_which_files_the_champion_knew(files: Any, told: st
 def test_an_older_reference_that_knew_too_little_is_told_of() -> None:
     older = {**reference(EQUAL), "known_files": known({**HELD, "rows": 99})}
     told = decision(GAIN, known(BETTER), older).reason
-    assert "; 99 of them, too few to judge, are of files that it knew." in told
+    assert "; 99 of them, too few to judge, are of files that version 2 knew" in told
 
 
 FILE = "abalone.20250814093000"
@@ -225,6 +238,24 @@ def test_what_learnt_wrong_rows_is_judged_on_the_rows_that_are_left() -> None:
     )
     assert corrected.approved
     assert beside["known_files"]["new"]["rows"] == 250
+
+
+def test_another_base_survey_needs_no_hand() -> None:
+    before, after = rows(0, 1000), rows(1000, len(survey_frame()))
+    decided, beside = judge(trained(dealt(after)), trained(dealt(before)), after)
+    assert beside["known_files"]["paired"] is None
+    assert (decided.approved, decided.rule) == (True, "holds_against_champion")
+    assert "none of them is of files that champion version 1 knew, so that all" in decided.reason
+
+
+def test_a_survey_with_wrong_rows_as_many_as_right_ones_is_judged_on_what_both_know() -> None:
+    half = rows(0, 2000)
+    poison = rows(2000, len(survey_frame()), FILE)
+    poison["whole_weight"] = poison["whole_weight"] / 5
+    both = concat([half, poison])
+    decided, beside = judge(trained(dealt(both)), trained(dealt(half)), both)
+    assert beside["known_files"]["paired"]["overall"]["rows"] >= 1500
+    assert decided.rule != "better_than_champion"
 
 
 def test_wrong_rows_that_both_learnt_speak_for_neither() -> None:
