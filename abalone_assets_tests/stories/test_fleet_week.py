@@ -37,6 +37,7 @@ from abalone_assets_tests.support.fleet_week import (
     merged_rows,
 )
 from abalone_assets_tests.support.platform import QUICK_BLEND
+from abalone_assets_tests.support.whole_surveys import Animals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +62,7 @@ class Story:
         week: What was sent.
         sent: When all files of the week were sent and the sensors asked for nothing more.
         growing: Survey days asked for, and files that were waited for, as the file grew.
+        gone: What the sensor says without a landing zone.
         away: While the landing zone was empty.
         refetched: Whether the release with the base survey's page succeeded.
         page: After it.
@@ -76,6 +78,7 @@ class Story:
     week: FleetWeek
     sent: Status
     growing: tuple[int, list[str]]
+    gone: str
     away: Status
     refetched: bool
     page: Status
@@ -93,7 +96,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory, uci_file: Path) -> Iterator[Story]:
-    week = FleetWeek.drawn_from(uci_file)
+    week = FleetWeek.drawn_from(Animals.of(uci_file))
     with Address.of(week.base.file()) as address, pytest.MonkeyPatch.context() as patches:
         settings = {
             "RAW_URI": address.uri,
@@ -127,6 +130,8 @@ def _told(
     week: FleetWeek, platform: Platform, address: Address, clock: Clock, clean_error: float
 ) -> Story:
     crews = Crews(week, platform.home / "landing_zone")
+    base = dg.RunRequest(asset_selection=[dg.AssetKey("raw_abalone")])
+    platform.run(RELEASE, base)  # else the week is released before it comes, and after
     for day in range(1, DAYS + 1):
         crews.send(day)
     platform.settle()
@@ -135,7 +140,12 @@ def _told(
     crews.write_rows(10)
     growing = platform.tick_and_run(SURVEY_SENSOR), abalone_json("status")["growing_files"]
     crews.write_rows(ODD_ANIMALS)
-    with crews.unmounted():
+    with (
+        crews.unmounted(mount_point=False),
+        pytest.raises(dg.DagsterUserCodeExecutionError) as gone,
+    ):
+        platform.tick(SURVEY_SENSOR)
+    with crews.unmounted(mount_point=True):
         platform.settle()
         away = abalone_json("status")
     address.breaks = True
@@ -152,6 +162,7 @@ def _told(
         week,
         sent,
         growing,
+        str(gone.value.__cause__),
         away,
         refetched,
         page,
@@ -233,6 +244,7 @@ def test_a_correction_of_equal_size_and_time_is_seen(story: Story) -> None:
 
 
 def test_a_landing_zone_that_went_away_is_not_believed(story: Story) -> None:
+    assert "cannot read the landing zone" in story.gone
     assert story.away["vanished_days"] == [iso_day(day) for day in range(1, DAYS + 1)]
     assert story.away["totals"] == story.sent["totals"]
     assert story.end["vanished_days"] == []

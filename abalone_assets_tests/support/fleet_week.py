@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 Outcome = Literal["read", "held", "refused"]
 
 DAYS: Final = 7
-BASE_ANIMALS: Final = 2400
+BASE_ANIMALS: Final = 1500
 CLEAN_ANIMALS: Final = 30
 """In each of the clean files."""
 
@@ -214,9 +214,8 @@ class FleetWeek:
     sent: tuple[Sent, ...]
 
     @classmethod
-    def drawn_from(cls, survey: Path, *, seed: int = 0) -> Self:
-        """Draw every animal of a survey for one purpose."""
-        animals = Animals.of(survey)
+    def drawn_from(cls, animals: Animals, *, seed: int = 0) -> Self:
+        """Draw each of the animals for one purpose."""
         order = np.random.default_rng(seed).permutation(len(animals))
         start, sent = BASE_ANIMALS, list[Sent]()
         for day in range(1, DAYS + 1):
@@ -348,15 +347,17 @@ class Crews:
         (self.folder / self.week.the(UNREADABLE).name).chmod(0o644)
 
     @contextmanager
-    def unmounted(self) -> Iterator[None]:
-        """The landing zone is gone, and its mount point is empty."""
+    def unmounted(self, *, mount_point: bool) -> Iterator[None]:
+        """The landing zone is gone; its mount point, if that is left, is empty."""
         away = self.folder.with_name("away")
         self.folder.rename(away)
-        self.folder.mkdir()
+        if mount_point:
+            self.folder.mkdir()
         try:
             yield
         finally:
-            self.folder.rmdir()
+            if mount_point:
+                self.folder.rmdir()
             away.rename(self.folder)
 
 
