@@ -82,6 +82,11 @@ class Verdicts:
         file = IngestedFile(survey.file, len(data), "", sha256, 0, 0, origin=origin)
         return self.judge.judge(survey, file).held
 
+    def accepts(self, contents: Sequence[bytes]) -> bool:
+        """Whether a person accepted a file with one of these contents."""
+        digests = {hashlib.sha256(content).hexdigest() for content in contents}
+        return bool(digests.intersection(self.judge.accepted))
+
 
 @dataclass(frozen=True)
 class ReadFile:
@@ -197,13 +202,13 @@ def read_file(data: bytes, name: str, options: Options, verdicts: Verdicts) -> R
     doubt, held = None, verdicts.held(survey, canonical)
     if held and units != told and not _is_plausible(data, name, reading, units, verdicts):
         units = None
-    if units is not None and units != told:
+    same = (canonical, given) if given == data and reading == Reading() else (canonical,)
+    if units is not None and units != told and not verdicts.accepts(same):
         doubt = (
             f"its numbers look like {units.words}, not like {told.words}: say --units {units.name}"
         )
     elif survey.record_count and not survey.row_count:
         doubt = f"ingestion would use none of it: {survey.quarantined[0].message}"
-    same = (canonical, given) if given == data and reading == Reading() else (canonical,)
     return ReadFile(canonical, survey, None, notes, units, doubt, held, same)
 
 
@@ -338,10 +343,7 @@ def _forceable(file: CheckedFile, zone: LandingZone) -> Iterator[str]:
 
 def _held(read: ReadFile, change: Change, verdicts: Verdicts) -> str | None:
     """Why ingestion will hold the survey that lies there in the end, if it will."""
-    digests = {hashlib.sha256(content).hexdigest() for content in read.same}
-    if change == "identical" and digests.intersection(verdicts.judge.accepted):
-        return None
-    return read.held
+    return None if change == "identical" and verdicts.accepts(read.same) else read.held
 
 
 def _change(zone: LandingZone, landed_size: int | None, name: str, same: Sequence[bytes]) -> Change:
