@@ -16,6 +16,7 @@ NAMES = (
     "synthesis",
     "quality",
     "plausibility",
+    "fleet_week",
 )
 
 

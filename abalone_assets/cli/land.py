@@ -18,11 +18,12 @@ from abalone_assets.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.text import Text
 
-    from abalone_assets.cli.landing import CheckedFile, Options
+    from abalone_assets.cli.landing import CheckedFile, Options, Verdicts
+    from abalone_assets.settings.platform import Settings
 
 SHOWN_ROWS: Final = 5
 _DELIMITERS: Final = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -68,7 +69,8 @@ _DECIMALS: Final = {"point": ".", "comma": ","}
 @click.option(
     "--force",
     is_flag=True,
-    help="Replace a landed file; land one that is no survey, is in doubt or of a future day.",
+    help="Replace a landed file; land one that is no survey, is in doubt, will be held or is of a "
+    "future day.",
 )
 @json_option
 def land(
@@ -88,7 +90,8 @@ def land(
     Files are named abalone.YYYYMMDDHHMMSS (UTC), or --date tells their time. All of them are
     checked before the first is landed. What the contract leaves open, such as a header's order and
     units, semicolons or decimal commas, is converted where it is certain; what is not is refused
-    with the option that makes it so. Rows that break the survey contract land with their file;
+    with the option that makes it so, and so is a file that ingestion would hold, as its animals
+    look unlike those of the base survey. Rows that break the survey contract land with their file;
     ingestion quarantines them.
     """
     from abalone_assets.cli.landing import check_files, read_files, refuse_obstacles
@@ -103,7 +106,14 @@ def land(
         given = _dated(given, date)
     make_landing_zone(settings)
     zone = open_landing_zone(settings.landing_zone_uri)
-    checks = check_files(given, zone, settings.first_survey_day, force=force, options=options)
+    checks = check_files(
+        given,
+        zone,
+        settings.first_survey_day,
+        force=force,
+        options=options,
+        verdicts=_verdicts(settings),
+    )
     checked = list(with_progress(checks, "checking", total=len(given)))
     refuse_obstacles(checked)
     if not dry_run:
@@ -114,6 +124,20 @@ def land(
         print_json({"landing_zone": zone.uri, "dry_run": dry_run, "files": documents})
     else:
         _show(checked, zone.uri, dry_run=dry_run)
+
+
+def _verdicts(settings: Settings) -> Verdicts:
+    """By what ingestion will judge; who lands surveys need not be able to read the lake."""
+    from abalone_assets.cli.landing import Verdicts
+    from abalone_assets.errors import StorageError
+    from abalone_assets.lake.lake import Lake
+
+    try:
+        return Verdicts.of(Lake(settings.lake_uri))
+    except StorageError as error:
+        message = f"Judged as if there were no base survey, since the lake cannot be read: {error}"
+        console(stderr=True).print(message, style="yellow")
+        return Verdicts()
 
 
 def _options(
@@ -160,8 +184,19 @@ def _document(file: CheckedFile) -> dict[str, Any]:
         "converted": file.converted,
         "looks_like": file.read.looks_like.words if file.read.looks_like else None,
         "mended": dict(file.survey.mended) if file.survey else {},
-        "notes": [*file.read.notes, *([file.read.doubt] if file.read.doubt else [])],
+        "notes": [*file.read.notes, *_warnings(file)],
+        "held": file.held,
     }
+
+
+def _warnings(file: CheckedFile) -> Iterator[str]:
+    if file.read.doubt:
+        yield file.read.doubt
+    if file.held:
+        yield (
+            f"ingestion holds it: {file.held}; land it again, corrected, or say that it is right, "
+            f'once its day is in the lake: `abalone accept {file.name} --because "…"`'
+        )
 
 
 def _show(checked: Sequence[CheckedFile], uri: str, *, dry_run: bool) -> None:
@@ -197,6 +232,8 @@ def _outcome(row: dict[str, Any], *, dry_run: bool) -> str | Text:
         return Text(f"{change}, but ingestion will use none of it", "red")
     if row["converted"]:
         change += ", converted to the survey contract"
+    if row["held"]:
+        change += "; it will be held until `abalone accept`"
     return f"{change}; it waits until its day comes" if row["waits"] else change
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from abalone_assets.errors import SurveyError
+from abalone_assets.ingest.judging import Judge
 from abalone_assets.ingest.landing_zone import partition_of
+from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
+from abalone_assets.lake.manifest import IngestedFile
 from abalone_assets.survey import (
     ParsedSurvey,
     Reading,
@@ -24,10 +28,11 @@ from abalone_assets.survey.dialect import DELIMITERS, guess_decimal, guess_delim
 from abalone_assets.survey.units import CONTRACT_UNITS, Units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import date
 
     from abalone_assets.ingest.landing_zone import LandingZone
+    from abalone_assets.lake.lake import Lake
 
 Change = Literal["landed", "replaced", "identical"]
 
@@ -50,6 +55,40 @@ class Options:
 
 
 @dataclass(frozen=True)
+class Verdicts:
+    """By what ingestion will judge whole files.
+
+    Attributes:
+        judge: Of the base survey in the lake; else, of the profile that is shipped.
+        synthetic: SHA-256 of the simulated files, which are not judged.
+    """
+
+    judge: Judge = field(default_factory=Judge)
+    synthetic: Collection[str] = frozenset()
+
+    @classmethod
+    def of(cls, lake: Lake) -> Self:
+        """Those of the lake as it is now.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+        return cls(Judge.of(lake), synthetic_files(lake.store).keys())
+
+    def held(self, survey: ParsedSurvey, data: bytes) -> str | None:
+        """Why ingestion will hold the survey in this file, if it will."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        origin = origin_of(sha256, self.synthetic)
+        file = IngestedFile(survey.file, len(data), "", sha256, 0, 0, origin=origin)
+        return self.judge.judge(survey, file).held
+
+    def accepts(self, contents: Sequence[bytes]) -> bool:
+        """Whether a person accepted a file with one of these contents."""
+        digests = {hashlib.sha256(content).hexdigest() for content in contents}
+        return bool(digests.intersection(self.judge.accepted))
+
+
+@dataclass(frozen=True)
 class ReadFile:
     """A file as it was read.
 
@@ -61,6 +100,7 @@ class ReadFile:
         notes: How it was understood, what was mended and what is odd, a sentence each.
         looks_like: The units that its numbers look like; None when it is not clear.
         doubt: Why its rows are not to be trusted, and what would read them, or None.
+        held: Why ingestion will hold it, unless it is accepted already, or None.
         same: The contents that ingestion reads as this survey.
     """
 
@@ -70,6 +110,7 @@ class ReadFile:
     notes: tuple[str, ...] = ()
     looks_like: Units | None = None
     doubt: str | None = None
+    held: str | None = None
     same: tuple[bytes, ...] = ()
 
 
@@ -83,6 +124,7 @@ class CheckedFile:
         read: How they were read, and what will land.
         waits: Whether its day is in the future: it may land, and is ingested when that day comes.
         change: What landing it does: a new file, another content, or nothing.
+        held: Why ingestion will hold it, or None when it will not.
         obstacles: Why it may not land, and what would let it.
     """
 
@@ -91,6 +133,7 @@ class CheckedFile:
     read: ReadFile
     waits: bool
     change: Change
+    held: str | None = None
     obstacles: tuple[str, ...] = ()
 
     @property
@@ -127,7 +170,7 @@ def read_files(paths: Sequence[Path]) -> dict[str, bytes]:
     return contents
 
 
-def read_file(data: bytes, name: str, options: Options) -> ReadFile:
+def read_file(data: bytes, name: str, options: Options, verdicts: Verdicts) -> ReadFile:
     """Read a file as the options say, or else as it says itself; what lands is canonical.
 
     A file that obeys the contract, apart from bad rows, keeps its bytes.
@@ -156,15 +199,28 @@ def read_file(data: bytes, name: str, options: Options) -> ReadFile:
     notes = (*encoding, *_dialect_notes(reading), *survey.notes)
     told = survey.units or CONTRACT_UNITS
     units = looks_like(survey.columns, told)
-    doubt = None
-    if units is not None and units != told:
+    doubt, held = None, verdicts.held(survey, canonical)
+    if held and units != told and not _is_plausible(data, name, reading, units, verdicts):
+        units = None
+    same = (canonical, given) if given == data and reading == Reading() else (canonical,)
+    if units is not None and units != told and not verdicts.accepts(same):
         doubt = (
             f"its numbers look like {units.words}, not like {told.words}: say --units {units.name}"
         )
     elif survey.record_count and not survey.row_count:
         doubt = f"ingestion would use none of it: {survey.quarantined[0].message}"
-    same = (canonical, given) if given == data and reading == Reading() else (canonical,)
-    return ReadFile(canonical, survey, None, notes, units, doubt, same)
+    return ReadFile(canonical, survey, None, notes, units, doubt, held, same)
+
+
+def _is_plausible(
+    data: bytes, name: str, reading: Reading, units: Units | None, verdicts: Verdicts
+) -> bool:
+    """Whether these units would mend a file; other errors, such as swapped columns, look so too."""
+    try:
+        mended = parse_survey(data, name, reading=replace(reading, units=units))
+    except SurveyError:
+        return False
+    return verdicts.held(mended, data) is None
 
 
 def _as_utf8(data: bytes) -> bytes:
@@ -206,12 +262,13 @@ def check_files(
     *,
     force: bool = False,
     options: Options | None = None,
+    verdicts: Verdicts | None = None,
 ) -> Iterator[CheckedFile]:
     """Parse each file and compare it with what lies in the landing zone, in the order given.
 
-    Forced, an unreadable file, one of a future day, one whose rows are in doubt, and another
-    content under a landed name pass; a name that ingestion never takes in, such as one of before
-    the first day, does not.
+    Forced, an unreadable file, one of a future day, one whose rows are in doubt or will be held,
+    and another content under a landed name pass; a name that ingestion never takes in, such as one
+    of before the first day, does not.
 
     Args:
         files: Their bytes, by the names that they will have.
@@ -219,15 +276,17 @@ def check_files(
         first_day: The first partition.
         force: Whether to take what is dubious.
         options: What the user says of the files.
+        verdicts: By what ingestion will judge them; those of a new lake if not given.
     """
+    verdicts = verdicts or Verdicts()
     today = datetime.now(UTC).date()
     days = [day for day in map(day_of, files) if day]
     landed = {file.name: file.size for file in zone.list_files(since=min(days))} if days else {}
     for name, data in files.items():
-        read = read_file(data, name, options or Options())
+        read = read_file(data, name, options or Options(), verdicts)
         change = _change(zone, landed.get(name), name, read.same)
         day = day_of(name) or today
-        file = CheckedFile(name, data, read, day > today, change)
+        file = CheckedFile(name, data, read, day > today, change, _held(read, change, verdicts))
         try:
             partition_of(name, first_day, max(today, day))
             obstacles = () if force else tuple(_forceable(file, zone))
@@ -265,6 +324,11 @@ def _forceable(file: CheckedFile, zone: LandingZone) -> Iterator[str]:
         )
     if file.read.doubt:
         yield f"{file.read.doubt} (--force lands it all the same)"
+    elif file.held and file.change != "identical":
+        yield (
+            f"it would be held: {file.held}; correct it, or tell its --units or --columns (--force "
+            "lands it all the same; its rows stay out until `abalone accept`)"
+        )
     if file.waits:
         yield (
             f"its day {day_of(file.name)} is in the future (--force lands it all the same; it waits"
@@ -275,6 +339,11 @@ def _forceable(file: CheckedFile, zone: LandingZone) -> Iterator[str]:
             f"lies in {zone.uri} with another content (--force replaces it; its day is ingested"
             " again)"
         )
+
+
+def _held(read: ReadFile, change: Change, verdicts: Verdicts) -> str | None:
+    """Why ingestion will hold the survey that lies there in the end, if it will."""
+    return None if change == "identical" and verdicts.accepts(read.same) else read.held
 
 
 def _change(zone: LandingZone, landed_size: int | None, name: str, same: Sequence[bytes]) -> Change:
