@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets_tests.cli.support import abalone_process, environment
 from abalone_assets_tests.support.fleet_week import (
     DAYS,
@@ -30,6 +31,7 @@ from abalone_assets_tests.support.fleet_week import (
     lose_day,
     merged_rows,
 )
+from abalone_assets_tests.support.quick_daemon import quick_daemon
 from abalone_assets_tests.support.stack import Stack, running_stack
 from abalone_assets_tests.support.whole_surveys import Animals
 from benchmarks.cross_validation import survey_columns
@@ -56,13 +58,20 @@ class Week:
 
     def rest(self, moment: str) -> None:
         """Wait until everything is released, and judge the model."""
-        self.stack.await_release(seconds=600)
-        self.stack.await_(lambda: not self.stack.in_flight(), "the end of all runs")
+        self.stack.await_(self._is_at_rest, f"a release after {moment}", seconds=600)
         release = self.stack.lake.release()
         if release is None or release.version is None:
             raise RuntimeError(f"no model after {moment}: {release}")
         self.errors[moment] = self.week.error_of(self.stack.home, release.version)
         self.statuses[moment] = self.status()
+
+    def _is_at_rest(self) -> bool:
+        """Whether every file is in the manifest as large as it is, and all is released."""
+        lake = self.stack.lake
+        listed = [file for day in lake.manifest().days.values() for file in day.files]
+        landed = FolderLandingZone(self.stack.home / "landing_zone").list_files()
+        sizes = {file.name: file.size for file in landed} == {f.name: f.size for f in listed}
+        return sizes and not lake.release_due() and not self.stack.in_flight()
 
     def status(self) -> dict[str, Any]:
         """What `abalone status --json` says."""
@@ -101,7 +110,7 @@ def _let_root_be_refused() -> None:
 
 
 def _environ(address: Address) -> dict[str, str]:
-    return {"ABALONE_RAW_URI": address.uri, "ABALONE_SENSOR_SECONDS": "2"}
+    return {**quick_daemon(), "ABALONE_RAW_URI": address.uri, "ABALONE_SENSOR_SECONDS": "2"}
 
 
 def _clean_week(week: FleetWeek, home: Path, address: Address) -> Mapping[str, float]:
@@ -138,7 +147,7 @@ def _print_week(week: FleetWeek, home: Path, address: Address, clean: Mapping[st
         crews.mend()
         crews.correct()
         lose_day(stack.lake, LOST_DAY)
-        at.ticks()
+        stack.await_release()
         at.rest("mended")
         runs = stack.runs()
         at.ticks()
