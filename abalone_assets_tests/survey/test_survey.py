@@ -58,7 +58,9 @@ class TestRealFile:
 
     def test_none_is_below_a_plausible_minimum(self, survey: ParsedSurvey) -> None:
         assert count_below_minimum(survey.columns) == 0
-        grams = {name: [0.001 * float(value) for value in survey.columns[name]] for name in MEASUREMENTS}
+        grams = {
+            name: [0.001 * float(value) for value in survey.columns[name]] for name in MEASUREMENTS
+        }
         assert count_below_minimum(grams) == survey.row_count
 
     def test_four_animals_have_more_meat_than_whole_weight(self, survey: ParsedSurvey) -> None:

@@ -1,0 +1,174 @@
+"""The tables of the catalog file: rows as they were read, and from which object each of them is."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import date
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
+
+from abalone_assets.errors import StorageError
+from abalone_assets.lake.lake import PARTITION_COLUMN
+from abalone_assets.lake.tables import data_objects, day_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import duckdb
+    import polars as pl
+
+    from abalone_assets.lake.lake import Lake
+
+SCHEMA: Final = "abalone_lake"
+_OBJECTS: Final = f"{SCHEMA}._objects"
+"""From which write of which object each table's rows are."""
+
+
+def update_tables(connection: duckdb.DuckDBPyConnection, lake: Lake, *, anew: bool) -> list[str]:
+    """Bring tables and views up to date as one transaction; returns the tables' names."""
+    import duckdb
+
+    objects = data_objects(lake)
+    connection.begin()
+    try:
+        if anew:
+            connection.execute(f"drop schema if exists {SCHEMA} cascade")
+        connection.execute(f"create schema if not exists {SCHEMA}")
+        connection.execute(
+            f"create table if not exists {_OBJECTS} (asset varchar, key varchar, e_tag varchar)"
+        )
+        known = known_objects(connection) or {}
+        for gone in known.keys() - objects:
+            connection.execute(f"drop view if exists main.{quoted_name(gone)}")
+            connection.execute(f"drop table if exists {SCHEMA}.{quoted_name(gone)}")
+            connection.execute(f"delete from {_OBJECTS} where asset = ?", [gone])
+        for asset, found in sorted(objects.items()):
+            wanted = {key: stored.e_tag for key, stored in found.items()}
+            _load(connection, lake, asset, wanted, known.get(asset, {}))
+            name = quoted_name(asset)
+            connection.execute(f"create or replace view main.{name} as from {SCHEMA}.{name}")
+        connection.commit()
+    except BaseException:
+        with suppress(duckdb.Error):  # an error of DuckDB's own may have ended it already
+            connection.rollback()
+        raise
+    return sorted(objects)
+
+
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    asset: str,
+    wanted: Mapping[str, str],
+    known: Mapping[str, str],
+) -> None:
+    """Read the objects that were written since the last refresh; with other columns, all."""
+    if wanted == known:
+        return
+    table = f"{SCHEMA}.{quoted_name(asset)}"
+    columns = dict(
+        connection.execute(
+            "select column_name, data_type from duckdb_columns() where schema_name = ? "
+            "and table_name = ? and database_name = current_database()",
+            [SCHEMA, asset],
+        ).fetchall()
+    )
+    changed = [key for key in wanted if wanted[key] != known.get(key)]
+    read, rows = _read(lake, changed)
+    incoming = _columns(connection, rows) if rows is not None else {}
+    anew = not columns or not incoming.items() <= columns.items()
+    if anew and len(changed) < len(wanted):
+        changed = list(wanted)
+        read, rows = _read(lake, changed)
+    if anew:
+        connection.execute(f"drop table if exists {table}")
+        connection.execute(f"delete from {_OBJECTS} where asset = ?", [asset])
+        if rows is None:
+            raise StorageError(f"{lake.folder_uri(asset)}: was deleted while it was read")
+        connection.register("incoming", rows)
+        connection.execute(f"create table {table} as from incoming")
+    else:
+        stale = [key for key in known if known[key] != wanted.get(key)]
+        days = [day for key in stale if (day := day_of(key))]
+        if len(days) < len(stale):
+            connection.execute(f"delete from {table}")
+        elif days:
+            connection.execute(
+                f"delete from {table} where {PARTITION_COLUMN} in (select unnest(?::date[]))",
+                [days],
+            )
+        connection.execute(
+            f"delete from {_OBJECTS} where asset = ? and key in (select unnest(?))", [asset, stale]
+        )
+        if rows is not None:
+            connection.register("incoming", rows)
+            connection.execute(f"insert into {table} by name from incoming")
+    if rows is not None:
+        connection.unregister("incoming")
+    if read:
+        connection.executemany(
+            f"insert into {_OBJECTS} values (?, ?, ?)", [[asset, key, wanted[key]] for key in read]
+        )
+
+
+def _read(lake: Lake, keys: list[str]) -> tuple[list[str], pl.DataFrame | None]:
+    """The objects that are still there, and their rows.
+
+    Each is read in one piece, so one that is rewritten meanwhile is the old or the new one. By
+    name: a day that was ingested before a column was added has nulls in it.
+    """
+    import polars as pl
+
+    frames = {}
+    for key in keys:
+        try:
+            data = BytesIO(lake.store.read(key))
+        except StorageError:
+            if lake.store.find(key) is None:
+                continue
+            raise
+        try:
+            frame = pl.read_parquet(data, hive_partitioning=False)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            uri = lake.store.uri_of(key)
+            raise StorageError(f"{uri}: cannot read this Parquet object: {error}") from error
+        day = day_of(key)
+        if day is not None:
+            frame = frame.with_columns(pl.lit(date.fromisoformat(day)).alias(PARTITION_COLUMN))
+        frames[key] = frame
+    if not frames:
+        return [], None
+    try:
+        rows = pl.concat(frames.values(), how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        folder = lake.store.uri_of(keys[0].partition("/")[0])
+        raise StorageError(f"{folder}: its objects do not fit together: {error}") from error
+    if PARTITION_COLUMN in rows.columns:
+        rows = rows.select(pl.exclude(PARTITION_COLUMN), PARTITION_COLUMN)
+    return list(frames), rows
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> dict[str, str]:
+    connection.register("incoming", rows)
+    described = connection.execute("describe from incoming").fetchall()
+    connection.unregister("incoming")
+    return {name: kind for name, kind, *_ in described}
+
+
+def known_objects(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]] | None:
+    """The token of each object that the tables' rows are from; None in a file without them."""
+    import duckdb
+
+    try:
+        rows = connection.execute(f"select asset, key, e_tag from {_OBJECTS}").fetchall()
+    except duckdb.CatalogException:
+        return None
+    known: dict[str, dict[str, str]] = {}
+    for asset, key, e_tag in rows:
+        known.setdefault(asset, {})[key] = e_tag
+    return known
+
+
+def quoted_name(identifier: str) -> str:
+    """A name as SQL takes it, whatever is in it."""
+    return '"' + identifier.replace('"', '""') + '"'
