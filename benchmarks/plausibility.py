@@ -18,6 +18,7 @@ import numpy as np
 from abalone_assets.ingest.judging import Judge
 from abalone_assets.ingest.plausibility import Profile
 from abalone_assets.lake.manifest import IngestedFile
+from abalone_assets.survey import UnreadableSurveyError
 from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 from benchmarks.cross_validation import survey_columns
 
@@ -36,28 +37,30 @@ class Rates:
 
     Attributes:
         held: Held.
-        quarantined: Not held, because no row is left: all are quarantined.
+        refused: Refused as a whole by the parser, as too many records break a rule, or left
+            without a row.
     """
 
     held: float
-    quarantined: float
+    refused: float
 
     def __str__(self) -> str:
-        """Held, and what else was caught or slipped through."""
-        words = f"{self.held:.3g}"
-        if self.quarantined:
-            words += f" + {self.quarantined:.3g} q"
-        return words
+        """Held, and what else was caught."""
+        return f"{self.held:.3g}" + (f" + {self.refused:.3g} r" if self.refused else "")
 
 
 def rates(judge: Judge, files: Sequence[Animals]) -> Rates:
     """Write, parse and judge these files."""
     outcomes = Counter[str]()
     for animals in files:
-        entry = judge.judge(animals.survey(), FILE)
-        outcomes["held" if entry.held else "ingested" if entry.rows else "quarantined"] += 1
+        try:
+            entry = judge.judge(animals.survey(), FILE)
+        except UnreadableSurveyError:
+            outcomes["refused"] += 1
+        else:
+            outcomes["held" if entry.held else "ingested" if entry.rows else "refused"] += 1
     percent = 100 / len(files)
-    return Rates(outcomes["held"] * percent, outcomes["quarantined"] * percent)
+    return Rates(outcomes["held"] * percent, outcomes["refused"] * percent)
 
 
 def false_alarms(judge: Judge, others: Animals, random: np.random.Generator, files: int) -> None:
@@ -75,7 +78,7 @@ def false_alarms(judge: Judge, others: Animals, random: np.random.Generator, fil
 
 
 def detections(judge: Judge, others: Animals, random: np.random.Generator, files: int) -> None:
-    """Print how many surveys with each error are held or wholly quarantined."""
+    """Print how many surveys with each error are held or refused."""
     print("| error, held % |", " | ".join(f"{size} rows" for size in ERROR_SIZES), "|")
     print("| --- |" + " --- |" * len(ERROR_SIZES))
     for name, error in ERRORS.items():
