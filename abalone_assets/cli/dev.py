@@ -79,7 +79,7 @@ def _run(
 ) -> None:
     import dagster as dg
 
-    from abalone_assets.local.instance import fail_orphaned_runs
+    from abalone_assets.local.instance import fail_orphaned_runs, make_pools
     from abalone_assets.local.processes import start_server, wait_for_server, wait_until
 
     out = console()
@@ -88,6 +88,7 @@ def _run(
         lock.record([server])
         with dg.DagsterInstance.get() as instance:
             fail_orphaned_runs(instance)
+            make_pools(instance)
         with _start_dagster(settings, lock, port, log) as dagster:
             lock.record([server, dagster])
             client = wait_for_server(settings, server)

@@ -26,6 +26,9 @@ CONFIG_NAME: Final = "dagster.yaml"
 PROCESS_TAG: Final = "abalone/pid"
 """Tag of a run that a process executes by itself, without Dagster's launcher: its identity."""
 
+POOLS: Final = ("training", "deployment")
+"""What runs of the platform wait for: two releases, or two deployments, never overlap."""
+
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _REVISION: Final = re.compile(rb"\A# abalone-assets local instance, revision ([0-9]+)\n")
 
@@ -153,6 +156,19 @@ def open_instance_for_demo(settings: Settings) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_ref(
         InstanceRef.from_dir(str(settings.dagster_home), overrides={"compute_logs": no_capture})
     )
+
+
+def make_pools(instance: dg.DagsterInstance) -> None:
+    """Give the pools their limit of one run before the first run asks for them.
+
+    Dagster's queue gives a new pool its default only after it has read the limits, so that two runs
+    which wait for a new pool would enter it together. A limit that somebody has set stays.
+    """
+    storage = instance.event_log_storage
+    known = {limit.name for limit in storage.get_pool_limits()}
+    for pool in POOLS:
+        if pool not in known:
+            storage.set_concurrency_slots(pool, 1)
 
 
 def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:

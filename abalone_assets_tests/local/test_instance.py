@@ -15,13 +15,16 @@ from dagster._core.events import EngineEventData
 from dagster._core.instance.config import PoolGranularity
 from dagster._core.test_utils import create_run_for_test
 
+from abalone_assets import definitions
 from abalone_assets.automation.runs import Runs
 from abalone_assets.local.instance import (
+    POOLS,
     PROCESS_TAG,
     InstanceError,
     fail_orphaned_runs,
     home_environment,
     local_workspace,
+    make_pools,
     open_instance_for_demo,
     prepare_instance,
     process_identity,
@@ -65,6 +68,25 @@ def test_dagster_accepts_the_packaged_configuration(fresh: Settings) -> None:
         assert concurrency.pool_config.pool_granularity is PoolGranularity.RUN
         assert concurrency.run_queue_config is not None
         assert concurrency.run_queue_config.max_concurrent_runs == 4
+
+
+def test_every_pool_has_its_limit_before_the_first_run_and_a_chosen_one_stays(
+    fresh: Settings,
+) -> None:
+    prepare_instance(fresh)
+    repository = definitions.defs().get_repository_def()
+    assets = repository.assets_defs_by_key.values()
+    assert {each.op.pool for each in assets if each.is_executable} - {None} == set(POOLS)
+    with dg.DagsterInstance.get() as instance:
+        make_pools(instance)
+        assert _limits(instance) == dict.fromkeys(POOLS, 1)
+        instance.event_log_storage.set_concurrency_slots("training", 2)
+        make_pools(instance)
+        assert _limits(instance) == {"training": 2, "deployment": 1}
+
+
+def _limits(instance: dg.DagsterInstance) -> dict[str, int]:
+    return {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
 
 
 def test_the_demo_opens_the_same_instance_without_log_capture(fresh: Settings) -> None:
