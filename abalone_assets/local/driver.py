@@ -6,6 +6,7 @@ import json
 import os
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 import psutil
@@ -181,8 +182,12 @@ def _group_lives(identity: str) -> bool:
     pid = _pid(identity)
     if psutil.pid_exists(pid):
         return process_lives(identity)
+    return any(map(partial(_is_at_work_in, pid), psutil.pids()))
+
+
+def _is_at_work_in(group: int, pid: int) -> bool:
+    """Whether a process is of this group and has not ended, be it that nobody took note yet."""
     try:
-        os.killpg(pid, 0)
-    except (ProcessLookupError, PermissionError):
+        return os.getpgid(pid) == group and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except (OSError, psutil.Error):
         return False
-    return True
