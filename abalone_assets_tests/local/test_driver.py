@@ -9,6 +9,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from abalone_assets.local.driver import Driver, driven_error, driver_lock
@@ -105,6 +106,20 @@ def test_what_a_killed_driver_left_is_named_by_its_group_though_the_leader_is_de
     assert isinstance(error, InstanceError)
     assert f"`kill -- -{leader.pid}`" in str(error)
     wait_until(lambda: driver.left == {})
+
+
+def test_a_child_that_ended_drives_nothing_though_nobody_took_note_yet() -> None:
+    program = [sys.executable, "-c", "input()"]
+    with (
+        subprocess.Popen(program, process_group=0, stdin=subprocess.PIPE) as leader,
+        subprocess.Popen(program, process_group=leader.pid, stdin=subprocess.PIPE) as member,
+    ):
+        driver = Driver("abalone dev", "0", {"Dagster": process_identity(leader.pid)})
+        leader.communicate(b"\n")
+        assert driver.left == {"Dagster": leader.pid}
+        member.kill()  # and its parent, this process, does not wait for it yet
+        wait_until(lambda: psutil.Process(member.pid).status() == psutil.STATUS_ZOMBIE)
+        assert driver.left == {}
 
 
 def test_a_record_that_cannot_be_read_is_no_obstacle(home: Path) -> None:
