@@ -6,8 +6,10 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import dagster as dg
 import pytest
 
+from abalone_assets.local.instance import POOLS
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.support.platform import survey_rows
@@ -23,6 +25,16 @@ def test_a_landed_file_ends_in_a_new_version_behind_the_endpoint(stack: Stack) -
     stack.land("abalone.20240110080000", survey_rows(30, seed=1))
     stack.await_(lambda: stack.live_version() != before, "a new version answers")
     assert stack.lake.manifest().days["2024-01-10"].rows == 30
+
+
+def test_the_pools_had_their_limits_before_the_first_run(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(stack.home / "dagster"))
+    with dg.DagsterInstance.get() as instance:
+        limits = instance.event_log_storage.get_pool_limits()
+    found = {pool.name: (pool.limit, pool.from_default) for pool in limits}
+    assert found == dict.fromkeys(POOLS, (1, False))  # the queue's own come from the default
 
 
 def test_a_survey_that_lands_while_another_is_in_flight_is_not_lost(stack: Stack) -> None:
