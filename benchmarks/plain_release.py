@@ -14,7 +14,8 @@ from abalone_assets.external import evaluate, train_blend
 from abalone_assets.ingest.base_survey import fetch_base_survey
 from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
 from abalone_assets.lake.lake import Lake
-from abalone_assets.lake.manifest import IngestedRaw, commit_raw
+from abalone_assets.lake.manifest import IngestedRaw
+from abalone_assets.lake.manifest_store import commit_raw
 from abalone_assets.modeling.archive import pack
 from abalone_assets.modeling.evaluation.gate import decide
 from abalone_assets.registry.folder import FolderRegistry

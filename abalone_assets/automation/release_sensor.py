@@ -19,7 +19,7 @@ from abalone_assets.ingest.reconcile import find_due
 if TYPE_CHECKING:
     from abalone_assets.ingest.landing_zone import LandingZone
     from abalone_assets.lake.lake import Lake
-    from abalone_assets.lake.manifest import IngestedRaw
+    from abalone_assets.lake.manifest import IngestedRaw, Manifest
     from abalone_assets.settings.platform import Settings
 
 LONGEST_WAIT: Final = timedelta(hours=24)
@@ -52,7 +52,7 @@ def release_tick(
     cursor = read_cursor(ReleaseCursor, context.cursor)
     if cursor.digest != manifest.digest:
         cursor = ReleaseCursor(manifest.digest, time.time())
-    reason = no_release_reason(context, lake, settings) or _reason_to_back_off(
+    reason = no_release_reason(context, lake, settings, manifest) or _reason_to_back_off(
         Runs.seen_by(context), settings, manifest.digest
     )
     if not reason and 0 <= time.time() - cursor.since < SETTLE_SECONDS:
@@ -67,7 +67,7 @@ def release_tick(
         if due.days or due.undecided:
             reason = f"{len(due.days) + due.undecided} survey days are still to be ingested"
     return dg.SensorResult(
-        run_requests=[] if reason else [release_request(context, lake, settings, released)],
+        run_requests=[] if reason else [release_request(context, settings, released, manifest)],
         skip_reason=reason,
         cursor=json.dumps(asdict(cursor)),
     )
@@ -77,10 +77,11 @@ def no_release_reason(
     context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext,
     lake: Lake,
     settings: Settings,
+    manifest: Manifest,
 ) -> str | None:
     """Why nothing can be released now, or None when something new has come to rest."""
-    raw = lake.manifest().raw
-    if not lake.release_due() and (raw is None or _is_asked_for(raw, settings)):
+    raw = manifest.raw
+    if not lake.release_due(manifest) and (raw is None or _is_asked_for(raw, settings)):
         return "nothing was ingested since the last release"
     in_flight = Runs.seen_by(context).in_flight()
     return f"{len(in_flight)} runs are in flight" if in_flight else None
@@ -88,9 +89,9 @@ def no_release_reason(
 
 def release_request(
     context: dg.SensorEvaluationContext | dg.ScheduleEvaluationContext,
-    lake: Lake,
     settings: Settings,
     released: dg.AssetSelection,
+    manifest: Manifest,
 ) -> dg.RunRequest:
     """A release of what the lake holds, with the base survey unless the lake has the right one.
 
@@ -102,7 +103,6 @@ def release_request(
     """
     if context.repository_def is None:
         raise ValueError("a tick needs the repository whose assets it releases")
-    manifest = lake.manifest()
     if manifest.raw and _is_asked_for(manifest.raw, settings) and not manifest.raw.simulated:
         released -= dg.AssetSelection.assets("raw_abalone")
     selected = released.resolve(context.repository_def.asset_graph)

@@ -13,9 +13,10 @@ import dagster as dg
 
 from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.runs import INGEST_JOB, Runs, day_range_tags
-from abalone_assets.ingest.memory import Patience, read_memory, write_memory
+from abalone_assets.ingest.landing_zone import Notifications
+from abalone_assets.ingest.memory import MEMORY_KEY, Patience, read_memory, write_memory
 from abalone_assets.ingest.reconcile import Due, find_due, missing_days, plan_ranges
-from abalone_assets.lake.manifest import revoke_days
+from abalone_assets.lake.manifest_store import MANIFEST_KEY, revoke_days
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,11 @@ MAX_REQUESTS: Final = 5
 RECENT_DAYS: Final = 7
 MAX_OLD_DAYS: Final = 16
 """Old days that a tick looks at one by one; for more of them it looks at everything."""
+
+SETTLED_SECONDS: Final = 600
+"""How long a look that found everything in the lake is believed while nothing is written."""
+
+ALL_IN_THE_LAKE: Final = "every landed survey is in the lake"
 
 LISTED_STRAYS: Final = 100
 LISTED_NAMES: Final = 3
@@ -52,12 +58,15 @@ class SurveyCursor:
         missing: Digest of the recent days that are missing though a look at all days does not
             believe it; empty when there are none.
         pending: Old days that were due; each tick looks at them until they are in the lake.
+        settled: What the last look depended on, if it found everything in the lake: as long as
+            that stays the same, a tick need not look.
     """
 
     reconciled_at: float = 0.0
     reported_strays: str = ""
     missing: str = ""
     pending: tuple[date, ...] = ()
+    settled: str = ""
 
 
 def survey_tick(
@@ -66,7 +75,8 @@ def survey_tick(
     """Ask for the ingestion of the days that are due, neither in flight nor backing off.
 
     It looks at the recent days, and at old ones that are known to be due or that the storage
-    told of; at everything whenever ``reconcile_seconds`` have passed, and when files are missing.
+    told of; at everything whenever ``reconcile_seconds`` have passed, and when files are missing;
+    and at nothing while the folder's kernel says that nothing was written, for `SETTLED_SECONDS`.
     """
     with zone.notifications() as notified:
         if notified.problem:
@@ -75,6 +85,15 @@ def survey_tick(
         first, today = settings.first_survey_day, datetime.now(UTC).date()
         recent = today - timedelta(days=RECENT_DAYS)
         old = {day for day in {*notified.days, *cursor.pending} if first <= day < recent}
+        depends_on = _what_a_look_depends_on(zone, lake, first, today)  # before the look begins
+        if (
+            depends_on
+            and depends_on == cursor.settled
+            and notified == Notifications()
+            and 0 <= now - cursor.reconciled_at < max(SETTLED_SECONDS, settings.reconcile_seconds)
+            and not lake.lost_days(lake.manifest())
+        ):
+            return dg.SensorResult(skip_reason=ALL_IN_THE_LAKE, cursor=context.cursor)
         # A clock that was set back must not put the next look off until it has caught up.
         whole = not 0 <= now - cursor.reconciled_at < settings.reconcile_seconds
         whole = whole or len(old) > MAX_OLD_DAYS
@@ -104,6 +123,9 @@ def survey_tick(
             reported_strays=strays if whole else cursor.reported_strays,
             missing=missing if due.vanished else "",
             pending=tuple(pending[:MAX_OLD_DAYS]),
+            settled=depends_on
+            if due.settled and not (lost.again or lost.for_good) and remembered == memory
+            else "",
         )
         news = whole and strays != (cursor.reported_strays or _digest(()))
         return dg.SensorResult(
@@ -112,6 +134,16 @@ def survey_tick(
             cursor=json.dumps(asdict(after), default=str),
             asset_events=_stray_events(landing) if news else [],
         )
+
+
+def _what_a_look_depends_on(zone: LandingZone, lake: Lake, first: date, today: date) -> str:
+    """Digest of everything that a look compares; empty when the landing zone cannot tell."""
+    landed = zone.change_token()
+    if landed is None:
+        return ""
+    documents = [lake.store.find(key) for key in (MANIFEST_KEY, MEMORY_KEY)]
+    tokens = [found and found.e_tag for found in documents]
+    return _digest([landed, *tokens, first.isoformat(), today.isoformat()])
 
 
 @dataclass(frozen=True)
@@ -183,7 +215,7 @@ def _ingestion_requests(
 ) -> tuple[list[dg.RunRequest], str | None]:
     if not due.days:
         known = due.vanished or due.growing or due.unreadable
-        reason = "nothing else is due" if known else "every landed survey is in the lake"
+        reason = "nothing else is due" if known else ALL_IN_THE_LAKE
         return [], reason
     in_flight = runs.days_in_flight()
     free = [day for day in due.days if not any(day in days for days in in_flight)]

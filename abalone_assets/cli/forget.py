@@ -32,7 +32,7 @@ def forget(days: tuple[datetime, ...], *, missing: bool, as_json: bool) -> None:
     from abalone_assets.ingest.open import open_landing_zone
     from abalone_assets.ingest.reconcile import missing_days
     from abalone_assets.lake.lake import Lake
-    from abalone_assets.lake.manifest import revoke_days
+    from abalone_assets.lake.manifest_store import revoke_days
     from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()

@@ -95,7 +95,8 @@ def nightly_release(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Release at midnight, if anything was ingested since the last release."""
     opened, settings = lake.open(), load_settings()
-    if reason := no_release_reason(context, opened, settings):
+    manifest = opened.manifest()
+    if reason := no_release_reason(context, opened, settings, manifest):
         yield dg.SkipReason(reason)
     else:
-        yield release_request(context, opened, settings, _released)
+        yield release_request(context, settings, _released, manifest)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.lake.manifest import read_manifest, revoke_days
+from abalone_assets.lake.manifest_store import read_manifest, revoke_days
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def accepted_files(store: ObjectStore) -> Mapping[str, AcceptedFile]:
 
 def held_files(store: ObjectStore) -> list[IngestedFile]:
     """The files that are held now, in the order of their days."""
-    days = sorted(read_manifest(store).days.items())
+    days = sorted(_days_with_held_files(store).items())
     return [file for _, day in days for file in day.files if file.held]
 
 
@@ -106,11 +106,16 @@ def ingest_accepted_again(store: ObjectStore) -> list[str]:
     accepted = accepted_files(store)
     if not accepted:
         return []
-    days = read_manifest(store).days
+    days = _days_with_held_files(store)
     waiting = [day for day, entry in sorted(days.items()) if _holds_any_of(entry, accepted)]
     if waiting:
         revoke_days(store, waiting)
     return waiting
+
+
+def _days_with_held_files(store: ObjectStore) -> dict[str, IngestedDay]:
+    manifest = read_manifest(store)
+    return {day: manifest.days[day] for day, each in manifest.summaries.items() if each.held}
 
 
 def _holds_any_of(day: IngestedDay, accepted: Mapping[str, AcceptedFile]) -> bool:

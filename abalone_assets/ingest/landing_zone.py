@@ -14,10 +14,11 @@ from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError, SurveyError
+from abalone_assets.ingest import folder_watch
 from abalone_assets.survey import survey_day
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 FILE_PREFIX: Final = "abalone."
 NO_DAYS: Final = frozenset[date]()
@@ -108,7 +109,7 @@ class LandingZone(ABC):
 
     @abstractmethod
     def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
-        """The files, those of survey days from ``since`` on where the backing can tell them."""
+        """The files; with ``since``, of survey days from then on, and no other day's."""
 
     @abstractmethod
     def list_oddities(self) -> Iterator[StrayFile]:
@@ -126,10 +127,17 @@ class LandingZone(ABC):
     def land(self, name: str, data: bytes) -> None:
         """Write a file as a crew would, but atomically: nobody sees a part of it."""
 
+    @abstractmethod
     def list_day(self, day: date) -> Iterator[LandedFile]:
         """The files whose names begin as those of a survey day do."""
-        prefix = day_prefix(day)
-        return (file for file in self.list_files() if file.name.startswith(prefix))
+
+    def change_token(self) -> str | None:
+        """A token that stays the same as long as nothing lands, changes or goes.
+
+        Returns:
+            None where that costs as much as a look, or is not known.
+        """
+        return None
 
     @contextmanager
     def notifications(self) -> Iterator[Notifications]:
@@ -182,13 +190,32 @@ class FolderLandingZone(LandingZone):
         self.folder = folder
         self.uri = str(folder)
 
-    def list_files(self, since: date | None = None) -> Iterator[LandedFile]:  # noqa: ARG002 - a folder is read whole
-        """All regular files; hidden ones are uploads under way.
+    def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
+        """The regular files; hidden ones are uploads under way.
 
         Raises:
             StorageError: The folder is gone, or cannot be read.
         """
-        for entry, found in self._entries():
+        first = day_prefix(since) if since else ""
+        return self._files(
+            lambda name: not since or (name[: len(FILE_PREFIX)] == FILE_PREFIX and name >= first)
+        )
+
+    def list_day(self, day: date) -> Iterator[LandedFile]:
+        """The regular files whose names begin as those of a survey day do.
+
+        Raises:
+            StorageError: The folder is gone, or cannot be read.
+        """
+        prefix = day_prefix(day)
+        return self._files(lambda name: name.startswith(prefix))
+
+    def change_token(self) -> str | None:
+        """What the kernel tells of the folder: see `folder_watch.change_token`."""
+        return folder_watch.change_token(self.folder)
+
+    def _files(self, wanted: Callable[[str], bool] = bool) -> Iterator[LandedFile]:
+        for entry, found in self._entries(wanted):
             if stat.S_ISREG(found.st_mode):
                 yield LandedFile(
                     printable(entry.name),
@@ -209,7 +236,10 @@ class FolderLandingZone(LandingZone):
                 file = LandedFile(printable(entry.name), found.st_size, _token(found))
                 yield StrayFile(file, _oddity(found.st_mode))
 
-    def _entries(self) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+    def _entries(
+        self, wanted: Callable[[str], bool] = bool
+    ) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+        """What lies in the folder, of the names that are wanted; the others cost nothing."""
         try:
             entries = os.scandir(self.folder)
         except OSError as error:
@@ -220,7 +250,7 @@ class FolderLandingZone(LandingZone):
         with entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # deleted since the folder was read
-                    if not entry.name.startswith("."):
+                    if not entry.name.startswith(".") and wanted(entry.name):
                         yield entry, entry.stat(follow_symlinks=False)
 
     def read(self, name: str) -> bytes:

@@ -175,6 +175,11 @@ class Memory:
             return replace(before, token=file.e_tag, last=patience.now) if before else None
         return Restless(file.e_tag, changes + 1, patience.now)
 
+    def days(self) -> set[str]:
+        """The days (ISO dates) of whose files it knows anything."""
+        known = (self.identical, self.growing, self.restless, self.unreadable)
+        return {day for names in known for day in map(_day_of, names) if day}
+
     def after(self, landing: Landing, look: Memory) -> Memory:
         """This memory after a look, which replaces what it says of the days that it covered."""
 
@@ -193,10 +198,15 @@ class Memory:
 
 
 def _covers(landing: Landing, name: str) -> bool:
+    day = _day_of(name)
+    return day is None or landing.covers(day)  # what no look covers would stay for ever
+
+
+def _day_of(name: str) -> str | None:
     try:
-        return landing.covers(survey_day(name).isoformat())
-    except SurveyError:  # a damaged document; what no look covers would stay for ever
-        return True
+        return survey_day(name).isoformat()
+    except SurveyError:  # a damaged document
+        return None
 
 
 def read_memory(store: ObjectStore) -> Memory:

@@ -20,6 +20,7 @@ from abalone_assets.ingest.memory import (
     Restless,
     Unreadable,
 )
+from abalone_assets.lake.manifest import landed_digest
 from abalone_assets.survey import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ class Due:
     unreadable: Mapping[str, Unreadable] = field(default_factory=dict)
     memory: Memory = field(default_factory=Memory, compare=False)
 
+    @property
+    def settled(self) -> bool:
+        """Whether the lake holds what has landed, and only a write can change that."""
+        return not (self.days or self.undecided or self.vanished or self.growing or self.unreadable)
+
 
 def find_due(
     landing: Landing,
@@ -88,15 +94,17 @@ def find_due(
     memory = memory or Memory(identical=dict(identical or {}))
     comparison = _Comparison(read, memory, patience or Patience())
     known = {
-        day: entry
-        for day, entry in manifest.days.items()
-        if landing.covers(day) and (entry.files or not entry.digest)
+        day
+        for day, summary in manifest.summaries.items()
+        if landing.covers(day) and (summary.files or summary.being_written)
     }
     vanished = missing_days(landing, manifest, memory)
+    remembered = memory.days()
     days = [
         day
-        for day in sorted((known.keys() | landing.days.keys()) - set(vanished))
-        if comparison.differs(landing.days.get(day, ()), manifest.days.get(day))
+        for day in sorted((known | landing.days.keys()) - set(vanished))
+        if (day in remembered or _may_differ(landing.days.get(day, ()), manifest, day))
+        and comparison.differs(landing.days.get(day, ()), manifest.days.get(day))
     ]
     return Due(
         tuple(days),
@@ -130,9 +138,9 @@ def missing_days(
     may be another place or the old copy: the days come back, or a person forgets them.
     """
     had = {
-        day: {file.name for file in entry.files}
-        for day, entry in manifest.days.items()
-        if entry.files and landing.covers(day)
+        day: summary.files
+        for day, summary in manifest.summaries.items()
+        if summary.files and landing.covers(day)
     }
     gone, left = had.keys() - landing.days.keys(), had.keys() & landing.days.keys()
     if not gone:
@@ -141,8 +149,20 @@ def missing_days(
     doubted = rolled_back or not gone.isdisjoint(memory.missing if memory else ())
     if landing.whole and len(gone) <= min(MAX_VANISHED_DAYS, len(left)) and not doubted:
         return ()
-    shrunk = {day for day in left if {file.name for file in landing.days[day]} < had[day]}
+    fewer = (day for day in left if len(landing.days[day]) < had[day])
+    shrunk = {
+        day
+        for day in fewer
+        if {file.name for file in landing.days[day]}
+        < {file.name for file in manifest.days[day].files}
+    }
     return tuple(sorted(gone | shrunk))
+
+
+def _may_differ(landed: tuple[LandedFile, ...], manifest: Manifest, day: str) -> bool:
+    """Whether more than a listing is needed to tell: nothing is read of a day that is as it was."""
+    summary = manifest.summaries.get(day)
+    return summary is None or summary.landed != landed_digest(landed)
 
 
 class _Comparison:

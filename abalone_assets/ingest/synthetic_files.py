@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.manifest import commit_raw, read_manifest, revoke_days
+from abalone_assets.lake.manifest_store import commit_raw, read_manifest, revoke_days
 from abalone_assets.storage.records import record_of
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 

@@ -2,7 +2,8 @@
 
 ::
 
-    manifest.json                              what has been ingested
+    manifest.json                              what has been ingested, by survey day
+    _manifest/2025-03.<digest>.json            and the files of each month's days
     release.json                               what the last finished release was made from
     landing_zone/_looks.json                   what looks at the landing zone know of single files
     new_surveys/_accepted_files.json           which held survey files are accepted, by SHA-256
@@ -19,11 +20,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Final, Literal, TypeVar
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.manifest import Manifest, read_manifest
+from abalone_assets.lake.manifest import Manifest
+from abalone_assets.lake.manifest_store import read_manifest
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.storage.records import record_of
@@ -101,14 +103,12 @@ class Lake:
         Moving that day forward takes days out of the next release, and moving it back takes them
         in again: their objects and entries stay.
         """
-        manifest, first = read_manifest(self.store), load_settings().first_survey_day.isoformat()
-        days = {day: entry for day, entry in manifest.days.items() if day >= first}
-        return replace(manifest, days=days)
+        return read_manifest(self.store).since(load_settings().first_survey_day.isoformat())
 
     def earlier_days(self) -> list[str]:
         """The days, in order, with rows that no release holds: before the first survey day."""
-        known = self.manifest().days
-        return [day for day in read_manifest(self.store).days_with_rows if day not in known]
+        first = load_settings().first_survey_day.isoformat()
+        return [day for day in read_manifest(self.store).days_with_rows if day < first]
 
     def lost_days(self, manifest: Manifest) -> list[str]:
         """The days, in order, whose rows the manifest lists but whose objects are gone.
@@ -118,10 +118,10 @@ class Lake:
         """
         expected = {
             self.key(asset, day): day
-            for day, entry in manifest.days.items()
+            for day, summary in manifest.summaries.items()
             for asset, rows in (
-                ("new_surveys", entry.rows),
-                ("quarantined_rows", entry.quarantined),
+                ("new_surveys", summary.rows),
+                ("quarantined_rows", summary.quarantined),
             )
             if rows
         }
@@ -170,10 +170,14 @@ class Lake:
         """Record what ``merged_dataset`` was made from."""
         self.store.write_json(PREPARATION_KEY, asdict(preparation))
 
-    def release_due(self) -> bool:
-        """Whether the lake holds anything that the last finished release was not made from."""
-        manifest, release = self.manifest(), self.release()
-        return release is None or release.digest != manifest.digest
+    def release_due(self, manifest: Manifest | None = None) -> bool:
+        """Whether the lake holds anything that the last finished release was not made from.
+
+        Args:
+            manifest: What it holds, when that is known already.
+        """
+        release = self.release()
+        return release is None or release.digest != (manifest or self.manifest()).digest
 
     def _record(self, key: str, kind: type[_Record]) -> _Record | None:
         document = self.store.read_json(key)

@@ -2,26 +2,22 @@
 
 It is the truth about what has been ingested. A day is committed after its data was written and
 revoked before it is written again, so a run that dies half-way leaves a day that is due, never one
-that looks done.
+that looks done. How it is stored: `manifest_store`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
-from abalone_assets.storage.records import record_of
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from abalone_assets.storage.object_store import ObjectStore
-
-MANIFEST_KEY: Final = "manifest.json"
-FORMAT: Final = 1
+    from collections.abc import Callable, Iterable, Iterator
 
 
 @dataclass(frozen=True)
@@ -90,6 +86,11 @@ class IngestedDay:
         return {file.name: file.held for file in self.files if file.held}
 
     @property
+    def remarked_files(self) -> list[IngestedFile]:
+        """This day's files that were refused, are held, or have a note."""
+        return [file for file in self.files if file.problem or file.notes or file.held]
+
+    @property
     def synthetic_rows(self) -> int:
         """Simulated rows in ``new_surveys`` of this day."""
         return sum(file.rows for file in self.files if file.origin == SYNTHETIC)
@@ -120,65 +121,153 @@ class IngestedRaw:
 
 
 @dataclass(frozen=True)
+class DaySummary:
+    """What most questions ask of a survey day, without its files.
+
+    Attributes:
+        content: Digest of the files with a good row, as it counts in the manifest's; else empty.
+        landed: Digest of the files' names, sizes and tokens, as `landed_digest` makes it; empty
+            while the day is being written.
+        files: How many files it has.
+        rows: Rows in ``new_surveys``.
+        quarantined: Rows in ``quarantined_rows``.
+        remarks: How many of its files were refused, are held, or have a note.
+        held: How many of its files are held.
+    """
+
+    content: str = ""
+    landed: str = ""
+    files: int = 0
+    rows: int = 0
+    quarantined: int = 0
+    remarks: int = 0
+    held: int = 0
+
+    @classmethod
+    def of(cls, day: IngestedDay) -> Self:
+        """The summary of a day."""
+        with_rows = [file for file in day.files if file.rows]
+        return cls(
+            content=day_digest(with_rows) if with_rows else "",
+            landed=landed_digest(day.files) if day.digest else "",
+            files=len(day.files),
+            rows=day.rows,
+            quarantined=day.quarantined,
+            remarks=len(day.remarked_files),
+            held=len(day.held_files),
+        )
+
+    @property
+    def being_written(self) -> bool:
+        """Whether a run writes it now, or died while it did."""
+        return not self.landed
+
+
+class File(Protocol):
+    """A file as it landed, or as it was ingested."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the landing zone."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def e_tag(self) -> str:
+        """The landing zone's token of this write."""
+
+
+class StoredDays(Mapping[str, IngestedDay]):
+    """The days of a stored manifest, by ISO date: their files are read when they are asked for.
+
+    Args:
+        summaries: The summary of each day.
+        read_month: Reads the days of a month, ``YYYY-MM``; asked again for what it gave before, so
+            it has to remember.
+    """
+
+    def __init__(
+        self,
+        summaries: Mapping[str, DaySummary],
+        read_month: Callable[[str], Mapping[str, IngestedDay]],
+    ) -> None:
+        self.summaries = summaries
+        self._read_month = read_month
+
+    def __getitem__(self, day: str) -> IngestedDay:
+        if self.summaries[day].being_written:
+            return BEING_WRITTEN
+        return self._read_month(month_of(day))[day]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.summaries)
+
+    def __len__(self) -> int:
+        return len(self.summaries)
+
+    def __contains__(self, day: object) -> bool:
+        return day in self.summaries
+
+    def since(self, first: str) -> StoredDays:
+        """Those from a day on."""
+        later = {day: summary for day, summary in self.summaries.items() if day >= first}
+        return StoredDays(later, self._read_month)
+
+
+@dataclass(frozen=True)
 class Manifest:
     """All that the lake has ingested: the base survey and the survey days, by ISO date."""
 
     raw: IngestedRaw | None = None
     days: Mapping[str, IngestedDay] = field(default_factory=dict)
 
-    @property
+    @cached_property
+    def summaries(self) -> Mapping[str, DaySummary]:
+        """The summary of each day, in the order of ``days``."""
+        if isinstance(self.days, StoredDays):
+            return self.days.summaries
+        return {day: DaySummary.of(entry) for day, entry in self.days.items()}
+
+    @cached_property
     def digest(self) -> str:
         """Digest of everything a release is made from; files without a good row do not count."""
-        surveys = [
-            (day, day_digest(file for file in self.days[day].files if file.rows))
-            for day in self.days_with_rows
-        ]
+        surveys = [(day, self.summaries[day].content) for day in self.days_with_rows]
         raw = _content(self.raw.origin, self.raw.digest) if self.raw else [None]
         return _sha256([*raw, surveys])
 
     @property
     def rows(self) -> int:
         """Rows that the base survey and all survey days hold together."""
-        return (self.raw.rows if self.raw else 0) + sum(day.rows for day in self.days.values())
+        surveyed = sum(summary.rows for summary in self.summaries.values())
+        return (self.raw.rows if self.raw else 0) + surveyed
 
     def rows_of(self, day: str) -> int:
         """Rows of one survey day; none when it was never ingested."""
-        return self.days[day].rows if day in self.days else 0
+        return self.summaries[day].rows if day in self.summaries else 0
 
     @property
     def days_with_rows(self) -> list[str]:
         """The days, in order, that add rows to ``merged_dataset``."""
-        return [day for day, entry in sorted(self.days.items()) if entry.rows]
+        return [day for day, summary in sorted(self.summaries.items()) if summary.rows]
 
-    def to_document(self) -> dict[str, Any]:
-        """The manifest as a JSON document."""
-        return {
-            "format": FORMAT,
-            "raw": asdict(self.raw) if self.raw else None,
-            "days": {day: asdict(entry) for day, entry in sorted(self.days.items())},
-        }
-
-    @classmethod
-    def from_document(cls, document: dict[str, Any] | None) -> Manifest:
-        """Read a manifest's document; None is an empty lake.
-
-        Raises:
-            StorageError: The document is not a manifest of this format.
-        """
-        if document is None:
-            return cls()
-        remedy = "delete it to ingest all surveys again"
-        found = record_of(_Document, document, MANIFEST_KEY, remedy=remedy, version=FORMAT)
-        return cls(found.raw, found.days)
+    def since(self, first: str) -> Manifest:
+        """The manifest of the days from this one (ISO date) on."""
+        if isinstance(self.days, StoredDays):
+            return replace(self, days=self.days.since(first))
+        return replace(self, days={day: each for day, each in self.days.items() if day >= first})
 
 
-@dataclass(frozen=True)
-class _Document:
-    """A manifest as it is stored: no part of it may be missing."""
+def month_of(day: str) -> str:
+    """The month, ``YYYY-MM``, of an ISO date."""
+    return day[:7]
 
-    format: int
-    raw: IngestedRaw | None
-    days: dict[str, IngestedDay]
+
+def landed_digest(files: Iterable[File]) -> str:
+    """Digest of what a listing shows of files: equal digests mean that nothing was written."""
+    shown = sorted((file.name, file.size, file.e_tag) for file in files)
+    return _sha256(shown)[:16]
 
 
 def day_digest(files: Iterable[IngestedFile]) -> str:
@@ -194,57 +283,6 @@ def day_digest(files: Iterable[IngestedFile]) -> str:
 
 def _content(origin: str, *identity: str | int) -> list[str | int]:
     return [*identity, *([SYNTHETIC] if origin == SYNTHETIC else [])]
-
-
-def read_manifest(store: ObjectStore) -> Manifest:
-    """The manifest as it is now; an empty one when the lake is new."""
-    return Manifest.from_document(store.read_json(MANIFEST_KEY))
-
-
-def commit_days(
-    store: ObjectStore,
-    days: Mapping[str, IngestedDay],
-    *,
-    valid: Callable[[Manifest], bool] = lambda _: True,
-) -> None:
-    """Record that the lake now holds this content of these days.
-
-    Unless it is valid beside what the manifest says now, the days stay revoked, and so due.
-    """
-
-    def change(document: dict[str, Any] | None) -> dict[str, Any]:
-        manifest = Manifest.from_document(document)
-        committed = days if valid(manifest) else dict.fromkeys(days, BEING_WRITTEN)
-        return replace(manifest, days={**manifest.days, **committed}).to_document()
-
-    store.update_json(MANIFEST_KEY, change)
-
-
-def revoke_days(store: ObjectStore, days: Iterable[str]) -> None:
-    """Record that these days are being written: until their commit they are due, and hold nothing.
-
-    A release in the meantime leaves them out rather than read what may be half of a day.
-    """
-    commit_days(store, dict.fromkeys(days, BEING_WRITTEN))
-
-
-def commit_raw(
-    store: ObjectStore,
-    raw: IngestedRaw | None,
-    *,
-    judge_again: Callable[[Manifest], Mapping[str, IngestedDay]] = lambda _: {},
-) -> None:
-    """Record that the lake now holds this base survey; None while it is being written.
-
-    Together with it, the days that are other ones now that their files are judged against it.
-    """
-
-    def change(document: dict[str, Any] | None) -> dict[str, Any]:
-        manifest = Manifest.from_document(document)
-        days = {**manifest.days, **judge_again(manifest)}
-        return replace(manifest, raw=raw, days=days).to_document()
-
-    store.update_json(MANIFEST_KEY, change)
 
 
 def _sha256(value: object) -> str:

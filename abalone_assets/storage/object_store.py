@@ -105,21 +105,34 @@ class ObjectStore:
         Raises:
             StorageError: There is no such object, or the store refuses.
         """
-        data = self._read(key)
+        _, data = self.read_changed(key, None)
         if data is None:
             raise StorageError(f"{self.uri_of(key)}: no such object")
         return data
 
-    def _read(self, key: str) -> bytes | None:
+    def read_changed(self, key: str, e_tag: str | None) -> tuple[str | None, bytes | None]:
+        """The token and bytes of an object, in one request, unless it still has this token.
+
+        Returns:
+            The token alone when nothing changed; two None when there is no such object.
+
+        Raises:
+            StorageError: The store refuses.
+        """
         if self._is_missing:
-            return None
+            return None, None
+        from obstore.exceptions import NotModifiedError
+
         with _translate_errors(self.uri_of(key)):
             try:
-                return bytes(self._store.get(key).bytes())
+                found = self._store.get(key, options={"if_none_match": e_tag} if e_tag else None)
+                return found.meta["e_tag"], bytes(found.bytes())
+            except NotModifiedError:
+                return e_tag, None
             except FileNotFoundError as error:
                 if "<Code>NoSuchBucket</Code>" in str(error):  # not the object alone is missing
                     raise
-                return None
+                return None, None
 
     def write(self, key: str, data: bytes, *, create_only: bool = False) -> None:
         """Write the object atomically.
@@ -176,7 +189,7 @@ class ObjectStore:
         Raises:
             StorageError: The object is not JSON, or the store refuses.
         """
-        data = self._read(key)
+        _, data = self.read_changed(key, None)
         try:
             return None if data is None else json.loads(data)
         except ValueError as error:

@@ -17,7 +17,7 @@ from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.landing_zone import LandingZone
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
-from abalone_assets.lake.manifest import commit_days
+from abalone_assets.lake.manifest_store import commit_days
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.automation.support import Clock, name_of, ranges
 from abalone_assets_tests.aws.support import make_queue

@@ -11,7 +11,8 @@ from abalone_assets.automation.release_sensor import SETTLE_SECONDS
 from abalone_assets.automation.runs import DIGEST_TAG
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Release
-from abalone_assets.lake.manifest import IngestedRaw, commit_raw
+from abalone_assets.lake.manifest import IngestedRaw
+from abalone_assets.lake.manifest_store import commit_raw
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.automation.support import (
     RELEASE,

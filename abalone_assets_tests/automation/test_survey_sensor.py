@@ -20,7 +20,8 @@ from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
 from abalone_assets.ingest.memory import read_memory
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Release
-from abalone_assets.lake.manifest import IngestedDay, IngestedFile, commit_days
+from abalone_assets.lake.manifest import IngestedDay, IngestedFile
+from abalone_assets.lake.manifest_store import commit_days
 from abalone_assets_tests.automation.support import (
     INGEST,
     RELEASE_SENSOR,

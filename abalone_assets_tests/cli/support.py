@@ -19,7 +19,7 @@ from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.judging import Judge
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.lake.lake import Lake
-from abalone_assets.lake.manifest import commit_days
+from abalone_assets.lake.manifest_store import commit_days
 from abalone_assets_tests.support.platform import small_base
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from abalone_assets.cli import output
 from abalone_assets.ingest.frames import survey_frame, to_parquet
 from abalone_assets.ingest.synthetic_files import SyntheticFile, record_synthetic_file
 from abalone_assets.lake.lake import Lake
-from abalone_assets.lake.manifest import IngestedRaw, commit_raw
+from abalone_assets.lake.manifest import IngestedRaw
+from abalone_assets.lake.manifest_store import commit_raw
 from abalone_assets.sample_data import base_survey
 from abalone_assets.survey import parse_survey, survey_file_name
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json, ingest

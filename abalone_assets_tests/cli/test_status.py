@@ -11,7 +11,8 @@ import pytest
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.ingest.memory import Growing, Memory, Unreadable, write_memory
 from abalone_assets.lake.lake import Lake, Release
-from abalone_assets.lake.manifest import IngestedRaw, commit_raw
+from abalone_assets.lake.manifest import IngestedRaw
+from abalone_assets.lake.manifest_store import commit_raw
 from abalone_assets.local.driver import driver_lock
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer

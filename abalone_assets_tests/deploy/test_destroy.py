@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from abalone_assets.aws.clients import client
 from abalone_assets.aws.parameters import resolve
 from abalone_assets.lake.lake import Lake, Release
-from abalone_assets.lake.manifest import Manifest, commit_raw
+from abalone_assets.lake.manifest import Manifest
+from abalone_assets.lake.manifest_store import commit_raw
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting
 from abalone_assets_tests.deploy.cloudformation_models import complete_moto
 from abalone_assets_tests.deploy.support import quick_stacks

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +16,10 @@ from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
 from abalone_assets.ingest.memory import Growing, Memory, Patience
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake
-from abalone_assets.lake.manifest import Manifest, commit_days, day_digest
+from abalone_assets.lake.manifest import day_digest
+from abalone_assets.lake.manifest_store import commit_days, read_manifest
 from abalone_assets.sample_data import surveys
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
@@ -143,7 +144,9 @@ def test_a_file_that_is_no_survey_is_recorded_with_its_problem_and_blocks_nobody
     assert first.problem is third.problem is None
 
 
-def test_what_was_mended_or_is_odd_about_a_file_stays_with_it(zone: FolderLandingZone) -> None:
+def test_what_was_mended_or_is_odd_about_a_file_stays_with_it(
+    zone: FolderLandingZone, tmp_path: Path
+) -> None:
     zone.land(FIRST, survey_rows(3).replace(b"M,", b"m,").rstrip())
     zone.land(SECOND, survey_rows(3, seed=1))
     entry = parse_days(zone, [MONDAY]).entries[MONDAY]
@@ -151,8 +154,9 @@ def test_what_was_mended_or_is_odd_about_a_file_stays_with_it(zone: FolderLandin
     assert "1 row with the sex in lower case" in mended.notes[0]
     assert "if the file was cut short" in mended.notes[1]
     assert plain.notes == ()
-    manifest = Manifest(days={MONDAY: entry})
-    assert Manifest.from_document(json.loads(json.dumps(manifest.to_document()))) == manifest
+    store = ObjectStore(tmp_path / "lake")
+    commit_days(store, {MONDAY: entry})
+    assert read_manifest(store).days[MONDAY] == entry
 
 
 def test_a_file_that_is_bad_as_a_whole_adds_no_row(zone: FolderLandingZone) -> None:

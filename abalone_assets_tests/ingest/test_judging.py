@@ -21,7 +21,8 @@ from abalone_assets.ingest.judging import Judge, judge_name
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake
-from abalone_assets.lake.manifest import BEING_WRITTEN, IngestedRaw, commit_days, commit_raw
+from abalone_assets.lake.manifest import BEING_WRITTEN, IngestedRaw
+from abalone_assets.lake.manifest_store import commit_days, commit_raw
 from abalone_assets.sample_data import base_survey
 from abalone_assets.survey import parse_survey
 from abalone_assets_tests.support.whole_surveys import Animals, scaled

@@ -21,11 +21,9 @@ from abalone_assets.lake.manifest import (
     IngestedDay,
     IngestedFile,
     IngestedRaw,
-    commit_days,
-    commit_raw,
     day_digest,
-    read_manifest,
 )
+from abalone_assets.lake.manifest_store import commit_days, commit_raw, read_manifest
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:

@@ -17,14 +17,8 @@ from abalone_assets.ingest.synthetic_files import (
     synthetic_files,
 )
 from abalone_assets.lake.lake import PREPARATION_KEY, RELEASE_KEY, Lake, Preparation, Release
-from abalone_assets.lake.manifest import (
-    MANIFEST_KEY,
-    IngestedDay,
-    IngestedFile,
-    IngestedRaw,
-    commit_days,
-    commit_raw,
-)
+from abalone_assets.lake.manifest import IngestedDay, IngestedFile, IngestedRaw
+from abalone_assets.lake.manifest_store import MANIFEST_KEY, commit_days, commit_raw
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer, read_pointer
 from abalone_assets.storage.object_store import ObjectStore

@@ -15,7 +15,8 @@ from abalone_assets.ingest.base_survey import (
     record_refusal,
 )
 from abalone_assets.lake.lake import Lake
-from abalone_assets.lake.manifest import IngestedRaw, commit_raw
+from abalone_assets.lake.manifest import IngestedRaw
+from abalone_assets.lake.manifest_store import commit_raw
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import BaseSurveySource, LakeResource
 from abalone_assets.survey import ParsedSurvey

@@ -14,7 +14,8 @@ from abalone_assets.ingest.frames import rows_written
 from abalone_assets.ingest.judging import Judge, judge_name
 from abalone_assets.ingest.synthetic_files import synthetic_files
 from abalone_assets.lake.lake import Lake
-from abalone_assets.lake.manifest import IngestedFile, commit_days, revoke_days
+from abalone_assets.lake.manifest import IngestedFile, Manifest
+from abalone_assets.lake.manifest_store import commit_days, revoke_days
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.settings.platform import load_settings
@@ -156,9 +157,14 @@ def _ingestion_checks(lake: Lake, parsed: ParsedDays) -> Iterator[dg.AssetCheckR
     yield conserved
     if not conserved.passed:
         raise dg.Failure("the lake does not hold every record of the files; the days stay due")
-    files = _all_files(lake, parsed)
-    yield _files_are_surveys(files)
-    yield _files_are_plausible(files)
+    manifest = lake.manifest()
+    others = [each for day, each in manifest.summaries.items() if day not in parsed.entries]
+    files = sum(day.files for day in others) + sum(
+        len(day.files) for day in parsed.entries.values()
+    )
+    remarked = _files_with_remarks(manifest, parsed)
+    yield _files_are_surveys(files, remarked)
+    yield _files_are_plausible(files, remarked)
     yield _rows_are_plausible(parsed)
 
 
@@ -176,37 +182,40 @@ def _rows_are_conserved(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
     )
 
 
-def _all_files(lake: Lake, parsed: ParsedDays) -> list[IngestedFile]:
-    """The files of all days, so that a good day does not hide what is wrong with another."""
-    days = {**lake.manifest().days, **parsed.entries}
-    return [file for _, day in sorted(days.items()) for file in day.files]
+def _files_with_remarks(manifest: Manifest, parsed: ParsedDays) -> list[IngestedFile]:
+    """Those of all days, so that a good day does not hide what is wrong with another."""
+    remarked = {day: each for day, each in manifest.summaries.items() if each.remarks}
+    days = {day: manifest.days[day] for day in remarked.keys() - parsed.entries.keys()}
+    return [
+        file for _, day in sorted({**days, **parsed.entries}.items()) for file in day.remarked_files
+    ]
 
 
-def _files_are_surveys(files: list[IngestedFile]) -> dg.AssetCheckResult:
-    refused = [file for file in files if file.problem]
-    noted = [file for file in files if file.notes]
+def _files_are_surveys(files: int, remarked: list[IngestedFile]) -> dg.AssetCheckResult:
+    refused = [file for file in remarked if file.problem]
+    noted = [file for file in remarked if file.notes]
     return dg.AssetCheckResult(
         asset_key="new_surveys",
         check_name="files_are_surveys",
         passed=not refused,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
-            "files": len(files),
+            "files": files,
             "refused": files_table(refused),
             "noted": files_table(noted),
         },
     )
 
 
-def _files_are_plausible(files: list[IngestedFile]) -> dg.AssetCheckResult:
-    held = [file for file in files if file.held]
+def _files_are_plausible(files: int, remarked: list[IngestedFile]) -> dg.AssetCheckResult:
+    held = [file for file in remarked if file.held]
     return dg.AssetCheckResult(
         asset_key="new_surveys",
         check_name="files_are_plausible",
         passed=not held,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"Mend and land them again, or accept them: {ACCEPT_COMMAND}" if held else None,
-        metadata={"files": len(files), "held": files_table(held)},
+        metadata={"files": files, "held": files_table(held)},
     )
 
 

@@ -1,0 +1,271 @@
+"""How the manifest is stored, so that a look at it costs what changed and not what there is.
+
+``manifest.json`` is the head: the base survey, and of each day a `DaySummary`. The files of a
+month's days lie in a part, ``_manifest/2025-03.<digest>.json``, which is never written again: a
+change writes new parts of the months that it touches, then swaps the head. A reader sees the head
+of before or of after, and the parts of before for `KEPT_SECONDS`.
+
+A head that was read is kept by its token, and the parts that were read last by their names, so that
+a tick that finds nothing new reads nothing. A manifest in one document, as earlier releases wrote
+it, is read, and written in parts by the next change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.errors import StorageError
+from abalone_assets.lake.manifest import (
+    BEING_WRITTEN,
+    DaySummary,
+    IngestedDay,
+    IngestedRaw,
+    Manifest,
+    StoredDays,
+    month_of,
+)
+from abalone_assets.storage.records import record_of
+
+if TYPE_CHECKING:
+    from abalone_assets.storage.object_store import ObjectStore
+
+MANIFEST_KEY: Final = "manifest.json"
+PARTS: Final = "_manifest/"
+FORMAT: Final = 2
+REMEDY: Final = f"delete {MANIFEST_KEY} to ingest all surveys again"
+
+KEPT_SECONDS: Final = 6 * 3600
+"""How long a part stays that no head names: who read an earlier head may still read it, and who
+wrote it may be about to swap the head."""
+
+REMEMBERED_HEADS: Final = 4
+REMEMBERED_PARTS: Final = 24
+"""Two years; a look at more reads the parts one by one, and never holds all of them."""
+
+
+@dataclass(frozen=True)
+class _Month:
+    """A month in the head; its part may list days that the head does not, which do not count."""
+
+    part: str
+    days: dict[str, DaySummary]
+
+
+@dataclass(frozen=True)
+class _Head:
+    format: int
+    raw: IngestedRaw | None
+    months: dict[str, _Month]
+
+    @property
+    def summaries(self) -> dict[str, DaySummary]:
+        days = {day: each for month in self.months.values() for day, each in month.days.items()}
+        return dict(sorted(days.items()))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The files of a month's days. The format is that of the head."""
+
+    format: int
+    days: dict[str, IngestedDay]
+
+
+@dataclass(frozen=True)
+class _WholeDocument:
+    """A manifest of format 1: one document, no part of which may be missing."""
+
+    format: int
+    raw: IngestedRaw | None
+    days: dict[str, IngestedDay]
+
+
+class _Remembered:
+    """What was read last, by key; threads share it."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = Lock()
+        self._found = OrderedDict[tuple[str, str], Any]()
+
+    def get(self, *key: str) -> Any | None:  # noqa: ANN401 - each holds things of one kind
+        with self._lock:
+            if key in self._found:
+                self._found.move_to_end(key)
+            return self._found.get(key)
+
+    def keep(self, *key: str, found: Any) -> None:  # noqa: ANN401 - as above
+        with self._lock:
+            self._found[key] = found
+            while len(self._found) > self._limit:
+                self._found.popitem(last=False)
+
+
+_heads: Final = _Remembered(REMEMBERED_HEADS)
+_parts: Final = _Remembered(REMEMBERED_PARTS)
+
+
+def read_manifest(store: ObjectStore) -> Manifest:
+    """The manifest as it is now; an empty one when the lake is new.
+
+    Raises:
+        StorageError: It is no manifest of a known format, or the store refuses.
+    """
+    known = _heads.get(store.uri, MANIFEST_KEY)
+    token, data = store.read_changed(MANIFEST_KEY, known[0] if known else None)
+    if data is None:
+        return known[1] if known and token else Manifest()
+    manifest = _manifest_of(store, _parsed(store, MANIFEST_KEY, data))
+    _heads.keep(store.uri, MANIFEST_KEY, found=(token, manifest))
+    return manifest
+
+
+def commit_days(
+    store: ObjectStore,
+    days: Mapping[str, IngestedDay],
+    *,
+    valid: Callable[[Manifest], bool] = lambda _: True,
+) -> None:
+    """Record that the lake now holds this content of these days.
+
+    Unless it is valid beside what the manifest says now, the days stay revoked, and so due.
+    """
+
+    def change(manifest: Manifest) -> _Change:
+        committed = days if valid(manifest) else dict.fromkeys(days, BEING_WRITTEN)
+        return manifest.raw, committed
+
+    _update(store, change)
+
+
+def revoke_days(store: ObjectStore, days: Iterable[str]) -> None:
+    """Record that these days are being written: until their commit they are due, and hold nothing.
+
+    A release in the meantime leaves them out rather than read what may be half of a day.
+    """
+    commit_days(store, dict.fromkeys(days, BEING_WRITTEN))
+
+
+def commit_raw(
+    store: ObjectStore,
+    raw: IngestedRaw | None,
+    *,
+    judge_again: Callable[[Manifest], Mapping[str, IngestedDay]] = lambda _: {},
+) -> None:
+    """Record that the lake now holds this base survey; None while it is being written.
+
+    Together with it, the days that are other ones now that their files are judged against it.
+    """
+    _update(store, lambda manifest: (raw, judge_again(manifest)))
+
+
+_Change = tuple["IngestedRaw | None", Mapping[str, IngestedDay]]
+
+
+def _update(store: ObjectStore, change: Callable[[Manifest], _Change]) -> None:
+    def swap(document: object) -> dict[str, Any]:
+        head = _head_of(document)
+        if head:
+            _collect_garbage(store, head)
+        manifest = _manifest_of(store, document)
+        raw, changed = change(manifest)
+        if head is None:  # of one document, or none yet: all of it goes into parts
+            changed = {**manifest.days, **changed}
+        months = dict(head.months) if head else {}
+        for month, days in _by_month(changed).items():
+            months[month] = _with(store, month, months.get(month), days)
+        return asdict(_Head(FORMAT, raw, dict(sorted(months.items()))))
+
+    store.update_json(MANIFEST_KEY, swap)
+
+
+def _with(
+    store: ObjectStore, month: str, before: _Month | None, changed: Mapping[str, IngestedDay]
+) -> _Month:
+    """A month with these days changed, its part written; revoked days need none."""
+    summaries = dict(before.days) if before else {}
+    summaries |= {day: DaySummary.of(entry) for day, entry in changed.items()}
+    summaries = dict(sorted(summaries.items()))
+    written = {day: entry for day, entry in changed.items() if entry.digest}
+    if not written:
+        return _Month(before.part if before else "", summaries)
+    days = {**(_read_part(store, before.part) if before else {}), **written}
+    valid = {day: days[day] for day, each in summaries.items() if not each.being_written}
+    data = json.dumps(asdict(_Part(FORMAT, valid)), ensure_ascii=False, allow_nan=False).encode()
+    part = f"{PARTS}{month}.{hashlib.sha256(data).hexdigest()[:16]}.json"
+    store.write(part, data)  # again if it is there, so that it is young
+    return _Month(part, summaries)
+
+
+def _by_month(days: Mapping[str, IngestedDay]) -> dict[str, dict[str, IngestedDay]]:
+    months: dict[str, dict[str, IngestedDay]] = {}
+    for day, entry in days.items():
+        months.setdefault(month_of(day), {})[day] = entry
+    return months
+
+
+def _collect_garbage(store: ObjectStore, head: _Head) -> None:
+    """Delete the parts that neither this head nor anybody else can still need."""
+    named = {month.part for month in head.months.values()}
+    old = datetime.now(UTC) - timedelta(seconds=KEPT_SECONDS)
+    for stored in list(store.list(PARTS)):
+        if stored.key not in named and stored.last_modified < old:
+            store.delete(stored.key)
+
+
+def _manifest_of(store: ObjectStore, document: object) -> Manifest:
+    if document is None:
+        return Manifest()
+    head = _head_of(document)
+    if head is None:
+        whole = record_of(_WholeDocument, document, MANIFEST_KEY, remedy=REMEDY, version=1)
+        return Manifest(whole.raw, whole.days)
+    return Manifest(
+        head.raw, StoredDays(head.summaries, lambda month: _read_month(store, head.months[month]))
+    )
+
+
+def _head_of(document: object) -> _Head | None:
+    """The head; None when this is a manifest in one document, or none yet."""
+    if not isinstance(document, dict) or document.get("format") in (None, 1):
+        return None
+    return record_of(_Head, document, MANIFEST_KEY, remedy=REMEDY, version=FORMAT)
+
+
+def _read_month(store: ObjectStore, month: _Month) -> Mapping[str, IngestedDay]:
+    days = _read_part(store, month.part)
+    lost = [day for day, each in month.days.items() if not (each.being_written or day in days)]
+    if lost:
+        raise StorageError(f"{store.uri_of(month.part)}: {lost[0]} is missing; {REMEDY}")
+    return days
+
+
+def _read_part(store: ObjectStore, part: str) -> Mapping[str, IngestedDay]:
+    if not part:
+        return {}
+    found: Mapping[str, IngestedDay] | None = _parts.get(store.uri, part)
+    if found is None:
+        document = store.read_json(part)
+        if document is None:
+            raise StorageError(
+                f"{store.uri_of(part)}: no such part of the manifest: either it was changed long "
+                f"after it was read, and a new look finds it, or the part was lost: {REMEDY}"
+            )
+        place = store.uri_of(part)
+        found = record_of(_Part, document, place, remedy=REMEDY, version=FORMAT).days
+        _parts.keep(store.uri, part, found=found)
+    return found
+
+
+def _parsed(store: ObjectStore, key: str, data: bytes) -> object:
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise StorageError(f"{store.uri_of(key)}: not a JSON document: {error}") from error
