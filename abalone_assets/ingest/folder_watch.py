@@ -46,7 +46,7 @@ def change_token(folder: Path) -> str | None:
             if _watch is not None:
                 _watch.close()
             _watch = _Watch.opened(folder, identity)
-        return _watch and _watch.token()
+        return _watch.token() if _watch else None
 
 
 class _Watch:

@@ -20,6 +20,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, TypeVar
 
@@ -127,7 +128,8 @@ class Lake:
         }
         root = self.store.root
         if root is not None:  # where many small questions cost less than a listing
-            return sorted({day for key, day in expected.items() if not (root / key).is_file()})
+            gone = {day for key, day in expected.items() if not os.path.isfile(f"{root}/{key}")}  # noqa: PTH113 - a path object for each costs five times the question
+            return sorted(gone)
         if not expected:
             return []
         found = {

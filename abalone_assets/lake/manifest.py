@@ -253,7 +253,9 @@ class Manifest:
         return [day for day, summary in sorted(self.summaries.items()) if summary.rows]
 
     def since(self, first: str) -> Manifest:
-        """The manifest of the days from this one (ISO date) on."""
+        """The manifest of the days from this one (ISO date) on; this very one if that is all."""
+        if first <= min(self.summaries, default=first):
+            return self
         if isinstance(self.days, StoredDays):
             return replace(self, days=self.days.since(first))
         return replace(self, days={day: each for day, each in self.days.items() if day >= first})

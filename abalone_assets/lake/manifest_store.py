@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from functools import lru_cache
+from typing import Any, Final
 
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.manifest import (
@@ -31,10 +30,8 @@ from abalone_assets.lake.manifest import (
     StoredDays,
     month_of,
 )
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.storage.records import record_of
-
-if TYPE_CHECKING:
-    from abalone_assets.storage.object_store import ObjectStore
 
 MANIFEST_KEY: Final = "manifest.json"
 PARTS: Final = "_manifest/"
@@ -45,7 +42,6 @@ KEPT_SECONDS: Final = 6 * 3600
 """How long a part stays that no head names: who read an earlier head may still read it, and who
 wrote it may be about to swap the head."""
 
-REMEMBERED_HEADS: Final = 4
 REMEMBERED_PARTS: Final = 24
 """Two years; a look at more reads the parts one by one, and never holds all of them."""
 
@@ -87,29 +83,16 @@ class _WholeDocument:
     days: dict[str, IngestedDay]
 
 
-class _Remembered:
-    """What was read last, by key; threads share it."""
+@dataclass(frozen=True)
+class _Read:
+    """The head that was read last: a process has one lake."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = Lock()
-        self._found = OrderedDict[tuple[str, str], Any]()
-
-    def get(self, *key: str) -> Any | None:  # noqa: ANN401 - each holds things of one kind
-        with self._lock:
-            if key in self._found:
-                self._found.move_to_end(key)
-            return self._found.get(key)
-
-    def keep(self, *key: str, found: Any) -> None:  # noqa: ANN401 - as above
-        with self._lock:
-            self._found[key] = found
-            while len(self._found) > self._limit:
-                self._found.popitem(last=False)
+    uri: str
+    token: str | None
+    manifest: Manifest
 
 
-_heads: Final = _Remembered(REMEMBERED_HEADS)
-_parts: Final = _Remembered(REMEMBERED_PARTS)
+_last: _Read | None = None
 
 
 def read_manifest(store: ObjectStore) -> Manifest:
@@ -118,12 +101,13 @@ def read_manifest(store: ObjectStore) -> Manifest:
     Raises:
         StorageError: It is no manifest of a known format, or the store refuses.
     """
-    known = _heads.get(store.uri, MANIFEST_KEY)
-    token, data = store.read_changed(MANIFEST_KEY, known[0] if known else None)
+    global _last  # noqa: PLW0603 - replaced as a whole, so that threads need no lock
+    known = _last if _last and _last.uri == store.uri else None
+    token, data = store.read_changed(MANIFEST_KEY, known.token if known else None)
     if data is None:
-        return known[1] if known and token else Manifest()
+        return known.manifest if known and token else Manifest()
     manifest = _manifest_of(store, _parsed(store, MANIFEST_KEY, data))
-    _heads.keep(store.uri, MANIFEST_KEY, found=(token, manifest))
+    _last = _Read(store.uri, token, manifest)
     return manifest
 
 
@@ -248,20 +232,20 @@ def _read_month(store: ObjectStore, month: _Month) -> Mapping[str, IngestedDay]:
 
 
 def _read_part(store: ObjectStore, part: str) -> Mapping[str, IngestedDay]:
-    if not part:
-        return {}
-    found: Mapping[str, IngestedDay] | None = _parts.get(store.uri, part)
-    if found is None:
-        document = store.read_json(part)
-        if document is None:
-            raise StorageError(
-                f"{store.uri_of(part)}: no such part of the manifest: either it was changed long "
-                f"after it was read, and a new look finds it, or the part was lost: {REMEDY}"
-            )
-        place = store.uri_of(part)
-        found = record_of(_Part, document, place, remedy=REMEDY, version=FORMAT).days
-        _parts.keep(store.uri, part, found=found)
-    return found
+    return _part_at(store.uri, part) if part else {}
+
+
+@lru_cache(maxsize=REMEMBERED_PARTS)
+def _part_at(uri: str, part: str) -> Mapping[str, IngestedDay]:
+    store = ObjectStore(uri)
+    document = store.read_json(part)
+    if document is None:
+        raise StorageError(
+            f"{store.uri_of(part)}: no such part of the manifest: either it was changed long after "
+            f"it was read, and a new look finds it, or the part was lost: {REMEDY}"
+        )
+    place = store.uri_of(part)
+    return record_of(_Part, document, place, remedy=REMEDY, version=FORMAT).days
 
 
 def _parsed(store: ObjectStore, key: str, data: bytes) -> object:
