@@ -1,0 +1,73 @@
+"""A step as a Dagster run of one asset, in this process: what the Pipes clients need."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_FROM_PIPES: Final = "[pipes] "
+
+_Made = TypeVar("_Made")
+
+
+class _Teller(logging.Handler):
+    """Hands on what the Pipes clients tell of a job."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say a line of theirs."""
+        text = str(record.msg)
+        if _FROM_PIPES in text:
+            self._say(text.partition(_FROM_PIPES)[2].splitlines()[0])
+
+
+def in_a_run(
+    asset: str, work: Callable[[dg.AssetExecutionContext], _Made], say: Callable[[str], None]
+) -> _Made:
+    """Do work in the step of an asset, in a run that no instance keeps.
+
+    Args:
+        asset: The asset's name, after which its job is named.
+        work: Given the step's context.
+        say: Told how the job goes on.
+
+    Raises:
+        KeyboardInterrupt: A signal ended it; the job has been told to stop.
+        BaseException: What the work raises.
+    """
+    made: list[_Made] = []
+    raised: list[BaseException] = []
+
+    @dg.asset(name=asset)
+    def step(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+        teller = _Teller(say)
+        context.log.addHandler(teller)
+        try:
+            made.append(work(context))
+        except BaseException as error:
+            raised.append(error)
+            raise
+        finally:
+            context.log.removeHandler(teller)
+        return dg.MaterializeResult()
+
+    try:
+        dg.materialize([step], run_config=QUIET, raise_on_error=False)
+    except Exception:
+        if not raised:
+            raise
+    if raised and not isinstance(raised[0], Exception):
+        # Dagster raises an error of its own for a signal.
+        raise KeyboardInterrupt from raised[0]
+    if raised:
+        raise raised[0]
+    return made[0]
