@@ -10,7 +10,6 @@ import click
 
 from abalone_assets.cli.output import (
     FAILED,
-    INTERRUPTED,
     console,
     counted,
     example,
@@ -127,7 +126,7 @@ def _live(
     else:
         _show(f"Account of {live.identity}", report.findings)
     if report.interrupted:
-        ctx.exit(SIGNAL_BASE + report.signal if report.signal else INTERRUPTED)
+        ctx.exit(SIGNAL_BASE + report.signal)
     if report.failed:
         ctx.exit(FAILED)
 

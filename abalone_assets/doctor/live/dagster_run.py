@@ -1,14 +1,12 @@
 """A step as a Dagster run of one asset, in this process: what the Pipes clients need."""
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import dagster as dg
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from abalone_assets.doctor.live.interrupts import InterruptedTrialError, noticed_signals
 
 QUIET: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _FROM_PIPES: Final = "[pipes] "
@@ -41,7 +39,7 @@ def in_a_run(
         say: Told how the job goes on.
 
     Raises:
-        KeyboardInterrupt: A signal ended it; the job has been told to stop.
+        InterruptedTrialError: A signal came; a job that was running has been told to stop.
         BaseException: What the work raises.
     """
     made: list[_Made] = []
@@ -60,14 +58,14 @@ def in_a_run(
             context.log.removeHandler(teller)
         return dg.MaterializeResult()
 
-    try:
-        dg.materialize([step], run_config=QUIET, raise_on_error=False)
-    except Exception:
-        if not raised:
-            raise
-    if raised and not isinstance(raised[0], Exception):
-        # Dagster raises an error of its own for a signal.
-        raise KeyboardInterrupt from raised[0]
+    with noticed_signals() as signal_number:
+        try:
+            dg.materialize([step], run_config=QUIET, raise_on_error=False)
+        except Exception:
+            if not raised:
+                raise
+        if number := signal_number():
+            raise InterruptedTrialError(number) from (raised[0] if raised else None)
     if raised:
         raise raised[0]
     return made[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ from abalone_assets.aws.failures import AwsError, translate_errors
 from abalone_assets.doctor.finding import Finding
 from abalone_assets.doctor.live.account import FOLDER, Account
 from abalone_assets.doctor.live.cost import Cost, costs, statement, total
-from abalone_assets.doctor.live.interrupts import Interrupts
+from abalone_assets.doctor.live.interrupts import InterruptedTrialError, Interrupts
 from abalone_assets.doctor.live.proof import Proof
 from abalone_assets.doctor.live.releases import Releases
 from abalone_assets.doctor.live.remedies import AGAIN, Roles, judged
@@ -52,6 +53,11 @@ class LiveReport:
         """Note a step's end."""
         self.findings.append(finding)
         self.seconds.append(seconds)
+
+    def interrupt(self, error: KeyboardInterrupt) -> None:
+        """Note that it was cut short."""
+        self.interrupted = True
+        self.signal = error.number if isinstance(error, InterruptedTrialError) else signal.SIGINT
 
     @property
     def failed(self) -> bool:
@@ -110,23 +116,21 @@ class LiveDoctor:
                         self._make(trial, report)
                 finally:
                     interrupts.shielded = True
-            except KeyboardInterrupt:
-                report.interrupted = True
+            except KeyboardInterrupt as interrupt:
+                report.interrupt(interrupt)
             finally:
                 self._remove(trial, report)
-            report.signal = interrupts.received
         return report
 
     def clean_up(self) -> LiveReport:
         """Remove what earlier trials left, also those of other machines; starts nothing."""
         report = LiveReport()
         self._started = time.monotonic()
-        with Interrupts(self._tell) as interrupts:
+        with Interrupts(self._tell):
             try:
                 self._remove_earlier(report, even_elsewhere=True)
-            except KeyboardInterrupt:
-                report.interrupted = True
-            report.signal = interrupts.received
+            except KeyboardInterrupt as interrupt:
+                report.interrupt(interrupt)
         return report
 
     @property
