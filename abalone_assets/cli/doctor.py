@@ -137,9 +137,13 @@ def _agrees(*, as_json: bool) -> bool:
     Raises:
         UsageError: There is nobody to ask.
     """
-    if not sys.stdin.isatty():
+    if not _is_terminal():
         raise click.UsageError("nobody to ask here: add --yes to agree to these costs")
     return click.confirm("Go on?", err=as_json)
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _live_document(settings: Settings, live: LiveDoctor, report: LiveReport) -> dict[str, Any]:
