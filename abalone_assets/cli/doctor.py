@@ -48,7 +48,7 @@ SIGNAL_BASE: Final = 128
     "--live",
     "is_live",
     is_flag=True,
-    help="Prove an AWS account by a release in small, which takes some 30 minutes and costs some "
+    help="Prove an AWS account by a release in small, which takes some 20 minutes and costs some "
     "cents: it says how much at most, and asks.",
 )
 @click.option("--yes", "is_agreed", is_flag=True, help="With --live: do not ask.")

@@ -1,7 +1,6 @@
 """Jobs that take no time, for trials of which something else is tested; and signals at a call.
 
-As a program, ``python -m abalone_assets_tests.doctor.quick doctor --live --yes``: `abalone` with such
-jobs.
+As a program, ``python -m abalone_assets_tests.doctor.quick``, it is `abalone` with such jobs.
 """
 
 from __future__ import annotations

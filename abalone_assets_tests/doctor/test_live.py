@@ -50,14 +50,6 @@ def test_the_whole_passes_and_leaves_nothing(proved: AwsStandIn) -> None:
     assert result.said.index("altogether at most USD") < result.said.index("[ 0:00]")
 
     called = {need.action for need in required_permissions(own(proved))} - FREE
-    import json
-
-    print(json.dumps(sorted({(n.action, n.resource) for n in required_permissions(own(proved))})))
-    print(json.dumps(result.document))
-    print(result.said)
-    from collections import Counter
-
-    print(Counter(c.action for c in own(proved)))
     assert called == set(ACTIONS) - set(WHEN_CUT_SHORT)
 
 

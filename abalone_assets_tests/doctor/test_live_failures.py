@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,16 +75,16 @@ def _few_tries(monkeypatch: pytest.MonkeyPatch) -> None:
             "trial",
             "",
             refuse("PutObject", "Access Denied"),
-            "access denied to PutObject",
-            "allow PutObject to the identity that runs this command; docs/deployment.md",
+            "access denied to S3 PUT",
+            "allow s3:PutObject to the identity that runs this command; docs/deployment.md",
             id="trial",
         ),
         pytest.param(
             "data",
             "",
             refuse("PutObject", "Access Denied", number=2),
-            "access denied to PutObject",
-            "allow PutObject to the identity",
+            "access denied to S3 PUT",
+            "allow s3:PutObject to the identity",
             id="data",
         ),
         pytest.param(
@@ -249,7 +250,8 @@ def test_nothing_is_started_without_a_yes(
     assert nobody.exit_code == 2
     assert "altogether at most USD 0." in nobody.stdout
     assert "add --yes" in nobody.stderr
-    monkeypatch.setattr("abalone_assets.cli.doctor._is_terminal", lambda: True)
+    command = sys.modules["abalone_assets.cli.doctor"]  # its name is the command's, too
+    monkeypatch.setattr(command, "_is_terminal", lambda: True)
     no = abalone("doctor", "--live", text="n\n")
     assert no.exit_code == 1
     assert "Go on? [y/N]" in no.stdout

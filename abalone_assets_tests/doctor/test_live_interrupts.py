@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 JOB_SECONDS = 3.0
 """A job's instance takes so long to start: its script never runs where it is stopped before."""
 
+STOPS = {
+    "prepare": "BatchStopJobRun",
+    "train": "StopTrainingJob",
+    "evaluate": "StopProcessingJob",
+}
 PROOF_STEPS = {
     "data": "data",
     "preparation": "Glue job",

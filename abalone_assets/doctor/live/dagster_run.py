@@ -24,7 +24,7 @@ class _Teller(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Say a line of theirs."""
         text = str(record.msg)
-        if _FROM_PIPES in text:
+        if _FROM_PIPES in text and "launch_payload" not in text:  # that is for Dagster
             self._say(text.partition(_FROM_PIPES)[2].splitlines()[0])
 
 

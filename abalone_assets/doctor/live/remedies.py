@@ -18,6 +18,15 @@ _DENIED: Final = re.compile(
     r"(?:may not|is not authorized to perform:) (?P<action>[\w:-]+)"
     r"(?: on (?:resource: )?\"?(?P<resource>[^\s\";,]+))?"
 )
+_REFUSED: Final = re.compile(r"access denied to (?P<what>S3 \w+|\w+)")
+S3_ACTIONS: Final = {
+    "S3 PUT": "s3:PutObject",
+    "S3 GET": "s3:GetObject and s3:ListBucket",
+    "S3 POST": "s3:DeleteObject",
+    "S3 DELETE": "s3:DeleteObject",
+}
+"""What S3 checks for a request of an HTTP method."""
+
 _REMEDIES: Final = {
     r"ResourceLimitExceeded|service limit|account-level": "ask for more in the console (Service "
     "Quotas, Amazon SageMaker), or choose another instance type; `abalone doctor` compares them",
@@ -82,8 +91,9 @@ def remedy(found: str, roles: Roles) -> str:
                 " need; a policy of your organisation may take it away"
             )
         return f"allow {action}{where} to {denied['who']}, who runs this command; {DOCUMENTED}"
-    if (denied := re.search(r"access denied to (\w+)", found)) is not None:
-        return f"allow {denied[1]} to the identity that runs this command; {DOCUMENTED}"
+    if (denied := _REFUSED.search(found)) is not None:
+        action = S3_ACTIONS.get(denied["what"], denied["what"])
+        return f"allow {action} to the identity that runs this command; {DOCUMENTED}"
     return next((what for words, what in _REMEDIES.items() if re.search(words, found)), _OTHERWISE)
 
 

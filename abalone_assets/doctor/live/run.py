@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from abalone_assets.settings.aws import AwsSettings
 
 CLEAN_UP: Final = "abalone doctor --live --clean-up"
+ANSWER_SECONDS: Final = 10.0
+"""AWS has done by then what a call asked for whose answer nobody awaited."""
+
 LEFTOVERS: Final = "earlier trials"
 REMOVED: Final = "clean-up"
 
@@ -204,6 +207,9 @@ class LiveDoctor:
 
         def remove() -> str:
             left = self._removal.remove(trial)
+            if report.interrupted:  # a call that was cut short may take effect only now
+                time.sleep(min(self._removal.poll_seconds, ANSWER_SECONDS))
+                left = self._removal.remove(trial)
             if not left and trial in self._removal.trials():
                 left = [f"something of {trial.name} is still listed"]
             if left:
