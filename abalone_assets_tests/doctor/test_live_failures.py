@@ -13,6 +13,7 @@ from abalone_assets.doctor.live.remedies import Roles, remedy
 from abalone_assets_tests.cli.support import abalone
 from abalone_assets_tests.doctor.live import STEPS, keys, left, live
 from abalone_assets_tests.doctor.quick import at_call, quick_jobs
+from abalone_assets_tests.fakes.support import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,6 +241,30 @@ def test_what_cannot_be_removed_is_told_and_removed_later(
     assert again.outcomes == {"earlier trials": "ok"}
     assert "removed abalone-doctor-" in again.finding("earlier trials")["found"]
     assert left(proved) == []
+
+
+def test_credentials_that_expire_leave_what_the_next_one_removes(
+    proved: AwsStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_jobs(monkeypatch)
+    at_call(proved, "UpdateEndpoint", proved.faults.expire_credentials)
+    result = live("--yes")
+    assert result.exit_code == 1
+    assert result.outcomes["endpoint updated"] == "failed"
+    assert result.outcomes["clean-up"] == "failed"
+    assert "have expired" in result.finding("endpoint updated")["found"]
+    assert result.finding("clean-up")["remedy"].startswith("sign in: `aws sso login`")
+    assert left(proved)
+
+    proved.faults.renew_credentials()
+    wait_for(lambda: endpoint_status(proved) == "InService")
+    assert live("--clean-up").exit_code == 0
+    assert left(proved) == []
+
+
+def endpoint_status(aws: AwsStandIn) -> str:
+    (endpoint,) = aws.client("sagemaker").list_endpoints()["Endpoints"]
+    return str(endpoint["EndpointStatus"])
 
 
 def test_nothing_is_started_without_a_yes(

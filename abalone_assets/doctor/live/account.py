@@ -29,6 +29,9 @@ NAME_PREFIX: Final = "abalone-doctor-"
 FOLDER: Final = "doctor"
 """Where trials keep their data, below the prefix of the jobs, which the jobs' roles may use."""
 
+ENDPOINT_LOGS: Final = "/aws/sagemaker/Endpoints"
+"""Begins the names of endpoints' log groups."""
+
 MARKER: Final = "trial.json"
 """Says who makes a trial; written before anything else, and deleted last."""
 
@@ -67,7 +70,7 @@ class Trial:
     @property
     def log_group(self) -> str:
         """What its endpoint's containers write to."""
-        return f"/aws/sagemaker/Endpoints/{self.name}"
+        return f"{ENDPOINT_LOGS}/{self.name}"
 
     @property
     def channel(self) -> str:

@@ -56,6 +56,7 @@ _OF_EACH: Final[Mapping[str, tuple[str, ...]]] = {
         "sagemaker:ListEndpointConfigs",
         "sagemaker:ListEndpoints",
         "cloudwatch:DescribeAlarms",
+        "logs:DescribeLogGroups",
     ),
     "the role of SageMaker's jobs": ("iam:PassRole",),
     "objects `jobs/doctor/*` and `captured_requests/abalone-doctor-*`": (

@@ -11,6 +11,9 @@ from abalone_assets.doctor.finding import Outcome, TroubleError
 from abalone_assets.errors import AbaloneError
 
 DOCUMENTED: Final = "docs/deployment.md, Prove an account, lists all that it needs"
+LONGEST: Final = 1600
+"""Characters of what is told of a failure."""
+
 AGAIN: Final = "run `abalone doctor --live` again"
 
 _DENIED: Final = re.compile(
@@ -34,7 +37,7 @@ _REMEDIES: Final = {
     r"InsufficientCapacity|CapacityError": "AWS lacks such instances now: try again later, or "
     "choose another instance type",
     r"credentials": "sign in: `aws sso login`, AWS_PROFILE, or a role",
-    r"does not exist|no such|EntityNotFound|NoSuchBucket|could not find": "run `make deploy`; "
+    r"do(es)? not exist|no such|EntityNotFound|NoSuchBucket|could not find": "run `make deploy`; "
     "`abalone doctor` names what is missing",
     r"ping health check|InstallModuleError": "the container cannot load the model: the last "
     "lines of its log say why; compare the image with the versions that the project is tested with",
@@ -77,7 +80,7 @@ def judged(error: Exception, roles: Roles) -> tuple[Outcome, str, str]:
         return error.outcome, str(error), error.remedy
     said = str(error) if isinstance(error, AbaloneError) else _words(error)
     found = " ".join(said.split()) or type(error).__name__
-    return "failed", found, remedy(found, roles)
+    return "failed", _shortened(found), remedy(found, roles)
 
 
 def remedy(found: str, roles: Roles) -> str:
@@ -95,6 +98,12 @@ def remedy(found: str, roles: Roles) -> str:
         action = S3_ACTIONS.get(denied["what"], denied["what"])
         return f"allow {action} to the identity that runs this command; {DOCUMENTED}"
     return next((what for words, what in _REMEDIES.items() if re.search(words, found)), _OTHERWISE)
+
+
+def _shortened(text: str) -> str:
+    """Both ends of a text: what went wrong, and a log's last lines."""
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} … {text[-half:]}"
 
 
 def _words(error: Exception) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
+from abalone_assets.aws.clients import client
 from abalone_assets.aws.failures import AwsError, error_code, found, translate_errors
-from abalone_assets.doctor.live.account import FOLDER, MARKER
+from abalone_assets.doctor.live.account import ENDPOINT_LOGS, FOLDER, MARKER
 from abalone_assets.doctor.live.cost import DELETION_SECONDS
 from abalone_assets.errors import AbaloneError
 from abalone_assets.pipes.glue import CHANNEL_TAG, GlueJobRun, tags_of
@@ -49,7 +51,12 @@ class Removal:
         """
         keys = (stored.key.split("/")[1] for stored in self.account.jobs.list(f"{FOLDER}/"))
         with translate_errors(AwsError, "what earlier trials left"):
-            names = {*keys, *self._names_in_sagemaker()}
+            names = {
+                *keys,
+                *self._names_in_sagemaker(),
+                *self._names_of_log_groups(),
+                *self._names_of_captured(),
+            }
         own = {trial for name in names if (trial := self.account.trial_of(name))}
         return [self.account.trial(name) for name in sorted(own)]
 
@@ -95,6 +102,22 @@ class Removal:
             pages = self.account.sagemaker.get_paginator(operation)
             for page in pages.paginate(NameContains=self.account.prefix):
                 yield from (entry[name] for entry in page[entries])
+
+    def _names_of_log_groups(self) -> Iterator[str]:
+        """An instance that ends may write a last line, which makes its log group anew."""
+        pages = self.account.logs.get_paginator("describe_log_groups")
+        for page in pages.paginate(logGroupNamePrefix=f"{ENDPOINT_LOGS}/{self.account.prefix}"):
+            yield from (group["logGroupName"].rpartition("/")[2] for group in page["logGroups"])
+
+    def _names_of_captured(self) -> Iterator[str]:
+        """Requests are captured some time after they were answered."""
+        parts = urlsplit(f"{self.account.capture_uri}/{self.account.prefix}")
+        pages = client("s3").get_paginator("list_objects_v2")
+        for page in pages.paginate(
+            Bucket=parts.netloc, Prefix=parts.path.lstrip("/"), Delimiter="/"
+        ):
+            folders = (each["Prefix"] for each in page.get("CommonPrefixes", ()))
+            yield from (folder.rstrip("/").rpartition("/")[2] for folder in folders)
 
     def _jobs(self, trial: Trial) -> None:
         """Stop the jobs and wait for their end: until then they write objects."""
