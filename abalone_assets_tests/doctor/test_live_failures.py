@@ -14,6 +14,7 @@ from abalone_assets_tests.cli.support import abalone
 from abalone_assets_tests.doctor.live import STEPS, keys, left, live
 from abalone_assets_tests.doctor.quick import at_call, quick_jobs
 from abalone_assets_tests.fakes.support import wait_for
+from abalone_assets_tests.serving.sagemaker.hosting import constant_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,6 +221,28 @@ def test_a_step_that_fails_says_what_aws_said_and_leaves_nothing(
     assert list(result.outcomes) == [*reached, *(["clean-up"] if began else [])]
     assert left(proved) == []
     assert keys(proved) == before
+
+
+def test_the_containers_last_words_are_told_before_its_log_goes(
+    proved: AwsStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_jobs(monkeypatch)
+    monkeypatch.setattr(
+        "abalone_assets_tests.doctor.quick.constant_archive", lambda _: archive_that_cannot_load()
+    )
+    result = live("--yes")
+    assert result.failed["subject"] == "endpoint created"
+    assert "ping health check" in result.failed["found"]
+    assert result.failed["found"].partition("the last lines of its log: ")[2]
+    assert "the container cannot load the model" in result.failed["remedy"]
+    assert left(proved) == []
+
+
+def archive_that_cannot_load() -> bytes:
+    loading = (
+        "class NoSuchPackageError(Exception): pass\nraise NoSuchPackageError('lost on the way')"
+    )
+    return constant_archive(9.5, inference=loading)
 
 
 def test_what_cannot_be_removed_is_told_and_removed_later(

@@ -65,11 +65,11 @@ _OF_EACH: Final[Mapping[str, tuple[str, ...]]] = {
         "s3:DeleteObject",
     ),
     "the data bucket": ("s3:ListBucket",),
-    "`/aws-glue/jobs/*`, `/aws/sagemaker/TrainingJobs`, `/aws/sagemaker/ProcessingJobs`": (
+    "log groups `/aws-glue/jobs/*`, `/aws/sagemaker/*`": (
         "logs:DescribeLogStreams",
         "logs:GetLogEvents",
     ),
-    "`/aws/sagemaker/Endpoints/abalone-doctor-*`": ("logs:DeleteLogGroup",),
+    "log groups `/aws/sagemaker/Endpoints/abalone-doctor-*`": ("logs:DeleteLogGroup",),
     "the parameters below `/abalone`": ("ssm:GetParametersByPath",),
 }
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import error_code
+from abalone_assets.aws.failures import error_code, translate_errors
 from abalone_assets.doctor.finding import TroubleError
 from abalone_assets.doctor.live.dagster_run import in_a_run
 from abalone_assets.doctor.live.releases import QUICK
@@ -38,6 +38,7 @@ BAD_ROW: Final = "Q,0.455,0.365,0.095,0.514,0.2245,0.101,0.15"
 """There is no such sex."""
 
 BAD_ROW_WORDS: Final = "sex"
+LOG_LINES: Final = 12
 DECISION: Final = {
     "approved": True,
     "reason": "`abalone doctor --live` deploys it to an endpoint of its own.",
@@ -79,10 +80,10 @@ class Proof:
             "training job": self.training,
             "processing job": self.evaluation,
             "model package": self.package,
-            "endpoint created": self.creation,
-            "good row": self.good_row,
+            "endpoint created": self._with_log(self.creation),
+            "good row": self._with_log(self.good_row),
             "bad row": self.bad_row,
-            "endpoint updated": self.update,
+            "endpoint updated": self._with_log(self.update),
         }
 
     def data(self) -> str:
@@ -213,6 +214,21 @@ class Proof:
         self._version = self._registered(2)
         return self._deployed()
 
+    def _with_log(self, step: Callable[[], str]) -> Callable[[], str]:
+        """A step whose failure tells the last lines of the endpoint's log, which goes with it."""
+
+        def logged() -> str:
+            try:
+                with translate_errors(EndpointError, f"endpoint {self.trial.name}"):
+                    return step()
+            except EndpointError as error:
+                lines = " | ".join(last_lines(self.account.logs, self.trial.log_group))
+                if not lines:
+                    raise
+                raise EndpointError(f"{error}; the last lines of its log: {lines}") from error
+
+        return logged
+
     def _uri(self, asset: str) -> str:
         return f"{self.trial.jobs_uri}/lake/{asset}/{DATA_FILE}"
 
@@ -243,6 +259,24 @@ class Proof:
             EndpointName=self.trial.name, ContentType=_CSV, Accept=_CSV, Body=body.encode()
         )
         return answer
+
+
+def last_lines(logs: Any, group: str) -> list[str]:  # noqa: ANN401 - made at run time
+    """The last lines of a log group's latest stream; none where there is none to be read."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        found = logs.describe_log_streams(
+            logGroupName=group, orderBy="LastEventTime", descending=True, limit=1
+        )
+        for stream in found["logStreams"]:
+            told = logs.get_log_events(
+                logGroupName=group, logStreamName=stream["logStreamName"], limit=LOG_LINES
+            )
+            return [event["message"].strip() for event in told["events"]]
+    except (BotoCoreError, ClientError):
+        pass
+    return []
 
 
 def refusal(status: int, message: str) -> str:
