@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.doctor.live.cost import costs, total
 from abalone_assets.doctor.live.permissions import ACTIONS
+from abalone_assets.settings.aws import load_aws_settings
 from abalone_assets_tests.deploy.iam import required_permissions
 from abalone_assets_tests.doctor.live import (
     PRODUCTION,
@@ -65,8 +67,25 @@ def own(proved: AwsStandIn) -> list[object]:
     return [call for call in proved.calls if call.caller == "test"]
 
 
+def section() -> list[list[str]]:
+    """The cells of the tables in the documentation's section."""
+    text = DEPLOYMENT.read_text().split("### Prove an account")[1].split("\n### ")[0]
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip().strip("*") for cell in row] for row in rows]
+
+
+def test_the_documented_costs_are_those_of_the_default_settings() -> None:
+    parts = costs(load_aws_settings(), {"WorkerType": "G.1X", "NumberOfWorkers": 2})
+    documented = {row[0]: row[3:] for row in section() if len(row) == 5}
+    steps = ("Glue job", "training job", "processing job", "endpoint created", "endpoint updated")
+    for step, part in zip(steps, parts, strict=True):
+        assert documented[step] == [f"{part.bound:.3f}", f"{part.expected:.3f}"]
+    bound, expected, unknown = total(parts)
+    assert documented["sum"] == [f"{bound + 0.01:.2f}", f"{expected + 0.01:.2f}"]
+    assert unknown == []
+
+
 def test_the_documented_permissions_are_those_that_it_needs() -> None:
-    section = DEPLOYMENT.read_text().split("### Prove an proved")[1].split("\n### ")[0]
-    table = [line for line in section.splitlines() if line.startswith("| `")]
-    documented = {action for line in table for action in re.findall(r"`(\w[\w-]*:\w+)`", line)}
+    listed = [cell for row in section() if len(row) == 2 for cell in row[:1]]
+    documented = {action for cell in listed for action in re.findall(r"`(\w[\w-]*:\w+)`", cell)}
     assert documented == set(ACTIONS)

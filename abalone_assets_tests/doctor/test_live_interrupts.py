@@ -10,10 +10,14 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import pytest
+from dagster._utils.interrupts import capture_interrupts
 
 from abalone_assets.doctor.finding import TroubleError
 from abalone_assets.doctor.live.account import MARKER, Account
+from abalone_assets.doctor.live.dagster_run import in_a_run
+from abalone_assets.doctor.live.interrupts import InterruptedTrialError, Interrupts
 from abalone_assets.doctor.live.proof import Proof
 from abalone_assets.settings.aws import load_aws_settings
 from abalone_assets_tests.doctor.live import STEPS, keys, left, live
@@ -111,6 +115,16 @@ def test_ctrl_c_during_a_call_stops_what_was_begun(
     }
     if real:
         assert stops[real] in {call.operation for call in proved.calls}
+
+
+def test_a_signal_that_dagster_holds_back_and_forgets_counts() -> None:
+    def work(_: dg.AssetExecutionContext) -> None:
+        with capture_interrupts():
+            signal.raise_signal(signal.SIGTERM)
+
+    with Interrupts(pytest.fail), pytest.raises(InterruptedTrialError) as interrupt:
+        in_a_run("held_back", work, pytest.fail)
+    assert interrupt.value.number == signal.SIGTERM
 
 
 def test_a_signal_during_the_clean_up_waits(

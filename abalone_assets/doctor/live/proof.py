@@ -222,10 +222,12 @@ class Proof:
                 with translate_errors(EndpointError, f"endpoint {self.trial.name}"):
                     return step()
             except EndpointError as error:
-                lines = " | ".join(last_lines(self.account.logs, self.trial.log_group))
+                is_models = "access denied" not in str(error)
+                lines = last_lines(self.account.logs, self.trial.log_group) if is_models else []
                 if not lines:
                     raise
-                raise EndpointError(f"{error}; the last lines of its log: {lines}") from error
+                told = " | ".join(lines)
+                raise EndpointError(f"{error}; the last lines of its log: {told}") from error
 
         return logged
 
