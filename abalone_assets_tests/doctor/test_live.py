@@ -22,6 +22,7 @@ from abalone_assets_tests.doctor.live import (
 )
 
 if TYPE_CHECKING:
+    from abalone_assets_tests.fakes.calls import Call
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 pytestmark = pytest.mark.service
@@ -63,7 +64,7 @@ WHEN_CUT_SHORT = {
 """What a trial without mishaps does not call; test_live_interrupts.py sees these called."""
 
 
-def own(proved: AwsStandIn) -> list[object]:
+def own(proved: AwsStandIn) -> list[Call]:
     return [call for call in proved.calls if call.caller == "test"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import pytest
 from abalone_assets.doctor.finding import TroubleError
 from abalone_assets.doctor.live.proof import refusal
 from abalone_assets.doctor.live.remedies import Roles, remedy
+from abalone_assets.doctor.live.run import CLEAN_UP
 from abalone_assets_tests.cli.support import abalone
 from abalone_assets_tests.doctor.live import STEPS, keys, left, live
-from abalone_assets_tests.doctor.quick import at_call, quick_jobs
+from abalone_assets_tests.doctor.quick import at_call, quick_jobs, signal_at
 from abalone_assets_tests.fakes.support import wait_for
 from abalone_assets_tests.serving.sagemaker.hosting import constant_archive
 
@@ -264,6 +266,29 @@ def test_what_cannot_be_removed_is_told_and_removed_later(
     assert again.outcomes == {"earlier trials": "ok"}
     assert "removed abalone-doctor-" in again.finding("earlier trials")["found"]
     assert left(proved) == []
+
+
+@pytest.mark.parametrize(
+    ("work", "started", "stop"),
+    [
+        ("prepare", "StartJobRun", "BatchStopJobRun"),
+        ("train", "CreateTrainingJob", "StopTrainingJob"),
+    ],
+)
+def test_a_job_that_may_not_be_stopped_is_named_and_all_else_removed(
+    proved: AwsStandIn, monkeypatch: pytest.MonkeyPatch, work: str, started: str, stop: str
+) -> None:
+    quick_jobs(monkeypatch, but=work)
+    proved.faults.job_seconds = 30.0
+    proved.faults.refuse(stop, "AccessDeniedException", denied(f"any:{stop}"), 10**6)
+    signal_at(proved, started, signal.SIGINT)
+    result = live("--yes")
+    assert result.exit_code == 130
+    found = result.finding("clean-up")
+    assert "may go on and cost money: access denied: " in found["found"]
+    assert f"allow any:{stop} on * to {ME}" in found["remedy"]
+    assert f"`{CLEAN_UP}`" in found["remedy"]
+    assert [key for key in left(proved) if "/lake/" in key] == []
 
 
 def test_credentials_that_expire_leave_what_the_next_one_removes(

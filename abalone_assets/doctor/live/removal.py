@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from abalone_assets.aws.clients import client
-from abalone_assets.aws.failures import AwsError, error_code, found, translate_errors
+from abalone_assets.aws.failures import AwsError, error_code, explain, found, translate_errors
 from abalone_assets.doctor.live.account import ENDPOINT_LOGS, FOLDER, MARKER
 from abalone_assets.doctor.live.cost import DELETION_SECONDS
 from abalone_assets.errors import AbaloneError
-from abalone_assets.pipes.glue import CHANNEL_TAG, GlueJobRun, tags_of
+from abalone_assets.pipes import PipesJobError
+from abalone_assets.pipes.glue import GlueJobRun, tags_of
 from abalone_assets.serving.sagemaker.removal import delete_endpoint
 from abalone_assets.storage.object_store import ObjectStore
 
@@ -122,13 +124,14 @@ class Removal:
     def _jobs(self, trial: Trial) -> None:
         """Stop the jobs and wait for their end: until then they write objects."""
         deadline = time.monotonic() + STOPPING_SECONDS
-        told: set[str] = set()
+        asked: dict[str, str] = {}
         while running := [*self._sagemaker_jobs(trial), *self._glue_runs(trial)]:
             for name, may_be_stopped, stop in running:
-                if may_be_stopped and name not in told:
+                if asked.get(name):
+                    raise AwsError(f"{name} may go on and cost money: {asked[name]}")
+                if may_be_stopped and name not in asked:
                     self.say(f"{name}: stopping")
-                    told.add(name)
-                    stop()
+                    asked[name] = _refusal(stop)  # of one that has ended meanwhile it says nothing
             if time.monotonic() > deadline:
                 names = ", ".join(name for name, *_ in running)
                 raise AwsError(f"{names}: not stopped after {STOPPING_SECONDS:.0f} s")
@@ -147,7 +150,7 @@ class Removal:
                         yield (
                             f"{kind.lower()} job {name}",
                             status == "InProgress",
-                            lambda stop=stop, request=request: stop(**request),
+                            partial(stop, **request),
                         )
 
     def _glue_runs(self, trial: Trial) -> Iterator[tuple[str, bool, Callable[[], object]]]:
@@ -157,7 +160,7 @@ class Removal:
             for description in page["JobRuns"]:
                 run = GlueJobRun(glue, request, max_runtime_seconds=0)
                 run.take(description["Id"], 1, description)
-                is_own = tags_of(description).get(CHANNEL_TAG) == trial.channel
+                is_own = trial.channel in tags_of(description).values()
                 if is_own and not run.is_over:
                     yield f"run {run.run_id} of {job}", run.status in run.active, run.stop
 
@@ -207,6 +210,19 @@ class Removal:
     def _objects(self, trial: Trial) -> None:
         if number := _delete_all(trial.store, but=MARKER):
             self.say(f"{number} objects below {trial.jobs_uri}: deleted")
+
+
+def _refusal(stop: Callable[[], object]) -> str:
+    """Ask a job to stop; why it may not be stopped, or nothing."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        stop()
+    except (BotoCoreError, ClientError) as error:
+        return explain(error)
+    except PipesJobError as error:
+        return str(error.description)
+    return ""
 
 
 def _delete_all(store: ObjectStore, *, but: str = "") -> int:
