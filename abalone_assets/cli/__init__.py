@@ -1,7 +1,7 @@
 """``abalone``: land surveys, look at the platform, serve and ask its model, run it all.
 
 The commands' modules import only what `--help` needs; each command imports its own work when it
-runs, and none but `demo` imports Dagster.
+runs, and none but `demo` and `doctor --live` imports Dagster.
 """
 
 from __future__ import annotations
