@@ -12,6 +12,7 @@ from abalone_assets_tests.fakes.places import ACCOUNT, OWN_KEY, REGION
 _ARNS: Final = {
     "TrainingJobName": "sagemaker:{place}:training-job/{value}",
     "ProcessingJobName": "sagemaker:{place}:processing-job/{value}",
+    "TransformJobName": "sagemaker:{place}:transform-job/{value}",
     "EndpointName": "sagemaker:{place}:endpoint/{value}",
     "EndpointConfigName": "sagemaker:{place}:endpoint-config/{value}",
     "ModelName": "sagemaker:{place}:model/{value}",

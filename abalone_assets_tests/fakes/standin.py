@@ -26,6 +26,7 @@ from abalone_assets_tests.fakes.processes import Processes
 from abalone_assets_tests.fakes.processing_jobs import ProcessingJobs
 from abalone_assets_tests.fakes.storage import Storage
 from abalone_assets_tests.fakes.training_jobs import TrainingJobs
+from abalone_assets_tests.fakes.transform_jobs import TransformJobs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,7 +72,7 @@ class AwsStandIn:
         self.server.reset()
         models = self._model_servers
         jobs = (TrainingJobs(self), ProcessingJobs(self), GlueJobs(self), ModelPackages(self))
-        for service in (*jobs, Endpoints(self, models), Runtime(self, models)):
+        for service in (*jobs, TransformJobs(self), Endpoints(self, models), Runtime(self, models)):
             service.install(self._patches)
         self.server.gate = self._let_pass
         self.s3.create_bucket(Bucket=self.bucket)
