@@ -1,4 +1,4 @@
-"""The stand-in's batch transform splits, assembles and refuses as SageMaker's documentation says."""
+"""The stand-in splits, assembles and refuses a batch transform as SageMaker documents it."""
 
 from __future__ import annotations
 
