@@ -71,6 +71,9 @@ class AwsSettings(EnvironmentSettings):
     training_instance_type: InstanceType = Field("ml.m5.large", description="Trains a model.")
     processing_instance_type: InstanceType = Field("ml.m5.large", description="Evaluates a model.")
     endpoint_instance_type: InstanceType = Field("ml.m5.large", description="Serves a model.")
+    scoring_instance_type: InstanceType = Field(
+        "ml.m5.large", description="Scores files of many animals."
+    )
     endpoint_instance_count: int = Field(
         2, ge=1, description="Instances of the endpoint; SageMaker spreads two over two zones."
     )
