@@ -79,6 +79,7 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
         uri=settings.registry_uri,
         image=aws.xgboost_image,
         instance_type=aws.endpoint_instance_type,
+        studio_notes=aws.studio_notes,
     )
     resources: dict[str, Any] = {
         "landing_zone": LandingZoneResource(

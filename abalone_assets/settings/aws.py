@@ -97,6 +97,11 @@ class AwsSettings(EnvironmentSettings):
         description="A deployment that takes longer is rolled back; more than two canary waits and "
         f"{TERMINATION_SECONDS + STARTING_SECONDS} s.",
     )
+    studio_notes: bool = Field(
+        default=True,
+        description="Write model card and lineage of a version for SageMaker Studio; what goes "
+        "wrong there is a warning.",
+    )
     xgboost_image: str = Field("", description="XGBoost's image URI; empty takes SageMaker's.")
     tensorflow_image: str = Field(
         "", description="TensorFlow's image URI; empty takes SageMaker's."

@@ -41,6 +41,7 @@ def update_of(config: str) -> Call:
 
 
 TRAINING = f"arn:aws:sagemaker:{PLACE}:training-job/trained-model-x-1"
+TRANSFORM = f"arn:aws:sagemaker:{PLACE}:transform-job/scoring-x"
 TAGS = [{"Key": "a", "Value": "b"}]
 
 
@@ -59,9 +60,16 @@ TAGS = [{"Key": "a", "Value": "b"}]
                 call("logs:GetLogEvents", logGroupName="/aws-glue/jobs/output", logStreamName="x"),
                 call("cloudwatch:DescribeAlarms"),
                 call("sagemaker:CreateTrainingJob", TRAINING, RoleArn=JOB_ROLE, Tags=TAGS),
+                call("sagemaker:CreateTransformJob", TRANSFORM, Tags=TAGS),
+                call("sagemaker:CreateAction", f"arn:aws:sagemaker:{PLACE}:action/abalone-v1"),
                 update_of("abalone-v1"),
             ],
             [
+                call(
+                    "sagemaker:CreateTransformJob",
+                    f"arn:aws:sagemaker:{PLACE}:transform-job/another-1",
+                ),
+                call("sagemaker:CreateAction", f"arn:aws:sagemaker:{PLACE}:action/another"),
                 call("s3:DeleteObject", f"{DATA}/registry/models/x/model.tar.gz"),
                 call("s3:DeleteObject", f"{DATA}/landing_zone/abalone.20250314061500"),
                 call("s3:GetObject", "arn:aws:s3:::someone-elses/lake/x"),

@@ -1,4 +1,4 @@
-"""What moto's model registry lacks: deletion, tags and client tokens."""
+"""What moto's model registry lacks: deletion, tags, client tokens and cards."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from moto.sagemaker.exceptions import ConflictException, ValidationError
 from moto.sagemaker.responses import SageMakerResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
+from abalone_assets_tests.fakes.api_models import check_request
 from abalone_assets_tests.fakes.jobs import check_tags
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class ModelPackages(Service):
     def __init__(self, aws: AwsStandIn) -> None:
         super().__init__(aws)
         self._by_token: dict[str, str] = {}
+        self._cards: dict[str, dict[str, str]] = {}
 
     @action
     def create_model_package(self, request: Request) -> Any:
@@ -36,6 +38,29 @@ class ModelPackages(Service):
         answer = request.moto()
         if token is not None:
             self._by_token[token] = answer.result["ModelPackageArn"]
+        return answer
+
+    @action
+    def update_model_package(self, request: Request) -> Any:
+        """As moto's, with the card, and without forgetting a status that is not given."""
+        params = request.params
+        check_request("UpdateModelPackage", params)
+        package = request.response.sagemaker_backend.describe_model_package(
+            params["ModelPackageArn"]
+        )
+        status, reason = package.model_approval_status, package.approval_description
+        answer = request.moto()
+        if "ModelApprovalStatus" not in params:
+            package.model_approval_status, package.approval_description = status, reason
+        if "ModelCard" in params:
+            self._cards[package.arn] = params["ModelCard"]
+        return answer
+
+    @action
+    def describe_model_package(self, request: Request) -> Any:
+        answer = request.moto()
+        if (card := self._cards.get(answer.result["ModelPackageArn"])) is not None:
+            answer.result["ModelCard"] = card
         return answer
 
     @action

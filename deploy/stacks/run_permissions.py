@@ -125,6 +125,7 @@ def _preparation(names: Names) -> list[Permission]:
                     "/aws-glue/jobs/error",
                     "/aws/sagemaker/TrainingJobs",
                     "/aws/sagemaker/ProcessingJobs",
+                    "/aws/sagemaker/TransformJobs",
                 )
             ],
             wildcards="the service names the log streams, one or more for each job",
@@ -148,6 +149,17 @@ def _jobs(names: Names) -> list[Permission]:
                 "sagemaker:StopProcessingJob",
             ],
             [training, processing],
+            wildcards=JOB_NAMES,
+        ),
+        Permission(
+            "ScoreFiles",
+            [
+                "sagemaker:AddTags",
+                "sagemaker:CreateTransformJob",
+                "sagemaker:DescribeTransformJob",
+                "sagemaker:StopTransformJob",
+            ],
+            [arn("sagemaker", f"transform-job/{n.SCORING_JOBS}-*")],
             wildcards=JOB_NAMES,
         ),
         Permission(
@@ -177,7 +189,33 @@ def _registry(names: Names) -> list[Permission]:
                 arn("sagemaker", f"model-package/{group}/*"),
             ],
             wildcards="the versions of the one group are numbered",
-        )
+        ),
+        Permission(
+            "NoteLineage",
+            [
+                "sagemaker:AddAssociation",
+                "sagemaker:CreateAction",
+                "sagemaker:CreateArtifact",
+                "sagemaker:CreateContext",
+                "sagemaker:DescribeAction",
+                "sagemaker:DescribeContext",
+                "sagemaker:UpdateAction",
+                "sagemaker:UpdateArtifact",
+                "sagemaker:UpdateContext",
+            ],
+            [
+                arn("sagemaker", f"action/{group}-*"),
+                arn("sagemaker", f"context/{group}-dagster"),
+                arn("sagemaker", "artifact/*"),
+            ],
+            wildcards="an action for each version; SageMaker names artifacts by a hash",
+        ),
+        Permission(
+            "FindLineage",
+            ["sagemaker:ListArtifacts", "sagemaker:ListAssociations"],
+            [ANY],
+            wildcards=NO_RESOURCE,
+        ),
     ]
 
 

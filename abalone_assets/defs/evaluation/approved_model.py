@@ -7,8 +7,10 @@ from typing import Any
 
 import dagster as dg
 
-from abalone_assets.lake.lake import Release
+from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.modeling.evaluation.gate import Decision, decide
+from abalone_assets.registry.notes import Noted, ReleaseNotes
+from abalone_assets.registry.registry import ModelRegistry
 from abalone_assets.registry.versions import COMPARED_AT, PROBES, ModelVersion
 from abalone_assets.resources.models import Gate, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource
@@ -62,10 +64,12 @@ def approved_model(
         release_digest=evaluation["release_digest"],
     )
     reason = decision.reason if version.last_override is None else version.reason
+    noted = _noted(context, registry, version, evaluation, lake.open())
     shown = {
         "decision": reason,
         "rmse": evaluation["metrics"]["rmse"],
         "version": version.version,
+        **noted.metadata(),
     }
     yield dg.AssetCheckResult(
         passed=version.approved, severity=dg.AssetCheckSeverity.WARN, metadata=shown
@@ -96,6 +100,29 @@ def approved_model(
         },
         data_version=dg.DataVersion(version.archive_sha256),
     )
+
+
+def _noted(
+    context: dg.AssetExecutionContext,
+    registry: ModelRegistry,
+    version: ModelVersion,
+    evaluation: dict[str, Any],
+    lake: Lake,
+) -> Noted:
+    """What the registry's own tools are told of the version by the release that made it."""
+    digest = evaluation["release_digest"]
+    if version.release_digest != digest:
+        return Noted()  # it stands since another release, which has told of it
+    notes = ReleaseNotes(context.run.run_id, lake.uri("merged_dataset"))
+    manifest = lake.manifest()
+    if manifest.digest == digest:
+        days = manifest.days_with_rows
+        first, last = (days[0], days[-1]) if days else ("", "")
+        notes = ReleaseNotes(notes.run_id, notes.data_uri, manifest.rows, len(days), first, last)
+    noted = registry.note(version, notes)
+    for problem in noted.problems:
+        context.log.warning(problem)
+    return noted
 
 
 def _outdated(evaluation: dict[str, Any], desired: ModelVersion | None) -> Decision | None:
