@@ -52,6 +52,8 @@ class Noted:
     problems: tuple[str, ...] = field(default=())
 
     def metadata(self) -> dict[str, str]:
-        """As an asset shows it; nothing of a registry that keeps no notes."""
-        shown = {"noted": ", ".join(self.written), "not_noted": "; ".join(self.problems)}
-        return {name: text for name, text in shown.items() if text}
+        """As an asset shows it, in every profile."""
+        return {
+            "noted": ", ".join(self.written) or "nothing",
+            "not_noted": "; ".join(self.problems) or "nothing",
+        }

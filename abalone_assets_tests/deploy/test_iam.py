@@ -41,7 +41,7 @@ def update_of(config: str) -> Call:
 
 
 TRAINING = f"arn:aws:sagemaker:{PLACE}:training-job/trained-model-x-1"
-TRANSFORM = f"arn:aws:sagemaker:{PLACE}:transform-job/scoring-x"
+TRANSFORM_JOBS = f"arn:aws:sagemaker:{PLACE}:transform-job"
 TAGS = [{"Key": "a", "Value": "b"}]
 
 
@@ -60,7 +60,7 @@ TAGS = [{"Key": "a", "Value": "b"}]
                 call("logs:GetLogEvents", logGroupName="/aws-glue/jobs/output", logStreamName="x"),
                 call("cloudwatch:DescribeAlarms"),
                 call("sagemaker:CreateTrainingJob", TRAINING, RoleArn=JOB_ROLE, Tags=TAGS),
-                call("sagemaker:CreateTransformJob", TRANSFORM, Tags=TAGS),
+                call("sagemaker:CreateTransformJob", f"{TRANSFORM_JOBS}/scoring-x-1", Tags=TAGS),
                 call("sagemaker:CreateAction", f"arn:aws:sagemaker:{PLACE}:action/abalone-v1"),
                 update_of("abalone-v1"),
             ],
