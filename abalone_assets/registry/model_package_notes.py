@@ -21,6 +21,7 @@ from abalone_assets.registry.notes import Noted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from abalone_assets.registry.mlflow_runs import MlflowRuns
     from abalone_assets.registry.notes import ReleaseNotes
     from abalone_assets.registry.versions import ModelVersion
 
@@ -35,11 +36,12 @@ _OFF: Final = "set ABALONE_STUDIO_NOTES=false to do without"
 
 
 class StudioNotes:
-    """Writes model card and lineage of versions.
+    """Writes model card, lineage and, where there is an MLflow, run of versions.
 
     Args:
         group: The model package group.
         sagemaker: boto3's client, which should not repeat calls by itself.
+        runs: Writes the runs.
         patience: Seconds for the calls for one version.
     """
 
@@ -48,8 +50,10 @@ class StudioNotes:
         group: str,
         sagemaker: Any,  # noqa: ANN401 - boto3 makes its clients at run time
         *,
+        runs: MlflowRuns | None = None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
+        self.runs = runs
         self.group = group
         self._sagemaker = sagemaker
         self._patience = patience
@@ -83,7 +87,10 @@ class StudioNotes:
         def write_lineage() -> None:
             Lineage(self.group, call).note(version, str(package["ModelPackageArn"]), notes)
 
-        return _all_that_goes(version, {"model card": write_card, "lineage": write_lineage})
+        tasks = {"model card": write_card, "lineage": write_lineage}
+        if (runs := self.runs) is not None:
+            tasks["experiment run"] = lambda: runs.note(version, notes, call.require_time)
+        return _all_that_goes(version, tasks)
 
     def decide(self, version: ModelVersion, package: Mapping[str, Any]) -> Noted:
         """Write a person's decision to what was noted of the version, if anything was.
@@ -136,6 +143,15 @@ class _Calls:
         self._sagemaker = sagemaker
         self._end = time.monotonic() + patience
 
+    def require_time(self) -> None:
+        """Make sure that another call may begin.
+
+        Raises:
+            AbaloneError: There is no time left.
+        """
+        if time.monotonic() >= self._end:
+            raise AbaloneError("no time was left for it")
+
     def __call__(self, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3
         """What the call answers.
 
@@ -145,7 +161,8 @@ class _Calls:
             BotoCoreError: SageMaker does not answer.
         """
         wait = _FIRST_WAIT
-        while time.monotonic() < self._end:
+        while True:
+            self.require_time()
             try:
                 answer: dict[str, Any] = getattr(self._sagemaker, operation)(**parameters)
             except Exception as error:
@@ -155,4 +172,3 @@ class _Calls:
                 wait *= 2
             else:
                 return answer
-        raise AbaloneError(f"no time was left for {operation}")

@@ -28,6 +28,7 @@ def open_registry(settings: Settings) -> ModelRegistry:
             aws.endpoint_instance_type,
             aws.xgboost_image,
             studio_notes=aws.studio_notes,
+            mlflow_uri=aws.mlflow_uri,
         )
     from abalone_assets.registry.folder import FolderRegistry
 
@@ -35,7 +36,13 @@ def open_registry(settings: Settings) -> ModelRegistry:
 
 
 def open_model_packages(
-    group: str, uri: str, instance_type: str, image: str, *, studio_notes: bool
+    group: str,
+    uri: str,
+    instance_type: str,
+    image: str,
+    *,
+    studio_notes: bool,
+    mlflow_uri: str,
 ) -> ModelPackageRegistry:
     """The registry of a model package group.
 
@@ -46,6 +53,7 @@ def open_model_packages(
         image: Image that serves the models; empty takes SageMaker's for XGBoost, whose container
             has NumPy, so that it answers for every framework.
         studio_notes: Whether a version's model card and lineage are written, too.
+        mlflow_uri: Where its run is written then; empty for nowhere.
 
     Raises:
         SettingsError: A parameter is missing or cannot be read.
@@ -53,6 +61,7 @@ def open_model_packages(
     from abalone_assets.aws.clients import client, region
     from abalone_assets.aws.images import image_uri
     from abalone_assets.aws.parameters import resolve
+    from abalone_assets.registry.mlflow_runs import MlflowRuns
     from abalone_assets.registry.model_package_notes import CALL_SECONDS, StudioNotes
     from abalone_assets.registry.model_packages import ModelPackageRegistry
 
@@ -61,7 +70,8 @@ def open_model_packages(
 
     name = resolve(group)
     courtesy = client("sagemaker", retries=False, read_seconds=CALL_SECONDS)
-    studio = StudioNotes(name, courtesy) if studio_notes else None
+    runs = MlflowRuns(name, mlflow_uri) if mlflow_uri else None
+    studio = StudioNotes(name, courtesy, runs=runs) if studio_notes else None
     return ModelPackageRegistry(
         name, ObjectStore(uri), client("sagemaker"), serving_image, studio=studio
     )

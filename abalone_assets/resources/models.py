@@ -92,6 +92,9 @@ class SageMakerModelRegistry(ModelRegistryResource):
     studio_notes: bool = Field(
         default=True, description="Write model card and lineage of a version, too."
     )
+    mlflow_uri: str = Field(
+        default="", description="MLflow that gets a version's run then; empty for none."
+    )
 
     def open(self) -> "ModelPackageRegistry":
         """The registry, opened now.
@@ -102,7 +105,12 @@ class SageMakerModelRegistry(ModelRegistryResource):
         from abalone_assets.registry.open import open_model_packages
 
         return open_model_packages(
-            self.group, self.uri, self.instance_type, self.image, studio_notes=self.studio_notes
+            self.group,
+            self.uri,
+            self.instance_type,
+            self.image,
+            studio_notes=self.studio_notes,
+            mlflow_uri=self.mlflow_uri,
         )
 
 
