@@ -6,6 +6,7 @@ Nothing here can fail a release or hold it up for long: what goes wrong is told,
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.failures import explain, is_transient
@@ -137,11 +138,15 @@ def _all_that_goes(version: ModelVersion, tasks: Mapping[str, Callable[[], None]
 
 
 class _Calls:
-    """Makes calls as long as there is time, again where SageMaker is busy."""
+    """Makes calls as long as there is time, from the first on, again where SageMaker is busy."""
 
     def __init__(self, sagemaker: Any, patience: float) -> None:  # noqa: ANN401 - as above
         self._sagemaker = sagemaker
-        self._end = time.monotonic() + patience
+        self._patience = patience
+
+    @cached_property
+    def _end(self) -> float:
+        return time.monotonic() + self._patience
 
     def require_time(self) -> None:
         """Make sure that another call may begin.

@@ -41,7 +41,7 @@ EVALUATION = {
 class Studio:
     """A registry that notes, and what has been noted."""
 
-    def __init__(self, account: Account, patience: float = 10.0) -> None:
+    def __init__(self, account: Account, patience: float = 30.0) -> None:
         self.account = account
         store = ObjectStore(f"s3://{account.aws.bucket}/registry")
         self.registry = ModelPackageRegistry(

@@ -55,6 +55,7 @@ class Names:
         self.glue_crawler = f"{name}-landing-zone"
         self.glue_job = f"{name}-prepare"
         self.model_package_group = name
+        self.mlflow_uri = str(config.settings.get("mlflow_uri", ""))
         self.endpoint = name
         self.cluster = name
         self.run_task_family = f"{name}-run"

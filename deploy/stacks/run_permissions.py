@@ -29,6 +29,7 @@ def lineage(names: Names) -> list[Permission]:
         *_preparation(names),
         *_jobs(names),
         *_registry(names),
+        *_experiments(names),
         *_endpoint(names),
         compute_logs(names),
     ]
@@ -217,6 +218,20 @@ def _registry(names: Names) -> list[Permission]:
             wildcards=NO_RESOURCE,
         ),
     ]
+
+
+def _experiments(names: Names) -> list[Permission]:
+    """Runs in the one MLflow of SageMaker's that the settings name; any other needs no right here.
+
+    An MLflow App checks one action for its whole API, a tracking server one for each call.
+    """
+    if not names.mlflow_uri.startswith("arn:"):
+        return []
+    actions = ["sagemaker:CallMlflowAppApi"]
+    if ":mlflow-tracking-server/" in names.mlflow_uri:
+        calls = ("GetExperimentByName", "CreateExperiment", "SearchRuns", "CreateRun")
+        actions = [f"sagemaker-mlflow:{call}" for call in (*calls, "LogBatch", "UpdateRun")]
+    return [Permission("WriteExperiments", actions, [names.mlflow_uri])]
 
 
 def _endpoint(names: Names) -> list[Permission]:
