@@ -79,7 +79,7 @@ def card_content(version: ModelVersion, notes: ReleaseNotes, archive_uri: str) -
             caveats_and_recommendations=CAVEATS, custom_details=details
         ),
     )
-    return card.model_dump_json(exclude_none=True)
+    return str(card.model_dump_json(exclude_none=True))
 
 
 def card_with_decision(content: str, version: ModelVersion) -> str:

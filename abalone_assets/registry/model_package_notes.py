@@ -154,7 +154,8 @@ class _Calls:
         Raises:
             AbaloneError: There is no time left.
         """
-        if time.monotonic() >= self._end:
+        end = self._end  # which begins with the first call
+        if time.monotonic() >= end:
             raise AbaloneError("no time was left for it")
 
     def __call__(self, operation: str, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401 - boto3

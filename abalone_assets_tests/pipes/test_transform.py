@@ -114,7 +114,7 @@ def test_every_input_is_answered_in_order_and_the_asset_says_what_it_cost(
     assert metadata["aws/output_bytes"] == 16
     assert metadata["aws/instance_type"] == "ml.m5.large"
     assert metadata["aws/attempt"] == 1
-    assert metadata["aws/job_url"].endswith(f"#/transform-jobs/{metadata['aws/job_name']}")
+    assert str(metadata["aws/job_url"]).endswith(f"#/transform-jobs/{metadata['aws/job_name']}")
     assert "aws/estimated_cost_usd" in metadata
     log = "\n".join(transforms.lab.log(result.run_id))
     assert "opened dagster pipes" not in log  # nobody has
