@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from moto.sagemaker.exceptions import ConflictException, ValidationError
@@ -53,6 +54,7 @@ class ModelPackages(Service):
         if "ModelApprovalStatus" not in params:
             package.model_approval_status, package.approval_description = status, reason
         if "ModelCard" in params:
+            _check_card(params["ModelCard"])
             self._cards[package.arn] = params["ModelCard"]
         return answer
 
@@ -89,3 +91,21 @@ class ModelPackages(Service):
         arn = request.params["ResourceArn"]
         packages = request.response.sagemaker_backend.model_packages
         return {"Tags": packages[arn].tags or []} if arn in packages else request.moto()
+
+
+def _check_card(card: dict[str, str]) -> None:
+    """Refuse a card that is no package's.
+
+    Source: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ModelPackageModelCard.html
+
+    Raises:
+        ValidationError: It is not JSON, or says what a package's card does not.
+    """
+    try:
+        content = json.loads(card["ModelCardContent"])
+    except ValueError as error:
+        raise ValidationError(message=f"ModelCardContent is not JSON: {error}") from error
+    foreign = content.keys() & {"model_package_details"}
+    foreign |= content.get("model_overview", {}).keys() - {"model_creator", "model_artifact"}
+    if foreign:
+        raise ValidationError(message=f"ModelCardContent: unknown properties {sorted(foreign)}")
