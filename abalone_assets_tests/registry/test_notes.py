@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +15,7 @@ from abalone_assets.registry.model_package_notes import StudioNotes
 from abalone_assets.registry.model_packages import ModelPackageRegistry
 from abalone_assets.registry.notes import Noted, ReleaseNotes
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.deploy.iam import as_deployed, denied, policy_of, required_permissions
 from abalone_assets_tests.fakes import lineage as lineage_fake
 from abalone_assets_tests.serving.sagemaker.hosting import (
     DECISION,
@@ -269,3 +271,17 @@ def test_a_folder_keeps_no_notes(tmp_path: Path) -> None:
         ONE, evaluation={"rmse": 2.1}, decision=DECISION, release_digest="r"
     )
     assert registry.note(version, NOTES).metadata() == {"noted": "nothing", "not_noted": "nothing"}
+
+
+def test_the_run_role_may_note_and_may_no_more_than_that(studio: Studio) -> None:
+    version = studio.register()
+    del studio.account.aws.calls[:]
+    assert studio.note(version).problems == ()
+    assert studio.note(version, replace(NOTES, run_id="run-2")).problems == ()
+    calls = as_deployed(studio.account.aws.calls)
+
+    assert denied(policy_of("run"), calls) == []
+    needed = {need.action for need in required_permissions(calls)}
+    kinds = ("Action", "Artifact", "Artifacts", "Association", "Associations", "Context")
+    granted = {each for each in policy_of("run").actions() if each.endswith(kinds)}
+    assert granted == {each for each in needed if each.endswith(kinds)}

@@ -19,6 +19,7 @@ from abalone_assets.resources.models import (
     SageMakerModelRegistry,
 )
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.deploy.iam import as_deployed, denied, policy_of
 from abalone_assets_tests.pipes.lab import asset_of
 from abalone_assets_tests.pipes.lab import lab as lab  # noqa: PLC0414 - a fixture
 from abalone_assets_tests.serving.sagemaker.hosting import ENDPOINT, GROUP, IMAGE, constant_archive
@@ -133,6 +134,11 @@ def test_animals_are_answered_in_their_order(
     assert report.job.seconds > 0
     assert answers(scoring) == expected(lines, tmp_path)
     assert answers(scoring)[0].keys() == {"rings", "age_years", "rings_low", "rings_high"}
+    if isinstance(scoring, OnSageMaker):
+        calls = as_deployed(scoring.lab.aws.calls)
+        of_the_job = [call for call in calls if "Transform" in call.operation]
+        of_the_job += [call for call in calls if call.service == "logs"]
+        assert denied(policy_of("run"), of_the_job) == []
 
 
 @pytest.mark.service
