@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from abalone_assets.errors import AbaloneError
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.modeling.evaluation.gate import Decision, decide
 from abalone_assets.registry.notes import Noted, ReleaseNotes
@@ -113,16 +114,24 @@ def _noted(
     digest = evaluation["release_digest"]
     if version.release_digest != digest:
         return Noted()  # it stands since another release, which has told of it
-    notes = ReleaseNotes(context.run.run_id, lake.uri("merged_dataset"))
-    manifest = lake.manifest()
-    if manifest.digest == digest:
-        days = manifest.days_with_rows
-        first, last = (days[0], days[-1]) if days else ("", "")
-        notes = ReleaseNotes(notes.run_id, notes.data_uri, manifest.rows, len(days), first, last)
-    noted = registry.note(version, notes)
+    noted = registry.note(version, _notes(context.run.run_id, digest, lake))
     for problem in noted.problems:
         context.log.warning(problem)
     return noted
+
+
+def _notes(run_id: str, digest: str, lake: Lake) -> ReleaseNotes:
+    """What a release knows of its version: of its days nothing, when more was ingested since."""
+    data_uri = lake.uri("merged_dataset")
+    try:
+        manifest = lake.manifest()
+    except AbaloneError:
+        return ReleaseNotes(run_id, data_uri)  # whoever needs the manifest says what is amiss
+    if manifest.digest != digest:
+        return ReleaseNotes(run_id, data_uri)
+    days = manifest.days_with_rows
+    first, last = (days[0], days[-1]) if days else ("", "")
+    return ReleaseNotes(run_id, data_uri, manifest.rows, len(days), first, last)
 
 
 def _outdated(evaluation: dict[str, Any], desired: ModelVersion | None) -> Decision | None:
