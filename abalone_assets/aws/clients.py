@@ -26,7 +26,13 @@ MAX_ATTEMPTS: Final = 10
 _making = RLock()  # botocore's sessions are not safe to make clients from two threads
 
 
-def client(service: str, *, retries: bool = True, throttled: bool = False) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
+def client(
+    service: str,
+    *,
+    retries: bool = True,
+    throttled: bool = False,
+    read_seconds: int = READ_SECONDS,
+) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
     """The process's boto3 client of a service, made by its first use.
 
     It tries again with growing waits where AWS throttles. The standard ``AWS_…`` variables
@@ -37,6 +43,7 @@ def client(service: str, *, retries: bool = True, throttled: bool = False) -> An
         retries: Without, a call is made once: where a repetition would do its work twice.
         throttled: Try ten times even where ``AWS_MAX_ATTEMPTS`` says less, of a service that
             throttles readily.
+        read_seconds: Longest wait for an answer.
 
     Raises:
         SettingsError: boto3 is not installed, or no region or an unknown profile is set.
@@ -45,7 +52,7 @@ def client(service: str, *, retries: bool = True, throttled: bool = False) -> An
     if retries and not throttled and "AWS_MAX_ATTEMPTS" in os.environ:
         tries = None
     with _making:
-        return _client(service, tries, environment_key())
+        return _client(service, tries, read_seconds, environment_key())
 
 
 def session() -> Any:  # noqa: ANN401 - boto3 is imported at run time
@@ -71,14 +78,19 @@ def region() -> str:
 
 
 @lru_cache(maxsize=64)
-def _client(service: str, tries: int | None, environment: tuple[tuple[str, str], ...]) -> Any:  # noqa: ANN401 - as client
+def _client(
+    service: str,
+    tries: int | None,
+    read_seconds: int,
+    environment: tuple[tuple[str, str], ...],
+) -> Any:  # noqa: ANN401 - as client
     from botocore.config import Config
 
     made = _session(environment)
     attempts: _RetryDict = {} if tries is None else {"total_max_attempts": tries}
     config = Config(
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
+        read_timeout=read_seconds,
         retries=attempts,
         user_agent_extra=f"abalone-assets/{__version__}",
     )

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from abalone_assets.resources.aws.batch_scoring import SageMakerBatchScorer
 from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
+from abalone_assets.resources.batch_scoring import LocalBatchScorer
 from abalone_assets.resources.catalog import DuckDBCatalog, GlueCatalog
 from abalone_assets.resources.etl_engine import GlueEngine, PolarsEngine, SparkEngine
 from abalone_assets.resources.ml_platform import LocalMLPlatform
@@ -54,6 +56,7 @@ def _local(settings: Settings, lake: LakeResource) -> Mapping[str, Any]:
         "catalog": DuckDBCatalog(lake=lake, file=str(settings.catalog_file)),
         "etl_engine": PolarsEngine() if settings.etl_engine == "polars" else SparkEngine(),
         "ml_platform": LocalMLPlatform(**_training(settings)),
+        "batch_scorer": LocalBatchScorer(registry=registry),
         "model_registry": registry,
         "endpoint_host": LocalEndpointHost(
             registry=registry,
@@ -76,8 +79,10 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
         uri=settings.registry_uri,
         image=aws.xgboost_image,
         instance_type=aws.endpoint_instance_type,
+        studio_notes=aws.studio_notes,
+        mlflow_uri=aws.mlflow_uri,
     )
-    return {
+    resources: dict[str, Any] = {
         "landing_zone": LandingZoneResource(
             uri=settings.landing_zone_uri, queue_url=aws.survey_queue_url
         ),
@@ -115,6 +120,14 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
             poll_seconds=aws.poll_seconds,
         ),
     }
+    scorer = SageMakerBatchScorer(
+        host=resources["endpoint_host"],
+        jobs_uri=aws.jobs_uri,
+        instance_type=aws.scoring_instance_type,
+        max_runtime_seconds=aws.job_max_runtime_seconds,
+        poll_seconds=aws.poll_seconds,
+    )
+    return {**resources, "batch_scorer": scorer}
 
 
 def _training(settings: Settings) -> Mapping[str, Any]:

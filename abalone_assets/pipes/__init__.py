@@ -6,15 +6,17 @@ README.md beside this file.
 
 from abalone_assets.pipes._client import PipesJobInvocation
 from abalone_assets.pipes._errors import PipesJobError, PipesJobParametersError
-from abalone_assets.pipes._job import JobSummary, Usage
+from abalone_assets.pipes._job import JobOutput, JobSummary, Usage
 from abalone_assets.pipes._orphans import stop_orphaned_jobs
 from abalone_assets.pipes.glue import PipesGlueJobClient
 from abalone_assets.pipes.sagemaker import (
     PipesSageMakerProcessingClient,
     PipesSageMakerTrainingClient,
 )
+from abalone_assets.pipes.transform import PipesSageMakerTransformClient
 
 __all__ = [
+    "JobOutput",
     "JobSummary",
     "PipesGlueJobClient",
     "PipesJobError",
@@ -22,6 +24,7 @@ __all__ = [
     "PipesJobParametersError",
     "PipesSageMakerProcessingClient",
     "PipesSageMakerTrainingClient",
+    "PipesSageMakerTransformClient",
     "Usage",
     "stop_orphaned_jobs",
 ]

@@ -8,6 +8,7 @@ the job's name, and the client reads all there is whenever it looks at the job.
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -90,14 +91,40 @@ class JobPrefix:
                 self.s3.delete_object(Bucket=self.bucket, Key=stored["Key"])
 
 
-class JobContextInjector(dg.PipesContextInjector):
+class ContextKeeper(dg.PipesContextInjector):
+    """A context injector of these clients.
+
+    Attributes:
+        needed: Whether a job may still load the context.
+    """
+
+    needed = False
+
+
+class ResultReader(dg.PipesMessageReader):
+    """A message reader of these clients, which reads when it is told to."""
+
+    @abstractmethod
+    def read_new(self) -> None:
+        """Take what the job has said since the last time.
+
+        Raises:
+            ClientError: AWS refuses.
+        """
+
+    @property
+    def expected_writer_count(self) -> int:
+        """One; the base's own, which says the same, warns of being a preview."""
+        return 1
+
+
+class JobContextInjector(ContextKeeper):
     """Puts the Pipes context where the job will look, and takes it away when nobody will.
+
+    It is deleted only when no job may need it.
 
     Args:
         write: False when the job was started, with its context, by somebody else.
-
-    Attributes:
-        needed: Whether a job may still load the context; it is deleted only when none may.
     """
 
     def __init__(self, prefix: JobPrefix, retry: Retry, *, write: bool) -> None:
@@ -137,7 +164,7 @@ class JobContextInjector(dg.PipesContextInjector):
         )
 
 
-class JobMessageReader(dg.PipesMessageReader):
+class JobMessageReader(ResultReader):
     """Reads a job's messages, from the first one, when asked to.
 
     Made anew for every session: a reader that counts on would skip the next job's messages.
@@ -203,11 +230,6 @@ class JobMessageReader(dg.PipesMessageReader):
             self._results.append(message)  # type: ignore[arg-type]  # just looked
         elif self._handler is not None:
             self._handler.handle_message(message)  # type: ignore[arg-type]  # just looked
-
-    @property
-    def expected_writer_count(self) -> int:
-        """One; the base's own, which says the same, warns of being a preview."""
-        return 1
 
     def no_messages_debug_text(self) -> str:
         """What to look at when the job never opened Pipes."""

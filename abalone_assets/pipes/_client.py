@@ -17,9 +17,11 @@ from abalone_assets.pipes._logs import CloudWatchTail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from dagster import PipesSession
 
+    from abalone_assets.pipes._channel import ContextKeeper, ResultReader
     from abalone_assets.pipes._job import JobSummary, RemoteJob
 
 
@@ -160,9 +162,7 @@ class _PipesJobClient(dg.PipesClient, TreatAsResourceParam):
             inputs=inputs,
         )
         retry(f"search for a {job.kind}", lambda: self._choose_attempt(job, identity))
-        prefix = self._prefix_of(job.name)
-        injector = JobContextInjector(prefix, retry, write=not job.attached)
-        reader = JobMessageReader(prefix, context.log)
+        injector, reader = self._channel(job, context, retry)
         follower = JobFollower(
             job,
             log=context.log,
@@ -174,20 +174,46 @@ class _PipesJobClient(dg.PipesClient, TreatAsResourceParam):
             forward_termination=self.forward_termination,
         )
         channel = {CHANNEL_TAG: f"{self.bucket}/{self.key_prefix}"}
-        with dg.open_pipes_session(
+        with self._session(context, injector, reader, dict(extras or {})) as session:
+            tags = {**session.default_remote_invocation_info, **channel}
+            follower.follow(session, injector, tags)
+        complaint = retry(
+            f"results of {job.kind} {job.name}", lambda: self._complaint(job, session)
+        )
+        summary = job.summary(self._prices)
+        if complaint:
+            raise follower.failure(complaint, summary.metadata())
+        if self._delete_messages:
+            retry("deletion of messages", self._prefix_of(job.name).delete_messages)
+        return PipesJobInvocation(session, summary)
+
+    def _channel(
+        self,
+        job: RemoteJob,
+        context: dg.OpExecutionContext | dg.AssetExecutionContext,
+        retry: Retry,
+    ) -> tuple[ContextKeeper, ResultReader]:
+        """How the job is told what Dagster knows, and how what it says is read."""
+        prefix = self._prefix_of(job.name)
+        return (
+            JobContextInjector(prefix, retry, write=not job.attached),
+            JobMessageReader(prefix, context.log),
+        )
+
+    def _session(
+        self,
+        context: dg.OpExecutionContext | dg.AssetExecutionContext,
+        injector: ContextKeeper,
+        reader: ResultReader,
+        extras: dict[str, Any],
+    ) -> AbstractContextManager[PipesSession]:
+        """The session of Pipes in which the job runs."""
+        return dg.open_pipes_session(
             context=op_context(context),
             context_injector=injector,
             message_reader=reader,
-            extras=dict(extras or {}),
-        ) as session:
-            tags = {**session.default_remote_invocation_info, **channel}
-            follower.follow(session, injector, tags)
-        summary = job.summary(self._prices)
-        if complaint := self._complaint(job, session):
-            raise follower.failure(complaint, summary.metadata())
-        if self._delete_messages:
-            retry("deletion of messages", prefix.delete_messages)
-        return PipesJobInvocation(session, summary)
+            extras=extras,
+        )
 
     def _complaint(self, job: RemoteJob, session: PipesSession) -> str:
         """Why a job that is over has not done its work; empty when it has."""

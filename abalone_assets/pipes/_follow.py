@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from dagster import PipesSession
 
-    from abalone_assets.pipes._channel import JobContextInjector, JobMessageReader
+    from abalone_assets.pipes._channel import ContextKeeper, ResultReader
     from abalone_assets.pipes._errors import Retry
     from abalone_assets.pipes._job import RemoteJob
     from abalone_assets.pipes._logs import CloudWatchTail
@@ -49,7 +49,7 @@ class JobFollower:
         *,
         log: Logger,
         retry: Retry,
-        reader: JobMessageReader,
+        reader: ResultReader,
         tail: CloudWatchTail,
         poll_interval: float,
         log_grace: float,
@@ -69,7 +69,7 @@ class JobFollower:
         self._title = f"{job.kind} {job.name}"
 
     def follow(
-        self, session: PipesSession, injector: JobContextInjector, tags: Mapping[str, str]
+        self, session: PipesSession, injector: ContextKeeper, tags: Mapping[str, str]
     ) -> None:
         """Start the job and wait for its end; its context is kept while somebody may need it.
 
@@ -116,6 +116,9 @@ class JobFollower:
             self._retry(f"messages of {self._title}", self._reader.read_new)
             if job.is_over:
                 break
+            if job.is_overdue and job.status in job.active:
+                self._log.warning(f"[pipes] stopping {self._title}: its longest run time is over")
+                self._retry(f"stop of {self._title}", job.stop)
             self._look_for_unknown_status()
             self._tail.read_new(job.log_sources)
             time.sleep(self._poll_interval)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import dagster as dg
 
@@ -53,6 +53,18 @@ class Usage:
         return an_hour * self.billable_seconds / _HOUR
 
 
+class JobOutput(NamedTuple):
+    """An object that a job has written.
+
+    Attributes:
+        uri: Its ``s3://`` URI.
+        size: Its bytes.
+    """
+
+    uri: str
+    size: int
+
+
 @dataclass(frozen=True)
 class JobSummary:
     """A job as it ended.
@@ -68,6 +80,7 @@ class JobSummary:
         attempt: Its number among the jobs of the same identity, counted from 1.
         attached: Whether it had been started before, by a worker that has gone since.
         description: What the service says of it.
+        outputs: The objects that it wrote, of a job that cannot tell by itself.
     """
 
     name: str
@@ -80,6 +93,7 @@ class JobSummary:
     attempt: int
     attached: bool
     description: Mapping[str, Any]
+    outputs: tuple[JobOutput, ...] = ()
 
     @property
     def billable_seconds(self) -> int:
@@ -105,6 +119,9 @@ class JobSummary:
             metadata["aws/job_arn"] = self.arn
         if self.estimated_cost_usd is not None:
             metadata["aws/estimated_cost_usd"] = round(self.estimated_cost_usd, 6)
+        if self.outputs:
+            metadata["aws/output_files"] = len(self.outputs)
+            metadata["aws/output_bytes"] = sum(output.size for output in self.outputs)
         if usage.seconds > usage.billable_seconds:
             saved = 100 * (1 - usage.billable_seconds / usage.seconds)
             metadata["aws/spot_savings_percent"] = round(saved, 1)
@@ -127,6 +144,7 @@ class RemoteJob(ABC):
         attempt: Counted from 1.
         attached: Whether somebody else started it.
         description: The service's latest words about it; empty before it exists.
+        outputs: The objects that it wrote, once somebody has looked.
     """
 
     kind: ClassVar[str]
@@ -161,6 +179,7 @@ class RemoteJob(ABC):
         self.attempt = 0
         self.attached = False
         self.description: Mapping[str, Any] = {}
+        self.outputs: tuple[JobOutput, ...] = ()
         self._check_request()
 
     @abstractmethod
@@ -177,6 +196,11 @@ class RemoteJob(ABC):
     def is_over(self) -> bool:
         """Whether its status is final."""
         return self.status == self.succeeded or self.status in self.failed
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the caller must stop it, of a service that does not bound a job's run time."""
+        return False
 
     @property
     def region(self) -> str:
@@ -197,6 +221,7 @@ class RemoteJob(ABC):
             attempt=self.attempt,
             attached=self.attached,
             description=self.description,
+            outputs=self.outputs,
         )
 
     @abstractmethod

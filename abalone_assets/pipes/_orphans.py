@@ -19,7 +19,7 @@ from abalone_assets.pipes.sagemaker import tag_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-_KINDS: Final = ("Training", "Processing")
+_KINDS: Final = ("Training", "Processing", "Transform")
 _GRACE: Final = timedelta(minutes=15)
 
 

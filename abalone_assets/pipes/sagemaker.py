@@ -105,10 +105,10 @@ class PipesSageMakerProcessingClient(_PipesJobClient):
 
 
 class SageMakerJob(RemoteJob):
-    """A training or a processing job; its request is that of the create call without the name."""
+    """A job of SageMaker's; its request is that of the create call without the name."""
 
     api_name: ClassVar[str]
-    """``Training`` or ``Processing``: how the API's members of this kind begin."""
+    """``Training``, ``Processing`` or ``Transform``: how the API's members of this kind begin."""
 
     environment_limit: ClassVar[int]
     """Characters that the API allows in an environment variable's value."""
@@ -144,15 +144,8 @@ class SageMakerJob(RemoteJob):
             JobExistsError: A job of that name exists.
             PipesJobParametersError: The bootstrap exceeds the API's limit.
         """
-        for name, value in bootstrap.items():
-            if len(value) > self.environment_limit:
-                raise PipesJobParametersError(
-                    f"{name} would take {len(value)} characters, and the environment of a "
-                    f"{self.kind} allows {self.environment_limit}: shorten the client's key_prefix"
-                )
-        request = self._bounded(deepcopy(dict(self.request)))
+        request = self._bounded(self._bootstrapped(deepcopy(dict(self.request)), bootstrap))
         request[self._name_key] = self.name
-        request["Environment"] = {**(request.get("Environment") or {}), **bootstrap}
         request["Tags"] = [*(request.get("Tags") or []), *aws_tags(tags)]
         try:
             self._call("create", **request)
@@ -190,6 +183,18 @@ class SageMakerJob(RemoteJob):
     def url(self) -> str:
         """The job's page."""
         return console_url(self.region, "sagemaker/home", f"/{self.console_page}/{self.name}")
+
+    def _bootstrapped(
+        self, request: dict[str, Any], bootstrap: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """The request with what tells the script where Pipes is."""
+        for name, value in bootstrap.items():
+            if len(value) > self.environment_limit:
+                raise PipesJobParametersError(
+                    f"{name} would take {len(value)} characters, and the environment of a "
+                    f"{self.kind} allows {self.environment_limit}: shorten the client's key_prefix"
+                )
+        return {**request, "Environment": {**(request.get("Environment") or {}), **bootstrap}}
 
     def _bounded(self, request: dict[str, Any]) -> dict[str, Any]:
         """The request with a bound on the job's duration, and with what else it lacks."""

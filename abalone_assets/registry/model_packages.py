@@ -16,6 +16,7 @@ registry did not set counts as that person's decision.
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.failures import is_missing, translate_errors
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import AbaloneError, StorageError
 from abalone_assets.registry.model_package_documents import (
     APPROVED,
     PENDING,
@@ -36,6 +37,7 @@ from abalone_assets.registry.model_package_documents import (
     package_parameters,
     was_approved_by_gate,
 )
+from abalone_assets.registry.notes import Noted
 from abalone_assets.registry.overrides import append_override, read_overrides
 from abalone_assets.registry.registry import ModelRegistry
 from abalone_assets.registry.versions import ModelVersion, UnknownVersionError, version_that_stands
@@ -44,6 +46,8 @@ from abalone_assets.storage.records import record_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from abalone_assets.registry.model_package_notes import StudioNotes
+    from abalone_assets.registry.notes import ReleaseNotes
     from abalone_assets.registry.overrides import Override
     from abalone_assets.storage.object_store import ObjectStore
 
@@ -51,6 +55,7 @@ OVERRIDES_PREFIX: Final = "overrides/"
 VALIDATION_SECONDS: Final = 300.0
 """How long SageMaker may take to look a new package over; usually it is a moment."""
 
+_LOG: Final = logging.getLogger(__name__)
 _DECIDED: Final = frozenset({APPROVED, REJECTED})
 _OVERRIDES_KEY: Final = re.compile(re.escape(OVERRIDES_PREFIX) + r"([0-9]{6,})-[0-9a-f]+\.json")
 
@@ -63,6 +68,7 @@ class ModelPackageRegistry(ModelRegistry):
         sagemaker: boto3's client of SageMaker.
         serving_image: Looks up the URI of the container image that serves the models; called by a
             registration only.
+        studio: Writes what SageMaker Studio shows of a version; None does without.
         poll_seconds: Wait between two looks at a package that SageMaker looks over.
     """
 
@@ -73,8 +79,10 @@ class ModelPackageRegistry(ModelRegistry):
         sagemaker: Any,  # noqa: ANN401 - boto3 makes its clients at run time
         serving_image: Callable[[], str],
         *,
+        studio: StudioNotes | None = None,
         poll_seconds: float = 1.0,
     ) -> None:
+        self.studio = studio
         self.group = group
         self.store = store
         self._sagemaker = sagemaker
@@ -132,6 +140,23 @@ class ModelPackageRegistry(ModelRegistry):
     def get(self, version: int) -> ModelVersion:
         """The version of that number; SageMaker has its status, the store its record."""
         return self._version(self._describe(self.package_arn(version)))
+
+    def note(self, version: ModelVersion, notes: ReleaseNotes) -> Noted:
+        """Write model card and lineage of the version."""
+        if self.studio is None:
+            return Noted()
+        try:
+            package = self._describe(self.package_arn(version.version))
+            known = read_overrides(self.store, _overrides_key(package))
+        except AbaloneError as error:
+            return Noted(problems=(f"version {version.version}: {error}",))
+        return self.studio.note(
+            version,
+            package,
+            notes,
+            self.store.uri_of(version.model_key),
+            may_update=version.overrides == known,
+        )
 
     def package_arn(self, version: int) -> str:
         """The ARN of the version's model package, which an endpoint deploys.
@@ -203,6 +228,10 @@ class ModelPackageRegistry(ModelRegistry):
         properties = package["CustomerMetadataProperties"]
         self._set_status(package, status, approval_description(override.because), properties)
         append_override(self.store, _overrides_key(package), override)
+        if self.studio is not None:
+            package = self._describe(package["ModelPackageArn"])
+            for problem in self.studio.decide(self._version(package), package).problems:
+                _LOG.warning(problem)
 
     def _set_status(
         self, package: dict[str, Any], status: str, description: str, properties: Mapping[str, str]

@@ -27,6 +27,8 @@ def open_registry(settings: Settings) -> ModelRegistry:
             settings.registry_uri,
             aws.endpoint_instance_type,
             aws.xgboost_image,
+            studio_notes=aws.studio_notes,
+            mlflow_uri=aws.mlflow_uri,
         )
     from abalone_assets.registry.folder import FolderRegistry
 
@@ -34,7 +36,13 @@ def open_registry(settings: Settings) -> ModelRegistry:
 
 
 def open_model_packages(
-    group: str, uri: str, instance_type: str, image: str
+    group: str,
+    uri: str,
+    instance_type: str,
+    image: str,
+    *,
+    studio_notes: bool,
+    mlflow_uri: str,
 ) -> ModelPackageRegistry:
     """The registry of a model package group.
 
@@ -44,6 +52,8 @@ def open_model_packages(
         instance_type: Instance type that the serving image is for.
         image: Image that serves the models; empty takes SageMaker's for XGBoost, whose container
             has NumPy, so that it answers for every framework.
+        studio_notes: Whether a version's model card and lineage are written, too.
+        mlflow_uri: Where its run is written then; empty for nowhere.
 
     Raises:
         SettingsError: A parameter is missing or cannot be read.
@@ -51,11 +61,17 @@ def open_model_packages(
     from abalone_assets.aws.clients import client, region
     from abalone_assets.aws.images import image_uri
     from abalone_assets.aws.parameters import resolve
+    from abalone_assets.registry.mlflow_runs import MlflowRuns
+    from abalone_assets.registry.model_package_notes import CALL_SECONDS, StudioNotes
     from abalone_assets.registry.model_packages import ModelPackageRegistry
 
     def serving_image() -> str:
         return image_uri("xgboost", region=region(), instance_type=instance_type, override=image)
 
+    name = resolve(group)
+    courtesy = client("sagemaker", retries=False, read_seconds=CALL_SECONDS)
+    runs = MlflowRuns(name, mlflow_uri) if mlflow_uri else None
+    studio = StudioNotes(name, courtesy, runs=runs) if studio_notes else None
     return ModelPackageRegistry(
-        resolve(group), ObjectStore(uri), client("sagemaker"), serving_image
+        name, ObjectStore(uri), client("sagemaker"), serving_image, studio=studio
     )

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import ModelArchiveError, StorageError
+from abalone_assets.registry.notes import Noted
 from abalone_assets.registry.overrides import Override
 from abalone_assets.registry.versions import (
     ModelVersion,
@@ -22,6 +23,7 @@ from abalone_assets.registry.versions import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from abalone_assets.registry.notes import ReleaseNotes
     from abalone_assets.storage.object_store import ObjectStore
 
 ANIMALS: Final = (
@@ -99,6 +101,13 @@ class ModelRegistry(ABC):
         They are all on which a person has decided, and the newest that only the gate has approved.
         Few, however many versions there are: sensors ask for them all the time.
         """
+
+    def note(self, version: ModelVersion, notes: ReleaseNotes) -> Noted:  # noqa: ARG002
+        """Tell who looks at the registry with its own tools what a release knows of its version.
+
+        It never raises and takes no long time: what could not be written is told.
+        """
+        return Noted()
 
     @abstractmethod
     def _record(self, version: ModelVersion, override: Override) -> None:

@@ -89,6 +89,12 @@ class SageMakerModelRegistry(ModelRegistryResource):
     uri: str = Field(description="s3:// prefix of the archives, or ssm:/path/name.")
     image: str = Field(description="Image that serves the models; empty takes SageMaker's.")
     instance_type: str = Field(description="Instance type that the image is for.")
+    studio_notes: bool = Field(
+        default=True, description="Write model card and lineage of a version, too."
+    )
+    mlflow_uri: str = Field(
+        default="", description="MLflow that gets a version's run then; empty for none."
+    )
 
     def open(self) -> "ModelPackageRegistry":
         """The registry, opened now.
@@ -98,7 +104,14 @@ class SageMakerModelRegistry(ModelRegistryResource):
         """
         from abalone_assets.registry.open import open_model_packages
 
-        return open_model_packages(self.group, self.uri, self.instance_type, self.image)
+        return open_model_packages(
+            self.group,
+            self.uri,
+            self.instance_type,
+            self.image,
+            studio_notes=self.studio_notes,
+            mlflow_uri=self.mlflow_uri,
+        )
 
 
 class SageMakerEndpointHost(EndpointHost):

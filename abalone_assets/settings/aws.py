@@ -71,6 +71,9 @@ class AwsSettings(EnvironmentSettings):
     training_instance_type: InstanceType = Field("ml.m5.large", description="Trains a model.")
     processing_instance_type: InstanceType = Field("ml.m5.large", description="Evaluates a model.")
     endpoint_instance_type: InstanceType = Field("ml.m5.large", description="Serves a model.")
+    scoring_instance_type: InstanceType = Field(
+        "ml.m5.large", description="Scores files of many animals."
+    )
     endpoint_instance_count: int = Field(
         2, ge=1, description="Instances of the endpoint; SageMaker spreads two over two zones."
     )
@@ -93,6 +96,18 @@ class AwsSettings(EnvironmentSettings):
         le=28_800,
         description="A deployment that takes longer is rolled back; more than two canary waits and "
         f"{TERMINATION_SECONDS + STARTING_SECONDS} s.",
+    )
+    studio_notes: bool = Field(
+        default=True,
+        description="Write model card and lineage of a version for SageMaker Studio; what goes "
+        "wrong there is a warning.",
+    )
+    mlflow_uri: str = Field(
+        "",
+        pattern=r"^(|https?://\S+|arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:"
+        r"mlflow-(app|tracking-server)/[\w-]+)$",
+        description="ARN of a SageMaker MLflow App or tracking server, or address of an MLflow "
+        "server, that gets a run of each version, beside these notes; empty for none.",
     )
     xgboost_image: str = Field("", description="XGBoost's image URI; empty takes SageMaker's.")
     tensorflow_image: str = Field(

@@ -148,6 +148,32 @@ class ObjectStore:
             except AlreadyExistsError as error:
                 raise StorageError(f"{self.uri_of(key)}: exists already") from error
 
+    def lines(self, key: str) -> Iterator[bytes]:
+        """The object's lines with their ends, of which few are in memory at a time.
+
+        Raises:
+            StorageError: There is no such object, or the store refuses.
+        """
+        if self._is_missing:
+            raise StorageError(f"{self.uri_of(key)}: no such object")
+        rest = b""
+        with _translate_errors(self.uri_of(key)):
+            for chunk in self._store.get(key).stream():
+                *whole, rest = (rest + bytes(chunk)).split(b"\n")
+                for line in whole:
+                    yield line + b"\n"
+        if rest:
+            yield rest
+
+    def upload(self, key: str, path: Path) -> None:
+        """Write a file's content atomically, in parts where it is large.
+
+        Raises:
+            StorageError: The store refuses.
+        """
+        with _translate_errors(self.uri_of(key)):
+            self._store.put(key, path)
+
     def find(self, key: str) -> StoredObject | None:
         """What is known of the object, or None when there is none.
 

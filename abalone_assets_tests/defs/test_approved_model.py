@@ -14,6 +14,7 @@ from abalone_assets.defs.evaluation.approved_model import approved_model
 from abalone_assets.defs.resources import profile_resources
 from abalone_assets.lake.lake import Lake, Preparation, Release
 from abalone_assets.registry.folder import FolderRegistry
+from abalone_assets.registry.notes import Noted, ReleaseNotes
 from abalone_assets.serving.live_version import live_version
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.serving.support import new_registry
@@ -21,6 +22,8 @@ from abalone_assets_tests.serving.support import new_registry
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from abalone_assets.registry.versions import ModelVersion
 
 INTACT = {"misplaced": 0, "leaked": 0, "missing": 0, "foreign": 0}
 INTACT |= {"near_twins": 0, "surveyed": 1000}
@@ -306,3 +309,36 @@ def test_what_an_older_release_left_is_no_obstacle(releases: Releases, document:
         releases.lake.store.write_json(key, document)
     assert releases.run("endpoint").success
     assert releases.last.digest == "r1"
+
+
+def test_a_registry_is_told_of_the_release_that_made_a_version_and_what_fails_is_a_warning(
+    releases: Releases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, ReleaseNotes]] = []
+
+    def note(_: FolderRegistry, version: ModelVersion, notes: ReleaseNotes) -> Noted:
+        told.append((version.version, notes))
+        return Noted(("model card",), ("lineage of version 1: access denied",))
+
+    monkeypatch.setattr(FolderRegistry, "note", note)
+    held = releases.lake.manifest().digest
+    releases.evaluate("one", 2.1, release=held)
+    run = releases.run("approved_model")
+
+    assert run.success
+    shown = metadata(run, "approved_model")
+    assert shown["noted"] == "model card"
+    assert shown["not_noted"] == "lineage of version 1: access denied"
+    log = [entry.user_message for entry in releases.instance.all_logs(run.run_id)]
+    assert "lineage of version 1: access denied" in log
+    [(version, notes)] = told
+    assert (version, notes.run_id, notes.days) == (1, run.run_id, 0)
+    assert notes.data_uri == releases.lake.uri("merged_dataset")
+
+    releases.evaluate("one", 2.1, release="another")  # learnt nothing new: the version stands
+    assert releases.run("approved_model").success
+    assert len(told) == 1
+
+    releases.evaluate("two", 2.0, release="more-was-ingested-since")
+    assert releases.run("approved_model").success
+    assert told[1][1].days is None

@@ -57,12 +57,18 @@ RARELY_NEEDED = {
     "glue:BatchStopJobRun": "a run was terminated while Glue prepared",
     "glue:DeleteTable": "an asset was removed from the lineage",
     "glue:UpdateTable": "an asset's columns changed",
+    "sagemaker:CreateTransformJob": "a file of many animals is scored",
+    "sagemaker:DescribeTransformJob": "the same",
     "sagemaker:DeleteEndpoint": "an endpoint could not be created, and is made anew",
     "sagemaker:DeleteEndpointConfig": "an endpoint has been updated more than once",
     "sagemaker:DeleteModel": "the same",
     "sagemaker:DescribeModelPackageGroup": "the registry is asked for what it does not have",
     "sagemaker:StopProcessingJob": "a run was terminated while SageMaker evaluated",
     "sagemaker:StopTrainingJob": "a run was terminated while SageMaker trained",
+    "sagemaker:StopTransformJob": "a run was terminated while SageMaker scored a file",
+    "sagemaker:UpdateAction": "a release was tried again, or a person decided on its version",
+    "sagemaker:UpdateArtifact": "a release was tried again",
+    "sagemaker:UpdateContext": "there has been a release before",
 }
 """What the run role may do although a story without mishaps never needs it, and what does."""
 
@@ -285,6 +291,8 @@ def _resources(call: Call) -> list[str]:
         return [f"{call.resource}/?"]  # a batch: the stand-in does not record its keys
     if call.service == "glue" and "DatabaseName" in call.params:
         return _catalog(call.params)
+    if call.action == "sagemaker:AddAssociation":
+        return [call.params["SourceArn"], call.params["DestinationArn"]]
     if call.action in _SPECIAL:
         return [f"arn:aws:{each.format(**call.params)}" for each in _SPECIAL[call.action]]
     return [call.resource]
@@ -302,6 +310,7 @@ _SPECIAL = {
     "logs:DescribeLogStreams": [f"logs:{PLACE}:log-group:{{logGroupName}}:log-stream:"],
     "logs:GetLogEvents": [f"logs:{PLACE}:log-group:{{logGroupName}}:log-stream:{{logStreamName}}"],
     "sagemaker:CreateEndpoint": _DEPLOYED,
+    "sagemaker:CreateArtifact": [f"sagemaker:{PLACE}:artifact/0123456789abcdef"],
     "sagemaker:CreateModelPackage": [_MODEL_PACKAGE],
     "sagemaker:ListModelPackages": [_MODEL_PACKAGE],
     "sagemaker:UpdateEndpoint": _DEPLOYED,

@@ -41,6 +41,7 @@ def update_of(config: str) -> Call:
 
 
 TRAINING = f"arn:aws:sagemaker:{PLACE}:training-job/trained-model-x-1"
+TRANSFORM_JOBS = f"arn:aws:sagemaker:{PLACE}:transform-job"
 TAGS = [{"Key": "a", "Value": "b"}]
 
 
@@ -59,9 +60,16 @@ TAGS = [{"Key": "a", "Value": "b"}]
                 call("logs:GetLogEvents", logGroupName="/aws-glue/jobs/output", logStreamName="x"),
                 call("cloudwatch:DescribeAlarms"),
                 call("sagemaker:CreateTrainingJob", TRAINING, RoleArn=JOB_ROLE, Tags=TAGS),
+                call("sagemaker:CreateTransformJob", f"{TRANSFORM_JOBS}/scoring-x-1", Tags=TAGS),
+                call("sagemaker:CreateAction", f"arn:aws:sagemaker:{PLACE}:action/abalone-v1"),
                 update_of("abalone-v1"),
             ],
             [
+                call(
+                    "sagemaker:CreateTransformJob",
+                    f"arn:aws:sagemaker:{PLACE}:transform-job/another-1",
+                ),
+                call("sagemaker:CreateAction", f"arn:aws:sagemaker:{PLACE}:action/another"),
                 call("s3:DeleteObject", f"{DATA}/registry/models/x/model.tar.gz"),
                 call("s3:DeleteObject", f"{DATA}/landing_zone/abalone.20250314061500"),
                 call("s3:GetObject", "arn:aws:s3:::someone-elses/lake/x"),
@@ -136,3 +144,35 @@ def test_the_endpoints_role_sees_every_alarm_that_rolls_a_deployment_back(
 
 def test_what_is_rarely_needed_is_granted_at_all() -> None:
     assert RARELY_NEEDED.keys() <= policy_of("run").actions()
+
+
+@pytest.mark.parametrize(
+    ("uri", "actions"),
+    [
+        ("", set()),
+        ("https://mlflow.example.com", set()),
+        (f"arn:aws:sagemaker:{PLACE}:mlflow-app/app-1", {"sagemaker:CallMlflowAppApi"}),
+        (
+            f"arn:aws:sagemaker:{PLACE}:mlflow-tracking-server/ours",
+            {
+                "sagemaker-mlflow:GetExperimentByName",
+                "sagemaker-mlflow:CreateExperiment",
+                "sagemaker-mlflow:SearchRuns",
+                "sagemaker-mlflow:CreateRun",
+                "sagemaker-mlflow:LogBatch",
+                "sagemaker-mlflow:UpdateRun",
+            },
+        ),
+    ],
+)
+def test_runs_may_write_to_the_one_mlflow_that_the_settings_name(
+    uri: str, actions: set[str]
+) -> None:
+    from deploy.config import DeployConfig
+    from deploy.stacks.names import Names
+    from deploy.stacks.run_permissions import lineage
+
+    names = Names(DeployConfig(settings={"mlflow_uri": uri}))
+    found = [each for each in lineage(names) if each.sid == "WriteExperiments"]
+    assert {action for each in found for action in each.actions} == actions
+    assert all(each.resources == [uri] for each in found)

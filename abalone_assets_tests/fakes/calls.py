@@ -12,6 +12,9 @@ from abalone_assets_tests.fakes.places import ACCOUNT, OWN_KEY, REGION
 _ARNS: Final = {
     "TrainingJobName": "sagemaker:{place}:training-job/{value}",
     "ProcessingJobName": "sagemaker:{place}:processing-job/{value}",
+    "TransformJobName": "sagemaker:{place}:transform-job/{value}",
+    "ActionName": "sagemaker:{place}:action/{value}",
+    "ContextName": "sagemaker:{place}:context/{value}",
     "EndpointName": "sagemaker:{place}:endpoint/{value}",
     "EndpointConfigName": "sagemaker:{place}:endpoint-config/{value}",
     "ModelName": "sagemaker:{place}:model/{value}",
@@ -89,7 +92,7 @@ def _params(response: Any) -> dict[str, Any]:
 
 def _arn(service: str, params: dict[str, Any]) -> str:
     place = f"{REGION}:{ACCOUNT}"
-    for name in ("ResourceArn", "ModelPackageArn", "ModelPackageName"):
+    for name in ("ResourceArn", "ModelPackageArn", "ModelPackageName", "ArtifactArn"):
         if str(params.get(name, "")).startswith("arn:"):
             return str(params[name])
     if service == "ssm":

@@ -11,6 +11,7 @@ from abalone_assets_tests.fakes.calls import Call, call_of
 from abalone_assets_tests.fakes.endpoints import Endpoints, Runtime
 from abalone_assets_tests.fakes.faults import Faults
 from abalone_assets_tests.fakes.glue_jobs import GlueJobs
+from abalone_assets_tests.fakes.lineage import Lineage
 from abalone_assets_tests.fakes.model_packages import ModelPackages
 from abalone_assets_tests.fakes.model_servers import ModelServers
 from abalone_assets_tests.fakes.places import (
@@ -26,6 +27,7 @@ from abalone_assets_tests.fakes.processes import Processes
 from abalone_assets_tests.fakes.processing_jobs import ProcessingJobs
 from abalone_assets_tests.fakes.storage import Storage
 from abalone_assets_tests.fakes.training_jobs import TrainingJobs
+from abalone_assets_tests.fakes.transform_jobs import TransformJobs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +49,7 @@ class AwsStandIn:
         s3: A boto3 client of the bucket's owner: not recorded, not hit by `faults`.
         faults: What shall go wrong.
         python: What runs jobs' scripts and models.
+        lineage: SageMaker's.
         calls: Every request since the context was opened, but for the stand-in's own.
     """
 
@@ -65,13 +68,20 @@ class AwsStandIn:
         self.storage = Storage(self.s3)
         self.calls: list[Call] = []
         self._model_servers = ModelServers(self)
+        self.lineage = Lineage(self)
         self._patches = pytest.MonkeyPatch()
 
     def __enter__(self) -> Self:
         self.server.reset()
         models = self._model_servers
         jobs = (TrainingJobs(self), ProcessingJobs(self), GlueJobs(self), ModelPackages(self))
-        for service in (*jobs, Endpoints(self, models), Runtime(self, models)):
+        for service in (
+            *jobs,
+            TransformJobs(self),
+            self.lineage,
+            Endpoints(self, models),
+            Runtime(self, models),
+        ):
             service.install(self._patches)
         self.server.gate = self._let_pass
         self.s3.create_bucket(Bucket=self.bucket)

@@ -53,9 +53,9 @@ class Storage:
         try:
             found = self.download(uri, folder)
         except self._s3.exceptions.NoSuchBucket as error:
-            raise NoSuchDataError(_nothing_below(uri)) from error
+            raise NoSuchDataError(nothing_below(uri)) from error
         if not found:
-            raise NoSuchDataError(_nothing_below(uri))
+            raise NoSuchDataError(nothing_below(uri))
 
     def upload(self, folder: Path, uri: str) -> None:
         for path in sorted(folder.rglob("*")):
@@ -76,7 +76,8 @@ class Storage:
         self.write(uri, packed.getvalue())
 
 
-def _nothing_below(uri: str) -> str:
+def nothing_below(uri: str) -> str:
+    """SageMaker's words for an input that does not exist."""
     return (
         f"ClientError: Data download failed: No S3 objects found under S3 URL {uri!r} given in "
         "input data source. Please ensure that the bucket exists in the selected region, that "

@@ -28,7 +28,8 @@ CAPTURED_REQUESTS: Final = "captured_requests"
 
 TRAINING_JOBS: Final = "trained-model"
 EVALUATION_JOBS: Final = "evaluation"
-"""Beginnings of the names of SageMaker jobs: the assets that they make."""
+SCORING_JOBS: Final = "scoring"
+"""Beginnings of the names of SageMaker jobs: the assets that they make, or what they do."""
 
 COMPUTE_LOGS: Final = "compute_logs"
 ACCESS_LOGS: Final = "s3_access"
@@ -54,6 +55,7 @@ class Names:
         self.glue_crawler = f"{name}-landing-zone"
         self.glue_job = f"{name}-prepare"
         self.model_package_group = name
+        self.mlflow_uri = str(config.settings.get("mlflow_uri", ""))
         self.endpoint = name
         self.cluster = name
         self.run_task_family = f"{name}-run"

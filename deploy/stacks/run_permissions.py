@@ -29,6 +29,7 @@ def lineage(names: Names) -> list[Permission]:
         *_preparation(names),
         *_jobs(names),
         *_registry(names),
+        *_experiments(names),
         *_endpoint(names),
         compute_logs(names),
     ]
@@ -125,6 +126,7 @@ def _preparation(names: Names) -> list[Permission]:
                     "/aws-glue/jobs/error",
                     "/aws/sagemaker/TrainingJobs",
                     "/aws/sagemaker/ProcessingJobs",
+                    "/aws/sagemaker/TransformJobs",
                 )
             ],
             wildcards="the service names the log streams, one or more for each job",
@@ -148,6 +150,17 @@ def _jobs(names: Names) -> list[Permission]:
                 "sagemaker:StopProcessingJob",
             ],
             [training, processing],
+            wildcards=JOB_NAMES,
+        ),
+        Permission(
+            "ScoreFiles",
+            [
+                "sagemaker:AddTags",
+                "sagemaker:CreateTransformJob",
+                "sagemaker:DescribeTransformJob",
+                "sagemaker:StopTransformJob",
+            ],
+            [arn("sagemaker", f"transform-job/{n.SCORING_JOBS}-*")],
             wildcards=JOB_NAMES,
         ),
         Permission(
@@ -177,8 +190,48 @@ def _registry(names: Names) -> list[Permission]:
                 arn("sagemaker", f"model-package/{group}/*"),
             ],
             wildcards="the versions of the one group are numbered",
-        )
+        ),
+        Permission(
+            "NoteLineage",
+            [
+                "sagemaker:AddAssociation",
+                "sagemaker:CreateAction",
+                "sagemaker:CreateArtifact",
+                "sagemaker:CreateContext",
+                "sagemaker:DescribeAction",
+                "sagemaker:DescribeContext",
+                "sagemaker:UpdateAction",
+                "sagemaker:UpdateArtifact",
+                "sagemaker:UpdateContext",
+            ],
+            [
+                arn("sagemaker", f"action/{group}-*"),
+                arn("sagemaker", f"context/{group}-dagster"),
+                arn("sagemaker", "artifact/*"),
+            ],
+            wildcards="an action for each version; SageMaker names artifacts by a hash",
+        ),
+        Permission(
+            "FindLineage",
+            ["sagemaker:ListArtifacts", "sagemaker:ListAssociations"],
+            [ANY],
+            wildcards=NO_RESOURCE,
+        ),
     ]
+
+
+def _experiments(names: Names) -> list[Permission]:
+    """Runs in the one MLflow of SageMaker's that the settings name; any other needs no right here.
+
+    An MLflow App checks one action for its whole API, a tracking server one for each call.
+    """
+    if not names.mlflow_uri.startswith("arn:"):
+        return []
+    actions = ["sagemaker:CallMlflowAppApi"]
+    if ":mlflow-tracking-server/" in names.mlflow_uri:
+        calls = ("GetExperimentByName", "CreateExperiment", "SearchRuns", "CreateRun")
+        actions = [f"sagemaker-mlflow:{call}" for call in (*calls, "LogBatch", "UpdateRun")]
+    return [Permission("WriteExperiments", actions, [names.mlflow_uri])]
 
 
 def _endpoint(names: Names) -> list[Permission]:

@@ -7,8 +7,11 @@ from typing import Any
 
 import dagster as dg
 
-from abalone_assets.lake.lake import Release
+from abalone_assets.errors import AbaloneError
+from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.modeling.evaluation.gate import Decision, decide
+from abalone_assets.registry.notes import Noted, ReleaseNotes
+from abalone_assets.registry.registry import ModelRegistry
 from abalone_assets.registry.versions import COMPARED_AT, PROBES, ModelVersion
 from abalone_assets.resources.models import Gate, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource
@@ -62,10 +65,12 @@ def approved_model(
         release_digest=evaluation["release_digest"],
     )
     reason = decision.reason if version.last_override is None else version.reason
+    noted = _noted(context, registry, version, evaluation, lake.open())
     shown = {
         "decision": reason,
         "rmse": evaluation["metrics"]["rmse"],
         "version": version.version,
+        **noted.metadata(),
     }
     yield dg.AssetCheckResult(
         passed=version.approved, severity=dg.AssetCheckSeverity.WARN, metadata=shown
@@ -96,6 +101,37 @@ def approved_model(
         },
         data_version=dg.DataVersion(version.archive_sha256),
     )
+
+
+def _noted(
+    context: dg.AssetExecutionContext,
+    registry: ModelRegistry,
+    version: ModelVersion,
+    evaluation: dict[str, Any],
+    lake: Lake,
+) -> Noted:
+    """What the registry's own tools are told of the version by the release that made it."""
+    digest = evaluation["release_digest"]
+    if version.release_digest != digest:
+        return Noted()  # it stands since another release, which has told of it
+    noted = registry.note(version, _notes(context.run.run_id, digest, lake))
+    for problem in noted.problems:
+        context.log.warning(problem)
+    return noted
+
+
+def _notes(run_id: str, digest: str, lake: Lake) -> ReleaseNotes:
+    """What a release knows of its version: of its days nothing, when more was ingested since."""
+    data_uri = lake.uri("merged_dataset")
+    try:
+        manifest = lake.manifest()
+    except AbaloneError:
+        return ReleaseNotes(run_id, data_uri)  # whoever needs the manifest says what is amiss
+    if manifest.digest != digest:
+        return ReleaseNotes(run_id, data_uri)
+    days = manifest.days_with_rows
+    first, last = (days[0], days[-1]) if days else ("", "")
+    return ReleaseNotes(run_id, data_uri, manifest.rows, len(days), first, last)
 
 
 def _outdated(evaluation: dict[str, Any], desired: ModelVersion | None) -> Decision | None:

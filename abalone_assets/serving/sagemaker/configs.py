@@ -89,12 +89,25 @@ class EndpointConfigs:
         Raises:
             EndpointError: SageMaker refuses, such as a package that is not approved.
         """
-        model = self._model(version, package_arn, hosting)
+        self.ensure_model(version, package_arn, hosting)
         config = self._config(version, package_arn, hosting)
-        self._create("model", model["ModelName"], self._sagemaker.create_model, model)
         name: str = config["EndpointConfigName"]
         create_config = self._sagemaker.create_endpoint_config
         self._create("endpoint config", name, create_config, config)
+        return name
+
+    def ensure_model(self, version: int, package_arn: str, hosting: Hosting) -> str:
+        """Create the model of a version, where it does not exist.
+
+        Returns:
+            The model's name.
+
+        Raises:
+            EndpointError: As `ensure`.
+        """
+        model = self._model(version, package_arn, hosting)
+        name: str = model["ModelName"]
+        self._create("model", name, self._sagemaker.create_model, model)
         return name
 
     def version_of(self, config: str) -> int | None:

@@ -107,6 +107,17 @@ class SageMakerEndpoint(Endpoint):
         """The version that answers requests; see the function `live_version`."""
         return live_version(self.name, self.sagemaker)
 
+    def ensure_model(self, version: int) -> str:
+        """The name of a version's SageMaker model, which other jobs than the endpoint run, too.
+
+        Like all that a deployment makes, it is deleted by a later one that does not need it.
+
+        Raises:
+            EndpointError: SageMaker refuses, such as a version that is not approved.
+        """
+        configs = EndpointConfigs(self.name, self.sagemaker)
+        return configs.ensure_model(version, self.package_arn(version), self.hosting)
+
     def deploy(
         self,
         version: int,

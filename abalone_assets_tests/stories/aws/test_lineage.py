@@ -372,6 +372,11 @@ def test_assets_say_where_their_jobs_ran_and_what_they_cost(story: Story) -> Non
         assert (shown["attempt"], shown["attached"]) == (1, False)
 
 
+def test_sagemaker_studio_is_told_of_every_version(story: Story) -> None:
+    shown = story.chapters[0].metadata["approved_model"]
+    assert (shown["noted"], shown["not_noted"]) == ("model card, lineage", "nothing")
+
+
 def test_each_role_may_make_every_call_of_the_lineage_and_the_runs_little_more(
     story: Story,
 ) -> None:
