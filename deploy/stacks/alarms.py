@@ -51,7 +51,8 @@ class EndpointAlarms(Construct):
     """What rolls a deployment back: the endpoint fails, or is slow, in any one minute.
 
     A client's own mistakes (4xx) and SageMaker's overhead say nothing about a model and are left
-    out; so is ``InvocationModelErrors``, which counts every answer that is not 2xx. Each watches one minute, so that it can go off while a canary waits.
+    out; so is ``InvocationModelErrors``, which counts every answer that is not 2xx. Each watches
+    one minute, so that it can go off while a canary waits.
     """
 
     def __init__(
