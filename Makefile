@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 JARS := $(VENV)/share/hadoop-aws
+TOOLKITS := $(VENV)/share/toolkits/made
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup
 export ABALONE_HOME ?= $(CURDIR)/.abalone
 
@@ -18,7 +19,7 @@ demo: $(VENV)/.base ## Land surveys, train, deploy and ask the endpoint a questi
 dev: $(VENV)/.base ## Start the Dagster UI, its daemon and the endpoint server
 	@$(BIN)/abalone dev
 
-test: $(VENV)/.dev $(JARS) ## Run all tests
+test: $(VENV)/.dev $(JARS) $(TOOLKITS) ## Run all tests
 	@$(BIN)/python -m abalone_assets_tests.support.programs
 	$(PYTEST)
 
@@ -78,3 +79,8 @@ $(JARS): | $(VENV)/bin/python
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d $@.new sagemaker_pyspark==1.4.5
 	tar -xzf $@.new/sagemaker_pyspark-1.4.5.tar.gz -C $@.new --strip-components=3 --wildcards '*/hadoop-aws-*.jar' '*/aws-java-sdk-bundle-*.jar'
 	rm $@.new/sagemaker_pyspark-1.4.5.tar.gz && mv $@.new $@
+
+# What SageMaker's XGBoost image runs, for the tests alone.
+$(TOOLKITS): abalone_assets_tests/fakes/toolkits.txt abalone_assets_tests/fakes/toolkits.py | $(VENV)/.dev
+	$(BIN)/python -m abalone_assets_tests.fakes.toolkits
+	@touch $@

@@ -33,6 +33,7 @@ from abalone_assets.modeling.models.model import (
     load_out_of_fold,
 )
 from abalone_assets.modeling.models.npz import read_npz, to_npz
+from abalone_assets.modeling.offline_project import OFFLINE_PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,7 @@ VENDORED: Final = (
     "modeling/__init__.py",
     "modeling/features.py",
     "modeling/inference.py",
+    "modeling/container.py",
     "modeling/models/*.py",
 )
 """The modules, as patterns, that answer requests where this project is not installed."""
@@ -66,9 +68,10 @@ VENDORED: Final = (
 _ENTRY_POINT: Final = '''\
 """The functions SageMaker calls, from the package beside this file."""
 
-from abalone_assets.modeling.inference import input_fn, model_fn, output_fn, predict_fn
+from abalone_assets.modeling.container import transform_fn
+from abalone_assets.modeling.inference import model_fn
 
-__all__ = ["input_fn", "model_fn", "output_fn", "predict_fn"]
+__all__ = ["model_fn", "transform_fn"]
 '''
 
 
@@ -98,6 +101,8 @@ def _vendor(code: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(module.read_bytes())
     (code / "inference.py").write_text(_ENTRY_POINT, encoding="utf-8")
+    for name, content in OFFLINE_PROJECT.items():
+        (code / name).write_bytes(content)
 
 
 def _write_json(path: Path, document: object) -> None:

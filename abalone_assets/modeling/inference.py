@@ -13,7 +13,7 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from abalone_assets import survey
 from abalone_assets.errors import AbaloneError
@@ -44,13 +44,25 @@ class Rows(list[Row]):
         self.content_type = content_type
 
 
-class InvalidRequestError(AbaloneError):
+class RequestError(AbaloneError):
+    """A request that cannot be answered, by the client's mistake.
+
+    Attributes:
+        status: The HTTP status that says so.
+    """
+
+    status: ClassVar[int]
+
+
+class InvalidRequestError(RequestError):
     """A request body that holds no abalones.
 
     Attributes:
         row: The offending row, from 1, or None when the body as a whole cannot be read.
         column: The offending survey column, or None when it is the row as a whole.
     """
+
+    status = 400
 
     def __init__(self, reason: str, row: int | None = None, column: str | None = None) -> None:
         place = ", ".join(
@@ -61,8 +73,16 @@ class InvalidRequestError(AbaloneError):
         self.column = column
 
 
-class UnsupportedContentTypeError(AbaloneError):
+class UnsupportedContentTypeError(RequestError):
     """A content type that is neither ``text/csv`` nor ``application/json``."""
+
+    status = 415
+
+
+class NotAcceptableError(UnsupportedContentTypeError):
+    """A client that takes answers of neither type."""
+
+    status = 406
 
 
 @dataclass(frozen=True)
@@ -133,12 +153,12 @@ def input_fn(body: bytes | bytearray | str, content_type: str) -> Rows:
 
 
 def _decoded(body: bytes | bytearray | str) -> str:
-    if isinstance(body, str):
-        return body
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidRequestError(f"the body is not UTF-8: byte {error.start}") from error
+    # As SageMaker's toolkit decodes what it hands over as text, so that both refuse the same.
+    text = body if isinstance(body, str) else body.decode("utf-8", errors="replace")
+    valid, damaged, _ = text.partition("\ufffd")
+    if damaged:
+        raise InvalidRequestError(f"the body is not UTF-8: byte {len(valid.encode())}")
+    return text.removeprefix("\ufeff")
 
 
 def _csv_rows(text: str) -> list[Row]:
@@ -205,7 +225,7 @@ def output_fn(predictions: Predictions, accept: str | None) -> tuple[str, str]:
         7.6, "rings_high": 13.1}]}``, the last two of a model whose intervals are calibrated.
 
     Raises:
-        UnsupportedContentTypeError: The client accepts neither.
+        NotAcceptableError: The client accepts neither.
     """
     media_type = negotiate(accept, predictions.asked_in)
     rings = _rounded(predictions.rings)
@@ -234,8 +254,7 @@ def negotiate(accept: str | None, asked_in: str = CSV) -> str:
         asked_in: The media type of the request.
 
     Raises:
-        UnsupportedContentTypeError: The client accepts neither ``text/csv`` nor
-            ``application/json``.
+        NotAcceptableError: The client accepts neither ``text/csv`` nor ``application/json``.
     """
     wishes = [_wish(part) for part in (accept or "*/*").split(",") if part.strip()]
     preferred = sorted(CONTENT_TYPES, key=lambda media_type: media_type != asked_in)
@@ -243,9 +262,7 @@ def negotiate(accept: str | None, asked_in: str = CSV) -> str:
         for media_type in preferred:
             if quality > 0 and _matches(pattern, media_type):
                 return media_type
-    raise UnsupportedContentTypeError(
-        f"cannot answer with {accept!r}: accept {' or '.join(CONTENT_TYPES)}"
-    )
+    raise NotAcceptableError(f"cannot answer with {accept!r}: accept {' or '.join(CONTENT_TYPES)}")
 
 
 def _wish(part: str) -> tuple[str, float]:

@@ -31,7 +31,7 @@ CODE_FOLDER: Final = "/opt/ml/model/code"
 
 SERVING_ENVIRONMENT: Final = {
     "SAGEMAKER_PROGRAM": "inference.py",
-    # Without it, a request that names no Accept is answered in JSON; inference.py decides better.
+    # Archives without a transform_fn would answer in JSON where a request names no Accept.
     "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "*/*",
     "SAGEMAKER_SUBMIT_DIRECTORY": CODE_FOLDER,
     # The container installs the program with pip, which need not take the package beside it along.

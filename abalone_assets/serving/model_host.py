@@ -65,14 +65,9 @@ class ServedModel:
         try:
             rows = inference.input_fn(body, content_type)
             predictions = inference.predict_fn(rows, self.predictor)
-        except inference.UnsupportedContentTypeError as error:
-            raise RefusedRequestError(415, str(error)) from error
-        except inference.InvalidRequestError as error:
-            raise RefusedRequestError(400, str(error)) from error
-        try:
             text, answer_type = inference.output_fn(predictions, accept)
-        except inference.UnsupportedContentTypeError as error:
-            raise RefusedRequestError(406, str(error)) from error
+        except inference.RequestError as error:
+            raise RefusedRequestError(error.status, str(error)) from error
         return text.encode(), answer_type
 
 

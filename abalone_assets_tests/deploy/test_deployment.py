@@ -130,17 +130,13 @@ def test_what_the_parameters_name_exists(outputs: dict[str, str]) -> None:
     group = {"ModelPackageGroupName": named["model-package-group"]}
     assert client("sagemaker").describe_model_package_group(**group)
     assert {alarm["AlarmName"] for alarm in _alarms(*alarms)} == set(alarms)
-    assert len(alarms) == 3
+    assert len(alarms) == 2
 
 
 def test_the_alarms_watch_the_endpoints_variant_minute_by_minute(outputs: dict[str, str]) -> None:
     alarms = _alarms(*resolve_list("ssm:/abalone/endpoint-alarms"))
 
-    assert {a["MetricName"] for a in alarms} == {
-        "Invocation5XXErrors",
-        "InvocationModelErrors",
-        "ModelLatency",
-    }
+    assert {a["MetricName"] for a in alarms} == {"Invocation5XXErrors", "ModelLatency"}
     for alarm in alarms:
         assert {d["Name"]: d["Value"] for d in alarm["Dimensions"]} == {
             "EndpointName": "abalone",

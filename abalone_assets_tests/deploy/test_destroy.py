@@ -13,6 +13,8 @@ from abalone_assets.aws.parameters import resolve
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.lake.manifest import Manifest
 from abalone_assets.lake.manifest_store import commit_raw
+from abalone_assets.modeling.offline_project import OFFLINE_PROJECT
+from abalone_assets.registry.model_package_documents import SERVING_ENVIRONMENT
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting
 from abalone_assets_tests.deploy.cloudformation_models import complete_moto
 from abalone_assets_tests.deploy.support import quick_stacks
@@ -37,9 +39,7 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/abalone-sagemaker-{REGION}"
 KEPT = [f"bucket {DATA}", f"bucket {LOGS}", "image repository abalone"]
 INFERENCE = b"""
 def model_fn(folder): return 1
-def input_fn(body, content_type): return body
-def predict_fn(rows, model): return [9.5]
-def output_fn(prediction, accept): return "9.5", "text/csv"
+def transform_fn(model, body, content_type, accept): return "9.5", "text/csv"
 """
 SLEEP = b"import time; time.sleep(300)"
 
@@ -71,13 +71,20 @@ def _destroyed(stacks: Stacks, *, delete_data: bool = False) -> tuple[list[str],
 
 def _register_model(aws: AwsStandIn) -> str:
     uri = f"s3://{DATA}/registry/model.tar.gz"
-    aws.storage.write(uri, packed({"code/inference.py": INFERENCE}))
+    project = {f"code/{name}": content for name, content in OFFLINE_PROJECT.items()}
+    aws.storage.write(uri, packed({"code/inference.py": INFERENCE, **project}))
     return str(
         client("sagemaker").create_model_package(
             ModelPackageGroupName="abalone",
             ModelApprovalStatus="Approved",
             InferenceSpecification={
-                "Containers": [{"Image": "xgboost", "ModelDataUrl": uri}],
+                "Containers": [
+                    {
+                        "Image": "xgboost",
+                        "ModelDataUrl": uri,
+                        "Environment": dict(SERVING_ENVIRONMENT),
+                    }
+                ],
                 "SupportedContentTypes": ["text/csv"],
                 "SupportedResponseMIMETypes": ["text/csv"],
             },

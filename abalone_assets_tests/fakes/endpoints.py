@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
+from abalone_assets_tests.fakes.endpoint_metrics import count_invocation
 from abalone_assets_tests.fakes.jobs import check_tags, now
 from abalone_assets_tests.fakes.model_servers import ModelError, ModelLoadError, ModelServers
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
@@ -233,8 +235,12 @@ class Runtime(Service):
             model_name = config.production_variants[0]["ModelName"]
             server = self._model_servers.of(backend, model_name, log)
             answer, answer_type = server.answer(body, content_type, accept)
-        except (ModelError, ModelLoadError) as error:
-            return _model_error(variant, str(error))
+        except ModelError as error:
+            count_invocation(name, variant, error.status)
+            return _model_error(variant, error.status, str(error))
+        except ModelLoadError as error:
+            count_invocation(name, variant, HTTPStatus.INTERNAL_SERVER_ERROR)
+            return _model_error(variant, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
         sides = {"Input": (content_type, body), "Output": (answer_type, answer)}
         self._capture(sides, endpoint, variant)
         said = {"Content-Type": answer_type, "x-Amzn-Invoked-Production-Variant": variant}
@@ -264,13 +270,12 @@ def _side(mode: str, content_type: str, body: bytes, types: dict[str, Any]) -> d
     return {"observedContentType": content_type, "mode": mode, "data": data, "encoding": encoding}
 
 
-def _model_error(variant: str, reason: str) -> Any:
-    message = f"Received server error (500) from {variant} with message {json.dumps(reason)}."
-    return _error(
-        424,
-        "ModelError",
-        {"OriginalStatusCode": 500, "OriginalMessage": reason, "message": message},
-    )
+def _model_error(variant: str, status: int, reason: str) -> Any:
+    """As https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html."""
+    side = "client" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "server"
+    message = f'Received {side} error ({status}) from {variant} with message "{reason}".'
+    document = {"OriginalStatusCode": status, "OriginalMessage": reason, "message": message}
+    return _error(424, "ModelError", document)
 
 
 def _error(status: int, kind: str, document: dict[str, Any]) -> Any:

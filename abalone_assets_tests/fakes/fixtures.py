@@ -30,10 +30,12 @@ _MISLEADING = (
 @pytest.fixture(scope="session")
 def moto_server() -> Iterator[MotoServer]:
     """The one moto server of this process."""
+    from abalone_assets_tests.fakes.model_servers import close_model_servers
     from abalone_assets_tests.fakes.server import MotoServer
 
     with MotoServer() as server:
         yield server
+    close_model_servers()
 
 
 @pytest.fixture(scope="session")

@@ -1,21 +1,52 @@
-"""The containers behind endpoints: one process for each model that serves."""
+"""The containers behind endpoints: SageMaker's real server, with the code of the model's archive.
+
+A server takes seconds to start, so it is kept for whatever else of the same content is deployed,
+by later tests too, until a few others have been needed since.
+"""
 
 from __future__ import annotations
 
-import base64
+import hashlib
+import io
 import json
+import os
+import re
+import signal
 import subprocess
+import tarfile
+import tempfile
 import threading
+from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from abalone_assets_tests.fakes.jobs import environment_of
-from abalone_assets_tests.fakes.processes import LogStream
+import requests
+
+from abalone_assets_tests.fakes.jobs import Sandbox
+from abalone_assets_tests.fakes.toolkits import PROGRAM, toolkits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from abalone_assets_tests.fakes.processes import LogStream
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-PROGRAM: Final = Path(__file__).with_name("model_server.py")
+KEPT: Final = 4
+ANSWER_SECONDS: Final = 60.0
+"""As long as SageMaker waits for a container."""
+
+_LISTENING: Final = re.compile(r"Listening at: http://[\d.]+:(\d+)")
+
+
+@dataclass(frozen=True)
+class ContainerAnswer:
+    """What a container says to a request."""
+
+    status: int
+    content_type: str
+    body: bytes
 
 
 class ModelLoadError(Exception):
@@ -23,120 +54,173 @@ class ModelLoadError(Exception):
 
 
 class ModelError(Exception):
-    """A model's container answers a request by an error."""
+    """A model's container does not answer a request by 200.
+
+    Attributes:
+        status: What it answers instead.
+    """
+
+    def __init__(self, answer: ContainerAnswer) -> None:
+        super().__init__(answer.body.decode())
+        self.status = answer.status
+
+
+def _unheard(_line: str) -> None:
+    """Nobody listens."""
 
 
 class ModelServer:
-    """The process that answers with one model.
+    """A container that serves: the toolkit's server in a process group of its own.
 
     Args:
-        aws: The stand-in.
-        name: The SageMaker model's name.
-        archive: ``s3://`` URI of its ``model.tar.gz``.
-        environment: Of its container.
-        log: Where its output goes.
+        archive: Content of a ``model.tar.gz``.
+        environment: The model's, as SageMaker is told it.
+        listener: Is told each line of its output.
 
     Raises:
-        ModelLoadError: The archive is missing or its code cannot load the model.
+        ModelLoadError: It ends, or does not answer a ping by 200.
     """
 
     def __init__(
-        self, aws: AwsStandIn, name: str, archive: str, environment: dict[str, str], log: LogStream
+        self,
+        archive: bytes,
+        environment: Mapping[str, str],
+        listener: Callable[[str], None] = _unheard,
     ) -> None:
-        folder = aws.folder / "models" / name
-        try:
-            aws.storage.extract(archive, folder)
-        except Exception as error:
-            raise ModelLoadError(f"cannot download the model data {archive}: {error}") from error
-        self._lock = threading.Lock()
+        self.listener = listener
+        self._scratch = tempfile.TemporaryDirectory(prefix="model-server-")
+        sandbox = Sandbox(Path(self._scratch.name))
+        with tarfile.open(fileobj=io.BytesIO(archive)) as members:
+            members.extractall(sandbox.folder("model"), filter="data")
+        moved = {name: sandbox.moved(value) for name, value in environment.items()}
+        own = {
+            "SAGEMAKER_BIND_TO_PORT": "0",
+            "SAGEMAKER_MODEL_SERVER_WORKERS": "1",
+            "SAGEMAKER_USE_NGINX": "false",
+        }
         self._process = subprocess.Popen(
-            [aws.python, str(PROGRAM), str(folder)],
-            env=environment_of(aws, name, environment),
-            cwd=folder,
-            stdin=subprocess.PIPE,
+            [toolkits().python, str(PROGRAM), "serve"],
+            env=toolkits().environment(sandbox.opt_ml, {**moved, **own}),
+            cwd=sandbox.opt_ml,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
-        self._log = threading.Thread(target=_copy, args=(self._process.stderr, log), daemon=True)
-        self._log.start()
-        if not self._read().get("ready"):
+        self._port: str | None = None
+        self._settled = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._settled.wait()
+        if self._port is None or self.ask("GET", "/ping").status != requests.codes.ok:
             self.close()
-            raise ModelLoadError("the container did not pass the ping health check")
+            raise ModelLoadError("the container did not answer its ping")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def _read(self) -> None:
+        """Pass the output on, and see in it where the server listens."""
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            for line in output:
+                self.listener(line.rstrip("\n"))
+                if found := _LISTENING.search(line):
+                    self._port = found[1]
+                    self._settled.set()
+        self._settled.set()
+
+    def ask(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> ContainerAnswer:
+        """Ask with these headers and no others that would say what is sent or wanted."""
+        said = {"Accept": None, "Content-Type": None, **(headers or {})}
+        url = f"http://127.0.0.1:{self._port}{path}"
+        answer = requests.request(method, url, data=body, headers=said, timeout=ANSWER_SECONDS)
+        return ContainerAnswer(
+            answer.status_code, answer.headers.get("Content-Type", ""), answer.content
+        )
 
     def answer(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
         """The answer's body and content type.
 
         Raises:
-            ModelError: The model's code fails.
+            ModelError: It is none.
         """
-        document = {
-            "body": base64.b64encode(body).decode(),
-            "content_type": content_type,
-            "accept": accept,
-        }
-        with self._lock:
-            assert self._process.stdin is not None
-            try:
-                self._process.stdin.write(json.dumps(document) + "\n")
-                self._process.stdin.flush()
-            except OSError as error:
-                raise ModelError("the container is gone") from error
-            answer = self._read()
-        if "body" not in answer:
-            raise ModelError(answer.get("error", "the container is gone"))
-        return base64.b64decode(answer["body"]), answer["content_type"]
+        told = {"Content-Type": content_type, "Accept": accept}
+        answer = self.ask("POST", "/invocations", body, told)
+        if answer.status != requests.codes.ok:
+            raise ModelError(answer)
+        return answer.body, answer.content_type
 
     def close(self) -> None:
-        self._process.kill()
+        """End it and all that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        self._log.join(5)
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-    def _read(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        return dict(json.loads(line)) if line else {}
+        self._reader.join()
+        self._scratch.cleanup()
 
 
-def _copy(pipe: IO[str], log: LogStream) -> None:
-    with pipe:
-        for line in pipe:
-            log.write(line.rstrip("\n"))
+_running: OrderedDict[str, ModelServer] = OrderedDict()
+_lock = threading.Lock()
+
+
+def close_model_servers() -> None:
+    """End all servers."""
+    with _lock:
+        while _running:
+            _running.popitem()[1].close()
 
 
 class ModelServers:
-    """The running model servers, by the name of the SageMaker model."""
+    """The servers of the models of one account."""
 
     def __init__(self, aws: AwsStandIn) -> None:
         self._aws = aws
-        self._servers: dict[str, ModelServer] = {}
-        self._lock = threading.Lock()
 
     def of(self, backend: Any, model_name: str, log: LogStream) -> ModelServer:
-        """The server of a model, started when it is not running.
+        """The server of a model, started when none with its content runs.
+
+        Args:
+            backend: moto's SageMaker.
+            model_name: The SageMaker model.
+            log: Where the server's output goes from now on.
 
         Raises:
             ModelLoadError: It cannot start.
         """
-        with self._lock:
-            server = self._servers.get(model_name)
-            if server is None:
-                container = _container(backend, model_name)
-                environment = container.get("Environment") or {}
-                archive = container["ModelDataUrl"]
-                server = ModelServer(self._aws, model_name, archive, environment, log)
-                self._servers[model_name] = server
+        container = _container(backend, model_name)
+        uri, environment = container["ModelDataUrl"], container.get("Environment") or {}
+        try:
+            archive = self._aws.storage.read(uri)
+        except Exception as error:
+            raise ModelLoadError(f"cannot download the model data {uri}: {error}") from error
+        told = json.dumps(environment, sort_keys=True).encode()
+        key = hashlib.sha256(told + b"\0" + archive).hexdigest()
+        with _lock:
+            server = _running.get(key)
+            if server is None or not server.is_running:
+                server = _running[key] = ModelServer(archive, environment, log.write)
+            server.listener = log.write
+            _running.move_to_end(key)
+            while len(_running) > KEPT:
+                _running.popitem(last=False)[1].close()
             return server
 
-    def close(self, *model_names: str) -> None:
-        """End the servers of some models, or of all when none is named."""
-        with self._lock:
-            for name in model_names or tuple(self._servers):
-                if (server := self._servers.pop(name, None)) is not None:
-                    server.close()
+    def close(self) -> None:
+        """Have the servers say no more to the logs of the account."""
+        with _lock:
+            for server in _running.values():
+                server.listener = _unheard
 
 
 def _container(backend: Any, model_name: str) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from abalone_assets_tests.fakes.jobs import (
     environment_of,
     now,
 )
+from abalone_assets_tests.fakes.places import credentials
+from abalone_assets_tests.fakes.toolkits import in_xgboost_image, toolkits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,17 +120,24 @@ class _Run(JobRun):
         app = self.params["AppSpecification"]
         command = [*(app.get("ContainerEntrypoint") or []), *(app.get("ContainerArguments") or [])]
         moved = [self.sandbox.moved(part) for part in command]
-        if moved and moved[0] in {"python", "python3"}:
-            moved[0] = self.aws.python
         given = self.params.get("Environment") or {}
         environ = {key: self.sandbox.moved(value) for key, value in given.items()}
+        python = self.aws.python
+        if in_xgboost_image(app["ImageUri"]):
+            python = toolkits().python
+            own = credentials(self.aws.url, f"job:{self.name}")
+            environ = toolkits().environment(self.sandbox.opt_ml, {**own, **environ})
+        else:
+            environ = environment_of(self.aws, self.name, environ)
+        if moved and moved[0] in {"python", "python3"}:
+            moved[0] = python
         stream = self.log_stream()
         self.job.processing_start_time = now()
         try:
             return self.aws.processes.run(
                 self.name,
                 moved,
-                environment_of(self.aws, self.name, environ),
+                environ,
                 self.sandbox.folder("work"),
                 stream,
                 (self.params.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", 86_400),

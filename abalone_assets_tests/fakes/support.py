@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import time
@@ -27,9 +28,12 @@ def wait_for(look: Callable[[], Found | None], seconds: float = 30.0) -> Found:
 
 
 def packed(members: Mapping[str, bytes]) -> bytes:
-    """A ``tar.gz`` of some files."""
+    """A ``tar.gz`` of some files: of the same ones the same bytes, so that its server is kept."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+    with (
+        gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as archive,
+    ):
         for name, content in members.items():
             member = tarfile.TarInfo(name)
             member.size = len(content)

@@ -1,6 +1,8 @@
 """SageMaker training jobs that run, by the script mode contract of the framework containers.
 
-The contract is the `SageMaker training toolkit's
+Those of the image ``sagemaker-xgboost`` go through its own toolkit, which downloads and installs
+the script: `abalone_assets_tests.fakes.toolkits`. For others the script alone is run. The contract
+is the `SageMaker training toolkit's
 <https://github.com/aws/sagemaker-training-toolkit/blob/master/ENVIRONMENT_VARIABLES.md>`_.
 """
 
@@ -24,6 +26,8 @@ from abalone_assets_tests.fakes.jobs import (
     now,
     transition,
 )
+from abalone_assets_tests.fakes.places import credentials
+from abalone_assets_tests.fakes.toolkits import PROGRAM, in_xgboost_image, toolkits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,8 +144,27 @@ class _Run(JobRun):
         if checkpoints := self.params.get("CheckpointConfig"):
             folder = self._checkpoints()
             self.aws.storage.download(checkpoints["S3Uri"], folder)
-        submitted = self.hyperparameters["sagemaker_submit_directory"]
-        self.aws.storage.extract(submitted, self.sandbox.folder("code"))
+        if self.in_xgboost_image:
+            self._describe_itself()
+        else:
+            submitted = self.hyperparameters["sagemaker_submit_directory"]
+            self.aws.storage.extract(submitted, self.sandbox.folder("code"))
+
+    def _describe_itself(self) -> None:
+        """Write what SageMaker tells a training container.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-training-algo-running-container.html
+        """
+        given = (self.params.get("HyperParameters") or {}).items()
+        mode = self.params["AlgorithmSpecification"]["TrainingInputMode"]
+        documents = {
+            "hyperparameters": {key: self.sandbox.moved(value) for key, value in given},
+            "inputdataconfig": {name: {"TrainingInputMode": mode} for name in self.channels},
+            "resourceconfig": {"current_host": "algo-1", "hosts": ["algo-1"]},
+        }
+        for name, document in documents.items():
+            path = self.sandbox.folder("input/config") / f"{name}.json"
+            path.write_text(json.dumps(document))
 
     def _checkpoints(self) -> Path:
         config = self.params["CheckpointConfig"]
@@ -151,11 +174,9 @@ class _Run(JobRun):
         transition(self.job, "Training", "Training image download completed. Training in progress.")
         if self.interrupt_after is not None:
             self.aws.processes.interrupt(self.name, self.interrupt_after)
-        user = {k: v for k, v in self.hyperparameters.items() if not k.startswith("sagemaker_")}
-        arguments = [part for key in sorted(user) for part in (f"--{key}", str(user[key]))]
         return self.aws.processes.run(
             self.name,
-            [self.aws.python, *self._entry_point(), *arguments],
+            self._command(),
             self._environment(),
             self.sandbox.folder("code"),
             stream,
@@ -163,13 +184,19 @@ class _Run(JobRun):
         )
 
     @property
-    def _by_old_toolkit(self) -> bool:
-        """Whether it is the XGBoost container, whose toolkit is the older sagemaker-containers."""
-        return "xgboost" in self.params["AlgorithmSpecification"]["TrainingImage"]
+    def in_xgboost_image(self) -> bool:
+        return in_xgboost_image(self.params["AlgorithmSpecification"]["TrainingImage"])
 
-    def _entry_point(self) -> list[str]:
-        program = str(self.hyperparameters["sagemaker_program"])
-        return ["-m", program.removesuffix(".py")] if self._by_old_toolkit else [program]
+    def _command(self) -> list[str]:
+        if self.in_xgboost_image:
+            return [toolkits().python, str(PROGRAM), "train"]
+        user = {k: v for k, v in self.hyperparameters.items() if not k.startswith("sagemaker_")}
+        arguments = [part for key in sorted(user) for part in (f"--{key}", str(user[key]))]
+        return [self.aws.python, self._script, *arguments]
+
+    @property
+    def _script(self) -> str:
+        return str(self.hyperparameters["sagemaker_program"])
 
     def _train_again(self, stream: LogStream, ended: Ended) -> Ended:
         """After a spot interruption: the checkpoints survive the instance, nothing else does."""
@@ -184,12 +211,15 @@ class _Run(JobRun):
 
     def _environment(self) -> dict[str, str]:
         given = self.params.get("Environment") or {}
+        moved = {key: self.sandbox.moved(value) for key, value in given.items()}
+        if self.in_xgboost_image:
+            own = credentials(self.aws.url, f"job:{self.name}")
+            return toolkits().environment(self.sandbox.opt_ml, {**own, **moved})
         contract = {
             "SM_MODEL_DIR": str(self.sandbox.folder("model")),
             "SM_OUTPUT_DATA_DIR": str(self.sandbox.folder("output/data")),
             **{f"SM_CHANNEL_{name.upper()}": str(path) for name, path in self.channels.items()},
         }
-        moved = {key: self.sandbox.moved(value) for key, value in given.items()}
         return environment_of(self.aws, self.name, {**contract, **moved})
 
     def _finish(self, ended: Ended, stream: LogStream) -> str:
@@ -204,8 +234,7 @@ class _Run(JobRun):
             target = self.job.artifacts.removesuffix("model.tar.gz") + "output.tar.gz"
             self.aws.storage.pack(output, target)
         if not (ended.succeeded or ended.stopped or ended.timed_out):
-            lines = [] if self._by_old_toolkit else stream.lines
-            self.job.failure_reason = _failure(ended.code, self._entry_point(), lines)
+            self.job.failure_reason = f"AlgorithmError: {self._failure(ended, stream)}"[:1024]
             return "Failed"
         self.aws.storage.pack(self.sandbox.folder("model"), self.job.artifacts)
         self.job.model_artifacts = {"S3ModelArtifacts": self.job.artifacts}
@@ -215,21 +244,21 @@ class _Run(JobRun):
             return "MaxRuntimeExceeded"
         return "Completed"
 
+    def _failure(self, ended: Ended, stream: LogStream) -> str:
+        """What the toolkit writes for SageMaker to tell; the others' as theirs words it."""
+        written = self.sandbox.folder("output") / "failure"
+        if written.exists():
+            return written.read_text()
+        tail = "\n".join(stream.lines[-30:])[-700:]
+        command = shlex.join(["python3", self._script])
+        return (
+            f'ExecuteUserScriptError:\nExitCode {ended.code}\nErrorMessage "{tail}"\n'
+            f'Command "{command}", exit code: {ended.code}'
+        )
+
 
 def _decoded(value: str) -> Any:
     try:
         return json.loads(value)
     except ValueError:
         return value
-
-
-def _failure(code: int, entry_point: list[str], lines: list[str]) -> str:
-    """As the toolkits word it; the older one captures nothing of what the script says."""
-    command = shlex.join(["python3", *entry_point])
-    if not lines:
-        return f'AlgorithmError: ExecuteUserScriptError:\nCommand "{command}", exit code: {code}'
-    tail = "\n".join(lines[-30:])[-700:]
-    return (
-        f'AlgorithmError: ExecuteUserScriptError:\nExitCode {code}\nErrorMessage "{tail}"\n'
-        f'Command "{command}", exit code: {code}'
-    )

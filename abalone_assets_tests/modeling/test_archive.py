@@ -41,8 +41,8 @@ import abalone_assets
 import inference
 assert abalone_assets.__file__.startswith(sys.argv[2]), abalone_assets.__file__
 model = inference.model_fn(sys.argv[1])
-rows = inference.input_fn({CSV_ROW!r}, "text/csv")
-print(inference.output_fn(inference.predict_fn(rows, model), "text/csv")[0], end="")
+answer = inference.transform_fn(model, {CSV_ROW!r}, "text/csv", "text/csv")
+print(answer.get_data(as_text=True), end="")
 """
 
 

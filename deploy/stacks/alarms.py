@@ -51,7 +51,8 @@ class EndpointAlarms(Construct):
     """What rolls a deployment back: the endpoint fails, or is slow, in any one minute.
 
     A client's own mistakes (4xx) and SageMaker's overhead say nothing about a model and are left
-    out. Each watches one minute, so that it can go off while a canary waits.
+    out; so is ``InvocationModelErrors``, which counts every answer that is not 2xx. Each watches
+    one minute, so that it can go off while a canary waits.
     """
 
     def __init__(
@@ -59,23 +60,14 @@ class EndpointAlarms(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         endpoint = names.endpoint
-        self.names = [f"{endpoint}-endpoint-{kind}" for kind in ("5xx", "model-errors", "latency")]
-        errors, model_errors, latency = self.names
+        self.names = [f"{endpoint}-endpoint-{kind}" for kind in ("5xx", "latency")]
+        errors, latency = self.names
         alarm(
             self,
             "ServerErrors",
             name=errors,
             description=f"The endpoint {endpoint} answered an invocation with 5xx",
             metric=_endpoint_metric(endpoint, "Invocation5XXErrors", cloudwatch.Stats.SUM),
-            threshold=0,
-            topic_arn=topic_arn,
-        )
-        alarm(
-            self,
-            "ModelErrors",
-            name=model_errors,
-            description=f"A model of the endpoint {endpoint} failed",
-            metric=_endpoint_metric(endpoint, "InvocationModelErrors", cloudwatch.Stats.SUM),
             threshold=0,
             topic_arn=topic_arn,
         )

@@ -57,44 +57,6 @@ if __name__ == "__main__":
 '''
 
 
-_PYPROJECT: Final = """\
-[build-system]
-requires = []
-build-backend = "nothing_to_build"
-backend-path = ["."]
-"""
-_BACKEND: Final = '''\
-"""Builds an empty wheel: the scripts run from this folder, and nothing needs to be installed."""
-
-import zipfile
-from pathlib import Path
-
-NAME, VERSION = "abalone_assets_scripts", "0"
-
-
-def build_wheel(folder, config_settings=None, metadata_directory=None):
-    info = f"{NAME}-{VERSION}.dist-info"
-    files = {
-        "METADATA": f"Metadata-Version: 2.1\\nName: {NAME}\\nVersion: {VERSION}\\n",
-        "WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
-        "RECORD": "".join(f"{info}/{name},,\\n" for name in ("METADATA", "WHEEL", "RECORD")),
-    }
-    wheel = f"{NAME}-{VERSION}-py3-none-any.whl"
-    with zipfile.ZipFile(Path(folder, wheel), "w") as archive:
-        for name, text in files.items():
-            archive.writestr(f"{info}/{name}", text)
-    return wheel
-'''
-_PROJECT: Final = {
-    "pyproject.toml": _PYPROJECT.encode(),
-    "nothing_to_build.py": _BACKEND.encode(),
-}
-"""The XGBoost container's toolkit installs the folder by pip before it runs the script.
-
-It would generate a ``setup.py``, for which newer versions of pip fetch setuptools.
-"""
-
-
 class CodeBundleError(AbaloneError):
     """A package that belongs into a bundle is not installed."""
 
@@ -111,11 +73,12 @@ class CodeBundles:
         It is a project that pip installs without network, though nothing needs to be installed.
         """
         from abalone_assets.modeling.archive import pack
+        from abalone_assets.modeling.offline_project import OFFLINE_PROJECT
 
         with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
             root = Path(folder) / "source"
             members = _members(MODELING, ("dagster_pipes",), {f"{script}.py": script})
-            for name, data in (*members, *_PROJECT.items()):
+            for name, data in (*members, *OFFLINE_PROJECT.items()):
                 path = root / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)

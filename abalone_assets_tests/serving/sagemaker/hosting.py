@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from abalone_assets.modeling.card import ModelCard
+from abalone_assets.modeling.offline_project import OFFLINE_PROJECT
 from abalone_assets.registry.model_packages import ModelPackageRegistry
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting
 from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
@@ -28,19 +29,16 @@ ALARM = "abalone-endpoint-errors"
 LINE = "M,0.5,0.4,0.13,0.7,0.3,0.15,0.2"
 
 INFERENCE = """
+from flask import Response
+
 def model_fn(model_dir):
     return {rings!r}
 
-def input_fn(body, content_type):
-    return body.decode().split()
-
-def predict_fn(rows, model):
+def transform_fn(model, body, content_type, accept):
+    rows = body.split()
     if any(row.startswith("Q") for row in rows):
-        raise ValueError("row 1, column sex: 'Q' is none of M, F, I")
-    return [model for _ in rows]
-
-def output_fn(prediction, accept):
-    return "".join(f"{{value}}\\n" for value in prediction), "text/csv"
+        return Response("row 1, column sex: 'Q' is none of M, F, I", 400, mimetype="text/plain")
+    return Response("".join(f"{{model}}\\n" for _ in rows), content_type="text/csv")
 """
 
 CARD = ModelCard(
@@ -59,10 +57,12 @@ CARD = ModelCard(
 
 
 def constant_archive(rings: float, inference: str = INFERENCE) -> bytes:
-    """A model that answers every row with the same rings, without XGBoost: it starts at once."""
+    """A model that answers every row with the same rings, without XGBoost."""
     code = inference.format(rings=rings)
     card = json.dumps(asdict(CARD))
-    return packed({"model_card.json": card.encode(), "code/inference.py": code.encode()})
+    project = {f"code/{name}": content for name, content in OFFLINE_PROJECT.items()}
+    members = {"model_card.json": card.encode(), "code/inference.py": code.encode()}
+    return packed(members | project)
 
 
 def evaluation_of(archive: bytes, **more: Any) -> dict[str, Any]:
@@ -210,11 +210,11 @@ class Account:
             AlarmName=ALARM, StateValue="ALARM", StateReason="7 errors in 60 s"
         )
 
-    def make_alarm(self, name: str = ALARM) -> None:
+    def make_alarm(self, name: str = ALARM, metric: str = "Invocation5XXErrors") -> None:
         self.cloudwatch.put_metric_alarm(
             AlarmName=name,
             Namespace="AWS/SageMaker",
-            MetricName="Invocation5XXErrors",
+            MetricName=metric,
             Statistic="Sum",
             Period=60,
             EvaluationPeriods=1,

@@ -170,6 +170,23 @@ def test_an_alarm_rolls_an_update_back_and_is_named_with_its_reason(live: Accoun
     assert live.endpoint().live_version() == 1
 
 
+@pytest.mark.parametrize(
+    ("metric", "state"), [("Invocation5XXErrors", "OK"), ("InvocationModelErrors", "ALARM")]
+)
+def test_a_clients_mistake_rings_only_an_alarm_on_all_that_is_not_2xx(
+    live: Account, metric: str, state: str
+) -> None:
+    live.make_alarm(metric=metric)
+
+    with pytest.raises(live.runtime.exceptions.ModelError) as seen:
+        live.runtime.invoke_endpoint(EndpointName=ENDPOINT, Body="Q,1", ContentType="text/csv")
+
+    assert seen.value.response["OriginalStatusCode"] == 400
+    assert seen.value.response["OriginalMessage"].startswith("row 1, column sex")
+    (alarm,) = live.cloudwatch.describe_alarms(AlarmNames=[ALARM])["MetricAlarms"]
+    assert alarm["StateValue"] == state
+
+
 def test_an_alarm_that_the_live_version_rings_does_not_keep_its_replacement_out(
     live: Account,
 ) -> None:
@@ -218,8 +235,7 @@ def test_a_failed_first_deployment_serves_nothing_and_the_next_one_starts_anew(
 
 
 def test_an_answer_that_is_no_number_is_wrong(account: Account) -> None:
-    lines = INFERENCE.partition("def output_fn")[0]
-    odd = f"{lines}def output_fn(prediction, accept):\n    return '?', 'text/csv'\n"
+    odd = INFERENCE.replace("{{model}}", "?")
     account.register(constant_archive(1.0, odd))
     with pytest.raises(EndpointError, match=r"answered no predictions: .*'\?'.*; nothing serves"):
         account.deploy(1, 1.0)
