@@ -36,9 +36,9 @@ METRICS: Final = [
     {"Name": f"{split}:rmse", "Regex": rf"{split}:rmse=([0-9.]+)"}
     for split in ("train", "validation")
 ]
-"""SageMaker reads these off the log, so that its console plots the training too, where it takes them.
+"""SageMaker reads these off the log, so that its console plots the training too.
 
-They reach the asset in any case, through Pipes.
+It takes them for some images only; they reach the asset in any case, through Pipes.
 """
 
 

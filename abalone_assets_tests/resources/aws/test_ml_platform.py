@@ -51,22 +51,22 @@ def test_sagemaker_takes_the_training_job_of_every_framework(
 
 
 @pytest.mark.parametrize(
-    ("framework", "images", "takes"),
+    ("framework", "images", "told"),
     [
-        ("blend", {}, False),
-        ("xgboost", {}, False),
-        ("tensorflow", {}, True),
-        ("xgboost", {"xgboost": f"{MIRROR}/mirror/sagemaker-xgboost:3.2-0"}, False),
-        ("blend", {"xgboost": f"{MIRROR}/sagemaker-xgboost@sha256:{'0' * 64}"}, False),
-        ("blend", {"xgboost": f"{MIRROR}/our-boosting:1"}, True),
-        ("tensorflow", {"tensorflow": f"{MIRROR}/sagemaker-xgboost:3.2-0"}, False),
+        ("blend", {}, None),
+        ("xgboost", {}, None),
+        ("tensorflow", {}, METRICS),
+        ("xgboost", {"xgboost": f"{MIRROR}/mirror/sagemaker-xgboost:3.2-0"}, None),
+        ("blend", {"xgboost": f"{MIRROR}/sagemaker-xgboost@sha256:{'0' * 64}"}, None),
+        ("blend", {"xgboost": f"{MIRROR}/our-boosting:1"}, METRICS),
+        ("tensorflow", {"tensorflow": f"{MIRROR}/sagemaker-xgboost:3.2-0"}, None),
     ],
 )
 def test_only_images_that_are_not_sagemakers_own_algorithms_are_told_their_metrics(
-    aws: AwsStandIn, framework: Framework, images: dict[str, str], takes: bool
+    aws: AwsStandIn, framework: Framework, images: dict[str, str], told: list[Any] | None
 ) -> None:
     algorithm = training_job(aws, framework, **images)["AlgorithmSpecification"]
-    assert algorithm.get("MetricDefinitions") == (METRICS if takes else None)
+    assert algorithm.get("MetricDefinitions") == told
 
 
 def test_jobs_are_told_their_region_where_boto3_looks(
