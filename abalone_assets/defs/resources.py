@@ -7,6 +7,7 @@ from typing import Any
 from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
 from abalone_assets.resources.catalog import DuckDBCatalog, GlueCatalog
 from abalone_assets.resources.etl_engine import GlueEngine, PolarsEngine, SparkEngine
+from abalone_assets.resources.job_sweep import AwsJobSweep, NoJobSweep
 from abalone_assets.resources.ml_platform import LocalMLPlatform
 from abalone_assets.resources.models import (
     Gate,
@@ -54,6 +55,7 @@ def _local(settings: Settings, lake: LakeResource) -> Mapping[str, Any]:
         "catalog": DuckDBCatalog(lake=lake, file=str(settings.catalog_file)),
         "etl_engine": PolarsEngine() if settings.etl_engine == "polars" else SparkEngine(),
         "ml_platform": LocalMLPlatform(**_training(settings)),
+        "job_sweep": NoJobSweep(),
         "model_registry": registry,
         "endpoint_host": LocalEndpointHost(
             registry=registry,
@@ -99,6 +101,7 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
             images={"xgboost": aws.xgboost_image, "tensorflow": aws.tensorflow_image},
             **_training(settings),
         ),
+        "job_sweep": AwsJobSweep(jobs_uri=aws.jobs_uri, glue_job=aws.glue_job),
         "model_registry": registry,
         "report_pages": S3ReportPages(lake=lake),
         "endpoint_host": SageMakerEndpointHost(

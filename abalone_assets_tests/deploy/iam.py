@@ -61,6 +61,8 @@ RARELY_NEEDED = {
     "sagemaker:DeleteEndpointConfig": "an endpoint has been updated more than once",
     "sagemaker:DeleteModel": "the same",
     "sagemaker:DescribeModelPackageGroup": "the registry is asked for what it does not have",
+    "sagemaker:ListProcessingJobs": "the schedule looks for jobs that killed workers left",
+    "sagemaker:ListTrainingJobs": "the same",
     "sagemaker:StopProcessingJob": "a run was terminated while SageMaker evaluated",
     "sagemaker:StopTrainingJob": "a run was terminated while SageMaker trained",
 }

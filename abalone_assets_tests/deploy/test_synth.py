@@ -254,7 +254,7 @@ def test_buckets_are_versioned_encrypted_and_let_go_of_what_is_made_again(
     assert {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r} == {
         "lake/_staged/": 7,
         "jobs/": 90,
-        "captured_requests/": 365,
+        "captured_requests/": 90,
     }
     assert any("NoncurrentVersionExpiration" in rule for rule in rules)
 

@@ -140,6 +140,7 @@ def _jobs(names: Names) -> list[Permission]:
             "TrainAndEvaluate",
             [
                 "sagemaker:AddTags",
+                "sagemaker:ListTags",
                 "sagemaker:CreateTrainingJob",
                 "sagemaker:DescribeTrainingJob",
                 "sagemaker:StopTrainingJob",
@@ -149,6 +150,12 @@ def _jobs(names: Names) -> list[Permission]:
             ],
             [training, processing],
             wildcards=JOB_NAMES,
+        ),
+        Permission(
+            "FindOrphanedJobs",
+            ["sagemaker:ListTrainingJobs", "sagemaker:ListProcessingJobs"],
+            [ANY],
+            wildcards=NO_RESOURCE,
         ),
         Permission(
             "PassJobRole",
