@@ -39,9 +39,8 @@ class Account:
 
     @property
     def sweep(self) -> AwsJobSweep:
-        return AwsJobSweep(
-            jobs_uri=f"s3://{self.aws.bucket}/jobs", glue_job="ssm:/abalone/glue-job"
-        )
+        jobs = f"s3://{self.aws.bucket}/jobs"
+        return AwsJobSweep(jobs_uri=jobs, glue_job="ssm:/abalone/glue-job")
 
     def start(self, kind: str, name: str, run_id: str, channel: str = "") -> str:
         tags = {"dagster/run-id": run_id, "dagster/pipes-channel": channel or self.channel}
@@ -54,19 +53,13 @@ class Account:
         create(**given, **(TRAINING if kind == "Training" else PROCESSING))
         return name
 
-    def start_glue(self, run_id: str) -> str:
-        tags = {"dagster/run-id": run_id, "dagster/pipes-channel": self.channel}
-        glue = self.aws.client("glue", access_key=OWN_KEY)
-        arguments = {f"--{key}": value for key, value in tags.items()}
-        return str(glue.start_job_run(JobName="abalone-prepare", Arguments=arguments)["JobRunId"])
-
     def over(self) -> str:
         """Id of a run that nobody tries again, and that ended long ago."""
         return "of-an-instance-that-was-lost"
 
     def going(self) -> str:
         """Id of a run that goes on."""
-        run = self.instance.create_run_for_job(stop_orphaned_jobs_job, run_id=None)
+        run = self.instance.create_run_for_job(stop_orphaned_jobs_job)
         return run.run_id
 
     def client(self) -> Any:
@@ -104,7 +97,7 @@ PROCESSING: dict[str, Any] = {
 @pytest.fixture
 def account(aws: AwsStandIn) -> Iterator[Account]:
     provision(aws)
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dg.instance_for_test() as instance:
         yield Account(aws, instance)
 
 
