@@ -143,7 +143,7 @@ class _Run:
         return {"PYTHONPATH": os.pathsep.join(libraries), **spark}
 
     def _settings(self) -> dict[str, str]:
-        """Spark's, as Glue makes them: its own, and what ``--conf`` says, the run's or the job's."""
+        """Spark's, as Glue makes them: its own, and what the run's or the job's ``--conf`` says."""
         conf = {**(self.job.default_arguments or {}), **self.arguments}.get("--conf", "")
         told = dict(each.strip().split("=", 1) for each in conf.split("--conf") if each.strip())
         by_s3a = tuple(map(int, str(self.job.glue_version or "0.9").split("."))) >= (5, 1)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.fakes.service_rules.rule import Asked
 
-IN_PROGRESS: Final = frozenset({"Creating", "Updating", "RollingBack", "SystemUpdating"})
+IN_PROGRESS: Final = frozenset(
+    {"Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting"}
+)
 MAX_ALARMS: Final = 10
 MAX_CAPTURE_OPTIONS: Final = 32
 MAX_CONTENT_TYPES: Final = 10

@@ -73,7 +73,7 @@ def network_role(asked: Asked) -> None:
         if policy is not None and not policy.allows(need):
             raise RefusedRequestError(
                 "ValidationException",
-                f"Access denied for the role {asked.params[name]}: {need.action}, which a VPC needs",
+                f"Access denied for the role {asked.params[name]}: a VPC needs {need.action}",
             )
 
 
