@@ -27,8 +27,7 @@ from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.settings.platform import load_settings
 
-_SETTINGS = load_settings()
-_INTERVAL = _SETTINGS.sensor_seconds
+_INTERVAL = load_settings().sensor_seconds
 
 ingest_surveys_job = dg.define_asset_job(
     INGEST_JOB,
@@ -126,11 +125,7 @@ def stop_orphaned_jobs_job() -> None:
     job=stop_orphaned_jobs_job,
     cron_schedule="*/15 * * * *",
     execution_timezone="UTC",
-    default_status=(
-        dg.DefaultScheduleStatus.STOPPED  # jobs end with the run's own process
-        if _SETTINGS.profile == "local"
-        else dg.DefaultScheduleStatus.RUNNING
-    ),
+    default_status=dg.DefaultScheduleStatus.RUNNING,
 )
 def job_sweep_schedule(
     context: dg.ScheduleEvaluationContext, job_sweep: JobSweep

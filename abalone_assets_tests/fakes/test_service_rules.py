@@ -1,4 +1,4 @@
-"""One test for each rule of the table, named after it: what is refused, and that the rest is not."""
+"""One test for each rule of the table, named after it: what is refused, and what is not."""
 
 from __future__ import annotations
 
@@ -212,14 +212,11 @@ def test_pass_role(aws: AwsStandIn) -> None:
         crawl(aws, "strangers", strangers)
     train(aws, "own")
     aws.identity = policy_of("run")
+    jobs = f"arn:aws:iam::{ACCOUNT}:role/abalone-sagemaker-{REGION}"
     for create in (train, process, model):
         with refused("iam:PassRole", "AccessDeniedException"):
             create(aws, "x", **{_role_of(create): f"arn:aws:iam::{ACCOUNT}:role/admin"})
-        create(
-            aws,
-            "y",
-            **{_role_of(create): f"arn:aws:iam::{ACCOUNT}:role/abalone-sagemaker-{REGION}"},
-        )
+        create(aws, "y", **{_role_of(create): jobs})
     with refused("iam:PassRole", "AccessDeniedException"):
         crawl(aws, "not-this-service", f"abalone-sagemaker-{REGION}")
 
@@ -281,25 +278,19 @@ def test_names_taken(aws: AwsStandIn) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "words"),
     [
-        {"CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Input"}]},
-        {"CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "InputAndOutput"}]},
-        {"CaptureOptions": [{"CaptureMode": "Everything"}]},
-        {"InitialSamplingPercentage": 101},
-        {"DestinationS3Uri": "captured_requests"},
-        {"CaptureContentTypeHeader": {"CsvContentTypes": ["csv"]}},
-        {
-            "CaptureContentTypeHeader": {
-                "CsvContentTypes": ["text/csv"],
-                "JsonContentTypes": ["text/csv"],
-            }
-        },
+        ({"CaptureOptions": 33 * [{"CaptureMode": "Input"}]}, "one to 32"),
+        ({"CaptureOptions": [{"CaptureMode": "Everything"}]}, "Everything"),
+        ({"InitialSamplingPercentage": 101}, "0 to 100"),
+        ({"DestinationS3Uri": "captured_requests"}, "no S3 URI"),
+        ({"CaptureContentTypeHeader": {"CsvContentTypes": ["csv"]}}, "no content types"),
+        ({"CaptureContentTypeHeader": {"CsvContentTypes": 11 * ["text/csv"]}}, "at most ten"),
     ],
 )
-def test_capture_options(aws: AwsStandIn, wrong: dict[str, Any]) -> None:
+def test_capture_options(aws: AwsStandIn, wrong: dict[str, Any], words: str) -> None:
     model(aws)
-    with refused(""):
+    with refused(words):
         config(aws, DataCaptureConfig={**CAPTURE, **wrong})
     config(aws, DataCaptureConfig=CAPTURE)
 

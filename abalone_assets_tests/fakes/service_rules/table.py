@@ -111,8 +111,8 @@ RULES: Final = (
     Rule(
         "capture_options",
         (_CONFIG,),
-        "data capture with modes that repeat, a share above 100 %, no S3 prefix, or a content type"
-        " of both kinds",
+        "data capture of more than 32 options, of an unknown mode, above 100 %, to no S3 prefix, or"
+        " with a malformed content type",
         f"{_API}/API_DataCaptureConfig.html; {_API}/API_CaptureContentTypeHeader.html",
         endpoints.capture_options,
     ),
