@@ -58,9 +58,11 @@ class AwsJobSweep(JobSweep):
         from abalone_assets.resources.jobs import channel_of
         from abalone_assets.storage.object_store import ObjectStore
 
+        bucket, key_prefix = channel_of(ObjectStore(self.jobs_uri))
         return stop_orphaned_jobs(
             instance,
-            **channel_of(ObjectStore(self.jobs_uri)),
+            bucket=bucket,
+            key_prefix=key_prefix,
             glue_job=resolve(self.glue_job),
             job_name_prefixes=JOB_NAME_PREFIXES,
             client=client("sagemaker"),

@@ -65,8 +65,10 @@ def pipes_options(jobs: ObjectStore, poll_seconds: float) -> dict[str, Any]:
     """What every Pipes client is given."""
     from abalone_assets.aws.clients import client
 
+    bucket, key_prefix = channel_of(jobs)
     return {
-        **channel_of(jobs),
+        "bucket": bucket,
+        "key_prefix": key_prefix,
         "s3_client": client("s3"),
         "logs_client": client("logs"),
         "poll_interval": poll_seconds,
@@ -74,10 +76,10 @@ def pipes_options(jobs: ObjectStore, poll_seconds: float) -> dict[str, Any]:
     }
 
 
-def channel_of(jobs: ObjectStore) -> dict[str, str]:
+def channel_of(jobs: ObjectStore) -> tuple[str, str]:
     """Where contexts and messages go: bucket and key prefix, ``pipes/`` below the jobs' own."""
     parts = urlsplit(jobs.uri_of("pipes"))
-    return {"bucket": parts.netloc, "key_prefix": parts.path.strip("/")}
+    return parts.netloc, parts.path.strip("/")
 
 
 def digest_of(document: object) -> str:
