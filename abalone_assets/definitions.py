@@ -15,9 +15,11 @@ def defs() -> dg.Definitions:
         approval_sensor,
         deploy_job,
         ingest_surveys_job,
+        job_sweep_schedule,
         nightly_release,
         release_job,
         release_sensor,
+        stop_orphaned_jobs_job,
         survey_sensor,
     )
     from abalone_assets.defs.resources import profile_resources
@@ -41,11 +43,12 @@ def defs() -> dg.Definitions:
             ingest_surveys_job,
             release_job,
             deploy_job,
+            stop_orphaned_jobs_job,
             simulate_survey_job,
             search_hyperparameters_job,
         ],
         sensors=[survey_sensor, release_sensor, approval_sensor],
-        schedules=[nightly_release],
+        schedules=[nightly_release, job_sweep_schedule],
         resources=profile_resources(load_settings()),
         executor=dg.in_process_executor,
     )

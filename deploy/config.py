@@ -90,6 +90,9 @@ class DeployConfig:
         nat_gateways: One is cheaper; two survive the loss of a zone.
         database_multi_az: Keep a standby of the database in the other zone.
         alarm_topic_arn: SNS topic told of alarms; empty tells nobody.
+        capture_days: How long what the endpoint was asked and answered is kept. A quarter, as long
+            as the logs of jobs and runs: long enough to look into a complaint or a slow drift, and
+            nothing reads it later.
         settings: Of the platform in every task, by name: ``gate_max_rmse`` sets
             ``ABALONE_GATE_MAX_RMSE``. Text or numbers; objects as `hyperparameters` takes them.
         oidc: How people sign in; without it the web server has no listener at all.
@@ -102,6 +105,7 @@ class DeployConfig:
     nat_gateways: int = 1
     database_multi_az: bool = False
     alarm_topic_arn: str = ""
+    capture_days: int = 90
     settings: Mapping[str, Any] = field(default_factory=dict)
     oidc: Oidc | None = None
 
@@ -114,6 +118,8 @@ class DeployConfig:
             raise DeployError(f"image_tag={self.image_tag!r}: no tag of a container image")
         if self.nat_gateways not in {1, 2}:
             raise DeployError(f"nat_gateways={self.nat_gateways}: expected 1 or 2")
+        if self.capture_days < 1:
+            raise DeployError(f"capture_days={self.capture_days}: expected a day or more")
         _check_settings(self.settings)
 
     @property

@@ -27,6 +27,7 @@ IN_FLIGHT: Final = [status for status in dg.DagsterRunStatus if status not in EN
 INGEST_JOB: Final = "ingest_surveys"
 RELEASE_JOB: Final = "release"
 DEPLOY_JOB: Final = "deploy"
+SWEEP_JOB: Final = "stop_orphaned_jobs"
 DEPLOYED_ASSET: Final = dg.AssetKey("endpoint")
 HISTORY: Final = 100
 """Latest runs of a job that count its failures."""

@@ -14,8 +14,15 @@ from abalone_assets.automation.release_sensor import (
     release_request,
     release_tick,
 )
-from abalone_assets.automation.runs import DEPLOY_JOB, DEPLOYED_ASSET, INGEST_JOB, RELEASE_JOB
+from abalone_assets.automation.runs import (
+    DEPLOY_JOB,
+    DEPLOYED_ASSET,
+    INGEST_JOB,
+    RELEASE_JOB,
+    SWEEP_JOB,
+)
 from abalone_assets.automation.survey_sensor import survey_tick
+from abalone_assets.resources.job_sweep import JobSweep
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.settings.platform import load_settings
@@ -100,3 +107,33 @@ def nightly_release(
         yield dg.SkipReason(reason)
     else:
         yield release_request(context, settings, _released, manifest)
+
+
+@dg.op
+def stop_jobs_without_a_run(context: dg.OpExecutionContext, job_sweep: JobSweep) -> None:
+    """Stop every job on AWS that no run waits for."""
+    for name in job_sweep.sweep(context.instance):
+        context.log.info("stopped %s: its run is over, and no retry came", name)
+
+
+@dg.job(name=SWEEP_JOB)
+def stop_orphaned_jobs_job() -> None:
+    """Stop the jobs that killed workers left, before their longest run time does."""
+    stop_jobs_without_a_run()
+
+
+@dg.schedule(
+    job=stop_orphaned_jobs_job,
+    cron_schedule="*/15 * * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def job_sweep_schedule(
+    context: dg.ScheduleEvaluationContext, job_sweep: JobSweep
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Look every quarter of an hour; a run begins only where there is a job to stop."""
+    orphans = job_sweep.sweep(context.instance, dry_run=True)
+    if orphans:
+        yield dg.RunRequest(tags={"abalone/orphaned_jobs": ", ".join(orphans)})
+    else:
+        yield dg.SkipReason("every job in progress has a run that waits for it")

@@ -9,6 +9,7 @@ from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
 from abalone_assets.resources.batch_scoring import LocalBatchScorer
 from abalone_assets.resources.catalog import DuckDBCatalog, GlueCatalog
 from abalone_assets.resources.etl_engine import GlueEngine, PolarsEngine, SparkEngine
+from abalone_assets.resources.job_sweep import AwsJobSweep, NoJobSweep
 from abalone_assets.resources.ml_platform import LocalMLPlatform
 from abalone_assets.resources.models import (
     Gate,
@@ -57,6 +58,7 @@ def _local(settings: Settings, lake: LakeResource) -> Mapping[str, Any]:
         "etl_engine": PolarsEngine() if settings.etl_engine == "polars" else SparkEngine(),
         "ml_platform": LocalMLPlatform(**_training(settings)),
         "batch_scorer": LocalBatchScorer(registry=registry),
+        "job_sweep": NoJobSweep(),
         "model_registry": registry,
         "endpoint_host": LocalEndpointHost(
             registry=registry,
@@ -104,6 +106,7 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
             images={"xgboost": aws.xgboost_image, "tensorflow": aws.tensorflow_image},
             **_training(settings),
         ),
+        "job_sweep": AwsJobSweep(jobs_uri=aws.jobs_uri, glue_job=aws.glue_job),
         "model_registry": registry,
         "report_pages": S3ReportPages(lake=lake),
         "endpoint_host": SageMakerEndpointHost(

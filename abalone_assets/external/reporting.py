@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from abalone_assets.errors import AbaloneError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
     from dagster_pipes import PipesContext, PipesParamsLoader
 
@@ -25,6 +25,10 @@ CONTEXT_VARIABLE: Final = "DAGSTER_PIPES_CONTEXT"
 MESSAGES_VARIABLE: Final = "DAGSTER_PIPES_MESSAGES"
 CONTEXT_ARGUMENT: Final = "--dagster-pipes-context"
 MESSAGES_ARGUMENT: Final = "--dagster-pipes-messages"
+REGION_VARIABLE: Final = "AWS_DEFAULT_REGION"
+"""The only variable that boto3 reads; SageMaker and other SDKs name it ``AWS_REGION``."""
+
+REGION_ARGUMENT: Final = "--aws-region"
 UPLOAD_SECONDS: Final = 2.0
 """How often messages are written to S3 while the script runs."""
 
@@ -82,20 +86,26 @@ class PipesReporter(Reporter):
 
 @contextmanager
 def reporting(
-    argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ
+    argv: Sequence[str] | None = None, environ: MutableMapping[str, str] = os.environ
 ) -> Iterator[Reporter]:
     """A reporter to whoever started this process.
 
-    An exception closes the session as failed, so that the run shows it, and is raised again.
+    An exception closes the session as failed, so that the run shows it, and is raised again. What
+    the process knows of its region is noted where boto3 looks, for every client that it makes.
 
     Args:
-        argv: Arguments that may hold the bootstrap parameters; the process's own when None.
+        argv: Arguments that may hold the bootstrap parameters and the region; the process's own
+            when None.
         environ: Variables that may hold them; these win.
 
     Raises:
         ReportingError: One of the two bootstrap parameters is missing.
     """
-    bootstrap = _bootstrap(sys.argv[1:] if argv is None else argv, environ)
+    arguments = sys.argv[1:] if argv is None else argv
+    region = environ.get("AWS_REGION") or _argument(arguments, REGION_ARGUMENT)
+    if region:
+        environ.setdefault(REGION_VARIABLE, region)
+    bootstrap = _bootstrap(arguments, environ)
     if bootstrap is None:
         yield Reporter()
         return
@@ -107,7 +117,7 @@ def reporting(
         open_dagster_pipes,
     )
 
-    s3 = boto3.client("s3")
+    s3 = boto3.client("s3", region_name=environ.get(REGION_VARIABLE))
     params: PipesParamsLoader = PipesMappingParamsLoader(bootstrap)
     with open_dagster_pipes(
         params_loader=params,

@@ -17,7 +17,7 @@ from abalone_assets.pipes.glue import GlueJobRun, tags_of
 from abalone_assets.pipes.sagemaker import tag_value
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _KINDS: Final = ("Training", "Processing", "Transform")
 _GRACE: Final = timedelta(minutes=15)
@@ -37,6 +37,7 @@ def stop_orphaned_jobs(
     bucket: str,
     key_prefix: str,
     glue_job: str = "",
+    job_name_prefixes: Sequence[str] = ("",),
     client: Any = None,  # noqa: ANN401 - boto3 makes its clients at run time
     glue_client: Any = None,  # noqa: ANN401 - as client
     grace: timedelta = _GRACE,
@@ -53,6 +54,8 @@ def stop_orphaned_jobs(
         bucket: As the clients have it.
         key_prefix: As the clients have it.
         glue_job: The Glue job whose runs are looked at, too; empty for none.
+        job_name_prefixes: How the names of SageMaker jobs begin that are looked at; by default
+            all are, which takes permission to list the tags of all.
         client: boto3's ``sagemaker``; None makes one.
         glue_client: boto3's ``glue``; None makes one where there is a Glue job.
         grace: How long ago a run must have ended: until then a retry may be on its way.
@@ -65,7 +68,8 @@ def stop_orphaned_jobs(
         PipesJobError: AWS refuses. The other orphans are stopped all the same.
     """
     try:
-        jobs = list(_sagemaker_jobs(_made(client, "sagemaker")))
+        found = _sagemaker_jobs(_made(client, "sagemaker"))
+        jobs = [job for job in found if job.name.startswith(tuple(job_name_prefixes))]
         if glue_job:
             jobs += _glue_runs(_made(glue_client, "glue"), glue_job)
     except AWS_ERRORS as error:

@@ -101,7 +101,7 @@ class GlueEngine(EtlEngine):
         Raises:
             PipesJobError: The run failed; the message has Glue's reason and the last log lines.
         """
-        from abalone_assets.aws.clients import client
+        from abalone_assets.aws.clients import client, region
         from abalone_assets.aws.parameters import resolve
         from abalone_assets.aws.prices import GLUE_PRICES
         from abalone_assets.pipes import PipesGlueJobClient
@@ -119,7 +119,12 @@ class GlueEngine(EtlEngine):
             start_job_run_params={
                 "JobName": resolve(self.job),
                 "Timeout": -(-self.max_runtime_seconds // 60),
-                "Arguments": {"--scriptLocation": script, "--extra-py-files": modules},
+                "Arguments": {
+                    "--scriptLocation": script,
+                    "--extra-py-files": modules,
+                    "--conf": s3a_region(region()),
+                    "--aws-region": region(),
+                },
             },
             extras={"request": document},
             inputs=digest_of(document),
@@ -132,6 +137,15 @@ class GlueEngine(EtlEngine):
             PrepareReport, reports[-1], f"the report of {name}", remedy="see its last log lines"
         )
         return report, job_report(invocation, "Glue")
+
+
+def s3a_region(region: str) -> str:
+    """Glue's ``--conf`` by which Spark's S3 connector finds its region.
+
+    Since 5.1 that is S3A, which takes us-east-2 unless it is told:
+    https://docs.aws.amazon.com/glue/latest/dg/migrating-version-51.html
+    """
+    return f"spark.hadoop.fs.s3a.endpoint.region={region}"
 
 
 def _spark_session(config: dict[str, str]) -> SparkSession:

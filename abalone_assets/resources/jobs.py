@@ -62,18 +62,24 @@ def _link(url: str | None) -> RawMetadataValue:
 
 
 def pipes_options(jobs: ObjectStore, poll_seconds: float) -> dict[str, Any]:
-    """What every Pipes client is given; contexts and messages go below ``pipes/`` of the prefix."""
+    """What every Pipes client is given."""
     from abalone_assets.aws.clients import client
 
-    parts = urlsplit(jobs.uri_of("pipes"))
+    bucket, key_prefix = channel_of(jobs)
     return {
-        "bucket": parts.netloc,
-        "key_prefix": parts.path.strip("/"),
+        "bucket": bucket,
+        "key_prefix": key_prefix,
         "s3_client": client("s3"),
         "logs_client": client("logs"),
         "poll_interval": poll_seconds,
         "log_grace": min(poll_seconds, MAX_LOG_GRACE_SECONDS),
     }
+
+
+def channel_of(jobs: ObjectStore) -> tuple[str, str]:
+    """Where contexts and messages go: bucket and key prefix, ``pipes/`` below the jobs' own."""
+    parts = urlsplit(jobs.uri_of("pipes"))
+    return parts.netloc, parts.path.strip("/")
 
 
 def digest_of(document: object) -> str:

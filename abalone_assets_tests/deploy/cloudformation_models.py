@@ -56,12 +56,6 @@ def _glue_database(properties: Properties) -> str:
     return name
 
 
-def _security_configuration(properties: Properties) -> str:
-    name: str = properties["Name"]
-    _backend("glue").create_security_configuration(name, properties["EncryptionConfiguration"])
-    return name
-
-
 def _queue_policy(properties: Properties) -> str:
     for url in properties["Queues"]:
         policy = json.dumps(properties["PolicyDocument"])
@@ -152,10 +146,6 @@ MODELS: dict[str, tuple[Callable[[Properties], str], Callable[[str], None]]] = {
         lambda name: _backend("glue").delete_database(name),
     ),
     "AWS::Glue::Job": (partial(_glue, "job"), lambda name: _backend("glue").delete_job(name)),
-    "AWS::Glue::SecurityConfiguration": (
-        _security_configuration,
-        lambda name: _backend("glue").delete_security_configuration(name),
-    ),
     "AWS::S3::BucketPolicy": (lambda given: given["Bucket"], _forget),  # moto misreads conditions
     "AWS::SageMaker::ModelPackageGroup": (_model_package_group, _delete_model_package_group),
     "AWS::SecretsManager::Secret": (

@@ -1,10 +1,5 @@
 """What a policy allows, what recorded calls need, and what a policy allows that no call needed.
 
-A small evaluator of IAM's identity policies: Allow and Deny, Action and Resource with wildcards,
-the conditions StringEquals, StringLike, ArnEquals and ArnLike. What it does not know it refuses
-loudly, so that a policy cannot pass by being misread. Source:
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
-
 The policies of the roles are a snapshot that any test can use without synthesising.
 ``python -m abalone_assets_tests.deploy.iam`` renews it; a test fails until that is done.
 """
@@ -12,16 +7,16 @@ The policies of the roles are a snapshot that any test can use without synthesis
 from __future__ import annotations
 
 import json
-import re
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abalone_assets_tests.fakes.places import ACCOUNT, BUCKET, REGION, ROLE
+from abalone_assets_tests.fakes.policies import Need, Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from abalone_assets_tests.deploy.support import Assembly
     from abalone_assets_tests.fakes.calls import Call
@@ -46,9 +41,6 @@ PSEUDO_PARAMETERS = {
     "AWS::Region": REGION,
     "AWS::URLSuffix": "amazonaws.com",
 }
-KNOWN = {"Sid", "Effect", "Action", "Resource", "Condition"}
-FREE = {"sts:GetCallerIdentity"}
-"""What everybody may do."""
 
 RARELY_NEEDED = {
     "s3:AbortMultipartUpload": "an upload in parts broke off",
@@ -63,6 +55,8 @@ RARELY_NEEDED = {
     "sagemaker:DeleteEndpointConfig": "an endpoint has been updated more than once",
     "sagemaker:DeleteModel": "the same",
     "sagemaker:DescribeModelPackageGroup": "the registry is asked for what it does not have",
+    "sagemaker:ListProcessingJobs": "the schedule looks for jobs that killed workers left",
+    "sagemaker:ListTrainingJobs": "the same",
     "sagemaker:StopProcessingJob": "a run was terminated while SageMaker evaluated",
     "sagemaker:StopTrainingJob": "a run was terminated while SageMaker trained",
     "sagemaker:StopTransformJob": "a run was terminated while SageMaker scored a file",
@@ -71,56 +65,6 @@ RARELY_NEEDED = {
     "sagemaker:UpdateContext": "there has been a release before",
 }
 """What the run role may do although a story without mishaps never needs it, and what does."""
-
-
-@dataclass(frozen=True)
-class Need:
-    """One permission that a call needs.
-
-    Attributes:
-        action: Such as ``s3:GetObject``.
-        resource: ARN; one that ends with ``/?`` is any object of a bucket.
-        context: Condition keys of the request.
-    """
-
-    action: str
-    resource: str
-    context: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Policy:
-    """The statements of a role."""
-
-    statements: tuple[dict[str, Any], ...] = field(default_factory=tuple)
-
-    @classmethod
-    def of(cls, documents: Iterable[Mapping[str, Any]]) -> Policy:
-        """The policies of one role together.
-
-        Raises:
-            AssertionError: A statement has an element that the evaluator does not know.
-        """
-        statements = tuple(
-            statement for document in documents for statement in _many(document["Statement"])
-        )
-        for statement in statements:
-            assert set(statement) <= KNOWN, statement
-        return cls(statements)
-
-    def allows(self, need: Need) -> bool:
-        """Whether some statement allows it and none denies it."""
-        effects = {s["Effect"] for s in self.statements if _applies(s, need)}
-        return need.action in FREE or effects == {"Allow"}
-
-    def actions(self) -> set[str]:
-        """Every action that is allowed on something."""
-        return {
-            action
-            for statement in self.statements
-            if statement["Effect"] == "Allow"
-            for action in _many(statement["Action"])
-        }
 
 
 def role_policy(template: Mapping[str, Any], role: str) -> Policy:
@@ -220,47 +164,6 @@ def denied(policy: Policy, calls: Iterable[Call]) -> list[Need]:
 def unused_actions(policy: Policy, calls: Iterable[Call]) -> set[str]:
     """What the policy allows and no call needed."""
     return policy.actions() - {need.action for need in required_permissions(calls)}
-
-
-def _many(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _applies(statement: Mapping[str, Any], need: Need) -> bool:
-    return (
-        any(_like(action.lower(), need.action.lower()) for action in _many(statement["Action"]))
-        and any(_covers(resource, need.resource) for resource in _many(statement["Resource"]))
-        and _conditions_hold(statement.get("Condition", {}), dict(need.context))
-    )
-
-
-def _covers(pattern: str, resource: str) -> bool:
-    if resource.endswith("/?"):
-        return pattern == "*" or pattern.startswith(resource.removesuffix("?"))
-    return _like(pattern, resource)
-
-
-def _like(pattern: str, text: str) -> bool:
-    translated = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-    return re.fullmatch(translated, text, re.DOTALL) is not None
-
-
-OPERATORS: dict[str, Callable[[str, str], bool]] = {
-    "StringEquals": lambda wanted, found: wanted == found,
-    "StringLike": _like,
-    "ArnEquals": _like,
-    "ArnLike": _like,
-}
-
-
-def _conditions_hold(conditions: Mapping[str, Any], context: Mapping[str, str]) -> bool:
-    """Every operator and every key must hold; a key that the request lacks does not."""
-    return all(
-        key in context
-        and any(OPERATORS[operator](wanted, context[key]) for wanted in _many(wanteds))
-        for operator, keys in conditions.items()
-        for key, wanteds in keys.items()
-    )
 
 
 def _needs(call: Call) -> Iterable[Need]:

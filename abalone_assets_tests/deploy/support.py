@@ -24,6 +24,7 @@ OIDC = (
     "nat_gateways=2",
     "database_multi_az=true",
     "image=registry.example.com/abalone-assets:1",
+    "capture_days=30",
     "alarm_topic_arn=arn:aws:sns:us-east-1:123456789012:alarms",
     'settings={"gate_max_rmse": 2.3, "hyperparameters": {"eta": 0.02}}',
     "oidc_issuer=https://id.example.com",

@@ -97,3 +97,8 @@ def test_a_wrong_value_for_signing_in_is_named(key: str, value: str, message: st
 
     with pytest.raises(DeployError, match=message):
         DeployConfig.from_context(read_context(pairs))
+
+
+def test_captured_requests_are_kept_for_a_day_at_least() -> None:
+    with pytest.raises(DeployError, match="capture_days=0"):
+        DeployConfig.from_context({"capture_days": "0"})

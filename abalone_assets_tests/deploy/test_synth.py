@@ -254,9 +254,19 @@ def test_buckets_are_versioned_encrypted_and_let_go_of_what_is_made_again(
     assert {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r} == {
         "lake/_staged/": 7,
         "jobs/": 90,
-        "captured_requests/": 365,
+        "captured_requests/": 90,
     }
     assert any("NoncurrentVersionExpiration" in rule for rule in rules)
+
+
+def test_captured_requests_are_kept_as_long_as_was_chosen(oidc_assembly: Assembly) -> None:
+    kept = {
+        rule["Prefix"]: rule["ExpirationInDays"]
+        for bucket in oidc_assembly.resources("AWS::S3::Bucket")
+        for rule in bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+        if "ExpirationInDays" in rule
+    }
+    assert kept["captured_requests/"] == 30
 
 
 def test_images_are_scanned_and_a_tag_is_never_moved(assembly: Assembly) -> None:
@@ -282,6 +292,8 @@ def test_the_database_answers_dagster_only(assembly: Assembly) -> None:
     [database] = assembly.resources("AWS::RDS::DBInstance")
 
     assert database["Properties"]["DeletionProtection"]
+    assert database["Properties"]["AutoMinorVersionUpgrade"]
+    assert database["Properties"]["EngineVersion"] == "17"  # a minor one would be taken back
     assert len(to_database) == 2
     assert all("SourceSecurityGroupId" in rule for rule in to_database)
     assert not [rule for rule in rules if "CidrIp" in rule["Properties"]]

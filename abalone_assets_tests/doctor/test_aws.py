@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,14 @@ from moto.iam.responses import IamResponse
 from moto.servicequotas.responses import ServiceQuotasResponse
 
 from abalone_assets.aws.clients import client
+from abalone_assets.aws.images import IMAGES, POLICY, image_uri, support_ends
 from abalone_assets.doctor.aws.account import NEEDED
 from abalone_assets_tests.aws.support import make_queue, put_parameters
 from abalone_assets_tests.cli.support import abalone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import date
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
@@ -100,6 +103,10 @@ def put_alarm(name: str, state: str = "OK") -> None:
     cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
 
 
+def set_date(monkeypatch: pytest.MonkeyPatch, day: date) -> None:
+    monkeypatch.setattr("abalone_assets.doctor.aws.services._today", lambda: day)
+
+
 def findings() -> tuple[int, dict[str, dict[str, Any]]]:
     """Exit code and findings, by subject."""
     result = abalone("doctor", "--json")
@@ -154,6 +161,7 @@ def account(
     """An account in which the stack was deployed."""
     monkeypatch.setenv("ABALONE_PROFILE", "aws")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
+    set_date(monkeypatch, min(image.ends for image in IMAGES.values()) - timedelta(days=91))
     secure(aws)
     queue_url = make_queue(aws, aws.bucket, "landing_zone/")
     make_glue(aws)
@@ -420,3 +428,48 @@ def test_quotas_are_compared_with_what_a_release_takes(
     one = everything["quotas"]
     assert (exit_code, one["outcome"]) == (int(outcome == "failed"), outcome)
     assert found in one["found"]
+
+
+@pytest.mark.parametrize(
+    ("days_left", "xgboost", "tensorflow"),
+    [(91, "ok", "ok"), (90, "warning", "warning"), (0, "warning", "warning"),
+     (-1, "failed", "warning")],
+)  # fmt: skip
+def test_the_end_of_an_images_patches_is_told_ninety_days_before(
+    account: AwsStandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    days_left: int,
+    xgboost: str,
+    tensorflow: str,
+) -> None:
+    for framework, outcome in {"xgboost": xgboost, "tensorflow": tensorflow}.items():
+        ends = IMAGES[framework].ends
+        set_date(monkeypatch, ends - timedelta(days=days_left))
+        _, found = findings()
+        image = found[f"{framework} image"]
+        assert (image["outcome"], str(ends) in image["found"]) == (outcome, True)
+        assert bool(image["remedy"]) == (outcome != "ok")
+        assert (POLICY in image["remedy"]) == (outcome != "ok")
+
+
+@pytest.mark.parametrize(
+    ("uri", "outcome"),
+    [
+        ("1.dkr.ecr.eu-west-1.amazonaws.com/mirror/sagemaker-xgboost:3.0-5", "failed"),
+        ("1.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0", "ok"),
+        ("1.dkr.ecr.eu-west-1.amazonaws.com/ours:3.0-5", "ok"),
+    ],
+)
+def test_an_image_of_ones_own_choice_is_judged_by_its_version(
+    account: AwsStandIn, monkeypatch: pytest.MonkeyPatch, uri: str, outcome: str
+) -> None:
+    monkeypatch.setenv("ABALONE_XGBOOST_IMAGE", uri)
+    _, found = findings()
+    assert found["xgboost image"]["outcome"] == outcome
+    assert ("unset ABALONE_XGBOOST_IMAGE" in found["xgboost image"]["remedy"]) == (outcome != "ok")
+
+
+def test_every_image_in_use_has_an_end_of_patches() -> None:
+    for framework, image in IMAGES.items():
+        uri = image_uri(framework, region="eu-central-1", instance_type="ml.m5.large")
+        assert support_ends(uri) == image.ends

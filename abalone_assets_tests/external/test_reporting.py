@@ -80,3 +80,19 @@ def test_half_of_the_parameters_is_one_clear_error(
 ) -> None:
     with pytest.raises(ReportingError, match="came without its counterpart"):
         reporting(argv, environ).__enter__()
+
+
+@pytest.mark.parametrize(
+    ("argv", "environ", "region"),
+    [
+        (["--aws-region", "eu-central-1"], {}, "eu-central-1"),  # as Glue is told
+        ([], {"AWS_REGION": "eu-west-1"}, "eu-west-1"),  # as SageMaker tells
+        ([], {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
+        ([], {}, None),
+    ],
+)
+def test_a_containers_region_is_noted_where_boto3_looks(
+    argv: list[str], environ: dict[str, str], region: str | None
+) -> None:
+    with reporting(argv, environ):
+        assert environ.get("AWS_DEFAULT_REGION") == region

@@ -31,6 +31,7 @@ _ARNS: Final = {
 _PREFIXES: Final = {"monitoring": "cloudwatch"}
 """Services that sign requests by another name than that of their IAM actions."""
 
+OWNER: Final = "owner"
 _CREDENTIAL: Final = re.compile(r"Credential=([^/]+)/\d+/[^/]*/([^/]+)/")
 
 
@@ -44,7 +45,8 @@ class Call:
             parts of an upload).
         params: The request's parameters; none for S3.
         resource: ARN of what it is about, or ``*``.
-        caller: ``test`` for the code under test, the job's name for what runs in a container.
+        caller: ``test`` for the code under test, the job's name for what runs in a container,
+            `OWNER` for the stand-in itself.
     """
 
     service: str
@@ -60,9 +62,9 @@ class Call:
 
 
 def call_of(response: Any, resource: str) -> Call | None:
-    """What a moto response object answers; None for the stand-in's own and unsigned requests."""
+    """What a moto response object answers; None for an unsigned request."""
     found = _CREDENTIAL.search(response.headers.get("Authorization", ""))
-    if found is None or found[1] == OWN_KEY:
+    if found is None:
         return None
     caller, service = found.groups()
     if service == "s3":
@@ -75,6 +77,8 @@ def call_of(response: Any, resource: str) -> Call | None:
 
 
 def _caller(key: str) -> str:
+    if key == OWN_KEY:
+        return OWNER
     return key.removeprefix("job:") if key.startswith("job:") else "test"
 
 

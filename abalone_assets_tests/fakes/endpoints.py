@@ -16,7 +16,7 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.endpoint_metrics import count_invocation
-from abalone_assets_tests.fakes.jobs import check_tags, now
+from abalone_assets_tests.fakes.jobs import now
 from abalone_assets_tests.fakes.model_servers import ModelError, ModelLoadError, ModelServers
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.processes import LogStream
@@ -46,39 +46,14 @@ class Endpoints(Service):
         patches.setattr(FakeEndpointConfig, "validate_instance_type", lambda *_: None)
 
     @action
-    def create_model(self, request: Request) -> Any:
-        backend = request.response.sagemaker_backend
-        _refuse_existing("model", request.params["ModelName"], backend._models)
-        check_tags(request.params.get("Tags"))
-        package = (request.params.get("PrimaryContainer") or {}).get("ModelPackageName")
-        if package is not None:
-            status = backend.describe_model_package(package).model_approval_status
-            if status != "Approved":
-                raise ValidationError(
-                    message=f"Cannot create a model from the model package {package}: its approval "
-                    f"status is {status}, not Approved"
-                )
-        return request.moto()
-
-    @action
     def describe_model(self, request: Request) -> dict[str, Any]:
         described = dict(request.moto().result)
         return {key: value for key, value in described.items() if value not in ({}, [])}
 
     @action
-    def create_endpoint_config(self, request: Request) -> Any:
-        configs = request.response.sagemaker_backend.endpoint_configs
-        name = request.params["EndpointConfigName"]
-        _refuse_existing("endpoint configuration", name, configs)
-        check_tags(request.params.get("Tags"))
-        return request.moto()
-
-    @action
     def create_endpoint(self, request: Request) -> Any:
         backend = request.response.sagemaker_backend
         name = request.params["EndpointName"]
-        _refuse_existing("endpoint", name, backend.endpoints)
-        check_tags(request.params.get("Tags"))
         config = _config(backend, request.params["EndpointConfigName"])
         answer = request.moto()
         endpoint = backend.endpoints[name]
@@ -92,8 +67,6 @@ class Endpoints(Service):
         backend = request.response.sagemaker_backend
         endpoint = _endpoint(backend, request.params["EndpointName"])
         config = _config(backend, request.params["EndpointConfigName"])
-        if endpoint.endpoint_status not in {"InService", "Failed"}:
-            raise ValidationError(message=f'Cannot update in-progress endpoint "{endpoint.arn}".')
         deployment = request.params.get("DeploymentConfig") or {}
         endpoint.endpoint_status, endpoint.failure_reason = "Updating", None
         endpoint.last_deployment_config = deployment or None
@@ -108,10 +81,7 @@ class Endpoints(Service):
 
     @action
     def delete_endpoint(self, request: Request) -> Any:
-        backend = request.response.sagemaker_backend
-        endpoint = _endpoint(backend, request.params["EndpointName"])
-        if endpoint.endpoint_status in {"Creating", "Updating", "RollingBack"}:
-            raise ValidationError(message=f'Cannot update in-progress endpoint "{endpoint.arn}".')
+        _endpoint(request.response.sagemaker_backend, request.params["EndpointName"])
         return request.moto()
 
     def _create(self, backend: Any, endpoint: Any, config: Any) -> None:
@@ -163,13 +133,6 @@ def endpoint_log(aws: AwsStandIn, endpoint: str, variant: str) -> LogStream:
     """The log stream of a variant's one instance."""
     group = f"/aws/sagemaker/Endpoints/{endpoint}"
     return LogStream(aws.server, group, f"{variant}/i-0123456789abcdef0", 0)
-
-
-def _refuse_existing(kind: str, name: str, existing: dict[str, Any]) -> None:
-    if name in existing:
-        raise ValidationError(
-            message=f'Cannot create already existing {kind} "{existing[name].arn}".'
-        )
 
 
 def _endpoint(backend: Any, name: str) -> Any:

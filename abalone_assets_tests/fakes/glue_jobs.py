@@ -12,6 +12,7 @@ from moto.glue.responses import GlueResponse
 from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.jobs import billed, environment_of, now
 from abalone_assets_tests.fakes.processes import LogStream
+from abalone_assets_tests.fakes.service_rules.storage import S3A_REGION
 from abalone_assets_tests.fakes.spark import spark_environment
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from abalone_assets_tests.fakes.processes import Ended
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
+S3A_REGION_SETTING: Final = "spark.hadoop.fs.s3a.endpoint.region"
 LOG_GROUP: Final = "/aws-glue/jobs"
 SPARK_LINE: Final = "INFO SparkContext: Running Spark version 3.5.6-amzn-1"
 DPUS: Final = {"G.1X": 1.0, "G.2X": 2.0}
@@ -137,8 +139,15 @@ class _Run:
         return self._status(ended, output)
 
     def _variables(self, libraries: list[str]) -> dict[str, str]:
-        spark = spark_environment(self.aws, self.folder)
+        spark = spark_environment(self.aws, self.folder, self._settings())
         return {"PYTHONPATH": os.pathsep.join(libraries), **spark}
+
+    def _settings(self) -> dict[str, str]:
+        """Spark's, as Glue makes them: its own, and what the run's or the job's ``--conf`` says."""
+        conf = {**(self.job.default_arguments or {}), **self.arguments}.get("--conf", "")
+        told = dict(each.strip().split("=", 1) for each in conf.split("--conf") if each.strip())
+        by_s3a = tuple(map(int, str(self.job.glue_version or "0.9").split("."))) >= (5, 1)
+        return {**({S3A_REGION_SETTING: S3A_REGION} if by_s3a else {}), **told}
 
     def _log_stream(self, kind: str, executor: str = "") -> LogStream:
         """The script's output and errors are in ``output``, Spark's own lines in ``error``."""

@@ -10,9 +10,6 @@ from moto.sagemaker.responses import SageMakerResponse
 from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.jobs import (
     JobRun,
-    check_lengths,
-    check_name,
-    check_tags,
     environment_of,
     now,
 )
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.fakes.processes import Ended
 
-ENVIRONMENT_LIMIT: Final = 256
-ARGUMENT_LIMIT: Final = 256
 EXIT_MESSAGE_LIMIT: Final = 1024
 
 
@@ -38,7 +33,6 @@ class ProcessingJobs(Service):
     def create_processing_job(self, request: Request) -> Any:
         params = request.params
         jobs = request.response.sagemaker_backend.processing_jobs
-        _check(params, jobs)
         answer = request.moto()
         name = params["ProcessingJobName"]
         job = jobs[name]
@@ -71,15 +65,6 @@ def _existing(request: Request) -> Any:
     if job is None:
         raise ValidationError(message=f"Could not find requested job with name: {name}")
     return job
-
-
-def _check(params: dict[str, Any], jobs: dict[str, Any]) -> None:
-    check_name("Processing", params["ProcessingJobName"], jobs)
-    check_lengths("environment", params.get("Environment") or {}, ENVIRONMENT_LIMIT)
-    arguments = params["AppSpecification"].get("ContainerArguments") or []
-    numbered = {str(number): value for number, value in enumerate(arguments)}
-    check_lengths("appSpecification.containerArguments", numbered, ARGUMENT_LIMIT)
-    check_tags(params.get("Tags"))
 
 
 class _Run(JobRun):

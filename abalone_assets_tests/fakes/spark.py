@@ -35,7 +35,9 @@ class MissingJarsError(Exception):
     """The jars that give Spark S3 are not installed."""
 
 
-def spark_environment(aws: AwsStandIn, folder: Path) -> dict[str, str]:
+def spark_environment(
+    aws: AwsStandIn, folder: Path, given: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Variables by which PySpark finds Java, and settings that lead to the stand-in.
 
     Every Glue run gets them; a process that a test starts itself needs to be given them.
@@ -43,6 +45,7 @@ def spark_environment(aws: AwsStandIn, folder: Path) -> dict[str, str]:
     Args:
         aws: The stand-in.
         folder: For the settings and Spark's temporary files.
+        given: More settings, such as Glue's own and those of a job.
 
     Raises:
         MissingJarsError: Spark could not read S3.
@@ -52,7 +55,7 @@ def spark_environment(aws: AwsStandIn, folder: Path) -> dict[str, str]:
         raise MissingJarsError(f"{missing[0]} is missing: `make test` fetches it")
     conf = folder / "spark"
     conf.mkdir(parents=True, exist_ok=True)
-    settings = {**LOCAL, **_s3(aws.url), "spark.jars": ",".join(map(str, jars))}
+    settings = {**LOCAL, **_s3(aws.url), **(given or {}), "spark.jars": ",".join(map(str, jars))}
     settings["spark.local.dir"] = str(conf)
     _write(conf / "spark-defaults.conf", settings)
     return {"SPARK_CONF_DIR": str(conf), **_java()}

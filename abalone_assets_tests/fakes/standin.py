@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
-from abalone_assets_tests.fakes.calls import Call, call_of
+from abalone_assets_tests.fakes.calls import OWNER, Call, call_of
 from abalone_assets_tests.fakes.endpoints import Endpoints, Runtime
 from abalone_assets_tests.fakes.faults import Faults
 from abalone_assets_tests.fakes.glue_jobs import GlueJobs
@@ -25,6 +25,8 @@ from abalone_assets_tests.fakes.places import (
 )
 from abalone_assets_tests.fakes.processes import Processes
 from abalone_assets_tests.fakes.processing_jobs import ProcessingJobs
+from abalone_assets_tests.fakes.service_rules.roles import PASSES_OWN_ROLES
+from abalone_assets_tests.fakes.service_rules.table import check
 from abalone_assets_tests.fakes.storage import Storage
 from abalone_assets_tests.fakes.training_jobs import TrainingJobs
 from abalone_assets_tests.fakes.transform_jobs import TransformJobs
@@ -51,6 +53,7 @@ class AwsStandIn:
         python: What runs jobs' scripts and models.
         lineage: SageMaker's.
         calls: Every request since the context was opened, but for the stand-in's own.
+        identity: What the code under test may do, as far as roles that it passes are concerned.
     """
 
     region = REGION
@@ -67,6 +70,7 @@ class AwsStandIn:
         self.s3 = self.client("s3", access_key=OWN_KEY)
         self.storage = Storage(self.s3)
         self.calls: list[Call] = []
+        self.identity = PASSES_OWN_ROLES
         self._model_servers = ModelServers(self)
         self.lineage = Lineage(self)
         self._patches = pytest.MonkeyPatch()
@@ -96,9 +100,12 @@ class AwsStandIn:
 
     def _let_pass(self, response: Any, resource: str) -> None:
         call = call_of(response, resource)
-        if call is not None:
+        if call is None:
+            return
+        if call.caller != OWNER:
             self.calls.append(call)
             self.faults.check(call)
+        check(self, call, response)
 
     @property
     def url(self) -> str:

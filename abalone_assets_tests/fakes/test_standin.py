@@ -107,3 +107,52 @@ def test_a_new_test_finds_nothing_and_kills_what_the_last_one_left(
         assert "Contents" not in again.s3.list_objects_v2(Bucket=again.bucket)
     aws.processes.end_all()
     assert time.monotonic() - started < 5
+
+
+SPARK_REGION = """
+import os
+from pathlib import Path
+told = (Path(os.environ["SPARK_CONF_DIR"]) / "spark-defaults.conf").read_text()
+print([line.split()[1] for line in told.splitlines() if ".endpoint.region" in line])
+"""
+
+
+@pytest.mark.parametrize(
+    ("version", "of_the_job", "of_the_run", "region"),
+    [
+        ("5.1", {}, {}, ["us-east-2"]),
+        ("5.0", {}, {}, []),
+        ("5.1", {"--conf": "spark.hadoop.fs.s3a.endpoint.region=a"}, {}, ["a"]),
+        (
+            "5.1",
+            {"--conf": "spark.hadoop.fs.s3a.endpoint.region=a"},
+            {"--conf": "spark.hadoop.fs.s3a.endpoint.region=b --conf spark.x=1"},
+            ["b"],
+        ),
+    ],
+)
+def test_s3a_of_glue_5_1_takes_us_east_2_unless_it_is_told(
+    aws: AwsStandIn,
+    version: str,
+    of_the_job: dict[str, str],
+    of_the_run: dict[str, str],
+    region: list[str],
+) -> None:
+    aws.s3.put_object(Bucket=aws.bucket, Key="x.py", Body=SPARK_REGION.encode())
+    glue, logs = aws.client("glue"), aws.client("logs")
+    glue.create_job(
+        Name="etl",
+        Role=aws.role_arn,
+        GlueVersion=version,
+        Command={"Name": "glueetl", "ScriptLocation": f"s3://{aws.bucket}/x.py"},
+        DefaultArguments=of_the_job,
+    )
+    run = glue.start_job_run(JobName="etl", Arguments=of_the_run)["JobRunId"]
+
+    def over() -> bool:
+        state = glue.get_job_run(JobName="etl", RunId=run)["JobRun"]["JobRunState"]
+        return state not in {"STARTING", "RUNNING"}
+
+    wait_for(over)
+    told = logs.get_log_events(logGroupName="/aws-glue/jobs/output", logStreamName=run)
+    assert [event["message"] for event in told["events"]] == [str(region)]

@@ -19,9 +19,6 @@ from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.jobs import (
     JobRun,
     billed,
-    check_lengths,
-    check_name,
-    check_tags,
     environment_of,
     now,
     transition,
@@ -35,8 +32,6 @@ if TYPE_CHECKING:
     from abalone_assets_tests.fakes.processes import Ended, LogStream
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
-ENVIRONMENT_LIMIT: Final = 512
-HYPERPARAMETER_LIMIT: Final = 2500
 SPOT_PRICE: Final = 0.3
 """Billable share of the seconds of a spot job."""
 
@@ -52,7 +47,6 @@ class TrainingJobs(Service):
     def create_training_job(self, request: Request) -> Any:
         params = request.params
         jobs = request.response.sagemaker_backend.training_jobs
-        _check(params, jobs)
         answer = request.moto()
         job = jobs[params["TrainingJobName"]]
         job.environment = params.get("Environment")
@@ -82,21 +76,6 @@ class TrainingJobs(Service):
             transition(job, "Stopping", "Stopping the training job")
             self._aws.processes.stop(job.training_job_name)
         return {}
-
-
-def _check(params: dict[str, Any], jobs: dict[str, Any]) -> None:
-    check_name("Training", params["TrainingJobName"], jobs)
-    check_lengths("environment", params.get("Environment") or {}, ENVIRONMENT_LIMIT)
-    check_lengths("hyperParameters", params.get("HyperParameters") or {}, HYPERPARAMETER_LIMIT)
-    check_tags(params.get("Tags"))
-    condition = params["StoppingCondition"]
-    wait, runtime = condition.get("MaxWaitTimeInSeconds"), condition.get("MaxRuntimeInSeconds", 0)
-    spot = params.get("EnableManagedSpotTraining", False)
-    if spot != (wait is not None) or (spot and wait < runtime):
-        raise ValidationError(
-            message="Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal "
-            "to MaxRuntimeInSeconds for managed spot training, and absent without it"
-        )
 
 
 class _Run(JobRun):

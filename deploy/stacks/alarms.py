@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from deploy.stacks.names import Names
 
 MAX_LATENCY_MICROSECONDS = 1_000_000
+SLOW_MINUTES = 2
 _MINUTE = cdk.Duration.minutes(1)
 
 
@@ -28,8 +29,9 @@ def alarm(
     metric: cloudwatch.IMetric,
     threshold: float,
     topic_arn: str,
+    periods: int = 1,
 ) -> cloudwatch.Alarm:
-    """An alarm as soon as the metric exceeds the threshold; silence is no alarm."""
+    """An alarm as soon as the metric exceeds the threshold in so many periods; silence is none."""
     made = cloudwatch.Alarm(
         scope,
         construct_id,
@@ -37,7 +39,7 @@ def alarm(
         alarm_description=description,
         metric=metric,
         threshold=threshold,
-        evaluation_periods=1,
+        evaluation_periods=periods,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
         treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
     )
@@ -48,11 +50,12 @@ def alarm(
 
 
 class EndpointAlarms(Construct):
-    """What rolls a deployment back: the endpoint fails, or is slow, in any one minute.
+    """What rolls a deployment back: the endpoint fails in any one minute, or is slow for two.
 
     A client's own mistakes (4xx) and SageMaker's overhead say nothing about a model and are left
-    out; so is ``InvocationModelErrors``, which counts every answer that is not 2xx. Each watches
-    one minute, so that it can go off while a canary waits.
+    out; so is ``InvocationModelErrors``, which counts every answer that is not 2xx. A worker loads
+    its model at its first request, so that one slow minute says nothing either. Each goes off while
+    a canary waits.
     """
 
     def __init__(
@@ -75,10 +78,11 @@ class EndpointAlarms(Construct):
             self,
             "Latency",
             name=latency,
-            description=f"One invocation in a hundred of {endpoint} took a second or longer",
+            description=f"For two minutes, one invocation in a hundred of {endpoint} took over 1 s",
             metric=_endpoint_metric(endpoint, "ModelLatency", cloudwatch.Stats.percentile(99)),
             threshold=MAX_LATENCY_MICROSECONDS,
             topic_arn=topic_arn,
+            periods=SLOW_MINUTES,
         )
 
 

@@ -48,7 +48,8 @@ class DataStack(cdk.Stack):
         )
         logs = self._bucket("Logs", names.logs_bucket, _LOGS_RULES)
         _allow_log_delivery(logs)
-        data = self._bucket("Data", names.data_bucket, _DATA_RULES, access_logs=logs)
+        rules = _data_rules(config.capture_days)
+        data = self._bucket("Data", names.data_bucket, rules, access_logs=logs)
         queue = SurveyQueue(
             self, "SurveyQueue", names=names, alarm_topic_arn=config.alarm_topic_arn
         )
@@ -124,12 +125,15 @@ def _tidy(noncurrent_days: int) -> s3.LifecycleRule:
     )
 
 
-_DATA_RULES = [
-    _tidy(30),
-    _expire(f"{n.LAKE}/_staged", 7),  # what a killed preparation left half-written
-    _expire(n.JOBS, 90),
-    _expire(n.CAPTURED_REQUESTS, 365),
-]
+def _data_rules(capture_days: int) -> list[s3.LifecycleRule]:
+    return [
+        _tidy(30),
+        _expire(f"{n.LAKE}/_staged", 7),  # what a killed preparation left half-written
+        _expire(n.JOBS, 90),
+        _expire(n.CAPTURED_REQUESTS, capture_days),
+    ]
+
+
 _LOGS_RULES = [
     _tidy(7),
     _expire(n.COMPUTE_LOGS, 90),

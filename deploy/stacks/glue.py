@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_glue as glue
 from constructs import Construct
 
+from abalone_assets.resources.etl_engine import s3a_region
 from deploy.stacks import job_permissions
 from deploy.stacks import names as n
 from deploy.stacks.acknowledged import acknowledge
@@ -33,7 +35,6 @@ class Glue(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, names: Names) -> None:
         super().__init__(scope, construct_id)
         self._names = names
-        security = self._security_configuration()
         database = glue.CfnDatabase(
             self,
             "Database",
@@ -42,31 +43,13 @@ class Glue(Construct):
                 name=names.glue_database, description="The assets of the lake, for Athena"
             ),
         )
-        crawler = self._crawler(security)
+        crawler = self._crawler()
         crawler.add_resource_dependency(database)
-        job = self._job(security)
+        job = self._job()
         acknowledge(crawler, GL1=_LOGS_REASON)
         acknowledge(job, GL1=_LOGS_REASON, GL3="the job uses no bookmarks; the lake has a manifest")
 
-    def _security_configuration(self) -> glue.CfnSecurityConfiguration:
-        return glue.CfnSecurityConfiguration(
-            self,
-            "Security",
-            name=self._names.glue_job,
-            encryption_configuration=glue.CfnSecurityConfiguration.EncryptionConfigurationProperty(
-                s3_encryptions=[
-                    glue.CfnSecurityConfiguration.S3EncryptionProperty(s3_encryption_mode="SSE-S3")
-                ],
-                cloud_watch_encryption=glue.CfnSecurityConfiguration.CloudWatchEncryptionProperty(
-                    cloud_watch_encryption_mode="DISABLED"
-                ),
-                job_bookmarks_encryption=glue.CfnSecurityConfiguration.JobBookmarksEncryptionProperty(
-                    job_bookmarks_encryption_mode="DISABLED"
-                ),
-            ),
-        )
-
-    def _crawler(self, security: glue.CfnSecurityConfiguration) -> glue.CfnCrawler:
+    def _crawler(self) -> glue.CfnCrawler:
         crawling = role(
             self,
             "CrawlerRole",
@@ -91,12 +74,15 @@ class Glue(Construct):
             schema_change_policy=glue.CfnCrawler.SchemaChangePolicyProperty(
                 update_behavior="UPDATE_IN_DATABASE", delete_behavior="LOG"
             ),
-            crawler_security_configuration=security.ref,
+            # Files that differ in a column's type are one table, not one table each.
+            configuration=json.dumps(
+                {"Version": 1.0, "Grouping": {"TableGroupingPolicy": "CombineCompatibleSchemas"}}
+            ),
         )
         crawler.node.add_dependency(crawling)
         return crawler
 
-    def _job(self, security: glue.CfnSecurityConfiguration) -> glue.CfnJob:
+    def _job(self) -> glue.CfnJob:
         preparing = role(
             self,
             "JobRole",
@@ -117,7 +103,6 @@ class Glue(Construct):
             max_retries=0,  # Dagster retries, and sees it
             # A run that was given up on must not overwrite the splits of the one after it.
             execution_property=glue.CfnJob.ExecutionPropertyProperty(max_concurrent_runs=1),
-            security_configuration=security.ref,
             command=glue.CfnJob.JobCommandProperty(
                 name="glueetl",
                 python_version="3",
@@ -127,6 +112,8 @@ class Glue(Construct):
             default_arguments={
                 "--job-language": "python",
                 "--job-bookmark-option": "job-bookmark-disable",
+                # The S3 connector takes us-east-2 unless it is told; what a run passes wins.
+                "--conf": s3a_region(cdk.Aws.REGION),
                 "--enable-metrics": "true",
                 "--enable-observability-metrics": "true",
                 "--TempDir": f"{self._names.data_uri(n.JOBS)}/glue-temp/",
@@ -135,6 +122,7 @@ class Glue(Construct):
 
 
 _LOGS_REASON = (
-    "CloudWatch encrypts every log group at rest; a customer's key would make Glue write to other"
-    " groups, named after role and configuration, and the platform follows the usual ones"
+    "CloudWatch encrypts every log group at rest, and the bucket every object; a configuration that"
+    " says no more needs glue:GetSecurityConfiguration on everything, and makes Glue write to other"
+    " log groups, named after it, while the platform follows the usual ones"
 )

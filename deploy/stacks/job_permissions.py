@@ -31,6 +31,10 @@ def glue_job(names: Names) -> list[Permission]:
             wildcards=OBJECTS,
         ),
         _list(names),
+        # Its committer ends what a worker that was lost left half uploaded.
+        Permission(
+            "FindUnfinishedUploads", ["s3:ListBucketMultipartUploads"], [names.data_bucket_arn]
+        ),
         *_glue_logs(),
         _metrics("Glue"),
     ]

@@ -142,6 +142,7 @@ def _jobs(names: Names) -> list[Permission]:
             "TrainAndEvaluate",
             [
                 "sagemaker:AddTags",
+                "sagemaker:ListTags",
                 "sagemaker:CreateTrainingJob",
                 "sagemaker:DescribeTrainingJob",
                 "sagemaker:StopTrainingJob",
@@ -162,6 +163,16 @@ def _jobs(names: Names) -> list[Permission]:
             ],
             [arn("sagemaker", f"transform-job/{n.SCORING_JOBS}-*")],
             wildcards=JOB_NAMES,
+        ),
+        Permission(
+            "FindOrphanedJobs",
+            [
+                "sagemaker:ListTrainingJobs",
+                "sagemaker:ListProcessingJobs",
+                "sagemaker:ListTransformJobs",
+            ],
+            [ANY],
+            wildcards=NO_RESOURCE,
         ),
         Permission(
             "PassJobRole",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.aws.clients import client, region
 from abalone_assets.aws.failures import AwsError, error_code, translate_errors
-from abalone_assets.aws.images import image_uri
+from abalone_assets.aws.images import POLICY, image_uri, support_ends
 from abalone_assets.aws.parameters import resolve_list
 from abalone_assets.doctor.aws.roles import (
     DEPLOY,
@@ -20,6 +21,7 @@ from abalone_assets.doctor.finding import TroubleError, look_at
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import date
 
     from abalone_assets.doctor.finding import Finding, Outcome
     from abalone_assets.settings.aws import AwsSettings
@@ -29,6 +31,9 @@ QUOTAS_REMEDY: Final = (
     "allow servicequotas:ListServiceQuotas and servicequotas:ListAWSDefaultServiceQuotas, or look "
     "in the console: Service Quotas, Amazon SageMaker"
 )
+
+IMAGE_NOTICE: Final = timedelta(days=90)
+"""How long before the end of an image's patches there is a warning: time to try the next one."""
 
 MAX_PAGES: Final = 100
 """SageMaker has some thousand quotas, a hundred to a page."""
@@ -147,15 +152,36 @@ def _images(aws: AwsSettings) -> Iterator[Finding]:
         ("tensorflow", aws.tensorflow_image, "warning"),
     )
     for framework, override, otherwise in chosen:
-        look = partial(
-            image_uri,
-            framework,
-            region=region(),
-            instance_type=aws.training_instance_type,
-            override=override,
-        )
+        look = partial(_image, framework, override, aws.training_instance_type, otherwise)
         remedy = f"set ABALONE_{framework.upper()}_IMAGE"
         yield look_at(f"{framework} image", look, remedy=remedy, otherwise=otherwise)
+
+
+def _image(framework: str, override: str, instance_type: str, ended: Outcome) -> str:
+    """The image, and until when AWS patches it.
+
+    Raises:
+        TroubleError: Not for much longer, or, as bad as ``ended``, not any more.
+    """
+    image = image_uri(framework, region=region(), instance_type=instance_type, override=override)
+    ends = support_ends(image)
+    if ends is None:
+        return image
+    variable = f"ABALONE_{framework.upper()}_IMAGE"
+    newer = (
+        f"unset {variable}" if override else f"install a newer abalone-assets, or set {variable}"
+    )
+    remedy = f"{newer} to take a supported image: {POLICY}"
+    left = ends - _today()
+    if left < timedelta(0):
+        raise TroubleError(ended, f"{image}: AWS has not patched it since {ends}", remedy)
+    if left <= IMAGE_NOTICE:
+        raise TroubleError("warning", f"{image}: patched until {ends}, {left.days} days", remedy)
+    return f"{image}, patched until {ends}"
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _quotas(aws: AwsSettings, on_progress: Callable[[str], None]) -> str:

@@ -36,7 +36,10 @@ METRICS: Final = [
     {"Name": f"{split}:rmse", "Regex": rf"{split}:rmse=([0-9.]+)"}
     for split in ("train", "validation")
 ]
-"""SageMaker reads these off the log, so that its console plots the training too."""
+"""SageMaker reads these off the log, so that its console plots the training too.
+
+It takes them for some images only; they reach the asset in any case, through Pipes.
+"""
 
 
 class SageMakerPlatform(MLPlatform):
@@ -88,9 +91,11 @@ class SageMakerPlatform(MLPlatform):
 
     def _training_job(self, request: TrainingRequest, jobs: ObjectStore) -> dict[str, Any]:
         from abalone_assets.aws.clients import region
+        from abalone_assets.aws.images import takes_metric_definitions
         from abalone_assets.aws.parameters import resolve
         from abalone_assets.resources.aws.code_bundle import CodeBundles
 
+        image = self._image(CONTAINERS[request.framework], self.training_instance_type)
         script = SCRIPTS[request.framework]
         script_mode = {
             "sagemaker_program": f"{script}.py",
@@ -100,12 +105,11 @@ class SageMakerPlatform(MLPlatform):
         hyperparameters = {**request.hyperparameters, **script_mode}
         return {
             "AlgorithmSpecification": {
-                "TrainingImage": self._image(
-                    CONTAINERS[request.framework], self.training_instance_type
-                ),
+                "TrainingImage": image,
                 "TrainingInputMode": "File",
-                "MetricDefinitions": METRICS,
+                **({"MetricDefinitions": METRICS} if takes_metric_definitions(image) else {}),
             },
+            "Environment": _environment(),
             "RoleArn": resolve(self.role_arn),
             "HyperParameters": {name: json.dumps(value) for name, value in hyperparameters.items()},
             "InputDataConfig": [
@@ -172,6 +176,7 @@ class SageMakerPlatform(MLPlatform):
                 "ContainerEntrypoint": ["python3", f"{PROCESSING}/code/evaluate.pyz"],
                 "ContainerArguments": arguments_of({**folders, **request.options}),
             },
+            "Environment": _environment(),
             "RoleArn": resolve(self.role_arn),
             "ProcessingInputs": [
                 {
@@ -211,6 +216,13 @@ class SageMakerPlatform(MLPlatform):
             instance_type=instance_type,
             override=self.images.get(container, ""),
         )
+
+
+def _environment() -> dict[str, str]:
+    """SageMaker says the region in AWS_REGION, which boto3 does not read."""
+    from abalone_assets.aws.clients import region
+
+    return {"AWS_DEFAULT_REGION": region()}
 
 
 def _one(instance_type: str) -> dict[str, Any]:

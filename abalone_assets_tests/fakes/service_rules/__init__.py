@@ -1,0 +1,1 @@
+"""What AWS refuses although its API's models allow it: one table, `table.RULES`."""
