@@ -39,6 +39,8 @@ def delete_endpoint(
     configs = EndpointConfigs(name, sagemaker)
     with translate_errors(EndpointError, f"what endpoint {name} used"):
         for resource in configs.all():
+            if resource.kind != "model":  # a candidate that a killed deployment left
+                found(sagemaker.delete_endpoint, EndpointName=resource.name)
             configs.delete(resource)
             on_progress(f"{resource.kind} {resource.name}: deleted")
     return leftovers(name, sagemaker)

@@ -1,0 +1,65 @@
+"""A new serverless version on an endpoint of its own, proved before anybody else asks it.
+
+A serverless endpoint has no canary; but one that nobody asks costs nothing, so there may be a
+second one for the minutes of a deployment. It has the name of its configuration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from abalone_assets.errors import EndpointError
+from abalone_assets.serving.sagemaker.probing import prove
+from abalone_assets.serving.sagemaker.removal import ask_to_delete, remove_endpoint
+from abalone_assets.serving.sagemaker.watch import EndpointWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from abalone_assets.serving.sagemaker.configs import EndpointConfigs
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The endpoint of a configuration that is not in service yet.
+
+    Attributes:
+        configs: Of the endpoint that it is to serve in.
+        config: The configuration.
+        poll_seconds: Wait between two looks at it.
+        timeout_seconds: How long it may take to start.
+    """
+
+    configs: EndpointConfigs
+    config: str
+    sagemaker: Any
+    runtime: Any
+    poll_seconds: float
+    timeout_seconds: float
+    on_progress: Callable[[str], None]
+
+    def prove(self, probes: Sequence[tuple[str, float]]) -> None:
+        """Make it, ask it the probes and delete it, whatever it answers.
+
+        Raises:
+            EndpointError: It does not start, or answers otherwise than its model when evaluated.
+        """
+        watch = EndpointWatch(
+            self.config,
+            self.sagemaker,
+            poll_seconds=self.poll_seconds,
+            on_progress=self.on_progress,
+        )
+        remove_endpoint(watch, self.sagemaker, self.timeout_seconds)  # left by a killed run
+        self.sagemaker.create_endpoint(
+            EndpointName=self.config, EndpointConfigName=self.config, Tags=self.configs.tags
+        )
+        try:
+            state = watch.until(lambda state: state.is_settled, self.timeout_seconds)
+            if not state.serves(self.config):
+                raise EndpointError(state.failure.rstrip(".") or f"it is {state}")
+            prove(self.runtime, self.config, probes)
+        finally:
+            # One that is still being made cannot be deleted; the next deployment does, or destroy.
+            ask_to_delete(self.config, self.sagemaker)
