@@ -14,6 +14,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
+from abalone_assets_tests.fakes.hosting_rules import check_config, check_update
 from abalone_assets_tests.fakes.jobs import check_tags, now
 from abalone_assets_tests.fakes.model_servers import ModelError, ModelLoadError, ModelServers
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
@@ -56,7 +57,10 @@ class Endpoints(Service):
                     message=f"Cannot create a model from the model package {package}: its approval "
                     f"status is {status}, not Approved"
                 )
-        return request.moto()
+        answer = request.moto()
+        isolated = request.params.get("EnableNetworkIsolation", False)
+        backend._models[request.params["ModelName"]].enable_network_isolation = isolated
+        return answer
 
     @action
     def describe_model(self, request: Request) -> dict[str, Any]:
@@ -69,6 +73,7 @@ class Endpoints(Service):
         name = request.params["EndpointConfigName"]
         _refuse_existing("endpoint configuration", name, configs)
         check_tags(request.params.get("Tags"))
+        check_config(request.params, request.response.sagemaker_backend._models)
         return request.moto()
 
     @action
@@ -92,11 +97,14 @@ class Endpoints(Service):
         config = _config(backend, request.params["EndpointConfigName"])
         if endpoint.endpoint_status not in {"InService", "Failed"}:
             raise ValidationError(message=f'Cannot update in-progress endpoint "{endpoint.arn}".')
+        live = backend.endpoint_configs.get(endpoint.endpoint_config_name)
+        check_update(endpoint, live, config, request.params)
         deployment = request.params.get("DeploymentConfig") or {}
+        keep = request.params.get("RetainAllVariantProperties", False)
         endpoint.endpoint_status, endpoint.failure_reason = "Updating", None
         endpoint.last_deployment_config = deployment or None
         endpoint.pending_deployment_summary = _summary(config)
-        self._aws.processes.in_background(self._update, backend, endpoint, config, deployment)
+        self._aws.processes.in_background(self._update, backend, endpoint, config, deployment, keep)
         return {"EndpointArn": endpoint.arn}
 
     @action
@@ -122,15 +130,26 @@ class Endpoints(Service):
         endpoint.pending_deployment_summary = None
         endpoint.last_modified_time = now()
 
-    def _update(self, backend: Any, endpoint: Any, config: Any, deployment: dict[str, Any]) -> None:
+    def _update(
+        self,
+        backend: Any,
+        endpoint: Any,
+        config: Any,
+        deployment: dict[str, Any],
+        keep: bool,  # noqa: FBT001 - handed on to a thread
+    ) -> None:
         try:
             self._load(backend, endpoint, config)
             self._aws.processes.pause(self._aws.faults.endpoint_seconds)
             _check_alarms(deployment.get("AutoRollbackConfiguration") or {})
             endpoint.endpoint_config_name = config.endpoint_config_name
+            before = endpoint.production_variants[0]
             endpoint.production_variants = endpoint._process_production_variants(
                 config.production_variants
             )
+            if keep:
+                counts = ("CurrentInstanceCount", "DesiredInstanceCount")
+                endpoint.production_variants[0].update({name: before[name] for name in counts})
             endpoint.data_capture_config = config.data_capture_config
         except DeploymentFailedError as error:
             endpoint.endpoint_status = "RollingBack"

@@ -8,6 +8,7 @@ from moto.sagemaker.exceptions import ValidationError
 from moto.sagemaker.responses import SageMakerResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
+from abalone_assets_tests.fakes.hosting_rules import check_volume
 from abalone_assets_tests.fakes.jobs import (
     JobRun,
     check_lengths,
@@ -78,6 +79,7 @@ def _check(params: dict[str, Any], jobs: dict[str, Any]) -> None:
     numbered = {str(number): value for number, value in enumerate(arguments)}
     check_lengths("appSpecification.containerArguments", numbered, ARGUMENT_LIMIT)
     check_tags(params.get("Tags"))
+    check_volume(params["ProcessingResources"]["ClusterConfig"])
 
 
 class _Run(JobRun):

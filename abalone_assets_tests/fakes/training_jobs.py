@@ -14,6 +14,7 @@ from moto.sagemaker.exceptions import ValidationError
 from moto.sagemaker.responses import SageMakerResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
+from abalone_assets_tests.fakes.hosting_rules import check_training
 from abalone_assets_tests.fakes.jobs import (
     JobRun,
     billed,
@@ -85,6 +86,7 @@ def _check(params: dict[str, Any], jobs: dict[str, Any]) -> None:
     check_lengths("environment", params.get("Environment") or {}, ENVIRONMENT_LIMIT)
     check_lengths("hyperParameters", params.get("HyperParameters") or {}, HYPERPARAMETER_LIMIT)
     check_tags(params.get("Tags"))
+    check_training(params)
     condition = params["StoppingCondition"]
     wait, runtime = condition.get("MaxWaitTimeInSeconds"), condition.get("MaxRuntimeInSeconds", 0)
     spot = params.get("EnableManagedSpotTraining", False)
