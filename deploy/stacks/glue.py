@@ -8,12 +8,15 @@ import aws_cdk as cdk
 from aws_cdk import aws_glue as glue
 from constructs import Construct
 
-from deploy.stacks import job_permissions
+from abalone_assets.settings.aws import ids
+from deploy.config import DeployError
+from deploy.stacks import boundary, job_permissions
 from deploy.stacks import names as n
 from deploy.stacks.acknowledged import acknowledge
 from deploy.stacks.permissions import role
 
 if TYPE_CHECKING:
+    from deploy.config import DeployConfig
     from deploy.stacks.names import Names
 
 GLUE_VERSION = "5.1"  # Spark 3.5.6 and Python 3.11, which the tests run
@@ -27,12 +30,16 @@ class Glue(Construct):
     Args:
         scope: The stack.
         construct_id: Id in the stack.
+        config: The deployment.
         names: Of the deployment.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, names: Names) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, config: DeployConfig, names: Names
+    ) -> None:
         super().__init__(scope, construct_id)
-        self._names = names
+        self._config, self._names = config, names
+        self._connection = self._network_connection()
         security = self._security_configuration()
         database = glue.CfnDatabase(
             self,
@@ -66,13 +73,42 @@ class Glue(Construct):
             ),
         )
 
+    def _network_connection(self) -> glue.CfnConnection | None:
+        """The network that job and crawler run in, if it is not Glue's own."""
+        subnets = ids(self._config.aws.subnets)
+        if not subnets:
+            return None
+        if not self._config.glue_availability_zone:
+            raise DeployError(
+                f"glue_availability_zone: name the zone of {subnets[0]}, such as us-east-1a; "
+                "`make deploy` looks it up"
+            )
+        place = glue.CfnConnection.PhysicalConnectionRequirementsProperty(
+            subnet_id=subnets[0],  # Glue takes one
+            security_group_id_list=list(ids(self._config.aws.security_groups)),
+            availability_zone=self._config.glue_availability_zone,
+        )
+        return glue.CfnConnection(
+            self,
+            "Network",
+            catalog_id=cdk.Aws.ACCOUNT_ID,
+            connection_input=glue.CfnConnection.ConnectionInputProperty(
+                name=self._names.glue_connection,
+                connection_type="NETWORK",
+                physical_connection_requirements=place,
+            ),
+        )
+
     def _crawler(self, security: glue.CfnSecurityConfiguration) -> glue.CfnCrawler:
         crawling = role(
             self,
             "CrawlerRole",
             service="glue.amazonaws.com",
             description="Crawler of the landing zone",
-            permissions=job_permissions.glue_crawler(self._names),
+            permissions=[
+                *job_permissions.glue_crawler(self._names),
+                *boundary.glue_crawler(self._names, self._config),
+            ],
         )
         crawler = glue.CfnCrawler(
             self,
@@ -84,7 +120,8 @@ class Glue(Construct):
             targets=glue.CfnCrawler.TargetsProperty(
                 s3_targets=[
                     glue.CfnCrawler.S3TargetProperty(
-                        path=f"{self._names.data_uri(n.LANDING_ZONE)}/"
+                        path=f"{self._names.data_uri(n.LANDING_ZONE)}/",
+                        connection_name=self._connection and self._connection.ref,
                     )
                 ]
             ),
@@ -102,7 +139,10 @@ class Glue(Construct):
             "JobRole",
             service="glue.amazonaws.com",
             description="Preparation on Spark",
-            permissions=job_permissions.glue_job(self._names),
+            permissions=[
+                *job_permissions.glue_job(self._names),
+                *boundary.glue_job(self._names, self._config),
+            ],
         )
         return glue.CfnJob(
             self,
@@ -116,6 +156,8 @@ class Glue(Construct):
             timeout=TIMEOUT_MINUTES,
             max_retries=0,  # Dagster retries, and sees it
             # A run that was given up on must not overwrite the splits of the one after it.
+            connections=self._connection
+            and glue.CfnJob.ConnectionsListProperty(connections=[self._connection.ref]),
             execution_property=glue.CfnJob.ExecutionPropertyProperty(max_concurrent_runs=1),
             security_configuration=security.ref,
             command=glue.CfnJob.JobCommandProperty(
@@ -127,8 +169,7 @@ class Glue(Construct):
             default_arguments={
                 "--job-language": "python",
                 "--job-bookmark-option": "job-bookmark-disable",
-                "--enable-metrics": "true",
-                "--enable-observability-metrics": "true",
+                # No --enable-metrics: CloudWatch bills each of some thirty metrics.
                 "--TempDir": f"{self._names.data_uri(n.JOBS)}/glue-temp/",
             },
         )

@@ -32,7 +32,6 @@ def glue_job(names: Names) -> list[Permission]:
         ),
         _list(names),
         *_glue_logs(),
-        _metrics("Glue"),
     ]
 
 

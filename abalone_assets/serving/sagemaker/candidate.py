@@ -1,7 +1,7 @@
 """A new serverless version on an endpoint of its own, proved before anybody else asks it.
 
 A serverless endpoint has no canary; but one that nobody asks costs nothing, so there may be a
-second one for the minutes of a deployment. It has the name of its configuration.
+second one, ``<endpoint>-candidate``, for the minutes of a deployment.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.sagemaker.probing import prove
-from abalone_assets.serving.sagemaker.removal import ask_to_delete, remove_endpoint
+from abalone_assets.serving.sagemaker.removal import ask_to_delete, candidate_name, remove_endpoint
 from abalone_assets.serving.sagemaker.watch import EndpointWatch
 
 if TYPE_CHECKING:
@@ -45,21 +45,22 @@ class Candidate:
         Raises:
             EndpointError: It does not start, or answers otherwise than its model when evaluated.
         """
+        name = candidate_name(self.configs.endpoint)
         watch = EndpointWatch(
-            self.config,
+            name,
             self.sagemaker,
             poll_seconds=self.poll_seconds,
             on_progress=self.on_progress,
         )
         remove_endpoint(watch, self.sagemaker, self.timeout_seconds)  # left by a killed run
         self.sagemaker.create_endpoint(
-            EndpointName=self.config, EndpointConfigName=self.config, Tags=self.configs.tags
+            EndpointName=name, EndpointConfigName=self.config, Tags=self.configs.tags
         )
         try:
             state = watch.until(lambda state: state.is_settled, self.timeout_seconds)
             if not state.serves(self.config):
                 raise EndpointError(state.failure.rstrip(".") or f"it is {state}")
-            prove(self.runtime, self.config, probes)
+            prove(self.runtime, name, probes)
         finally:
             # One that is still being made cannot be deleted; the next deployment does, or destroy.
-            ask_to_delete(self.config, self.sagemaker)
+            ask_to_delete(name, self.sagemaker)

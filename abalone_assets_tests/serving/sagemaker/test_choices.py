@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.serving.sagemaker.hosting import Account
 
+CANDIDATE = f"{ENDPOINT}-candidate"
 SERVERLESS: Any = {"serverless": Serverless(3072, 7)}
 SCALED: Any = {"scaling": Scaling(2, 6, 900), "instance_count": 2}
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0d9f6c4e-1111-4222-8333-0123456789ab"
@@ -88,7 +88,7 @@ def test_a_serverless_version_is_proved_beside_the_live_one_and_then_deployed(
     assert (done.version, done.previous) == (2, 1)
     made = [asked["EndpointName"] for asked in requests(serverless, "CreateEndpoint")]
     config = serverless.live_config()["EndpointConfigName"]
-    assert made == [ENDPOINT, config]
+    assert made == [ENDPOINT, CANDIDATE]
     assert endpoints(serverless) == {ENDPOINT}, "the candidate is gone"
     [update] = requests(serverless, "UpdateEndpoint")
     assert update == {"EndpointName": ENDPOINT, "EndpointConfigName": config}
@@ -106,15 +106,15 @@ def test_a_wrong_serverless_version_never_takes_traffic(serverless: Account) -> 
 def test_a_candidate_that_a_killed_deployment_left_is_replaced_and_goes_with_the_endpoint(
     serverless: Account,
 ) -> None:
-    hosting = replace(serverless.hosting, **SERVERLESS)
-    configs = serverless.configs_of(ENDPOINT)
-    left = configs.ensure(2, serverless.registry.package_arn(2), hosting)
-    serverless.sagemaker.create_endpoint(EndpointName=left, EndpointConfigName=left)
+    live = serverless.live_config()["EndpointConfigName"]
+    serverless.sagemaker.create_endpoint(EndpointName=CANDIDATE, EndpointConfigName=live)
 
     assert serverless.deploy(2, 2.0, **SERVERLESS).version == 2
 
-    serverless.sagemaker.create_endpoint(EndpointName=left, EndpointConfigName=left)
-    serverless.wait_until_settled(left)
+    live = serverless.live_config()["EndpointConfigName"]
+    serverless.sagemaker.create_endpoint(EndpointName=CANDIDATE, EndpointConfigName=live)
+    serverless.wait_until_settled(CANDIDATE)
+    assert f"endpoint {CANDIDATE} (InService)" in leftovers(ENDPOINT, serverless.sagemaker)
     delete_endpoint(ENDPOINT, serverless.sagemaker, poll_seconds=0.02)
     assert endpoints(serverless) == set()
     assert leftovers(ENDPOINT, serverless.sagemaker) == []
