@@ -25,6 +25,7 @@ from deploy.config import (
     DeployError,
     read_context,
 )
+from deploy.log_groups import LogGroups
 from deploy.protections import lift_protections
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Deployer:
             DeployError: A stack failed, or the image is not there; those before it stand.
         """
         outputs: dict[str, str] = {}
+        LogGroups(self.config, self.make_client, self.say).retain()
         for template in read_assembly(assembly):
             if template.stack == self.platform:
                 self.require_image(template)

@@ -37,8 +37,9 @@ RoleArn = Annotated[
 ]
 
 EndpointMode = Literal["instances", "autoscaled", "serverless"]
-SubnetIds = Annotated[str, Field(pattern=r"^(subnet-[0-9a-f]+(, *subnet-[0-9a-f]+){0,15})?$")]
-SecurityGroupIds = Annotated[str, Field(pattern=r"^(sg-[0-9a-f]+(, *sg-[0-9a-f]+){0,4})?$")]
+_ID = "(?:[0-9a-f]{8}|[0-9a-f]{17})"
+SubnetIds = Annotated[str, Field(pattern=rf"^(subnet-{_ID}(, *subnet-{_ID}){{0,15}})?$")]
+SecurityGroupIds = Annotated[str, Field(pattern=rf"^(sg-{_ID}(, *sg-{_ID}){{0,4}})?$")]
 KmsKeyArn = Annotated[
     str, Field(pattern=r"^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+)?$")
 ]

@@ -1,7 +1,7 @@
 """What a policy allows, what recorded calls need, and what a policy allows that no call needed.
 
 A small evaluator of IAM's identity policies: Allow and Deny, Action and Resource with wildcards,
-the conditions StringEquals, StringLike, ArnEquals and ArnLike. What it does not know it refuses
+the conditions StringEquals, StringLike, Bool, ArnEquals and ArnLike. What it does not know it refuses
 loudly, so that a policy cannot pass by being misread. Source:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 
@@ -62,6 +62,8 @@ RARELY_NEEDED = {
     "sagemaker:DeleteModel": "the same",
     "sagemaker:DescribeModelPackageGroup": "the registry is asked for what it does not have",
     "sagemaker:StopProcessingJob": "a run was terminated while SageMaker evaluated",
+    "application-autoscaling:DeregisterScalableTarget": "an endpoint is scaled no more",
+    "cloudwatch:DeleteAlarms": "the same",
     "sagemaker:StopTrainingJob": "a run was terminated while SageMaker trained",
 }
 """What the run role may do although a story without mishaps never needs it, and what does."""
@@ -242,6 +244,7 @@ def _like(pattern: str, text: str) -> bool:
 OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda wanted, found: wanted == found,
     "StringLike": _like,
+    "Bool": lambda wanted, found: wanted == found,
     "ArnEquals": _like,
     "ArnLike": _like,
 }
@@ -290,12 +293,16 @@ def _resources(call: Call) -> list[str]:
     return [call.resource]
 
 
+_SCALABLE = f"application-autoscaling:{PLACE}:scalable-target/0123"
 _MODEL_PACKAGE = f"sagemaker:{PLACE}:model-package/{{ModelPackageGroupName}}/1"
 _DEPLOYED = [
     f"sagemaker:{PLACE}:endpoint/{{EndpointName}}",
     f"sagemaker:{PLACE}:endpoint-config/{{EndpointConfigName}}",
 ]
 _SPECIAL = {
+    "application-autoscaling:DeregisterScalableTarget": [_SCALABLE],
+    "application-autoscaling:PutScalingPolicy": [_SCALABLE],
+    "application-autoscaling:RegisterScalableTarget": [_SCALABLE],
     "cloudwatch:DescribeAlarms": [f"cloudwatch:{PLACE}:alarm:*"],
     "glue:GetCrawler": [f"glue:{PLACE}:crawler/{{Name}}"],
     "glue:StartCrawler": [f"glue:{PLACE}:crawler/{{Name}}"],

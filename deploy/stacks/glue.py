@@ -86,7 +86,13 @@ class Glue(Construct):
         place = glue.CfnConnection.PhysicalConnectionRequirementsProperty(
             subnet_id=subnets[0],  # Glue takes one
             security_group_id_list=list(ids(self._config.aws.security_groups)),
-            availability_zone=self._config.glue_availability_zone,
+            availability_zone=cdk.CfnParameter(
+                self,
+                "Zone",
+                type="AWS::EC2::AvailabilityZone::Name",
+                default=self._config.glue_availability_zone,
+                description="Zone of the subnet of Glue's job and crawler",
+            ).value_as_string,
         )
         return glue.CfnConnection(
             self,
