@@ -9,6 +9,11 @@ import dagster as dg
 
 from abalone_assets.pipes._client import PipesJobInvocation, _PipesJobClient
 from abalone_assets.pipes._errors import ClientError, PipesJobParametersError, error_code
+from abalone_assets.pipes._isolation import (
+    carried_by_processing,
+    carried_by_training,
+    is_isolated,
+)
 from abalone_assets.pipes._job import JobExistsError, RemoteJob, Usage, console_url
 from abalone_assets.pipes._logs import LogSource
 
@@ -152,6 +157,8 @@ class SageMakerJob(RemoteJob):
                 )
         request = self._bounded(deepcopy(dict(self.request)))
         request[self._name_key] = self.name
+        if is_isolated(request):
+            bootstrap = self._carried(request, bootstrap)
         request["Environment"] = {**(request.get("Environment") or {}), **bootstrap}
         request["Tags"] = [*(request.get("Tags") or []), *aws_tags(tags)]
         try:
@@ -160,6 +167,10 @@ class SageMakerJob(RemoteJob):
             if error_code(error) == "ResourceInUse":
                 raise JobExistsError(self.name) from error
             raise
+
+    def _carried(self, request: dict[str, Any], bootstrap: Mapping[str, str]) -> dict[str, str]:
+        """Have SageMaker carry what the isolated job cannot; returns the job's variables."""
+        raise NotImplementedError
 
     def refresh(self) -> None:
         """Describe the job."""
@@ -281,8 +292,12 @@ class TrainingJob(SageMakerJob):
             stopping.setdefault(_MAX_WAIT, 2 * stopping[_MAX_RUNTIME])
             identity = self.name.rpartition("-")[0]
             place = f"{self._checkpoints_below}/{identity}/checkpoints"
-            request.setdefault("CheckpointConfig", {"S3Uri": place})
+            if not is_isolated(request):
+                request.setdefault("CheckpointConfig", {"S3Uri": place})
         return request
+
+    def _carried(self, request: dict[str, Any], bootstrap: Mapping[str, str]) -> dict[str, str]:
+        return carried_by_training(request, bootstrap)
 
     def _unsaid_reason(self) -> str:
         limit = _TIME_IS_UP.get(self.description.get("SecondaryStatus", ""))
@@ -299,6 +314,9 @@ class ProcessingJob(SageMakerJob):
     status_key = "ProcessingJobStatus"
     environment_limit = 256
     console_page = "processing-jobs"
+
+    def _carried(self, request: dict[str, Any], bootstrap: Mapping[str, str]) -> dict[str, str]:
+        return carried_by_processing(request, bootstrap)
 
     @property
     def usage(self) -> Usage:

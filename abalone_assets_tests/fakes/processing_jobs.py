@@ -100,9 +100,10 @@ class _Run(JobRun):
         message = self.sandbox.folder("output") / "message"
         if message.exists():
             self.job.exit_message = message.read_text()[:EXIT_MESSAGE_LIMIT]
-        if ended.succeeded:
-            for folder, uri in outputs:
+        for folder, uri, continuous in outputs:
+            if ended.succeeded or continuous:
                 self.aws.storage.upload(folder, uri)
+        if ended.succeeded:
             return "Completed"
         if ended.stopped or ended.timed_out:
             return "Stopped"
@@ -111,10 +112,18 @@ class _Run(JobRun):
         )
         return "Failed"
 
-    def _output_folders(self) -> list[tuple[Path, str]]:
+    def _output_folders(self) -> list[tuple[Path, str, bool]]:
+        """Folder, URI, and whether it is copied all the time, whatever becomes of the job."""
         config = self.params.get("ProcessingOutputConfig") or {}
         outputs = [each["S3Output"] for each in config.get("Outputs", [])]
-        return [(self.sandbox.folder(each["LocalPath"]), each["S3Uri"]) for each in outputs]
+        return [
+            (
+                self.sandbox.folder(each["LocalPath"]),
+                each["S3Uri"],
+                each["S3UploadMode"] == "Continuous",
+            )
+            for each in outputs
+        ]
 
     def _process(self) -> Ended:
         app = self.params["AppSpecification"]
@@ -124,13 +133,14 @@ class _Run(JobRun):
             moved[0] = self.aws.python
         given = self.params.get("Environment") or {}
         environ = {key: self.sandbox.moved(value) for key, value in given.items()}
+        isolated = (self.params.get("NetworkConfig") or {}).get("EnableNetworkIsolation", False)
         stream = self.log_stream()
         self.job.processing_start_time = now()
         try:
             return self.aws.processes.run(
                 self.name,
                 moved,
-                environment_of(self.aws, self.name, environ),
+                environment_of(self.aws, self.name, environ, isolated=isolated),
                 self.sandbox.folder("work"),
                 stream,
                 (self.params.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", 86_400),

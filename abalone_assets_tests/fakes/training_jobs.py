@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import tarfile
 from typing import TYPE_CHECKING, Any, Final
 
 from moto.sagemaker.exceptions import ValidationError
@@ -25,6 +26,7 @@ from abalone_assets_tests.fakes.jobs import (
     now,
     transition,
 )
+from abalone_assets_tests.fakes.storage import NoSuchDataError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,7 +145,13 @@ class _Run(JobRun):
             folder = self._checkpoints()
             self.aws.storage.download(checkpoints["S3Uri"], folder)
         submitted = self.hyperparameters["sagemaker_submit_directory"]
-        self.aws.storage.extract(submitted, self.sandbox.folder("code"))
+        if submitted.startswith("s3://"):
+            if self.params.get("EnableNetworkIsolation"):
+                raise NoSuchDataError(f"the isolated container cannot download {submitted}")
+            self.aws.storage.extract(submitted, self.sandbox.folder("code"))
+        else:
+            with tarfile.open(submitted) as archive:
+                archive.extractall(self.sandbox.folder("code"), filter="data")
 
     def _checkpoints(self) -> Path:
         config = self.params["CheckpointConfig"]
@@ -192,7 +200,8 @@ class _Run(JobRun):
             **{f"SM_CHANNEL_{name.upper()}": str(path) for name, path in self.channels.items()},
         }
         moved = {key: self.sandbox.moved(value) for key, value in given.items()}
-        return environment_of(self.aws, self.name, {**contract, **moved})
+        isolated = self.params.get("EnableNetworkIsolation", False)
+        return environment_of(self.aws, self.name, {**contract, **moved}, isolated=isolated)
 
     def _finish(self, ended: Ended, stream: LogStream) -> str:
         transition(self.job, "Uploading", "Uploading generated training model")

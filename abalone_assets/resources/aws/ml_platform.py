@@ -26,6 +26,7 @@ from abalone_assets.resources.ml_platform import (
 from abalone_assets.storage.object_store import ObjectStore, locate
 
 PROCESSING: Final = "/opt/ml/processing"
+CODE_CHANNEL: Final = "code"
 VOLUME_GB: Final = 10
 CONTAINERS: Final[Mapping[str, str]] = {
     "blend": "xgboost",
@@ -100,9 +101,13 @@ class SageMakerPlatform(MLPlatform):
         from abalone_assets.resources.aws.code_bundle import CodeBundles
 
         script = SCRIPTS[request.framework]
+        code, channels = CodeBundles(jobs).training(script), dict(request.channels)
+        if self.network_isolation:  # the container cannot fetch it
+            channels[CODE_CHANNEL] = code
+            code = f"/opt/ml/input/data/{CODE_CHANNEL}/{code.rpartition('/')[2]}"
         script_mode = {
             "sagemaker_program": f"{script}.py",
-            "sagemaker_submit_directory": CodeBundles(jobs).training(script),
+            "sagemaker_submit_directory": code,
             "sagemaker_region": region(),
         }
         hyperparameters = {**request.hyperparameters, **script_mode}
@@ -127,7 +132,7 @@ class SageMakerPlatform(MLPlatform):
                         }
                     },
                 }
-                for name, uri in request.channels.items()
+                for name, uri in channels.items()
             ],
             "OutputDataConfig": {"S3OutputPath": request.output_uri, **self._boundary.key()},
             "ResourceConfig": {
