@@ -1,9 +1,7 @@
 """What companies require, in the requests of SageMaker's jobs; nothing of it by default."""
 
-from __future__ import annotations
-
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -14,11 +12,7 @@ from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
 from abalone_assets.resources.ml_platform import EvaluationRequest, TrainingRequest
 from abalone_assets_tests.fakes import hosting_rules as rules
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from abalone_assets_tests.fakes.standin import AwsStandIn
+from abalone_assets_tests.fakes.standin import AwsStandIn
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0d9f6c4e-1111-4222-8333-0123456789ab"
 INSIDE: Any = {"subnets": ["subnet-0aaaaaaa"], "security_groups": ["sg-0bbbbbbb"]}
@@ -43,7 +37,7 @@ def asked(aws: AwsStandIn, kind: str, **changed: Any) -> dict[str, Any]:
         if kind == "Training":
             platform.train(training, context)
         else:
-            platform.evaluate(replace(evaluation), context)
+            platform.evaluate(evaluation, context)
         return dg.MaterializeResult()
 
     with pytest.raises(PipesJobError, match="enough"):
