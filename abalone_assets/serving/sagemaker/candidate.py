@@ -7,7 +7,7 @@ second one, ``<endpoint>-candidate``, for the minutes of a deployment.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.sagemaker.probing import prove
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from abalone_assets.serving.sagemaker.configs import EndpointConfigs
+    from abalone_assets.serving.sagemaker.spec import EndpointSpec
 
 
 @dataclass(frozen=True)
@@ -25,17 +26,16 @@ class Candidate:
     """The endpoint of a configuration that is not in service yet.
 
     Attributes:
-        configs: Of the endpoint that it is to serve in.
+        spec: Of the endpoint that it is to serve in.
+        configs: Of that endpoint, too.
         config: The configuration.
-        poll_seconds: Wait between two looks at it.
         timeout_seconds: How long it may take to start.
+        on_progress: Told, in lines, how that goes.
     """
 
+    spec: EndpointSpec
     configs: EndpointConfigs
     config: str
-    sagemaker: Any
-    runtime: Any
-    poll_seconds: float
     timeout_seconds: float
     on_progress: Callable[[str], None]
 
@@ -45,22 +45,19 @@ class Candidate:
         Raises:
             EndpointError: It does not start, or answers otherwise than its model when evaluated.
         """
-        name = candidate_name(self.configs.endpoint)
+        name, sagemaker = candidate_name(self.spec.name), self.spec.sagemaker
         watch = EndpointWatch(
-            name,
-            self.sagemaker,
-            poll_seconds=self.poll_seconds,
-            on_progress=self.on_progress,
+            name, sagemaker, poll_seconds=self.spec.poll_seconds, on_progress=self.on_progress
         )
-        remove_endpoint(watch, self.sagemaker, self.timeout_seconds)  # left by a killed run
-        self.sagemaker.create_endpoint(
+        remove_endpoint(watch, sagemaker, self.timeout_seconds)  # left by a killed run
+        sagemaker.create_endpoint(
             EndpointName=name, EndpointConfigName=self.config, Tags=self.configs.tags
         )
         try:
             state = watch.until(lambda state: state.is_settled, self.timeout_seconds)
             if not state.serves(self.config):
                 raise EndpointError(state.failure.rstrip(".") or f"it is {state}")
-            prove(self.runtime, name, probes)
+            prove(self.spec.runtime, name, probes)
         finally:
             # One that is still being made cannot be deleted; the next deployment does, or destroy.
-            ask_to_delete(name, self.sagemaker)
+            ask_to_delete(name, sagemaker)

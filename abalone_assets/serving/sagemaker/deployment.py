@@ -15,7 +15,7 @@ from abalone_assets.serving.sagemaker.configs import EndpointConfigs
 from abalone_assets.serving.sagemaker.probing import prove
 from abalone_assets.serving.sagemaker.removal import ask_to_delete, remove_endpoint
 from abalone_assets.serving.sagemaker.rollback_target import RollbackTarget
-from abalone_assets.serving.sagemaker.rollout import ALL_AT_ONCE, ringing_alarms
+from abalone_assets.serving.sagemaker.rollout import ALL_AT_ONCE, ringing_alarms, told_ringing
 from abalone_assets.serving.sagemaker.scaling import EndpointScaling
 from abalone_assets.serving.sagemaker.update import EndpointUpdate
 from abalone_assets.serving.sagemaker.watch import BROKEN, EndpointWatch
@@ -23,17 +23,11 @@ from abalone_assets.serving.sagemaker.watch import BROKEN, EndpointWatch
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
+    from abalone_assets.serving.sagemaker.spec import EndpointSpec
     from abalone_assets.serving.sagemaker.watch import EndpointState
 
 ROLLBACK_SECONDS: Final = 1800.0
 """How much longer than its timeout a deployment may take: SageMaker rolls back in that time."""
-
-CANCEL_SECONDS: Final = 60.0
-"""How long a cancelled run stays to take its update back; ECS kills a run 120 s after it asked."""
-
-VERIFICATION_SECONDS: Final = 120.0
-"""How long a deployment that has just ended is left alone to ask its probes."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +52,7 @@ class EndpointDeployment:
 
     def __init__(
         self,
-        endpoint: SageMakerEndpoint,
+        endpoint: EndpointSpec,
         version: int,
         package_arn: str,
         probes: Sequence[tuple[str, float]],
@@ -188,13 +182,7 @@ class EndpointDeployment:
             return
         self._say(f"asking version {self.version} its probes on an endpoint of its own first")
         candidate = Candidate(
-            self.configs,
-            self.config,
-            self.sagemaker,
-            self.endpoint.runtime,
-            self.endpoint.poll_seconds,
-            self._timeout,
-            self.watch.on_progress,
+            self.endpoint, self.configs, self.config, self._timeout, self.watch.on_progress
         )
         try:
             candidate.prove(self.probes)
@@ -240,10 +228,8 @@ class EndpointDeployment:
         if state.serving_config not in {"", begun.replaced, self.config}:
             return f"version {self.version} was superseded by another deployment"
         reason = state.failure.rstrip(".") or f"endpoint {self.watch.name} is {state}"
-        ringing = ringing_alarms(self.endpoint.cloudwatch, self.rollout.alarms)
-        told = ", ".join(f"{name} ({why})" for name, why in ringing.items())
-        alarms = f"; alarms: {told}" if told else ""
-        return f"version {self.version} was not taken: {reason}{alarms}"
+        told = told_ringing(self.endpoint.cloudwatch, self.rollout.alarms)
+        return f"version {self.version} was not taken: {'; '.join(filter(None, (reason, told)))}"
 
     def _now_serving(self, state: EndpointState) -> str:
         if not state.serving_config:
@@ -277,10 +263,8 @@ class EndpointDeployment:
         """
         deadline = time.monotonic() + self.rollout.canary_wait_seconds
         while self._watched:
-            ringing = ringing_alarms(self.endpoint.cloudwatch, tuple(self._watched))
-            if ringing:
-                told = ", ".join(f"{name} ({why})" for name, why in ringing.items())
-                raise EndpointError(f"alarms: {told}")
+            if told := told_ringing(self.endpoint.cloudwatch, tuple(self._watched)):
+                raise EndpointError(told)
             if time.monotonic() >= deadline:
                 return
             self.watch.pause()

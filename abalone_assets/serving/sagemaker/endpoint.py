@@ -10,20 +10,13 @@ from abalone_assets.errors import EndpointError
 from abalone_assets.serving.endpoint import Deployment, Endpoint, require_probes
 from abalone_assets.serving.pointer import check_endpoint_name
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
-from abalone_assets.serving.sagemaker.deployment import (
-    CANCEL_SECONDS,
-    VERIFICATION_SECONDS,
-    EndpointDeployment,
-)
+from abalone_assets.serving.sagemaker.deployment import EndpointDeployment
 from abalone_assets.serving.sagemaker.rollout import require_alarms
+from abalone_assets.serving.sagemaker.spec import EndpointSpec
 from abalone_assets.serving.sagemaker.watch import EndpointWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from abalone_assets.serving.sagemaker.configs import Hosting
-    from abalone_assets.serving.sagemaker.rollout import Rollout
-    from abalone_assets.serving.sagemaker.scaling import Scaling
 
 
 def live_version(name: str, sagemaker: Any) -> int | None:  # noqa: ANN401 - boto3 makes its clients at run time
@@ -41,7 +34,7 @@ def live_version(name: str, sagemaker: Any) -> int | None:  # noqa: ANN401 - bot
 
 
 @dataclass(frozen=True)
-class SageMakerEndpoint(Endpoint):
+class SageMakerEndpoint(EndpointSpec, Endpoint):
     """One endpoint on SageMaker.
 
     Waits for any update that is in progress, and for its verification; one to the very version that
@@ -52,33 +45,9 @@ class SageMakerEndpoint(Endpoint):
     for it to end and takes it back; what takes longer goes on under the eyes of its alarms, and the
     next deployment verifies it first.
 
-    Attributes:
-        name: Its name.
-        package_arn: Looks up the model package of a version; SageMaker refuses to deploy one that
-            is not approved.
-        autoscaling: boto3's client of Application Auto Scaling; None leaves scaling alone.
-        scaling: How the instances are scaled; None keeps their number fixed.
-        poll_seconds: Wait between two looks at the endpoint.
-        cancel_seconds: How long a cancelled deployment waits to take its update back.
-        verification_seconds: How long another deployment's version, rolled out but not verified
-            yet, is left alone.
-
     Raises:
         EndpointError: SageMaker would not accept the name.
     """
-
-    name: str
-    hosting: Hosting
-    rollout: Rollout
-    package_arn: Callable[[int], str]
-    sagemaker: Any
-    runtime: Any
-    cloudwatch: Any
-    autoscaling: Any = None
-    scaling: Scaling | None = None
-    poll_seconds: float = 15.0
-    cancel_seconds: float = CANCEL_SECONDS
-    verification_seconds: float = VERIFICATION_SECONDS
 
     def __post_init__(self) -> None:
         check_endpoint_name(self.name)
