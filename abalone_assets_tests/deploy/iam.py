@@ -1,8 +1,8 @@
 """What a policy allows, what recorded calls need, and what a policy allows that no call needed.
 
 A small evaluator of IAM's identity policies: Allow and Deny, Action and Resource with wildcards,
-the conditions StringEquals, StringLike, Bool, ArnEquals and ArnLike. What it knows not it refuses
-loudly, so that a policy cannot pass by being misread. Source:
+the conditions StringEquals, StringLike, Bool, ArnEquals and ArnLike. What it does not know it
+refuses loudly, so that a policy cannot pass by being misread. Source:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 
 The policies of the roles are a snapshot that any test can use without synthesising.

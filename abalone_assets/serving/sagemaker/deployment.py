@@ -351,6 +351,8 @@ class EndpointDeployment:
         Raises:
             EndpointError: AWS refuses.
         """
+        if self.endpoint.hosting.serverless is not None:
+            return
         state = self.watch.look()
         if state.is_settled and state.instances and (told := self.scaling.set()):
             self._say(told)

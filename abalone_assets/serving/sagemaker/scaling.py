@@ -69,19 +69,26 @@ class EndpointScaling:
         self._policy = f"{endpoint}-invocations"
 
     def is_on(self) -> bool:
-        """Whether the instances are scaled.
+        """Whether the instances are scaled; who wants none of it need not be allowed to know.
 
         Raises:
             EndpointError: AWS refuses to say.
         """
         if self._autoscaling is None:
             return False
+        from botocore.exceptions import ClientError
+
         with translate_errors(EndpointError, self._what):
-            found = self._autoscaling.describe_scalable_targets(
-                ServiceNamespace=self._target["ServiceNamespace"],
-                ResourceIds=[self._target["ResourceId"]],
-                ScalableDimension=self._target["ScalableDimension"],
-            )
+            try:
+                found = self._autoscaling.describe_scalable_targets(
+                    ServiceNamespace=self._target["ServiceNamespace"],
+                    ResourceIds=[self._target["ResourceId"]],
+                    ScalableDimension=self._target["ScalableDimension"],
+                )
+            except ClientError as error:
+                if self.wanted is None and error_code(error) == "AccessDeniedException":
+                    return False
+                raise
         return bool(found["ScalableTargets"])
 
     def set(self) -> str:

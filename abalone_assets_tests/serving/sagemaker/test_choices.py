@@ -246,6 +246,18 @@ def test_a_scaling_that_is_not_allowed_is_told(account: Account) -> None:
     assert account.endpoint().live_version() == 1
 
 
+def test_a_refused_change_to_serverless_leaves_the_scaling_alone(scaled: Account) -> None:
+    with pytest.raises(EndpointError, match="makes no serverless endpoint"):
+        scaled.deploy(2, 2.0, **SERVERLESS)
+    assert targets(scaled) == [(2, 6)]
+
+
+def test_who_wants_no_scaling_need_not_be_allowed_to_look_at_it(account: Account) -> None:
+    account.register_constants(1.0)
+    account.aws.faults.deny("DescribeScalableTargets")
+    assert account.deploy(1, 1.0).message == "version 1 is live"
+
+
 def test_network_and_key_reach_model_and_configuration(account: Account) -> None:
     account.register_constants(1.0)
     account.deploy(1, 1.0, boundary=INSIDE)
