@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dagster_pipes import PipesParams
 
 
-class FolderMessageWriter(PipesBlobStoreMessageWriter):
+class FolderMessageWriter(PipesBlobStoreMessageWriter["FolderMessageWriterChannel"]):
     """Writes messages as ``1.json``, ``2.json``, … of the folder that the parameters name."""
 
     def make_channel(self, params: PipesParams) -> FolderMessageWriterChannel:
