@@ -21,7 +21,7 @@ DAYS: Final = 30.42
 COLD_STARTS: Final = 40
 """A day, at the most."""
 
-_OPERATORS: Final = {
+_OPERATORS: Final[dict[str, str | int | None]] = {
     "\N{MULTIPLICATION SIGN}": "*",
     "\N{DIVISION SIGN}": "/",
     "\N{MINUS SIGN}": "-",
@@ -29,7 +29,7 @@ _OPERATORS: Final = {
 }
 _NUMBER: Final = r"\d[\d,]*(?:\.\d+)?"
 _TERM: Final = rf"\(?{_NUMBER}\)?"
-_SUM: Final = re.compile(rf"({_TERM}(?: [{''.join(_OPERATORS)}] {_TERM})+) = ({_NUMBER})")
+_SUM: Final = re.compile(rf"({_TERM}(?: [{''.join(map(str, _OPERATORS))}] {_TERM})+) = ({_NUMBER})")
 
 
 @pytest.mark.parametrize("use", ["training", "processing", "endpoint"])

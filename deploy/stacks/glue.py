@@ -127,7 +127,7 @@ class Glue(Construct):
                 s3_targets=[
                     glue.CfnCrawler.S3TargetProperty(
                         path=f"{self._names.data_uri(n.LANDING_ZONE)}/",
-                        connection_name=self._connection and self._connection.ref,
+                        connection_name=self._connection.ref if self._connection else None,
                     )
                 ]
             ),
@@ -162,8 +162,9 @@ class Glue(Construct):
             timeout=TIMEOUT_MINUTES,
             max_retries=0,  # Dagster retries, and sees it
             # A run that was given up on must not overwrite the splits of the one after it.
-            connections=self._connection
-            and glue.CfnJob.ConnectionsListProperty(connections=[self._connection.ref]),
+            connections=glue.CfnJob.ConnectionsListProperty(connections=[self._connection.ref])
+            if self._connection
+            else None,
             execution_property=glue.CfnJob.ExecutionPropertyProperty(max_concurrent_runs=1),
             security_configuration=security.ref,
             command=glue.CfnJob.JobCommandProperty(
