@@ -161,10 +161,10 @@ class Glue(Construct):
             number_of_workers=WORKERS,
             timeout=TIMEOUT_MINUTES,
             max_retries=0,  # Dagster retries, and sees it
-            # A run that was given up on must not overwrite the splits of the one after it.
             connections=glue.CfnJob.ConnectionsListProperty(connections=[self._connection.ref])
             if self._connection
             else None,
+            # A run that was given up on must not overwrite the splits of the one after it.
             execution_property=glue.CfnJob.ExecutionPropertyProperty(max_concurrent_runs=1),
             security_configuration=security.ref,
             command=glue.CfnJob.JobCommandProperty(
