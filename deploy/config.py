@@ -26,6 +26,7 @@ NAME: Final = re.compile(r"[a-z][a-z0-9-]{1,18}[a-z0-9]")
 
 IMAGE_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 HOST: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,}")
+EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 IMAGE_OUTPUT: Final = "Image"
 IMAGE_TAG_OUTPUT: Final = "ImageTag"
 """Outputs of the platform stack: an image elsewhere, or the tag in our own repository."""
@@ -93,8 +94,13 @@ class DeployConfig:
         capture_days: How long what the endpoint was asked and answered is kept. A quarter, as long
             as the logs of jobs and runs: long enough to look into a complaint or a slow drift, and
             nothing reads it later.
+        budget_usd: Monthly budget of the account, in US dollars; 0 for none.
+        budget_email: Who is told when it is nearly spent, spent or expected to be.
+        glue_availability_zone: Zone of the first of the settings' subnets, where there are any:
+            Glue asks for it. `make deploy` looks it up.
         settings: Of the platform in every task, by name: ``gate_max_rmse`` sets
             ``ABALONE_GATE_MAX_RMSE``. Text or numbers; objects as `hyperparameters` takes them.
+            Those of network, key and endpoint decide what the roles may do, too.
         oidc: How people sign in; without it the web server has no listener at all.
     """
 
@@ -106,6 +112,9 @@ class DeployConfig:
     database_multi_az: bool = False
     alarm_topic_arn: str = ""
     capture_days: int = 90
+    budget_usd: int = 0
+    budget_email: str = ""
+    glue_availability_zone: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     oidc: Oidc | None = None
 
@@ -120,7 +129,17 @@ class DeployConfig:
             raise DeployError(f"nat_gateways={self.nat_gateways}: expected 1 or 2")
         if self.capture_days < 1:
             raise DeployError(f"capture_days={self.capture_days}: expected a day or more")
+        if bool(self.budget_usd) != bool(self.budget_email):
+            raise DeployError("budget_usd and budget_email go together: an amount, and who is told")
+        if self.budget_email and not EMAIL.fullmatch(self.budget_email):
+            raise DeployError(f"budget_email={self.budget_email!r}: expected an e-mail address")
         _check_settings(self.settings)
+
+    @property
+    def aws(self) -> AwsSettings:
+        """The settings of the profile aws, as every task reads them."""
+        own = {k: _text(v) for k, v in self.settings.items() if k in AwsSettings.model_fields}
+        return AwsSettings.model_validate(own)
 
     @property
     def environment(self) -> dict[str, str]:

@@ -15,6 +15,7 @@ import click
 
 from abalone_assets.aws.clients import client, region
 from abalone_assets.aws.failures import error_code, translate_errors
+from abalone_assets.settings.aws import ids
 from deploy.cloudformation import Say, Stacks, Template, read_assembly
 from deploy.command import Command, context_option
 from deploy.config import (
@@ -24,6 +25,7 @@ from deploy.config import (
     DeployError,
     read_context,
 )
+from deploy.log_groups import LogGroups
 from deploy.protections import lift_protections
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Deployer:
             DeployError: A stack failed, or the image is not there; those before it stand.
         """
         outputs: dict[str, str] = {}
+        LogGroups(self.config, self.make_client, self.say).retain()
         for template in read_assembly(assembly):
             if template.stack == self.platform:
                 self.require_image(template)
@@ -133,7 +136,7 @@ def _has_tag(ecr: Any, repository: str, tag: str) -> bool:  # noqa: ANN401 - bot
 def looked_up(
     context: Mapping[str, Any], stacks: Stacks, make_client: Callable[[str], Any]
 ) -> dict[str, Any]:
-    """The context with what only the account knows: the running image, the secret's version.
+    """The context with what only the account knows: running image, secret's version, zone.
 
     An update that names no image is one of something else: it keeps the one that runs.
 
@@ -143,7 +146,8 @@ def looked_up(
         make_client: Makes the boto3 client of a service.
 
     Raises:
-        DeployError: A context value is malformed, the secret does not exist, or AWS refuses to say.
+        DeployError: A context value is malformed, secret or subnet does not exist, or AWS refuses
+            to say.
     """
     config, found = DeployConfig.from_context(context), dict(context)
     if not (context.get("image") or context.get("image_tag")):
@@ -151,11 +155,20 @@ def looked_up(
         for key, output in (("image", IMAGE_OUTPUT), ("image_tag", IMAGE_TAG_OUTPUT)):
             if output in running:
                 found[key] = running[output]
+    subnets = ids(config.aws.subnets)
+    if subnets and not config.glue_availability_zone:
+        found["glue_availability_zone"] = _zone_of(subnets[0], make_client("ec2"))
     if config.oidc is not None and not config.oidc.client_secret_version:
         found["oidc_client_secret_version"] = _current_version(
             config.oidc.client_secret, make_client("secretsmanager")
         )
     return found
+
+
+def _zone_of(subnet: str, ec2: Any) -> str:  # noqa: ANN401 - boto3 client
+    with translate_errors(DeployError, f"subnet {subnet}"):
+        [found] = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
+    return str(found["AvailabilityZone"])
 
 
 def _current_version(secret: str, secrets: Any) -> str:  # noqa: ANN401 - boto3 client

@@ -1,8 +1,8 @@
 """``python -m deploy.destroy``: take the platform down, what costs by the hour first.
 
-Order: Dagster is stopped, so that nothing new is started; the endpoint, running jobs and model
-packages go, and with them the record of the last release, so that the next deployment releases
-anew; then the stacks of platform and jobs. The data stack (buckets, images) stays unless
+Order: Dagster is stopped, so that nothing new is started; the endpoint, running jobs, model
+packages and logs go, and with them the record of the last release, so that the next deployment
+releases anew; then the stacks of platform and jobs. The data stack (buckets, images) stays unless
 ``--delete-data`` is given. In the end it is told what is left.
 """
 
@@ -46,6 +46,7 @@ def destroy(
     teardown.delete_endpoint()
     teardown.stop_jobs()
     teardown.delete_model_packages()
+    teardown.delete_logs()
     stored.forget_release()
     teardown.lift_protections()
     for stack in (teardown.platform, f"{config.name}-jobs"):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from abalone_assets.aws.failures import translate_errors
 from abalone_assets.lake.lake import RELEASE_KEY
 from deploy.config import LAKE_PREFIX, DeployError
+from deploy.log_groups import LogGroups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,8 @@ class StoredData:
             found.append(f"image repository {self.config.name}")
         if (status := stacks.status(self.stack)) is not None:
             found.append(f"stack {self.stack} ({status})")
-        return found + self._snapshots()
+        logs = LogGroups(self.config, self.make_client, self.say)
+        return [*found, *self._snapshots(), *logs.left()]
 
     def _buckets(self) -> list[str]:
         """Our buckets that exist."""

@@ -11,6 +11,7 @@ from abalone_assets.aws.failures import is_missing, translate_errors
 from abalone_assets.serving.sagemaker.removal import delete_endpoint, leftovers
 from deploy.config import DeployError
 from deploy.ecs import Cluster
+from deploy.log_groups import LogGroups
 from deploy.protections import lift_protections
 
 if TYPE_CHECKING:
@@ -100,6 +101,14 @@ class Teardown:
             for arn in self._model_packages(sagemaker):
                 sagemaker.delete_model_package(ModelPackageName=arn)
                 self.say(f"model package {arn.rpartition('/')[2]}: deleted")
+
+    def delete_logs(self) -> None:
+        """Delete what jobs and endpoint have written to log groups that are in no stack.
+
+        Raises:
+            DeployError: AWS refuses.
+        """
+        LogGroups(self.config, self.make_client, self.say).delete()
 
     def lift_protections(self) -> None:
         """Let the database and the load balancer be deleted with their stack.

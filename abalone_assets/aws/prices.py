@@ -28,5 +28,18 @@ INSTANCE_PRICES: Final[Mapping[str, float]] = {
 }
 """USD an hour of a SageMaker instance, whether it trains, processes or serves."""
 
+SERVERLESS_PRICES: Final[Mapping[int, float]] = {
+    1024: 0.00002,
+    2048: 0.00004,
+    3072: 0.00006,
+    4096: 0.00008,
+    5120: 0.0001,
+    6144: 0.00012,
+}
+"""USD a second that a serverless endpoint works, by its memory in MB; billed by the millisecond."""
+
+SERVERLESS_GB: Final = 0.016
+"""USD a GB that a serverless endpoint is asked or answers."""
+
 GLUE_PRICES: Final[Mapping[str, float]] = {"DPU": 0.44}
 """USD an hour of a data processing unit (4 vCPU, 16 GB; one ``G.1X`` worker)."""

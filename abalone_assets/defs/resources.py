@@ -26,7 +26,7 @@ from abalone_assets.resources.storage import (
     LandingZoneResource,
     ParquetIOManager,
 )
-from abalone_assets.settings.aws import AwsSettings, load_aws_settings
+from abalone_assets.settings.aws import AwsSettings, ids, load_aws_settings
 from abalone_assets.settings.platform import Settings
 
 
@@ -104,6 +104,8 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
             max_runtime_seconds=aws.job_max_runtime_seconds,
             poll_seconds=aws.poll_seconds,
             images={"xgboost": aws.xgboost_image, "tensorflow": aws.tensorflow_image},
+            keep_alive_seconds=aws.training_keep_alive_seconds,
+            **_boundary(aws),
             **_training(settings),
         ),
         "job_sweep": AwsJobSweep(jobs_uri=aws.jobs_uri, glue_job=aws.glue_job),
@@ -116,6 +118,12 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
             capture_uri=aws.capture_uri,
             instance_type=aws.endpoint_instance_type,
             instance_count=aws.endpoint_instance_count,
+            mode=aws.endpoint_mode,
+            max_instance_count=aws.endpoint_max_instance_count,
+            invocations_per_minute=aws.endpoint_invocations_per_minute,
+            serverless_memory_mb=aws.serverless_memory_mb,
+            serverless_max_concurrency=aws.serverless_max_concurrency,
+            **_boundary(aws),
             alarms=aws.endpoint_alarms,
             canary_percent=aws.canary_percent,
             canary_wait_seconds=aws.canary_wait_seconds,
@@ -131,6 +139,16 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
         poll_seconds=aws.poll_seconds,
     )
     return {**resources, "batch_scorer": scorer}
+
+
+def _boundary(aws: AwsSettings) -> dict[str, Any]:
+    """The network and the key of all that SageMaker runs."""
+    return {
+        "subnets": list(ids(aws.subnets)),
+        "security_groups": list(ids(aws.security_groups)),
+        "kms_key_arn": aws.kms_key_arn,
+        "network_isolation": aws.network_isolation,
+    }
 
 
 def _training(settings: Settings) -> Mapping[str, Any]:

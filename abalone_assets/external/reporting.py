@@ -1,7 +1,8 @@
 """Tells Dagster, through Pipes, what a script in a container does, if Dagster started it.
 
-Context and messages travel through S3. The bootstrap parameters come as environment variables
-(SageMaker) or as command-line arguments (Glue); without them, a reporter only logs.
+Context and messages travel through S3, or through folders where there is no network. The bootstrap
+parameters come as environment variables (SageMaker) or as command-line arguments (Glue); without
+them, a reporter only logs.
 """
 
 from __future__ import annotations
@@ -17,7 +18,12 @@ from abalone_assets.errors import AbaloneError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 
-    from dagster_pipes import PipesContext, PipesParamsLoader
+    from dagster_pipes import (
+        PipesContext,
+        PipesContextLoader,
+        PipesMessageWriter,
+        PipesParamsLoader,
+    )
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +35,10 @@ REGION_VARIABLE: Final = "AWS_DEFAULT_REGION"
 """The only variable that boto3 reads; SageMaker and other SDKs name it ``AWS_REGION``."""
 
 REGION_ARGUMENT: Final = "--aws-region"
+CONTEXT_FILE_VARIABLE: Final = "DAGSTER_PIPES_CONTEXT_FILE"
+MESSAGES_FOLDER_VARIABLE: Final = "DAGSTER_PIPES_MESSAGES_FOLDER"
+"""Set in network isolation, where SageMaker carries both."""
+
 UPLOAD_SECONDS: Final = 2.0
 """How often messages are written to S3 while the script runs."""
 
@@ -109,7 +119,6 @@ def reporting(
     if bootstrap is None:
         yield Reporter()
         return
-    import boto3
     from dagster_pipes import (
         PipesMappingParamsLoader,
         PipesS3ContextLoader,
@@ -117,14 +126,37 @@ def reporting(
         open_dagster_pipes,
     )
 
-    s3 = boto3.client("s3", region_name=environ.get(REGION_VARIABLE))
-    params: PipesParamsLoader = PipesMappingParamsLoader(bootstrap)
+    if isolated := _isolated(environ):
+        from dagster_pipes import PipesDefaultContextLoader
+
+        from abalone_assets.external.folder_messages import FolderMessageWriter
+
+        params: PipesParamsLoader = PipesMappingParamsLoader(isolated)
+        loader: PipesContextLoader = PipesDefaultContextLoader()
+        writer: PipesMessageWriter[Any] = FolderMessageWriter(interval=UPLOAD_SECONDS)
+    else:
+        import boto3
+
+        s3 = boto3.client("s3", region_name=environ.get(REGION_VARIABLE))
+        params = PipesMappingParamsLoader(bootstrap)
+        loader = PipesS3ContextLoader(s3)
+        writer = PipesS3MessageWriter(s3, interval=UPLOAD_SECONDS)
     with open_dagster_pipes(
-        params_loader=params,
-        context_loader=PipesS3ContextLoader(s3),
-        message_writer=PipesS3MessageWriter(s3, interval=UPLOAD_SECONDS),
+        params_loader=params, context_loader=loader, message_writer=writer
     ) as pipes:
         yield PipesReporter(pipes)
+
+
+def _isolated(environ: Mapping[str, str]) -> dict[str, str] | None:
+    """Pipes' parameters in network isolation, or None where there is a network."""
+    from dagster_pipes import encode_param
+
+    if CONTEXT_FILE_VARIABLE not in environ:
+        return None
+    return {
+        CONTEXT_VARIABLE: encode_param({"path": environ[CONTEXT_FILE_VARIABLE]}),
+        MESSAGES_VARIABLE: encode_param({"folder": environ[MESSAGES_FOLDER_VARIABLE]}),
+    }
 
 
 def _bootstrap(argv: Sequence[str], environ: Mapping[str, str]) -> dict[str, str] | None:

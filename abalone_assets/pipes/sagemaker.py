@@ -9,6 +9,11 @@ import dagster as dg
 
 from abalone_assets.pipes._client import PipesJobInvocation, _PipesJobClient
 from abalone_assets.pipes._errors import ClientError, PipesJobParametersError, error_code
+from abalone_assets.pipes._isolation import (
+    carried_by_processing,
+    carried_by_training,
+    is_isolated,
+)
 from abalone_assets.pipes._job import JobExistsError, RemoteJob, Usage, console_url
 from abalone_assets.pipes._logs import LogSource
 
@@ -154,6 +159,10 @@ class SageMakerJob(RemoteJob):
                 raise JobExistsError(self.name) from error
             raise
 
+    def _carried(self, request: dict[str, Any], bootstrap: Mapping[str, str]) -> dict[str, str]:
+        """Have SageMaker carry what the isolated job cannot; returns the job's variables."""
+        raise NotImplementedError
+
     def refresh(self) -> None:
         """Describe the job."""
         self.description = self._call("describe", **{self._name_key: self.name})
@@ -194,6 +203,8 @@ class SageMakerJob(RemoteJob):
                     f"{name} would take {len(value)} characters, and the environment of a "
                     f"{self.kind} allows {self.environment_limit}: shorten the client's key_prefix"
                 )
+        if is_isolated(request):
+            bootstrap = self._carried(request, bootstrap)
         return {**request, "Environment": {**(request.get("Environment") or {}), **bootstrap}}
 
     def _bounded(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -286,8 +297,12 @@ class TrainingJob(SageMakerJob):
             stopping.setdefault(_MAX_WAIT, 2 * stopping[_MAX_RUNTIME])
             identity = self.name.rpartition("-")[0]
             place = f"{self._checkpoints_below}/{identity}/checkpoints"
-            request.setdefault("CheckpointConfig", {"S3Uri": place})
+            if not is_isolated(request):
+                request.setdefault("CheckpointConfig", {"S3Uri": place})
         return request
+
+    def _carried(self, request: dict[str, Any], bootstrap: Mapping[str, str]) -> dict[str, str]:
+        return carried_by_training(request, bootstrap)
 
     def _unsaid_reason(self) -> str:
         limit = _TIME_IS_UP.get(self.description.get("SecondaryStatus", ""))
@@ -304,6 +319,9 @@ class ProcessingJob(SageMakerJob):
     status_key = "ProcessingJobStatus"
     environment_limit = 256
     console_page = "processing-jobs"
+
+    def _carried(self, request: dict[str, Any], bootstrap: Mapping[str, str]) -> dict[str, str]:
+        return carried_by_processing(request, bootstrap)
 
     @property
     def usage(self) -> Usage:

@@ -8,6 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from abalone_assets.modeling.evaluation.gate import GateLimits
+from abalone_assets.settings.aws import EndpointMode
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class SageMakerModelRegistry(ModelRegistryResource):
 
 
 class SageMakerEndpointHost(EndpointHost):
-    """A SageMaker endpoint with data capture, updated blue/green behind alarms."""
+    """A SageMaker endpoint: instances with data capture, updated blue/green, or serverless."""
 
     registry: SageMakerModelRegistry
     role_arn: str = Field(description="ARN of the containers' role, or ssm:/path/name.")
@@ -127,6 +128,19 @@ class SageMakerEndpointHost(EndpointHost):
     canary_wait_seconds: int = Field(description="How long the alarms watch the canary.")
     timeout_seconds: int = Field(description="A deployment that takes longer is rolled back.")
     poll_seconds: float = Field(description="Wait between two looks at the endpoint.")
+    mode: EndpointMode = Field(default="instances", description="What the endpoint runs on.")
+    max_instance_count: int = Field(default=4, description="Most instances when autoscaled.")
+    invocations_per_minute: int = Field(
+        default=1200, description="Questions a minute and instance that autoscaling aims at."
+    )
+    serverless_memory_mb: int = Field(default=2048, description="Memory when serverless.")
+    serverless_max_concurrency: int = Field(
+        default=5, description="Most questions at a time when serverless."
+    )
+    subnets: list[str] = Field(default=[], description="Of the endpoint's VPC, if any.")
+    security_groups: list[str] = Field(default=[], description="Of the instances in it.")
+    kms_key_arn: str = Field(default="", description="Key of volumes and captured requests.")
+    network_isolation: bool = Field(default=False, description="Give containers no network.")
 
     def open(self) -> "SageMakerEndpoint":
         """The endpoint, whether it exists yet or not.
@@ -135,11 +149,15 @@ class SageMakerEndpointHost(EndpointHost):
             SettingsError: A parameter is missing or cannot be read.
         """
         from abalone_assets.aws.clients import client
+        from abalone_assets.aws.network import Boundary
         from abalone_assets.aws.parameters import resolve, resolve_list
-        from abalone_assets.serving.sagemaker.configs import Hosting
+        from abalone_assets.serving.sagemaker.configs import Hosting, Serverless
         from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
         from abalone_assets.serving.sagemaker.rollout import Rollout
+        from abalone_assets.serving.sagemaker.scaling import Scaling
 
+        serverless = Serverless(self.serverless_memory_mb, self.serverless_max_concurrency)
+        scaling = Scaling(self.instance_count, self.max_instance_count, self.invocations_per_minute)
         return SageMakerEndpoint(
             self.endpoint_name,
             Hosting(
@@ -147,6 +165,13 @@ class SageMakerEndpointHost(EndpointHost):
                 capture_uri=resolve(self.capture_uri),
                 instance_type=self.instance_type,
                 instance_count=self.instance_count,
+                serverless=serverless if self.mode == "serverless" else None,
+                boundary=Boundary(
+                    tuple(self.subnets),
+                    tuple(self.security_groups),
+                    self.kms_key_arn,
+                    self.network_isolation,
+                ),
             ),
             Rollout(
                 canary_percent=self.canary_percent,
@@ -158,5 +183,7 @@ class SageMakerEndpointHost(EndpointHost):
             sagemaker=client("sagemaker"),
             runtime=client("sagemaker-runtime"),
             cloudwatch=client("cloudwatch"),
+            autoscaling=client("application-autoscaling"),
+            scaling=scaling if self.mode == "autoscaled" else None,
             poll_seconds=self.poll_seconds,
         )

@@ -9,7 +9,7 @@ overrides it, with a literal or with a reference to another parameter.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -34,6 +34,14 @@ InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 S3Uri = Annotated[str, Field(pattern=rf"^(s3://[^/]+(/.*)?|{REFERENCE_PATTERN})$")]
 RoleArn = Annotated[
     str, Field(pattern=rf"^(arn:aws[a-z-]*:iam::\d{{12}}:role/.+|{REFERENCE_PATTERN})$")
+]
+
+EndpointMode = Literal["instances", "autoscaled", "serverless"]
+_ID = "(?:[0-9a-f]{8}|[0-9a-f]{17})"
+SubnetIds = Annotated[str, Field(pattern=rf"^(subnet-{_ID}(, *subnet-{_ID}){{0,15}})?$")]
+SecurityGroupIds = Annotated[str, Field(pattern=rf"^(sg-{_ID}(, *sg-{_ID}){{0,4}})?$")]
+KmsKeyArn = Annotated[
+    str, Field(pattern=r"^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+)?$")
 ]
 
 
@@ -75,12 +83,53 @@ class AwsSettings(EnvironmentSettings):
         "ml.m5.large", description="Scores files of many animals."
     )
     endpoint_instance_count: int = Field(
-        2, ge=1, description="Instances of the endpoint; SageMaker spreads two over two zones."
+        2,
+        ge=1,
+        description="Instances of the endpoint, or the fewest of an autoscaled one; SageMaker "
+        "spreads two over two zones.",
+    )
+    endpoint_mode: EndpointMode = Field(
+        "instances",
+        description="What the endpoint runs on: `instances`, `autoscaled` instances, or "
+        "`serverless`, which costs nothing while nobody asks, without canary and data capture.",
+    )
+    endpoint_max_instance_count: int = Field(
+        4, ge=1, description="Most instances of an autoscaled endpoint."
+    )
+    endpoint_invocations_per_minute: int = Field(
+        1200, ge=1, description="Questions a minute and instance that autoscaling aims at."
+    )
+    serverless_memory_mb: int = Field(
+        2048, ge=1024, le=6144, multiple_of=1024, description="Memory of a serverless endpoint."
+    )
+    serverless_max_concurrency: int = Field(
+        5, ge=1, le=200, description="Most questions that a serverless endpoint answers at a time."
+    )
+    subnets: SubnetIds = Field(
+        "",
+        description="Subnets, separated by commas, that SageMaker's jobs and the endpoint run in.",
+    )
+    security_groups: SecurityGroupIds = Field(
+        "", description="Their security groups, separated by commas."
+    )
+    kms_key_arn: KmsKeyArn = Field(
+        "", description="KMS key of the volumes and outputs of SageMaker's jobs and the endpoint."
+    )
+    network_isolation: bool = Field(
+        default=False,
+        description="Give the containers of SageMaker's jobs and the endpoint no network.",
     )
     job_max_runtime_seconds: int = Field(
         3600, ge=60, le=432_000, description="A job that runs longer is stopped."
     )
     training_spot: bool = Field(default=False, description="Train on managed spot capacity.")
+    training_keep_alive_seconds: int = Field(
+        0,
+        ge=0,
+        le=21_600,
+        description="How long a training instance is kept, and paid for, for the next training; "
+        "not on spot capacity.",
+    )
     poll_seconds: float = Field(
         15.0, gt=0, le=300, description="Wait between two looks at a running job."
     )
@@ -125,6 +174,11 @@ class AwsSettings(EnvironmentSettings):
         require_time_for_waits(self.canary_wait_seconds, self.deployment_timeout_seconds)
         return self
 
+    @model_validator(mode="after")
+    def _is_what_sagemaker_offers(self) -> AwsSettings:
+        require_offered(self)
+        return self
+
     @field_validator("survey_queue_url")
     @classmethod
     def _is_a_queue(cls, url: str) -> str:
@@ -155,6 +209,51 @@ def require_time_for_waits(canary_wait_seconds: int, timeout_seconds: int) -> No
             f"waits of ABALONE_CANARY_WAIT_SECONDS={canary_wait_seconds}, {STARTING_SECONDS} s to "
             f"start the new instances and {TERMINATION_SECONDS} s to end the old ones"
         )
+
+
+def require_offered(aws: AwsSettings) -> None:
+    """Make sure that SageMaker offers what was chosen together, before a release is paid for.
+
+    Sources: https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints.html (feature
+    exclusions), https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling.html (no
+    burstable instances), https://docs.aws.amazon.com/sagemaker/latest/dg/train-warm-pools.html (no
+    spot capacity).
+
+    Raises:
+        ValueError: It does not; the message names the variables.
+    """
+    if bool(aws.subnets) != bool(aws.security_groups):
+        raise ValueError(
+            "ABALONE_SUBNETS and ABALONE_SECURITY_GROUPS go together: a network interface has both"
+        )
+    if aws.endpoint_mode == "serverless" and (aws.subnets or aws.network_isolation):
+        raise ValueError(
+            "ABALONE_ENDPOINT_MODE=serverless runs outside any VPC and is never isolated: set it "
+            "to instances or autoscaled, or unset ABALONE_SUBNETS, ABALONE_SECURITY_GROUPS and "
+            "ABALONE_NETWORK_ISOLATION"
+        )
+    if aws.endpoint_mode == "autoscaled":
+        least, most = aws.endpoint_instance_count, aws.endpoint_max_instance_count
+        if most < least:
+            raise ValueError(
+                f"ABALONE_ENDPOINT_MAX_INSTANCE_COUNT={most} is less than "
+                f"ABALONE_ENDPOINT_INSTANCE_COUNT={least}, the fewest"
+            )
+        if re.match(r"ml\.t\d", aws.endpoint_instance_type):
+            raise ValueError(
+                f"ABALONE_ENDPOINT_INSTANCE_TYPE={aws.endpoint_instance_type}: burstable instances "
+                "do not scale; take another type, or ABALONE_ENDPOINT_MODE=instances"
+            )
+    if aws.training_spot and aws.training_keep_alive_seconds:
+        raise ValueError(
+            "ABALONE_TRAINING_KEEP_ALIVE_SECONDS keeps no spot capacity: unset it, or "
+            "ABALONE_TRAINING_SPOT"
+        )
+
+
+def ids(value: str) -> tuple[str, ...]:
+    """The ids of a setting that separates them by commas."""
+    return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
 def reference(ssm_prefix: str, field: str) -> str:

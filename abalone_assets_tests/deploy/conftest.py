@@ -42,6 +42,22 @@ def oidc_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     return _synthesised_once(tmp_path_factory, "abalone-staging", *OIDC)
 
 
+@pytest.fixture(scope="session")
+def company_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """The stacks with what companies require."""
+    from abalone_assets_tests.deploy.support import COMPANY
+
+    return _synthesised_once(tmp_path_factory, "abalone-company", *COMPANY)
+
+
+@pytest.fixture(scope="session")
+def serverless_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
+    """The stacks of a serverless endpoint."""
+    from abalone_assets_tests.deploy.support import SERVERLESS
+
+    return _synthesised_once(tmp_path_factory, "abalone-small", *SERVERLESS)
+
+
 def _synthesised_once(factory: pytest.TempPathFactory, name: str, *context: str) -> Assembly:
     """Synthesise in one process of pytest-xdist, as it takes some ten seconds; the others wait."""
     from abalone_assets_tests.deploy.support import Assembly, synthesise

@@ -58,6 +58,8 @@ RARELY_NEEDED = {
     "sagemaker:ListProcessingJobs": "the schedule looks for jobs that killed workers left",
     "sagemaker:ListTrainingJobs": "the same",
     "sagemaker:StopProcessingJob": "a run was terminated while SageMaker evaluated",
+    "application-autoscaling:DeregisterScalableTarget": "an endpoint is scaled no more",
+    "cloudwatch:DeleteAlarms": "the same",
     "sagemaker:StopTrainingJob": "a run was terminated while SageMaker trained",
     "sagemaker:StopTransformJob": "a run was terminated while SageMaker scored a file",
     "sagemaker:UpdateAction": "a release was tried again, or a person decided on its version",
@@ -201,12 +203,16 @@ def _resources(call: Call) -> list[str]:
     return [call.resource]
 
 
+_SCALABLE = f"application-autoscaling:{PLACE}:scalable-target/0123"
 _MODEL_PACKAGE = f"sagemaker:{PLACE}:model-package/{{ModelPackageGroupName}}/1"
 _DEPLOYED = [
     f"sagemaker:{PLACE}:endpoint/{{EndpointName}}",
     f"sagemaker:{PLACE}:endpoint-config/{{EndpointConfigName}}",
 ]
 _SPECIAL = {
+    "application-autoscaling:DeregisterScalableTarget": [_SCALABLE],
+    "application-autoscaling:PutScalingPolicy": [_SCALABLE],
+    "application-autoscaling:RegisterScalableTarget": [_SCALABLE],
     "cloudwatch:DescribeAlarms": [f"cloudwatch:{PLACE}:alarm:*"],
     "glue:GetCrawler": [f"glue:{PLACE}:crawler/{{Name}}"],
     "glue:StartCrawler": [f"glue:{PLACE}:crawler/{{Name}}"],

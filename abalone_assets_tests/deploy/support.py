@@ -38,6 +38,30 @@ OIDC = (
     "certificate_arn=arn:aws:acm:us-east-1:123456789012:certificate/0d9f6c4e-1111-4222-8333-0123456789ab",
 )
 
+KEY = "arn:aws:kms:us-east-1:123456789012:key/0d9f6c4e-1111-4222-8333-0123456789ab"
+SUBNETS = ("subnet-0aaaaaaa", "subnet-0bbbbbbb")
+SECURITY_GROUP = "sg-0ccccccc"
+COMPANY = (
+    "name=abalone-company",
+    "budget_usd=300",
+    "budget_email=platform@example.com",
+    "glue_availability_zone=us-east-1a",
+    "settings="
+    + json.dumps(
+        {
+            "subnets": ", ".join(SUBNETS),
+            "security_groups": SECURITY_GROUP,
+            "kms_key_arn": KEY,
+            "network_isolation": True,
+            "endpoint_mode": "autoscaled",
+            "training_keep_alive_seconds": 600,
+        }
+    ),
+)
+"""What companies require: their network, their key, a budget; and scaled instances."""
+
+SERVERLESS = ("name=abalone-small", 'settings={"endpoint_mode": "serverless"}')
+
 
 def quick_stacks(say: Callable[[str], None] = lambda _: None) -> Stacks:
     """CloudFormation of the account that a test brought."""

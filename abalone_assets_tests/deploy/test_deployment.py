@@ -21,6 +21,7 @@ from abalone_assets_tests.deploy.support import push_image, quick_stacks
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION, TEST_KEY, credentials
 from deploy.config import DeployConfig, DeployError
 from deploy.deploy import Deployer
+from deploy.log_groups import LogGroups
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +159,7 @@ def test_the_glue_job_runs_the_spark_that_the_tests_run(outputs: dict[str, str])
     region = client("glue").meta.region_name
     told = job["DefaultArguments"]["--conf"]
     assert told == f"spark.hadoop.fs.s3a.endpoint.region={region}"
-    assert job["DefaultArguments"]["--enable-metrics"] == "true"
+    assert "--enable-metrics" not in job["DefaultArguments"]
 
 
 def test_the_crawler_reads_the_landing_zone(outputs: dict[str, str]) -> None:
@@ -201,6 +202,7 @@ def test_logs_end_after_a_month(outputs: dict[str, str]) -> None:
     assert groups == {
         **{f"/abalone/{task}": 30 for task in ("web", "daemon", "code", "run")},
         "/aws/rds/instance/abalone-dagster/postgresql": 30,
+        **dict.fromkeys(LogGroups(DeployConfig(), client, lambda _: None).names, 30),
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from abalone_assets.serving.sagemaker.endpoint import ROLLBACK_SECONDS
+from abalone_assets.serving.sagemaker.deployment import ROLLBACK_SECONDS
 from abalone_assets.settings.aws import AwsSettings
 from abalone_assets.settings.platform import Settings
 from abalone_assets_tests.deploy.support import ROOT, Assembly, synthesise

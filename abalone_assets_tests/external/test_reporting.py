@@ -1,7 +1,9 @@
+import json
 import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +59,26 @@ def test_a_failure_reaches_dagster_by_glues_arguments_and_ends_the_script(aws: A
     method, params = messages(aws)[-1]
     assert method == "closed"
     assert params["exception"]["message"] == "ValueError: told to fail\n"
+
+
+def test_without_a_network_reports_are_files_that_sagemaker_copies(
+    aws: AwsStandIn, tmp_path: Path
+) -> None:
+    found = bootstrap(aws, "model", extras={"rows": 7})
+    context, sent = tmp_path / "context.json", tmp_path / "messages"
+    context.write_bytes(aws.storage.read(f"s3://{aws.bucket}/jobs/pipes/context.json"))
+    done = run(
+        **found,
+        AWS_ENDPOINT_URL="http://127.0.0.1:9",
+        DAGSTER_PIPES_CONTEXT_FILE=str(context),
+        DAGSTER_PIPES_MESSAGES_FOLDER=str(sent),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [line for file in sorted(sent.iterdir()) for line in file.read_text().splitlines()]
+    methods = [json.loads(line)["method"] for line in lines]
+    assert (methods[0], methods[-1], len(methods)) == ("opened", "closed", 5)
+    assert {file.suffix for file in tmp_path.iterdir()} <= {".json", ""}
+    assert messages(aws) == []
 
 
 def test_without_dagster_reports_go_to_the_log(caplog: pytest.LogCaptureFixture) -> None:

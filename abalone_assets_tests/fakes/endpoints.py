@@ -16,6 +16,7 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.endpoint_metrics import count_invocation
+from abalone_assets_tests.fakes.hosting_rules import check_config, check_update
 from abalone_assets_tests.fakes.jobs import now
 from abalone_assets_tests.fakes.model_servers import ModelError, ModelLoadError, ModelServers
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
@@ -46,9 +47,21 @@ class Endpoints(Service):
         patches.setattr(FakeEndpointConfig, "validate_instance_type", lambda *_: None)
 
     @action
+    def create_model(self, request: Request) -> Any:
+        answer = request.moto()
+        model = request.response.sagemaker_backend._models[request.params["ModelName"]]
+        model.enable_network_isolation = request.params.get("EnableNetworkIsolation", False)
+        return answer
+
+    @action
     def describe_model(self, request: Request) -> dict[str, Any]:
         described = dict(request.moto().result)
         return {key: value for key, value in described.items() if value not in ({}, [])}
+
+    @action
+    def create_endpoint_config(self, request: Request) -> Any:
+        check_config(request.params, request.response.sagemaker_backend._models)
+        return request.moto()
 
     @action
     def create_endpoint(self, request: Request) -> Any:
@@ -67,11 +80,14 @@ class Endpoints(Service):
         backend = request.response.sagemaker_backend
         endpoint = _endpoint(backend, request.params["EndpointName"])
         config = _config(backend, request.params["EndpointConfigName"])
+        live = backend.endpoint_configs.get(endpoint.endpoint_config_name)
+        check_update(endpoint, live, config, request.params)
         deployment = request.params.get("DeploymentConfig") or {}
+        keep = request.params.get("RetainAllVariantProperties", False)
         endpoint.endpoint_status, endpoint.failure_reason = "Updating", None
         endpoint.last_deployment_config = deployment or None
         endpoint.pending_deployment_summary = _summary(config)
-        self._aws.processes.in_background(self._update, backend, endpoint, config, deployment)
+        self._aws.processes.in_background(self._update, backend, endpoint, config, deployment, keep)
         return {"EndpointArn": endpoint.arn}
 
     @action
@@ -94,15 +110,26 @@ class Endpoints(Service):
         endpoint.pending_deployment_summary = None
         endpoint.last_modified_time = now()
 
-    def _update(self, backend: Any, endpoint: Any, config: Any, deployment: dict[str, Any]) -> None:
+    def _update(
+        self,
+        backend: Any,
+        endpoint: Any,
+        config: Any,
+        deployment: dict[str, Any],
+        keep: bool,  # noqa: FBT001 - handed on to a thread
+    ) -> None:
         try:
             self._load(backend, endpoint, config)
             self._aws.processes.pause(self._aws.faults.endpoint_seconds)
             _check_alarms(deployment.get("AutoRollbackConfiguration") or {})
             endpoint.endpoint_config_name = config.endpoint_config_name
+            before = endpoint.production_variants[0]
             endpoint.production_variants = endpoint._process_production_variants(
                 config.production_variants
             )
+            if keep:
+                counts = ("CurrentInstanceCount", "DesiredInstanceCount")
+                endpoint.production_variants[0].update({name: before[name] for name in counts})
             endpoint.data_capture_config = config.data_capture_config
         except DeploymentFailedError as error:
             endpoint.endpoint_status = "RollingBack"

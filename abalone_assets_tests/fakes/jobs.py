@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 OPT_ML: Final = "/opt/ml"
+NOWHERE: Final = "http://127.0.0.1:9"
 _NAME: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _TAG_VALUE: Final = re.compile(r"[\w\s.:/=+\-@]{0,256}")
 _HIDDEN: Final = ("SM_", "AWS_", "ABALONE_", "DAGSTER_", "PYTHONPATH", "PYTEST_")
@@ -100,11 +101,25 @@ class JobRun:
         return LogStream(self.aws.server, group, name, self.aws.faults.log_seconds)
 
 
-def environment_of(aws: AwsStandIn, name: str, extra: Mapping[str, str]) -> dict[str, str]:
+def environment_of(
+    aws: AwsStandIn, name: str, extra: Mapping[str, str], *, isolated: bool = False
+) -> dict[str, str]:
     """What a job's process sees: this machine's variables but nothing of the test, and its own."""
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(_HIDDEN)}
-    own = credentials(aws.url, f"job:{name}")
+    own = reach_of(aws, name, isolated=isolated)
     return {**inherited, **own, "PYTHONUNBUFFERED": "1", **extra}
+
+
+def reach_of(aws: AwsStandIn, name: str, *, isolated: bool) -> dict[str, str]:
+    """The variables by which a job finds AWS.
+
+    In network isolation there is nothing that it could reach: neither AWS nor credentials.
+    """
+    own = credentials(NOWHERE if isolated else aws.url, f"job:{name}")
+    if isolated:
+        own = {key: value for key, value in own.items() if "KEY" not in key}
+        own |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "PIP_PROXY"), NOWHERE)
+    return own
 
 
 def check_name(kind: str, name: str, existing: Iterable[str]) -> None:

@@ -1,6 +1,6 @@
 """A small evaluator of IAM's identity policies.
 
-It knows Allow and Deny, Action and Resource with wildcards, and the conditions StringEquals,
+It knows Allow and Deny, Action and Resource with wildcards, and the conditions StringEquals, Bool,
 StringLike, ArnEquals and ArnLike. What it does not know it refuses loudly, so that a policy cannot
 pass by being misread. Source:
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
@@ -96,6 +96,7 @@ def _like(pattern: str, text: str) -> bool:
 OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "StringEquals": lambda wanted, found: wanted == found,
     "StringLike": _like,
+    "Bool": lambda wanted, found: wanted == found,
     "ArnEquals": _like,
     "ArnLike": _like,
 }

@@ -8,12 +8,13 @@ from moto.sagemaker.exceptions import ValidationError
 from moto.sagemaker.responses import SageMakerResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
+from abalone_assets_tests.fakes.hosting_rules import check_volume
 from abalone_assets_tests.fakes.jobs import (
     JobRun,
     environment_of,
     now,
+    reach_of,
 )
-from abalone_assets_tests.fakes.places import credentials
 from abalone_assets_tests.fakes.toolkits import in_xgboost_image, toolkits
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class ProcessingJobs(Service):
     def create_processing_job(self, request: Request) -> Any:
         params = request.params
         jobs = request.response.sagemaker_backend.processing_jobs
+        check_volume(params["ProcessingResources"]["ClusterConfig"])
         answer = request.moto()
         name = params["ProcessingJobName"]
         job = jobs[name]
@@ -85,9 +87,10 @@ class _Run(JobRun):
         message = self.sandbox.folder("output") / "message"
         if message.exists():
             self.job.exit_message = message.read_text()[:EXIT_MESSAGE_LIMIT]
-        if ended.succeeded:
-            for folder, uri in outputs:
+        for folder, uri, continuous in outputs:
+            if ended.succeeded or continuous:
                 self.aws.storage.upload(folder, uri)
+        if ended.succeeded:
             return "Completed"
         if ended.stopped or ended.timed_out:
             return "Stopped"
@@ -96,10 +99,18 @@ class _Run(JobRun):
         )
         return "Failed"
 
-    def _output_folders(self) -> list[tuple[Path, str]]:
+    def _output_folders(self) -> list[tuple[Path, str, bool]]:
+        """Folder, URI, and whether it is copied all the time, whatever becomes of the job."""
         config = self.params.get("ProcessingOutputConfig") or {}
         outputs = [each["S3Output"] for each in config.get("Outputs", [])]
-        return [(self.sandbox.folder(each["LocalPath"]), each["S3Uri"]) for each in outputs]
+        return [
+            (
+                self.sandbox.folder(each["LocalPath"]),
+                each["S3Uri"],
+                each["S3UploadMode"] == "Continuous",
+            )
+            for each in outputs
+        ]
 
     def _process(self) -> Ended:
         app = self.params["AppSpecification"]
@@ -107,13 +118,14 @@ class _Run(JobRun):
         moved = [self.sandbox.moved(part) for part in command]
         given = self.params.get("Environment") or {}
         environ = {key: self.sandbox.moved(value) for key, value in given.items()}
+        isolated = (self.params.get("NetworkConfig") or {}).get("EnableNetworkIsolation", False)
         python = self.aws.python
         if in_xgboost_image(app["ImageUri"]):
             python = toolkits().python
-            own = credentials(self.aws.url, f"job:{self.name}")
+            own = reach_of(self.aws, self.name, isolated=isolated)
             environ = toolkits().environment(self.sandbox.opt_ml, {**own, **environ})
         else:
-            environ = environment_of(self.aws, self.name, environ)
+            environ = environment_of(self.aws, self.name, environ, isolated=isolated)
         if moved and moved[0] in {"python", "python3"}:
             moved[0] = python
         stream = self.log_stream()

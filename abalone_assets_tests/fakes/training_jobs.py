@@ -10,20 +10,23 @@ from __future__ import annotations
 
 import json
 import shlex
+import tarfile
 from typing import TYPE_CHECKING, Any, Final
 
 from moto.sagemaker.exceptions import ValidationError
 from moto.sagemaker.responses import SageMakerResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
+from abalone_assets_tests.fakes.hosting_rules import check_training
 from abalone_assets_tests.fakes.jobs import (
     JobRun,
     billed,
     environment_of,
     now,
+    reach_of,
     transition,
 )
-from abalone_assets_tests.fakes.places import credentials
+from abalone_assets_tests.fakes.storage import NoSuchDataError
 from abalone_assets_tests.fakes.toolkits import PROGRAM, in_xgboost_image, toolkits
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ class TrainingJobs(Service):
     def create_training_job(self, request: Request) -> Any:
         params = request.params
         jobs = request.response.sagemaker_backend.training_jobs
+        check_training(params)
         answer = request.moto()
         job = jobs[params["TrainingJobName"]]
         job.environment = params.get("Environment")
@@ -123,11 +127,16 @@ class _Run(JobRun):
         if checkpoints := self.params.get("CheckpointConfig"):
             folder = self._checkpoints()
             self.aws.storage.download(checkpoints["S3Uri"], folder)
+        submitted = self.hyperparameters["sagemaker_submit_directory"]
+        if submitted.startswith("s3://") and self.params.get("EnableNetworkIsolation"):
+            raise NoSuchDataError(f"the isolated container cannot download {submitted}")
         if self.in_xgboost_image:
             self._describe_itself()
-        else:
-            submitted = self.hyperparameters["sagemaker_submit_directory"]
+        elif submitted.startswith("s3://"):
             self.aws.storage.extract(submitted, self.sandbox.folder("code"))
+        else:
+            with tarfile.open(submitted) as archive:
+                archive.extractall(self.sandbox.folder("code"), filter="data")
 
     def _describe_itself(self) -> None:
         """Write what SageMaker tells a training container.
@@ -191,15 +200,16 @@ class _Run(JobRun):
     def _environment(self) -> dict[str, str]:
         given = self.params.get("Environment") or {}
         moved = {key: self.sandbox.moved(value) for key, value in given.items()}
+        isolated = self.params.get("EnableNetworkIsolation", False)
         if self.in_xgboost_image:
-            own = credentials(self.aws.url, f"job:{self.name}")
+            own = reach_of(self.aws, self.name, isolated=isolated)
             return toolkits().environment(self.sandbox.opt_ml, {**own, **moved})
         contract = {
             "SM_MODEL_DIR": str(self.sandbox.folder("model")),
             "SM_OUTPUT_DATA_DIR": str(self.sandbox.folder("output/data")),
             **{f"SM_CHANNEL_{name.upper()}": str(path) for name, path in self.channels.items()},
         }
-        return environment_of(self.aws, self.name, {**contract, **moved})
+        return environment_of(self.aws, self.name, {**contract, **moved}, isolated=isolated)
 
     def _finish(self, ended: Ended, stream: LogStream) -> str:
         transition(self.job, "Uploading", "Uploading generated training model")

@@ -7,6 +7,7 @@ from abalone_assets.settings.aws import (
     PARAMETERS,
     STACK_VALUES,
     AwsSettings,
+    ids,
     is_reference,
     load_aws_settings,
 )
@@ -75,6 +76,13 @@ def test_twelve_parameters_are_known_by_name() -> None:
         ("CANARY_WAIT_SECONDS", "3601"),
         ("DEPLOYMENT_TIMEOUT_SECONDS", "599"),
         ("TRAINING_SPOT", "perhaps"),
+        ("ENDPOINT_MODE", "cheap"),
+        ("SERVERLESS_MEMORY_MB", "1500"),
+        ("SERVERLESS_MAX_CONCURRENCY", "201"),
+        ("SUBNETS", "subnet-1"),
+        ("SECURITY_GROUPS", "default"),
+        ("KMS_KEY_ARN", "alias/abalone"),
+        ("TRAINING_KEEP_ALIVE_SECONDS", "21601"),
     ],
 )
 def test_a_malformed_variable_is_named_with_its_value(
@@ -98,6 +106,51 @@ def test_a_timeout_that_no_deployment_can_keep_is_refused_before_anything_runs(
         load_aws_settings()
     monkeypatch.setenv("ABALONE_DEPLOYMENT_TIMEOUT_SECONDS", "1861")
     assert load_aws_settings().deployment_timeout_seconds == 1861
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"SUBNETS": "subnet-0aaaaaaa"}, "ABALONE_SECURITY_GROUPS go together"),
+        ({"SECURITY_GROUPS": "sg-0aaaaaaa"}, "ABALONE_SECURITY_GROUPS go together"),
+        (
+            {"ENDPOINT_MODE": "serverless", "NETWORK_ISOLATION": "true"},
+            "ABALONE_ENDPOINT_MODE=serverless runs outside any VPC and is never isolated",
+        ),
+        (
+            {
+                "ENDPOINT_MODE": "serverless",
+                "SUBNETS": "subnet-0aaaaaaa",
+                "SECURITY_GROUPS": "sg-0aaaaaaa",
+            },
+            "ABALONE_ENDPOINT_MODE=serverless runs outside any VPC",
+        ),
+        (
+            {"ENDPOINT_MODE": "autoscaled", "ENDPOINT_MAX_INSTANCE_COUNT": "1"},
+            "ABALONE_ENDPOINT_MAX_INSTANCE_COUNT=1 is less than ABALONE_ENDPOINT_INSTANCE_COUNT=2",
+        ),
+        (
+            {"ENDPOINT_MODE": "autoscaled", "ENDPOINT_INSTANCE_TYPE": "ml.t2.medium"},
+            "burstable instances do not scale",
+        ),
+        (
+            {"TRAINING_SPOT": "true", "TRAINING_KEEP_ALIVE_SECONDS": "60"},
+            "ABALONE_TRAINING_KEEP_ALIVE_SECONDS keeps no spot capacity",
+        ),
+    ],
+)
+def test_what_sagemaker_does_not_offer_together_is_refused_before_anything_runs(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], message: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(f"ABALONE_{name}", value)
+    with pytest.raises(SettingsError, match=message):
+        load_aws_settings()
+
+
+def test_ids_are_separated_by_commas() -> None:
+    assert ids("subnet-0aaaaaaa, subnet-0bbbbbbb") == ("subnet-0aaaaaaa", "subnet-0bbbbbbb")
+    assert ids("") == ()
 
 
 def test_no_variable_means_two_things() -> None:

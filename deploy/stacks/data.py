@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 
 from deploy.stacks import names as n
@@ -26,7 +27,8 @@ class DataStack(cdk.Stack):
 
     The buckets are encrypted by S3 itself (SSE-S3): every principal that may read the data is in
     this account and is kept in by IAM, so a KMS key would cost each of the lake's many small
-    requests and guard nothing more.
+    requests and guard nothing more. Who must have one names it in the settings; it is the data
+    bucket's then. Logs stay as they are: S3 and load balancers write theirs with no other key.
     """
 
     def __init__(
@@ -48,8 +50,13 @@ class DataStack(cdk.Stack):
         )
         logs = self._bucket("Logs", names.logs_bucket, _LOGS_RULES)
         _allow_log_delivery(logs)
-        rules = _data_rules(config.capture_days)
-        data = self._bucket("Data", names.data_bucket, rules, access_logs=logs)
+        data = self._bucket(
+            "Data",
+            names.data_bucket,
+            _data_rules(config.capture_days),
+            access_logs=logs,
+            kms_key_arn=config.aws.kms_key_arn,
+        )
         queue = SurveyQueue(
             self, "SurveyQueue", names=names, alarm_topic_arn=config.alarm_topic_arn
         )
@@ -63,13 +70,17 @@ class DataStack(cdk.Stack):
         name: str,
         rules: list[s3.LifecycleRule],
         access_logs: s3.Bucket | None = None,
+        kms_key_arn: str = "",
     ) -> s3.Bucket:
+        key = kms.Key.from_key_arn(self, f"{construct_id}Key", kms_key_arn) if kms_key_arn else None
         return s3.Bucket(
             self,
             construct_id,
             bucket_name=name,
             versioned=True,
-            encryption=s3.BucketEncryption.S3_MANAGED,
+            encryption=s3.BucketEncryption.KMS if key else s3.BucketEncryption.S3_MANAGED,
+            encryption_key=key,
+            bucket_key_enabled=True if key else None,  # one request to KMS for many to S3
             enforce_ssl=True,
             minimum_tls_version=1.2,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,

@@ -36,7 +36,6 @@ def glue_job(names: Names) -> list[Permission]:
             "FindUnfinishedUploads", ["s3:ListBucketMultipartUploads"], [names.data_bucket_arn]
         ),
         *_glue_logs(),
-        _metrics("Glue"),
     ]
 
 

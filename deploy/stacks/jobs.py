@@ -8,9 +8,10 @@ import aws_cdk as cdk
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_ssm as ssm
 
-from deploy.stacks import job_permissions
+from deploy.stacks import boundary, job_permissions
 from deploy.stacks import names as n
 from deploy.stacks.alarms import EndpointAlarms
+from deploy.stacks.budget import Budget
 from deploy.stacks.glue import Glue
 from deploy.stacks.permissions import role
 
@@ -34,14 +35,14 @@ class JobsStack(cdk.Stack):
         **kwargs: Any,  # noqa: ANN401 - as aws_cdk.Stack's
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
-        Glue(self, "Glue", names=names)
+        Glue(self, "Glue", config=config, names=names)
         role(
             self,
             "SageMakerRole",
             role_name=names.job_role,
             service="sagemaker.amazonaws.com",
             description="Training, processing and the endpoint",
-            permissions=job_permissions.sagemaker_jobs(names),
+            permissions=[*job_permissions.sagemaker_jobs(names), *boundary.sagemaker(config)],
         )
         sagemaker.CfnModelPackageGroup(
             self,
@@ -52,6 +53,8 @@ class JobsStack(cdk.Stack):
         alarms = EndpointAlarms(
             self, "EndpointAlarms", names=names, topic_arn=config.alarm_topic_arn
         )
+        if config.budget_usd:
+            Budget(self, "Budget", config=config)
         parameters = {
             "lake-uri": names.data_uri(n.LAKE),
             "landing-zone-uri": names.data_uri(n.LANDING_ZONE),

@@ -54,6 +54,7 @@ class Names:
         self.glue_database = name.replace("-", "_")  # Athena wants no hyphens
         self.glue_crawler = f"{name}-landing-zone"
         self.glue_job = f"{name}-prepare"
+        self.glue_connection = f"{name}-network"
         self.model_package_group = name
         self.mlflow_uri = str(config.settings.get("mlflow_uri", ""))
         self.endpoint = name

@@ -157,6 +157,7 @@ def _jobs(names: Names) -> list[Permission]:
             "ScoreFiles",
             [
                 "sagemaker:AddTags",
+                "sagemaker:ListTags",
                 "sagemaker:CreateTransformJob",
                 "sagemaker:DescribeTransformJob",
                 "sagemaker:StopTransformJob",

@@ -12,7 +12,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_servicediscovery as discovery
 from constructs import Construct
 
-from deploy.stacks import control_permissions, run_permissions
+from deploy.stacks import boundary, control_permissions, run_permissions
 from deploy.stacks.acknowledged import acknowledge, acknowledge_finding
 from deploy.stacks.permissions import role
 from deploy.stacks.tasks import CODE, DAEMON, RUN, Task, TaskDefinitions, web
@@ -50,7 +50,7 @@ class Services(Construct):
         database: Database,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._names, self._network = names, network
+        self._config, self._names, self._network = config, names, network
         self._cluster = self._make_cluster()
         execution_role = role(
             self,
@@ -106,7 +106,10 @@ class Services(Construct):
             "RunRole",
             service=TASKS,
             description="What executes this project's code: run workers and the code location",
-            permissions=run_permissions.lineage(self._names),
+            permissions=[
+                *run_permissions.lineage(self._names),
+                *boundary.run(self._names, self._config),
+            ],
         )
         return self._tasks.make(RUN, run_role)
 

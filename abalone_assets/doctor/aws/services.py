@@ -190,7 +190,7 @@ def _quotas(aws: AwsSettings, on_progress: Callable[[str], None]) -> str:
     needed = {
         f"{aws.training_instance_type} for {spot}training job usage": 1,
         f"{aws.processing_instance_type} for processing job usage": 1,
-        f"{aws.endpoint_instance_type} for endpoint usage": 2 * aws.endpoint_instance_count,
+        **_instances_of_the_endpoint(aws),
     }
     allowed: dict[str, float] = {}
     for listing in LISTINGS:
@@ -210,6 +210,15 @@ def _quotas(aws: AwsSettings, on_progress: Callable[[str], None]) -> str:
         remedy = "take instance types that SageMaker has in this region"
         raise TroubleError("warning", f"there is none of: {', '.join(unknown)}", remedy)
     return "; ".join(f"{name}: {allowed[name]:g}" for name in needed)
+
+
+def _instances_of_the_endpoint(aws: AwsSettings) -> dict[str, int]:
+    """What the endpoint takes at the most; a serverless one has other quotas than instances."""
+    if aws.endpoint_mode == "serverless":
+        return {}
+    scaled = aws.endpoint_mode == "autoscaled"
+    count = aws.endpoint_max_instance_count if scaled else aws.endpoint_instance_count
+    return {f"{aws.endpoint_instance_type} for endpoint usage": 2 * count}
 
 
 def _listed(listing: str, names: set[str], on_progress: Callable[[str], None]) -> dict[str, float]:

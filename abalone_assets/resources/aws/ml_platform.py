@@ -10,6 +10,7 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import Field
 
+from abalone_assets.aws.network import Boundary
 from abalone_assets.errors import StorageError
 from abalone_assets.resources.jobs import digest_of, job_report, pipes_options
 from abalone_assets.resources.ml_platform import (
@@ -25,6 +26,7 @@ from abalone_assets.resources.ml_platform import (
 from abalone_assets.storage.object_store import ObjectStore, locate
 
 PROCESSING: Final = "/opt/ml/processing"
+CODE_CHANNEL: Final = "code"
 VOLUME_GB: Final = 10
 CONTAINERS: Final[Mapping[str, str]] = {
     "blend": "xgboost",
@@ -55,6 +57,13 @@ class SageMakerPlatform(MLPlatform):
     max_runtime_seconds: int = Field(description="A job that runs longer is stopped.")
     poll_seconds: float = Field(description="Wait between two looks at a job.")
     images: dict[str, str] = Field(description="Image by container; empty takes SageMaker's.")
+    keep_alive_seconds: int = Field(
+        default=0, description="How long a training instance is kept for the next training."
+    )
+    subnets: list[str] = Field(default=[], description="Of the jobs' VPC; none takes SageMaker's.")
+    security_groups: list[str] = Field(default=[], description="Of the jobs in these subnets.")
+    kms_key_arn: str = Field(default="", description="Key of volumes and outputs.")
+    network_isolation: bool = Field(default=False, description="Give the jobs no network.")
 
     def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:
         """Train in a training job.
@@ -97,9 +106,13 @@ class SageMakerPlatform(MLPlatform):
 
         image = self._image(CONTAINERS[request.framework], self.training_instance_type)
         script = SCRIPTS[request.framework]
+        code, channels = CodeBundles(jobs).training(script), dict(request.channels)
+        if self.network_isolation:  # the container cannot fetch it
+            channels[CODE_CHANNEL] = code
+            code = f"/opt/ml/input/data/{CODE_CHANNEL}/{code.rpartition('/')[2]}"
         script_mode = {
             "sagemaker_program": f"{script}.py",
-            "sagemaker_submit_directory": CodeBundles(jobs).training(script),
+            "sagemaker_submit_directory": code,
             "sagemaker_region": region(),
         }
         hyperparameters = {**request.hyperparameters, **script_mode}
@@ -123,12 +136,17 @@ class SageMakerPlatform(MLPlatform):
                         }
                     },
                 }
-                for name, uri in request.channels.items()
+                for name, uri in channels.items()
             ],
-            "OutputDataConfig": {"S3OutputPath": request.output_uri},
-            "ResourceConfig": _one(self.training_instance_type),
+            "OutputDataConfig": {"S3OutputPath": request.output_uri, **self._boundary.key()},
+            "ResourceConfig": {
+                **self._one(self.training_instance_type),
+                **({"KeepAlivePeriodInSeconds": kept} if (kept := self.keep_alive_seconds) else {}),
+            },
             "StoppingCondition": {"MaxRuntimeInSeconds": self.max_runtime_seconds},
             "EnableManagedSpotTraining": self.spot,
+            **self._boundary.vpc,
+            **self._boundary.isolation,
         }
 
     def evaluate(
@@ -200,10 +218,12 @@ class SageMakerPlatform(MLPlatform):
                             "S3UploadMode": "EndOfJob",
                         },
                     }
-                ]
+                ],
+                **self._boundary.key(),
             },
-            "ProcessingResources": {"ClusterConfig": _one(self.processing_instance_type)},
+            "ProcessingResources": {"ClusterConfig": self._one(self.processing_instance_type)},
             "StoppingCondition": {"MaxRuntimeInSeconds": self.max_runtime_seconds},
+            **self._boundary.network,
         }
 
     def _image(self, container: str, instance_type: str) -> str:
@@ -217,13 +237,26 @@ class SageMakerPlatform(MLPlatform):
             override=self.images.get(container, ""),
         )
 
+    @property
+    def _boundary(self) -> Boundary:
+        return Boundary(
+            tuple(self.subnets),
+            tuple(self.security_groups),
+            self.kms_key_arn,
+            self.network_isolation,
+        )
+
+    def _one(self, instance_type: str) -> dict[str, Any]:
+        return {
+            "InstanceType": instance_type,
+            "InstanceCount": 1,
+            "VolumeSizeInGB": VOLUME_GB,
+            **self._boundary.volume_key(instance_type),
+        }
+
 
 def _environment() -> dict[str, str]:
     """SageMaker says the region in AWS_REGION, which boto3 does not read."""
     from abalone_assets.aws.clients import region
 
     return {"AWS_DEFAULT_REGION": region()}
-
-
-def _one(instance_type: str) -> dict[str, Any]:
-    return {"InstanceType": instance_type, "InstanceCount": 1, "VolumeSizeInGB": VOLUME_GB}

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.failures import exists_already, found, translate_errors
+from abalone_assets.aws.network import OPEN, Boundary
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving.protocol import VARIANT
 
@@ -34,6 +35,19 @@ _NAME_VERSION: Final = re.compile(r"-v([0-9]{6,})-[0-9a-f]{8}$")
 
 
 @dataclass(frozen=True)
+class Serverless:
+    """What a serverless endpoint may use.
+
+    Attributes:
+        memory_mb: Of one container: 1024 to 6144, a multiple of 1024.
+        max_concurrency: How many questions it answers at a time, 1 to 200; more are refused.
+    """
+
+    memory_mb: int = 2048
+    max_concurrency: int = 5
+
+
+@dataclass(frozen=True)
 class Hosting:
     """On what, and how, an endpoint hosts a model.
 
@@ -42,12 +56,16 @@ class Hosting:
         capture_uri: ``s3://`` prefix of what the endpoint is asked and answers.
         instance_type: Such as ``ml.m5.large``.
         instance_count: How many; SageMaker spreads two over two zones.
+        serverless: Instead of instances, where given.
+        boundary: The network of the containers and the key of what they write.
     """
 
     role_arn: str
     capture_uri: str
     instance_type: str = "ml.m5.large"
     instance_count: int = 2
+    serverless: Serverless | None = None
+    boundary: Boundary = OPEN
 
 
 @dataclass(frozen=True)
@@ -118,6 +136,14 @@ class EndpointConfigs:
         number = _PACKAGE_VERSION.search(self._package_of(config)) or _NAME_VERSION.search(config)
         return int(number[1]) if number else None
 
+    def is_serverless(self, config: str) -> bool:
+        """Whether a configuration has no instances; one that is gone is taken to have some."""
+        return "ServerlessConfig" in self._variant_of(config)
+
+    def instance_type_of(self, config: str) -> str:
+        """The instance type of a configuration; empty when it has no instances, or is gone."""
+        return str(self._variant_of(config).get("InstanceType", ""))
+
     def exists(self, config: str) -> bool:
         """Whether there is such a configuration."""
         return self._described(config) is not None
@@ -157,34 +183,23 @@ class EndpointConfigs:
         content = {
             "PrimaryContainer": {"ModelPackageName": package_arn},
             "ExecutionRoleArn": hosting.role_arn,
+            **hosting.boundary.vpc,
+            **hosting.boundary.isolation,
             "Tags": self.tags,
         }
         return {"ModelName": self._name(version, content), **content}
 
     def _config(self, version: int, package_arn: str, hosting: Hosting) -> dict[str, Any]:
-        content = {
+        content: dict[str, Any] = {
             "ProductionVariants": [
                 {
                     "VariantName": VARIANT,
                     "ModelName": self._model(version, package_arn, hosting)["ModelName"],
-                    "InstanceType": hosting.instance_type,
-                    "InitialInstanceCount": hosting.instance_count,
-                    "InitialVariantWeight": 1.0,
-                    "ModelDataDownloadTimeoutInSeconds": STARTUP_SECONDS,
-                    "ContainerStartupHealthCheckTimeoutInSeconds": STARTUP_SECONDS,
+                    **_capacity(hosting),
                 }
             ],
-            "DataCaptureConfig": {
-                "EnableCapture": True,
-                "InitialSamplingPercentage": 100,
-                "DestinationS3Uri": hosting.capture_uri,
-                "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-                # Without these, bodies are captured in Base64.
-                "CaptureContentTypeHeader": {
-                    "CsvContentTypes": ["text/csv"],
-                    "JsonContentTypes": ["application/json"],
-                },
-            },
+            **_capture(hosting),
+            **hosting.boundary.key(),
             "Tags": self.tags,
         }
         return {"EndpointConfigName": self._name(version, content), **content}
@@ -214,8 +229,12 @@ class EndpointConfigs:
 
     def _model_of(self, config: str) -> str:
         """The name of a configuration's model; where the configuration is gone, its own."""
+        return str(self._variant_of(config).get("ModelName", config))
+
+    def _variant_of(self, config: str) -> dict[str, Any]:
+        """A configuration's one variant; empty where the configuration is gone."""
         document = self._described(config)
-        return str(document["ProductionVariants"][0]["ModelName"]) if document else config
+        return dict(document["ProductionVariants"][0]) if document else {}
 
     def _described(self, config: str) -> dict[str, Any] | None:
         return found(self._sagemaker.describe_endpoint_config, EndpointConfigName=config)
@@ -238,3 +257,39 @@ class EndpointConfigs:
         """Whether it has our tags; what was deleted since it was listed has none."""
         listed = found(self._sagemaker.list_tags, ResourceArn=arn)
         return listed is not None and all(tag in listed["Tags"] for tag in self.tags)
+
+
+def _capacity(hosting: Hosting) -> dict[str, Any]:
+    """The members of a variant that say what it runs on."""
+    if (serverless := hosting.serverless) is not None:
+        limits = {
+            "MemorySizeInMB": serverless.memory_mb,
+            "MaxConcurrency": serverless.max_concurrency,
+        }
+        return {"ServerlessConfig": limits}
+    return {
+        "InstanceType": hosting.instance_type,
+        "InitialInstanceCount": hosting.instance_count,
+        "InitialVariantWeight": 1.0,
+        "ModelDataDownloadTimeoutInSeconds": STARTUP_SECONDS,
+        "ContainerStartupHealthCheckTimeoutInSeconds": STARTUP_SECONDS,
+    }
+
+
+def _capture(hosting: Hosting) -> dict[str, Any]:
+    """What is captured: all; nothing of a serverless endpoint, for SageMaker does not offer it."""
+    if hosting.serverless is not None:
+        return {}
+    config = {
+        "EnableCapture": True,
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": hosting.capture_uri,
+        **hosting.boundary.key(),
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        # Without these, bodies are captured in Base64.
+        "CaptureContentTypeHeader": {
+            "CsvContentTypes": ["text/csv"],
+            "JsonContentTypes": ["application/json"],
+        },
+    }
+    return {"DataCaptureConfig": config}

@@ -12,8 +12,16 @@ from abalone_assets.serving.sagemaker.watch import EndpointWatch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_CANDIDATE: Final = "-candidate"
+_MAX_NAME: Final = 63
+
 DELETION_SECONDS: Final = 3600.0
 """An update that must end first may take long; deleting takes a minute."""
+
+
+def candidate_name(endpoint: str) -> str:
+    """The name of the endpoint on which a serverless version is proved beside the live one."""
+    return endpoint[: _MAX_NAME - len(_CANDIDATE)].rstrip("-") + _CANDIDATE
 
 
 def delete_endpoint(
@@ -34,8 +42,9 @@ def delete_endpoint(
     Raises:
         EndpointError: The endpoint was not gone in time, or AWS refuses.
     """
-    watch = EndpointWatch(name, sagemaker, poll_seconds=poll_seconds, on_progress=on_progress)
-    remove_endpoint(watch, sagemaker, timeout_seconds)
+    for each in (name, candidate_name(name)):
+        watch = EndpointWatch(each, sagemaker, poll_seconds=poll_seconds, on_progress=on_progress)
+        remove_endpoint(watch, sagemaker, timeout_seconds)
     configs = EndpointConfigs(name, sagemaker)
     with translate_errors(EndpointError, f"what endpoint {name} used"):
         for resource in configs.all():
@@ -50,12 +59,14 @@ def leftovers(name: str, sagemaker: Any) -> list[str]:  # noqa: ANN401 - boto3 c
     Raises:
         EndpointError: AWS refuses to say.
     """
-    watch = EndpointWatch(name, sagemaker, poll_seconds=0, on_progress=lambda _: None)
-    state = watch.look()
-    endpoint = [] if state.is_missing else [f"endpoint {name} ({state})"]
+    endpoints = []
+    for each in (name, candidate_name(name)):
+        watch = EndpointWatch(each, sagemaker, poll_seconds=0, on_progress=lambda _: None)
+        state = watch.look()
+        endpoints += [] if state.is_missing else [f"endpoint {each} ({state})"]
     with translate_errors(EndpointError, f"what endpoint {name} used"):
         rest = [f"{each.kind} {each.name}" for each in EndpointConfigs(name, sagemaker).all()]
-    return endpoint + rest
+    return endpoints + rest
 
 
 def remove_endpoint(watch: EndpointWatch, sagemaker: Any, timeout_seconds: float) -> None:  # noqa: ANN401 - boto3 client

@@ -108,6 +108,17 @@ def ringing_alarms(cloudwatch: Any, names: tuple[str, ...]) -> dict[str, str]:  
     }
 
 
+def told_ringing(cloudwatch: Any, names: tuple[str, ...]) -> str:  # noqa: ANN401 - boto3 client
+    """The alarms that are in ALARM, in words; empty when none is.
+
+    Raises:
+        EndpointError: CloudWatch refuses to say.
+    """
+    ringing = ringing_alarms(cloudwatch, names)
+    told = ", ".join(f"{name} ({why})" for name, why in ringing.items())
+    return f"alarms: {told}" if told else ""
+
+
 def _alarms(cloudwatch: Any, names: tuple[str, ...]) -> list[dict[str, Any]]:  # noqa: ANN401 - boto3 client
     if not names:
         return []

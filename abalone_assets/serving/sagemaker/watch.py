@@ -30,6 +30,8 @@ class EndpointState:
         pending: The configuration that is being rolled out, as far as it is known.
         stage: What the roll-out does now, such as ``Baking``.
         failure: Why the last roll-out failed.
+        arn: The endpoint's ARN.
+        instances: How many it is to have now, as autoscaling left it; 0 when it has none.
     """
 
     status: str
@@ -38,6 +40,7 @@ class EndpointState:
     stage: str = ""
     failure: str = ""
     arn: str = ""
+    instances: int = 0
 
     @classmethod
     def of(cls, description: Mapping[str, Any]) -> EndpointState:
@@ -53,6 +56,10 @@ class EndpointState:
             stage=stages[0]["Status"] if stages else "",
             failure=description.get("FailureReason") or "",
             arn=description.get("EndpointArn", ""),
+            instances=sum(
+                variant.get("DesiredInstanceCount") or 0
+                for variant in description.get("ProductionVariants") or []
+            ),
         )
 
     @property

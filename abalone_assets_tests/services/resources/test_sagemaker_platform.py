@@ -148,3 +148,19 @@ def check_spot(aws: AwsStandIn, described: dict[str, Any]) -> None:
 def test_a_job_that_fails_says_the_scripts_own_reason(aws: AwsStandIn, lake: ObjectStore) -> None:
     with pytest.raises(PipesJobError, match=r"eta must be 0\.0001 to 1\.0, not 7\.0"):
         make(platform_on(aws), lake, eta=7.0)
+
+
+def test_isolated_jobs_make_the_same_and_reach_nothing(aws: AwsStandIn, lake: ObjectStore) -> None:
+    there = make(platform_on(aws, network_isolation=True), lake)
+    here = make(LocalMLPlatform(), lake)
+
+    assert there.training.card.model_sha256 == here.training.card.model_sha256
+    assert there.evaluation.evaluation == here.evaluation.evaluation
+    assert {call.caller for call in aws.calls} == {"test"}
+
+
+def test_an_isolated_job_that_fails_says_the_scripts_own_reason(
+    aws: AwsStandIn, lake: ObjectStore
+) -> None:
+    with pytest.raises(PipesJobError, match=r"eta must be 0\.0001 to 1\.0, not 7\.0"):
+        make(platform_on(aws, network_isolation=True), lake, eta=7.0)

@@ -104,6 +104,10 @@ class Account:
         return _client(self.aws, "cloudwatch")
 
     @cached_property
+    def autoscaling(self) -> Any:
+        return _client(self.aws, "application-autoscaling")
+
+    @cached_property
     def registry(self) -> ModelPackageRegistry:
         store = ObjectStore(f"s3://{self.aws.bucket}/registry")
         return ModelPackageRegistry(GROUP, store, self.sagemaker, lambda: IMAGE, poll_seconds=0.01)
@@ -151,13 +155,16 @@ class Account:
             sagemaker=self.sagemaker,
             runtime=self.runtime,
             cloudwatch=self.cloudwatch,
+            autoscaling=self.autoscaling,
             **settings | changes,
         )
 
     def ensure_configs(self, name: str) -> str:
         """What a deployment of version 1 to an endpoint makes, but the endpoint."""
-        configs = EndpointConfigs(name, self.sagemaker)
-        return configs.ensure(1, self.registry.package_arn(1), self.hosting)
+        return self.configs_of(name).ensure(1, self.registry.package_arn(1), self.hosting)
+
+    def configs_of(self, name: str) -> EndpointConfigs:
+        return EndpointConfigs(name, self.sagemaker)
 
     def deploy(self, version: int, rings: float, **changes: Any) -> Deployment:
         """Deploy a version that must answer these rings."""
@@ -180,13 +187,13 @@ class Account:
     def models(self) -> set[str]:
         return {each["ModelName"] for each in self.sagemaker.list_models()["Models"]}
 
-    def wait_until_settled(self) -> None:
-        wait_for(lambda: self._status() not in {"Creating", "Updating", "RollingBack"})
+    def wait_until_settled(self, name: str = ENDPOINT) -> None:
+        wait_for(lambda: self._status(name) not in {"Creating", "Updating", "RollingBack"})
 
-    def _status(self) -> str:
+    def _status(self, name: str) -> str:
         listed = self.sagemaker.list_endpoints(NameContains=ENDPOINT)["Endpoints"]
         statuses = {each["EndpointName"]: each["EndpointStatus"] for each in listed}
-        return str(statuses.get(ENDPOINT))
+        return str(statuses.get(name))
 
     def watched(self) -> dict[str, Any]:
         """Settings of a deployment that the alarm watches."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.errors import EndpointError
-from abalone_assets.serving.sagemaker import endpoint
+from abalone_assets.serving.sagemaker import deployment
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
-from abalone_assets.serving.sagemaker.endpoint import EndpointDeployment
+from abalone_assets.serving.sagemaker.deployment import EndpointDeployment
 from abalone_assets_tests.serving.sagemaker.hosting import ENDPOINT, INFERENCE, constant_archive
 
 if TYPE_CHECKING:
@@ -248,7 +248,7 @@ def test_a_deployment_that_takes_too_long_is_told_as_such(
 ) -> None:
     live.aws.faults.endpoint_seconds = 0.5
     rollout = replace(live.watched()["rollout"], alarms=())
-    monkeypatch.setattr(endpoint, "ROLLBACK_SECONDS", 0.2 - rollout.timeout_seconds)
+    monkeypatch.setattr(deployment, "ROLLBACK_SECONDS", 0.2 - rollout.timeout_seconds)
     with pytest.raises(EndpointError, match=r"is still Updating after 0\.2 s; SageMaker goes on"):
         live.deploy(2, 2.0, rollout=rollout)
 

@@ -1,0 +1,139 @@
+"""What companies require, in the requests of SageMaker's jobs; nothing of it by default."""
+
+from collections.abc import Callable
+from typing import Any
+
+import dagster as dg
+import pytest
+from botocore.exceptions import ClientError
+
+from abalone_assets.pipes import PipesJobError
+from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
+from abalone_assets.resources.ml_platform import EvaluationRequest, TrainingRequest
+from abalone_assets_tests.fakes import hosting_rules as rules
+from abalone_assets_tests.fakes.places import ACCOUNT, REGION
+from abalone_assets_tests.fakes.standin import AwsStandIn
+
+KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0d9f6c4e-1111-4222-8333-0123456789ab"
+INSIDE: Any = {"subnets": ["subnet-0aaaaaaa"], "security_groups": ["sg-0bbbbbbb"]}
+VPC = {"Subnets": ["subnet-0aaaaaaa"], "SecurityGroupIds": ["sg-0bbbbbbb"]}
+
+
+def asked(aws: AwsStandIn, kind: str, **changed: Any) -> dict[str, Any]:
+    """The request of a job that is never run."""
+    platform = platform_on(aws, **changed)
+    bucket = f"s3://{aws.bucket}"
+    training = TrainingRequest(
+        channels={"train": f"{bucket}/train", "validation": f"{bucket}/validation"},
+        output_uri=f"{bucket}/out",
+        hyperparameters={},
+    )
+    folders = {name: f"{bucket}/{name}" for name in ("test", "model")}
+    evaluation = EvaluationRequest(folders=folders, model_sha256="0123")
+
+    @dg.asset
+    def model(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        aws.faults.fail_next_job("enough")
+        if kind == "Training":
+            platform.train(training, context)
+        else:
+            platform.evaluate(evaluation, context)
+        return dg.MaterializeResult()
+
+    with pytest.raises(PipesJobError, match="enough"):
+        dg.materialize([model])
+    [call] = [each for each in aws.calls if each.operation == f"Create{kind}Job"]
+    return call.params
+
+
+def platform_on(aws: AwsStandIn, **changed: Any) -> SageMakerPlatform:
+    chosen: dict[str, Any] = {
+        "jobs_uri": f"s3://{aws.bucket}/jobs",
+        "role_arn": aws.role_arn,
+        "training_instance_type": "ml.m5.large",
+        "processing_instance_type": "ml.m5.large",
+        "spot": False,
+        "max_runtime_seconds": 600,
+        "poll_seconds": 0.05,
+        "images": {"xgboost": "image/sagemaker-xgboost"},
+    }
+    return SageMakerPlatform(**{**chosen, **changed})
+
+
+def test_by_default_jobs_run_in_sagemakers_network_with_its_key(aws: AwsStandIn) -> None:
+    training, processing = asked(aws, "Training"), asked(aws, "Processing")
+
+    assert not {"VpcConfig", "EnableNetworkIsolation"} & training.keys()
+    assert "NetworkConfig" not in processing
+    for text in (str(training), str(processing)):
+        assert "Kms" not in text
+        assert "KeepAlive" not in text
+
+
+def test_a_training_job_runs_inside(aws: AwsStandIn) -> None:
+    job = asked(aws, "Training", kms_key_arn=KEY, keep_alive_seconds=600, **INSIDE)
+
+    assert job["VpcConfig"] == VPC
+    assert job["OutputDataConfig"]["KmsKeyId"] == KEY
+    assert job["ResourceConfig"]["VolumeKmsKeyId"] == KEY
+    assert job["ResourceConfig"]["KeepAlivePeriodInSeconds"] == 600
+
+
+def test_a_processing_job_runs_inside(aws: AwsStandIn) -> None:
+    job = asked(aws, "Processing", kms_key_arn=KEY, network_isolation=True, **INSIDE)
+
+    assert job["NetworkConfig"] == {"VpcConfig": VPC, "EnableNetworkIsolation": True}
+    assert job["ProcessingOutputConfig"]["KmsKeyId"] == KEY
+    assert job["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == KEY
+
+
+def test_sagemaker_carries_code_context_and_messages_of_an_isolated_training(
+    aws: AwsStandIn,
+) -> None:
+    job = asked(aws, "Training", network_isolation=True)
+
+    assert job["EnableNetworkIsolation"]
+    sources = {
+        each["ChannelName"]: each["DataSource"]["S3DataSource"]["S3Uri"]
+        for each in job["InputDataConfig"]
+    }
+    assert sources.keys() == {"train", "validation", "code", "dagster_pipes"}
+    submitted = job["HyperParameters"]["sagemaker_submit_directory"]
+    assert submitted == '"/opt/ml/input/data/code/sourcedir.tar.gz"'
+    assert sources["dagster_pipes"].endswith("/context.json")
+    assert job["CheckpointConfig"]["S3Uri"].endswith("/messages")
+    assert job["Environment"]["DAGSTER_PIPES_MESSAGES_FOLDER"] == "/opt/ml/checkpoints"
+
+
+def test_an_instance_with_storage_of_its_own_has_no_volume_key(aws: AwsStandIn) -> None:
+    kind = "ml.g4dn.xlarge"
+    job = asked(aws, "Training", kms_key_arn=KEY, training_instance_type=kind)
+
+    assert "VolumeKmsKeyId" not in job["ResourceConfig"]
+    assert job["OutputDataConfig"]["KmsKeyId"] == KEY
+
+
+def train(aws: AwsStandIn, *, spot: bool = False, **resources: Any) -> None:
+    resource = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
+    waits = {"MaxWaitTimeInSeconds": 60} if spot else {}
+    aws.client("sagemaker").create_training_job(
+        TrainingJobName="job",
+        RoleArn=aws.role_arn,
+        AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},
+        OutputDataConfig={"S3OutputPath": "s3://x/y"},
+        ResourceConfig={**resource, **resources},
+        StoppingCondition={"MaxRuntimeInSeconds": 60, **waits},
+        EnableManagedSpotTraining=spot,
+    )
+
+
+REFUSED: dict[rules.Rule, Callable[[AwsStandIn], None]] = {
+    rules.NO_SPOT_POOL: lambda aws: train(aws, spot=True, KeepAlivePeriodInSeconds=60),
+    rules.NO_VOLUME_KEY: lambda aws: train(aws, InstanceType="ml.g4dn.xlarge", VolumeKmsKeyId=KEY),
+}
+
+
+@pytest.mark.parametrize("rule", REFUSED, ids=["warm pool on spot", "volume key"])
+def test_the_stand_in_refuses_what_sagemaker_refuses(aws: AwsStandIn, rule: rules.Rule) -> None:
+    with pytest.raises(ClientError, match=rule.says):
+        REFUSED[rule](aws)
