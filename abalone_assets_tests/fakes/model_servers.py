@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
@@ -110,8 +111,11 @@ class ModelServer:
         )
         self._port: str | None = None
         self._settled = threading.Event()
+        # Who listens may wait for whoever waits for this server to start: reading must go on.
+        self._said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+        threading.Thread(target=self._tell, daemon=True).start()
         self._settled.wait()
         if self._port is None or self.ask("GET", "/ping").status != requests.codes.ok:
             self.close()
@@ -132,11 +136,16 @@ class ModelServer:
         assert self._process.stdout is not None
         with self._process.stdout as output:
             for line in output:
-                self.listener(line.rstrip("\n"))
+                self._said.put(line.rstrip("\n"))
                 if found := _LISTENING.search(line):
                     self._port = found[1]
                     self._settled.set()
+        self._said.put(None)
         self._settled.set()
+
+    def _tell(self) -> None:
+        while (line := self._said.get()) is not None:
+            self.listener(line)
 
     def ask(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None

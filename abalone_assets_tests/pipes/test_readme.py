@@ -12,12 +12,25 @@ import pytest
 
 import abalone_assets.pipes
 from abalone_assets.pipes._job import JobSummary, Usage
+from abalone_assets_tests.fakes.toolkits import Toolkits, toolkits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 README: Final = Path(abalone_assets.pipes.__file__).with_name("README.md")
 BLOCK: Final = re.compile(r"(?ms)^`(?P<name>\w+\.py)`.*?```python\n(?P<code>.*?)```")
+
+
+def reach_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give containers a place that has setuptools."""
+    environment = Toolkits.environment
+
+    def with_index(self: Toolkits, opt_ml: Path, given: Mapping[str, str]) -> dict[str, str]:
+        return environment(self, opt_ml, {"PIP_FIND_LINKS": str(toolkits().wheels), **given})
+
+    monkeypatch.setattr(Toolkits, "environment", with_index)
 
 
 def test_the_example_runs(aws: AwsStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,6 +38,8 @@ def test_the_example_runs(aws: AwsStandIn, tmp_path: Path, monkeypatch: pytest.M
         (tmp_path / block["name"]).write_text(block["code"])
     aws.s3.create_bucket(Bucket="my-bucket")
     monkeypatch.chdir(tmp_path)
+    # The example's script comes without a build backend, so its container needs an index.
+    reach_index(monkeypatch)
 
     defs = runpy.run_path("assets.py")["defs"]
     for client in defs.resources.values():
