@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 JARS := $(VENV)/share/hadoop-aws
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup
 export ABALONE_HOME ?= $(CURDIR)/.abalone
+# The suite starts a hundred interpreters, and the platform one a run: none should compile it anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo dev test test-fast lint format types docs bench synth deploy destroy clean

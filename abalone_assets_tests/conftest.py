@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.local.instance import EVENT_BATCH_SIZE
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import Platform, small_base
 
@@ -36,6 +37,11 @@ SERVICES = {
 
 The stand-in for AWS, the CDK, PostgreSQL, a Dagster instance on disk, a JVM.
 """
+
+
+def pytest_configure() -> None:
+    """Have runs store their events as those of the platform do."""
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH_SIZE)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

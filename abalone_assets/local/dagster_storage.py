@@ -203,7 +203,7 @@ class Batches(SqlEventLogStorage):
                 vars(self._joined)[shard] = before
 
     @contextmanager
-    def _connect(self, shard: str) -> Iterator[db.Connection]:
+    def _connect(self, shard: str = INDEX_SHARD_NAME) -> Iterator[db.Connection]:
         """The transaction on a file that is under way in this thread, or a new one."""
         joined = vars(self._joined).get(shard)
         if joined is not None:
