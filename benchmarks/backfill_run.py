@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import resource
-import sys
 import time
 from datetime import date, timedelta
 from pathlib import Path
@@ -87,4 +86,4 @@ def _cpu_seconds() -> float:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -63,11 +63,12 @@ def add_partitions_metadata(
     from dagster._core.execution.context.metadata_logging import (
         AssetMetadataHandle,
         OutputMetadataAccumulator,
+        OutputMetadataHandle,
     )
 
     step = context.get_step_execution_context()
     key = dg.AssetKey(asset)
-    added = {
+    added: dict[OutputMetadataHandle | AssetMetadataHandle, Mapping[str, Any]] = {
         AssetMetadataHandle(asset_key=key, partition_key=partition): attached
         for partition, attached in metadata.items()
     }

@@ -87,12 +87,14 @@ class ParquetIOManager(dg.ConfigurableIOManager):
             if not isinstance(frame, pl.DataFrame):
                 raise StorageError(f"{asset}: returned {type(frame)}, expected polars.DataFrame")
 
-        def write(partition: str | None) -> None:
-            lake.store.write(lake.key(asset, partition), to_parquet(frames[partition]))
+        def write(partition: str | None, frame: pl.DataFrame) -> None:
+            lake.store.write(lake.key(asset, partition), to_parquet(frame))
 
         pool = ThreadPoolExecutor(PARALLEL_WRITES)
         try:
-            for _ in pool.map(write, frames):  # raises what the first that failed has raised
+            for _ in pool.map(
+                write, frames.keys(), frames.values()
+            ):  # raises what the first that failed has raised
                 pass
         finally:
             pool.shutdown(cancel_futures=True)

@@ -159,7 +159,9 @@ def recorded(instance: dg.DagsterInstance, run: str) -> dict[str, Any]:
     return {
         "materialized": materialized,
         "partitions": [sorted(instance.get_materialized_partitions(key)) for key in keys],
-        "latest": [event.dagster_event.partition for event in latest.values() if event],
+        "latest": [
+            event.get_dagster_event().partition for event in latest.values() if event is not None
+        ],
         "versions": sorted(
             storage.get_latest_tags_by_partition(
                 keys[0], dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"]
@@ -192,7 +194,7 @@ def recorded(instance: dg.DagsterInstance, run: str) -> dict[str, Any]:
 def test_a_batch_reads_as_its_events_stored_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = []
+    seen: list[dict[str, Any]] = []
     for size, config in (("0", "telemetry: {enabled: false}"), ("0", CONFIG), ("4", CONFIG)):
         monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", size)
         folder = tmp_path / str(len(seen))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import sqlite3
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -26,6 +27,7 @@ from sqlalchemy import Engine, event
 from abalone_assets.local.dagster_storage import Batches, Engines, Runs, Schedules, SqliteStorage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from dagster._serdes import ConfigurableClassData
@@ -51,17 +53,21 @@ class _OneFileOfEvents(Batches, ConsolidatedSqliteEventLogStorage):
         self._engines = Engines()
         super().__init__(base_dir)
 
-    def _connect(self, shard: str = "") -> AbstractContextManager[Connection]:
-        return super()._connect()  # the same file for all
+    @contextmanager
+    def _connect(self, shard: str = "") -> Iterator[Connection]:
+        with super()._connect(INDEX_SHARD_NAME) as connection:  # the same file for all
+            yield connection
 
-    def _join(self, shard: str) -> AbstractContextManager[Connection]:
-        return super()._join(INDEX_SHARD_NAME)
+    @contextmanager
+    def _join(self, shard: str) -> Iterator[Connection]:
+        with super()._join(INDEX_SHARD_NAME) as connection:
+            yield connection
 
     def _begin(self, shard: str) -> AbstractContextManager[Connection]:
         return self._engines.begin(self._conn_string)
 
     def dispose(self) -> None:
-        super().dispose()
+        super().dispose()  # type: ignore[no-untyped-call]
         self._engines.dispose()
 
 
