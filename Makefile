@@ -6,6 +6,8 @@ JARS := $(VENV)/share/hadoop-aws
 TOOLKITS := $(VENV)/share/toolkits/made
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup
 export ABALONE_HOME ?= $(CURDIR)/.abalone
+# The suite starts a hundred interpreters, and the platform one a run: none should compile it anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo dev test test-fast lint format types docs bench synth deploy destroy clean

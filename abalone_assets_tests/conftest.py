@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from dagster._core.storage.event_log import in_memory as events_in_memory
+from dagster._core.storage.runs import in_memory as runs_in_memory
 
+from abalone_assets.local.instance import EVENT_BATCH_SIZE
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import Platform, small_base
 
@@ -36,6 +39,16 @@ SERVICES = {
 
 The stand-in for AWS, the CDK, PostgreSQL, a Dagster instance on disk, a JVM.
 """
+
+
+def pytest_configure() -> None:
+    """Have runs store their events as those of the platform do, and make instances in little time.
+
+    An instance in memory would read ninety migrations, to note in itself that it needs none.
+    """
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH_SIZE)
+    for module in (events_in_memory, runs_in_memory):
+        vars(module)["stamp_alembic_rev"] = lambda *_: None
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -52,6 +52,32 @@ def table_metadata(asset: str, *, upstream: Sequence[str] = ()) -> dict[str, Any
     return metadata
 
 
+def add_partitions_metadata(
+    context: dg.AssetExecutionContext, asset: str, metadata: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Attach metadata to partitions of an asset, by partition key.
+
+    ``context.add_asset_metadata`` copies what it was given before, and lists the run's partitions,
+    for each partition anew: a third of the time of a run over ten years.
+    """
+    from dagster._core.execution.context.metadata_logging import (
+        AssetMetadataHandle,
+        OutputMetadataAccumulator,
+        OutputMetadataHandle,
+    )
+
+    step = context.get_step_execution_context()
+    key = dg.AssetKey(asset)
+    added: dict[OutputMetadataHandle | AssetMetadataHandle, Mapping[str, Any]] = {
+        AssetMetadataHandle(asset_key=key, partition_key=partition): attached
+        for partition, attached in metadata.items()
+    }
+    before = step._metadata_accumulator.per_output_metadata  # noqa: SLF001 - see above
+    step._metadata_accumulator = OutputMetadataAccumulator(  # noqa: SLF001
+        per_output_metadata={**before, **added}
+    )
+
+
 def preview(frame: pl.DataFrame) -> dg.TableMetadataValue:
     """The first rows of a frame."""
     return records_table(frame.head(PREVIEW_ROWS).to_dicts(), frame.columns)

@@ -6,6 +6,7 @@ A file that is off as a whole is held: its good rows are neither kept nor quaran
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Final
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from abalone_assets.ingest.landing_zone import LandedFile, LandingZone
 
 PROGRESS_DAYS: Final = 100
+PARALLEL_DAYS: Final = 8
+"""Days that are read at once: reading from S3 is waiting."""
 
 
 @dataclass(frozen=True)
@@ -185,11 +188,19 @@ def parse_days(
     first, last = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
     landing = zone.scan(first, last, since=first)
     simulated = synthetic()
-    parsed: dict[str, ParsedDay] = {}
-    for count, day in enumerate(days, start=1):
+
+    def parse(day: str) -> ParsedDay:
         files = landing.days.get(day, ())
         missing = earlier.missing_files(day) if earlier is not None and not files else ()
-        parsed[day] = parse_day(zone, files, simulated, judge, earlier, missing)
-        if count % PROGRESS_DAYS == 0:
-            report(f"parsed {count} of {len(days)} survey days, up to {day}")
+        return parse_day(zone, files, simulated, judge, earlier, missing)
+
+    parsed: dict[str, ParsedDay] = {}
+    pool = ThreadPoolExecutor(PARALLEL_DAYS)
+    try:
+        for count, (day, result) in enumerate(zip(days, pool.map(parse, days), strict=True), 1):
+            parsed[day] = result
+            if count % PROGRESS_DAYS == 0:
+                report(f"parsed {count} of {len(days)} survey days, up to {day}")
+    finally:
+        pool.shutdown(cancel_futures=True)
     return ParsedDays(parsed)

@@ -26,6 +26,9 @@ CONFIG_NAME: Final = "dagster.yaml"
 PROCESS_TAG: Final = "abalone/pid"
 """Tag of a run that a process executes by itself, without Dagster's launcher: its identity."""
 
+EVENT_BATCH_SIZE: Final = "1000"
+"""Events of partitions that Dagster keeps until it stores them together: some 14 MB of them."""
+
 POOLS: Final = ("training", "deployment")
 """What runs of the platform wait for: two releases, or two deployments, never overlap."""
 
@@ -110,6 +113,7 @@ def make_landing_zone(settings: Settings) -> None:
 def child_environment(settings: Settings) -> dict[str, str]:
     """The environment of a process that works on this home and its Dagster instance."""
     return {
+        "DAGSTER_EVENT_BATCH_SIZE": EVENT_BATCH_SIZE,
         **os.environ,
         "ABALONE_HOME": str(settings.home),
         "DAGSTER_HOME": str(settings.dagster_home),

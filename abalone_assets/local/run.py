@@ -59,13 +59,16 @@ class LocalPlatform:
     def tick(self, sensor: str) -> dg.SensorResult:
         """Evaluate a sensor once, with the cursor that it left at its last tick."""
         repository = self.definitions.get_repository_def()
+        definition = repository.get_sensor_def(sensor)
+        asked = definition.required_resource_keys
+        resources = self.definitions.resources or {}
         with dg.build_sensor_context(
             instance=self.instance,
             repository_def=repository,
             cursor=self.cursors.get(sensor),
-            resources=dict(self.definitions.resources or {}),
+            resources={name: each for name, each in resources.items() if name in asked},
         ) as context:
-            data = repository.get_sensor_def(sensor).evaluate_tick(context)
+            data = definition.evaluate_tick(context)
         self.cursors[sensor] = data.cursor
         self.reasons[sensor] = data.skip_message
         return dg.SensorResult(

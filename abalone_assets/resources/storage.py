@@ -1,6 +1,7 @@
 """The base survey, the landing zone, the lake and the IO managers: where data lies."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, get_args, get_origin
 
 import dagster as dg
@@ -14,6 +15,9 @@ from abalone_assets.ingest.landing_zone import LandingZone
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
 from abalone_assets.storage.s3 import explain_obstore
+
+PARALLEL_WRITES = 8
+"""Partitions that are written at once: a write waits for the disk or for S3."""
 
 
 class LakeResource(dg.ConfigurableResource[None]):
@@ -79,10 +83,21 @@ class ParquetIOManager(dg.ConfigurableIOManager):
                 f"{asset}: got frames for the partitions {sorted(map(str, frames))}, "
                 f"expected {sorted(map(str, keys))}"
             )
-        for partition, frame in frames.items():
+        for frame in frames.values():
             if not isinstance(frame, pl.DataFrame):
                 raise StorageError(f"{asset}: returned {type(frame)}, expected polars.DataFrame")
+
+        def write(partition: str | None, frame: pl.DataFrame) -> None:
             lake.store.write(lake.key(asset, partition), to_parquet(frame))
+
+        pool = ThreadPoolExecutor(PARALLEL_WRITES)
+        try:
+            for _ in pool.map(
+                write, frames.keys(), frames.values()
+            ):  # raises what the first that failed has raised
+                pass
+        finally:
+            pool.shutdown(cancel_futures=True)
         uri = lake.uri(asset, keys[0]) if len(keys) == 1 else lake.folder_uri(asset)
         context.add_output_metadata({"dagster/uri": dg.MetadataValue.path(uri)})
 

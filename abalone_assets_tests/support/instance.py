@@ -19,14 +19,16 @@ import dagster as dg
 from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import (
     ConsolidatedSqliteEventLogStorage,
 )
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite import create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import Engine, event
 
-from abalone_assets.local.dagster_storage import Engines, Runs, Schedules, SqliteStorage
+from abalone_assets.local.dagster_storage import Batches, Engines, Runs, Schedules, SqliteStorage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from dagster._serdes import ConfigurableClassData
     from sqlalchemy import Connection
@@ -46,15 +48,23 @@ storage:
 """
 
 
-class _OneFileOfEvents(ConsolidatedSqliteEventLogStorage):
+class _OneFileOfEvents(Batches, ConsolidatedSqliteEventLogStorage):
     def __init__(self, base_dir: str) -> None:
         self._engines = Engines()
         super().__init__(base_dir)
 
     @contextmanager
-    def _connect(self) -> Iterator[Connection]:
-        with self._engines.begin(self._conn_string) as connection:
+    def _connect(self, shard: str = "") -> Iterator[Connection]:
+        with super()._connect(INDEX_SHARD_NAME) as connection:  # the same file for all
             yield connection
+
+    @contextmanager
+    def _join(self, shard: str) -> Iterator[Connection]:
+        with super()._join(INDEX_SHARD_NAME) as connection:
+            yield connection
+
+    def _begin(self, shard: str) -> AbstractContextManager[Connection]:
+        return self._engines.begin(self._conn_string)
 
     def dispose(self) -> None:
         super().dispose()  # type: ignore[no-untyped-call]

@@ -1,11 +1,17 @@
 """The survey days: what crews landed, good rows and quarantined rows, and how a run judges them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from abalone_assets.defs.metadata import files_table, preview, table_metadata
+from abalone_assets.defs.metadata import (
+    add_partitions_metadata,
+    files_table,
+    preview,
+    table_metadata,
+)
 from abalone_assets.defs.partitions import survey_days
 from abalone_assets.ingest.accepted_files import ingest_accepted_again
 from abalone_assets.ingest.days import ParsedDays, parse_days
@@ -122,6 +128,8 @@ def parse_survey_days(
 
 def _report_days(context: dg.AssetExecutionContext, parsed: ParsedDays) -> None:
     """Attach counts, files and the content's digest to each partition of both assets."""
+    good: dict[str, dict[str, Any]] = {}
+    quarantined: dict[str, dict[str, Any]] = {}
     for day, survey in parsed.days.items():
         entry = survey.entry
         held = [f"{name}: {reason}" for name, reason in entry.held_files.items()]
@@ -132,19 +140,15 @@ def _report_days(context: dg.AssetExecutionContext, parsed: ParsedDays) -> None:
             "files": files_table(entry.files),
             **({"held": "; ".join(held)} if held else {}),
         }
-        for asset, frame, counts in (
-            (
-                "new_surveys",
-                survey.rows,
-                {"synthetic_rows": entry.synthetic_rows, "held_rows": entry.held_rows},
-            ),
-            ("quarantined_rows", survey.quarantined, {}),
-        ):
-            context.add_asset_metadata(
-                {"dagster/row_count": len(frame), **counts, "preview": preview(frame), **shared},
-                asset_key=asset,
-                partition_key=day,
-            )
+        counts = {"synthetic_rows": entry.synthetic_rows, "held_rows": entry.held_rows}
+        good[day] = {**_table(survey.rows), **counts, **shared}
+        quarantined[day] = {**_table(survey.quarantined), **shared}
+    add_partitions_metadata(context, "new_surveys", good)
+    add_partitions_metadata(context, "quarantined_rows", quarantined)
+
+
+def _table(frame: pl.DataFrame) -> dict[str, Any]:
+    return {"dagster/row_count": len(frame), "preview": preview(frame)}
 
 
 def _ingestion_checks(lake: Lake, parsed: ParsedDays) -> Iterator[dg.AssetCheckResult]:
