@@ -35,6 +35,7 @@ def one_blas_thread() -> Iterator[None]:
     """
     with _shared.lock:
         if not _shared.inside:
+            _in_any_thread()
             _shared.limit = _libraries().limit(limits=1)
         _shared.inside += 1
     try:
@@ -43,7 +44,9 @@ def one_blas_thread() -> Iterator[None]:
         with _shared.lock:
             _shared.inside -= 1
             if not _shared.inside:
+                _in_any_thread()
                 _shared.limit.restore_original_limits()
+                _in_any_thread()
 
 
 @cache
@@ -52,3 +55,10 @@ def _libraries() -> Any:  # noqa: ANN401 - threadpoolctl has no types
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas")
+
+
+def _in_any_thread() -> None:
+    """Let this thread set limits: threadpoolctl obeys the first one that did, and no other."""
+    from threadpoolctl import OpenBLASController
+
+    OpenBLASController.clear_controlling_thread(force=True)
