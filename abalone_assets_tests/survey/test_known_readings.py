@@ -13,7 +13,7 @@ FIELDS = st.one_of(
     st.sampled_from(
         ["M", " f", "0.5", " .5\t", "5e-1", "0.50000000000000000", "1_0", "1\n", "nan"]
     ),
-    st.sampled_from(["", "-0.0", "0", "9", "٣", "\x1c1", "inf", "0x1", "1e999", "+0.25"]),
+    st.sampled_from(["", "-0.0", "0", "9", "\u0663", "\x1c1", "inf", "0x1", "1e999", "+0.25"]),
     st.floats(0, 2).map(str),
     st.floats(),
     st.integers(),
