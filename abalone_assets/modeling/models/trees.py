@@ -89,7 +89,7 @@ def _expf() -> Callable[[float], float]:
     """The C library's exponential of single precision, which XGBoost calls; NumPy's rounds else."""
     function = ctypes.CDLL(None).expf
     function.restype, function.argtypes = ctypes.c_float, [ctypes.c_float]
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def _nodes(tree: dict[str, Any]) -> tuple[NDArray[Any], ...]:
