@@ -10,6 +10,7 @@ from importlib import import_module, metadata
 NAMES = (
     "loading",
     "release",
+    "payload",
     "landing",
     "backfill",
     "gate",

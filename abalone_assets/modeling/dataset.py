@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from abalone_assets.survey.origin import ORIGINS, SURVEYED
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -147,8 +147,14 @@ def _lines(columns: Columns) -> Iterator[str]:
     """Each row as one text, the same whatever float noise its measurements carry."""
     places = survey.MEASUREMENT_DECIMALS
     texts = [
-        [f"{value:.{places}f}" for value in cast("Any", columns[name])]
-        for name in survey.MEASUREMENTS
+        _texts(columns[name], lambda value: f"{value:.{places}f}") for name in survey.MEASUREMENTS
     ]
-    rings = [str(int(value)) for value in columns[survey.TARGET]]
+    rings = _texts(columns[survey.TARGET], lambda value: str(int(value)))
     return map(",".join, zip(columns["sex"], *texts, rings, strict=True))
+
+
+def _texts(values: Any, text: Callable[[Any], str]) -> list[str]:  # noqa: ANN401 - as Columns'
+    """The text of each value; many have the same, and its making is dear."""
+    listed = np.asarray(values).tolist()
+    known = {value: text(value) for value in set(listed)}
+    return [known[value] for value in listed]

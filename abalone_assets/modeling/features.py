@@ -12,8 +12,11 @@ ask for their features by name, can still be scored.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
@@ -44,7 +47,7 @@ class Feature:
         name: Unique for ever; see the module's docstring.
         unit: Unit of its values; ``1`` for a plain ratio or its logarithm.
         description: What it is, in the file's column names.
-        formula: From the survey's columns, by name, to ``n`` values.
+        formula: From what `_validated` makes of the survey's columns to ``n`` values.
     """
 
     name: str
@@ -53,10 +56,14 @@ class Feature:
     formula: Callable[[Mapping[str, Any]], Vector]
 
 
+def _ln(name: str) -> str:
+    """What a measurement's logarithm is called beside it."""
+    return f"ln({name})"
+
+
 def _sex(sex: str) -> Feature:
-    return Feature(
-        f"sex_{sex}", "1", f"1 when sex is {sex}, else 0", lambda c: (c["sex"] == sex).astype(float)
-    )
+    name = f"sex_{sex}"
+    return Feature(name, "1", f"1 when sex is {sex}, else 0", lambda c: c[name].astype(float))
 
 
 def _measurement(column: survey.Column) -> Feature:
@@ -75,8 +82,10 @@ def _log_ratio(
     name: str, over: tuple[str, ...], under: tuple[str, ...], unit: str = "1"
 ) -> Feature:
     def formula(columns: Mapping[str, Vector]) -> Vector:
-        logs = [np.log(columns[part]) for part in over]
-        return np.asarray(sum(logs) - sum(np.log(columns[part]) for part in under))
+        above, below = (
+            reduce(operator.add, [columns[_ln(part)] for part in parts]) for parts in (over, under)
+        )
+        return np.asarray(above - below)
 
     description = f"ln({' * '.join(over)} / ({' * '.join(under)}))"
     return Feature(name, unit, description, formula)
@@ -163,12 +172,12 @@ def design_matrix(columns: Columns, names: Sequence[str] = FEATURE_NAMES) -> NDA
     """
     wanted = features_named(names)
     inputs = _validated(columns)
-    return np.ascontiguousarray(
-        np.column_stack([feature.formula(inputs) for feature in wanted]), dtype=np.float32
-    )
+    features = np.array([feature.formula(inputs) for feature in wanted])
+    return np.ascontiguousarray(features.T, dtype=np.float32)
 
 
 def _validated(columns: Columns) -> dict[str, Any]:
+    """The seven measurements by name, their logarithms by `_ln`, and who is ``sex_M`` and so on."""
     missing = [name for name in survey.FEATURES if name not in columns]
     if missing:
         raise FeatureError(f"missing column {', '.join(missing)}: a survey has all of them")
@@ -176,15 +185,24 @@ def _validated(columns: Columns) -> dict[str, Any]:
     if len(set(lengths.values())) != 1:
         raise FeatureError(f"columns differ in length: {lengths}")
     sexes = np.asarray(columns["sex"], dtype=object)
-    _require(np.isin(sexes.astype(str), survey.SEXES), "sex", "is none of M, F, I")
-    inputs: dict[str, Any] = {"sex": sexes}
-    for name in survey.MEASUREMENTS:
-        inputs[name] = _positive(columns, name)
-    inputs["height"] = plausible_height(inputs["height"], inputs["diameter"])
-    return inputs
+    inputs: dict[str, Any] = {f"sex_{sex}": sexes == sex for sex in survey.SEXES}
+    _require(reduce(operator.or_, inputs.values()), "sex", "is none of M, F, I")
+    measured = dict(zip(survey.MEASUREMENTS, _positive(columns), strict=True))
+    measured["height"] = plausible_height(measured["height"], measured["diameter"])
+    logs = {_ln(name): np.log(values) for name, values in measured.items()}
+    return {**inputs, **measured, **logs}
 
 
-def _positive(columns: Columns, name: str) -> Vector:
+def _positive(columns: Columns) -> NDArray[np.float64]:
+    """The seven measurements, ``(7, n)``."""
+    with suppress(TypeError, ValueError):
+        values = np.array([columns[name] for name in survey.MEASUREMENTS], dtype=np.float64)
+        if (np.isfinite(values) & (values > 0)).all():
+            return values
+    return np.array([_checked(columns, name) for name in survey.MEASUREMENTS])  # one is at fault
+
+
+def _checked(columns: Columns, name: str) -> Vector:
     try:
         values = np.asarray(columns[name], dtype=np.float64)
     except (TypeError, ValueError) as error:

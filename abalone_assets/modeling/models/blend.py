@@ -9,6 +9,7 @@ This module needs NumPy and XGBoost only and travels inside every model archive.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +39,7 @@ class BlendModel:
     kernel: KernelModel
     booster_share: float
 
-    @property
+    @cached_property
     def features(self) -> tuple[str, ...]:
         """What either part was trained on."""
         wanted = {*self.booster.features, *self.kernel.features}
@@ -62,7 +63,7 @@ class BlendModel:
         """
         own = self.booster.contributions(self._columns_of(self.booster, matrix))
         everywhere = np.zeros((len(matrix), len(self.features) + 1))
-        everywhere[:, [*self._places_of(self.booster), -1]] = own
+        everywhere[:, [*self._places[self.booster.features], -1]] = own
         return everywhere
 
     def to_npz(self) -> bytes:
@@ -74,11 +75,16 @@ class BlendModel:
     def _columns_of(
         self, part: BoosterModel | KernelModel, matrix: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        return np.ascontiguousarray(matrix[:, self._places_of(part)])
+        return np.ascontiguousarray(matrix[:, self._places[part.features]])
 
-    def _places_of(self, part: BoosterModel | KernelModel) -> list[int]:
+    @cached_property
+    def _places(self) -> dict[tuple[str, ...], list[int]]:
+        """Where the features of either part are in a matrix of all."""
         places = {name: place for place, name in enumerate(self.features)}
-        return [places[name] for name in part.features]
+        return {
+            part.features: [places[name] for name in part.features]
+            for part in (self.booster, self.kernel)
+        }
 
 
 def read_blend(data: bytes, path: Path) -> BlendModel:

@@ -1,8 +1,8 @@
-"""Linear equations solved alike however many threads there are."""
+"""Linear equations of a symmetric matrix, by NumPy alone: it has no triangular solver."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -10,20 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK: Final = 64
-"""Small enough that LAPACK stays in one thread."""
-
-_EVEN: Final = 8
-"""OpenBLAS' kernels take so many columns at once, and round otherwise in what is left over."""
-
-
-def gram(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``matrix.T @ matrix``, ``(k, k)`` of ``(n, k)``, the same bits with any number of threads.
-
-    One thread and several would have other left-over columns, so columns of zeros fill these up.
-    """
-    columns = matrix.shape[1]
-    even = np.pad(matrix, ((0, 0), (0, -columns % _EVEN))) if columns % _EVEN else matrix
-    return np.asarray((even.T @ even)[:columns, :columns])
+"""Rows of a triangle whose diagonal block is inverted: the rest is products."""
 
 
 def solve_positive_definite(
@@ -31,10 +18,8 @@ def solve_positive_definite(
 ) -> NDArray[np.float64]:
     """The ``x``, ``(n,)``, for which ``matrix @ x == right``.
 
-    A right-looking blocked Cholesky factorisation (Golub and Van Loan, *Matrix Computations*, 4th
-    edition, section 4.2.9). LAPACK cuts the matrix by the number of threads, and so rounds
-    otherwise on another machine. So do BLAS' products, except `gram`, in which nearly all of the
-    work is.
+    By LAPACK's Cholesky factor and substitution in blocks (Golub and Van Loan, *Matrix
+    Computations*, 4th edition, sections 3.1.4 and 4.2). The bits depend on BLAS' number of threads.
 
     Args:
         matrix: Symmetric and positive definite, ``(n, n)``.
@@ -43,25 +28,14 @@ def solve_positive_definite(
     Raises:
         numpy.linalg.LinAlgError: The matrix is not positive definite.
     """
-    factor = np.array(matrix)
+    factor = np.linalg.cholesky(matrix)
     solved = np.array(right)
     blocks = [slice(start, start + BLOCK) for start in range(0, len(factor), BLOCK)]
-    inverses: list[NDArray[Any]] = []
-    for block in blocks:
-        below = slice(block.stop, None)
-        inverse = np.linalg.inv(np.linalg.cholesky(factor[block, block]))
-        panel = np.einsum("ij,kj->ik", factor[below, block], inverse)
-        factor[below, block] = panel
-        factor[below, below] -= gram(panel.T)
-        solved[block] = _product(inverse, solved[block])
-        solved[below] -= _product(panel, solved[block])
-        inverses.append(inverse)
+    inverses = [np.linalg.inv(factor[block, block]) for block in blocks]
+    for block, inverse in zip(blocks, inverses, strict=True):
+        known = factor[block, : block.start] @ solved[: block.start]
+        solved[block] = inverse @ (solved[block] - known)
     for block, inverse in zip(reversed(blocks), reversed(inverses), strict=True):
-        below = slice(block.stop, None)
-        known = _product(factor[below, block].T, solved[below])
-        solved[block] = _product(inverse.T, solved[block] - known)
+        known = factor[block.stop :, block].T @ solved[block.stop :]
+        solved[block] = inverse.T @ (solved[block] - known)
     return solved
-
-
-def _product(matrix: NDArray[np.float64], vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(np.einsum("ij,j->i", matrix, vector))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from abalone_assets.modeling.models.blend import BlendModel
 from abalone_assets.modeling.models.model import MODEL_FILES
+from abalone_assets.modeling.models.trees import OBJECTIVE
 from abalone_assets.modeling.training.learnt import Learnt
 from abalone_assets.modeling.training.train_booster import (
-    OBJECTIVE,
     booster_versions,
     fit_booster,
     watch_booster,

@@ -8,12 +8,13 @@ alone it costs nothing (0.0005 ± 0.0016) and, as the other three may undo it, p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from abalone_assets.modeling.dataset import target
 from abalone_assets.modeling.features import BOOSTER_FEATURES, design_matrix
 from abalone_assets.modeling.models.booster import BoosterModel
 from abalone_assets.modeling.models.model import MODEL_FILES
+from abalone_assets.modeling.models.trees import OBJECTIVE
 from abalone_assets.modeling.training.learnt import Learnt
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
     from abalone_assets.modeling.training.learnt import Progress
-
-OBJECTIVE: Final = "count:poisson"
-"""Rings are a count whose spread grows with its mean, and a prediction must be positive."""
 
 
 def fit_booster(
@@ -82,6 +80,8 @@ def watch_booster(
         verbose_eval=False,
         callbacks=[_progress_callback(on_progress)] if on_progress else None,
     )
+    # Named here, since XGBoost would ask a named matrix for all of its names in every round.
+    booster.feature_names = list(BOOSTER_FEATURES)
     return BoosterModel(booster), {name: [*values["rmse"]] for name, values in history.items()}
 
 
@@ -120,7 +120,6 @@ def _matrix(
         design_matrix(columns, BOOSTER_FEATURES),
         label=target(columns),
         weight=weights,
-        feature_names=list(BOOSTER_FEATURES),
         nthread=1,
         ref=ref,
     )

@@ -9,7 +9,7 @@ the UCI survey, 1,000 landmarks reach a cross-validated RMSE of 2.035 rings, and
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,7 +18,8 @@ from abalone_assets.modeling.dataset import target
 from abalone_assets.modeling.features import KERNEL_FEATURES, design_matrix
 from abalone_assets.modeling.hyperparameters import HyperparameterError
 from abalone_assets.modeling.models.kernel import KernelModel, likeness, standardised
-from abalone_assets.modeling.training.cholesky import gram, solve_positive_definite
+from abalone_assets.modeling.training.cholesky import solve_positive_definite
+from abalone_assets.modeling.training.one_thread import one_blas_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,23 +56,22 @@ def fit_kernel(
     matrix, rings = design_matrix(columns, KERNEL_FEATURES), target(columns)
     mean, scale = _standards(matrix, weights)
     rows = standardised(matrix, mean, scale)
-    drawn = _landmarks(weights, chosen)
-    landmarks = rows[drawn].astype(np.float32)
+    landmarks = rows[_landmarks(weights, chosen)].astype(np.float32)
     logs = np.log(rings)
     level = float(np.average(logs, weights=weights))
     try:
-        solved = _solved(rows, landmarks.astype(np.float64), weights, logs - level, chosen)
+        with one_blas_thread():
+            solved, above = _solved(rows, landmarks, weights, logs - level, chosen)
     except np.linalg.LinAlgError as error:
         raise HyperparameterError(
             f"the kernel regression has no solution ({error}): use a noise above {chosen.noise:g} "
             f"or a length_scale below {chosen.length_scale:g}"
         ) from error
-    fitted = KernelModel(
-        KERNEL_FEATURES, mean, scale, landmarks, solved, level, chosen.length_scale
-    )
     actual = np.average(rings, weights=weights)
-    predicted = np.average(fitted.predict(matrix), weights=weights)
-    return replace(fitted, intercept=level + float(np.log(actual / predicted)))
+    intercept = float(np.log(actual / np.average(np.exp(above), weights=weights)))
+    return KernelModel(
+        KERNEL_FEATURES, mean, scale, landmarks, solved, intercept, chosen.length_scale
+    )
 
 
 def _standards(
@@ -96,20 +96,31 @@ def _landmarks(weights: NDArray[np.float64], chosen: KernelHyperparameters) -> N
 
 def _solved(
     rows: NDArray[np.float64],
-    landmarks: NDArray[np.float64],
+    landmarks: NDArray[np.float32],
     weights: NDArray[np.float64],
     wanted: NDArray[np.float64],
     chosen: KernelHyperparameters,
-) -> NDArray[np.float64]:
-    """The landmarks' weights by the normal equations, `(K' W K + noise K_landmarks) w = K' W y`."""
-    equations = chosen.noise * likeness(landmarks, landmarks, chosen.length_scale)
-    right = np.zeros(len(landmarks))
-    for start in range(0, len(rows), CHUNK_ROWS):
-        chunk = slice(start, start + CHUNK_ROWS)
-        root = np.sqrt(weights[chunk])
-        alike = root[:, np.newaxis] * likeness(rows[chunk], landmarks, chosen.length_scale)
-        equations += gram(alike)
-        right += np.einsum("ij,i->j", alike, root * wanted[chunk])
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The landmarks' weights by the normal equations, `(K' W K + noise K_landmarks) w = K' W y`.
+
+    Returns:
+        The weights ``w``, ``(landmarks,)``, and what they make of the rows, ``K w``, ``(n,)``.
+    """
+    marks = landmarks.astype(np.float64)
+
+    @lru_cache(maxsize=1)  # what fits in one chunk is computed once
+    def likeness_of(start: int) -> NDArray[np.float64]:
+        return likeness(rows[start : start + CHUNK_ROWS], marks, chosen.length_scale)
+
+    equations = chosen.noise * likeness(marks, marks, chosen.length_scale)
+    right = np.zeros(len(marks))
+    starts = range(0, len(rows), CHUNK_ROWS)
+    for start in starts:
+        alike, weight = likeness_of(start), weights[start : start + CHUNK_ROWS]
+        weighed = alike if (weight == 1).all() else np.sqrt(weight)[:, np.newaxis] * alike
+        equations += weighed.T @ weighed  # BLAS computes half of what is symmetric
+        right += alike.T @ (weight * wanted[start : start + CHUNK_ROWS])
     diagonal = np.einsum("ii->i", equations)
     diagonal += JITTER * diagonal.mean()
-    return solve_positive_definite(equations, right)
+    solved = solve_positive_definite(equations, right)
+    return solved, np.concatenate([likeness_of(start) @ solved for start in starts])

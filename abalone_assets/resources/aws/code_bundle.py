@@ -77,7 +77,9 @@ class CodeBundles:
 
         with tempfile.TemporaryDirectory(prefix="bundle-") as folder:
             root = Path(folder) / "source"
-            members = _members(MODELING, ("dagster_pipes",), {f"{script}.py": script})
+            members = _members(
+                MODELING, ("dagster_pipes", "threadpoolctl"), {f"{script}.py": script}
+            )
             for name, data in (*members, *OFFLINE_PROJECT.items()):
                 path = root / name
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +90,7 @@ class CodeBundles:
 
     def evaluation(self) -> str:
         """URI of a zip application (https://docs.python.org/3/library/zipapp.html)."""
-        packages = ("dagster_pipes", "jinja2", "markupsafe")
+        packages = ("dagster_pipes", "jinja2", "markupsafe", "threadpoolctl")
         members = _members(MODELING, packages, {"__main__.py": "evaluate"})
         return self._kept("evaluate.pyz", _zipped(members))
 
@@ -110,12 +112,16 @@ def _members(
 ) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file of a bundle, in an order that does not change."""
     ours = Path(abalone_assets.__file__).parent
-    files = {ours.name: sorted({file for pattern in patterns for file in ours.glob(pattern)})}
-    files |= {package: sorted(_folder(package).rglob("*.py")) for package in packages}
-    for package, modules in files.items():
-        root = ours if package == ours.name else _folder(package)
+    files = {ours: sorted({file for pattern in patterns for file in ours.glob(pattern)})}
+    for package in packages:
+        folder = _folder(package)
+        is_module = folder.name != package  # of a single file, beside other packages
+        files[folder / package if is_module else folder] = (
+            [folder / f"{package}.py"] if is_module else sorted(folder.rglob("*.py"))
+        )
+    for root, modules in files.items():
         for module in modules:
-            yield f"{package}/{module.relative_to(root).as_posix()}", module.read_bytes()
+            yield module.relative_to(root.parent).as_posix(), module.read_bytes()
     for name, script in scripts.items():
         yield name, _SCRIPT.format(module=script).encode()
 

@@ -6,7 +6,7 @@ import pytest
 from abalone_assets.modeling.dataset import take, target
 from abalone_assets.modeling.features import KERNEL_FEATURES, design_matrix
 from abalone_assets.modeling.hyperparameters import HyperparameterError, KernelHyperparameters
-from abalone_assets.modeling.models.kernel import KernelModel, kernel_from, likeness
+from abalone_assets.modeling.models.kernel import KernelModel, kernel_from, likeness, standardised
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import rmse
 from abalone_assets.modeling.training import train_kernel
@@ -50,6 +50,18 @@ def test_a_rows_answer_does_not_depend_on_its_neighbours_nor_on_the_chunk() -> N
         part = slice(start, start + count)
         assert np.array_equal(model.predict(matrix[part]), together[part])
     assert model.predict(matrix[:0]).shape == (0,)
+
+
+def test_answers_as_the_plain_formula_does() -> None:
+    """Products by `einsum` and BLAS, and squares of distances by parts, are the same kernel."""
+    model = fitted(rows(300))
+    matrix = design_matrix(splits()["test"], model.features)
+    x, z = standardised(matrix, model.mean, model.scale), model.landmarks.astype(float)
+    distance = math.sqrt(3) * np.linalg.norm(x[:, None] - z, axis=2) / model.length_scale
+    alike = (1 + distance) * np.exp(-distance)
+    assert np.abs(likeness(x, z, model.length_scale) - alike).max() < 1e-12
+    plain = np.exp(model.intercept + alike @ model.weights)
+    assert model.predict(matrix) == pytest.approx(plain, rel=1e-11)
 
 
 def test_learns_more_than_the_mean_and_gets_the_mean_right() -> None:

@@ -37,7 +37,7 @@ sys.path.insert(0, {code!r})
 sys.argv[0] = {script!r}
 runpy.run_path({script!r}, run_name="__main__")
 import abalone_assets
-for bundled in ("abalone_assets", "jinja2", "markupsafe"):
+for bundled in ("abalone_assets", "jinja2", "markupsafe", "threadpoolctl"):
     place = getattr(sys.modules.get(bundled), "__file__", {code!r})
     assert place.startswith({code!r}), place
 """
