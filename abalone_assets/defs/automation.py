@@ -16,6 +16,7 @@ from abalone_assets.automation.release_sensor import (
 )
 from abalone_assets.automation.runs import DEPLOY_JOB, DEPLOYED_ASSET, INGEST_JOB, RELEASE_JOB
 from abalone_assets.automation.survey_sensor import survey_tick
+from abalone_assets.automation.watching import release_sign, watch
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.settings.platform import load_settings
@@ -55,7 +56,13 @@ def survey_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Ingest the survey days whose files differ from what the lake holds of them."""
-    return survey_tick(context, landing_zone.open(), lake.open(), load_settings())
+    zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
+    return watch(
+        context,
+        lambda: survey_tick(context, zone, opened, settings),
+        lambda _: zone.sign(),
+        settings.watch_seconds,
+    )
 
 
 @dg.sensor(
@@ -67,7 +74,13 @@ def release_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Release once what was ingested differs from the last release, and nothing is in flight."""
-    return release_tick(context, landing_zone.open(), lake.open(), load_settings(), _released)
+    zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
+    return watch(
+        context,
+        lambda: release_tick(context, zone, opened, settings, _released),
+        lambda found: release_sign(context, opened, found),
+        settings.watch_seconds,
+    )
 
 
 @dg.sensor(
