@@ -21,7 +21,10 @@ from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.settings.platform import load_settings
 
-_INTERVAL = load_settings().sensor_seconds
+_SETTINGS = load_settings()
+# Dagster counts from a tick's start, and begins every five seconds: a tick of "at least five" that
+# began some milliseconds late would leave every other turn out.
+_INTERVAL = max(1, _SETTINGS.sensor_seconds - (_SETTINGS.watch_seconds > 0))
 
 ingest_surveys_job = dg.define_asset_job(
     INGEST_JOB,
@@ -32,6 +35,7 @@ ingest_surveys_job = dg.define_asset_job(
 _released = dg.AssetSelection.assets("raw_abalone") | (
     dg.AssetSelection.assets("merged_dataset").downstream()
     & dg.AssetSelection.assets(DEPLOYED_ASSET).upstream()
+    | dg.AssetSelection.assets("evaluation_report")
 )
 
 release_job = dg.define_asset_job(
