@@ -10,6 +10,7 @@ from importlib import import_module, metadata
 NAMES = (
     "loading",
     "release",
+    "worker_start",
     "landing",
     "backfill",
     "gate",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Final
 
+import psutil
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._grpc.types import ExecuteRunArgs
@@ -86,6 +87,12 @@ class WarmRunLauncher(DefaultRunLauncher):
         self._lock = threading.Lock()
         self._host: WorkerHost | None = None
         self._retired: list[WorkerHost] = []
+
+    @property
+    def host(self) -> psutil.Process | None:
+        """The process that the next worker is forked from, if there is one."""
+        host = self._host
+        return None if host is None else psutil.Process(host.process.pid)
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Fork a worker; where there can be none, start a cold one and say why in the run."""
