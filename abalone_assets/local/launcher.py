@@ -143,7 +143,7 @@ class WarmRunLauncher(DefaultRunLauncher):
         run = self._instance.get_run_by_id(run_id)
         identity = None if run is None else run.tags.get(PROCESS_TAG)
         if run is None or run.is_finished or identity is None:
-            return super().terminate(run_id)
+            return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]
         self._instance.report_run_canceling(run)
         if process_lives(identity):
             with suppress(ProcessLookupError):  # it has just ended, and its run with it

@@ -75,9 +75,9 @@ def serve(requests: Connection) -> None:
             try:
                 request = requests.recv()
                 wanted = wanted and request is not None
-                process = None if request is None else _start_worker(requests, request)
-                if process is not None:
-                    workers[process.sentinel] = process, request
+                started = None if request is None else _start_worker(requests, request)
+                if started is not None:
+                    workers[started.sentinel] = started, request
             except EOFError:
                 return _interrupt([process for process, _ in workers.values()])
     return None
