@@ -11,6 +11,7 @@ NAMES = (
     "loading",
     "release",
     "payload",
+    "worker_start",
     "landing",
     "backfill",
     "gate",

@@ -40,7 +40,13 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "first_survey_day",
         "etl_engine",
     ),
-    "Automation": ("sensor_seconds", "reconcile_seconds", "settle_seconds", "retry_seconds"),
+    "Automation": (
+        "sensor_seconds",
+        "watch_seconds",
+        "reconcile_seconds",
+        "settle_seconds",
+        "retry_seconds",
+    ),
     "Training": ("framework", "hyperparameters", "max_synthetic_share"),
     "Gate": (
         "gate_max_rmse",

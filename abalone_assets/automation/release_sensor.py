@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 LONGEST_WAIT: Final = timedelta(hours=24)
 """After failed releases of the same content: each may have paid for jobs and a fleet."""
 
+NOTHING_NEW: Final = "nothing was ingested since the last release"
+
 SETTLE_SECONDS: Final = 60.0
 """Days that are due hold a release back no longer than this once the manifest has come to rest."""
 
@@ -82,7 +84,7 @@ def no_release_reason(
     """Why nothing can be released now, or None when something new has come to rest."""
     raw = manifest.raw
     if not lake.release_due(manifest) and (raw is None or _is_asked_for(raw, settings)):
-        return "nothing was ingested since the last release"
+        return NOTHING_NEW
     in_flight = Runs.seen_by(context).in_flight()
     return f"{len(in_flight)} runs are in flight" if in_flight else None
 

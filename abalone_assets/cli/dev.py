@@ -79,7 +79,11 @@ def _run(
 ) -> None:
     import dagster as dg
 
-    from abalone_assets.local.instance import fail_orphaned_runs, make_pools
+    from abalone_assets.local.instance import (
+        fail_orphaned_runs,
+        make_pools,
+        watching_environment,
+    )
     from abalone_assets.local.processes import start_server, wait_for_server, wait_until
 
     out = console()
@@ -89,7 +93,8 @@ def _run(
         with dg.DagsterInstance.get() as instance:
             fail_orphaned_runs(instance)
             make_pools(instance)
-        with _start_dagster(settings, lock, port, log) as dagster:
+            watching = watching_environment(settings, instance)
+        with _start_dagster(watching, lock, port, log) as dagster:
             lock.record([server, dagster])
             client = wait_for_server(settings, server)
             url = f"http://{HOST}:{port}"
@@ -103,8 +108,10 @@ def _run(
             _supervise([server, dagster])
 
 
-def _start_dagster(settings: Settings, lock: DriverLock, port: int, log: Path | None) -> Child:
-    from abalone_assets.local.instance import child_environment, local_workspace
+def _start_dagster(
+    environment: dict[str, str], lock: DriverLock, port: int, log: Path | None
+) -> Child:
+    from abalone_assets.local.instance import local_workspace
     from abalone_assets.local.processes import Child
 
     arguments = ["-W", "ignore:Function `dev_command`", "-m", "dagster", "dev"]
@@ -112,7 +119,7 @@ def _start_dagster(settings: Settings, lock: DriverLock, port: int, log: Path | 
     return Child(
         "Dagster (UI and daemon)",
         arguments,
-        child_environment(settings),
+        environment,
         log=log,
         keeps=lock.descriptor,
     )

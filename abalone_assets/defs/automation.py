@@ -22,12 +22,16 @@ from abalone_assets.automation.runs import (
     SWEEP_JOB,
 )
 from abalone_assets.automation.survey_sensor import survey_tick
+from abalone_assets.automation.watching import release_sign, watch
 from abalone_assets.resources.job_sweep import JobSweep
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.settings.platform import load_settings
 
-_INTERVAL = load_settings().sensor_seconds
+_SETTINGS = load_settings()
+# Dagster counts from a tick's start, and begins every five seconds: a tick of "at least five" that
+# began some milliseconds late would leave every other turn out.
+_INTERVAL = max(1, _SETTINGS.sensor_seconds - (_SETTINGS.watch_seconds > 0))
 
 ingest_surveys_job = dg.define_asset_job(
     INGEST_JOB,
@@ -38,6 +42,7 @@ ingest_surveys_job = dg.define_asset_job(
 _released = dg.AssetSelection.assets("raw_abalone") | (
     dg.AssetSelection.assets("merged_dataset").downstream()
     & dg.AssetSelection.assets(DEPLOYED_ASSET).upstream()
+    | dg.AssetSelection.assets("evaluation_report")
 )
 
 release_job = dg.define_asset_job(
@@ -62,7 +67,13 @@ def survey_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Ingest the survey days whose files differ from what the lake holds of them."""
-    return survey_tick(context, landing_zone.open(), lake.open(), load_settings())
+    zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
+    return watch(
+        context,
+        lambda: survey_tick(context, zone, opened, settings),
+        lambda _: zone.sign(),
+        settings.watch_seconds,
+    )
 
 
 @dg.sensor(
@@ -74,7 +85,13 @@ def release_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Release once what was ingested differs from the last release, and nothing is in flight."""
-    return release_tick(context, landing_zone.open(), lake.open(), load_settings(), _released)
+    zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
+    return watch(
+        context,
+        lambda: release_tick(context, zone, opened, settings, _released),
+        lambda found: release_sign(context, opened, found),
+        settings.watch_seconds,
+    )
 
 
 @dg.sensor(

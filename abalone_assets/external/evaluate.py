@@ -14,15 +14,14 @@ from typing import TYPE_CHECKING, Final
 from abalone_assets.external.entry import ArgumentParser, run_as_script
 from abalone_assets.modeling.archive import ARCHIVE_NAME, read_archived
 from abalone_assets.modeling.dataset import read_split
-from abalone_assets.modeling.evaluation import plots
 from abalone_assets.modeling.evaluation.champion import Champion
 from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
-from abalone_assets.modeling.evaluation.report import render_report
 from abalone_assets.modeling.models.model import predict_rings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from abalone_assets.modeling.archive import ArchivedModel
     from abalone_assets.modeling.evaluation.evaluate import Evaluation
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.models.model import Model
@@ -44,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     Writes ``predictions.parquet`` (the test split and ``predicted``, in rings), ``report.html`` and
     three of its pictures (``predicted_against_actual.png``, ``residuals.png`` and
-    ``feature_importance.png``), and last ``evaluation.json``: see `document`.
+    ``feature_importance.png``), and last ``evaluation.json``: see `document`. With ``--report no``
+    there is no report and no picture, and the document lacks what only they show.
 
     Args:
         argv: See ``--help``; the process's own when None.
@@ -72,12 +72,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         reference=reference,
         missing_rows=arguments.missing_rows,
         foreign_rows=arguments.foreign_rows,
+        study=arguments.report == "yes",
     )
-    report = render_report(evaluation, candidate, champion_tolerance=arguments.champion_tolerance)
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
     _write_predictions(arguments.output_dir, candidate.model, splits.test)
-    (arguments.output_dir / REPORT_FILE).write_text(report, encoding="utf-8")
-    _write_pictures(arguments.output_dir, evaluation)
+    if arguments.report == "yes":
+        _write_report(arguments.output_dir, evaluation, candidate, arguments.champion_tolerance)
     document = json.dumps(evaluation.document, indent=1, allow_nan=False)
     (arguments.output_dir / EVALUATION_FILE).write_text(document, encoding="utf-8")
     scores = evaluation.document
@@ -112,6 +112,12 @@ def _parser() -> ArgumentParser:
         type=float,
         help="how much worse than the champion the gate allows, as a share; the report draws it",
     )
+    parser.add_argument(
+        "--report",
+        choices=("yes", "no"),
+        default="yes",
+        help="no leaves out the report and what only it shows (default: %(default)s)",
+    )
     for name, rows in {
         "missing": "rows of merged_dataset with a test hash that the test split lacks",
         "foreign": "rows of the test split that merged_dataset lacks or has fewer of",
@@ -131,8 +137,20 @@ def _write_predictions(folder: Path, model: Model, test: Columns) -> None:
     frame.to_parquet(folder / PREDICTIONS_FILE, index=False)
 
 
+def _write_report(
+    folder: Path, evaluation: Evaluation, candidate: ArchivedModel, tolerance: float | None
+) -> None:
+    from abalone_assets.modeling.evaluation.report import render_report
+
+    report = render_report(evaluation, candidate, champion_tolerance=tolerance)
+    (folder / REPORT_FILE).write_text(report, encoding="utf-8")
+    _write_pictures(folder, evaluation)
+
+
 def _write_pictures(folder: Path, evaluation: Evaluation) -> None:
     """A few of the report's pictures, for the asset's page."""
+    from abalone_assets.modeling.evaluation import plots
+
     document, predictions = evaluation.document, evaluation.predictions
     actual, predicted = predictions.actual, predictions.predicted
     sex = predictions.columns["sex"]

@@ -139,6 +139,10 @@ class LandingZone(ABC):
         """
         return None
 
+    def sign(self) -> str | None:
+        """What changes when a file arrives or goes, at no cost; None where a listing must tell."""
+        return None
+
     @contextmanager
     def notifications(self) -> Iterator[Notifications]:
         """What changed; notifications that the block used are given up when it ends well."""
@@ -252,6 +256,13 @@ class FolderLandingZone(LandingZone):
                 with suppress(FileNotFoundError):  # deleted since the folder was read
                     if not entry.name.startswith(".") and wanted(entry.name):
                         yield entry, entry.stat(follow_symlinks=False)
+
+    def sign(self) -> str | None:
+        """The folder's own time of change; that of a file which is written in place is not."""
+        try:
+            return str(self.folder.stat().st_mtime_ns)
+        except OSError:
+            return "gone"  # which is for a listing to report
 
     def read(self, name: str) -> bytes:
         """One file's bytes."""

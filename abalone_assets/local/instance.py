@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import psutil
 
 from abalone_assets.errors import AbaloneError
+from abalone_assets.settings.environment import variable
 from abalone_assets.settings.platform import load_settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,11 @@ EVENT_BATCH_SIZE: Final = "1000"
 
 POOLS: Final = ("training", "deployment")
 """What runs of the platform wait for: two releases, or two deployments, never overlap."""
+
+WATCH_SECONDS: Final = "4"
+"""Less than the five seconds after which Dagster's daemon ticks again."""
+
+WATCHING_SENSORS: Final = 2
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _REVISION: Final = re.compile(rb"\A# abalone-assets local instance, revision ([0-9]+)\n")
@@ -118,6 +124,17 @@ def child_environment(settings: Settings) -> dict[str, str]:
         "ABALONE_HOME": str(settings.home),
         "DAGSTER_HOME": str(settings.dagster_home),
     }
+
+
+def watching_environment(settings: Settings, instance: dg.DagsterInstance) -> dict[str, str]:
+    """The same for Dagster's processes, whose ticks watch for work: see ``watch_seconds``.
+
+    Not where somebody has set that, nor where ticks would wait for each other.
+    """
+    given, sensors = child_environment(settings), instance.get_settings("sensors")
+    side_by_side = sensors.get("use_threads") and sensors.get("num_workers", 0) > WATCHING_SENSORS
+    name = variable("watch_seconds")
+    return {name: WATCH_SECONDS, **given} if side_by_side else given
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -101,8 +101,8 @@ class EvaluationReport:
 
     Attributes:
         evaluation: The metrics document.
-        plots: PNG by name.
-        report: The HTML file with everything in it.
+        plots: PNG by name; none of an evaluation without a report.
+        report: The HTML file with everything in it; empty where there is none.
         probes: Some test rows as requests (CSV lines), each with the rings that the model answers.
         job: The job that evaluated.
     """
@@ -159,6 +159,28 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
             Failure: A job of its own did not run to its end; reason, log and metadata say more.
         """
 
+    @abstractmethod
+    def judge(
+        self, request: EvaluationRequest, context: dg.AssetExecutionContext
+    ) -> EvaluationReport:
+        """Evaluate as far as the gate needs it: report and plots may be missing.
+
+        Raises:
+            AbaloneError: As `evaluate` does.
+            Failure: As `evaluate` does.
+        """
+
+    @abstractmethod
+    def report(
+        self, request: EvaluationRequest, context: dg.AssetExecutionContext
+    ) -> EvaluationReport:
+        """The whole evaluation, report and plots included, of what was judged before.
+
+        Raises:
+            AbaloneError: As `evaluate` does.
+            Failure: As `evaluate` does.
+        """
+
 
 class LocalMLPlatform(MLPlatform):
     """Calls the entry scripts' functions in this process, in a folder laid out as a container's."""
@@ -209,6 +231,18 @@ class LocalMLPlatform(MLPlatform):
             evaluate.main(arguments_of({"output-dir": output, **folders, **request.options}))
             return evaluation_report(output, request, JobReport(time.perf_counter() - started))
 
+    def judge(
+        self, request: EvaluationRequest, context: dg.AssetExecutionContext
+    ) -> EvaluationReport:
+        """Evaluate here, without the report, which takes most of the time."""
+        return self.evaluate(replace(request, options={**request.options, "report": "no"}), context)
+
+    def report(
+        self, request: EvaluationRequest, context: dg.AssetExecutionContext
+    ) -> EvaluationReport:
+        """Evaluate here anew: the numbers alone are a small part of it."""
+        return self.evaluate(request, context)
+
 
 def arguments_of(values: Mapping[str, object]) -> list[str]:
     """Values as a script's ``--name value``; None leaves one out."""
@@ -233,7 +267,7 @@ def evaluation_report(output: Path, request: EvaluationRequest, job: JobReport) 
     return EvaluationReport(
         evaluation=evaluation,
         plots={plot.stem: plot.read_bytes() for plot in sorted(output.glob("*.png"))},
-        report=(output / "report.html").read_bytes(),
+        report=report.read_bytes() if (report := output / "report.html").exists() else b"",
         probes=_probes(output / "predictions.parquet"),
         job=job,
     )

@@ -74,6 +74,13 @@ class Settings(EnvironmentSettings):
         date(2023, 1, 1), description="First day with a partition (UTC)."
     )
     sensor_seconds: Seconds = Field(5, description="Least time between two ticks of a sensor.")
+    watch_seconds: float = Field(
+        0,
+        ge=0,
+        le=30,
+        description="How long a tick that finds nothing to do watches for something. `abalone dev` "
+        "sets 4, unless it is given: Dagster ticks every 5 seconds.",
+    )
     reconcile_seconds: int = Field(
         0,
         ge=0,

@@ -12,12 +12,13 @@ import polars as pl
 import pytest
 
 from abalone_assets.defs.evaluation.evaluation import evaluation
+from abalone_assets.defs.evaluation.evaluation_report import evaluation_report
 from abalone_assets.defs.resources import profile_resources
 from abalone_assets.defs.training.trained_model import trained_model
 from abalone_assets.etl.polars_engine import prepare
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
 from abalone_assets.ingest.frames import survey_frame, to_parquet
-from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.lake import Lake, Preparation
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.resources.ml_platform import LocalMLPlatform, TrainingRequest
 from abalone_assets.sample_data import base_survey
@@ -63,6 +64,8 @@ class Home:
             )
         )
 
+        self.lake.record_preparation(Preparation("digest", ROWS, ROWS, 0))
+
     def train(self) -> None:
         channels = {name: self.lake.uri(f"{name}_split") for name in ("train", "validation")}
         request = TrainingRequest(channels, self.lake.folder_uri("trained_model"), TINY)
@@ -84,6 +87,15 @@ class Home:
             )
             (event,) = result.get_asset_materialization_events()
         return event.step_materialization_data.materialization.metadata
+
+    def report(self) -> dg.ExecuteInProcessResult:
+        with dg.instance_for_test() as instance:
+            return dg.materialize(
+                [trained_model, evaluation, evaluation_report],
+                selection=[evaluation_report],
+                resources=self.resources(),
+                instance=instance,
+            )
 
     def register(self, rule: str, **changed: Any) -> int:
         """The model that was evaluated as a version that the gate approved by a rule."""
@@ -108,6 +120,7 @@ class Story:
 
     home: Home
     first: Mapping[str, dg.MetadataValue]
+    report: Mapping[str, dg.MetadataValue]
     second: Mapping[str, dg.MetadataValue]
 
 
@@ -117,6 +130,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     home.prepare()
     home.train()
     first = home.evaluate()
+    report = shown(home.report())
+    assert shown(home.report()) == {}  # that of the same model and rows is not made again
     home.register("first_model")
     home.register("holds_against_champion", champion={"version": "1"}, model_sha256="b")
     withdrawn = home.register("better_than_champion", champion={"version": "2"}, model_sha256="c")
@@ -124,7 +139,23 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     home.registry.reject(withdrawn, because="broken scale", by="ana")
     test = home.lake.uri("test_split")
     pl.read_parquet(test)[2:].write_parquet(test)
-    return Story(home, first, home.evaluate())
+    return Story(home, first, report, home.evaluate())
+
+
+def shown(result: dg.ExecuteInProcessResult) -> Mapping[str, dg.MetadataValue]:
+    """The metadata of the report, if one was made."""
+    assert result.success
+    events = result.get_asset_materialization_events()
+    return {
+        name: value
+        for event in events
+        for name, value in event.step_materialization_data.materialization.metadata.items()
+    }
+
+
+def checked(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
+    (check,) = result.get_asset_check_evaluations()
+    return check
 
 
 def test_shows_numbers_that_the_ui_plots(story: Story) -> None:
@@ -139,7 +170,7 @@ def test_shows_numbers_that_the_ui_plots(story: Story) -> None:
 
 
 def test_shows_errors_by_sex_and_age_and_what_surveys_brought(story: Story) -> None:
-    by_sex, curve = story.first["by_sex"], story.first["learning_curve"]
+    by_sex, curve = story.first["by_sex"], story.report["learning_curve"]
     assert isinstance(by_sex, dg.TableMetadataValue)
     assert isinstance(curve, dg.TableMetadataValue)
     assert [record.data["value"] for record in by_sex.records] == ["M", "F", "I"]
@@ -151,18 +182,54 @@ def test_shows_errors_by_sex_and_age_and_what_surveys_brought(story: Story) -> N
 def test_the_report_lies_in_the_lake_under_the_models_digest(story: Story) -> None:
     digest = story.home.document()["metrics"]["model_sha256"]
     path = story.home.folder / "lake" / "evaluation" / "_reports" / f"{digest}.html"
-    assert story.first["report"] == dg.MetadataValue.path(str(path))
-    assert story.first["report_page"] == dg.MetadataValue.url(
-        f"http://127.0.0.1:8080/reports/{digest}"
-    )
+    assert story.report["report"] == dg.MetadataValue.path(str(path))
+    page = dg.MetadataValue.url(f"http://127.0.0.1:8080/reports/{digest}")
+    assert story.report["report_page"] == story.first["report_page"] == page
     assert path.read_text().startswith("<!doctype html>")
 
 
 def test_the_plots_stay_light(story: Story) -> None:
-    plots = story.first["plots"]
+    plots = story.report["plots"]
     assert isinstance(plots, dg.MarkdownMetadataValue)
     assert str(plots.value).count("data:image/png") == 3
     assert len(str(plots.value)) < 200_000
+
+
+def test_what_decides_nothing_is_in_the_report_alone(story: Story) -> None:
+    decided = story.home.document()["metrics"]
+    told = story.home.lake.store.read_json("evaluation_report/data.json")
+    assert isinstance(told, dict)
+    assert (decided["learning_curve"], decided["feature_importance"]) == ([], {})
+    assert told["learning_curve"]
+    assert told["feature_importance"]
+    assert told["rmse"] == pytest.approx(story.first["rmse"].value, abs=1e-4)
+
+
+@pytest.mark.parametrize("fault", ["the report fails", "other splits", "no request"])
+def test_a_report_that_fails_fails_no_run_and_says_why(
+    story: Story, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no font")
+
+    lake = story.home.lake
+    before, expected = lake.store.read_json("evaluation/data.json"), "launch the job `release`"
+    assert isinstance(before, dict)
+    changed = dict(before)
+    if fault == "the report fails":
+        expected = "no font"
+        monkeypatch.setattr(LocalMLPlatform, "report", fail)
+    elif fault == "other splits":
+        changed["release_digest"] = "another"
+    else:
+        del changed["request"]
+    lake.store.write_json("evaluation/data.json", changed)
+    result = story.home.report()
+    lake.store.write_json("evaluation/data.json", before)
+    assert shown(result) == {}
+    assert not checked(result).passed
+    assert checked(result).severity is dg.AssetCheckSeverity.WARN
+    assert expected in str(checked(result).metadata["error"].value)
 
 
 def test_beside_a_champion_the_difference_is_shown(story: Story) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.settings.platform import Settings
 
-FIRST_LINE = "# abalone-assets local instance, revision 2\n"
+FIRST_LINE = "# abalone-assets local instance, revision 3\n"
 
 
 @pytest.fixture

@@ -27,14 +27,8 @@ import time
 def model_fn(model_dir):
     return None
 
-def input_fn(body, content_type):
-    return body.decode().split()
-
-def predict_fn(rows, model):
+def transform_fn(model, body, content_type, accept):
     time.sleep(100)
-
-def output_fn(prediction, accept):
-    return "", "text/csv"
 """
 
 

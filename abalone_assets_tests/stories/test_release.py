@@ -140,6 +140,7 @@ def test_every_asset_of_a_release_shows_where_it_is(story: Story) -> None:
         "test_split",
         "trained_model",
         "evaluation",
+        "evaluation_report",
         "approved_model",
         "endpoint",
     }

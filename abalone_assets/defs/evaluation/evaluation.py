@@ -1,11 +1,12 @@
-"""Evaluation: what the model makes of rows that it has never seen."""
+"""Evaluation: what the model makes of rows that it has never seen, as far as that decides."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from abalone_assets.defs.metadata import plots_page, records_table
+from abalone_assets.defs.metadata import records_table
 from abalone_assets.etl.split_audit import audit_test_split
 from abalone_assets.modeling.evaluation.gate import rows_out_of_place
 from abalone_assets.registry.versions import COMPARED_AT, champion_of, desired_of
@@ -23,8 +24,8 @@ _COMPARED_COLUMNS = [
 @dg.asset(
     deps=["merged_dataset", "train_split", "validation_split", "test_split"],
     group_name="evaluation",
-    kinds={"xgboost", "matplotlib"},
-    code_version="2",
+    kinds={"xgboost"},
+    code_version="3",
     io_manager_key="json",
     pool="training",  # whose other steps rewrite what this one reads
 )
@@ -38,8 +39,10 @@ def evaluation(
     lake: LakeResource,
     report_pages: ReportPages,
 ) -> dg.MaterializeResult[dict[str, Any]]:
-    """Errors in rings on surveyed test rows, beside the champion and baselines: see `report_page`.
+    """Errors in rings on surveyed test rows, beside the champion and baselines.
 
+    What the gate decides by; pictures and studies are in `evaluation_report`, which follows the
+    deployment, and on the `report_page`.
     Intervals are of 95 %; the difference to the champion is of all rows that neither had learnt,
     and again of those in files that it knew: what is better on new files alone is no gain.
     The reference is the last version that was approved as more than just as good as its champion.
@@ -55,25 +58,22 @@ def evaluation(
         against["reference"] = reference
     opened = lake.open()
     audit = audit_test_split(opened.uri("merged_dataset"), opened.uri("test_split"))
-    report = ml_platform.evaluate(
-        EvaluationRequest(
-            model_sha256=trained_model["card"]["model_sha256"],
-            folders={
-                "model": trained_model["model_uri"],
-                **{name: opened.uri(f"{name}_split") for name in ("train", "validation", "test")},
-                **{role: registry.model_uri(version) for role, version in against.items()},
-            },
-            options={
-                **{f"{role}-version": version for role, version in against.items()},
-                "champion-tolerance": gate.open().champion_tolerance,
-                "missing-rows": audit.missing,
-                "foreign-rows": audit.foreign,
-            },
-            inputs=trained_model["release_digest"],
-        ),
-        context,
+    request = EvaluationRequest(
+        model_sha256=trained_model["card"]["model_sha256"],
+        folders={
+            "model": trained_model["model_uri"],
+            **{name: opened.uri(f"{name}_split") for name in ("train", "validation", "test")},
+            **{role: registry.model_uri(version) for role, version in against.items()},
+        },
+        options={
+            **{f"{role}-version": version for role, version in against.items()},
+            "champion-tolerance": gate.open().champion_tolerance,
+            "missing-rows": audit.missing,
+            "foreign-rows": audit.foreign,
+        },
+        inputs=trained_model["release_digest"],
     )
-    digest = report.evaluation["model_sha256"]
+    report = ml_platform.judge(request, context)
     return dg.MaterializeResult(
         value={
             "model_uri": trained_model["model_uri"],
@@ -82,10 +82,10 @@ def evaluation(
             "probes": report.probes,
             COMPARED_AT: compared_at,
             "desired_version": None if desired is None else desired.version,
+            "request": asdict(request),
         },
         metadata={
-            "report_page": dg.MetadataValue.url(report_pages.url(digest)),
-            "report": dg.MetadataValue.path(report_pages.open().keep(digest, report.report)),
+            "report_page": dg.MetadataValue.url(report_pages.url(request.model_sha256)),
             "reference": f"version {reference}" if reference else "none",
             **_metadata(report),
         },
@@ -97,10 +97,8 @@ def _metadata(report: EvaluationReport) -> dict[str, Any]:
     shown: dict[str, Any] = {
         **_headlines(metrics),
         **_of_champion(metrics),
-        "plots": plots_page(report.plots),
         "by_sex": records_table(metrics["slices"]["sex"], _SLICE_COLUMNS),
         "by_age": records_table(metrics["slices"]["age_band"], _SLICE_COLUMNS),
-        "learning_curve": records_table(metrics["learning_curve"], ["label", "train_rows", "rmse"]),
     }
     rounded = {
         name: round(value, 4) if isinstance(value, float) else value
@@ -130,7 +128,6 @@ def _headlines(metrics: dict[str, Any]) -> dict[str, Any]:
         shown["pinball"] = sum(interval["pinball"].values()) / len(interval["pinball"])
     if synthetic:
         shown["synthetic_rows"] = synthetic["train_rows"]
-        shown["rmse_trained_without_synthetic"] = synthetic["rmse_trained_without"]
     return shown
 
 

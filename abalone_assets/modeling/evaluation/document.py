@@ -55,6 +55,8 @@ class EvaluationDocument(TypedDict):
     and the validation split. ``reference`` is the version that the model must hold against beside
     the champion: told as if that were the champion, and None when the champion itself is that.
     ``trained_on_train_split`` is whether the model's card has the digest of the training split.
+    An evaluation without the study has an empty ``learning_curve`` and ``feature_importance``, and
+    no ``rmse_trained_without``.
     """
 
     rows: int

@@ -18,7 +18,7 @@ from abalone_assets.modeling.dataset import (
 from abalone_assets.modeling.evaluation.baselines import baselines
 from abalone_assets.modeling.evaluation.champion import Champion, ChampionScores, champion_scores
 from abalone_assets.modeling.evaluation.confidence import Confidence, Interval, confidence
-from abalone_assets.modeling.evaluation.importance import importance
+from abalone_assets.modeling.evaluation.importance import NO_IMPORTANCE, importance
 from abalone_assets.modeling.evaluation.learning_curve import learning_curve
 from abalone_assets.modeling.evaluation.slices import slice_masks
 from abalone_assets.modeling.evaluation.split_integrity import split_integrity
@@ -109,10 +109,13 @@ def evaluate_model(
     reference: Champion | None = None,
     missing_rows: int | None = None,
     foreign_rows: int | None = None,
+    study: bool = True,
 ) -> Evaluation:
     """Score a model on surveyed rows that it has never seen, beside the champion and baselines.
 
     Who the reference is says `gate.decide`; what missing and foreign rows are, `split_integrity`.
+    Without the study, what decides nothing is left out: the learning curve, the account of the
+    features, and the model without simulated rows.
 
     Raises:
         EvaluationError: The test split has no surveyed row.
@@ -125,7 +128,7 @@ def evaluate_model(
     bars = baselines(train, test)
     score = scores(predicted, actual)
     intervals, sliced = _sliced(predictions)
-    refit = _refit(candidate)
+    refit = _refit(candidate) if study else None
 
     def beside(other: Champion | None) -> ChampionScores | None:
         if other is None:
@@ -152,7 +155,7 @@ def evaluate_model(
         "trained_on_train_split": (
             candidate.card.training_rows_sha256 == rows_sha256(splits.train)
         ),
-        **importance(candidate.model, test),
+        **(importance(candidate.model, test) if study else NO_IMPORTANCE),
         "model_sha256": candidate.card.model_sha256,
         "test_rows_sha256": rows_sha256(test),
         "champion": beside(champion),

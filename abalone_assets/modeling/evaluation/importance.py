@@ -30,6 +30,9 @@ class Importance(TypedDict):
     importance_measure: str
 
 
+NO_IMPORTANCE: Final[Importance] = {"feature_importance": {}, "importance_measure": ""}
+
+
 def importance(model: Model, test: Columns) -> Importance:
     """The model's own account of its features, or else what the test split tells."""
     own = model.importance()

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from abalone_assets.aws.network import Boundary
 from abalone_assets.errors import StorageError
-from abalone_assets.resources.jobs import digest_of, job_report, pipes_options
+from abalone_assets.resources.jobs import JobReport, digest_of, job_report, pipes_options
 from abalone_assets.resources.ml_platform import (
     SCRIPTS,
     EvaluationReport,
@@ -161,11 +161,8 @@ class SageMakerPlatform(MLPlatform):
         from abalone_assets.aws.clients import client
         from abalone_assets.aws.prices import INSTANCE_PRICES
         from abalone_assets.pipes import PipesSageMakerProcessingClient
-        from abalone_assets.resources.aws.code_bundle import CodeBundles
 
-        jobs = ObjectStore(self.jobs_uri)
-        code = CodeBundles(jobs).evaluation()
-        output = f"evaluations/{digest_of({**asdict(request), 'code': code})}"
+        jobs, code, output = self._evaluation(request)
         invocation = PipesSageMakerProcessingClient(
             **pipes_options(jobs, self.poll_seconds),
             client=client("sagemaker"),
@@ -175,12 +172,40 @@ class SageMakerPlatform(MLPlatform):
             create_processing_job_params=self._processing_job(request, code, jobs.uri_of(output)),
             inputs=request.inputs,
         )
-        with TemporaryDirectory(prefix="evaluation-") as folder:
-            for found in jobs.list(output):
-                (Path(folder) / Path(found.key).name).write_bytes(jobs.read(found.key))
-            return evaluation_report(
-                Path(folder), request, job_report(invocation, "SageMaker processing")
-            )
+        return _outputs(jobs, output, request, job_report(invocation, "SageMaker processing"))
+
+    def judge(
+        self, request: EvaluationRequest, context: dg.AssetExecutionContext
+    ) -> EvaluationReport:
+        """Evaluate in one job, report included: a second job would start for longer than it works.
+
+        Raises:
+            PipesJobError: The job failed; the message has its reason and the last log lines.
+            StorageError: The evaluation is of another model.
+        """
+        return self.evaluate(request, context)
+
+    def report(
+        self, request: EvaluationRequest, context: dg.AssetExecutionContext
+    ) -> EvaluationReport:
+        """What the job that judged has left, or a job of its own when that is gone.
+
+        Raises:
+            PipesJobError: The job failed; the message has its reason and the last log lines.
+            StorageError: The evaluation is of another model.
+        """
+        jobs, _, output = self._evaluation(request)
+        if jobs.find(f"{output}/report.html") is None:
+            return self.evaluate(request, context)
+        return _outputs(jobs, output, request, JobReport(0.0))
+
+    def _evaluation(self, request: EvaluationRequest) -> tuple[ObjectStore, str, str]:
+        """Where jobs' objects lie, the code of an evaluation, and the prefix of its outputs."""
+        from abalone_assets.resources.aws.code_bundle import CodeBundles
+
+        jobs = ObjectStore(self.jobs_uri)
+        code = CodeBundles(jobs).evaluation()
+        return jobs, code, f"evaluations/{digest_of({**asdict(request), 'code': code})}"
 
     def _processing_job(self, request: EvaluationRequest, code: str, output: str) -> dict[str, Any]:
         from abalone_assets.aws.parameters import resolve
@@ -260,3 +285,12 @@ def _environment() -> dict[str, str]:
     from abalone_assets.aws.clients import region
 
     return {"AWS_DEFAULT_REGION": region()}
+
+
+def _outputs(
+    jobs: ObjectStore, output: str, request: EvaluationRequest, job: JobReport
+) -> EvaluationReport:
+    with TemporaryDirectory(prefix="evaluation-") as folder:
+        for found in jobs.list(output):
+            (Path(folder) / Path(found.key).name).write_bytes(jobs.read(found.key))
+        return evaluation_report(Path(folder), request, job)

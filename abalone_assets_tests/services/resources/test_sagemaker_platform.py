@@ -1,5 +1,6 @@
 """The SageMaker platform beside the local one, on the same splits in S3, with jobs that run."""
 
+import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from abalone_assets.pipes import PipesJobError
 from abalone_assets.resources.aws.ml_platform import CONTAINERS, SageMakerPlatform
 from abalone_assets.resources.ml_platform import (
     EvaluationReport,
+    EvaluationRequest,
     LocalMLPlatform,
     MLPlatform,
     TrainingReport,
@@ -86,7 +88,11 @@ def make(
                 "foreign-rows": 0,
             },
         )
-        made.append(Made(training, platform.evaluate(evaluation, context)))
+        judged = platform.judge(evaluation, context)
+        kept = json.loads(json.dumps(asdict(evaluation)))
+        made.append(Made(training, platform.report(EvaluationRequest(**kept), context)))
+        assert made[0].evaluation.probes == judged.probes
+        assert made[0].evaluation.evaluation["rmse"] == judged.evaluation["rmse"]
         return dg.MaterializeResult()
 
     dg.materialize([model])
@@ -105,6 +111,7 @@ def test_jobs_make_what_the_local_platform_makes(
     assert there.evaluation.evaluation["reference"]["version"] == "5"
     assert there.evaluation.plots.keys() == here.evaluation.plots.keys()
     assert there.evaluation.report.startswith(b"<!doctype html>")
+    assert len(aws.client("sagemaker").list_processing_jobs()["ProcessingJobSummaries"]) == 1
     assert asdict(there.training.job).keys() == asdict(here.training.job).keys()
     assert there.training.job.estimated_cost_usd
     described = described_job(aws)

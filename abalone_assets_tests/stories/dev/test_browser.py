@@ -82,8 +82,8 @@ def test_new_surveys_shows_its_partitions_and_their_files(page: Page, stack: Sta
     _screenshot(page, "partitions")
 
 
-def test_evaluation_shows_its_plots(page: Page, stack: Stack) -> None:
-    page.goto(f"{stack.ui}/assets/evaluation")
+def test_the_report_on_an_evaluation_shows_its_plots(page: Page, stack: Stack) -> None:
+    page.goto(f"{stack.ui}/assets/evaluation_report")
     row = page.get_by_role("row").filter(has_text="plots")
     row.get_by_text("[Show Markdown]").click()
     plots = page.locator("img[src^='data:image/png']")

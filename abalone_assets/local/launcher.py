@@ -1,0 +1,186 @@
+"""Starts the worker of each run from a warm process instead of a cold interpreter."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Final
+
+import psutil
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import serialize_value
+
+from abalone_assets.local.instance import PROCESS_TAG, process_identity, process_lives
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from dagster._core.launcher import LaunchRunContext
+    from dagster._serdes import ConfigurableClassData
+
+STOP_SECONDS: Final = 15.0
+HAS_FORK: Final = sys.platform == "linux"
+"""Whether a fork of a process with numerical packages is safe: not on macOS."""
+
+
+@dataclass(frozen=True)
+class WorkerHost:
+    """A process that workers are forked from: see `abalone_assets.local.worker_host`.
+
+    Attributes:
+        serves: Identity of the code server that was there at its start: a reload, after which
+            other packages may be installed, gets another host.
+    """
+
+    process: subprocess.Popen[bytes]
+    requests: Connection
+    serves: str | None
+
+    @classmethod
+    def start(cls, serves: str | None) -> WorkerHost:
+        """Start one; it imports for some seconds before it answers.
+
+        Raises:
+            OSError: The system refuses.
+        """
+        import socket
+
+        ours, theirs = socket.socketpair()
+        with theirs:
+            module = "abalone_assets.local.worker_host"
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [sys.executable, "-m", module, str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+            )
+        return cls(process, Connection(ours.detach()), serves)
+
+    def retire(self) -> None:
+        """Have it end as soon as its workers have."""
+        with suppress(OSError):
+            self.requests.send(None)
+
+    def end(self) -> None:
+        """Interrupt its workers and wait for their end."""
+        self.requests.close()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_SECONDS)
+
+
+class WarmRunLauncher(DefaultRunLauncher):
+    """Dagster's local launcher, with forked workers where the system and the run allow it.
+
+    A worker does what ``dagster api execute_run`` does, in the environment of the process that
+    launches. Its identity is in the tag ``PROCESS_TAG`` of the run before it begins: by that it is
+    found, interrupted, and missed when it died.
+    """
+
+    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(inst_data)
+        self._lock = threading.Lock()
+        self._host: WorkerHost | None = None
+        self._retired: list[WorkerHost] = []
+
+    @property
+    def host(self) -> psutil.Process | None:
+        """The process that the next worker is forked from, if there is one."""
+        host = self._host
+        return None if host is None else psutil.Process(host.process.pid)
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Fork a worker; where there can be none, start a cold one and say why in the run."""
+        run = context.dagster_run
+        origin = run.job_code_origin
+        if not HAS_FORK or origin is None or origin.executable_path != sys.executable:
+            super().launch_run(context)
+            return
+        arguments = ExecuteRunArgs(origin, run.run_id, self._instance.get_ref())
+        try:
+            with self._lock:
+                self._start_worker(run.run_id, serialize_value(arguments), _server(context))
+        except (OSError, EOFError) as error:
+            self._instance.report_engine_event(
+                f"There is no warm process to fork a worker from ({error!r}); a cold one starts.",
+                run,
+            )
+            super().launch_run(context)
+            return
+        self._run_ids.add(run.run_id)
+
+    def _start_worker(self, run_id: str, arguments: str, server: str | None) -> None:
+        host = self._warm_host(server)
+        host.requests.send(arguments)
+        pid = host.requests.recv()
+        if not isinstance(pid, int):
+            raise OSError(pid)
+        begins = False
+        try:
+            self._instance.add_run_tags(run_id, {PROCESS_TAG: process_identity(pid)})
+            begins = True
+        finally:
+            host.requests.send(begins)
+
+    def _warm_host(self, server: str | None) -> WorkerHost:
+        host = self._host
+        if host is not None and host.process.poll() is None and host.serves == server:
+            return host
+        if host is not None:
+            host.retire()
+            self._retired = [each for each in self._retired if each.process.poll() is None]
+            self._retired.append(host)
+        self._host = WorkerHost.start(server)
+        return self._host
+
+    def terminate(self, run_id: str) -> bool:
+        """Interrupt the run's process, whoever launched it; say whether there was one to."""
+        run = self._instance.get_run_by_id(run_id)
+        identity = None if run is None else run.tags.get(PROCESS_TAG)
+        if run is None or run.is_finished or identity is None:
+            return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]
+        self._instance.report_run_canceling(run)
+        if process_lives(identity):
+            with suppress(ProcessLookupError):  # it has just ended, and its run with it
+                os.kill(int(identity.partition("/")[0]), signal.SIGTERM)
+            return True
+        self._instance.report_run_canceled(run, "The process of this run had ended before.")
+        return False
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """It does, so that Dagster's run monitoring notices a worker that died."""
+        return True
+
+    def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+        """Whether the run's worker lives; of a cold one, its code server takes note."""
+        identity = run.tags.get(PROCESS_TAG)
+        if identity is None or process_lives(identity):
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"process {identity} has ended")
+
+    def dispose(self) -> None:
+        """Interrupt the workers, and end the process that they were forked from."""
+        with self._lock:
+            hosts = [*self._retired, *([self._host] if self._host else [])]
+            self._host, self._retired = None, []
+        for host in hosts:
+            host.end()
+
+
+def _server(context: LaunchRunContext) -> str | None:
+    """Identity of the code server that a run comes from, which a reload changes."""
+    from dagster._core.remote_representation.code_location import GrpcServerCodeLocation
+
+    origin = context.dagster_run.remote_job_origin
+    if context.workspace is None or origin is None:
+        return None
+    location = context.workspace.get_code_location(
+        origin.repository_origin.code_location_origin.location_name
+    )
+    return location.server_id if isinstance(location, GrpcServerCodeLocation) else None
