@@ -15,7 +15,7 @@ from abalone_assets.resources.job_sweep import JOB_NAME_PREFIXES, AwsJobSweep, N
 from abalone_assets_tests.deploy.iam import as_deployed, denied, policy_of
 from abalone_assets_tests.fakes.places import OWN_KEY
 from abalone_assets_tests.stories.aws.stack import provision
-from deploy.stacks.names import EVALUATION_JOBS, TRAINING_JOBS
+from deploy.stacks.names import EVALUATION_JOBS, SCORING_JOBS, TRAINING_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +141,8 @@ def test_the_run_role_may_look_and_stop_and_asks_nothing_of_others_jobs(account:
 
 
 def test_the_names_are_those_that_the_role_may_ask_about() -> None:
-    assert (f"{TRAINING_JOBS}-", f"{EVALUATION_JOBS}-") == JOB_NAME_PREFIXES
+    started = (TRAINING_JOBS, EVALUATION_JOBS, SCORING_JOBS)
+    assert tuple(f"{name}-" for name in started) == JOB_NAME_PREFIXES
 
 
 def test_a_tick_without_orphans_says_so_and_starts_nothing(account: Account) -> None:
