@@ -136,7 +136,7 @@ def test_the_endpoints_role_sees_every_alarm_that_rolls_a_deployment_back(
 
     granted = role_policy(assembly.templates["jobs"], "SageMakerRole")
 
-    assert len(alarms) == 3
+    assert len(alarms) == 2
     for alarm in alarms:
         arn = f"arn:aws:cloudwatch:{PLACE}:alarm:{alarm}"
         assert granted.allows(Need("cloudwatch:DescribeAlarms", arn))
