@@ -33,9 +33,9 @@ def transform_fn(
         200 with the predictions; 400, 415 or 406 with what is wrong with the request, as text.
         A defect of the model is raised, and becomes the container's 500.
     """
-    from flask import Response, request  # comes with the container
+    from flask import Response, has_request_context, request  # comes with the container
 
-    if request:  # what the client itself said
+    if has_request_context():  # what the client itself said
         content_type = request.headers.get("Content-Type", "")
         accept = request.headers.get("Accept")
     try:

@@ -77,8 +77,8 @@ class Account:
         resources = {"job_sweep": self.sweep}
         with dg.build_schedule_context(self.instance, resources=resources) as context:
             told = job_sweep_schedule.evaluate_tick(context)
-        [asked] = told.run_requests or [told.skip_message]
-        return asked
+        requests = told.run_requests or []
+        return requests[0] if requests else str(told.skip_message)
 
 
 CLUSTER = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from abalone_assets.aws.clients import client
-from abalone_assets_tests.deploy.iam import ROLES, Need, Policy, policy_of, role_policy
+from abalone_assets_tests.deploy.iam import ROLES, policy_of, role_policy
 from abalone_assets_tests.deploy.support import KEY, SECURITY_GROUP, SUBNETS
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
+from abalone_assets_tests.fakes.policies import Need, Policy
 from deploy.config import DeployConfig, DeployError
 from deploy.deploy import looked_up
 

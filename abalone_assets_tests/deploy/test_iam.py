@@ -8,7 +8,6 @@ import pytest
 from abalone_assets_tests.deploy.iam import (
     RARELY_NEEDED,
     SNAPSHOT,
-    Need,
     denied,
     described,
     policy_of,
@@ -16,6 +15,7 @@ from abalone_assets_tests.deploy.iam import (
 )
 from abalone_assets_tests.fakes.calls import Call
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
+from abalone_assets_tests.fakes.policies import Need
 
 if TYPE_CHECKING:
     from abalone_assets_tests.deploy.support import Assembly

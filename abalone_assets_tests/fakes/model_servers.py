@@ -109,7 +109,7 @@ class ModelServer:
             text=True,
             start_new_session=True,
         )
-        self._port: str | None = None
+        self._port = ""
         self._settled = threading.Event()
         # Who listens may wait for whoever waits for this server to start: reading must go on.
         self._said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -117,7 +117,7 @@ class ModelServer:
         self._reader.start()
         threading.Thread(target=self._tell, daemon=True).start()
         self._settled.wait()
-        if self._port is None or self.ask("GET", "/ping").status != requests.codes.ok:
+        if not self._port or self.ask("GET", "/ping").status != requests.codes.ok:
             self.close()
             raise ModelLoadError("the container did not answer its ping")
 

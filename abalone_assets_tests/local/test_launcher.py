@@ -14,6 +14,7 @@ import pytest
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
+from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 
 from abalone_assets.local import launcher as module
 from abalone_assets.local.instance import PROCESS_TAG, fail_orphaned_runs, process_lives
@@ -243,7 +244,7 @@ def test_without_a_host_the_worker_is_a_cold_one_and_the_run_says_why(
 
     monkeypatch.setattr(module.WorkerHost, "start", refuse)
     monkeypatch.setattr(
-        module.DefaultRunLauncher,
+        DefaultRunLauncher,
         "launch_run",
         lambda _, context: cold.append(context.dagster_run.run_id),
     )

@@ -126,9 +126,9 @@ def test_both_servers_say_the_same(
     container: ModelServer, local: RunningServer, asked: Asked
 ) -> None:
     there = container.ask("POST", "/invocations", asked.body, asked.headers)
-    unsaid = {"Content-Type": None, "Accept": None}
+    unsaid: dict[str, str | None] = {"Content-Type": None, "Accept": None}
     here = requests.post(
-        f"{local.url}/invocations", asked.body, headers=unsaid | asked.headers, timeout=10
+        f"{local.url}/invocations", asked.body, headers={**unsaid, **asked.headers}, timeout=10
     )
 
     assert (there.status, here.status_code) == (asked.status, asked.status)
