@@ -177,6 +177,7 @@ def test_a_release_checks_what_it_made(story: Story) -> None:
         "merged_dataset.splits_partition_the_rows": True,
         "merged_dataset.synthetic_share_is_small": True,
         "approved_model.gate": True,
+        "evaluation_report.report_made": True,
     }
 
 
