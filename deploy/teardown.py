@@ -78,7 +78,7 @@ class Teardown:
                 self.say(f"Glue job run {run}: stopped")
 
     def delete_endpoint(self) -> list[str]:
-        """Delete endpoint, configurations and models; returns what is left of them.
+        """Delete endpoint, its scaling, configurations, models; returns what is left of them.
 
         Raises:
             EndpointError: The endpoint was not gone in time, or AWS refuses.
@@ -86,6 +86,7 @@ class Teardown:
         return delete_endpoint(
             self.config.name,
             self.make_client("sagemaker"),
+            autoscaling=self.make_client("application-autoscaling"),
             poll_seconds=self.poll_seconds,
             on_progress=self.say,
         )
@@ -125,7 +126,8 @@ class Teardown:
             DeployError: AWS refuses to say.
         """
         sagemaker, glue = self.make_client("sagemaker"), self.make_client("glue")
-        left = leftovers(self.config.name, sagemaker)
+        scaling = self.make_client("application-autoscaling")
+        left = leftovers(self.config.name, sagemaker, scaling)
         with translate_errors(DeployError, "running jobs"):
             left += [f"{job.kind} job {job.name}" for job in self._sagemaker_jobs(sagemaker)]
             left += [f"Glue job run {run}" for run in self._glue_runs(glue)]

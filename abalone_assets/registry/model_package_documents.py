@@ -176,16 +176,19 @@ class Registration:
 
 
 def package_parameters(
-    registration: Registration, store: ObjectStore, *, image: str, after: int
+    registration: Registration, store: ObjectStore, *, group: str, image: str, after: int
 ) -> dict[str, Any]:
-    """The parameters of ``CreateModelPackage``, without the group.
+    """The parameters of ``CreateModelPackage`` in a group.
 
     There are no tags among them: SageMaker refuses a tag on a versioned package, which has those of
     its group. A repeated call has the token of the first and adds no second package; the same model
-    ``after`` another version (0 is none) has a token of its own.
+    ``after`` another version (0 is none), or in another group, has a token of its own: tokens are
+    the account's, and another deployment may have registered the model, too.
     """
-    token = hashlib.sha256(f"{registration.digest}/{image}/{after}".encode()).hexdigest()
+    told = f"{group}/{registration.digest}/{image}/{after}"
+    token = hashlib.sha256(told.encode()).hexdigest()
     return {
+        "ModelPackageGroupName": group,
         "ClientToken": token[:36],
         "ModelPackageDescription": registration.description,
         "ModelApprovalStatus": PENDING,

@@ -194,12 +194,10 @@ class ModelPackageRegistry(ModelRegistry):
         for key, document in registration.documents():
             self._write_once(key, document)
         parameters = package_parameters(
-            registration, self.store, image=self._serving_image(), after=after
+            registration, self.store, group=self.group, image=self._serving_image(), after=after
         )
         with self._told():
-            created = self._sagemaker.create_model_package(
-                ModelPackageGroupName=self.group, **parameters
-            )
+            created = self._sagemaker.create_model_package(**parameters)
         return self._looked_over(created["ModelPackageArn"])
 
     def _looked_over(self, arn: str) -> dict[str, Any]:

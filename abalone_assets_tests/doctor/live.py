@@ -92,6 +92,8 @@ def left(aws: AwsStandIn) -> list[str]:
             )["logGroups"],
             "logGroupName",
         ),
+        *_scaling(aws),
+        *(f"{arn} {entity}" for arn, entity in aws.lineage.entities.items()),
         *keys(aws),
     ]
     glue = aws.client("glue", access_key=OWN_KEY)
@@ -100,6 +102,13 @@ def left(aws: AwsStandIn) -> list[str]:
         run["Id"] for run in runs if run["JobRunState"] in {"STARTING", "RUNNING", "STOPPING"}
     ]
     return [name for name in names if "doctor" in name] + active
+
+
+def _scaling(aws: AwsStandIn) -> list[str]:
+    scaling = aws.client("application-autoscaling", access_key=OWN_KEY)
+    targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    policies = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    return _names([*targets, *policies], "ResourceId")
 
 
 def keys(aws: AwsStandIn) -> list[str]:

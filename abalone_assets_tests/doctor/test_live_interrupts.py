@@ -257,7 +257,8 @@ def test_what_the_endpoint_wrote_after_its_end_is_removed_too(proved: AwsStandIn
     captured, logged = account.new_trial(), account.new_trial()
     key = f"captured_requests/{captured.name}/AllTraffic/late.jsonl"
     proved.s3.put_object(Bucket=proved.bucket, Key=key, Body=b"{}")
-    proved.client("logs").create_log_group(logGroupName=logged.log_group)
+    for name in logged.log_groups:
+        proved.client("logs").create_log_group(logGroupName=name)
     found = live("--clean-up").finding("earlier trials")["found"]
     assert captured.name in found
     assert logged.name in found
@@ -270,6 +271,7 @@ def test_names_like_a_trials_are_not_taken_for_one(proved: AwsStandIn) -> None:
     assert len(trial.name) <= 32
     assert account.trial_of(trial.name) == trial.name
     assert account.trial_of(f"{trial.name}-v000001-0a1b2c3d") == trial.name
+    assert account.trial_of(f"{trial.name}-candidate") == trial.name
     for other in ("abalone", "abalone-doctor", f"{account.prefix}mine", f"{trial.name}-mine"):
         assert account.trial_of(other) is None
     assert account.trial_of("abalone-doctor-000000-0123abcd") is None  # another deployment's

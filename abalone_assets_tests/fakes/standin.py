@@ -25,6 +25,7 @@ from abalone_assets_tests.fakes.places import (
 )
 from abalone_assets_tests.fakes.processes import Processes
 from abalone_assets_tests.fakes.processing_jobs import ProcessingJobs
+from abalone_assets_tests.fakes.scaling import Scaling
 from abalone_assets_tests.fakes.service_rules.roles import PASSES_OWN_ROLES
 from abalone_assets_tests.fakes.service_rules.table import check
 from abalone_assets_tests.fakes.storage import Storage
@@ -85,6 +86,7 @@ class AwsStandIn:
             self.lineage,
             Endpoints(self, models),
             Runtime(self, models),
+            Scaling(self),
         ):
             service.install(self._patches)
         self.server.gate = self._let_pass

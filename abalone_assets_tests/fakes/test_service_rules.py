@@ -392,19 +392,20 @@ def test_signed_region(aws: AwsStandIn) -> None:
     import boto3
     from botocore.config import Config
 
-    def put(region: str) -> None:
-        boto3.client(
+    def s3(region: str) -> Any:
+        return boto3.client(
             "s3",
             endpoint_url=aws.url,
             region_name=region,
             aws_access_key_id=TEST_KEY,
             aws_secret_access_key="test",
             config=Config(retries={"total_max_attempts": 1}),
-        ).put_object(Bucket=BUCKET, Key="x", Body=b"")
+        )
 
     with refused("the region 'us-east-2' is wrong", "AuthorizationHeaderMalformed"):
-        put("us-east-2")
-    put(REGION)
+        s3("us-east-2").put_object(Bucket=BUCKET, Key="x", Body=b"")
+    s3(REGION).put_object(Bucket=BUCKET, Key="x", Body=b"")
+    assert s3("us-east-2").head_bucket(Bucket=BUCKET)["BucketRegion"] == REGION
 
 
 def test_every_rule_has_its_test_and_a_source_and_the_page_lists_it() -> None:

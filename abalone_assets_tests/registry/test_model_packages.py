@@ -108,12 +108,15 @@ def test_two_registrations_of_one_model_at_the_same_time_add_one_version(
 def test_a_repeated_call_has_the_token_of_the_first(account: Account) -> None:
     registration = Registration.of(ONE, evaluation_of(ONE), DECISION, "release-1")
 
-    def token(after: int) -> Any:
-        store = account.registry.store
-        return package_parameters(registration, store, image=IMAGE, after=after)["ClientToken"]
+    def token(after: int, group: str = "abalone") -> Any:
+        parameters = package_parameters(
+            registration, account.registry.store, group=group, image=IMAGE, after=after
+        )
+        return parameters["ClientToken"]
 
     assert token(0) == token(0)
     assert token(0) != token(2)
+    assert token(0) != token(0, "another"), "of another deployment in the account"
 
 
 def test_a_registration_that_was_cut_short_is_no_version_and_is_finished_by_the_next(

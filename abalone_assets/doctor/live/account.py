@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.aws.clients import client
 from abalone_assets.aws.parameters import resolve
+from abalone_assets.serving.sagemaker.removal import CANDIDATE, candidate_name
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ LONGEST: Final = timedelta(hours=4)
 """No trial takes longer; one that another machine made is believed to have ended after that."""
 
 _OWN: Final = re.compile(r"[0-9a-f]{6}-[0-9a-f]{8}")
-_MADE_FOR_ENDPOINT: Final = re.compile(r"-v[0-9]{6,}-[0-9a-f]{8}$")
+_MADE_FOR_ENDPOINT: Final = re.compile(rf"(-v[0-9]{{6,}}-[0-9a-f]{{8}}|{CANDIDATE})$")
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ class Trial:
         return self.name.replace("-", "_")
 
     @property
-    def log_group(self) -> str:
-        """What its endpoint's containers write to."""
-        return f"{ENDPOINT_LOGS}/{self.name}"
+    def log_groups(self) -> tuple[str, ...]:
+        """What its endpoint's containers write to: those of a serverless candidate, and others."""
+        return tuple(f"{ENDPOINT_LOGS}/{name}" for name in (candidate_name(self.name), self.name))
 
     @property
     def channel(self) -> str:
@@ -141,6 +142,11 @@ class Account:
     def logs(self) -> Any:  # noqa: ANN401 - as sagemaker
         """CloudWatch Logs' client."""
         return client("logs")
+
+    @property
+    def autoscaling(self) -> Any:  # noqa: ANN401 - as sagemaker
+        """Application Auto Scaling's client."""
+        return client("application-autoscaling")
 
     @property
     def prefix(self) -> str:

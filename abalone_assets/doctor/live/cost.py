@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.prices import AS_OF, GLUE_PRICES, INSTANCE_PRICES
+from abalone_assets.aws.clients import MAX_ATTEMPTS
+from abalone_assets.aws.prices import AS_OF, GLUE_PRICES, INSTANCE_PRICES, SERVERLESS_PRICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,7 +38,14 @@ DPUS: Final[Mapping[str, float]] = {
 }
 """Data processing units of a Glue worker."""
 
+REQUESTS: Final = 5
+"""Questions to the endpoint: probes of two deployments and a candidate, a good and a bad row."""
+
+ANSWER_SECONDS: Final = 60
+"""A serverless endpoint works no longer on a question."""
+
 _HOUR: Final = 3600
+_USUAL_ANSWER: Final = 1
 _USUAL_JOB: Final = 150
 _USUAL_ENDPOINT: Final = 1200
 _USUAL_SECOND_FLEET: Final = 480
@@ -85,23 +93,12 @@ def costs(aws: AwsSettings, glue_job: Mapping[str, Any]) -> list[Cost]:
         aws: The settings.
         glue_job: The Glue job as Glue describes it.
     """
-    serving, endpoint = aws.endpoint_instance_type, INSTANCE_PRICES.get(aws.endpoint_instance_type)
+    serverless = aws.endpoint_mode == "serverless"
     return [
         _glue(glue_job),
         _job("training", aws.training_instance_type),
         _job("processing", aws.processing_instance_type),
-        Cost(
-            f"endpoint: 1 x {serving}",
-            endpoint,
-            2 * SETTLING_SECONDS + DELETION_SECONDS,
-            _USUAL_ENDPOINT,
-        ),
-        Cost(
-            f"its update, a second fleet of 1 x {serving}",
-            endpoint,
-            SETTLING_SECONDS,
-            _USUAL_SECOND_FLEET,
-        ),
+        *(_work(aws.serverless_memory_mb) if serverless else _fleets(aws.endpoint_instance_type)),
     ]
 
 
@@ -122,6 +119,34 @@ def statement(parts: Sequence[Cost]) -> list[str]:
         "requests, logs and storage: less than USD 0.01",
         f"altogether at most USD {bound + 0.01:.2f}, as a rule {expected + 0.01:.2f}{beside}",
         f"(list prices of us-east-1, {AS_OF:%d %B %Y})",
+    ]
+
+
+def _fleets(instance_type: str) -> list[Cost]:
+    """Of an endpoint with one instance, which scaling may not add to."""
+    hourly = INSTANCE_PRICES.get(instance_type)
+    longest = 2 * SETTLING_SECONDS + DELETION_SECONDS
+    return [
+        Cost(f"endpoint: 1 x {instance_type}", hourly, longest, _USUAL_ENDPOINT),
+        Cost(
+            f"its update, a second fleet of 1 x {instance_type}",
+            hourly,
+            SETTLING_SECONDS,
+            _USUAL_SECOND_FLEET,
+        ),
+    ]
+
+
+def _work(memory_mb: int) -> list[Cost]:
+    """Of a serverless endpoint, which costs while it works on questions, each tried again."""
+    second = SERVERLESS_PRICES.get(memory_mb)
+    return [
+        Cost(
+            f"endpoint: {REQUESTS} questions, serverless with {memory_mb} MB",
+            None if second is None else second * _HOUR,
+            REQUESTS * MAX_ATTEMPTS * ANSWER_SECONDS,
+            REQUESTS * _USUAL_ANSWER,
+        )
     ]
 
 

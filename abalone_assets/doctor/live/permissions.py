@@ -55,6 +55,7 @@ _OF_EACH: Final[Mapping[str, tuple[str, ...]]] = {
         "sagemaker:ListModels",
         "sagemaker:ListEndpointConfigs",
         "sagemaker:ListEndpoints",
+        "application-autoscaling:DescribeScalableTargets",
         "cloudwatch:DescribeAlarms",
         "logs:DescribeLogGroups",
     ),
@@ -71,6 +72,25 @@ _OF_EACH: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "log groups `/aws/sagemaker/Endpoints/abalone-doctor-*`": ("logs:DeleteLogGroup",),
     "the parameters below `/abalone`": ("ssm:GetParametersByPath",),
+    "where the endpoint is autoscaled: scalable targets": (
+        "application-autoscaling:RegisterScalableTarget",
+        "application-autoscaling:PutScalingPolicy",
+        "application-autoscaling:DeregisterScalableTarget",
+    ),
+    "there, too: endpoints `abalone-doctor-*`": ("sagemaker:UpdateEndpointWeightsAndCapacities",),
+    "there, too: alarms `TargetTracking-endpoint/abalone-doctor-*`": (
+        "cloudwatch:PutMetricAlarm",
+        "cloudwatch:DeleteAlarms",
+    ),
+    "there, too: the role that scales endpoints, where there is none yet": (
+        "iam:CreateServiceLinkedRole",
+    ),
+    "where there is a key: that key": (
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+        "kms:DescribeKey",
+        "kms:CreateGrant",
+    ),
 }
 
 ACTIONS: Final[Mapping[str, str]] = {

@@ -223,7 +223,9 @@ class Proof:
                     return step()
             except EndpointError as error:
                 is_models = "access denied" not in str(error)
-                lines = last_lines(self.account.logs, self.trial.log_group) if is_models else []
+                groups = self.trial.log_groups if is_models else ()
+                told_by = (last_lines(self.account.logs, group) for group in groups)
+                lines = next(filter(None, told_by), [])
                 if not lines:
                     raise
                 told = " | ".join(lines)

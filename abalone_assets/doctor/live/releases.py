@@ -41,19 +41,28 @@ class Releases:
     def for_trial(self, trial: Trial) -> Releases:
         """The same for a trial: its own places, group and endpoint, one instance, no canary wait.
 
-        Roles, images, instance types, alarms and whatever else is set are those of releases.
+        It keeps no instance warm and lets none be added, which would cost more than was said, and
+        writes neither lineage nor runs, which could not be removed. Roles, images, instance types,
+        network, key, alarms and whatever else is set are those of releases.
         """
-        registry = _changed(self.model_registry, group=trial.name, uri=f"{trial.jobs_uri}/registry")
+        registry = _changed(
+            self.model_registry,
+            group=trial.name,
+            uri=f"{trial.jobs_uri}/registry",
+            studio_notes=False,
+            mlflow_uri="",
+        )
         bound = {"jobs_uri": trial.jobs_uri, "max_runtime_seconds": JOB_SECONDS}
         return Releases(
             _changed(self.etl_engine, **bound),
-            _changed(self.ml_platform, **bound),
+            _changed(self.ml_platform, **bound, keep_alive_seconds=0),
             registry,
             _changed(
                 self.endpoint_host,
                 registry=registry,
                 endpoint_name=trial.name,
                 instance_count=1,
+                max_instance_count=1,
                 canary_wait_seconds=0,
                 timeout_seconds=DEPLOYMENT_SECONDS,
             ),

@@ -56,6 +56,7 @@ class Removal:
             names = {
                 *keys,
                 *self._names_in_sagemaker(),
+                *self._names_of_scaled(),
                 *self._names_of_log_groups(),
                 *self._names_of_captured(),
             }
@@ -72,7 +73,7 @@ class Removal:
             "jobs": self._jobs,
             "endpoint": self._endpoint,
             "model packages": self._packages,
-            "log group": self._log_group,
+            "log groups": self._log_groups,
             "captured requests": self._captured,
             "objects": self._objects,
         }
@@ -104,6 +105,12 @@ class Removal:
             pages = self.account.sagemaker.get_paginator(operation)
             for page in pages.paginate(NameContains=self.account.prefix):
                 yield from (entry[name] for entry in page[entries])
+
+    def _names_of_scaled(self) -> Iterator[str]:
+        pages = self.account.autoscaling.get_paginator("describe_scalable_targets")
+        for page in pages.paginate(ServiceNamespace="sagemaker"):
+            # Such as endpoint/NAME/variant/AllTraffic.
+            yield from (target["ResourceId"].split("/")[1] for target in page["ScalableTargets"])
 
     def _names_of_log_groups(self) -> Iterator[str]:
         """An instance that ends may write a last line, which makes its log group anew."""
@@ -168,6 +175,7 @@ class Removal:
         left = delete_endpoint(
             trial.name,
             self.account.sagemaker,
+            autoscaling=self.account.autoscaling,
             poll_seconds=self.poll_seconds,
             timeout_seconds=DELETION_SECONDS,
             on_progress=self.say,
@@ -193,16 +201,17 @@ class Removal:
                 raise
         self.say(f"model package group {trial.name}: deleted")
 
-    def _log_group(self, trial: Trial) -> None:
+    def _log_groups(self, trial: Trial) -> None:
         from botocore.exceptions import ClientError
 
-        try:
-            self.account.logs.delete_log_group(logGroupName=trial.log_group)
-        except ClientError as error:
-            if error_code(error) != "ResourceNotFoundException":
-                raise
-        else:
-            self.say(f"log group {trial.log_group}: deleted")
+        for name in trial.log_groups:
+            try:
+                self.account.logs.delete_log_group(logGroupName=name)
+            except ClientError as error:
+                if error_code(error) != "ResourceNotFoundException":
+                    raise
+            else:
+                self.say(f"log group {name}: deleted")
 
     def _captured(self, trial: Trial) -> None:
         _delete_all(ObjectStore(trial.captured_uri))

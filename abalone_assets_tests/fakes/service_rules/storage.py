@@ -19,7 +19,14 @@ S3A_REGION: Final = "us-east-2"
 
 
 def signed_region(asked: Asked) -> None:
-    """A request is signed for the region that its bucket is in."""
+    """A request is signed for the region that its bucket is in.
+
+    S3 refuses a wrongly signed look at a bucket, too, but names the region in a header, and
+    botocore asks again there by itself:
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+    """
+    if asked.call.operation == "HeadBucket":
+        return
     scope = _SCOPE.search(asked.response.headers.get("Authorization", ""))
     name = asked.call.resource.removeprefix("arn:aws:s3:::").partition("/")[0]
     bucket = s3_backends[ACCOUNT]["aws"].buckets.get(name)

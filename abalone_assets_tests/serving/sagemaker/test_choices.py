@@ -238,6 +238,22 @@ def test_a_fixed_number_of_instances_ends_the_scaling(scaled: Account) -> None:
     assert f"endpoint {ENDPOINT}: its instances are scaled no more" in scaled.progress
 
 
+def test_an_endpoint_that_is_deleted_is_scaled_no_more(scaled: Account) -> None:
+    clients = scaled.sagemaker, scaled.autoscaling
+    assert f"scaling of endpoint {ENDPOINT}" in leftovers(ENDPOINT, *clients)
+
+    left = delete_endpoint(
+        ENDPOINT, scaled.sagemaker, autoscaling=scaled.autoscaling, poll_seconds=0.02
+    )
+
+    assert (left, targets(scaled)) == ([], [])
+    found = scaled.autoscaling.describe_scaling_policies(ServiceNamespace="sagemaker")
+    assert found["ScalingPolicies"] == []
+    ends = {"DeregisterScalableTarget", "DeleteEndpoint"}
+    called = [call.operation for call in scaled.aws.calls if call.operation in ends]
+    assert called == ["DeregisterScalableTarget", "DeleteEndpoint"]
+
+
 def test_a_scaling_that_is_not_allowed_is_told(account: Account) -> None:
     account.register_constants(1.0)
     account.aws.faults.deny("RegisterScalableTarget")
