@@ -83,9 +83,12 @@ def role_policy(template: Mapping[str, Any], role: str) -> Policy:
     found = [name for name in _of_kind(resources, "AWS::IAM::Role") if name.startswith(role)]
     assert len(found) == 1, found
     assert not resources[found[0]]["Properties"].get("ManagedPolicyArns"), found
+    inline, overflow = (  # what exceeds an inline policy's size, CDK puts into a managed one
+        _of_kind(resources, kind) for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy")
+    )
     return Policy.of(
         resolved(resources, policy["Properties"]["PolicyDocument"])
-        for policy in _of_kind(resources, "AWS::IAM::Policy").values()
+        for policy in (*inline.values(), *overflow.values())
         if {"Ref": found[0]} in policy["Properties"]["Roles"]
     )
 

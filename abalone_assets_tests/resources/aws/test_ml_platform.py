@@ -11,6 +11,7 @@ from abalone_assets.modeling.hyperparameters import Framework
 from abalone_assets.resources.aws.ml_platform import METRICS, SageMakerPlatform
 from abalone_assets.resources.ml_platform import EvaluationRequest, TrainingRequest
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.fakes.places import REGION
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
@@ -70,10 +71,9 @@ def test_only_images_that_are_not_sagemakers_own_algorithms_are_told_their_metri
 
 
 def test_jobs_are_told_their_region_where_boto3_looks(
-    aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch
+    aws: AwsStandIn,
 ) -> None:
-    monkeypatch.setenv("AWS_REGION", "eu-central-1")
-    told = {"AWS_DEFAULT_REGION": "eu-central-1"}
+    told = {"AWS_DEFAULT_REGION": REGION}
     assert training_job(aws, "blend")["Environment"] == told
     evaluation = platform(aws)._processing_job(
         EvaluationRequest("0" * 64, {"model": "s3://x/model.tar.gz"}), "s3://x/code", "s3://x/out"

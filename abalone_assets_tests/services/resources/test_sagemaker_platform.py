@@ -161,8 +161,7 @@ def test_isolated_jobs_make_the_same_and_reach_nothing(aws: AwsStandIn, lake: Ob
     there = make(platform_on(aws, network_isolation=True), lake)
     here = make(LocalMLPlatform(), lake)
 
-    assert there.training.card.model_sha256 == here.training.card.model_sha256
-    assert there.evaluation.evaluation == here.evaluation.evaluation
+    check_same(there, here)
     assert {call.caller for call in aws.calls} == {"test"}
 
 
