@@ -183,7 +183,7 @@ RULES: Final = (
     Rule(
         "rollback_alarms",
         (_UPDATE,),
-        "more than ten alarms of a deployment, such as do not exist, and such as ring already; that "
+        "more than ten alarms of a deployment, missing ones, and ones that ring already; that "
         "the last two are refused at once, rather than at the deployment's end, is our assumption",
         f"{_GUIDE}/deployment-guardrails-configuration.html; {_API}/API_AutoRollbackConfig.html",
         endpoints.rollback_alarms,
