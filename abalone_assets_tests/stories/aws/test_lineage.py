@@ -12,6 +12,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -47,7 +48,6 @@ from abalone_assets_tests.support.platform import QUICK_BLEND, survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from abalone_assets_tests.fakes.calls import Call
     from abalone_assets_tests.fakes.server import MotoServer
