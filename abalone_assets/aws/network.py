@@ -13,7 +13,8 @@ _LOCAL_STORAGE: Final = re.compile(r"ml\.(?:[a-z]+\d+[a-z]*d[a-z]*|g[5-9]\w*|p[4
 """Instance types with storage of their own, which their hardware encrypts.
 
 SageMaker refuses a key for the volume of such a one:
-https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html,
+https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html
 """
 
 
@@ -56,10 +57,10 @@ class Boundary:
         """The member of a request that names the key."""
         return {member: self.kms_key_arn} if self.kms_key_arn else {}
 
-    def volume_key(self, instance_type: str) -> dict[str, str]:
+    def volume_key(self, instance_type: str, member: str = "VolumeKmsKeyId") -> dict[str, str]:
         """The same for the volume of an instance."""
         has_own = _LOCAL_STORAGE.match(instance_type)
-        return {} if has_own else self.key("VolumeKmsKeyId")
+        return {} if has_own else self.key(member)
 
 
 OPEN: Final = Boundary()

@@ -57,6 +57,7 @@ RARELY_NEEDED = {
     "sagemaker:DescribeModelPackageGroup": "the registry is asked for what it does not have",
     "sagemaker:ListProcessingJobs": "the schedule looks for jobs that killed workers left",
     "sagemaker:ListTrainingJobs": "the same",
+    "sagemaker:ListTransformJobs": "the same",
     "sagemaker:StopProcessingJob": "a run was terminated while SageMaker evaluated",
     "application-autoscaling:DeregisterScalableTarget": "an endpoint is scaled no more",
     "cloudwatch:DeleteAlarms": "the same",

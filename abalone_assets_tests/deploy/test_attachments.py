@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from abalone_assets_tests.deploy.iam import resolved, role_policy
-from abalone_assets_tests.fakes.service_rules.attachments import needs_of
+from abalone_assets_tests.deploy.iam import ROLES, resolved, role_policy
+from abalone_assets_tests.deploy.support import KEY, SECURITY_GROUP, SUBNETS
+from abalone_assets_tests.fakes.policies import Need
+from abalone_assets_tests.fakes.service_rules.attachments import BUCKET_KEY, needs_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,9 +36,12 @@ def lacking(template: Mapping[str, Any]) -> list[str]:
 
 
 def test_the_stacks_roles_are_allowed_what_is_attached_needs(
-    assembly: Assembly, oidc_assembly: Assembly
+    assembly: Assembly,
+    oidc_assembly: Assembly,
+    company_assembly: Assembly,
+    serverless_assembly: Assembly,
 ) -> None:
-    for made in (assembly, oidc_assembly):
+    for made in (assembly, oidc_assembly, company_assembly, serverless_assembly):
         assert {kind: lacking(template) for kind, template in made.templates.items()} == {
             "data": [],
             "jobs": [],
@@ -78,3 +83,49 @@ def test_glue_5_1_without_the_permission_to_find_uploads_is_found(assembly: Asse
     [job] = [each for each in template["Resources"].values() if each["Type"] == "AWS::Glue::Job"]
     job["Properties"]["GlueVersion"] = "5.0"
     assert lacking(template) == []
+
+
+VPC = {"Subnets": list(SUBNETS), "SecurityGroupIds": [SECURITY_GROUP]}
+VOLUME = {"VolumeKmsKeyId": KEY}
+REQUESTS: dict[str, dict[str, Any]] = {
+    "TrainingJob": {
+        "VpcConfig": VPC,
+        "ResourceConfig": VOLUME,
+        "OutputDataConfig": {"KmsKeyId": KEY},
+    },
+    "ProcessingJob": {
+        "NetworkConfig": {"VpcConfig": VPC},
+        "ProcessingResources": {"ClusterConfig": VOLUME},
+        "ProcessingOutputConfig": {"KmsKeyId": KEY},
+    },
+    "Model": {"VpcConfig": VPC},
+}
+"""Jobs and models are no resources of a template: with all that can be attached to them."""
+
+
+@pytest.mark.parametrize("kind", REQUESTS)
+def test_sagemakers_role_is_allowed_what_is_attached_to_jobs_and_models_needs(
+    assembly: Assembly, company_assembly: Assembly, kind: str
+) -> None:
+    needs = [need for _, need in needs_of(f"AWS::SageMaker::{kind}", REQUESTS[kind])]
+    company, plain = (
+        role_policy(made.templates["jobs"], "SageMakerRole")
+        for made in (company_assembly, assembly)
+    )
+
+    assert len(needs) > 10
+    assert [need for need in needs if not company.allows(need)] == []
+    assert not [need for need in needs if plain.allows(need)]
+
+
+@pytest.mark.parametrize("role", ["run", "sagemaker", "glue", "crawler"])
+def test_who_reads_or_writes_objects_of_a_bucket_with_a_key_may_use_it(
+    company_assembly: Assembly, role: str
+) -> None:
+    stack, name = ROLES[role]
+    granted = role_policy(company_assembly.templates[stack], name)
+    done = granted.actions() & BUCKET_KEY.keys()
+
+    assert done
+    for action in done:
+        assert granted.allows(Need(BUCKET_KEY[action], KEY)), action

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -193,6 +194,12 @@ def test_glue_sends_no_metrics_that_are_billed(assembly: Assembly) -> None:
     [job] = assembly.resources("AWS::Glue::Job")
     assert not [name for name in job["Properties"]["DefaultArguments"] if "metrics" in name]
     assert "cloudwatch:PutMetricData" not in policy_of("glue").actions()
+
+
+def test_the_cost_page_counts_the_alarms(assembly: Assembly) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cost.md").read_text()
+    [count] = re.findall(r"^\| alarms.* \| (\d+) \N{MULTIPLICATION SIGN} 0.10", page, re.MULTILINE)
+    assert len(assembly.resources("AWS::CloudWatch::Alarm")) == int(count)
 
 
 def test_deploy_looks_up_the_zone_that_glue_asks_for(aws: AwsStandIn, stacks: Stacks) -> None:

@@ -15,7 +15,7 @@ from moto.iam.responses import IamResponse
 from moto.servicequotas.responses import ServiceQuotasResponse
 
 from abalone_assets.aws.clients import client
-from abalone_assets.aws.images import IMAGES, POLICY, image_uri, support_ends
+from abalone_assets.aws.images import EARLIER, IMAGES, POLICY, image_uri, support_ends
 from abalone_assets.doctor.aws.account import NEEDED
 from abalone_assets_tests.aws.support import make_queue, put_parameters
 from abalone_assets_tests.cli.support import abalone
@@ -473,3 +473,10 @@ def test_every_image_in_use_has_an_end_of_patches() -> None:
     for framework, image in IMAGES.items():
         uri = image_uri(framework, region="eu-central-1", instance_type="ml.m5.large")
         assert support_ends(uri) == image.ends
+
+
+def test_an_image_in_use_is_patched_for_longer_than_those_that_it_replaced() -> None:
+    for image in IMAGES.values():
+        replaced = [each.ends for each in EARLIER if each.repository == image.repository]
+        assert replaced
+        assert image.ends > max(replaced)

@@ -16,7 +16,6 @@ from moto.sagemakerruntime.responses import SageMakerRuntimeResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.endpoint_metrics import count_invocation
-from abalone_assets_tests.fakes.hosting_rules import check_config, check_update
 from abalone_assets_tests.fakes.jobs import now
 from abalone_assets_tests.fakes.model_servers import ModelError, ModelLoadError, ModelServers
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
@@ -59,11 +58,6 @@ class Endpoints(Service):
         return {key: value for key, value in described.items() if value not in ({}, [])}
 
     @action
-    def create_endpoint_config(self, request: Request) -> Any:
-        check_config(request.params, request.response.sagemaker_backend._models)
-        return request.moto()
-
-    @action
     def create_endpoint(self, request: Request) -> Any:
         backend = request.response.sagemaker_backend
         name = request.params["EndpointName"]
@@ -80,8 +74,6 @@ class Endpoints(Service):
         backend = request.response.sagemaker_backend
         endpoint = _endpoint(backend, request.params["EndpointName"])
         config = _config(backend, request.params["EndpointConfigName"])
-        live = backend.endpoint_configs.get(endpoint.endpoint_config_name)
-        check_update(endpoint, live, config, request.params)
         deployment = request.params.get("DeploymentConfig") or {}
         keep = request.params.get("RetainAllVariantProperties", False)
         endpoint.endpoint_status, endpoint.failure_reason = "Updating", None

@@ -8,7 +8,6 @@ from moto.sagemaker.exceptions import ValidationError
 from moto.sagemaker.responses import SageMakerResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
-from abalone_assets_tests.fakes.hosting_rules import check_volume
 from abalone_assets_tests.fakes.jobs import (
     JobRun,
     environment_of,
@@ -34,7 +33,6 @@ class ProcessingJobs(Service):
     def create_processing_job(self, request: Request) -> Any:
         params = request.params
         jobs = request.response.sagemaker_backend.processing_jobs
-        check_volume(params["ProcessingResources"]["ClusterConfig"])
         answer = request.moto()
         name = params["ProcessingJobName"]
         job = jobs[name]

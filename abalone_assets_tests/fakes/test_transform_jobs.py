@@ -95,8 +95,6 @@ def test_a_record_that_is_larger_than_a_payload_fails_the_job(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"BatchStrategy": "MultiRecord"}, "needs a SplitType"),
-        ({"MaxPayloadInMB": 60, "MaxConcurrentTransforms": 2}, "must not exceed 100 MB"),
         ({"ModelName": "unknown"}, "Could not find model"),
         ({"ModelName": "no_name"}, "regular expression"),
         ({"TransformResources": {"InstanceType": "ml.z9.huge", "InstanceCount": 1}}, "enum value"),

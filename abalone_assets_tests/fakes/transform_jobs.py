@@ -17,10 +17,11 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
 from abalone_assets_tests.fakes.api_models import check_request
-from abalone_assets_tests.fakes.jobs import JobRun, check_name, check_tags, now
+from abalone_assets_tests.fakes.jobs import JobRun, now
 from abalone_assets_tests.fakes.model_servers import ModelError, ModelLoadError, ModelServers
 from abalone_assets_tests.fakes.places import split_uri
 from abalone_assets_tests.fakes.processes import LogStream
+from abalone_assets_tests.fakes.service_rules.jobs import DEFAULT_PAYLOAD_MB
 from abalone_assets_tests.fakes.storage import NoSuchDataError, nothing_below
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 MEGABYTE: Final = 1024 * 1024
-DEFAULT_PAYLOAD_MB: Final = 6
-LARGEST_PAYLOAD_MB: Final = 100
 
 
 class TransformJobs(Service):
@@ -83,18 +82,8 @@ def _existing(request: Request) -> Any:
 
 def _check(params: dict[str, Any], backend: Any) -> None:
     check_request("CreateTransformJob", params)
-    check_name("Transform", params["TransformJobName"], backend.transform_jobs)
-    check_tags(params.get("Tags"))
     if params["ModelName"] not in backend._models:
         raise ValidationError(message=f'Could not find model "{params["ModelName"]}".')
-    payload = params.get("MaxPayloadInMB", DEFAULT_PAYLOAD_MB)
-    if payload * params.get("MaxConcurrentTransforms", 1) > LARGEST_PAYLOAD_MB:
-        raise ValidationError(
-            message="MaxConcurrentTransforms * MaxPayloadInMB must not exceed 100 MB"
-        )
-    split = params["TransformInput"].get("SplitType", "None")
-    if params.get("BatchStrategy") == "MultiRecord" and split == "None":
-        raise ValidationError(message="BatchStrategy MultiRecord needs a SplitType")
 
 
 class _BadInputError(Exception):

@@ -199,7 +199,7 @@ class EndpointConfigs:
                 }
             ],
             **_capture(hosting),
-            **hosting.boundary.key(),
+            **hosting.boundary.volume_key(_instance_type(hosting), "KmsKeyId"),
             "Tags": self.tags,
         }
         return {"EndpointConfigName": self._name(version, content), **content}
@@ -274,6 +274,11 @@ def _capacity(hosting: Hosting) -> dict[str, Any]:
         "ModelDataDownloadTimeoutInSeconds": STARTUP_SECONDS,
         "ContainerStartupHealthCheckTimeoutInSeconds": STARTUP_SECONDS,
     }
+
+
+def _instance_type(hosting: Hosting) -> str:
+    """Empty where there are no instances."""
+    return "" if hosting.serverless is not None else hosting.instance_type
 
 
 def _capture(hosting: Hosting) -> dict[str, Any]:

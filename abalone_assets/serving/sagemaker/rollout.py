@@ -81,7 +81,10 @@ class Rollout:
 
 
 def require_alarms(cloudwatch: Any, names: tuple[str, ...]) -> None:  # noqa: ANN401 - boto3 client
-    """Make sure that the alarms exist: SageMaker takes any name and then watches nothing.
+    """Make sure that the alarms exist, before anything is made for the deployment.
+
+    What SageMaker makes of a name that no alarm has, its documentation does not say; a deployment
+    that nothing watches would be the worst of it.
 
     Raises:
         EndpointError: One does not exist, or CloudWatch refuses to say.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.policies import Need
 
 if TYPE_CHECKING:
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 
 _GLUE: Final = "https://docs.aws.amazon.com/glue/latest/dg"
 _SAGEMAKER: Final = "https://docs.aws.amazon.com/sagemaker/latest/dg"
-_NETWORK: Final = (
+_EC2: Final = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
+_CHANGES: Final = (
     "CreateNetworkInterface", "CreateNetworkInterfacePermission", "DeleteNetworkInterface",
-    "DeleteNetworkInterfacePermission", "DescribeDhcpOptions", "DescribeNetworkInterfaces",
-    "DescribeSecurityGroups", "DescribeSubnets", "DescribeVpcs",
+    "DeleteNetworkInterfacePermission",
+)  # fmt: skip
+_LOOKS: Final = (
+    "DescribeDhcpOptions", "DescribeNetworkInterfaces", "DescribeSecurityGroups",
+    "DescribeSubnets", "DescribeVpcs",
 )  # fmt: skip
 
 
@@ -57,8 +62,40 @@ def _uploads(job: Mapping[str, Any]) -> list[Need]:
     ]
 
 
-def _network(_: Mapping[str, Any]) -> list[Need]:
-    return [Need(f"ec2:{action}", "*") for action in _NETWORK]
+def _network(made: Mapping[str, Any]) -> list[Need]:
+    """Interfaces in the given subnets with the given groups, for the service's instances."""
+    vpc = _vpc(made)
+    subnets = [f"{_EC2}:subnet/{each}" for each in vpc["Subnets"]]
+    groups = [f"{_EC2}:security-group/{each}" for each in vpc["SecurityGroupIds"]]
+    inside = (("ec2:Subnet", subnets[0]),)
+    return [
+        *(Need("ec2:CreateNetworkInterface", each) for each in (*subnets, *groups)),
+        *(Need(f"ec2:{action}", f"{_EC2}:network-interface/eni-0", inside) for action in _CHANGES),
+        *(Need(f"ec2:{action}", "*") for action in _LOOKS),
+    ]
+
+
+def _vpc(made: Mapping[str, Any]) -> Mapping[str, Any]:
+    return made.get("VpcConfig") or (made.get("NetworkConfig") or {}).get("VpcConfig") or {}
+
+
+def _volume_key(job: Mapping[str, Any]) -> str:
+    cluster = (job.get("ProcessingResources") or {}).get("ClusterConfig")
+    return str((job.get("ResourceConfig") or cluster or {}).get("VolumeKmsKeyId") or "")
+
+
+def _output_key(job: Mapping[str, Any]) -> str:
+    output = job.get("OutputDataConfig") or job.get("ProcessingOutputConfig") or {}
+    return str(output.get("KmsKeyId") or "")
+
+
+def _grant(job: Mapping[str, Any]) -> list[Need]:
+    for_service = (("kms:GrantIsForAWSResource", "true"),)
+    return [Need("kms:CreateGrant", _volume_key(job), for_service)]
+
+
+def _writes(job: Mapping[str, Any]) -> list[Need]:
+    return [Need(f"kms:{action}", _output_key(job)) for action in ("Encrypt", "GenerateDataKey")]
 
 
 def _by_s3a(job: Mapping[str, Any]) -> bool:
@@ -96,9 +133,7 @@ VPC: Final = tuple(
         role,
         "a VPC",
         f"{_SAGEMAKER}/sagemaker-roles.html",
-        lambda made: bool(
-            made.get("VpcConfig") or (made.get("NetworkConfig") or {}).get("VpcConfig")
-        ),
+        lambda made: bool(_vpc(made)),
         _network,
     )
     for kind, role in (
@@ -107,14 +142,46 @@ VPC: Final = tuple(
         ("Model", "ExecutionRoleArn"),
     )
 )
-ATTACHMENTS: Final = (CRAWLER_SECURITY, JOB_SECURITY, JOB_S3A, *VPC)
+KEYS: Final = tuple(
+    Attachment(
+        f"AWS::SageMaker::{kind}",
+        "RoleArn",
+        says,
+        f"{_SAGEMAKER}/sagemaker-roles.html; {source}",
+        lambda job, key=key: bool(key(job)),  # type: ignore[misc]  # bound now
+        needs,
+    )
+    for kind in ("TrainingJob", "ProcessingJob")
+    for says, source, key, needs in (
+        (
+            "a key of its volume",
+            "https://docs.aws.amazon.com/kms/latest/developerguide/grants.html",
+            _volume_key,
+            _grant,
+        ),
+        (
+            "a key of what it writes",
+            "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_OutputDataConfig.html",
+            _output_key,
+            _writes,
+        ),
+    )
+)
+ATTACHMENTS: Final = (CRAWLER_SECURITY, JOB_SECURITY, JOB_S3A, *VPC, *KEYS)
+
+BUCKET_KEY: Final = {"s3:GetObject": "kms:Decrypt", "s3:PutObject": "kms:GenerateDataKey"}
+"""What a bucket's default key takes of whoever may do this to the bucket's objects:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+"""
 
 
-def needs_of(kind: str, properties: Mapping[str, Any]) -> list[tuple[str, Need]]:
+def needs_of(
+    kind: str, properties: Mapping[str, Any], among: Iterable[Attachment] = ATTACHMENTS
+) -> list[tuple[str, Need]]:
     """The property that names the role, and each permission that the role needs."""
     return [
         (attachment.role, need)
-        for attachment in ATTACHMENTS
+        for attachment in among
         if attachment.kind == kind and attachment.is_on(properties)
         for need in attachment.needs(properties)
     ]

@@ -1,10 +1,10 @@
-"""What SageMaker refuses of models, endpoint configurations and endpoints."""
+"""What SageMaker refuses of an endpoint that is changed."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
+from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.cloudwatch.models import cloudwatch_backends
 
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
@@ -17,26 +17,7 @@ if TYPE_CHECKING:
 
 IN_PROGRESS: Final = frozenset({"Creating", "Updating", "RollingBack", "Deleting"})
 MAX_ALARMS: Final = 10
-MAX_CAPTURE_OPTIONS: Final = 32
-MAX_CONTENT_TYPES: Final = 10
 EXECUTION_SECONDS: Final = (600, 28_800)
-_CONTENT_TYPE: Final = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9.])*/[a-zA-Z0-9](-*[a-zA-Z0-9+.])*")
-
-
-def names_taken(asked: Asked) -> None:
-    """Of models, endpoint configurations and endpoints."""
-    backend = asked.sagemaker
-    kind, key, existing = {
-        "CreateModel": ("model", "ModelName", backend._models),
-        "CreateEndpointConfig": (
-            "endpoint configuration",
-            "EndpointConfigName",
-            backend.endpoint_configs,
-        ),
-        "CreateEndpoint": ("endpoint", "EndpointName", backend.endpoints),
-    }[asked.call.operation]
-    if (name := asked.params[key]) in existing:
-        raise invalid(f'Cannot create already existing {kind} "{existing[name].arn}".')
 
 
 def update_in_progress(asked: Asked) -> None:
@@ -44,55 +25,6 @@ def update_in_progress(asked: Asked) -> None:
     endpoint = asked.sagemaker.endpoints.get(asked.params["EndpointName"])
     if endpoint is not None and endpoint.endpoint_status in IN_PROGRESS:
         raise invalid(f'Cannot update in-progress endpoint "{endpoint.arn}".')
-
-
-def package_approved(asked: Asked) -> None:
-    """A model is made of an approved package only."""
-    package = (asked.params.get("PrimaryContainer") or {}).get("ModelPackageName")
-    if package is None:
-        return
-    status = asked.sagemaker.describe_model_package(package).model_approval_status
-    if status != "Approved":
-        raise invalid(
-            f"Cannot create a model from the model package {package}: its approval status is "
-            f"{status}, not Approved"
-        )
-
-
-def capture_options(asked: Asked) -> None:
-    """What is captured, how much, and to where."""
-    capture = asked.params.get("DataCaptureConfig")
-    if capture is None:
-        return
-    modes = [option["CaptureMode"] for option in capture["CaptureOptions"]]
-    allowed = {"Input", "Output", "InputAndOutput"}
-    if not 1 <= len(modes) <= MAX_CAPTURE_OPTIONS or not set(modes) <= allowed:
-        raise invalid(f"CaptureOptions must be one to 32, each of {sorted(allowed)}: {modes}")
-    if not 0 <= capture["InitialSamplingPercentage"] <= 100:
-        raise invalid("InitialSamplingPercentage must be 0 to 100")
-    if not re.fullmatch(r"s3://[^/]+(/.*)?", capture["DestinationS3Uri"]):
-        raise invalid(f"DestinationS3Uri is no S3 URI: {capture['DestinationS3Uri']}")
-    header = capture.get("CaptureContentTypeHeader") or {}
-    listed = [header.get(name) or [] for name in ("CsvContentTypes", "JsonContentTypes")]
-    if any(len(each) > MAX_CONTENT_TYPES for each in listed):
-        raise invalid("at most ten content types of a kind")
-    if wrong := [each for types in listed for each in types if not _CONTENT_TYPE.fullmatch(each)]:
-        raise invalid(f"no content types: {wrong}")
-
-
-def serverless(asked: Asked) -> None:
-    """What serverless inference excludes."""
-    variants = asked.params["ProductionVariants"]
-    if not any(variant.get("ServerlessConfig") for variant in variants):
-        return
-    if len(variants) > 1:
-        raise invalid("Serverless inference takes one production variant")
-    if (asked.params.get("DataCaptureConfig") or {}).get("EnableCapture"):
-        raise invalid("Data capture is not supported for serverless endpoints")
-    models = (asked.sagemaker._models.get(each["ModelName"]) for each in variants)
-    for model in (model for model in models if model is not None):
-        if model.vpc_config or getattr(model, "enable_network_isolation", False):
-            raise invalid("VPC configuration and network isolation are not supported: serverless")
 
 
 def rollback_alarms(asked: Asked) -> None:
@@ -148,17 +80,54 @@ def deployment_time(asked: Asked) -> None:
 
 def variant_names(asked: Asked) -> None:
     """An update keeps the names of the variants."""
-    backend = asked.sagemaker
-    endpoint = backend.endpoints.get(asked.params["EndpointName"])
-    after = backend.endpoint_configs.get(asked.params["EndpointConfigName"])
-    if endpoint is None or after is None or not asked.params.get("DeploymentConfig"):
+    before, after = _change(asked)
+    if before is None or after is None or not _deployment(asked):
         return
-    before = backend.endpoint_configs.get(endpoint.endpoint_config_name)
-    if before is not None and _variants(before) != _variants(after):
+    if _variants(before) != _variants(after):
         raise invalid(
             f"the variants {sorted(_variants(after))} must be those that serve: "
             f"{sorted(_variants(before))}"
         )
+
+
+def to_serverless(asked: Asked) -> None:
+    """Who has instances keeps having some; the other way is open."""
+    before, after = _change(asked)
+    if "InstanceType" in _first(before) and "ServerlessConfig" in _first(after):
+        raise invalid("Updating a real-time endpoint to a serverless endpoint is not supported")
+
+
+def serverless_guardrails(asked: Asked) -> None:
+    """Deployments of shares of instances need instances, before and after."""
+    serverless = any("ServerlessConfig" in _first(each) for each in _change(asked))
+    if serverless and _deployment(asked):
+        raise invalid("DeploymentConfig is not supported for serverless endpoints")
+
+
+def scaled_type(asked: Asked) -> None:
+    """What is scaled keeps its instance type."""
+    before, after = map(_first, _change(asked))
+    if "InstanceType" not in before or before["InstanceType"] == after.get("InstanceType"):
+        return
+    variant = f"endpoint/{asked.params['EndpointName']}/variant/{before['VariantName']}"
+    targets = applicationautoscaling_backends[ACCOUNT][REGION].targets
+    if any(variant in each for each in targets.values()):
+        raise invalid(
+            f"{variant} is a scalable target, so its instance type cannot change: deregister it"
+        )
+
+
+def _change(asked: Asked) -> tuple[Any, Any]:
+    """The configuration that serves and the new one; None for what does not exist."""
+    backend = asked.sagemaker
+    endpoint = backend.endpoints.get(asked.params["EndpointName"])
+    live = endpoint and backend.endpoint_configs.get(endpoint.endpoint_config_name)
+    return live, backend.endpoint_configs.get(asked.params["EndpointConfigName"])
+
+
+def _first(config: Any) -> Mapping[str, Any]:
+    """A configuration's first variant; empty where there is no configuration."""
+    return config.production_variants[0] if config is not None else {}
 
 
 def _deployment(asked: Asked) -> Mapping[str, Any]:
@@ -170,6 +139,6 @@ def _variants(config: Any) -> set[str]:
 
 
 def _instances(asked: Asked) -> int:
-    config = asked.sagemaker.endpoint_configs.get(asked.params["EndpointConfigName"])
-    variants = config.production_variants if config else []
+    _, after = _change(asked)
+    variants = after.production_variants if after else []
     return sum(int(each.get("InitialInstanceCount") or 0) for each in variants)

@@ -1,7 +1,8 @@
-"""What SageMaker refuses of training and processing jobs."""
+"""What SageMaker refuses of training, processing and transform jobs."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets_tests.fakes.jobs import check_lengths, check_name, check_tags
@@ -14,6 +15,9 @@ TRAINING_ENVIRONMENT: Final = 512
 PROCESSING_ENVIRONMENT: Final = 256
 ARGUMENT: Final = 256
 HYPERPARAMETER: Final = 2500
+DEFAULT_PAYLOAD_MB: Final = 6
+LARGEST_PAYLOAD_MB: Final = 100
+_LOCAL_STORAGE: Final = re.compile(r"ml\.(m5d|c5d|r5d|g4dn|g5|g6|p4d|p5|trn1)\.")
 
 ALGORITHMS: Final = frozenset(
     {
@@ -53,6 +57,11 @@ def processing_name(asked: Asked) -> None:
     check_name("Processing", asked.params["ProcessingJobName"], asked.sagemaker.processing_jobs)
 
 
+def transform_name(asked: Asked) -> None:
+    """Also of a job that ended long ago."""
+    check_name("Transform", asked.params["TransformJobName"], asked.sagemaker.transform_jobs)
+
+
 def training_lengths(asked: Asked) -> None:
     """Of environment and hyperparameters."""
     check_lengths("environment", asked.params.get("Environment") or {}, TRAINING_ENVIRONMENT)
@@ -82,3 +91,36 @@ def spot_wait(asked: Asked) -> None:
             "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to "
             "MaxRuntimeInSeconds for managed spot training, and absent without it"
         )
+
+
+def spot_warm_pool(asked: Asked) -> None:
+    """Spot capacity is not kept warm."""
+    kept = asked.params["ResourceConfig"].get("KeepAlivePeriodInSeconds")
+    if kept and asked.params.get("EnableManagedSpotTraining"):
+        raise invalid("KeepAlivePeriodInSeconds is not supported for managed spot training")
+
+
+def volume_key(asked: Asked) -> None:
+    """Storage of an instance's own is encrypted by its hardware."""
+    params = asked.params
+    processing = (params.get("ProcessingResources") or {}).get("ClusterConfig")
+    resources = params.get("ResourceConfig") or params.get("TransformResources") or processing
+    uses = [resources] if resources else params["ProductionVariants"]
+    key = resources.get("VolumeKmsKeyId") if resources else params.get("KmsKeyId")
+    kinds = [use["InstanceType"] for use in uses if "InstanceType" in use]
+    if key and (own := [kind for kind in kinds if _LOCAL_STORAGE.match(kind)]):
+        raise invalid(f"A key of a volume cannot be used with local storage: {', '.join(own)}")
+
+
+def transform_payload(asked: Asked) -> None:
+    """What is in flight at once has a bound."""
+    payload = asked.params.get("MaxPayloadInMB", DEFAULT_PAYLOAD_MB)
+    if payload * asked.params.get("MaxConcurrentTransforms", 1) > LARGEST_PAYLOAD_MB:
+        raise invalid("MaxConcurrentTransforms * MaxPayloadInMB must not exceed 100 MB")
+
+
+def transform_strategy(asked: Asked) -> None:
+    """Many records in a request need to be told apart."""
+    split = asked.params["TransformInput"].get("SplitType", "None")
+    if asked.params.get("BatchStrategy") == "MultiRecord" and split == "None":
+        raise invalid("BatchStrategy MultiRecord needs a SplitType")

@@ -6,18 +6,20 @@ import re
 from pathlib import Path
 from typing import Final
 
-from abalone_assets_tests.fakes.service_rules.attachments import ATTACHMENTS
+from abalone_assets_tests.fakes.service_rules.attachments import ATTACHMENTS, BUCKET_KEY
 from abalone_assets_tests.fakes.service_rules.table import RULES
 
 PAGE: Final = Path(__file__).parents[3] / "docs" / "service-rules.md"
-_TESTS: Final = "../abalone_assets_tests/fakes/test_service_rules.py"
+_TESTS: Final = "../abalone_assets_tests/fakes/service_rules"
+_BUCKET: Final = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"
 _IAM_TESTS: Final = "../abalone_assets_tests/deploy/test_attachments.py"
 
 
 def rendered() -> str:
     """The page as it should be."""
     rules = "\n".join(
-        f"| `{rule.name}` | {', '.join(f'`{action}`' for action in rule.actions)} | {rule.says} | "
+        f"| [`{rule.name}`]({_TESTS}/{rule.test_module}.py) | "
+        f"{', '.join(f'`{action}`' for action in rule.actions)} | {rule.says} | "
         f"{_links(rule.source)} |"
         for rule in RULES
     )
@@ -25,11 +27,12 @@ def rendered() -> str:
         f"| `{each.kind}` | {each.says} | `{each.role}` | {_links(each.source)} |"
         for each in ATTACHMENTS
     )
+    bucket = ", ".join(f"for `{done}`, `{needed}`" for done, needed in BUCKET_KEY.items())
     return f"""# What AWS refuses
 
 The models of AWS's APIs allow more than the services do. The stand-in that the tests run against
-refuses what is listed here, before it answers a request. Each rule has a test of its name,
-[`test_<rule>`]({_TESTS}). The page is made of the table itself:
+refuses what is listed here, before it answers a request. Each rule leads to the file of its test,
+`test_<rule>`. The page is made of the table itself:
 `python -m abalone_assets_tests.fakes.service_rules.page`.
 
 | rule | requests | refused | source |
@@ -44,6 +47,9 @@ templates]({_IAM_TESTS}) and the stand-in's requests are judged by the same tabl
 | resource | attached | role | source |
 |---|---|---|---|
 {attached}
+
+A bucket's default key takes of every role that may do this to its objects
+({_links(_BUCKET)}): {bucket}.
 """
 
 

@@ -10,9 +10,10 @@ from moto.iam.models import iam_backends
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.policies import Need, Policy
 from abalone_assets_tests.fakes.server import RefusedRequestError
-from abalone_assets_tests.fakes.service_rules.attachments import needs_of
+from abalone_assets_tests.fakes.service_rules.attachments import KEYS, VPC, needs_of
 
 if TYPE_CHECKING:
+    from abalone_assets_tests.fakes.service_rules.attachments import Attachment
     from abalone_assets_tests.fakes.service_rules.rule import Asked
 
 PASSES_OWN_ROLES: Final = Policy(
@@ -67,13 +68,22 @@ def crawler_security(asked: Asked) -> None:
 
 def network_role(asked: Asked) -> None:
     """What runs in a VPC makes network interfaces as its own role, where the role is known."""
+    _look_at(asked, VPC, "a VPC")
+
+
+def key_role(asked: Asked) -> None:
+    """What has a key uses it as its own role, where the role is known."""
+    _look_at(asked, KEYS, "its key")
+
+
+def _look_at(asked: Asked, attached: tuple[Attachment, ...], what: str) -> None:
     kind = f"AWS::SageMaker::{asked.call.operation.removeprefix('Create')}"
-    for name, need in needs_of(kind, asked.params):
+    for name, need in needs_of(kind, asked.params, attached):
         policy = policy_of(str(asked.params[name]))
         if policy is not None and not policy.allows(need):
             raise RefusedRequestError(
                 "ValidationException",
-                f"Access denied for the role {asked.params[name]}: a VPC needs {need.action}",
+                f"Access denied for the role {asked.params[name]}: {what} needs {need.action}",
             )
 
 

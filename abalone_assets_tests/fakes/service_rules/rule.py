@@ -42,7 +42,7 @@ class Rule:
     """One refusal.
 
     Attributes:
-        name: A slug; its test in ``test_service_rules.py`` is named after it.
+        name: A slug; its test is named after it, in the module that is named after `check`'s.
         actions: IAM actions of the requests that it judges, such as ``glue:CreateCrawler``; one
             that ends with ``:`` stands for a whole service.
         says: What is refused, in a line.
@@ -55,6 +55,11 @@ class Rule:
     says: str
     source: str
     check: Callable[[Asked], None]
+
+    @property
+    def test_module(self) -> str:
+        """Name of the module, beside this one, that has its test."""
+        return f"test_{self.check.__module__.rpartition('.')[2]}"
 
     def judges(self, call: Call) -> bool:
         return call.action in self.actions or f"{call.service}:" in self.actions

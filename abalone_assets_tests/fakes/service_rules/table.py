@@ -1,10 +1,10 @@
-"""The table: each rule with its source; its test is in ``test_service_rules.py``."""
+"""The table: each rule with its source; its test is beside the module of its check."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from abalone_assets_tests.fakes.service_rules import endpoints, jobs, roles, storage
+from abalone_assets_tests.fakes.service_rules import configs, endpoints, jobs, roles, storage
 from abalone_assets_tests.fakes.service_rules.rule import Asked, Rule
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ _GUIDE: Final = "https://docs.aws.amazon.com/sagemaker/latest/dg"
 _GLUE: Final = "https://docs.aws.amazon.com/glue/latest/dg"
 _TRAINING: Final = "sagemaker:CreateTrainingJob"
 _PROCESSING: Final = "sagemaker:CreateProcessingJob"
+_TRANSFORM: Final = "sagemaker:CreateTransformJob"
 _MODEL: Final = "sagemaker:CreateModel"
 _CONFIG: Final = "sagemaker:CreateEndpointConfig"
 _ENDPOINT: Final = "sagemaker:CreateEndpoint"
@@ -45,6 +46,13 @@ RULES: Final = (
         jobs.processing_name,
     ),
     Rule(
+        "transform_name_taken",
+        (_TRANSFORM,),
+        "a transform job's name that another has, or ever had",
+        f"{_API}/API_CreateTransformJob.html",
+        jobs.transform_name,
+    ),
+    Rule(
         "training_lengths",
         (_TRAINING,),
         "an environment's value above 512 characters, a hyperparameter's above 2,500",
@@ -60,7 +68,7 @@ RULES: Final = (
     ),
     Rule(
         "tag_characters",
-        (_TRAINING, _PROCESSING, _MODEL, _CONFIG, _ENDPOINT),
+        (_TRAINING, _PROCESSING, _TRANSFORM, _MODEL, _CONFIG, _ENDPOINT),
         "a tag's value with other characters than letters, digits, spaces and _.:/=+-@",
         f"{_API}/API_Tag.html",
         jobs.tags,
@@ -73,8 +81,36 @@ RULES: Final = (
         jobs.spot_wait,
     ),
     Rule(
+        "spot_warm_pool",
+        (_TRAINING,),
+        "a warm pool of spot capacity",
+        f"{_GUIDE}/train-warm-pools.html",
+        jobs.spot_warm_pool,
+    ),
+    Rule(
+        "volume_key",
+        (_TRAINING, _PROCESSING, _TRANSFORM, _CONFIG),
+        "a key for the volume of instances with storage of their own",
+        f"{_API}/API_ResourceConfig.html; {_API}/API_CreateEndpointConfig.html",
+        jobs.volume_key,
+    ),
+    Rule(
+        "transform_payload",
+        (_TRANSFORM,),
+        "more than 100 MB of payloads at once",
+        f"{_API}/API_CreateTransformJob.html",
+        jobs.transform_payload,
+    ),
+    Rule(
+        "transform_strategy",
+        (_TRANSFORM,),
+        "many records a request of what is not split",
+        f"{_API}/API_CreateTransformJob.html",
+        jobs.transform_strategy,
+    ),
+    Rule(
         "pass_role",
-        (_TRAINING, _PROCESSING, _MODEL, "sagemaker:CreateTransformJob", "glue:CreateCrawler",
+        (_TRAINING, _PROCESSING, _MODEL, "glue:CreateCrawler",
          "glue:UpdateCrawler", "glue:CreateJob"),
         "a role that the caller may not pass to the service",
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html",
@@ -95,18 +131,25 @@ RULES: Final = (
         roles.network_role,
     ),
     Rule(
+        "key_role",
+        (_TRAINING, _PROCESSING),
+        "a key that the role may not use for the volume or for what is written",
+        f"{_GUIDE}/sagemaker-roles.html",
+        roles.key_role,
+    ),
+    Rule(
         "package_not_approved",
         (_MODEL,),
         "a model of a package that is not approved",
         f"{_GUIDE}/model-registry-approve.html",
-        endpoints.package_approved,
+        configs.package_approved,
     ),
     Rule(
         "names_taken",
         (_MODEL, _CONFIG, _ENDPOINT),
         "the name of a model, endpoint configuration or endpoint that exists",
         f"{_API}/API_CreateEndpoint.html",
-        endpoints.names_taken,
+        configs.names_taken,
     ),
     Rule(
         "capture_options",
@@ -114,14 +157,21 @@ RULES: Final = (
         "data capture of more than 32 options, of an unknown mode, above 100 %, to no S3 prefix, or"
         " with a malformed content type",
         f"{_API}/API_DataCaptureConfig.html; {_API}/API_CaptureContentTypeHeader.html",
-        endpoints.capture_options,
+        configs.capture_options,
     ),
     Rule(
         "serverless_exclusions",
         (_CONFIG,),
         "a serverless variant with data capture, a VPC, network isolation or a second variant",
         f"{_GUIDE}/serverless-endpoints.html",
-        endpoints.serverless,
+        configs.serverless,
+    ),
+    Rule(
+        "serverless_instances",
+        (_CONFIG,),
+        "a serverless variant with an instance type, a count or start-up timeouts",
+        f"{_GUIDE}/serverless-endpoints-create-config.html",
+        configs.serverless_instances,
     ),
     Rule(
         "update_in_progress",
@@ -133,7 +183,8 @@ RULES: Final = (
     Rule(
         "rollback_alarms",
         (_UPDATE,),
-        "alarms of a deployment that do not exist, ring already, or are more than ten",
+        "more than ten alarms of a deployment, missing ones, and ones that ring already; that "
+        "the last two are refused at once, rather than at the deployment's end, is our assumption",
         f"{_GUIDE}/deployment-guardrails-configuration.html; {_API}/API_AutoRollbackConfig.html",
         endpoints.rollback_alarms,
     ),
@@ -157,6 +208,27 @@ RULES: Final = (
         "a deployment to variants of other names",
         f"{_GUIDE}/deployment-guardrails-exclusions.html",
         endpoints.variant_names,
+    ),
+    Rule(
+        "instances_to_serverless",
+        (_UPDATE,),
+        "an update of instances to a serverless variant",
+        f"{_GUIDE}/serverless-endpoints-update.html",
+        endpoints.to_serverless,
+    ),
+    Rule(
+        "serverless_guardrails",
+        (_UPDATE,),
+        "a blue/green or rolling deployment of a serverless variant",
+        f"{_GUIDE}/deployment-guardrails-exclusions.html; {_GUIDE}/deployment-guardrails.html",
+        endpoints.serverless_guardrails,
+    ),
+    Rule(
+        "scaled_instance_type",
+        (_UPDATE,),
+        "another instance type while the variant is a scalable target",
+        f"{_GUIDE}/endpoint-scaling-update.html",
+        endpoints.scaled_type,
     ),
     Rule(
         "signed_region",

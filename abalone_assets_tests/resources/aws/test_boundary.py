@@ -1,16 +1,13 @@
 """What companies require, in the requests of SageMaker's jobs; nothing of it by default."""
 
-from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 import pytest
-from botocore.exceptions import ClientError
 
 from abalone_assets.pipes import PipesJobError
 from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
 from abalone_assets.resources.ml_platform import EvaluationRequest, TrainingRequest
-from abalone_assets_tests.fakes import hosting_rules as rules
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.standin import AwsStandIn
 
@@ -111,29 +108,3 @@ def test_an_instance_with_storage_of_its_own_has_no_volume_key(aws: AwsStandIn) 
 
     assert "VolumeKmsKeyId" not in job["ResourceConfig"]
     assert job["OutputDataConfig"]["KmsKeyId"] == KEY
-
-
-def train(aws: AwsStandIn, *, spot: bool = False, **resources: Any) -> None:
-    resource = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
-    waits = {"MaxWaitTimeInSeconds": 60} if spot else {}
-    aws.client("sagemaker").create_training_job(
-        TrainingJobName="job",
-        RoleArn=aws.role_arn,
-        AlgorithmSpecification={"TrainingImage": "image", "TrainingInputMode": "File"},
-        OutputDataConfig={"S3OutputPath": "s3://x/y"},
-        ResourceConfig={**resource, **resources},
-        StoppingCondition={"MaxRuntimeInSeconds": 60, **waits},
-        EnableManagedSpotTraining=spot,
-    )
-
-
-REFUSED: dict[rules.Rule, Callable[[AwsStandIn], None]] = {
-    rules.NO_SPOT_POOL: lambda aws: train(aws, spot=True, KeepAlivePeriodInSeconds=60),
-    rules.NO_VOLUME_KEY: lambda aws: train(aws, InstanceType="ml.g4dn.xlarge", VolumeKmsKeyId=KEY),
-}
-
-
-@pytest.mark.parametrize("rule", REFUSED, ids=["warm pool on spot", "volume key"])
-def test_the_stand_in_refuses_what_sagemaker_refuses(aws: AwsStandIn, rule: rules.Rule) -> None:
-    with pytest.raises(ClientError, match=rule.says):
-        REFUSED[rule](aws)

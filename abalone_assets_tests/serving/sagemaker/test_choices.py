@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 from moto.sagemaker.models import sagemaker_backends
 
 from abalone_assets.aws.network import Boundary
@@ -14,13 +13,10 @@ from abalone_assets.serving.sagemaker.configs import Serverless
 from abalone_assets.serving.sagemaker.removal import delete_endpoint, leftovers
 from abalone_assets.serving.sagemaker.rollout import Rollout
 from abalone_assets.serving.sagemaker.scaling import Scaling
-from abalone_assets_tests.fakes import hosting_rules as rules
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.serving.sagemaker.hosting import ALARM, ENDPOINT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from abalone_assets_tests.serving.sagemaker.hosting import Account
 
 CANDIDATE = f"{ENDPOINT}-candidate"
@@ -296,82 +292,10 @@ def test_without_them_the_requests_do_not_mention_them(account: Account) -> None
     assert "KmsKeyId" not in config | config["DataCaptureConfig"]
 
 
-VARIANT: Any = {"VariantName": "AllTraffic", "ModelName": "model"}
-NONE: Any = VARIANT | {"ServerlessConfig": {"MemorySizeInMB": 1024, "MaxConcurrency": 1}}
-SOME: Any = VARIANT | {"InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
-CAPTURE: Any = {
-    "InitialSamplingPercentage": 1,
-    "DestinationS3Uri": "s3://x/y",
-    "CaptureOptions": [{"CaptureMode": "Input"}],
-}
-CANARY: Any = Rollout().deployment_config(2)
-
-
-def make(account: Account, name: str, *variants: dict[str, Any], **more: Any) -> None:
-    account.sagemaker.create_endpoint_config(
-        EndpointConfigName=name, ProductionVariants=list(variants), **more
-    )
-
-
-def model(account: Account, **more: Any) -> None:
-    account.sagemaker.create_model(
-        ModelName="model",
-        PrimaryContainer={"ModelPackageName": account.registry.package_arn(1)},
-        ExecutionRoleArn=account.aws.role_arn,
-        **more,
-    )
-
-
-def update(account: Account, old: Any, new: Any, **more: Any) -> None:
-    make(account, "old", old)
-    make(account, "new", new)
-    account.sagemaker.create_endpoint(EndpointName=ENDPOINT, EndpointConfigName="old")
-    account.wait_until_settled()
-    account.sagemaker.update_endpoint(EndpointName=ENDPOINT, EndpointConfigName="new", **more)
-
-
-def scale_and_change_type(account: Account) -> None:
-    account.autoscaling.register_scalable_target(
-        ServiceNamespace="sagemaker",
-        ResourceId=f"endpoint/{ENDPOINT}/variant/AllTraffic",
-        ScalableDimension="sagemaker:variant:DesiredInstanceCount",
-        MinCapacity=1,
-        MaxCapacity=2,
-    )
-    update(account, SOME, SOME | {"InstanceType": "ml.m5.xlarge"})
-
-
-REFUSED: dict[rules.Rule, Callable[[Account], None]] = {
-    rules.NO_CAPTURE: lambda account: make(account, "x", NONE, DataCaptureConfig=CAPTURE),
-    rules.ONE_VARIANT: lambda account: make(account, "x", NONE, SOME | {"VariantName": "other"}),
-    rules.NO_INSTANCES: lambda account: make(account, "x", NONE | SOME),
-    rules.NO_WAY_BACK: lambda account: update(account, SOME, NONE),
-    rules.NO_GUARDRAILS: lambda account: update(account, NONE, NONE, DeploymentConfig=CANARY),
-    rules.SCALED_TYPE: scale_and_change_type,
-}
-
-
-@pytest.mark.parametrize("rule", REFUSED, ids=lambda rule: rule.says[:40])
-def test_the_stand_in_refuses_what_sagemaker_refuses(account: Account, rule: rules.Rule) -> None:
+def test_a_volume_that_its_instance_encrypts_has_no_key(account: Account) -> None:
     account.register_constants(1.0)
-    model(account)
-    with pytest.raises(ClientError, match=rule.says):
-        REFUSED[rule](account)
-    assert rule.source.startswith("https://docs.aws.amazon.com/sagemaker/")
+    account.deploy(1, 1.0, boundary=INSIDE, instance_type="ml.m5d.large")
 
-
-@pytest.mark.parametrize(
-    "inside",
-    [
-        {"VpcConfig": {"Subnets": ["subnet-0a"], "SecurityGroupIds": ["sg-0a"]}},
-        {"EnableNetworkIsolation": True},
-    ],
-    ids=["VPC", "isolation"],
-)
-def test_the_stand_in_refuses_a_serverless_model_inside_a_network(
-    account: Account, inside: dict[str, Any]
-) -> None:
-    account.register_constants(1.0)
-    model(account, **inside)
-    with pytest.raises(ClientError, match=rules.NO_VPC.says):
-        make(account, "x", NONE)
+    [config] = requests(account, "CreateEndpointConfig")
+    assert "KmsKeyId" not in config
+    assert config["DataCaptureConfig"]["KmsKeyId"] == KEY

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -46,7 +48,6 @@ from abalone_assets_tests.support.platform import QUICK_BLEND, survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from abalone_assets_tests.fakes.calls import Call
     from abalone_assets_tests.fakes.server import MotoServer
@@ -58,6 +59,7 @@ SURVEYS: Final = {
     "abalone.20250422143000": survey_rows(40, seed=2),
     "abalone.20250521054500": survey_rows(20, seed=3),
 }
+BILLED: Final = {"s3:ListBucket", "s3:GetObject", "s3:HeadObject", "sqs:ReceiveMessage"}
 QUESTION: Final = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15\n"
 BASE_ROWS: Final = 1000
 SPLITS: Final = ("train_split", "validation_split", "test_split")
@@ -108,6 +110,7 @@ class Story:
     aws: AwsStandIn
     chapters: list[Chapter] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    idle: dict[str, Counter[str]] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
     local: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     local_metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -142,6 +145,10 @@ def story(moto_server: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> 
                 told.chapters.append(_land(told, platform, name))
         with _aws_platform(folder / "home", environment, after=platform, max_rmse=0.5) as strict:
             told.chapters.append(_land(told, strict, list(SURVEYS)[2]))
+            for sensor in ("survey_sensor", "release_sensor", "approval_sensor"):
+                before = len(aws.calls)
+                assert not strict.tick(sensor).run_requests
+                told.idle[sensor] = Counter(call.action for call in aws.calls[before:])
         told.calls = list(aws.calls)
         told.status = abalone_json("status")
         for variable in [name for name in os.environ if name.startswith("ABALONE_")]:
@@ -390,6 +397,21 @@ def test_each_role_may_make_every_call_of_the_lineage_and_the_runs_little_more(
         jobs = as_deployed(call for call in story.calls if call.caller.startswith(beginning))
         assert jobs, role
         assert denied(policy_of(role), jobs) == []
+
+
+def test_what_idle_sensors_ask_is_what_the_cost_page_counts(story: Story) -> None:
+    asked = {
+        sensor: {action: count for action, count in ticked.items() if action in BILLED}
+        for sensor, ticked in story.idle.items()
+    }
+    assert asked == {
+        "survey_sensor": {"s3:ListBucket": 1, "s3:GetObject": 2, "sqs:ReceiveMessage": 1},
+        "release_sensor": {"s3:GetObject": 2},
+        "approval_sensor": {"s3:ListBucket": 1, "s3:GetObject": 2},
+    }
+    page = (Path(__file__).parents[3] / "docs" / "cost.md").read_text()
+    for line in ("lists: two every 5 s", "reads: six every 5 s", "looks into the queue: one every"):
+        assert f"| sensors' {line}" in page.replace("sensors' S3 ", "sensors' ")
 
 
 def test_status_tells_what_the_endpoint_serves(story: Story) -> None:
