@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,10 @@ def pytest_configure() -> None:
     """Have runs store their events as those of the platform do, and make instances in little time.
 
     An instance in memory would read ninety migrations, to note in itself that it needs none.
+    A shell starts what is in the background with Ctrl-C ignored; tests press it all the same.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH_SIZE)
     for module in (events_in_memory, runs_in_memory):
         vars(module)["stamp_alembic_rev"] = lambda *_: None
