@@ -13,6 +13,7 @@ NAMES = (
     "payload",
     "worker_start",
     "landing",
+    "ticks",
     "backfill",
     "gate",
     "synthesis",

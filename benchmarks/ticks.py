@@ -31,7 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, nargs="*", default=COUNTS)
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments, _ = parser.parse_known_args()  # it may be one benchmark of several
     if arguments.inside:
         print(json.dumps(_measure(arguments.inside, arguments.files[0])))
         return
