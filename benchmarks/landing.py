@@ -152,7 +152,7 @@ def _write() -> None:
     parser.add_argument("--landings", type=int, default=LANDINGS)
     parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout")
     parser.add_argument("--turns", type=int, default=1, help="how often the two take turns")
-    arguments = parser.parse_args()
+    arguments = parser.parse_known_args()[0]
     ours = Path(__file__).parents[1]
     sides = {"ours": ours} | ({"other": arguments.against} if arguments.against else {})
     measured: dict[str, list[dict[str, object]]] = {name: [] for name in sides}
