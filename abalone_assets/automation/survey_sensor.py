@@ -86,17 +86,13 @@ def survey_tick(
         recent = today - timedelta(days=RECENT_DAYS)
         old = {day for day in {*notified.days, *cursor.pending} if first <= day < recent}
         depends_on = _what_a_look_depends_on(zone, lake, first, today)  # before the look begins
-        if (
-            depends_on
-            and depends_on == cursor.settled
-            and notified == Notifications()
-            and 0 <= now - cursor.reconciled_at < max(SETTLED_SECONDS, settings.reconcile_seconds)
-            and not lake.lost_days(lake.manifest())
-        ):
-            return dg.SensorResult(skip_reason=ALL_IN_THE_LAKE, cursor=context.cursor)
         # A clock that was set back must not put the next look off until it has caught up.
-        whole = not 0 <= now - cursor.reconciled_at < settings.reconcile_seconds
-        whole = whole or len(old) > MAX_OLD_DAYS
+        age = now - cursor.reconciled_at if now >= cursor.reconciled_at else float("inf")
+        same = bool(depends_on) and depends_on == cursor.settled and notified == Notifications()
+        believed = age < max(SETTLED_SECONDS, settings.reconcile_seconds)
+        if same and believed and not lake.lost_days(lake.manifest()):
+            return dg.SensorResult(skip_reason=ALL_IN_THE_LAKE, cursor=context.cursor)
+        whole = age >= settings.reconcile_seconds or len(old) > MAX_OLD_DAYS
         manifest = lake.manifest()
         landing = zone.scan(first, today) if whole else zone.scan(first, today, recent, also=old)
         memory = read_memory(lake.store)
@@ -116,6 +112,7 @@ def survey_tick(
         held_back = [notified.problem, *lost.warnings(lake), *_held_back(due, zone.uri)]
         for warning in held_back[1:] if requests else ():
             context.log.warning(warning)
+        settled = due.settled and remembered == memory and not (lost.again or lost.for_good)
         pending = [day for day in map(date.fromisoformat, due.days) if day < recent]
         strays = _digest([(stray.file.name, stray.problem) for stray in landing.strays])
         after = SurveyCursor(
@@ -123,9 +120,7 @@ def survey_tick(
             reported_strays=strays if whole else cursor.reported_strays,
             missing=missing if due.vanished else "",
             pending=tuple(pending[:MAX_OLD_DAYS]),
-            settled=depends_on
-            if due.settled and not (lost.again or lost.for_good) and remembered == memory
-            else "",
+            settled=depends_on if settled else "",
         )
         news = whole and strays != (cursor.reported_strays or _digest(()))
         return dg.SensorResult(

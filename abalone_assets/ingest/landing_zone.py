@@ -140,7 +140,10 @@ class LandingZone(ABC):
         return None
 
     def sign(self) -> str | None:
-        """What changes when a file arrives or goes, at no cost; None where a listing must tell."""
+        """What changes when a file arrives or goes, at no cost; None where a listing must tell.
+
+        `change_token` sees each write to a file, too: of an upload it would tell all the time.
+        """
         return None
 
     @contextmanager

@@ -153,6 +153,8 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
     ) -> EvaluationReport:
         """Run the evaluation entry script to its end; a job of its own is bound to the run.
 
+        It goes as far as the gate needs: report, plots and studies may be missing, see `report`.
+
         Raises:
             AbaloneError: The model archive or the data is refused, or the evaluation is of another
                 model; the message says which.
@@ -160,21 +162,10 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
         """
 
     @abstractmethod
-    def judge(
-        self, request: EvaluationRequest, context: dg.AssetExecutionContext
-    ) -> EvaluationReport:
-        """Evaluate as far as the gate needs it: report and plots may be missing.
-
-        Raises:
-            AbaloneError: As `evaluate` does.
-            Failure: As `evaluate` does.
-        """
-
-    @abstractmethod
     def report(
         self, request: EvaluationRequest, context: dg.AssetExecutionContext
     ) -> EvaluationReport:
-        """The whole evaluation, report and plots included, of what was judged before.
+        """The whole evaluation, report and plots included, of what was evaluated before.
 
         Raises:
             AbaloneError: As `evaluate` does.
@@ -216,7 +207,18 @@ class LocalMLPlatform(MLPlatform):
         request: EvaluationRequest,
         context: dg.AssetExecutionContext,  # noqa: ARG002 - runs here
     ) -> EvaluationReport:
-        """Evaluate here."""
+        """Evaluate here, without the report, which takes most of the time."""
+        return self._evaluate(replace(request, options={**request.options, "report": "no"}))
+
+    def report(
+        self,
+        request: EvaluationRequest,
+        context: dg.AssetExecutionContext,  # noqa: ARG002 - runs here
+    ) -> EvaluationReport:
+        """Evaluate here anew: the numbers alone are a small part of it."""
+        return self._evaluate(request)
+
+    def _evaluate(self, request: EvaluationRequest) -> EvaluationReport:
         from abalone_assets.external import evaluate
         from abalone_assets.modeling.archive import ARCHIVE_NAME
 
@@ -230,18 +232,6 @@ class LocalMLPlatform(MLPlatform):
             folders = {f"{name}-dir": root / name for name in request.folders}
             evaluate.main(arguments_of({"output-dir": output, **folders, **request.options}))
             return evaluation_report(output, request, JobReport(time.perf_counter() - started))
-
-    def judge(
-        self, request: EvaluationRequest, context: dg.AssetExecutionContext
-    ) -> EvaluationReport:
-        """Evaluate here, without the report, which takes most of the time."""
-        return self.evaluate(replace(request, options={**request.options, "report": "no"}), context)
-
-    def report(
-        self, request: EvaluationRequest, context: dg.AssetExecutionContext
-    ) -> EvaluationReport:
-        """Evaluate here anew: the numbers alone are a small part of it."""
-        return self.evaluate(request, context)
 
 
 def arguments_of(values: Mapping[str, object]) -> list[str]:

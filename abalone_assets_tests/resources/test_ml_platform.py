@@ -52,7 +52,7 @@ def release(uri: str) -> Released:
     store = lake_with_splits(uri, *SIZES)
     request = training_request(store, **QUICK)
     training = PLATFORM.train(request, CONTEXT)
-    evaluation = PLATFORM.evaluate(evaluation_request(store, training), CONTEXT)
+    evaluation = PLATFORM.report(evaluation_request(store, training), CONTEXT)
     return Released(store, request, training, evaluation)
 
 
@@ -133,7 +133,7 @@ def test_the_champion_is_scored_on_the_same_rows(released: Released) -> None:
             "foreign-rows": 2,
         },
     )
-    report = PLATFORM.evaluate(told, CONTEXT)
+    report = PLATFORM.report(told, CONTEXT)
     compared, alone = report.evaluation, released.evaluation.evaluation
     assert compared["champion"]["version"] == "7"
     assert compared["champion"]["model_sha256"] == champion.card.model_sha256

@@ -73,7 +73,7 @@ def evaluation(
         },
         inputs=trained_model["release_digest"],
     )
-    report = ml_platform.judge(request, context)
+    report = ml_platform.evaluate(request, context)
     return dg.MaterializeResult(
         value={
             "model_uri": trained_model["model_uri"],

@@ -152,7 +152,7 @@ class SageMakerPlatform(MLPlatform):
     def evaluate(
         self, request: EvaluationRequest, context: dg.AssetExecutionContext
     ) -> EvaluationReport:
-        """Evaluate in a processing job.
+        """Evaluate in a job, report included: a second job would start for longer than it works.
 
         Raises:
             PipesJobError: The job failed; the message has its reason and the last log lines.
@@ -174,21 +174,10 @@ class SageMakerPlatform(MLPlatform):
         )
         return _outputs(jobs, output, request, job_report(invocation, "SageMaker processing"))
 
-    def judge(
-        self, request: EvaluationRequest, context: dg.AssetExecutionContext
-    ) -> EvaluationReport:
-        """Evaluate in one job, report included: a second job would start for longer than it works.
-
-        Raises:
-            PipesJobError: The job failed; the message has its reason and the last log lines.
-            StorageError: The evaluation is of another model.
-        """
-        return self.evaluate(request, context)
-
     def report(
         self, request: EvaluationRequest, context: dg.AssetExecutionContext
     ) -> EvaluationReport:
-        """What the job that judged has left, or a job of its own when that is gone.
+        """What the job that evaluated has left, or a job of its own when that is gone.
 
         Raises:
             PipesJobError: The job failed; the message has its reason and the last log lines.

@@ -88,11 +88,11 @@ def make(
                 "foreign-rows": 0,
             },
         )
-        judged = platform.judge(evaluation, context)
+        evaluated = platform.evaluate(evaluation, context)
         kept = json.loads(json.dumps(asdict(evaluation)))
         made.append(Made(training, platform.report(EvaluationRequest(**kept), context)))
-        assert made[0].evaluation.probes == judged.probes
-        assert made[0].evaluation.evaluation["rmse"] == judged.evaluation["rmse"]
+        assert made[0].evaluation.probes == evaluated.probes
+        assert made[0].evaluation.evaluation["rmse"] == evaluated.evaluation["rmse"]
         return dg.MaterializeResult()
 
     dg.materialize([model])
