@@ -155,6 +155,8 @@ def test_a_budget_tells_before_and_when_it_is_spent(
     told = budget["Properties"]["NotificationsWithSubscribers"]
 
     assert budget["Properties"]["Budget"]["BudgetLimit"] == {"Amount": 300, "Unit": "USD"}
+    kind = [budget["Properties"]["Budget"][name] for name in ("BudgetType", "TimeUnit")]
+    assert kind == ["COST", "MONTHLY"]
     assert [
         (each["Notification"]["NotificationType"], each["Notification"]["Threshold"])
         for each in told
