@@ -15,6 +15,7 @@ from abalone_assets.automation.runs import DIGEST_TAG, RELEASE_JOB, Runs
 from abalone_assets.ingest.base_survey import public_uri
 from abalone_assets.ingest.memory import Patience, read_memory
 from abalone_assets.ingest.reconcile import find_due
+from abalone_assets.lake.lease import read_lease
 
 if TYPE_CHECKING:
     from abalone_assets.ingest.landing_zone import LandingZone
@@ -86,7 +87,10 @@ def no_release_reason(
     if not lake.release_due(manifest) and (raw is None or _is_asked_for(raw, settings)):
         return NOTHING_NEW
     in_flight = Runs.seen_by(context).in_flight()
-    return f"{len(in_flight)} runs are in flight" if in_flight else None
+    if in_flight:
+        return f"{len(in_flight)} runs are in flight"
+    lease = read_lease(lake.store)
+    return f"another Dagster instance releases: {lease}" if lease.seems_held else None
 
 
 def release_request(

@@ -18,6 +18,7 @@ from abalone_assets.resources.models import (
     SageMakerEndpointHost,
     SageMakerModelRegistry,
 )
+from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.reports import LocalReportPages, S3ReportPages
 from abalone_assets.resources.storage import (
     BaseSurveySource,
@@ -44,6 +45,7 @@ def profile_resources(settings: Settings) -> Mapping[str, Any]:
             uri=settings.raw_uri, sha256=settings.raw_sha256, fallback=settings.raw_fallback
         ),
         "gate": Gate(limits=asdict(settings.gate_limits)),
+        "release_lease": ReleaseLease(lake=lake),
     }
     if settings.profile == "local":
         return {**shared, **_local(settings, lake)}

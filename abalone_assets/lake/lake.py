@@ -5,6 +5,8 @@
     manifest.json                              what has been ingested, by survey day
     _manifest/2025-03.<digest>.json            and the files of each month's days
     release.json                               what the last finished release was made from
+    release_begun.json                         a release that has begun and not come to its end
+    release_lease.json                         which run may write what a release writes
     landing_zone/_looks.json                   what looks at the landing zone know of single files
     new_surveys/_accepted_files.json           which held survey files are accepted, by SHA-256
     synthetic_survey/_files.json               which survey files are simulations, by SHA-256
@@ -22,6 +24,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Final, Literal, TypeVar
 
 from abalone_assets.errors import StorageError
@@ -34,6 +37,7 @@ from abalone_assets.storage.records import record_of
 PARTITION_COLUMN: Final = "survey_day"
 DATA_FILE: Final = "data.parquet"
 RELEASE_KEY: Final = "release.json"
+BEGUN_KEY: Final = "release_begun.json"
 PREPARATION_KEY: Final = "merged_dataset/_preparation.json"
 
 _Record = TypeVar("_Record")
@@ -60,6 +64,21 @@ class Release:
     version: int | None
     run_id: str
     finished_at: str
+
+
+@dataclass(frozen=True)
+class BegunRelease:
+    """A release that has begun to change what others see, and has not come to its end.
+
+    Attributes:
+        digest: The manifest's digest that it is made from.
+        run_id: The Dagster run.
+        begun_at: ISO time, UTC.
+    """
+
+    digest: str
+    run_id: str
+    begun_at: str
 
 
 @dataclass(frozen=True)
@@ -146,6 +165,33 @@ class Lake:
     def record_release(self, release: Release) -> None:
         """Record that a release ended; nothing is released again until the manifest changes."""
         self.store.write_json(RELEASE_KEY, asdict(release))
+        begun = self.begun_release()
+        if begun is not None and begun.digest == release.digest:
+            self.store.delete(BEGUN_KEY)
+
+    def begun_release(self) -> BegunRelease | None:
+        """The release that has begun and not come to its end; None when the last one has."""
+        return self._record(BEGUN_KEY, BegunRelease)
+
+    def begin_release(self, digest: str, run_id: str) -> None:
+        """Record that a release of this content begins: one is due until one comes to its end.
+
+        What counts is not only what was last finished. A release that fails half-way leaves rows
+        and a version of its own behind, which stay when the surveys go back to what they were.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.store.write_json(BEGUN_KEY, asdict(BegunRelease(digest, run_id, now)))
+
+    def begin_preparation(self, digest: str, run_id: str) -> None:
+        """Forget what ``merged_dataset`` was made from: it and its splits are written anew.
+
+        That begins a release, unless the last one was of this very content and nothing has begun
+        since: what is written then is what is there.
+        """
+        last = self.release()
+        if last is None or last.digest != digest or self.begun_release() is not None:
+            self.begin_release(digest, run_id)
+        self.store.delete(PREPARATION_KEY)
 
     def preparation(self) -> Preparation:
         """What ``merged_dataset`` was made from.
@@ -164,10 +210,6 @@ class Lake:
         found = self._record(PREPARATION_KEY, Preparation)
         return found is not None and found.digest == digest
 
-    def revoke_preparation(self) -> None:
-        """Forget what ``merged_dataset`` was made from: it and its splits are written anew."""
-        self.store.delete(PREPARATION_KEY)
-
     def record_preparation(self, preparation: Preparation) -> None:
         """Record what ``merged_dataset`` was made from."""
         self.store.write_json(PREPARATION_KEY, asdict(preparation))
@@ -175,11 +217,15 @@ class Lake:
     def release_due(self, manifest: Manifest | None = None) -> bool:
         """Whether the lake holds anything that the last finished release was not made from.
 
+        So it does, too, when another release has begun since and not come to its end.
+
         Args:
             manifest: What it holds, when that is known already.
         """
         release = self.release()
-        return release is None or release.digest != (manifest or self.manifest()).digest
+        if release is None or release.digest != (manifest or self.manifest()).digest:
+            return True
+        return self.begun_release() is not None
 
     def _record(self, key: str, kind: type[_Record]) -> _Record | None:
         document = self.store.read_json(key)

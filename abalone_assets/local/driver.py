@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final, Self
 import psutil
 
 from abalone_assets.errors import StorageError
-from abalone_assets.local.instance import InstanceError, process_identity, process_lives
+from abalone_assets.lake.holder import process_identity, process_lives
+from abalone_assets.local.instance import InstanceError
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:

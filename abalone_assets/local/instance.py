@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
-import psutil
-
 from abalone_assets.errors import AbaloneError
+from abalone_assets.lake.holder import process_lives
 from abalone_assets.settings.environment import variable
 from abalone_assets.settings.platform import load_settings
 
@@ -38,7 +37,6 @@ WATCH_SECONDS: Final = "4"
 
 WATCHING_SENSORS: Final = 2
 
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _REVISION: Final = re.compile(rb"\A# abalone-assets local instance, revision ([0-9]+)\n")
 
 
@@ -207,32 +205,6 @@ def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:
     for run in orphans:
         instance.report_run_failed(run, "The process of this run ended before the run did.")
     return [run.run_id for run in orphans]
-
-
-def process_identity(pid: int) -> str:
-    """What no other process has, not even a later one with the same id: for ``PROCESS_TAG``.
-
-    Returns:
-        ``PID/BOOT/START``: the id of the machine's boot, empty where the system has none, and the
-        process's start in clock ticks; the process's id alone when it has ended.
-    """
-    # Since the boot where that can be told: the clock may be set while the process lives.
-    booted = psutil.boot_time() if psutil.LINUX else 0.0
-    try:
-        start = psutil.Process(pid).create_time() - booted
-    except psutil.Error:
-        return str(pid)
-    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else ""
-    return f"{pid}/{boot}/{round(start * os.sysconf('SC_CLK_TCK'))}"
-
-
-def process_lives(identity: str) -> bool:
-    """Whether the process lives; by its id alone where the start is not known."""
-    pid, _, start = identity.partition("/")
-    if not psutil.pid_exists(int(pid)):
-        return False
-    found = process_identity(int(pid)).partition("/")[2]
-    return not (start and found) or start == found
 
 
 def _died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

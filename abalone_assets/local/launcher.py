@@ -18,7 +18,8 @@ from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import serialize_value
 
-from abalone_assets.local.instance import PROCESS_TAG, process_identity, process_lives
+from abalone_assets.lake.holder import process_identity, process_lives
+from abalone_assets.local.instance import PROCESS_TAG
 
 if TYPE_CHECKING:
     import dagster as dg

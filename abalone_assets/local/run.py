@@ -16,7 +16,8 @@ import dagster as dg
 
 from abalone_assets.automation.runs import INGEST_JOB, RELEASE_JOB
 from abalone_assets.errors import AbaloneError
-from abalone_assets.local.instance import PROCESS_TAG, process_identity
+from abalone_assets.lake.holder import process_identity
+from abalone_assets.local.instance import PROCESS_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

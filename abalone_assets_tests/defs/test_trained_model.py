@@ -21,6 +21,7 @@ from abalone_assets.resources.ml_platform import (
     TrainingRequest,
 )
 from abalone_assets.resources.models import LocalModelRegistry
+from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import JsonIOManager, LakeResource
 from abalone_assets_tests.automation.support import RELEASE, platform_in
 
@@ -162,7 +163,12 @@ def materialize(
 ) -> None:
     lake = LakeResource(uri=str(tmp_path / "lake"))
     ml_platform = platform or LocalMLPlatform()
-    resources = {"lake": lake, "json": JsonIOManager(lake=lake), "ml_platform": ml_platform}
+    resources = {
+        "lake": lake,
+        "json": JsonIOManager(lake=lake),
+        "ml_platform": ml_platform,
+        "release_lease": ReleaseLease(lake=lake),
+    }
     with dg.instance_for_test() as instance:
         dg.materialize(
             [trained_model], resources=resources, run_config=dict(run_config), instance=instance

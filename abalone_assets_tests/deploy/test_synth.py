@@ -196,7 +196,7 @@ def test_the_schema_is_migrated_before_the_daemon_begins(assembly: Assembly) -> 
     assert containers["daemon"]["DependsOn"] == [
         {"ContainerName": "migrate", "Condition": "SUCCESS"}
     ]
-    assert containers["migrate"]["Command"] == ["dagster", "instance", "migrate"]
+    assert containers["migrate"]["Command"] == ["python", "-m", "abalone_assets.local.migrate"]
     assert not containers["migrate"]["Essential"]
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from abalone_assets.lake.holder import process_identity
 from abalone_assets.local.driver import Driver, driven_error, driver_lock
-from abalone_assets.local.instance import InstanceError, process_identity
+from abalone_assets.local.instance import InstanceError
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import environment
 from abalone_assets_tests.serving.support import wait_until

@@ -17,6 +17,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from abalone_assets import definitions
 from abalone_assets.automation.runs import Runs
+from abalone_assets.lake.holder import process_identity
 from abalone_assets.local.instance import (
     POOLS,
     PROCESS_TAG,
@@ -27,7 +28,6 @@ from abalone_assets.local.instance import (
     make_pools,
     open_instance_for_demo,
     prepare_instance,
-    process_identity,
 )
 from abalone_assets.settings.platform import load_settings
 

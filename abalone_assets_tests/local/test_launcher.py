@@ -16,8 +16,9 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 
+from abalone_assets.lake.holder import process_lives
 from abalone_assets.local import launcher as module
-from abalone_assets.local.instance import PROCESS_TAG, fail_orphaned_runs, process_lives
+from abalone_assets.local.instance import PROCESS_TAG, fail_orphaned_runs
 from abalone_assets.local.launcher import WarmRunLauncher
 from abalone_assets_tests.support.instance import make_dagster_home
 

@@ -12,7 +12,7 @@ from dagster._core.execution import execute_in_process
 
 from abalone_assets.automation.runs import INGEST_JOB, RELEASE_JOB
 from abalone_assets.errors import StorageError
-from abalone_assets.local.instance import process_identity
+from abalone_assets.lake.holder import process_identity
 from abalone_assets.local.run import LocalPlatform, RunFailedError, UnsettledError
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from deploy.stacks.names import Names
 
 WORKSPACE = "/opt/abalone/workspace.yaml"
-MIGRATE = ["dagster", "instance", "migrate"]
+MIGRATE = ["python", "-m", "abalone_assets.local.migrate"]
 NOT_SECRET = "what is in the environment is no secret; secrets come from Secrets Manager"  # noqa: S105
 
 

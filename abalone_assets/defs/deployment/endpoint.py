@@ -8,6 +8,7 @@ import dagster as dg
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.registry.versions import desired_of, why_desired
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
+from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
 
 
@@ -24,6 +25,7 @@ def endpoint(
     endpoint_host: EndpointHost,
     model_registry: ModelRegistryResource,
     lake: LakeResource,
+    release_lease: ReleaseLease,
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """The version that answers requests, proved by real invocations with rows of the test split.
 
@@ -31,6 +33,7 @@ def endpoint(
     materialize this asset alone makes the endpoint serve it. Without a running server the version
     is published for the next one to start with.
     """
+    release_lease.hold(context)
     registry = model_registry.open()
     candidates = registry.candidates()
     version, why = desired_of(candidates), why_desired(candidates)
@@ -44,6 +47,7 @@ def endpoint(
         version.version, registry.probes(version), context.log.info
     )
     context.log.info(deployment.message)
+    release_lease.hold(context)
     _record_release(lake.open(), version.version, why, context.run.run_id)
     return dg.MaterializeResult(
         value={

@@ -14,6 +14,7 @@ from abalone_assets.registry.notes import Noted, ReleaseNotes
 from abalone_assets.registry.registry import ModelRegistry
 from abalone_assets.registry.versions import COMPARED_AT, PROBES, ModelVersion
 from abalone_assets.resources.models import Gate, ModelRegistryResource
+from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.storage.object_store import locate
 
@@ -39,6 +40,7 @@ def approved_model(
     gate: Gate,
     model_registry: ModelRegistryResource,
     lake: LakeResource,
+    release_lease: ReleaseLease,
 ) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
     """The model's version in the registry; not materialized while that is rejected.
 
@@ -48,11 +50,13 @@ def approved_model(
     too. A rejection is no failure: the reason is in this asset's events and its check, the
     assets after it are skipped, and the endpoint keeps what it serves.
     """
+    release_lease.hold(context)
     registry = model_registry.open()
     decision = decide(evaluation["metrics"], gate.open())
     if decision.approved:
         decision = _outdated(evaluation, registry.desired_version()) or decision
     context.log.info(decision.reason)
+    lake.open().begin_release(evaluation["release_digest"], context.run.run_id)
     store, key = locate(evaluation["model_uri"])
     version = registry.register(
         store.read(key),

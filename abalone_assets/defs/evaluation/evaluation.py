@@ -12,6 +12,7 @@ from abalone_assets.modeling.evaluation.gate import rows_out_of_place
 from abalone_assets.registry.versions import COMPARED_AT, champion_of, desired_of
 from abalone_assets.resources.ml_platform import EvaluationReport, EvaluationRequest, MLPlatform
 from abalone_assets.resources.models import EndpointHost, Gate, ModelRegistryResource
+from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
 
@@ -38,6 +39,7 @@ def evaluation(
     gate: Gate,
     lake: LakeResource,
     report_pages: ReportPages,
+    release_lease: ReleaseLease,
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """Errors in rings on surveyed test rows, beside the champion and baselines.
 
@@ -47,6 +49,7 @@ def evaluation(
     and again of those in files that it knew: what is better on new files alone is no gain.
     The reference is the last version that was approved as more than just as good as its champion.
     """
+    release_lease.hold(context)
     compared_at = datetime.now(UTC).isoformat()
     registry = model_registry.open()
     candidates = registry.candidates()

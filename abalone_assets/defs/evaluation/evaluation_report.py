@@ -10,6 +10,7 @@ from abalone_assets.errors import StorageError
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.reports import report_key
 from abalone_assets.resources.ml_platform import EvaluationRequest, MLPlatform
+from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
 
@@ -40,6 +41,7 @@ def evaluation_report(
     ml_platform: MLPlatform,
     lake: LakeResource,
     report_pages: ReportPages,
+    release_lease: ReleaseLease,
 ) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
     """The report as one page, with its pictures and studies.
 
@@ -53,6 +55,7 @@ def evaluation_report(
         yield dg.AssetCheckResult(passed=True, metadata={"made": "before"})
         return
     try:
+        release_lease.hold(context)
         result = _report(context, evaluation, ml_platform, opened, report_pages)
     except Exception as error:
         context.log.warning("no report", exc_info=error)

@@ -18,6 +18,7 @@ from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.lake.manifest_store import commit_raw
 from abalone_assets.resources.catalog import Catalog
+from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import BaseSurveySource, LakeResource
 from abalone_assets.survey import ParsedSurvey
 from abalone_assets.survey.origin import SYNTHETIC
@@ -45,6 +46,7 @@ def raw_abalone(
     base_survey: BaseSurveySource,
     lake: LakeResource,
     catalog: Catalog,
+    release_lease: ReleaseLease,
 ) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
     """The UCI base survey: validated, verified by checksum, one row an animal.
 
@@ -55,6 +57,7 @@ def raw_abalone(
     from abalone_assets.ingest.judging import Judge
     from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
 
+    release_lease.hold(context)
     opened = lake.open()
     store = opened.store
     source, survey = _fetch_acceptable(base_survey, opened)

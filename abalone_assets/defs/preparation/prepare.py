@@ -11,6 +11,7 @@ from abalone_assets.lake.lake import Lake, Preparation
 from abalone_assets.lake.manifest import Manifest
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.etl_engine import EtlEngine
+from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
 
 
@@ -55,16 +56,22 @@ def _split_spec(name: str, percent: int) -> dg.AssetSpec:
     pool="training",  # whose jobs read what this one rewrites
 )
 def prepare(
-    context: dg.AssetExecutionContext, etl_engine: EtlEngine, lake: LakeResource, catalog: Catalog
+    context: dg.AssetExecutionContext,
+    etl_engine: EtlEngine,
+    lake: LakeResource,
+    catalog: Catalog,
+    release_lease: ReleaseLease,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Merge and split what the manifest lists, and record which content that was.
 
     Nothing is recorded while outputs of two contents may lie side by side.
     """
+    release_lease.hold(context)
     opened = lake.open()
     manifest = opened.manifest()
-    opened.revoke_preparation()
+    opened.begin_preparation(manifest.digest, context.run.run_id)
     report, job = etl_engine.prepare(_request(opened, manifest), context)
+    release_lease.hold(context)
     opened.record_preparation(
         Preparation(
             digest=manifest.digest,

@@ -15,6 +15,7 @@ from abalone_assets.modeling.hyperparameters import (
     describe_hyperparameters,
 )
 from abalone_assets.resources.ml_platform import ChosenFramework, MLPlatform, TrainingRequest
+from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
 
 
@@ -47,11 +48,13 @@ def trained_model(
     config: TrainingConfig,
     ml_platform: MLPlatform,
     lake: LakeResource,
+    release_lease: ReleaseLease,
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """`model.tar.gz` in SageMaker's layout; the validation split calibrates its intervals."""
     framework = ml_platform.chosen_framework(config.framework)
     hyperparameters = {**ml_platform.hyperparameters_of(framework), **config.hyperparameters}
     chosen_hyperparameters(framework, hyperparameters)  # before a job is paid for
+    release_lease.hold(context)
     opened = lake.open()
     digest = opened.preparation().digest
     _refuse_empty_splits(opened, digest, context.run.run_id)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 import dagster_postgres
 import pytest
-from click.testing import CliRunner
-from dagster._cli.instance import migrate_command
 from dagster._core.storage.sql import run_alembic_downgrade
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.utils import DagsterPostgresException, pg_alembic_config
@@ -137,15 +135,21 @@ def _other_authority(folder: Path) -> Path:
     return folder / "server.crt"
 
 
-def test_migrate_brings_an_older_schema_up_to_date(database: Database, tmp_path: Path) -> None:
+def test_migrate_brings_an_older_schema_up_to_date_and_gives_the_pools_their_limits(
+    database: Database, tmp_path: Path
+) -> None:
     home = tmp_path / "home"
     write_ecs_home(home / "dagster", database)
     with production_environment(home, database):
         with dg.DagsterInstance.get() as instance:
             _downgrade(instance, OLDER_SCHEMA)
         assert not _has_pool_defaults(database)
-        migrated = CliRunner().invoke(migrate_command, catch_exceptions=False)
-    assert migrated.exit_code == 0, migrated.output
+        migrate.main()
+        with dg.DagsterInstance.get() as instance:
+            limits = {
+                each.name: each.limit for each in instance.event_log_storage.get_pool_limits()
+            }
+    assert limits == {"training": 1, "deployment": 1}
     assert _has_pool_defaults(database)
     ((revision,),) = set(database.query("select version_num from alembic_version"))
     assert revision != OLDER_SCHEMA
