@@ -121,14 +121,11 @@ def _days(request: dg.RunRequest) -> str:
 
 def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> dict[str, Any]:
     from abalone_assets.cli.demo_report import demo_report
-    from abalone_assets.local.driver import Driver, driver_lock
+    from abalone_assets.local.driver import driver_lock
     from abalone_assets.serving.deployment import connect
 
     began = time.time()
     with driver_lock(settings, "abalone demo") as alone:
-        driver = None if alone else Driver.of(settings)
-        if driver is not None and not driver.lives:  # what it left behind may never finish
-            raise driver.to_error(settings)
         running = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
         with _endpoint(settings, show, running) as connected:
             landed = _land(settings, show)

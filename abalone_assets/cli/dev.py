@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -13,7 +13,7 @@ from abalone_assets.cli.output import console, example
 from abalone_assets.lake.reports import PAGE_PATH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from abalone_assets.local.driver import DriverLock
@@ -57,6 +57,9 @@ def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
         lock = stack.enter_context(driver_lock(settings, "abalone dev"))
         if lock is None:
             raise driven_error(settings)
+        if lock.taken_over:
+            left = ", ".join(map(str, lock.taken_over))
+            console().print(f"Ended what a killed `abalone dev` had left behind: {left}")
         refuse_second_server(settings)
         port = _usable_port(HOST, port, "--port")
         _usable_port(settings.endpoint_host, endpoint_port, "--endpoint-port")
@@ -94,7 +97,7 @@ def _run(
             fail_orphaned_runs(instance)
             make_pools(instance)
             watching = watching_environment(settings, instance)
-        with _start_dagster(watching, lock, port, log) as dagster:
+        with _start_dagster(watching, lock, port, log) as dagster, _told_stop():
             lock.record([server, dagster])
             client = wait_for_server(settings, server)
             url = f"http://{HOST}:{port}"
@@ -105,7 +108,17 @@ def _run(
             out.print(f"Surveys   {settings.landing_zone_uri}  (`abalone land FILE`)")
             if log is not None:
                 out.print(f"Log       {log}")
-            _supervise([server, dagster])
+            _supervise(settings, lock, [server, dagster])
+
+
+@contextmanager
+def _told_stop() -> Iterator[None]:
+    """Say at once that Ctrl-C was heard: what follows takes some seconds."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        console().print("Stopping … (Ctrl-C again does not wait for what is at work)")
+        raise
 
 
 def _start_dagster(
@@ -125,11 +138,11 @@ def _start_dagster(
     )
 
 
-def _supervise(children: Sequence[Child]) -> None:
-    """Wait until a child ends by itself.
+def _supervise(settings: Settings, lock: DriverLock, children: Sequence[Child]) -> None:
+    """Wait until a child ends by itself, or the home is deleted.
 
     Raises:
-        ProcessError: One did.
+        ProcessError: One did, or it was.
     """
     from abalone_assets.local.processes import POLL_SECONDS, ProcessError
 
@@ -141,6 +154,12 @@ def _supervise(children: Sequence[Child]) -> None:
                 raise ProcessError(
                     f"{child.name} ended by itself (exit code {code}); {child.output_location()}"
                 )
+        if lock.is_gone:
+            console(stderr=True).print(f"{settings.home} was deleted: stopping …")
+            raise ProcessError(
+                f"{settings.home}, or the Dagster folder in it, was deleted while `abalone dev` ran"
+                " on it; start it again for a new home"
+            )
         time.sleep(POLL_SECONDS)
 
 

@@ -44,7 +44,7 @@ def process_lives(identity: str) -> bool:
 def machine() -> str:
     """Where process ids mean the same: a machine or, with ids of its own, a container."""
     try:
-        ids = os.readlink(_PROCESS_IDS)
+        ids = str(_PROCESS_IDS.readlink())
     except OSError:  # no Linux
         ids = ""
     return f"{platform.node()}/{ids}"

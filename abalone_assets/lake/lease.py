@@ -4,11 +4,11 @@ Pools of Dagster's queue hold for runs that go through the queue of one instance
 that write to the same lake: other instances, ``dg launch``, other machines.
 
 ``release_lease.json`` names the holder, which renews it while it lives. Whoever waits believes its
-own eyes, not clocks of others: a lease that stands unchanged for `LEASE_SECONDS` is of a holder that
-is gone, as in `Amazon's lock client for DynamoDB
+own eyes, not the clocks of others: a lease that stands unchanged for `LEASE_SECONDS` is of a holder
+that is gone, as in `Amazon's lock client for DynamoDB
 <https://aws.amazon.com/blogs/database/building-distributed-locks-with-the-dynamodb-lock-client/>`_;
-a holder of this machine whose process has ended is gone at once. Each holder has a larger token than
-those before it. One that finds another's token has lost the lease, and may change nothing more.
+a holder of this machine whose process has ended is gone at once. Each holder has a larger token
+than those before it. One that finds another's has lost the lease, and may change nothing more.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ class HeldLease:
             lease = _lease_of(self._store, document)
             if lease.token != self._token or lease.holder not in (self._holder, ""):
                 raise LeaseError(
-                    f"{self._store.uri}: this run was out of touch for so long that {lease} took the"
-                    " lake over: it ends here, and deploys nothing"
+                    f"{self._store.uri}: this run was out of touch for so long that {lease} took"
+                    " the lake over: it ends here, and deploys nothing"
                 )
             return asdict(
                 replace(lease, holder=self._holder, renewals=lease.renewals + 1, renewed_at=_now())

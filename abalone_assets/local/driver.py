@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import contextmanager
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
@@ -14,6 +18,7 @@ import psutil
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.holder import process_identity, process_lives
 from abalone_assets.local.instance import InstanceError
+from abalone_assets.local.offspring import STOP_SECONDS, VARIABLE, end_offspring
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 
 LOCK_NAME: Final = "driver.lock"
 RECORD_NAME: Final = "driver.json"
+POLL_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -85,12 +91,34 @@ class Driver:
 
 
 class DriverLock:
-    """The right to drive a home; it lasts until every process that holds ``descriptor`` ends."""
+    """The right to drive a home; it lasts until every process that holds ``descriptor`` ends.
 
-    def __init__(self, settings: Settings, descriptor: int, command: str) -> None:
+    Attributes:
+        descriptor: Of the lock's file.
+        taken_over: Ids of processes that a killed driver had left behind, which have been ended.
+    """
+
+    def __init__(
+        self, settings: Settings, descriptor: int, command: str, taken_over: Sequence[int] = ()
+    ) -> None:
         self.descriptor = descriptor
+        self.taken_over = taken_over
         self._path = _record_path(settings)
         self._driver = Driver(command, process_identity(os.getpid()))
+
+    @property
+    def identity(self) -> str:
+        """Of the driver's process."""
+        return self._driver.identity
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the lock's file was deleted, and so the home: others may lock another one."""
+        try:
+            there = self._path.with_name(LOCK_NAME).stat()
+        except OSError:
+            return True
+        return not os.path.samestat(there, os.fstat(self.descriptor))
 
     def record(self, children: Sequence[Child] = ()) -> None:
         """Record this process and its children for whoever is refused."""
@@ -110,8 +138,9 @@ class DriverLock:
 def driver_lock(settings: Settings, command: str) -> Iterator[DriverLock | None]:
     """Try to become the one process that drives the home's sensors and runs.
 
-    Children that get the lock's descriptor keep it when this process is killed. Their own children
-    do not inherit it, so the recorded process groups count too.
+    What this process starts meanwhile ends with it, however it ends, and what an earlier driver
+    that was killed has left is ended first. Children that get the lock's descriptor keep it when
+    this process is killed.
 
     Yields:
         The lock; None when others drive the home.
@@ -119,6 +148,26 @@ def driver_lock(settings: Settings, command: str) -> Iterator[DriverLock | None]
     Raises:
         InstanceError: The lock cannot be made.
     """
+    lock = take_driver_lock(settings, command)
+    try:
+        if lock is None:
+            yield None
+            return
+        with _offspring_ends_with_this(lock.identity):
+            yield lock
+    finally:
+        if lock is not None:
+            lock.forget()
+            os.close(lock.descriptor)  # not LOCK_UN: it would take it away from the children too
+
+
+def take_driver_lock(settings: Settings, command: str) -> DriverLock | None:
+    """The same for as long as this process lives.
+
+    Raises:
+        InstanceError: The lock cannot be made.
+    """
+    taken_over = _take_over(settings)
     path = settings.dagster_home / LOCK_NAME
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -127,18 +176,82 @@ def driver_lock(settings: Settings, command: str) -> Iterator[DriverLock | None]
             f"{path}: cannot open the lock ({error.strerror}); set ABALONE_HOME to a folder that"
             " you may write to"
         ) from error
+    locked = False
     try:
-        if not _try_lock(descriptor) or Driver.of(settings) is not None:
-            yield None
-            return
-        lock = DriverLock(settings, descriptor, command)
-        lock.record()
-        try:
-            yield lock
-        finally:
-            lock.forget()
+        locked = _try_lock(descriptor) and Driver.of(settings) is None
     finally:
-        os.close(descriptor)  # not LOCK_UN, which would take the lock away from the children too
+        if not locked:
+            os.close(descriptor)
+    if not locked:
+        return None
+    lock = DriverLock(settings, descriptor, command, taken_over)
+    lock.record()
+    return lock
+
+
+def is_driven_by_another(settings: Settings) -> Driver | None:
+    """The driver of the home, if it lives and has not started this process."""
+    driver = Driver.of(settings)
+    if driver is None or not driver.lives:
+        return None
+    ours = {os.environ.get(VARIABLE), process_identity(os.getpid())}
+    return None if driver.identity in ours else driver
+
+
+def start_keeper(driver: str) -> tuple[subprocess.Popen[bytes], int]:
+    """A process that ends what the driver starts from now on, when the driver has ended.
+
+    Returns:
+        It, and the descriptor that this process is to keep open.
+    """
+    watched, held = os.pipe()
+    try:
+        environment = {name: each for name, each in os.environ.items() if name != VARIABLE}
+        keeper = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "abalone_assets.local.keeper", str(watched), driver],
+            env=environment,
+            pass_fds=(watched,),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+        )
+    except BaseException:
+        os.close(held)
+        raise
+    finally:
+        os.close(watched)
+    return keeper, held
+
+
+@contextmanager
+def _offspring_ends_with_this(driver: str) -> Iterator[None]:
+    keeper, held = start_keeper(driver)
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = driver
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(VARIABLE, None)
+        else:
+            os.environ[VARIABLE] = before
+        os.close(held)
+        keeper.wait()
+
+
+def _take_over(settings: Settings) -> list[int]:
+    """End what a driver that was killed has left behind; the ids of those processes."""
+    driver = Driver.of(settings)
+    if driver is None or driver.lives:
+        return []
+    ended = end_offspring(driver.identity)
+    for pid in driver.left.values():  # of a driver whose children have no mark
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+            ended.append(pid)
+    deadline = time.monotonic() + STOP_SECONDS
+    while driver.left and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return ended
 
 
 def driven_error(settings: Settings) -> InstanceError:

@@ -15,6 +15,7 @@ import pytest
 from abalone_assets.lake.holder import process_identity
 from abalone_assets.local.driver import Driver, driven_error, driver_lock
 from abalone_assets.local.instance import InstanceError
+from abalone_assets.local.offspring import VARIABLE, end_offspring, offspring_of
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import environment
 from abalone_assets_tests.serving.support import wait_until
@@ -24,27 +25,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DRIVER = """
+import os
 import sys
 import time
-from abalone_assets.local.driver import driver_lock
+from abalone_assets.local.driver import VARIABLE, driver_lock
 from abalone_assets.local.processes import Child
 from abalone_assets.settings.platform import load_settings
 with driver_lock(load_settings(), "abalone dev") as lock:
     keeps = lock.descriptor if sys.argv[1] == "keeps" else None
-    program = "import subprocess; subprocess.run(['sleep', '60'])"
-    child = Child("Dagster", ["-c", program], dict(PATH="/usr/bin:/bin"), keeps=keeps)
-    if sys.argv[1] == "keeps":
-        lock.record()
-    else:
-        lock.record([child])
+    program = "import subprocess; subprocess.run(['sleep', '60'], start_new_session=True)"
+    path = dict(PATH="/usr/bin:/bin")
+    mark = {VARIABLE: os.environ[VARIABLE]} if sys.argv[1] == "marked" else {}
+    child = Child("Dagster", ["-c", program], {**path, **mark}, keeps=keeps)
+    lock.record([child] if sys.argv[1] == "recorded" else [])
     print(child.pid, flush=True)
     time.sleep(60)
 """
 
 
-@pytest.fixture(params=["keeps", "recorded"])
+@pytest.fixture(params=["marked", "keeps", "recorded"])
 def killed_driver(home: Path, request: pytest.FixtureRequest) -> Iterator[int]:
-    """The id of a child of a driver that was killed."""
+    """The id of a child of a driver that was killed, and has a child itself."""
     with subprocess.Popen(
         [sys.executable, "-c", DRIVER, request.param],
         env=environment(home),
@@ -69,12 +70,47 @@ def test_only_one_driver_gets_the_lock(home: Path) -> None:
     assert Driver.of(settings) is None
 
 
-def test_a_child_keeps_the_lock_of_a_killed_driver(home: Path, killed_driver: int) -> None:
+@pytest.mark.parametrize("killed_driver", ["keeps"], indirect=True)
+def test_a_child_of_unknown_origin_keeps_the_lock_of_a_killed_driver(
+    home: Path, killed_driver: int
+) -> None:
     settings = load_settings()
     with driver_lock(settings, "abalone dev") as lock:
         assert lock is None
     os.killpg(killed_driver, signal.SIGKILL)
     wait_until(lambda: _is_free(home))
+
+
+@pytest.mark.parametrize("killed_driver", ["marked"], indirect=True)
+def test_what_a_killed_driver_had_started_ends_with_it(home: Path, killed_driver: int) -> None:
+    wait_until(lambda: not psutil.pid_exists(killed_driver))
+    wait_until(lambda: not [each for each in psutil.process_iter() if _sleeps_for(home, each)])
+
+
+@pytest.mark.parametrize("killed_driver", ["recorded"], indirect=True)
+def test_the_next_driver_ends_what_a_killed_one_left(home: Path, killed_driver: int) -> None:
+    """Such as one of an earlier release, or one whose keeper was killed with it."""
+    with driver_lock(load_settings(), "abalone dev") as lock:
+        assert lock is not None
+        assert lock.taken_over == [killed_driver]
+    assert not psutil.pid_exists(killed_driver)
+
+
+def _sleeps_for(home: Path, process: psutil.Process) -> bool:
+    try:
+        return process.cmdline() == ["sleep", "60"] and VARIABLE in process.environ()
+    except psutil.Error:
+        return False
+
+
+def test_what_was_started_at_any_depth_and_in_other_sessions_is_ended() -> None:
+    program = "import subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True)"
+    subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, VARIABLE: "a test"}, check=True
+    )
+    (found,) = offspring_of("a test")
+    assert end_offspring("a test") == [found.pid]
+    assert offspring_of("a test") == []
 
 
 def _is_free(home: Path) -> bool:

@@ -16,7 +16,15 @@ from abalone_assets.ingest.synthetic_files import (
     record_synthetic_file,
     synthetic_files,
 )
-from abalone_assets.lake.lake import PREPARATION_KEY, RELEASE_KEY, Lake, Preparation, Release
+from abalone_assets.lake.lake import (
+    BEGUN_KEY,
+    PREPARATION_KEY,
+    RELEASE_KEY,
+    Lake,
+    Preparation,
+    Release,
+)
+from abalone_assets.lake.lease import LEASE_KEY, HeldLease, read_lease
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, IngestedRaw
 from abalone_assets.lake.manifest_store import MANIFEST_KEY, commit_days, commit_raw
 from abalone_assets.registry.folder import FolderRegistry
@@ -44,12 +52,23 @@ def write_version(store: ObjectStore) -> None:
     registry.reject(1, because="no", by="ana")
 
 
+def hold_and_free(store: ObjectStore) -> None:
+    lease = HeldLease(store, "run")
+    lease.acquire(print)
+    lease.free()
+
+
 DOCUMENTS: dict[str, tuple[Callable[[ObjectStore], object], Callable[[ObjectStore], Any]]] = {
     MANIFEST_KEY: (write_manifest, lambda store: Lake(store.uri).manifest()),
     RELEASE_KEY: (
         lambda store: Lake(store.uri).record_release(RELEASE),
         lambda store: Lake(store.uri).release(),
     ),
+    BEGUN_KEY: (
+        lambda store: Lake(store.uri).begin_release("digest", "run"),
+        lambda store: Lake(store.uri).begun_release(),
+    ),
+    LEASE_KEY: (hold_and_free, read_lease),
     PREPARATION_KEY: (
         lambda store: Lake(store.uri).record_preparation(Preparation("digest", 9, 9, 0)),
         lambda store: Lake(store.uri).preparation(),

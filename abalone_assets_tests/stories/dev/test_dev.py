@@ -7,13 +7,21 @@ traceback of its own, because it closes its workspace before its threads have en
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 import requests
 
 from abalone_assets_tests.cli.support import processes_of
+from abalone_assets_tests.serving.support import wait_for
 from abalone_assets_tests.support.stack import STOP_SECONDS, Stack, running_stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+AT_ONCE_SECONDS = 5.0
 
 pytestmark = pytest.mark.xdist_group("stack")
 
@@ -57,6 +65,42 @@ def test_when_the_endpoint_server_dies_dev_stops_the_rest(ended: Stack) -> None:
         assert processes_of(again.home) == []
 
 
+def test_what_a_killed_dev_had_started_ends_with_it_and_the_next_start_is_not_refused(
+    ended: Stack,
+) -> None:
+    with running_stack(ended.home, ended.environ) as killed:
+        before = {each.pid for each in processes_of(killed.home)}
+        killed.process.kill()
+        killed.process.wait()
+    with running_stack(ended.home, ended.environ) as again:
+        assert before.isdisjoint(each.pid for each in processes_of(again.home))
+        again.process.kill()
+        again.process.wait()
+    wait_for(lambda: processes_of(ended.home) == [], STOP_SECONDS)
+
+
+def test_when_the_daemon_is_killed_dev_ends_with_all_that_it_started(ended: Stack) -> None:
+    with running_stack(ended.home, ended.environ) as again:
+        daemon = next(each for each in processes_of(again.home) if "_daemon" in each.command)
+        os.kill(daemon.pid, signal.SIGKILL)
+        assert again.process.wait(timeout=STOP_SECONDS) == 1
+        assert "Error: Dagster (UI and daemon) ended by itself" in again.errors.read_text()
+        assert processes_of(again.home) == []
+
+
+def test_deleting_the_home_is_said_once_and_dev_ends(ended: Stack, tmp_path: Path) -> None:
+    home = tmp_path / "deleted" / "home"
+    shutil.copytree(ended.home, home)
+    with running_stack(home, ended.environ) as again:
+        errors = again.errors.rename(tmp_path / "errors")
+        again.log.rename(tmp_path / "log")
+        shutil.rmtree(home)
+        assert again.process.wait(timeout=STOP_SECONDS) == 1
+    assert errors.read_text().count("was deleted") == 2  # that it stops, and why it did
+    assert processes_of(home) == []
+    assert not home.exists()
+
+
 def _check_from_answers_to_the_end(stack: Stack) -> None:
     assert requests.get(f"{stack.urls['UI']}/server_info", timeout=10).ok
     described = requests.get(f"{stack.urls['Endpoint']}/endpoints/abalone", timeout=10).json()
@@ -66,7 +110,9 @@ def _check_from_answers_to_the_end(stack: Stack) -> None:
         {"name": "abalone_assets", "loadStatus": "LOADED"}
     ]
     before = len(_daemon_log(stack))
-    stack.interrupt()
+    stack.process.send_signal(signal.SIGINT)
+    wait_for(lambda: "Stopping" in stack.log.read_text(), AT_ONCE_SECONDS)
+    stack.process.wait(timeout=STOP_SECONDS)
     errors = stack.errors.read_text()
     assert stack.process.returncode == 130, errors
     assert errors == ""
