@@ -23,6 +23,7 @@ from abalone_assets.automation.runs import (
 )
 from abalone_assets.automation.survey_sensor import survey_tick
 from abalone_assets.automation.watching import release_sign, watch
+from abalone_assets.local.driver import driver_elsewhere
 from abalone_assets.resources.job_sweep import JobSweep
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
@@ -67,6 +68,8 @@ def survey_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Ingest the survey days whose files differ from what the lake holds of them."""
+    if reason := _driven_by_another():
+        return dg.SensorResult(skip_reason=reason)
     zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
     return watch(
         context,
@@ -85,6 +88,8 @@ def release_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Release once what was ingested differs from the last release, and nothing is in flight."""
+    if reason := _driven_by_another():
+        return dg.SensorResult(skip_reason=reason)
     zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
     return watch(
         context,
@@ -105,6 +110,8 @@ def approval_sensor(
     endpoint_host: EndpointHost,
 ) -> dg.SensorResult:
     """Deploy when a person has approved or rejected a version and the endpoint serves another."""
+    if reason := _driven_by_another():
+        return dg.SensorResult(skip_reason=reason)
     return approval_tick(context, model_registry, endpoint_host, load_settings())
 
 
@@ -120,10 +127,17 @@ def nightly_release(
     """Release at midnight, if anything was ingested since the last release."""
     opened, settings = lake.open(), load_settings()
     manifest = opened.manifest()
-    if reason := no_release_reason(context, opened, settings, manifest):
+    if reason := _driven_by_another() or no_release_reason(context, opened, settings, manifest):
         yield dg.SkipReason(reason)
     else:
         yield release_request(context, settings, _released, manifest)
+
+
+def _driven_by_another() -> str | None:
+    """Why these sensors ask for nothing: a second daemon works on a home that has its driver."""
+    settings = load_settings()
+    driver = None if settings.profile == "aws" else driver_elsewhere(settings)
+    return driver and f"{settings.home} is driven by {driver}, whose sensors ask for runs"
 
 
 @dg.op

@@ -283,5 +283,15 @@ class SqliteStorage(DagsterSqliteStorage):
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> SqliteStorage:
-        """The storage that a ``dagster.yaml`` asks for."""
+        """The storage that a ``dagster.yaml`` asks for.
+
+        A ``dagster dev`` with ``DAGSTER_HOME`` becomes the driver of the home that this is.
+        """
+        from abalone_assets.local.dagster_dev import begins_dagster_dev, drive_home
+        from abalone_assets.settings.platform import load_settings
+
+        if begins_dagster_dev():
+            settings = load_settings()
+            if settings.dagster_home == Path(config_value["base_dir"]).resolve():
+                drive_home(settings)
         return cls.from_local(inst_data=inst_data, **config_value)

@@ -189,7 +189,7 @@ def take_driver_lock(settings: Settings, command: str) -> DriverLock | None:
     return lock
 
 
-def is_driven_by_another(settings: Settings) -> Driver | None:
+def driver_elsewhere(settings: Settings) -> Driver | None:
     """The driver of the home, if it lives and has not started this process."""
     driver = Driver.of(settings)
     if driver is None or not driver.lives:
