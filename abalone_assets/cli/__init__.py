@@ -15,6 +15,7 @@ from abalone_assets.cli.demo import demo
 from abalone_assets.cli.dev import dev
 from abalone_assets.cli.doctor import doctor
 from abalone_assets.cli.forget import forget
+from abalone_assets.cli.home import at_home
 from abalone_assets.cli.land import land
 from abalone_assets.cli.output import ErrorBoundary, example
 from abalone_assets.cli.predict import predict
@@ -34,10 +35,13 @@ __all__ = ["main"]
 def main() -> None:
     """Turn every new abalone survey into a better model in production.
 
-    Settings come from ABALONE_… environment variables; ABALONE_HOME (default .abalone) is the
-    folder of everything that is kept locally.
+    Settings come from ABALONE_… environment variables; ABALONE_HOME (default: .abalone here or in
+    the nearest folder above) is the folder of everything that is kept locally.
     """
 
+
+_NEED_A_HOME = (land, forget, serve, accept, approve, reject, synthesize)
+"""What they keep would go unseen in one that nobody drives: `demo` and `dev` alone make it."""
 
 for command in (
     demo,
@@ -53,4 +57,6 @@ for command in (
     reject,
     synthesize,
 ):
+    if command.callback is not None:
+        command.callback = at_home(command.callback, must_exist=command in _NEED_A_HOME)
     main.add_command(command)

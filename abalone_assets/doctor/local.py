@@ -10,6 +10,8 @@ from abalone_assets.doctor.finding import Finding, base_survey, look_at, package
 from abalone_assets.errors import EndpointError, StorageError
 from abalone_assets.lake.catalog_file import CatalogFile
 from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.leftovers import remove_leftovers
+from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,12 +44,18 @@ def local_findings(settings: Settings) -> Iterator[Finding]:
 
 
 def repair_local(settings: Settings, *, anew: bool = True) -> Iterator[Finding]:
-    """Mend what can be made again from the lake: the catalog file; nobody's data is touched.
+    """Mend what can be made again from the lake, the catalog file; nobody's data is touched.
+
+    What killed processes have left of objects that they were writing is removed.
 
     Args:
         settings: The settings in force.
         anew: Trust nothing that is there, and read the whole lake.
     """
+    for uri in (settings.lake_uri, settings.registry_uri):
+        root = ObjectStore(uri).root
+        if root is not None:
+            remove_leftovers(root)
     file = _catalog(settings)
     if file is None or not _is_worth_a_look(file):
         return

@@ -9,6 +9,7 @@ nobody can write to it meanwhile. It is written for DuckDB 1.0 and every later o
 
 from __future__ import annotations
 
+import re
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 STORAGE_VERSION: Final = "v1.0.0"
 """Of DuckDB's file format: the oldest that DuckDB 1.0 and everything since reads."""
 
+_LEFT: Final = re.compile(r"\.[0-9a-f]{32}(\.wal.*)?")
 _HELD: Final = "Could not set lock"
 _OPEN_HERE: Final = "Unique file handle conflict"
 """DuckDB's words for a file that another process, and another connection of this one, has open."""
@@ -87,6 +89,7 @@ class CatalogFile:
                 TemporaryDirectory(prefix="abalone-catalog-") as folder,
                 self._unchanging() as shared,
             ):
+                self._sweep(beside)
                 if shared is not None:
                     return Refreshed(update_tables(shared, self.lake, anew=anew))
                 staged = Path(folder, self.file.name)
@@ -105,6 +108,19 @@ class CatalogFile:
                 for path in (beside, *_logs_of(beside)):
                     path.unlink(missing_ok=True)
         return Refreshed(tables, notes)
+
+    def _sweep(self, own: Path) -> None:
+        """Remove what refreshes that were killed have left beside the file; nobody else is at work.
+
+        One that was killed when it had moved the logs away had whole what it was to put in place.
+        """
+        for path in self.file.parent.glob(f".{self.file.name}.*"):
+            if path != own and _LEFT.fullmatch(path.name.removeprefix(f".{self.file.name}")):
+                is_whole = self.file.exists() and bool(_logs_of(path)) and not _logs_of(self.file)
+                if is_whole and path.stat().st_mtime >= self.file.stat().st_mtime:
+                    path.replace(self.file)
+                for left in (path, *_logs_of(path)):
+                    left.unlink(missing_ok=True)
 
     def outdated(self) -> str | None:
         """Why a refresh is needed, or None when the catalog answers with what the lake holds."""

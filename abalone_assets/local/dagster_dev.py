@@ -61,8 +61,8 @@ def drive_home(settings: Settings) -> None:
             raise driven_error(settings)
     except InstanceError as error:
         raise click.ClickException(str(error)) from error
-    keeper, held = start_keeper(lock.identity)
-    os.environ.update({**child_environment(settings), VARIABLE: lock.identity})
+    keeper, held = start_keeper(lock)
+    os.environ.update(child_environment(settings))
 
     def end() -> None:
         os.close(held)

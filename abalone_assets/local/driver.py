@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Final, Self
 
 import psutil
@@ -18,7 +19,12 @@ import psutil
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.holder import process_identity, process_lives
 from abalone_assets.local.instance import InstanceError
-from abalone_assets.local.offspring import STOP_SECONDS, VARIABLE, end_offspring
+from abalone_assets.local.offspring import (
+    STOP_SECONDS,
+    VARIABLE,
+    end_offspring,
+    remove_temporary,
+)
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
@@ -41,11 +47,13 @@ class Driver:
         command: What started them, such as ``abalone dev``.
         identity: The identity of that command's process.
         children: The identities of its children by name; each leads a process group.
+        temporary: Folder of the temporary files of all that it starts; empty where there is none.
     """
 
     command: str
     identity: str
     children: dict[str, str] = field(default_factory=dict)
+    temporary: str = ""
 
     @classmethod
     def of(cls, settings: Settings) -> Self | None:
@@ -128,6 +136,13 @@ class DriverLock:
         temporary.write_text(json.dumps(asdict(self._driver)), encoding="utf-8")
         temporary.replace(self._path)
 
+    def make_temporary(self) -> str:
+        """Make and record a folder for temporary files of all that the driver starts."""
+        temporary = mkdtemp(prefix="abalone-")
+        self._driver = replace(self._driver, temporary=temporary)
+        self.record()
+        return temporary
+
     def forget(self) -> None:
         """Remove the record, unless a child outlived its end."""
         if not self._driver.left:
@@ -153,7 +168,7 @@ def driver_lock(settings: Settings, command: str) -> Iterator[DriverLock | None]
         if lock is None:
             yield None
             return
-        with _offspring_ends_with_this(lock.identity):
+        with _offspring_ends_with_this(lock):
             yield lock
     finally:
         if lock is not None:
@@ -198,17 +213,21 @@ def driver_elsewhere(settings: Settings) -> Driver | None:
     return None if driver.identity in ours else driver
 
 
-def start_keeper(driver: str) -> tuple[subprocess.Popen[bytes], int]:
+def start_keeper(lock: DriverLock) -> tuple[subprocess.Popen[bytes], int]:
     """A process that ends what the driver starts from now on, when the driver has ended.
+
+    What it starts inherits the driver's mark, and a folder for its temporary files.
 
     Returns:
         It, and the descriptor that this process is to keep open.
     """
+    temporary = lock.make_temporary()
     watched, held = os.pipe()
     try:
+        module = "abalone_assets.local.keeper"
         environment = {name: each for name, each in os.environ.items() if name != VARIABLE}
         keeper = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", "abalone_assets.local.keeper", str(watched), driver],
+            [sys.executable, "-m", module, str(watched), lock.identity, temporary],
             env=environment,
             pass_fds=(watched,),
             start_new_session=True,
@@ -219,21 +238,21 @@ def start_keeper(driver: str) -> tuple[subprocess.Popen[bytes], int]:
         raise
     finally:
         os.close(watched)
+    os.environ.update({VARIABLE: lock.identity, "TMPDIR": temporary})
     return keeper, held
 
 
 @contextmanager
-def _offspring_ends_with_this(driver: str) -> Iterator[None]:
-    keeper, held = start_keeper(driver)
-    before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = driver
+def _offspring_ends_with_this(lock: DriverLock) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in (VARIABLE, "TMPDIR")}
+    keeper, held = start_keeper(lock)
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop(VARIABLE, None)
-        else:
-            os.environ[VARIABLE] = before
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
         os.close(held)
         keeper.wait()
 
@@ -244,6 +263,7 @@ def _take_over(settings: Settings) -> list[int]:
     if driver is None or driver.lives:
         return []
     ended = end_offspring(driver.identity)
+    remove_temporary(driver.temporary)
     for pid in driver.left.values():  # of a driver whose children have no mark
         with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)

@@ -7,6 +7,7 @@ gets another one. What a process inherited is as it was, whoever its parent is n
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from contextlib import suppress
 from typing import Final
@@ -42,6 +43,12 @@ def end_offspring(driver: str, *, seconds: float = STOP_SECONDS) -> list[int]:
                     each.kill() if late else each.terminate()
         time.sleep(POLL_SECONDS)
     return sorted(asked)
+
+
+def remove_temporary(folder: str) -> None:
+    """Remove the folder of temporary files of what has ended; none where its name is empty."""
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is(process: psutil.Process, driver: str) -> bool:

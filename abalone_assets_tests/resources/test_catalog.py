@@ -431,3 +431,33 @@ def test_a_lake_on_s3_has_its_catalog_there(s3: str, file: Path) -> None:
     put(lake, "merged_dataset", 1)
     assert DuckDBCatalog(lake=LakeResource(uri=s3), file=str(file)).refresh() == []
     assert not file.exists()
+
+
+def test_what_killed_refreshes_left_beside_the_file_goes(
+    catalog: DuckDBCatalog, file: Path
+) -> None:
+    catalog.refresh()
+    left = [file.with_name(f".{file.name}.{digit * 32}") for digit in "abc"]
+    for path in (left[0], left[1].with_name(f"{left[1].name}.wal"), left[2]):
+        path.write_bytes(b"half of a copy")
+    kept = file.with_name(f".{file.name}.kept")
+    kept.touch()
+    before = file.stat().st_size
+    catalog.refresh()
+    assert [path.name for path in file.parent.glob(f".{file.name}.*")] == [kept.name]
+    assert file.stat().st_size == before
+
+
+def test_a_refresh_that_was_killed_before_its_last_rename_loses_nothing_of_others(
+    catalog: DuckDBCatalog, file: Path
+) -> None:
+    """The log of what others wrote had been moved away, and the copy that has it was not there."""
+    catalog.refresh()
+    beside = file.with_name(f".{file.name}.{'a' * 32}")
+    shutil.copyfile(file, beside)
+    with duckdb.connect(str(beside)) as connection:
+        connection.execute("create table notes as select 'kept' as note")
+    beside.with_name(f"{beside.name}.wal").touch()
+    catalog.refresh()
+    with duckdb.connect(str(file), read_only=True) as connection:
+        assert connection.sql("select note from notes").fetchall() == [("kept",)]

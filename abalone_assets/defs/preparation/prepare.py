@@ -8,6 +8,7 @@ from abalone_assets.defs.metadata import scanned_preview, table_metadata
 from abalone_assets.defs.preparation.checks import synthetic_share_is_small
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
 from abalone_assets.lake.lake import Lake, Preparation
+from abalone_assets.lake.leftovers import remove_leftovers
 from abalone_assets.lake.manifest import Manifest
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.etl_engine import EtlEngine
@@ -68,6 +69,8 @@ def prepare(
     """
     release_lease.hold(context)
     opened = lake.open()
+    if opened.store.root is not None:
+        remove_leftovers(opened.store.root)
     manifest = opened.manifest()
     opened.begin_preparation(manifest.digest, context.run.run_id)
     report, job = etl_engine.prepare(_request(opened, manifest), context)
