@@ -137,7 +137,11 @@ def _driven_by_another() -> str | None:
     """Why these sensors ask for nothing: a second daemon works on a home that has its driver."""
     settings = load_settings()
     driver = None if settings.profile == "aws" else driver_elsewhere(settings)
-    return driver and f"{settings.home} is driven by {driver}, whose sensors ask for runs"
+    return (
+        None
+        if driver is None
+        else f"{settings.home} is driven by {driver}, whose sensors ask for runs"
+    )
 
 
 @dg.op

@@ -7,73 +7,21 @@ though, and the one there names the classes below.
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
-import sys
-from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Self
 
-import click
-import dagster as dg
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 from dagster._core.storage.root import LocalArtifactStorage
 
 from abalone_assets.local.dagster_storage import SqliteStorage
-from abalone_assets.local.driver import driven_error, start_keeper, take_driver_lock
-from abalone_assets.local.instance import (
-    InstanceError,
-    child_environment,
-    fail_orphaned_runs,
-    make_pools,
-    prepare_instance,
-    watching_environment,
-)
-from abalone_assets.local.offspring import VARIABLE
+from abalone_assets.local.dev_driver import begins_dagster_dev, drive_home
 from abalone_assets.settings.platform import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dagster._serdes import ConfigurableClassData
-
-IN_DEV: Final = "DAGSTER_IS_DEV_CLI"
-"""Set by ``dagster dev`` and ``dg dev`` before they open their instance; all they start has it."""
-
-
-def begins_dagster_dev() -> bool:
-    """Whether this process is a ``dagster dev`` that somebody but `abalone dev` has started."""
-    return IN_DEV in os.environ and VARIABLE not in os.environ
-
-
-def drive_home(settings: Settings) -> None:
-    """Make this process, which is a ``dagster dev``, the driver of the home until it ends.
-
-    Raises:
-        click.ClickException: Another one drives it, or it cannot be prepared.
-    """
-    command = f"{'dg' if Path(sys.argv[0]).stem == 'dg' else 'dagster'} dev"
-    try:
-        prepare_instance(settings)
-        lock = take_driver_lock(settings, command)
-        if lock is None:
-            raise driven_error(settings)
-    except InstanceError as error:
-        raise click.ClickException(str(error)) from error
-    keeper, held = start_keeper(lock)
-    os.environ.update(child_environment(settings))
-
-    def end() -> None:
-        os.close(held)
-        keeper.wait()
-        lock.forget()
-
-    atexit.register(end)
-    with dg.DagsterInstance.from_config(str(settings.dagster_home)) as instance:
-        fail_orphaned_runs(instance)
-        make_pools(instance)
-        os.environ.update(watching_environment(settings, instance))
 
 
 class HomeStorage(SqliteStorage):
@@ -87,7 +35,7 @@ class HomeStorage(SqliteStorage):
     @classmethod
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
-    ) -> SqliteStorage:
+    ) -> Self:
         """The storage, after this process has become the home's driver if it is to be one."""
         del config_value
         settings = load_settings()
@@ -123,7 +71,7 @@ class HomeArtifacts(LocalArtifactStorage):
         return {}
 
     @classmethod
-    def from_config_value(  # type: ignore[override]
+    def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> HomeArtifacts:
         """As the home's instance has it by default."""

@@ -287,7 +287,7 @@ class SqliteStorage(DagsterSqliteStorage):
 
         A ``dagster dev`` with ``DAGSTER_HOME`` becomes the driver of the home that this is.
         """
-        from abalone_assets.local.dagster_dev import begins_dagster_dev, drive_home
+        from abalone_assets.local.dev_driver import begins_dagster_dev, drive_home
         from abalone_assets.settings.platform import load_settings
 
         if begins_dagster_dev():

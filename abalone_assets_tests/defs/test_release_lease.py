@@ -68,7 +68,7 @@ def test_a_release_that_another_holds_off_fails_and_the_next_one_does_it(
     assert requests(platform, RELEASE_SENSOR) == []
     reason = platform.reasons[RELEASE_SENSOR] or ""
     assert reason.startswith("another Dagster instance releases: run another run (since ")
-    monkeypatch.setitem(HeldLease.acquire.__kwdefaults__, "wait_seconds", 0)
+    monkeypatch.setitem(HeldLease.acquire.__kwdefaults__ or {}, "wait_seconds", 0)
     held_off = platform.run(RELEASE, request, raise_on_error=False)
     assert not held_off.success
     assert "another run" in failures_of(platform, held_off)[0]

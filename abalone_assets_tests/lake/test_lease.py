@@ -50,7 +50,7 @@ def other(store: ObjectStore, *, seconds: float = 1) -> HeldLease:
 
 def from_elsewhere(store: ObjectStore) -> None:
     """Let the lease look as if another machine had it, whose processes nobody here can see."""
-    store.update_json(LEASE_KEY, lambda found: {**found, "machine": "elsewhere"})
+    store.update_json(LEASE_KEY, lambda found: {**(found or {}), "machine": "elsewhere"})
 
 
 def test_a_run_that_finds_a_living_holder_says_so_and_ends(
@@ -140,7 +140,9 @@ def test_a_clock_that_is_wrong_takes_nothing_from_a_living_holder(
     store: ObjectStore, held: HeldLease
 ) -> None:
     from_elsewhere(store)
-    store.update_json(LEASE_KEY, lambda found: {**found, "renewed_at": "2001-01-01T00:00:00+00:00"})
+    store.update_json(
+        LEASE_KEY, lambda found: {**(found or {}), "renewed_at": "2001-01-01T00:00:00+00:00"}
+    )
     with pytest.raises(LeaseError):
         other(store, seconds=0.5).acquire(print, wait_seconds=1)
     held.check()

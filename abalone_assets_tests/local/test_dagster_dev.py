@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
-import yaml
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.test_utils import create_run_for_test
 
@@ -20,6 +19,7 @@ from abalone_assets.local.offspring import VARIABLE
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.automation.support import RELEASE_SENSOR, SURVEY_SENSOR, requests
 from abalone_assets_tests.cli.support import Process, environment, processes_of
+from abalone_assets_tests.deploy.support import read
 from abalone_assets_tests.serving.support import wait_for
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ START_SECONDS = 120.0
 
 
 def settings_of(file: Path) -> dict[str, Any]:
-    document = yaml.safe_load(file.read_text())
+    document = read(file)
     return {name: value for name, value in document.items() if name not in OWN}
 
 
