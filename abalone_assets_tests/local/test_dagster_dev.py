@@ -19,8 +19,8 @@ from abalone_assets.local.offspring import VARIABLE
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.automation.support import RELEASE_SENSOR, SURVEY_SENSOR, requests
 from abalone_assets_tests.cli.support import Process, environment, processes_of
-from abalone_assets_tests.deploy.support import read
-from abalone_assets_tests.serving.support import wait_for
+from abalone_assets_tests.fakes.support import wait_for
+from abalone_assets_tests.services.production.home import read
 
 if TYPE_CHECKING:
     from abalone_assets_tests.support.platform import Platform

@@ -15,7 +15,7 @@ import pytest
 import requests
 
 from abalone_assets_tests.cli.support import processes_of
-from abalone_assets_tests.serving.support import wait_for
+from abalone_assets_tests.fakes.support import wait_for
 from abalone_assets_tests.support.stack import STOP_SECONDS, Stack, running_stack
 
 if TYPE_CHECKING:
