@@ -163,7 +163,7 @@ def materialize(
     lake = LakeResource(uri=str(tmp_path / "lake"))
     ml_platform = platform or LocalMLPlatform()
     resources = {"lake": lake, "json": JsonIOManager(lake=lake), "ml_platform": ml_platform}
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         dg.materialize(
             [trained_model], resources=resources, run_config=dict(run_config), instance=instance
         )
