@@ -13,9 +13,9 @@ from abalone_assets.defs.automation import job_sweep_schedule, stop_orphaned_job
 from abalone_assets.pipes import PipesJobError
 from abalone_assets.resources.job_sweep import JOB_NAME_PREFIXES, AwsJobSweep, NoJobSweep
 from abalone_assets_tests.deploy.iam import as_deployed, denied, policy_of
-from abalone_assets_tests.fakes.places import OWN_KEY
+from abalone_assets_tests.fakes.places import ACCOUNT, OWN_KEY, REGION
+from abalone_assets_tests.fakes.policies import Need
 from abalone_assets_tests.stories.aws.stack import provision
-from deploy.stacks.names import EVALUATION_JOBS, SCORING_JOBS, TRAINING_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,8 +141,11 @@ def test_the_run_role_may_look_and_stop_and_asks_nothing_of_others_jobs(account:
 
 
 def test_the_names_are_those_that_the_role_may_ask_about() -> None:
-    started = (TRAINING_JOBS, EVALUATION_JOBS, SCORING_JOBS)
-    assert tuple(f"{name}-" for name in started) == JOB_NAME_PREFIXES
+    kinds = ("training-job", "processing-job", "transform-job")
+    for kind, prefix in zip(kinds, JOB_NAME_PREFIXES, strict=True):
+        job = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind}/{prefix}"
+        assert policy_of("run").allows(Need("sagemaker:ListTags", f"{job}x"))
+        assert not policy_of("run").allows(Need("sagemaker:ListTags", job.rstrip("-")))
 
 
 def test_a_tick_without_orphans_says_so_and_starts_nothing(account: Account) -> None:

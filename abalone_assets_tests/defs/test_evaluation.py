@@ -78,7 +78,7 @@ class Home:
         self.lake.store.write_json(self.lake.key("trained_model", suffix="json"), document)
 
     def evaluate(self) -> Mapping[str, dg.MetadataValue]:
-        with dg.instance_for_test() as instance:
+        with dg.DagsterInstance.ephemeral() as instance:
             result = dg.materialize(
                 [trained_model, evaluation],
                 selection=[evaluation],
@@ -89,7 +89,7 @@ class Home:
         return event.step_materialization_data.materialization.metadata
 
     def report(self) -> dg.ExecuteInProcessResult:
-        with dg.instance_for_test() as instance:
+        with dg.DagsterInstance.ephemeral() as instance:
             return dg.materialize(
                 [trained_model, evaluation, evaluation_report],
                 selection=[evaluation_report],

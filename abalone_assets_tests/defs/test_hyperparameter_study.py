@@ -38,7 +38,7 @@ def search(
     """Search in two folds, in a run of its own."""
     chosen = {"folds": 2, "framework": "xgboost", **config}
     platform = platform or LocalMLPlatform(max_synthetic_share=0.1)
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         return dg.materialize(
             [hyperparameter_study],
             resources={"lake": LakeResource(uri=lake.store.uri), "ml_platform": platform},

@@ -169,7 +169,7 @@ def materialize(
         "ml_platform": ml_platform,
         "release_lease": ReleaseLease(lake=lake),
     }
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         dg.materialize(
             [trained_model], resources=resources, run_config=dict(run_config), instance=instance
         )

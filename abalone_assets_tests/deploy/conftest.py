@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from abalone_assets_tests.deploy.support import Assembly
     from abalone_assets_tests.fakes.standin import AwsStandIn
     from deploy.cloudformation import Stacks
@@ -31,7 +34,9 @@ def stacks(aws: AwsStandIn, told: list[str]) -> Stacks:
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """The stacks as `make synth` makes them."""
-    return _synthesised_once(tmp_path_factory, "abalone")
+    from abalone_assets_tests.deploy.support import Assembly
+
+    return Assembly(_synthesised_once(tmp_path_factory, "deploy.app"), "abalone")
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +44,7 @@ def oidc_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """The stacks with everything that a context value can change."""
     from abalone_assets_tests.deploy.support import OIDC
 
-    return _synthesised_once(tmp_path_factory, "abalone-staging", *OIDC)
+    return _variant(tmp_path_factory, OIDC)
 
 
 @pytest.fixture(scope="session")
@@ -47,7 +52,7 @@ def company_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """The stacks with what companies require."""
     from abalone_assets_tests.deploy.support import COMPANY
 
-    return _synthesised_once(tmp_path_factory, "abalone-company", *COMPANY)
+    return _variant(tmp_path_factory, COMPANY)
 
 
 @pytest.fixture(scope="session")
@@ -55,19 +60,26 @@ def serverless_assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
     """The stacks of a serverless endpoint."""
     from abalone_assets_tests.deploy.support import SERVERLESS
 
-    return _synthesised_once(tmp_path_factory, "abalone-small", *SERVERLESS)
+    return _variant(tmp_path_factory, SERVERLESS)
 
 
-def _synthesised_once(factory: pytest.TempPathFactory, name: str, *context: str) -> Assembly:
-    """Synthesise in one process of pytest-xdist, as it takes some ten seconds; the others wait."""
-    from abalone_assets_tests.deploy.support import Assembly, synthesise
+def _variant(factory: pytest.TempPathFactory, context: Sequence[str]) -> Assembly:
+    from abalone_assets_tests.deploy.support import Assembly, name_of
+
+    folder = _synthesised_once(factory, "abalone_assets_tests.deploy.variants")
+    return Assembly(folder / name_of(context), name_of(context))
+
+
+def _synthesised_once(factory: pytest.TempPathFactory, module: str) -> Path:
+    """Run a program in one process of pytest-xdist, as it takes some ten seconds; others wait."""
+    from abalone_assets_tests.deploy.support import synthesise
 
     shared = factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    folder = shared / f"cdk-{name}"
-    with folder.with_suffix(".lock").open("w") as lock:
+    folder = shared / f"cdk-{module}"
+    with (shared / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
-            synthesise(folder.with_suffix(".unfinished"), *context).rename(folder)
-    return Assembly(folder, name)
+            synthesise(shared / f"{folder.name}.unfinished", module=module).rename(folder)
+    return folder

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from deploy.cloudformation import Stacks
 
@@ -61,6 +61,11 @@ COMPANY = (
 """What companies require: their network, their key, a budget; and scaled instances."""
 
 SERVERLESS = ("name=abalone-small", 'settings={"endpoint_mode": "serverless"}')
+
+
+def name_of(context: Sequence[str]) -> str:
+    """The deployment's name in one of the contexts."""
+    return context[0].removeprefix("name=")
 
 
 def quick_stacks(say: Callable[[str], None] = lambda _: None) -> Stacks:

@@ -22,11 +22,16 @@ TASKS = {"web", "daemon", "migrate", "code", "run"}
 FROM_THE_IMAGE = {"DAGSTER_CODE_SERVER_PORT"}
 
 
-def test_cfn_lint_finds_nothing(assembly: Assembly, oidc_assembly: Assembly) -> None:
+def test_cfn_lint_finds_nothing_whatever_is_chosen(
+    assembly: Assembly,
+    oidc_assembly: Assembly,
+    company_assembly: Assembly,
+    serverless_assembly: Assembly,
+) -> None:
     templates = [
         str(template)
-        for folder in (assembly.folder, oidc_assembly.folder)
-        for template in folder.glob("*.template.json")
+        for made in (assembly, oidc_assembly, company_assembly, serverless_assembly)
+        for template in made.folder.glob("*.template.json")
     ]
 
     found = subprocess.run(
@@ -36,7 +41,7 @@ def test_cfn_lint_finds_nothing(assembly: Assembly, oidc_assembly: Assembly) -> 
         check=False,
     )
 
-    assert len(templates) == 6
+    assert len(templates) == 12
     assert (found.returncode, found.stdout) == (0, "")
 
 

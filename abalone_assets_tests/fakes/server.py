@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import threading
+import traceback
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import pytest
+from moto import backends
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
@@ -17,6 +20,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from moto.s3.exceptions import S3ClientError
 from werkzeug.serving import make_server
+from werkzeug.test import run_wsgi_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,8 +53,49 @@ def _may_wait(environ: dict[str, Any]) -> bool:
 
 
 class QuietHandler(MotoRequestHandler):
+    """Answers one request after the other of a connection, and says nothing of it.
+
+    Werkzeug's own closes each connection after its first answer and waits for the client to notice:
+    a new connection and a new thread were half of what a request costs.
+    """
+
+    timeout = 30.0  # then a connection that nobody uses is closed, and its thread ends
+    wbufsize = -1  # an answer's head and body are one packet
+    disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        """Answer a request."""
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+        environ = self.make_environ()
+        in_chunks = "wsgi.input_terminated" in environ
+        length = -1 if in_chunks else int(self.headers.get("Content-Length", 0))
+        # What is left of it would be taken for the next request.
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
+        try:
+            parts, status, headers = run_wsgi_app(self.server.app, environ, buffered=True)
+        except Exception:  # noqa: BLE001 - a server's answer to whatever went wrong
+            self.log("error", f"Error on request:\n{traceback.format_exc()}")
+            self.send_error(500)
+            return
+        code, _, reason = status.partition(" ")
+        body = b"".join(parts)
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            self.send_header(name, value)
+        if "Content-Length" not in headers and int(code) not in {204, 304}:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
+
     def log_request(self, *arguments: Any) -> None:
         """Leave the log to what a test is about."""
+
+    def log_error(self, *arguments: Any) -> None:
+        """Nor tell of clients that went away."""
 
 
 class MotoServer:
@@ -110,6 +155,9 @@ class MotoServer:
             ActionAuthenticatorMixin, "_authenticate_and_authorize_action", authorize
         )
         self._patches.setattr(BaseResponse, "call_action", call_action)
+        # moto lists its own folder for each request.
+        modules = tuple(backends.list_of_moto_modules())
+        self._patches.setattr(backends, "list_of_moto_modules", lambda: modules)
         # moto warns of errors that a service's model does not list; AWS has many of those.
         self._patches.setattr("moto.core.errors.warn", lambda *_, **__: None)
 

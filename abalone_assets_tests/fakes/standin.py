@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
@@ -98,7 +99,6 @@ class AwsStandIn:
         self._model_servers.close()
         self.server.gate = lambda *_: None
         self._patches.undo()
-        self.s3.close()
 
     def _let_pass(self, response: Any, resource: str) -> None:
         call = call_of(response, resource)
@@ -121,14 +121,20 @@ class AwsStandIn:
 
     def client(self, service: str, *, access_key: str = TEST_KEY) -> Any:
         """A boto3 client of a service, which tries once."""
-        import boto3
-        from botocore.config import Config
+        return _client(self.url, service, access_key)
 
-        return boto3.client(
-            service,
-            endpoint_url=self.url,
-            region_name=REGION,
-            aws_access_key_id=access_key,
-            aws_secret_access_key="test",
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+
+@cache
+def _client(url: str, service: str, access_key: str) -> Any:
+    """The process's own: to make one takes longer than many tests."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        service,
+        endpoint_url=url,
+        region_name=REGION,
+        aws_access_key_id=access_key,
+        aws_secret_access_key="test",
+        config=Config(retries={"total_max_attempts": 1}),
+    )

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 
 
 def wait_for(look: Callable[[], Found | None], seconds: float = 30.0) -> Found:
-    """What there is to see, as soon as there is something.
+    """What there is to see, soon after there is something.
+
+    It looks less often the longer it waits, lest looking takes the time of what is waited for.
 
     Raises:
         AssertionError: There is nothing after so many seconds.
     """
-    deadline = time.monotonic() + seconds
+    started = time.monotonic()
     while not (found := look()):
-        assert time.monotonic() < deadline, f"nothing to see after {seconds} s"
-        time.sleep(0.01)
+        waited = time.monotonic() - started
+        assert waited < seconds, f"nothing to see after {seconds} s"
+        time.sleep(min(max(0.01, waited / 10), 0.5))
     return found
 
 

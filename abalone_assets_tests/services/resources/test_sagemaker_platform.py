@@ -44,7 +44,7 @@ def platform_on(aws: AwsStandIn, **changed: Any) -> SageMakerPlatform:
         "processing_instance_type": "ml.m5.large",
         "spot": False,
         "max_runtime_seconds": 600,
-        "poll_seconds": 0.1,
+        "poll_seconds": 0.3,
         "images": {},
     }
     return SageMakerPlatform(**{**chosen, **changed})

@@ -93,19 +93,19 @@ class Account:
 
     @cached_property
     def sagemaker(self) -> Any:
-        return _client(self.aws, "sagemaker")
+        return self.aws.client("sagemaker")
 
     @cached_property
     def runtime(self) -> Any:
-        return _client(self.aws, "sagemaker-runtime")
+        return self.aws.client("sagemaker-runtime")
 
     @cached_property
     def cloudwatch(self) -> Any:
-        return _client(self.aws, "cloudwatch")
+        return self.aws.client("cloudwatch")
 
     @cached_property
     def autoscaling(self) -> Any:
-        return _client(self.aws, "application-autoscaling")
+        return self.aws.client("application-autoscaling")
 
     @cached_property
     def registry(self) -> ModelPackageRegistry:
@@ -228,14 +228,3 @@ class Account:
             Threshold=1,
             ComparisonOperator="GreaterThanOrEqualToThreshold",
         )
-
-
-_clients: dict[tuple[str, str], Any] = {}
-
-
-def _client(aws: AwsStandIn, service: str) -> Any:
-    """A client of the test process: to make one takes longer than most tests."""
-    key = (aws.url, service)
-    if key not in _clients:
-        _clients[key] = aws.client(service)
-    return _clients[key]
