@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from abalone_assets.ingest.reconcile import DayRange
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+
+    from abalone_assets.ingest.reconcile import DayRange
 
 RANGE_START_TAG: Final = "dagster/asset_partition_range_start"
 RANGE_END_TAG: Final = "dagster/asset_partition_range_end"

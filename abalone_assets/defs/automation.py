@@ -8,12 +8,6 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from abalone_assets.automation.approval_sensor import approval_tick
-from abalone_assets.automation.release_sensor import (
-    no_release_reason,
-    release_request,
-    release_tick,
-)
 from abalone_assets.automation.runs import (
     DEPLOY_JOB,
     DEPLOYED_ASSET,
@@ -21,8 +15,6 @@ from abalone_assets.automation.runs import (
     RELEASE_JOB,
     SWEEP_JOB,
 )
-from abalone_assets.automation.survey_sensor import survey_tick
-from abalone_assets.automation.watching import release_sign, watch
 from abalone_assets.resources.job_sweep import JobSweep
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
@@ -67,6 +59,9 @@ def survey_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Ingest the survey days whose files differ from what the lake holds of them."""
+    from abalone_assets.automation.survey_sensor import survey_tick
+    from abalone_assets.automation.watching import watch
+
     zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
     return watch(
         context,
@@ -85,6 +80,9 @@ def release_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Release once what was ingested differs from the last release, and nothing is in flight."""
+    from abalone_assets.automation.release_sensor import release_tick
+    from abalone_assets.automation.watching import release_sign, watch
+
     zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
     return watch(
         context,
@@ -105,6 +103,8 @@ def approval_sensor(
     endpoint_host: EndpointHost,
 ) -> dg.SensorResult:
     """Deploy when a person has approved or rejected a version and the endpoint serves another."""
+    from abalone_assets.automation.approval_sensor import approval_tick
+
     return approval_tick(context, model_registry, endpoint_host, load_settings())
 
 
@@ -118,6 +118,8 @@ def nightly_release(
     context: dg.ScheduleEvaluationContext, lake: LakeResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Release at midnight, if anything was ingested since the last release."""
+    from abalone_assets.automation.release_sensor import no_release_reason, release_request
+
     opened, settings = lake.open(), load_settings()
     manifest = opened.manifest()
     if reason := no_release_reason(context, opened, settings, manifest):
