@@ -40,8 +40,9 @@ format: $(VENV)/.dev ## Mend what the linter can mend
 types: $(VENV)/.dev ## Check types, strictly
 	$(BIN)/mypy
 
-docs: $(VENV)/.base ## Write docs/settings.md from the settings
+docs: $(VENV)/.base ## Write docs/settings.md from the settings, and the tables of docs/benchmarks.md
 	$(BIN)/python docs/settings_page.py
+	$(BIN)/python docs/benchmark_tables.py
 
 bench: $(VENV)/.dev ## Measure; docs/benchmarks.md has the last results
 	$(BIN)/python -m benchmarks
