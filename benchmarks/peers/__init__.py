@@ -49,10 +49,10 @@ def python_of(peer: str) -> Path:
 
 def _make(folder: Path, requirements: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python"]
     steps = [
-        [sys.executable, "-m", "venv", folder],
-        [*pip, "--disable-pip-version-check", "-r", requirements],
+        [sys.executable, "-m", "venv", "--without-pip", folder],
+        [*pip, "install", "--quiet", "--disable-pip-version-check", "-r", requirements],
     ]
     for step in steps:
         done = subprocess.run(
