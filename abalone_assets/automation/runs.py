@@ -133,6 +133,8 @@ class Runs:
 
 def days_of(run: dg.DagsterRun) -> DayRange | None:
     """The partitions of a run as its tags say them, or None for a run without partitions."""
+    from abalone_assets.ingest.reconcile import DayRange
+
     if RANGE_START_TAG in run.tags:
         return DayRange(run.tags[RANGE_START_TAG], run.tags[RANGE_END_TAG])
     day = run.tags.get(PARTITION_TAG)

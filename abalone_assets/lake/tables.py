@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal
 
+from abalone_assets.lake.names import DATA_FILE, PARTITION_COLUMN
 from abalone_assets.survey import COLUMNS
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
     from abalone_assets.storage.object_store import StoredObject
-
-PARTITION_COLUMN: Final = "survey_day"
-DATA_FILE: Final = "data.parquet"
 
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
