@@ -8,6 +8,7 @@ import platform
 import sys
 from importlib import import_module, metadata
 from importlib.util import find_spec
+from pathlib import Path
 
 from benchmarks import peers
 from benchmarks.tables import block
@@ -41,6 +42,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=0, help="turns of each side")
     parser.add_argument("--quick", action="store_true", help="see that it works; nothing is kept")
     parser.add_argument("--long", action="store_true", help="the sizes that take minutes, too")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="another checkout")
     # A module that was given a `main` of its own takes the rest.
     arguments, _ = parser.parse_known_args()
     names = arguments.names or [name for name in NAMES if find_spec(f"benchmarks.{name}")]
@@ -53,7 +55,9 @@ def main() -> None:
     load = os.getloadavg()[0]
     where = f"{platform.machine()}, load {load:.1f}"
     print(f"Python {platform.python_version()}, {versions}, {where}", flush=True)
-    options = Options(arguments.n, quick=arguments.quick, long=arguments.long)
+    options = Options(
+        arguments.n, quick=arguments.quick, long=arguments.long, against=arguments.against
+    )
     failed = [name for name in names if not _run(name, options)]
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

@@ -55,11 +55,13 @@ class Options:
         n: How often each side is measured; 0 takes the benchmark's own number.
         quick: Small sizes and few turns, to see that it works: nothing is written.
         long: The sizes that take many minutes, too.
+        against: Another checkout of the platform, to take part where a benchmark knows how.
     """
 
     n: int = 0
     quick: bool = False
     long: bool = False
+    against: Path | None = None
 
     def turns(self, default: int) -> int:
         """How often to measure."""
