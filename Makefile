@@ -44,7 +44,7 @@ docs: $(VENV)/.base ## Write docs/settings.md from the settings, and the tables 
 	$(BIN)/python docs/settings_page.py
 	$(BIN)/python docs/benchmark_tables.py
 
-bench: $(VENV)/.dev ## Measure; docs/benchmarks.md has the last results
+bench: $(VENV)/.dev ## Measure, beside peers; `make docs` then fills the tables of docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
 synth: $(VENV)/.deploy ## Write the CloudFormation templates to cdk.out, checked by cdk-nag and cfn-lint
