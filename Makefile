@@ -40,10 +40,11 @@ format: $(VENV)/.dev ## Mend what the linter can mend
 types: $(VENV)/.dev ## Check types, strictly
 	$(BIN)/mypy
 
-docs: $(VENV)/.base ## Write docs/settings.md from the settings
+docs: $(VENV)/.base ## Write docs/settings.md from the settings, and the tables of docs/benchmarks.md
 	$(BIN)/python docs/settings_page.py
+	$(BIN)/python docs/benchmark_tables.py
 
-bench: $(VENV)/.dev ## Measure; docs/benchmarks.md has the last results
+bench: $(VENV)/.dev ## Measure, beside peers; `make docs` then fills the tables of docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
 synth: $(VENV)/.deploy ## Write the CloudFormation templates to cdk.out, checked by cdk-nag and cfn-lint

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from abalone_assets.sample_data import base_survey, surveys
 from abalone_assets_tests.support.stack import Stack, running_stack
-from benchmarks.timing import compare, python_seconds
+from benchmarks.timing import OURS, Measured, Options, python_cost
 
 
-def main() -> None:
+def measure(options: Options) -> Measured:
     """Both start from the same ingested surveys and end with a published version."""
-    environ = {"ABALONE_RAW_URI": str(base_survey())}
+    measured, environ = Measured("release"), {"ABALONE_RAW_URI": str(base_survey())}
     with (
         tempfile.TemporaryDirectory() as folder,
         running_stack(Path(folder) / "home", environ) as stack,
@@ -29,25 +29,31 @@ def main() -> None:
         stack.await_release()
         for sensor in ("survey_sensor", "release_sensor"):
             stack.stop_sensor(sensor)
-        compare(lambda: _orchestrated(stack), lambda: _plain(stack, environ), runs=5)
+        sides = {
+            OURS: lambda: _orchestrated(stack),
+            "plain script": lambda: _plain(stack, environ),
+        }
+        measured.alternate(sides, options.turns(5))
+    return measured
 
 
-def _orchestrated(stack: Stack) -> float:
+def _orchestrated(stack: Stack) -> dict[str, float]:
     run_id = stack.launch_job("release")
     stack.await_(lambda: stack.run(run_id)["status"] in {"SUCCESS", "FAILURE"}, "the release")
     run = stack.run(run_id)
     if run["status"] != "SUCCESS":
         raise RuntimeError(f"release {run_id} failed")
-    return float(run["endTime"] - run["creationTime"])
+    return {"wall s": float(run["endTime"] - run["creationTime"])}
 
 
-def _plain(stack: Stack, environ: dict[str, str]) -> float:
+def _plain(stack: Stack, environ: dict[str, str]) -> dict[str, float]:
     home = stack.home.with_name(f"plain-{os.urandom(4).hex()}")
     for part in ("lake", "registry"):
         shutil.copytree(stack.home / part, home / part)
     try:
-        return python_seconds(
+        cost = python_cost(
             ["-m", "benchmarks.plain_release"], {**environ, "ABALONE_HOME": str(home)}
         )
+        return {name: cost[name] for name in ("wall s", "CPU s", "peak MiB")}
     finally:
         shutil.rmtree(home)

@@ -28,11 +28,11 @@ from abalone_assets import survey
 from abalone_assets.modeling.dataset import concat, take
 from abalone_assets.sample_data import base_survey
 from abalone_assets.survey import parse_survey
+from abalone_assets.synthesis import Recipe
 from abalone_assets.synthesis.contract import judge, read_off, simulate
 from abalone_assets.synthesis.quality import fidelity, transfer_rmse
 from abalone_assets.synthesis.real_rows import RealRows, Table
 from abalone_assets.synthesis.recipes import RECIPES, FitOptions, fit_synthesizer
-from abalone_assets.synthesis.synthesizer import Recipe
 
 CHOICES = ("real", "book", *RECIPES)
 ROWS = 4000

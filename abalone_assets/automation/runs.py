@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from abalone_assets.ingest.reconcile import DayRange
-
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+
+    from abalone_assets.ingest.reconcile import DayRange
 
 RANGE_START_TAG: Final = "dagster/asset_partition_range_start"
 RANGE_END_TAG: Final = "dagster/asset_partition_range_end"
@@ -133,6 +133,8 @@ class Runs:
 
 def days_of(run: dg.DagsterRun) -> DayRange | None:
     """The partitions of a run as its tags say them, or None for a run without partitions."""
+    from abalone_assets.ingest.reconcile import DayRange
+
     if RANGE_START_TAG in run.tags:
         return DayRange(run.tags[RANGE_START_TAG], run.tags[RANGE_END_TAG])
     day = run.tags.get(PARTITION_TAG)

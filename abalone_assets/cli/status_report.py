@@ -134,11 +134,11 @@ class Quarantine:
         Raises:
             StorageError: A day's rows cannot be read.
         """
-        import polars as pl
-
         days = [day for day, entry in sorted(manifest.days.items()) if entry.quarantined]
         if not days:
             return cls({}, [])
+        import polars as pl
+
         try:
             rows = pl.scan_parquet([lake.uri("quarantined_rows", day) for day in days], glob=False)
             counted = rows.group_by("rule").len().sort("len", "rule", descending=[True, False])

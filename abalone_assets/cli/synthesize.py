@@ -22,9 +22,9 @@ from abalone_assets.synthesis import MAX_EPOCHS, MAX_ROWS, MAX_SEEDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from abalone_assets.synthesis import Recipe
     from abalone_assets.synthesis.quality import Quality
     from abalone_assets.synthesis.recipes import FitOptions
-    from abalone_assets.synthesis.synthesizer import Recipe
 
 
 _OUTCOMES = {

@@ -8,12 +8,6 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from abalone_assets.automation.approval_sensor import approval_tick
-from abalone_assets.automation.release_sensor import (
-    no_release_reason,
-    release_request,
-    release_tick,
-)
 from abalone_assets.automation.runs import (
     DEPLOY_JOB,
     DEPLOYED_ASSET,
@@ -21,9 +15,6 @@ from abalone_assets.automation.runs import (
     RELEASE_JOB,
     SWEEP_JOB,
 )
-from abalone_assets.automation.survey_sensor import survey_tick
-from abalone_assets.automation.watching import release_sign, watch
-from abalone_assets.local.driver import driver_elsewhere
 from abalone_assets.resources.job_sweep import JobSweep
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
@@ -68,6 +59,9 @@ def survey_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Ingest the survey days whose files differ from what the lake holds of them."""
+    from abalone_assets.automation.survey_sensor import survey_tick
+    from abalone_assets.automation.watching import watch
+
     if reason := _driven_by_another():
         return dg.SensorResult(skip_reason=reason)
     zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
@@ -88,6 +82,9 @@ def release_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
     """Release once what was ingested differs from the last release, and nothing is in flight."""
+    from abalone_assets.automation.release_sensor import release_tick
+    from abalone_assets.automation.watching import release_sign, watch
+
     if reason := _driven_by_another():
         return dg.SensorResult(skip_reason=reason)
     zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
@@ -110,6 +107,8 @@ def approval_sensor(
     endpoint_host: EndpointHost,
 ) -> dg.SensorResult:
     """Deploy when a person has approved or rejected a version and the endpoint serves another."""
+    from abalone_assets.automation.approval_sensor import approval_tick
+
     if reason := _driven_by_another():
         return dg.SensorResult(skip_reason=reason)
     return approval_tick(context, model_registry, endpoint_host, load_settings())
@@ -125,6 +124,8 @@ def nightly_release(
     context: dg.ScheduleEvaluationContext, lake: LakeResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Release at midnight, if anything was ingested since the last release."""
+    from abalone_assets.automation.release_sensor import no_release_reason, release_request
+
     opened, settings = lake.open(), load_settings()
     manifest = opened.manifest()
     if reason := _driven_by_another() or no_release_reason(context, opened, settings, manifest):
@@ -135,6 +136,8 @@ def nightly_release(
 
 def _driven_by_another() -> str | None:
     """Why these sensors ask for nothing: a second daemon works on a home that has its driver."""
+    from abalone_assets.local.driver import driver_elsewhere
+
     settings = load_settings()
     driver = None if settings.profile == "aws" else driver_elsewhere(settings)
     return (

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from abalone_assets.resources.aws.batch_scoring import SageMakerBatchScorer
-from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
 from abalone_assets.resources.batch_scoring import LocalBatchScorer
 from abalone_assets.resources.catalog import DuckDBCatalog, GlueCatalog
 from abalone_assets.resources.etl_engine import GlueEngine, PolarsEngine, SparkEngine
@@ -78,6 +76,9 @@ def _local(settings: Settings, lake: LakeResource) -> Mapping[str, Any]:
 
 
 def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[str, Any]:
+    from abalone_assets.resources.aws.batch_scoring import SageMakerBatchScorer
+    from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
+
     registry = SageMakerModelRegistry(
         group=aws.model_package_group,
         uri=settings.registry_uri,

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from abalone_assets.errors import StorageError, SurveyError
-from abalone_assets.ingest.judging import Judge
 from abalone_assets.sample_data import base_survey
 from abalone_assets.storage.object_store import locate
 from abalone_assets.storage.records import record_of
@@ -181,13 +180,19 @@ def accept_base_survey(source: BaseSurvey, in_force: IngestedRaw | None) -> Pars
             f"force{keeps}{confirm}"
         )
     known = source.simulated or (in_force is not None and in_force.digest == source.sha256)
-    off = None if known else Judge().verdict(survey, source.data)
+    off = None if known else _judged(survey, source.data)
     if off:
         raise BaseSurveyRefusedError(
             f"{place} whose animals are not like UCI's as a whole: {off}{keeps}; correct it, or "
             f"write its units in a header{confirm}"
         )
     return survey
+
+
+def _judged(survey: ParsedSurvey, data: bytes) -> str | None:
+    from abalone_assets.ingest.judging import Judge
+
+    return Judge().verdict(survey, data)
 
 
 def _what_stays(in_force: IngestedRaw | None) -> str:

@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.lake import PARTITION_COLUMN
+from abalone_assets.lake.names import PARTITION_COLUMN
 from abalone_assets.lake.tables import data_objects, day_of
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from abalone_assets.aws.clients import client, in_batches
 from abalone_assets.aws.failures import AwsError, describe, tolerating, translate_errors
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.lake import PARTITION_COLUMN
+from abalone_assets.lake.names import PARTITION_COLUMN
 from abalone_assets.lake.tables import TABLES, AssetTable, asset_tables
 from abalone_assets.storage.s3 import explain_obstore
 

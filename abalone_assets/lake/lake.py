@@ -30,12 +30,11 @@ from typing import Final, Literal, TypeVar
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.manifest import Manifest
 from abalone_assets.lake.manifest_store import read_manifest
+from abalone_assets.lake.names import PARTITION_COLUMN
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.storage.records import record_of
 
-PARTITION_COLUMN: Final = "survey_day"
-DATA_FILE: Final = "data.parquet"
 RELEASE_KEY: Final = "release.json"
 BEGUN_KEY: Final = "release_begun.json"
 PREPARATION_KEY: Final = "merged_dataset/_preparation.json"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal
 
-from abalone_assets.lake.lake import DATA_FILE, PARTITION_COLUMN
+from abalone_assets.lake.names import DATA_FILE, PARTITION_COLUMN
 from abalone_assets.survey import COLUMNS
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 

@@ -18,6 +18,9 @@ Framework = Literal["blend", "xgboost", "tensorflow"]
 The last two are named as SageMaker's containers; the network is in Keras 3, for any backend.
 """
 
+SearchedFramework = Literal["blend", "xgboost"]
+"""Those whose hyperparameters can be searched."""
+
 DEFAULT_FRAMEWORK: Final[Framework] = "blend"
 
 MAX_SYNTHETIC_SHARE: Final = 0.1

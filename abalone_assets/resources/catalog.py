@@ -8,8 +8,6 @@ import dagster as dg
 from pydantic import Field
 
 from abalone_assets.errors import AbaloneError
-from abalone_assets.lake.catalog_file import CatalogBusyError, CatalogFile
-from abalone_assets.lake.tables import data_objects
 from abalone_assets.resources.storage import LakeResource
 
 
@@ -54,6 +52,9 @@ class DuckDBCatalog(Catalog):
         Raises:
             StorageError: The file cannot be written, or an object cannot be read.
         """
+        from abalone_assets.lake.catalog_file import CatalogBusyError, CatalogFile
+        from abalone_assets.lake.tables import data_objects
+
         lake = self.lake.open()
         if lake.store.root is None:
             return []

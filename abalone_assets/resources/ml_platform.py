@@ -15,7 +15,7 @@ import dagster as dg
 from pydantic import Field
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.lake import DATA_FILE
+from abalone_assets.lake.names import DATA_FILE
 from abalone_assets.modeling.hyperparameters import (
     DEFAULT_FRAMEWORK,
     MAX_SYNTHETIC_SHARE,

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from abalone_assets.modeling.evaluation.gate import GateLimits
 from abalone_assets.settings.aws import EndpointMode
-from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
+    from abalone_assets.modeling.evaluation.gate import GateLimits
     from abalone_assets.registry.folder import FolderRegistry
     from abalone_assets.registry.model_packages import ModelPackageRegistry
     from abalone_assets.registry.registry import ModelRegistry
@@ -25,12 +24,14 @@ class Gate(dg.ConfigurableResource[None]):
 
     limits: dict[str, Any] = Field(description="By name, as `GateLimits` has them.")
 
-    def open(self) -> GateLimits:
+    def open(self) -> "GateLimits":
         """The limits.
 
         Raises:
             GateError: One makes no sense.
         """
+        from abalone_assets.modeling.evaluation.gate import GateLimits
+
         return GateLimits(**self.limits)
 
 
@@ -50,6 +51,7 @@ class LocalModelRegistry(ModelRegistryResource):
     def open(self) -> "FolderRegistry":
         """The registry, opened now."""
         from abalone_assets.registry.folder import FolderRegistry
+        from abalone_assets.storage.object_store import ObjectStore
 
         return FolderRegistry(ObjectStore(self.uri))
 

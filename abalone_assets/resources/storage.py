@@ -2,19 +2,19 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import dagster as dg
-import polars as pl
 from pydantic import Field
 
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest.base_survey import BaseSurvey, fetch_base_survey
-from abalone_assets.ingest.frames import to_parquet
-from abalone_assets.ingest.landing_zone import LandingZone
-from abalone_assets.ingest.open import open_landing_zone
-from abalone_assets.lake.lake import Lake
-from abalone_assets.storage.s3 import explain_obstore
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from abalone_assets.ingest.base_survey import BaseSurvey
+    from abalone_assets.ingest.landing_zone import LandingZone
+    from abalone_assets.lake.lake import Lake
 
 PARALLEL_WRITES = 8
 """Partitions that are written at once: a write waits for the disk or for S3."""
@@ -25,8 +25,10 @@ class LakeResource(dg.ConfigurableResource[None]):
 
     uri: str = Field(description="Folder's path or s3:// prefix.")
 
-    def open(self) -> Lake:
+    def open(self) -> "Lake":
         """The lake, opened now."""
+        from abalone_assets.lake.lake import Lake
+
         return Lake(self.uri)
 
 
@@ -38,8 +40,10 @@ class LandingZoneResource(dg.ConfigurableResource[None]):
         default="", description="SQS queue that S3 tells of landed files, late ones too."
     )
 
-    def open(self) -> LandingZone:
+    def open(self) -> "LandingZone":
         """The landing zone, opened now."""
+        from abalone_assets.ingest.open import open_landing_zone
+
         return open_landing_zone(self.uri, self.queue_url)
 
 
@@ -50,21 +54,24 @@ class BaseSurveySource(dg.ConfigurableResource[None]):
     sha256: str = Field(description="SHA-256 that it must have; empty when none is known.")
     fallback: bool = Field(description="Use the bundled survey when the network refuses.")
 
-    def fetch(self) -> BaseSurvey:
+    def fetch(self) -> "BaseSurvey":
         """Read and verify it.
 
         Raises:
             StorageError: It cannot be read, or is not the file that the checksum says.
         """
+        from abalone_assets.ingest.base_survey import fetch_base_survey
+
         return fetch_base_survey(self.uri, sha256=self.sha256, fallback=self.fallback)
 
 
 class ParquetIOManager(dg.ConfigurableIOManager):
     """Keeps Polars frames as Parquet in the lake, an object a partition, each written atomically.
 
-    An output over a range of partitions is a mapping of partition key to frame. An input annotated
-    ``pl.DataFrame`` or ``pl.LazyFrame`` is one object or, over several partitions, all of their
-    rows; one annotated ``dict[str, pl.LazyFrame]`` has an entry for each partition that exists.
+    An output over a range of partitions is a mapping of partition key to frame. An input is
+    one object or, over several partitions, all of their rows: read at once, unless it is annotated
+    ``pl.LazyFrame``. One annotated ``dict[str, pl.LazyFrame]`` has an entry for each partition
+    that exists.
     """
 
     lake: LakeResource
@@ -75,6 +82,10 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         Raises:
             StorageError: The frames are not those of the run's partitions, or no Polars frames.
         """
+        import polars as pl
+
+        from abalone_assets.ingest.frames import to_parquet
+
         lake, asset = self.lake.open(), _asset_name(context)
         keys = context.asset_partition_keys if context.has_asset_partitions else [None]
         frames = obj if isinstance(obj, Mapping) else {keys[0]: obj}
@@ -87,7 +98,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
             if not isinstance(frame, pl.DataFrame):
                 raise StorageError(f"{asset}: returned {type(frame)}, expected polars.DataFrame")
 
-        def write(partition: str | None, frame: pl.DataFrame) -> None:
+        def write(partition: str | None, frame: "pl.DataFrame") -> None:
             lake.store.write(lake.key(asset, partition), to_parquet(frame))
 
         pool = ThreadPoolExecutor(PARALLEL_WRITES)
@@ -103,13 +114,15 @@ class ParquetIOManager(dg.ConfigurableIOManager):
 
     def load_input(
         self, context: dg.InputContext
-    ) -> pl.DataFrame | pl.LazyFrame | dict[str, pl.LazyFrame]:
+    ) -> "pl.DataFrame | pl.LazyFrame | dict[str, pl.LazyFrame]":
         """Scan what was written; a partition that was never written is left out.
 
         Raises:
             StorageError: Nothing was written, or it cannot be read; a lazy frame of an object that
                 is damaged says so when it is collected.
         """
+        import polars as pl
+
         lake, asset = self.lake.open(), _asset_name(context)
         keys = context.asset_partition_keys if context.has_asset_partitions else [None]
         frames = {
@@ -127,7 +140,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
                 f"{lake.folder_uri(asset)}: nothing there yet; materialize {asset} first"
             )
         rows = pl.concat(list(frames.values()))
-        return _collect(rows, lake.folder_uri(asset)) if annotation is pl.DataFrame else rows
+        return rows if annotation is pl.LazyFrame else _collect(rows, lake.folder_uri(asset))
 
 
 class JsonIOManager(dg.ConfigurableIOManager):
@@ -157,7 +170,11 @@ class JsonIOManager(dg.ConfigurableIOManager):
         return dict(document)
 
 
-def _collect(rows: pl.LazyFrame, uri: str) -> pl.DataFrame:
+def _collect(rows: "pl.LazyFrame", uri: str) -> "pl.DataFrame":
+    import polars as pl
+
+    from abalone_assets.storage.s3 import explain_obstore
+
     try:
         return rows.collect()
     except (OSError, pl.exceptions.PolarsError) as error:

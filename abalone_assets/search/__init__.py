@@ -7,7 +7,7 @@ interrupted study goes on as if it had never stopped.
 
 from abalone_assets.search.proposal import Proposal
 from abalone_assets.search.sample import SearchError
-from abalone_assets.search.spaces import PARTS, SPACES, Part, SearchedFramework
+from abalone_assets.search.spaces import PARTS, SPACES, Part
 from abalone_assets.search.study import Study, StudyPlan, run_study, study_key
 from abalone_assets.search.trials import Trial, best_of, trials_of_part
 
@@ -17,7 +17,6 @@ __all__ = [
     "Part",
     "Proposal",
     "SearchError",
-    "SearchedFramework",
     "Study",
     "StudyPlan",
     "Trial",

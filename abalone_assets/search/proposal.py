@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from abalone_assets.modeling.hyperparameters import CommonHyperparameters
+    from abalone_assets.modeling.hyperparameters import CommonHyperparameters, SearchedFramework
     from abalone_assets.search.sample import Sample
-    from abalone_assets.search.spaces import Part, SearchedFramework
+    from abalone_assets.search.spaces import Part
 
     PartHyperparameters = Mapping[Part, Mapping[str, float | int]]
 

@@ -9,7 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from abalone_assets.modeling.hyperparameters import BoosterHyperparameters, KernelHyperparameters
+from abalone_assets.modeling.hyperparameters import (
+    BoosterHyperparameters,
+    KernelHyperparameters,
+    SearchedFramework,
+)
 from abalone_assets.modeling.training.learners import kernel_learner, learner_of
 
 if TYPE_CHECKING:
@@ -19,7 +23,6 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.training.learners import Learner
 
 Part = Literal["booster", "kernel"]
-SearchedFramework = Literal["blend", "xgboost"]
 
 SIGNIFICANT_DIGITS: Final = 3
 """Of what is tried: more would not be felt, and what is recommended should be readable."""

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.modeling.dataset import is_surveyed, rows_sha256, take
 from abalone_assets.modeling.features import CATALOGUE
-from abalone_assets.modeling.hyperparameters import CommonHyperparameters, chosen_hyperparameters
+from abalone_assets.modeling.hyperparameters import (
+    CommonHyperparameters,
+    SearchedFramework,
+    chosen_hyperparameters,
+)
 from abalone_assets.search.proposal import Proposal, propose
 from abalone_assets.search.sample import Sample
 from abalone_assets.search.spaces import (
     PARTS,
     SPACES,
     Part,
-    SearchedFramework,
     part_learner,
     searched_of,
 )

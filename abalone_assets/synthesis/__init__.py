@@ -12,11 +12,26 @@ no model is judged by them.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from abalone_assets.errors import AbaloneError
 
-__all__ = ["MAX_EPOCHS", "MAX_ROWS", "MAX_SEEDS", "SynthesisError"]
+__all__ = [
+    "DEFAULT_EPOCHS",
+    "DEFAULT_RECIPE",
+    "DEFAULT_SEEDS",
+    "MAX_EPOCHS",
+    "MAX_ROWS",
+    "MAX_SEEDS",
+    "Recipe",
+    "SynthesisError",
+]
+
+Recipe = Literal["copula", "ctgan", "tvae"]
+DEFAULT_RECIPE: Final[Recipe] = "copula"
+DEFAULT_EPOCHS: Final[Mapping[Recipe, int]] = {"copula": 0, "ctgan": 100, "tvae": 100}
+DEFAULT_SEEDS: Final[Mapping[Recipe, int]] = {"copula": 1, "ctgan": 2, "tvae": 2}
 
 MAX_ROWS: Final = 100_000
 """In one survey: some hundred times what a crew lands in a day."""

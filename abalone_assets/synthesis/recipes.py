@@ -14,15 +14,24 @@ from typing import TYPE_CHECKING, Final, get_args
 import numpy as np
 
 from abalone_assets.modeling.dataset import take
-from abalone_assets.synthesis import MAX_EPOCHS, MAX_SEEDS, SynthesisError, networks
+from abalone_assets.synthesis import (
+    DEFAULT_EPOCHS,
+    DEFAULT_RECIPE,
+    DEFAULT_SEEDS,
+    MAX_EPOCHS,
+    MAX_SEEDS,
+    Recipe,
+    SynthesisError,
+    networks,
+)
 from abalone_assets.synthesis.contract import simulate
 from abalone_assets.synthesis.latents import Latents, WhiteNoise
 from abalone_assets.synthesis.quality import fit_score
 from abalone_assets.synthesis.representation import Representation, plausible, represent
-from abalone_assets.synthesis.synthesizer import FORMAT, Attempt, FitFacts, Recipe, Synthesizer
+from abalone_assets.synthesis.synthesizer import FORMAT, Attempt, FitFacts, Synthesizer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from abalone_assets.modeling.features import Columns
     from abalone_assets.storage.object_store import ObjectStore
@@ -34,9 +43,6 @@ FOLDER: Final = "survey_synthesizer"
 """Of the lake."""
 
 RECIPES: Final[tuple[Recipe, ...]] = get_args(Recipe)
-DEFAULT_RECIPE: Final[Recipe] = "copula"
-DEFAULT_EPOCHS: Final[Mapping[Recipe, int]] = {"copula": 0, "ctgan": 100, "tvae": 100}
-DEFAULT_SEEDS: Final[Mapping[Recipe, int]] = {"copula": 1, "ctgan": 2, "tvae": 2}
 _SCORED_ROWS: Final = 3000
 _CALIBRATION_ROWS: Final = 15_000
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 from zipfile import BadZipFile
 
 import numpy as np
 
-from abalone_assets.synthesis import SynthesisError
+from abalone_assets.synthesis import Recipe, SynthesisError
 from abalone_assets.synthesis.latents import Latents, latents_from
 from abalone_assets.synthesis.representation import Representation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Recipe = Literal["copula", "ctgan", "tvae"]
 FORMAT: Final = 1
 """Of the file; another one is refused."""
 

@@ -75,7 +75,11 @@ def heavy_modules() -> list[str]:
     heavy = {
         *("boto3", "ctgan", "dagster_aws", "dagster_pyspark", "duckdb", "matplotlib", "optuna"),
         *("pandas", "pyarrow", "pyspark", "rich", "sagemaker", "scipy", "sklearn", "torch"),
-        *("keras", "xgboost"),
+        *("keras", "narwhals", "numpy", "polars", "psutil", "requests", "xgboost"),
+        # Our own modules that do the work, which begins with a step or a tick.
+        *(f"abalone_assets.{room}" for room in ("ingest", "registry", "search")),
+        *("abalone_assets.lake.manifest_store", "abalone_assets.modeling.features"),
+        *("abalone_assets.etl.preparation", "abalone_assets.synthesis.synthesizer"),
     }
     return sorted(heavy & sys.modules.keys())
 

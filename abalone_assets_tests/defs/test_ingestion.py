@@ -14,11 +14,11 @@ import pytest
 
 from abalone_assets import definitions
 from abalone_assets.cli.status_report import StatusReport
+from abalone_assets.ingest import frames
 from abalone_assets.ingest.accepted_files import accept_file
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.manifest import BEING_WRITTEN
-from abalone_assets.resources import storage
 from abalone_assets.sample_data import base_survey
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.automation.support import (
@@ -219,7 +219,7 @@ def test_a_row_lost_on_its_way_to_the_lake_fails_the_run_and_leaves_the_day_due(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform.land(name_of(DAY), survey_rows(3))
-    monkeypatch.setattr(storage, "to_parquet", lambda frame: to_parquet(frame.tail(-1)))
+    monkeypatch.setattr(frames, "to_parquet", lambda frame: to_parquet(frame.tail(-1)))
     (request,) = requests(platform)
     result = platform.run(INGEST, request, raise_on_error=False)
     conserved = check(result, "rows_are_conserved")

@@ -10,11 +10,11 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 
-from abalone_assets.synthesis import SynthesisError, networks
+from abalone_assets.synthesis import Recipe, SynthesisError, networks
 from abalone_assets.synthesis.contract import simulate
 from abalone_assets.synthesis.latents import Decoder, Generator, Latents, Layer, Modes
 from abalone_assets.synthesis.networks import Training, train_ctgan, train_tvae
-from abalone_assets.synthesis.synthesizer import Recipe, Synthesizer
+from abalone_assets.synthesis.synthesizer import Synthesizer
 from abalone_assets_tests.synthesis.support import copula, real
 
 pytestmark = pytest.mark.xdist_group("keras")  # where torch is imported already

@@ -14,7 +14,7 @@ from abalone_assets.modeling.dataset import take
 from abalone_assets.modeling.evaluation.split_integrity import row_buckets
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
-from abalone_assets.synthesis import SynthesisError, networks, plots, recipes
+from abalone_assets.synthesis import DEFAULT_EPOCHS, SynthesisError, networks, plots
 from abalone_assets.synthesis.latents import WhiteNoise
 from abalone_assets.synthesis.real_rows import RealRows
 from abalone_assets.synthesis.recipes import (
@@ -70,7 +70,7 @@ class TestFitting:
 
     def test_options_that_do_nothing_make_no_difference(self) -> None:
         assert FitOptions("copula", 50, 3).settled == FitOptions("copula").settled
-        assert FitOptions("tvae").settled.epochs == recipes.DEFAULT_EPOCHS["tvae"]
+        assert FitOptions("tvae").settled.epochs == DEFAULT_EPOCHS["tvae"]
 
     @pytest.mark.parametrize("options", [{"epochs": -1}, {"seeds": 99}, {"recipe": "gan"}])
     def test_options_out_of_range_are_refused(self, options: dict[str, Any]) -> None:

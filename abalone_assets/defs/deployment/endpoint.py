@@ -1,15 +1,16 @@
 """Deployment: what the registry says should be live answers requests, or what did so before."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from abalone_assets.lake.lake import Lake, Release
-from abalone_assets.registry.versions import desired_of, why_desired
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
+
+if TYPE_CHECKING:
+    from abalone_assets.lake.lake import Lake
 
 
 @dg.asset(
@@ -33,6 +34,8 @@ def endpoint(
     materialize this asset alone makes the endpoint serve it. Without a running server the version
     is published for the next one to start with.
     """
+    from abalone_assets.registry.versions import desired_of, why_desired
+
     release_lease.hold(context)
     registry = model_registry.open()
     candidates = registry.candidates()
@@ -68,7 +71,7 @@ def endpoint(
     )
 
 
-def _record_release(lake: Lake, live: int, why: str, run_id: str) -> None:
+def _record_release(lake: "Lake", live: int, why: str, run_id: str) -> None:
     """Record how the release ended that this run, or this version, belongs to.
 
     A release ends in its own run, whichever version the registry wants live by then, or when the
@@ -76,6 +79,8 @@ def _record_release(lake: Lake, live: int, why: str, run_id: str) -> None:
     deployment obeys a person: it makes no release due, and none done, and the record of the last
     one stays.
     """
+    from abalone_assets.lake.lake import Release
+
     approved = lake.store.read_json(lake.key("approved_model", suffix="json")) or {}
     digest, own, reason = (approved.get(name) for name in ("release_digest", "version", "reason"))
     last = lake.release()

@@ -3,20 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from abalone_assets.errors import AbaloneError
-from abalone_assets.lake.lake import Lake, Release
-from abalone_assets.modeling.evaluation.gate import Decision, decide
-from abalone_assets.registry.notes import Noted, ReleaseNotes
-from abalone_assets.registry.registry import ModelRegistry
-from abalone_assets.registry.versions import COMPARED_AT, PROBES, ModelVersion
 from abalone_assets.resources.models import Gate, ModelRegistryResource
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
-from abalone_assets.storage.object_store import locate
+
+if TYPE_CHECKING:
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.modeling.evaluation.gate import Decision
+    from abalone_assets.registry.notes import Noted, ReleaseNotes
+    from abalone_assets.registry.registry import ModelRegistry
+    from abalone_assets.registry.versions import ModelVersion
 
 
 @dg.asset(
@@ -50,6 +51,11 @@ def approved_model(
     too. A rejection is no failure: the reason is in this asset's events and its check, the
     assets after it are skipped, and the endpoint keeps what it serves.
     """
+    from abalone_assets.lake.lake import Release
+    from abalone_assets.modeling.evaluation.gate import decide
+    from abalone_assets.registry.versions import COMPARED_AT, PROBES
+    from abalone_assets.storage.object_store import locate
+
     release_lease.hold(context)
     registry = model_registry.open()
     decision = decide(evaluation["metrics"], gate.open())
@@ -109,12 +115,14 @@ def approved_model(
 
 def _noted(
     context: dg.AssetExecutionContext,
-    registry: ModelRegistry,
-    version: ModelVersion,
+    registry: "ModelRegistry",
+    version: "ModelVersion",
     evaluation: dict[str, Any],
-    lake: Lake,
-) -> Noted:
+    lake: "Lake",
+) -> "Noted":
     """What the registry's own tools are told of the version by the release that made it."""
+    from abalone_assets.registry.notes import Noted
+
     digest = evaluation["release_digest"]
     if version.release_digest != digest:
         return Noted()  # it stands since another release, which has told of it
@@ -124,8 +132,10 @@ def _noted(
     return noted
 
 
-def _notes(run_id: str, digest: str, lake: Lake) -> ReleaseNotes:
+def _notes(run_id: str, digest: str, lake: "Lake") -> "ReleaseNotes":
     """What a release knows of its version: of its days nothing, when more was ingested since."""
+    from abalone_assets.registry.notes import ReleaseNotes
+
     data_uri = lake.uri("merged_dataset")
     try:
         manifest = lake.manifest()
@@ -138,12 +148,14 @@ def _notes(run_id: str, digest: str, lake: Lake) -> ReleaseNotes:
     return ReleaseNotes(run_id, data_uri, manifest.rows, len(days), first, last)
 
 
-def _outdated(evaluation: dict[str, Any], desired: ModelVersion | None) -> Decision | None:
+def _outdated(evaluation: dict[str, Any], desired: "ModelVersion | None") -> "Decision | None":
     """The rejection of a model that was not compared with the version that should be live now.
 
     That one is known when the champion is looked up. It is another by now when a person has decided
     in between, whose word would be undone by a model that never had to hold against it.
     """
+    from abalone_assets.modeling.evaluation.gate import Decision
+
     metrics = evaluation["metrics"]
     champion = (metrics["champion"] or {}).get("version")
     if "desired_version" not in evaluation or desired is None or desired.is_of(metrics):

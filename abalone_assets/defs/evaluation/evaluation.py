@@ -2,19 +2,19 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from abalone_assets.defs.metadata import records_table
-from abalone_assets.etl.split_audit import audit_test_split
-from abalone_assets.modeling.evaluation.gate import rows_out_of_place
-from abalone_assets.registry.versions import COMPARED_AT, champion_of, desired_of
-from abalone_assets.resources.ml_platform import EvaluationReport, EvaluationRequest, MLPlatform
+from abalone_assets.resources.ml_platform import EvaluationRequest, MLPlatform
 from abalone_assets.resources.models import EndpointHost, Gate, ModelRegistryResource
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
+
+if TYPE_CHECKING:
+    from abalone_assets.resources.ml_platform import EvaluationReport
 
 _SLICE_COLUMNS = ["value", "rows", "rmse", "rmse_low", "rmse_high", "mae", "bias", "coverage"]
 _COMPARED_COLUMNS = [
@@ -49,6 +49,9 @@ def evaluation(
     and again of those in files that it knew: what is better on new files alone is no gain.
     The reference is the last version that was approved as more than just as good as its champion.
     """
+    from abalone_assets.etl.split_audit import audit_test_split
+    from abalone_assets.registry.versions import COMPARED_AT, champion_of, desired_of
+
     release_lease.hold(context)
     compared_at = datetime.now(UTC).isoformat()
     registry = model_registry.open()
@@ -95,7 +98,7 @@ def evaluation(
     )
 
 
-def _metadata(report: EvaluationReport) -> dict[str, Any]:
+def _metadata(report: "EvaluationReport") -> dict[str, Any]:
     metrics = report.evaluation
     shown: dict[str, Any] = {
         **_headlines(metrics),
@@ -113,6 +116,8 @@ def _metadata(report: EvaluationReport) -> dict[str, Any]:
 
 def _headlines(metrics: dict[str, Any]) -> dict[str, Any]:
     """What the UI plots over time."""
+    from abalone_assets.modeling.evaluation.gate import rows_out_of_place
+
     confidence, interval = metrics["confidence"], metrics["prediction_interval"]
     out_of_fold, synthetic = metrics["out_of_fold"], metrics["synthetic"]
     low, high = confidence["rmse"]

@@ -1,18 +1,19 @@
 """What people look at of an evaluation: pictures, learning curve, the study of simulated rows."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from abalone_assets.defs.metadata import plots_page, records_table
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.lake import Lake
-from abalone_assets.lake.reports import report_key
 from abalone_assets.resources.ml_platform import EvaluationRequest, MLPlatform
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
+
+if TYPE_CHECKING:
+    from abalone_assets.lake.lake import Lake
 
 _OF = ("model_sha256", "test_rows_sha256")
 """What a report is of: the same model on the same rows needs no other."""
@@ -67,7 +68,9 @@ def evaluation_report(
     yield result
 
 
-def _is_kept(lake: Lake, of: dict[str, str]) -> bool:
+def _is_kept(lake: "Lake", of: dict[str, str]) -> bool:
+    from abalone_assets.lake.reports import report_key
+
     last = lake.store.read_json(lake.key("evaluation_report", suffix="json")) or {}
     is_last = all(last.get(name) == value for name, value in of.items())
     return is_last and lake.store.find(report_key(of["model_sha256"])) is not None
@@ -77,7 +80,7 @@ def _report(
     context: dg.AssetExecutionContext,
     evaluation: dict[str, Any],
     ml_platform: MLPlatform,
-    lake: Lake,
+    lake: "Lake",
     report_pages: ReportPages,
 ) -> dg.MaterializeResult[dict[str, Any]]:
     request = EvaluationRequest(**evaluation["request"]) if "request" in evaluation else None

@@ -2,26 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import polars as pl
 
 from abalone_assets.defs.metadata import preview, table_metadata
 from abalone_assets.errors import AbaloneError
-from abalone_assets.ingest.base_survey import (
-    REFUSAL_KEY,
-    BaseSurvey,
-    accept_base_survey,
-    record_refusal,
-)
-from abalone_assets.lake.lake import Lake
-from abalone_assets.lake.manifest import IngestedRaw
-from abalone_assets.lake.manifest_store import commit_raw
 from abalone_assets.resources.catalog import Catalog
+from abalone_assets.resources.frames import DataFrame
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import BaseSurveySource, LakeResource
-from abalone_assets.survey import ParsedSurvey
 from abalone_assets.survey.origin import SYNTHETIC
+
+if TYPE_CHECKING:
+    from abalone_assets.ingest.base_survey import BaseSurvey
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.survey import ParsedSurvey
 
 QUARANTINED_KEY = "raw_abalone/_quarantined_rows.parquet"
 
@@ -47,15 +43,18 @@ def raw_abalone(
     lake: LakeResource,
     catalog: Catalog,
     release_lease: ReleaseLease,
-) -> Iterator[dg.MaterializeResult[pl.DataFrame] | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
     """The UCI base survey: validated, verified by checksum, one row an animal.
 
     Rows that break the survey contract lie beside it in `_quarantined_rows.parquet`.
     """
     from abalone_assets.ingest.accepted_files import accepted_files
+    from abalone_assets.ingest.base_survey import REFUSAL_KEY
     from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
     from abalone_assets.ingest.judging import Judge
     from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
+    from abalone_assets.lake.manifest import IngestedRaw
+    from abalone_assets.lake.manifest_store import commit_raw
 
     release_lease.hold(context)
     opened = lake.open()
@@ -106,12 +105,14 @@ def raw_abalone(
     catalog.refresh_or_warn(context)
 
 
-def _fetch_acceptable(source: BaseSurveySource, lake: Lake) -> tuple[BaseSurvey, ParsedSurvey]:
+def _fetch_acceptable(source: BaseSurveySource, lake: "Lake") -> "tuple[BaseSurvey, ParsedSurvey]":
     """Fetch and parse a base survey that may take the place of the one in force.
 
     Raises:
         AbaloneError: It may not, or cannot be fetched: nothing was written but the reason.
     """
+    from abalone_assets.ingest.base_survey import accept_base_survey, record_refusal
+
     in_force = lake.manifest().raw
     try:
         fetched = source.fetch()
@@ -122,7 +123,7 @@ def _fetch_acceptable(source: BaseSurveySource, lake: Lake) -> tuple[BaseSurvey,
         raise
 
 
-def _rows_are_conserved(lake: Lake, records: int) -> dg.AssetCheckResult:
+def _rows_are_conserved(lake: "Lake", records: int) -> dg.AssetCheckResult:
     from abalone_assets.ingest.frames import rows_written
 
     written = {

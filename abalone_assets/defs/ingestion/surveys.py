@@ -1,10 +1,9 @@
 """The survey days: what crews landed, good rows and quarantined rows, and how a run judges them."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import polars as pl
 
 from abalone_assets.defs.metadata import (
     add_partitions_metadata,
@@ -13,19 +12,16 @@ from abalone_assets.defs.metadata import (
     table_metadata,
 )
 from abalone_assets.defs.partitions import survey_days
-from abalone_assets.ingest.accepted_files import ingest_accepted_again
-from abalone_assets.ingest.days import ParsedDays, parse_days
-from abalone_assets.ingest.earlier import Earlier
-from abalone_assets.ingest.frames import rows_written
-from abalone_assets.ingest.judging import Judge, judge_name
-from abalone_assets.ingest.synthetic_files import synthetic_files
-from abalone_assets.lake.lake import Lake
-from abalone_assets.lake.manifest import IngestedFile, Manifest
-from abalone_assets.lake.manifest_store import commit_days, revoke_days
 from abalone_assets.resources.catalog import Catalog
+from abalone_assets.resources.frames import DataFrame
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.survey import count_below_minimum, count_soft_violations
+
+if TYPE_CHECKING:
+    from abalone_assets.ingest.days import ParsedDays
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.manifest import IngestedFile, Manifest
 
 ACCEPT_COMMAND = '`abalone accept FILE --because "…"`'
 MAX_IMPLAUSIBLE_SHARE = 0.05
@@ -102,8 +98,15 @@ def parse_survey_days(
     landing_zone: LandingZoneResource,
     lake: LakeResource,
     catalog: Catalog,
-) -> Iterator[dg.Output[dict[str, pl.DataFrame]] | dg.AssetCheckResult]:
+) -> Iterator[dg.Output[dict[str, DataFrame]] | dg.AssetCheckResult]:
     """Parse the files of the run's survey days, however many, in one go."""
+    from abalone_assets.ingest.accepted_files import ingest_accepted_again
+    from abalone_assets.ingest.days import parse_days
+    from abalone_assets.ingest.earlier import Earlier
+    from abalone_assets.ingest.judging import Judge, judge_name
+    from abalone_assets.ingest.synthetic_files import synthetic_files
+    from abalone_assets.lake.manifest_store import commit_days, revoke_days
+
     opened = lake.open()
     judge = Judge.of(opened)
     parsed = parse_days(
@@ -126,7 +129,7 @@ def parse_survey_days(
     catalog.refresh_or_warn(context)
 
 
-def _report_days(context: dg.AssetExecutionContext, parsed: ParsedDays) -> None:
+def _report_days(context: dg.AssetExecutionContext, parsed: "ParsedDays") -> None:
     """Attach counts, files and the content's digest to each partition of both assets."""
     good: dict[str, dict[str, Any]] = {}
     quarantined: dict[str, dict[str, Any]] = {}
@@ -147,11 +150,11 @@ def _report_days(context: dg.AssetExecutionContext, parsed: ParsedDays) -> None:
     add_partitions_metadata(context, "quarantined_rows", quarantined)
 
 
-def _table(frame: pl.DataFrame) -> dict[str, Any]:
+def _table(frame: DataFrame) -> dict[str, Any]:
     return {"dagster/row_count": len(frame), "preview": preview(frame)}
 
 
-def _ingestion_checks(lake: Lake, parsed: ParsedDays) -> Iterator[dg.AssetCheckResult]:
+def _ingestion_checks(lake: "Lake", parsed: "ParsedDays") -> Iterator[dg.AssetCheckResult]:
     """The checks of an ingestion run; it stops at the first failed blocking one.
 
     Raises:
@@ -172,7 +175,9 @@ def _ingestion_checks(lake: Lake, parsed: ParsedDays) -> Iterator[dg.AssetCheckR
     yield _rows_are_plausible(parsed)
 
 
-def _rows_are_conserved(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
+def _rows_are_conserved(lake: "Lake", parsed: "ParsedDays") -> dg.AssetCheckResult:
+    from abalone_assets.ingest.frames import rows_written
+
     written = {
         asset: rows_written(*(lake.uri(asset, day) for day in parsed.days))
         for asset in ("new_surveys", "quarantined_rows")
@@ -186,7 +191,7 @@ def _rows_are_conserved(lake: Lake, parsed: ParsedDays) -> dg.AssetCheckResult:
     )
 
 
-def _files_with_remarks(manifest: Manifest, parsed: ParsedDays) -> list[IngestedFile]:
+def _files_with_remarks(manifest: "Manifest", parsed: "ParsedDays") -> "list[IngestedFile]":
     """Those of all days, so that a good day does not hide what is wrong with another."""
     remarked = {day: each for day, each in manifest.summaries.items() if each.remarks}
     days = {day: manifest.days[day] for day in remarked.keys() - parsed.entries.keys()}
@@ -195,7 +200,7 @@ def _files_with_remarks(manifest: Manifest, parsed: ParsedDays) -> list[Ingested
     ]
 
 
-def _files_are_surveys(files: int, remarked: list[IngestedFile]) -> dg.AssetCheckResult:
+def _files_are_surveys(files: int, remarked: "list[IngestedFile]") -> dg.AssetCheckResult:
     refused = [file for file in remarked if file.problem]
     noted = [file for file in remarked if file.notes]
     return dg.AssetCheckResult(
@@ -211,7 +216,7 @@ def _files_are_surveys(files: int, remarked: list[IngestedFile]) -> dg.AssetChec
     )
 
 
-def _files_are_plausible(files: int, remarked: list[IngestedFile]) -> dg.AssetCheckResult:
+def _files_are_plausible(files: int, remarked: "list[IngestedFile]") -> dg.AssetCheckResult:
     held = [file for file in remarked if file.held]
     return dg.AssetCheckResult(
         asset_key="new_surveys",
@@ -223,7 +228,9 @@ def _files_are_plausible(files: int, remarked: list[IngestedFile]) -> dg.AssetCh
     )
 
 
-def _rows_are_plausible(parsed: ParsedDays) -> dg.AssetCheckResult:
+def _rows_are_plausible(parsed: "ParsedDays") -> dg.AssetCheckResult:
+    import polars as pl
+
     rows = pl.concat(list(parsed.rows.values()))
     columns = rows.to_dict(as_series=False)
     files = [file for day in parsed.entries.values() for file in day.files if not file.held]

@@ -1,12 +1,15 @@
 """The preparation's conservation laws, counted again in what was written; its simulated share."""
 
-import dagster as dg
-import polars as pl
+from typing import TYPE_CHECKING
 
-from abalone_assets.etl.request import SPLIT_PERCENT, PrepareReport
-from abalone_assets.ingest.frames import rows_written
+import dagster as dg
+
+from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.survey import COLUMNS
+
+if TYPE_CHECKING:
+    from abalone_assets.etl.request import PrepareReport
 
 MAX_SYNTHETIC_SHARE = 1 / 3
 """Of the rows of ``merged_dataset``. Training caps the weight of simulated rows however many there
@@ -20,6 +23,8 @@ are, so more of them add nothing: a flood is likelier a mistake than a wish."""
 )
 def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
     """Compare the manifest's counts with the preparation's and with the merged rows themselves."""
+    from abalone_assets.ingest.frames import rows_written
+
     opened = lake.open()
     record = opened.preparation()
     merged = rows_written(opened.uri("merged_dataset"))
@@ -42,6 +47,10 @@ def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
 )
 def splits_partition_the_rows(lake: LakeResource) -> dg.AssetCheckResult:
     """Count the splits' rows, and the distinct rows of all of them together."""
+    import polars as pl
+
+    from abalone_assets.ingest.frames import rows_written
+
     opened = lake.open()
     columns = [column.name for column in COLUMNS]
     splits = {
@@ -57,7 +66,7 @@ def splits_partition_the_rows(lake: LakeResource) -> dg.AssetCheckResult:
     )
 
 
-def synthetic_share_is_small(report: PrepareReport) -> dg.AssetCheckResult:
+def synthetic_share_is_small(report: "PrepareReport") -> dg.AssetCheckResult:
     """Judge how much of ``merged_dataset`` is simulated, by the report of its preparation."""
     return dg.AssetCheckResult(
         asset_key="merged_dataset",

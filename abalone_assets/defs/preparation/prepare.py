@@ -1,19 +1,21 @@
 """One preparation: everything ingested, merged without repeats, split by a hash of the row."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from abalone_assets.defs.metadata import scanned_preview, table_metadata
 from abalone_assets.defs.preparation.checks import synthetic_share_is_small
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
-from abalone_assets.lake.lake import Lake, Preparation
-from abalone_assets.lake.leftovers import remove_leftovers
-from abalone_assets.lake.manifest import Manifest
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.etl_engine import EtlEngine
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
+
+if TYPE_CHECKING:
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.manifest import Manifest
 
 
 def _split_spec(name: str, percent: int) -> dg.AssetSpec:
@@ -67,6 +69,9 @@ def prepare(
 
     Nothing is recorded while outputs of two contents may lie side by side.
     """
+    from abalone_assets.lake.lake import Preparation
+    from abalone_assets.lake.leftovers import remove_leftovers
+
     release_lease.hold(context)
     opened = lake.open()
     if opened.store.root is not None:
@@ -108,7 +113,7 @@ def prepare(
     catalog.refresh_or_warn(context)
 
 
-def _request(lake: Lake, manifest: Manifest) -> PrepareRequest:
+def _request(lake: "Lake", manifest: "Manifest") -> PrepareRequest:
     raw = [lake.uri("raw_abalone")] if manifest.raw else []
     surveys = [lake.uri("new_surveys", day) for day in manifest.days_with_rows]
     return PrepareRequest(

@@ -4,21 +4,20 @@ from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
-import polars as pl
 from pydantic import Field
 
 from abalone_assets.defs.metadata import records_table
 from abalone_assets.defs.simulation.synthetic_survey import refuse_survey
+from abalone_assets.resources.frames import DataFrame
 from abalone_assets.resources.storage import LakeResource
-from abalone_assets.synthesis import MAX_EPOCHS, MAX_SEEDS
-from abalone_assets.synthesis.recipes import (
+from abalone_assets.synthesis import (
     DEFAULT_EPOCHS,
     DEFAULT_RECIPE,
     DEFAULT_SEEDS,
-    FitOptions,
-    fit_once,
+    MAX_EPOCHS,
+    MAX_SEEDS,
+    Recipe,
 )
-from abalone_assets.synthesis.synthesizer import Recipe
 
 _REPORTS = 20
 
@@ -52,7 +51,7 @@ class SynthesizerConfig(dg.Config):
 def survey_synthesizer(
     context: dg.AssetExecutionContext,
     config: SynthesizerConfig,
-    raw_abalone: pl.DataFrame,
+    raw_abalone: DataFrame,
     lake: LakeResource,
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """What draws animals that nobody has measured, fitted on the rows of `train_split`'s hash.
@@ -60,6 +59,7 @@ def survey_synthesizer(
     What was fitted on the same rows with the same config is taken from the lake.
     """
     from abalone_assets.synthesis.real_rows import RealRows
+    from abalone_assets.synthesis.recipes import FitOptions, fit_once
 
     refuse_survey(context.run)
 

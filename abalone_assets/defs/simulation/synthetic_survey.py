@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import polars as pl
 from pydantic import Field, field_validator
 
 from abalone_assets.defs.metadata import plots_page, preview, records_table
+from abalone_assets.resources.frames import DataFrame
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.synthesis import MAX_ROWS, SynthesisError
-from abalone_assets.synthesis.survey_file import SimulatedSurvey, refuse_day, survey_moment
+
+if TYPE_CHECKING:
+    from abalone_assets.synthesis.survey_file import SimulatedSurvey
 
 
 class SyntheticSurveyConfig(dg.Config):
@@ -34,6 +36,8 @@ class SyntheticSurveyConfig(dg.Config):
     @field_validator("survey_time")
     @classmethod
     def _is_a_time(cls, value: str) -> str:
+        from abalone_assets.synthesis.survey_file import survey_moment
+
         try:
             return value and survey_moment(value).isoformat()
         except SynthesisError as error:
@@ -45,6 +49,8 @@ class SyntheticSurveyConfig(dg.Config):
         Raises:
             SynthesisError: Its day has no partition, see `refuse_day`.
         """
+        from abalone_assets.synthesis.survey_file import refuse_day, survey_moment
+
         if self.land and self.survey_time:
             refuse_day(survey_moment(self.survey_time), load_settings().first_survey_day)
 
@@ -84,7 +90,7 @@ def synthetic_survey(
     context: dg.AssetExecutionContext,
     config: SyntheticSurveyConfig,
     survey_synthesizer: dict[str, Any],
-    raw_abalone: pl.DataFrame,
+    raw_abalone: DataFrame,
     lake: LakeResource,
     landing_zone: LandingZoneResource,
 ) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
@@ -93,6 +99,8 @@ def synthetic_survey(
     The lake keeps the SHA-256 of its bytes, by which ingestion knows its rows as simulated. The
     same config and synthesizer write the same file; landing it again changes nothing.
     """
+    import polars as pl
+
     from abalone_assets.synthesis import plots
     from abalone_assets.synthesis.quality import assess_synthesizer, broken_thresholds
     from abalone_assets.synthesis.real_rows import RealRows, rows_to_avoid
@@ -142,13 +150,15 @@ simulate_survey_job = dg.define_asset_job(
 
 def _survey_time(context: dg.AssetExecutionContext, config: SyntheticSurveyConfig) -> datetime:
     """What the config says; else when the run was asked for, which a retried step knows too."""
+    from abalone_assets.synthesis.survey_file import survey_moment
+
     if config.survey_time:
         return survey_moment(config.survey_time)
     record = context.instance.get_run_record_by_id(context.run.run_id)
     return record.create_timestamp.astimezone(UTC) if record else datetime.now(UTC)
 
 
-def _document(made: SimulatedSurvey, outcome: str) -> dict[str, Any]:
+def _document(made: "SimulatedSurvey", outcome: str) -> dict[str, Any]:
     return {
         "file": made.name,
         "rows": made.simulated.rows,

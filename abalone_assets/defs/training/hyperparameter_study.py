@@ -1,28 +1,20 @@
 """The search for better hyperparameters: launched by hand, and no part of a release."""
 
-from collections.abc import Sequence
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import dagster as dg
 from pydantic import Field
 
 from abalone_assets.defs.metadata import plots_page, records_table
-from abalone_assets.modeling.hyperparameters import Framework
+from abalone_assets.modeling.hyperparameters import SearchedFramework
 from abalone_assets.resources.ml_platform import MLPlatform
 from abalone_assets.resources.storage import LakeResource
-from abalone_assets.search import (
-    SearchedFramework,
-    SearchError,
-    Study,
-    StudyPlan,
-    Trial,
-    best_of,
-    run_study,
-    study_key,
-    trials_of_part,
-)
-from abalone_assets.search.records import ASSET, StudyRecords, training_rows
-from abalone_assets.search.report import best_trials, proposal_page, study_plots
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abalone_assets.modeling.hyperparameters import Framework
+    from abalone_assets.search import Study, Trial
 
 SEARCH_JOB: Final = "search_hyperparameters"
 
@@ -61,6 +53,16 @@ def hyperparameter_study(
     config, settings and library versions are the same. The training rows are read once, so that a
     release may write them anew meanwhile.
     """
+    from abalone_assets.search import (
+        SearchError,
+        StudyPlan,
+        best_of,
+        run_study,
+        study_key,
+        trials_of_part,
+    )
+    from abalone_assets.search.records import ASSET, StudyRecords, training_rows
+
     opened = lake.open()
     columns, digest = training_rows(opened)
     framework = ml_platform.chosen_framework(config.framework)
@@ -79,7 +81,7 @@ def hyperparameter_study(
     if done:
         context.log.info("going on after %d trials of this study", len(done))
 
-    def on_trial(trials: Sequence[Trial]) -> None:
+    def on_trial(trials: "Sequence[Trial]") -> None:
         records.keep(trials)
         newest = trials[-1]
         best = best_of(trials_of_part(trials, newest.part)).rmse
@@ -103,7 +105,9 @@ def hyperparameter_study(
     )
 
 
-def _metadata(study: Study, trained: Framework) -> dict[str, Any]:
+def _metadata(study: "Study", trained: "Framework") -> dict[str, Any]:
+    from abalone_assets.search.report import best_trials, proposal_page, study_plots
+
     proposal, best = study.proposal, best_trials(study)
     return {
         "proposal": dg.MetadataValue.md(proposal_page(study, trained)),

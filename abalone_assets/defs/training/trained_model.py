@@ -2,14 +2,12 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
 from abalone_assets.etl.request import SPLIT_PERCENT
-from abalone_assets.ingest.frames import surveyed_rows
-from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.modeling.hyperparameters import (
     chosen_hyperparameters,
     describe_hyperparameters,
@@ -17,6 +15,9 @@ from abalone_assets.modeling.hyperparameters import (
 from abalone_assets.resources.ml_platform import ChosenFramework, MLPlatform, TrainingRequest
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
+
+if TYPE_CHECKING:
+    from abalone_assets.lake.lake import Lake
 
 
 class TrainingConfig(dg.Config):
@@ -84,12 +85,15 @@ def trained_model(
     )
 
 
-def _refuse_empty_splits(lake: Lake, digest: str, run_id: str) -> None:
+def _refuse_empty_splits(lake: "Lake", digest: str, run_id: str) -> None:
     """End the release of a few rows here, for good: they fall into the same splits every time.
 
     Raises:
         Failure: A split has no surveyed row to train on, to calibrate or to judge by.
     """
+    from abalone_assets.ingest.frames import surveyed_rows
+    from abalone_assets.lake.lake import Release
+
     written = [name for name in SPLIT_PERCENT if lake.store.find(lake.key(name))]
     rows = {name: surveyed_rows(lake.uri(name)) for name in written}
     empty = [name for name, count in rows.items() if not count]

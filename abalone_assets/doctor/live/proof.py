@@ -12,7 +12,7 @@ from abalone_assets.doctor.live.dagster_run import in_a_run
 from abalone_assets.doctor.live.releases import QUICK
 from abalone_assets.errors import EndpointError, StorageError
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
-from abalone_assets.lake.lake import DATA_FILE
+from abalone_assets.lake.names import DATA_FILE
 from abalone_assets.modeling.hyperparameters import HYPERPARAMETERS
 from abalone_assets.registry.versions import MODEL_DIGEST, PROBES
 from abalone_assets.resources.ml_platform import EvaluationRequest, TrainingRequest
