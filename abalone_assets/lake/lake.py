@@ -14,6 +14,9 @@
     <asset>/data.parquet or <asset>/data.json  an unpartitioned asset
     <asset>/_…                                 what else is known of it: SQL engines skip such names
     <asset>/survey_day=2025-03-03/data.parquet one survey day of a partitioned asset
+    captured_requests/request_day=2025-03-03/data.parquet  what the endpoint was asked on a day
+    captured_requests/_days.json               how many capture files were read of each day
+    drift_report/_report.html                  the last drift report
     trained_model/<job>/output/model.tar.gz    a model archive, as SageMaker lays it out
     _staged/…                                  what Spark has not finished, or a killed run left
 """
@@ -32,6 +35,7 @@ from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.storage.records import record_of
 
 PARTITION_COLUMN: Final = "survey_day"
+_OTHER_PARTITION_COLUMNS: Final = {"captured_requests": "request_day"}
 DATA_FILE: Final = "data.parquet"
 RELEASE_KEY: Final = "release.json"
 PREPARATION_KEY: Final = "merged_dataset/_preparation.json"
@@ -79,6 +83,11 @@ class Preparation:
     repeats: int
 
 
+def partition_column(asset: str) -> str:
+    """What the folders of an asset's partitions, and the column of these days, are called."""
+    return _OTHER_PARTITION_COLUMNS.get(asset, PARTITION_COLUMN)
+
+
 class Lake:
     """The objects of every asset, below a folder or an ``s3://`` prefix."""
 
@@ -87,7 +96,7 @@ class Lake:
 
     def key(self, asset: str, partition: str | None = None, *, suffix: str = "parquet") -> str:
         """The object's key in the store."""
-        folder = f"{PARTITION_COLUMN}={partition}/" if partition else ""
+        folder = f"{partition_column(asset)}={partition}/" if partition else ""
         return f"{asset}/{folder}data.{suffix}"
 
     def uri(self, asset: str, partition: str | None = None, *, suffix: str = "parquet") -> str:
