@@ -51,7 +51,7 @@ def distributions(
     for place, name in zip(axes, (*FEATURES, PREDICTION), strict=True):
         title = name.replace("_", " ") + (": drifted" if name in drifted else "")
         framed(place, title, "medium").title.set_color(VERMILION if name in drifted else "black")
-    axes[0].legend(frameon=False)
+    axes[0].legend(loc="lower center")
     return to_png(figure)
 
 

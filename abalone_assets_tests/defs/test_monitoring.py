@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import duckdb
@@ -16,12 +16,16 @@ import pytest
 
 from abalone_assets import definitions
 from abalone_assets.automation.runs import MONITOR_JOB, Runs
+from abalone_assets.defs.automation import monitoring_schedule
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Lake
 from abalone_assets.monitoring.captures import Captures
 from abalone_assets.monitoring.days import due_days, read_days
+from abalone_assets.resources.captures import CapturesResource
+from abalone_assets.resources.storage import LakeResource
 from abalone_assets.serving.capture import CapturedRequest
+from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import FEATURES
 from abalone_assets_tests.monitoring.support import animals
@@ -78,6 +82,11 @@ class Watched:
         }
         return job.execute_in_process(instance=self.instance, tags=tags)
 
+    def document(self, asset: str) -> dict[str, Any]:
+        found = self.lake.store.read_json(f"{asset}/data.json")
+        assert isinstance(found, dict)
+        return found
+
     def rows(self, day: date) -> pl.DataFrame:
         return pl.read_parquet(self.lake.uri("captured_requests", day.isoformat()))
 
@@ -108,7 +117,7 @@ def test_a_run_reads_a_range_of_days_and_finds_no_drift(watched: Watched) -> Non
     assert len(watched.rows(FIRST)) == 100
     assert watched.rows(FIRST + timedelta(days=1)).is_empty()
     assert len(watched.rows(FIRST + timedelta(days=2))) == 60
-    report = watched.lake.store.read_json("drift_report/data.json")
+    report = watched.document("drift_report")
     assert (report["animals"], report["lines"], report["unreadable"]) == (160, 160, 0)
     assert (report["first"], report["last"]) == ("2025-02-27", "2025-03-05")
     assert {each["drifted"] for each in report["features"]} == {False}
@@ -146,7 +155,7 @@ def test_animals_surveyed_after_they_were_asked_about_tell_the_live_error(
     ingest = definitions.defs().resolve_job_def("ingest_surveys")
     assert ingest.execute_in_process(instance=watched.instance, partition_key="2025-03-10").success
     assert watched.monitor(FIRST, FIRST).success
-    live = watched.lake.store.read_json("live_performance/data.json")
+    live = watched.document("live_performance")
     assert (live["animals"], live["rmse"], live["expected"]) == (40, 0.0, None)
 
 
@@ -185,7 +194,10 @@ def test_capture_files_stay_as_long_as_the_setting_says(
     assert watched.captures.files_by_day() == {FIRST: 1}
 
 
-def test_ended_days_are_due_until_they_were_read(watched: Watched) -> None:
+def test_ended_days_are_due_until_they_were_read(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_CAPTURE_DAYS", "0")
     days = [TODAY - timedelta(days=back) for back in (9, 1, 0)]
     for day in days:
         watched.ask(day, slice(0, 1))
@@ -201,11 +213,11 @@ def test_ended_days_are_due_until_they_were_read(watched: Watched) -> None:
 
 def tick(watched: Watched) -> dg.RunRequest | dg.SkipReason:
     """Evaluate the schedule as the daemon does."""
-    repository = definitions.defs().get_repository_def()
-    with dg.build_schedule_context(
-        instance=watched.instance, repository_def=repository, scheduled_execution_time=None
-    ) as context:
-        data = repository.get_schedule_def("monitoring_schedule").evaluate_tick(context)
+    settings = load_settings()
+    captures = CapturesResource(uri=str(settings.capture_folder), endpoint_name="abalone")
+    resources = {"captures": captures, "lake": LakeResource(uri=watched.lake.store.uri)}
+    with dg.build_schedule_context(watched.instance, resources=resources) as context:
+        data = monitoring_schedule.evaluate_tick(context)
     if data.run_requests:
         (request,) = data.run_requests
         return request
