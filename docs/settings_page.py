@@ -55,7 +55,13 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "gate_min_rows",
         "gate_min_slice_rows",
     ),
-    "Endpoint": ("endpoint_name", "endpoint_host", "endpoint_port", "endpoint_timeout_seconds"),
+    "Endpoint": (
+        "endpoint_name",
+        "endpoint_host",
+        "endpoint_port",
+        "endpoint_timeout_seconds",
+        "capture_days",
+    ),
 }
 """The fields of `Settings`, each under its heading."""
 

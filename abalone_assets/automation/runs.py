@@ -28,7 +28,11 @@ INGEST_JOB: Final = "ingest_surveys"
 RELEASE_JOB: Final = "release"
 DEPLOY_JOB: Final = "deploy"
 SWEEP_JOB: Final = "stop_orphaned_jobs"
+MONITOR_JOB: Final = "monitor_requests"
 DEPLOYED_ASSET: Final = dg.AssetKey("endpoint")
+MONITORED: Final = frozenset({dg.AssetKey("captured_requests")})
+"""Its partitions are days of requests, not of surveys."""
+
 HISTORY: Final = 100
 """Latest runs of a job that count its failures."""
 
@@ -82,7 +86,10 @@ class Runs:
 
     def days_in_flight(self) -> list[DayRange]:
         """The survey days that runs in flight are ingesting, whoever launched them."""
-        return [days for run in self.in_flight() if (days := days_of(run))]
+        ingesting = [
+            run for run in self.in_flight() if not MONITORED & (run.asset_selection or set())
+        ]
+        return [days for run in ingesting if (days := days_of(run))]
 
     def in_flight(self) -> list[dg.DagsterRun]:
         """The runs of this platform that are queued, starting, running or being cancelled."""

@@ -12,9 +12,11 @@ from abalone_assets.automation.runs import (
     DEPLOY_JOB,
     DEPLOYED_ASSET,
     INGEST_JOB,
+    MONITOR_JOB,
     RELEASE_JOB,
     SWEEP_JOB,
 )
+from abalone_assets.resources.captures import CapturesResource
 from abalone_assets.resources.job_sweep import JobSweep
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource, LandingZoneResource
@@ -47,6 +49,12 @@ deploy_job = dg.define_asset_job(
     DEPLOY_JOB,
     selection=dg.AssetSelection.assets(DEPLOYED_ASSET),
     description="Make the endpoint serve the version that the registry says should be live.",
+)
+
+monitor_requests_job = dg.define_asset_job(
+    MONITOR_JOB,
+    selection=dg.AssetSelection.groups("monitoring"),
+    description="Read what the endpoint was asked on a range of days, and look for drift.",
 )
 
 
@@ -175,3 +183,20 @@ def job_sweep_schedule(
         yield dg.RunRequest(tags={"abalone/orphaned_jobs": ", ".join(orphans)})
     else:
         yield dg.SkipReason("every job in progress has a run that waits for it")
+
+
+@dg.schedule(
+    job=monitor_requests_job,
+    cron_schedule="20 */6 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def monitoring_schedule(
+    context: dg.ScheduleEvaluationContext, captures: CapturesResource, lake: LakeResource
+) -> dg.RunRequest | dg.SkipReason:
+    """Look four times a day for ended days of requests that are not in the lake."""
+    from abalone_assets.automation.monitoring import monitoring_request
+
+    if reason := _driven_by_another():
+        return dg.SkipReason(reason)
+    return monitoring_request(context, captures.open(), lake.open(), load_settings())

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from abalone_assets.resources.batch_scoring import LocalBatchScorer
+from abalone_assets.resources.captures import CapturesResource
 from abalone_assets.resources.catalog import DuckDBCatalog, GlueCatalog
 from abalone_assets.resources.etl_engine import GlueEngine, PolarsEngine, SparkEngine
 from abalone_assets.resources.job_sweep import AwsJobSweep, NoJobSweep
@@ -58,6 +59,11 @@ def _local(settings: Settings, lake: LakeResource) -> Mapping[str, Any]:
         "etl_engine": PolarsEngine() if settings.etl_engine == "polars" else SparkEngine(),
         "ml_platform": LocalMLPlatform(**_training(settings)),
         "batch_scorer": LocalBatchScorer(registry=registry),
+        "captures": CapturesResource(
+            uri=str(settings.capture_folder),
+            endpoint_name=settings.endpoint_name,
+            keep_days=settings.capture_days,
+        ),
         "job_sweep": NoJobSweep(),
         "model_registry": registry,
         "endpoint_host": LocalEndpointHost(
@@ -111,6 +117,7 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
             **_boundary(aws),
             **_training(settings),
         ),
+        "captures": CapturesResource(uri=aws.capture_uri, endpoint_name=settings.endpoint_name),
         "job_sweep": AwsJobSweep(jobs_uri=aws.jobs_uri, glue_job=aws.glue_job),
         "model_registry": registry,
         "report_pages": S3ReportPages(lake=lake),

@@ -15,17 +15,23 @@ if TYPE_CHECKING:
 
     from abalone_assets.survey import ParsedSurvey
 
-_DTYPES: Final = {"string": pl.String(), "float64": pl.Float64(), "int64": pl.Int64()}
+_DTYPES: Final = {
+    "string": pl.String(),
+    "float64": pl.Float64(),
+    "int64": pl.Int64(),
+    "timestamp": pl.Datetime("us", "UTC"),
+}
 
 
-def _schema_of(asset: str) -> pl.Schema:
+def schema_of(asset: str) -> pl.Schema:
+    """The columns of an asset's frames, as `TABLES` has them."""
     return pl.Schema({column.name: _DTYPES[column.dtype] for column in TABLES[asset]})
 
 
-SURVEY_SCHEMA: Final = _schema_of("new_surveys")
+SURVEY_SCHEMA: Final = schema_of("new_surveys")
 """The nine survey columns, then where each row was written and where it comes from."""
 
-QUARANTINE_SCHEMA: Final = _schema_of("quarantined_rows")
+QUARANTINE_SCHEMA: Final = schema_of("quarantined_rows")
 
 
 def survey_frame(

@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.names import PARTITION_COLUMN
+from abalone_assets.lake.names import partition_column
 from abalone_assets.lake.tables import data_objects, day_of
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def _load(
             connection.execute(f"delete from {table}")
         elif days:
             connection.execute(
-                f"delete from {table} where {PARTITION_COLUMN} in (select unnest(?::date[]))",
+                f"delete from {table} where {partition_column(asset)} "
+                "in (select unnest(?::date[]))",
                 [days],
             )
         connection.execute(
@@ -120,6 +121,7 @@ def _read(lake: Lake, keys: list[str]) -> tuple[list[str], pl.DataFrame | None]:
     import polars as pl
 
     frames = {}
+    column = partition_column(keys[0].partition("/")[0]) if keys else ""
     for key in keys:
         try:
             data = BytesIO(lake.store.read(key))
@@ -134,7 +136,7 @@ def _read(lake: Lake, keys: list[str]) -> tuple[list[str], pl.DataFrame | None]:
             raise StorageError(f"{uri}: cannot read this Parquet object: {error}") from error
         day = day_of(key)
         if day is not None:
-            frame = frame.with_columns(pl.lit(date.fromisoformat(day)).alias(PARTITION_COLUMN))
+            frame = frame.with_columns(pl.lit(date.fromisoformat(day)).alias(column))
         frames[key] = frame
     if not frames:
         return [], None
@@ -143,8 +145,8 @@ def _read(lake: Lake, keys: list[str]) -> tuple[list[str], pl.DataFrame | None]:
     except pl.exceptions.PolarsError as error:
         folder = lake.store.uri_of(keys[0].partition("/")[0])
         raise StorageError(f"{folder}: its objects do not fit together: {error}") from error
-    if PARTITION_COLUMN in rows.columns:
-        rows = rows.select(pl.exclude(PARTITION_COLUMN), PARTITION_COLUMN)
+    if column in rows.columns:
+        rows = rows.select(pl.exclude(column), column)
     return list(frames), rows
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from abalone_assets.aws.clients import client, in_batches
 from abalone_assets.aws.failures import AwsError, describe, tolerating, translate_errors
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.names import PARTITION_COLUMN
+from abalone_assets.lake.names import partition_column
 from abalone_assets.lake.tables import TABLES, AssetTable, asset_tables
 from abalone_assets.storage.s3 import explain_obstore
 
@@ -43,6 +43,7 @@ _GLUE_TYPES: Final = {
     "String": "string",
     "Date": "date",
     "Binary": "binary",
+    "Datetime(time_unit='us', time_zone='UTC')": "timestamp",
 }
 """Hive's type that holds each of Polars'."""
 
@@ -82,12 +83,12 @@ class GlueTables:
     def _table(self, asset: AssetTable) -> dict[str, Any]:
         """The table's definition, as Glue takes it."""
         comments = {column.name: column.description for column in TABLES.get(asset.name, ())}
-        keys = [{"Name": PARTITION_COLUMN, "Type": "date", "Comment": "Day of the survey, UTC."}]
+        day = {"Name": partition_column(asset.name), "Type": "date", "Comment": "The day, UTC."}
         return {
             "Name": asset.name,
             "TableType": "EXTERNAL_TABLE",
             "Parameters": {"classification": "parquet", "EXTERNAL": "TRUE", PROJECT_TAG: PROJECT},
-            "PartitionKeys": keys if asset.days else [],
+            "PartitionKeys": [day] if asset.days else [],
             "StorageDescriptor": {
                 "Columns": [
                     {"Name": name, "Type": kind, "Comment": comments.get(name, "")}
@@ -118,7 +119,8 @@ class GlueTables:
         """
         glue = client("glue")
         partitions = {
-            day: _partition(day, table["StorageDescriptor"]) for day in sorted(asset.days)
+            day: _partition(asset.name, day, table["StorageDescriptor"])
+            for day in sorted(asset.days)
         }
         if existing is None:
             with tolerating("AlreadyExistsException"):
@@ -216,8 +218,8 @@ def _agrees(existing: Any, wanted: Any) -> bool:  # noqa: ANN401 - a part of a J
     return bool((existing or "") == (wanted or ""))
 
 
-def _partition(day: str, storage: Mapping[str, Any]) -> dict[str, Any]:
-    location = f"{storage['Location']}{PARTITION_COLUMN}={day}/"
+def _partition(asset: str, day: str, storage: Mapping[str, Any]) -> dict[str, Any]:
+    location = f"{storage['Location']}{partition_column(asset)}={day}/"
     return {"Values": [day], "StorageDescriptor": {**storage, "Location": location}}
 
 

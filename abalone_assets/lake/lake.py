@@ -16,6 +16,9 @@
     <asset>/data.parquet or <asset>/data.json  an unpartitioned asset
     <asset>/_…                                 what else is known of it: SQL engines skip such names
     <asset>/survey_day=2025-03-03/data.parquet one survey day of a partitioned asset
+    captured_requests/request_day=2025-03-03/data.parquet  what the endpoint was asked on a day
+    captured_requests/_days.json               how many capture files were read of each day
+    drift_report/_report.html                  the last drift report
     trained_model/<job>/output/model.tar.gz    a model archive, as SageMaker lays it out
     _staged/…                                  what Spark has not finished, or a killed run left
 """
@@ -30,7 +33,7 @@ from typing import Final, Literal, TypeVar
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.manifest import Manifest
 from abalone_assets.lake.manifest_store import read_manifest
-from abalone_assets.lake.names import PARTITION_COLUMN
+from abalone_assets.lake.names import partition_column
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.storage.records import record_of
@@ -105,7 +108,7 @@ class Lake:
 
     def key(self, asset: str, partition: str | None = None, *, suffix: str = "parquet") -> str:
         """The object's key in the store."""
-        folder = f"{PARTITION_COLUMN}={partition}/" if partition else ""
+        folder = f"{partition_column(asset)}={partition}/" if partition else ""
         return f"{asset}/{folder}data.{suffix}"
 
     def uri(self, asset: str, partition: str | None = None, *, suffix: str = "parquet") -> str:

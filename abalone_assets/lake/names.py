@@ -6,3 +6,11 @@ from typing import Final
 
 PARTITION_COLUMN: Final = "survey_day"
 DATA_FILE: Final = "data.parquet"
+
+CAPTURED_REQUESTS: Final = "captured_requests"
+_OTHER_PARTITION_COLUMNS: Final = {CAPTURED_REQUESTS: "request_day"}
+
+
+def partition_column(asset: str) -> str:
+    """What the folders of an asset's partitions, and the column of these days, are called."""
+    return _OTHER_PARTITION_COLUMNS.get(asset, PARTITION_COLUMN)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal
 
-from abalone_assets.lake.names import DATA_FILE, PARTITION_COLUMN
+from abalone_assets.lake.names import DATA_FILE, partition_column
 from abalone_assets.survey import COLUMNS
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
@@ -32,7 +32,7 @@ class TableColumn:
     """
 
     name: str
-    dtype: Literal["string", "float64", "int64"]
+    dtype: Literal["string", "float64", "int64", "timestamp"]
     description: str
     nullable: bool = True
 
@@ -57,6 +57,21 @@ _ORIGIN: Final = TableColumn(
 )
 _BUCKET: Final = TableColumn("bucket", "int64", "Hash bucket, 0 to 99, that gives its split.")
 
+_CAPTURED: Final = (
+    TableColumn("event_id", "string", "Id of the request; null in a line that is no request."),
+    TableColumn("row", "int64", "Which animal of the request, from 1."),
+    TableColumn("asked_at", "timestamp", "When it was answered, UTC."),
+    TableColumn("model_version", "int64", "The version that answered, where the capture tells."),
+    TableColumn("inference_id", "string", "The caller's own id of the request."),
+    *(replace(column, nullable=True) for column in _SURVEY[:-1]),
+    TableColumn("rings", "float64", "Predicted rings [count]"),
+    TableColumn("rings_low", "float64", "Lower end of the prediction interval [count]"),
+    TableColumn("rings_high", "float64", "Upper end of the prediction interval [count]"),
+    TableColumn("problem", "string", "Why a line has no animal; null for an animal."),
+    TableColumn("source_file", "string", "Capture file the request was written in."),
+    _LINE,
+)
+
 _SURVEYS: Final = (*_SURVEY, _SOURCE_FILE, _LINE, _ORIGIN)
 _SPLIT: Final = (*_SURVEY, _FIRST_FILE, _ORIGIN)
 
@@ -75,6 +90,7 @@ TABLES: Final[dict[str, tuple[TableColumn, ...]]] = {
     "train_split": _SPLIT,
     "validation_split": _SPLIT,
     "test_split": _SPLIT,
+    "captured_requests": _CAPTURED,
 }
 """The columns of each asset that is kept as Parquet, in their order."""
 
@@ -95,13 +111,13 @@ class AssetTable:
 
 
 def day_of(key: str) -> str | None:
-    """The survey day of a partition's Parquet object; None for any other key.
+    """The day of a partition's Parquet object; None for any other key.
 
     Only the folder that holds the object says it: others may be called ``survey_day=…`` as well.
     """
-    folder = key.rpartition("/")[0].rpartition("/")[2]
+    asset, folder = key.partition("/")[0], key.rpartition("/")[0].rpartition("/")[2]
     column, _, day = folder.partition("=")
-    if column != PARTITION_COLUMN or _DAY.fullmatch(day) is None:
+    if column != partition_column(asset) or _DAY.fullmatch(day) is None:
         return None
     with suppress(ValueError):
         return date.fromisoformat(day).isoformat()

@@ -129,6 +129,12 @@ class Settings(EnvironmentSettings):
     )
     endpoint_host: str = Field("127.0.0.1", description="Address that `abalone serve` listens on.")
     endpoint_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    capture_days: int = Field(
+        90,
+        ge=0,
+        description="How long what the endpoint server captured is kept after `captured_requests` "
+        "has read it; 0 keeps it. On AWS a rule of the bucket says it.",
+    )
     endpoint_timeout_seconds: Seconds = Field(30, description="Longest wait for a new version.")
 
     @model_validator(mode="before")

@@ -1,0 +1,1 @@
+"""What the endpoint was asked, and how that compares with what its model has learnt."""

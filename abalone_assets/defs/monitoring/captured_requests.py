@@ -1,0 +1,82 @@
+"""What the endpoint was asked and answered, day by day."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+
+from abalone_assets.automation.runs import DEPLOYED_ASSET
+from abalone_assets.defs.metadata import add_partitions_metadata, preview, table_metadata
+from abalone_assets.defs.partitions import request_days
+from abalone_assets.lake.names import CAPTURED_REQUESTS as ASSET
+from abalone_assets.resources.captures import CapturesResource
+from abalone_assets.resources.catalog import Catalog
+from abalone_assets.resources.storage import LakeResource
+
+
+@dg.asset(
+    partitions_def=request_days,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[DEPLOYED_ASSET],
+    group_name="monitoring",
+    kinds={"polars", "parquet"},
+    code_version="1",
+    metadata=table_metadata(ASSET),
+    check_specs=[
+        dg.AssetCheckSpec(
+            "requests_are_readable",
+            asset=ASSET,
+            description="Every captured line holds animals that obey the contract, and answers.",
+        )
+    ],
+)
+def captured_requests(
+    context: dg.AssetExecutionContext,
+    captures: CapturesResource,
+    lake: LakeResource,
+    catalog: Catalog,
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """A row for each animal that the endpoint was asked about on a day, with the answer.
+
+    Read from the endpoint's data capture. A day whose capture files are gone, as they are after
+    some months, keeps the rows that were read of it.
+    """
+    import polars as pl
+
+    from abalone_assets.ingest.frames import to_parquet
+    from abalone_assets.monitoring.days import delete_old, read_days, record_days
+
+    opened, found = lake.open(), captures.open()
+    known, counts = read_days(opened).files, {"lines": 0, "unreadable": 0}
+    shown: dict[str, dict[str, Any]] = {}
+    for day in context.partition_keys:
+        keys = found.files_of(date.fromisoformat(day))
+        if not keys and known.get(day):
+            context.log.info("%s: its capture files are gone; its rows stay", day)
+            continue
+        rows = found.read(keys)
+        opened.store.write(opened.key(ASSET, day), to_parquet(rows))
+        record_days(opened, {day: len(keys)})
+        unreadable = rows.filter(pl.col("problem").is_not_null())
+        counts["lines"] += rows["source_file", "line"].n_unique()
+        counts["unreadable"] += len(unreadable)
+        shown[day] = {
+            "dagster/row_count": len(rows) - len(unreadable),
+            "unreadable": len(unreadable),
+            "preview": preview(rows),
+        }
+        context.log.info("%s: %d animals of %d capture files", day, len(rows), len(keys))
+    add_partitions_metadata(context, ASSET, shown)
+    yield dg.MaterializeResult(asset_key=ASSET)
+    yield dg.AssetCheckResult(
+        check_name="requests_are_readable",
+        passed=not counts["unreadable"],
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata=counts,
+    )
+    if captures.keep_days:
+        kept_from = datetime.now(UTC).date() - timedelta(days=captures.keep_days)
+        for day in delete_old(found, opened, kept_from):
+            context.log.info("%s: deleted its capture files, which are in the lake", day)
+    catalog.refresh_or_warn(context)

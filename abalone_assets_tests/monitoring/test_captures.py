@@ -1,0 +1,135 @@
+"""Captured requests, read back as rows."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from abalone_assets.monitoring.captures import Captures
+from abalone_assets.serving.capture import CapturedRequest
+from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.monitoring.support import ANIMAL, record
+
+DAY = date(2025, 3, 3)
+KEY = "abalone/AllTraffic/2025/03/03/10/29-27-123.jsonl"
+
+
+@pytest.fixture
+def captures(tmp_path: Path) -> Captures:
+    return Captures(ObjectStore(tmp_path), "abalone")
+
+
+def rows(captures: Captures, *lines: str) -> list[dict[str, Any]]:
+    """The rows of a capture file of these lines."""
+    captures.store.write(KEY, "".join(line + "\n" for line in lines).encode())
+    return captures.read([KEY]).to_dicts()
+
+
+def test_reads_a_record_as_sagemaker_documents_it(captures: Captures) -> None:
+    (row,) = rows(captures, record())
+    assert row == {
+        "event_id": "feca1ab1-8025-47e3-8f6a-99e3fdd7b8d9",
+        "row": 1,
+        "asked_at": datetime(2025, 3, 3, 10, tzinfo=UTC),
+        "model_version": None,
+        "inference_id": None,
+        "sex": "M",
+        "length": 0.455,
+        "diameter": 0.365,
+        "height": 0.095,
+        "whole_weight": 0.514,
+        "shucked_weight": 0.2245,
+        "viscera_weight": 0.101,
+        "shell_weight": 0.15,
+        "rings": 9.5,
+        "rings_low": None,
+        "rings_high": None,
+        "problem": None,
+        "source_file": KEY,
+        "line": 1,
+    }
+
+
+def test_reads_what_this_projects_server_writes(captures: Captures) -> None:
+    answer = {
+        "predictions": [
+            {"rings": 9.5, "age_years": 11.0, "rings_low": 7.5, "rings_high": 12.0},
+            {"rings": 8.5, "age_years": 10.0},
+        ]
+    }
+    asked = {"instances": [ANIMAL.split(","), ["F", *map(float, ANIMAL.split(",")[1:])]]}
+    line = CapturedRequest(
+        "application/json",
+        json.dumps(asked).encode(),
+        "application/json",
+        json.dumps(answer).encode(),
+        model_version=3,
+        inference_id="mine",
+    ).to_json_line()
+    first, second = rows(captures, line)
+    assert [first[name] for name in ("row", "sex", "rings", "rings_low", "rings_high")] == [
+        *(1, "M", 9.5, 7.5, 12.0)
+    ]
+    assert [second[name] for name in ("row", "sex", "rings", "rings_low")] == [2, "F", 8.5, None]
+    assert {row["model_version"] for row in (first, second)} == {3}
+    assert {row["inference_id"] for row in (first, second)} == {"mine"}
+
+
+def test_reads_bodies_in_base64(captures: Captures) -> None:
+    line = record(base64.b64encode(ANIMAL.encode()).decode(), encoding="BASE64")
+    assert rows(captures, line)[0]["length"] == 0.455
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{", "not JSON"),
+        ("{}", "no captured request"),
+        ("[]", "no captured request"),
+        ("1", "no captured request"),
+        (record(time="yesterday"), "no captured request"),
+        (record(time="2025-03-03T10:00:00"), "no captured request"),
+        (record("M,1"), "outside the contract: row 1"),
+        (record("not base64", encoding="BASE64"), "endpointInput cannot be read"),
+        (record(asked_in="image/png"), "outside the contract"),
+        (record(answer="none"), "holds no predictions"),
+        (record(answer="nan"), "holds no predictions"),
+        (record(answer="[]", answered_in="application/json"), "holds no predictions"),
+        (record(answer="9\n8"), "1 animals have 2 answers"),
+        (record(answer=""), "1 animals have 0 answers"),
+    ],
+)
+def test_a_line_without_animals_is_a_row_that_says_why(
+    captures: Captures, line: str, problem: str
+) -> None:
+    bad, good = rows(captures, line, record())
+    assert problem in bad["problem"]
+    assert (bad["line"], bad["length"], bad["rings"]) == (1, None, None)
+    assert (good["line"], good["problem"]) == (2, None)
+
+
+def test_finds_the_files_of_each_day_and_nothing_else(captures: Captures) -> None:
+    for key in (
+        KEY,
+        "abalone/AllTraffic/2025/03/03/23/a.jsonl",
+        "abalone/AllTraffic/2025/03/04/00/a.jsonl",
+        "abalone/AllTraffic/2025/02/30/00/a.jsonl",
+        "abalone/AllTraffic/2025/03/04/00/a.tmp",
+        "abalone/AllTraffic/readme.jsonl",
+        "other/AllTraffic/2025/03/03/10/a.jsonl",
+    ):
+        captures.store.write(key, b"")
+    assert captures.files_by_day() == {DAY: 2, date(2025, 3, 4): 1}
+    assert captures.files_of(DAY) == [KEY, "abalone/AllTraffic/2025/03/03/23/a.jsonl"]
+    captures.delete(DAY)
+    assert captures.files_by_day() == {date(2025, 3, 4): 1}
+
+
+def test_an_endpoint_that_was_never_asked_has_no_days(captures: Captures) -> None:
+    assert captures.files_by_day() == {}
+    assert captures.read([]).is_empty()
