@@ -61,6 +61,7 @@ VENDORED: Final = (
     "modeling/features.py",
     "modeling/inference.py",
     "modeling/container.py",
+    "modeling/rows.py",
     "modeling/models/*.py",
 )
 """The modules, as patterns, that answer requests where this project is not installed."""

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
@@ -165,7 +165,7 @@ def _checked(block: list[bytes], numbers: list[int], uri: str) -> bytes:
 
     body = b"".join(block)
     try:
-        rows: list[Any] = input_fn(body, CSV)
+        rows = input_fn(body, CSV)
     except InvalidRequestError as error:
         line = numbers[error.row - 1] if error.row else numbers[0]
         raise StorageError(f"{uri}, line {line}: {error}; correct the line") from error

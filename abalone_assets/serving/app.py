@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 
     from abalone_assets.serving.report_site import ReportSite
 
+INLINE_BYTES: Final = 2048
+"""Bodies up to here, some forty rows, are answered on the event loop, in a millisecond: the way to
+a thread and back takes half as long as a row. Larger ones hold nobody up."""
+
 _VARIANT_HEADER: Final = "x-Amzn-Invoked-Production-Variant"
 _INFERENCE_ID_HEADER: Final = "X-Amzn-SageMaker-Inference-Id"
 
@@ -85,7 +89,12 @@ class EndpointApp:
         content_type = request.headers.get("content-type", "")
         accept = request.headers.get("accept", "*/*")
         try:
-            answer, answer_type = await run_in_threadpool(served.invoke, body, content_type, accept)
+            if len(body) <= INLINE_BYTES:
+                answer, answer_type = served.invoke(body, content_type, accept)
+            else:
+                answer, answer_type = await run_in_threadpool(
+                    served.invoke, body, content_type, accept
+                )
         except RefusedRequestError as error:
             return _refused(error, by_runtime="name" in request.path_params)
         self.requests += 1

@@ -71,14 +71,14 @@ class TestInput:
         ],
     )
     def test_reads_one_animal(self, body: bytes | str, content_type: str) -> None:
-        assert input_fn(body, content_type) == [ANIMAL]
+        assert list(input_fn(body, content_type)) == [ANIMAL]
 
     @pytest.mark.parametrize("animal", [("m", *ANIMAL[1:]), {**NAMED, "sex": "m"}])
     def test_reads_a_sex_in_lower_case_as_ingestion_does(self, animal: object) -> None:
         assert input_fn(instances(animal), "application/json")[0][0] == "M"
 
     def test_reads_several_lines(self) -> None:
-        assert input_fn(f"{CSV_ROW}\n{CSV_ROW}\n", "text/csv") == [ANIMAL, ANIMAL]
+        assert list(input_fn(f"{CSV_ROW}\n{CSV_ROW}\n", "text/csv")) == [ANIMAL, ANIMAL]
 
     @pytest.mark.parametrize(
         ("body", "row", "column"),

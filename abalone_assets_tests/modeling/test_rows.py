@@ -1,0 +1,91 @@
+"""Many clean rows are read column by column, and nobody can tell."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from abalone_assets.modeling import inference
+from abalone_assets.modeling.inference import InvalidRequestError, input_fn
+from abalone_assets.modeling.rows import FEW_CHARACTERS, Rows, csv_columns, json_columns
+from abalone_assets.survey import SEXES
+from abalone_assets_tests.modeling.support import CSV_ROW
+
+MANY = 1 + FEW_CHARACTERS // len(CSV_ROW)
+
+clean = st.tuples(
+    st.sampled_from(SEXES), *[st.integers(1, 15000).map(lambda step: f"{step / 10000:g}")] * 7
+).map(",".join)
+odd = st.sampled_from(
+    [
+        *("", " ", "m,0.1,0.1,0.1,0.1,0.1,0.1,0.1", "M,1e-1,0.1,0.1,0.1,0.1,0.1,0.1"),
+        *("M,0.1,0.1,0.1,0.1,0.1,0.1", "F,0.1,0.1,0.1,0.1,0.1,0.1,0.1,0.1"),
+        *("M,0.1,0.1,0.1,0.1,0.1,0.1,0.1,F", "0.1,0.1,0.1,0.1,0.1,0.1,0.1"),
+        *("M,.1,1.,0.1,0.1,0.1,0.1,0.1", "M,.,0.1,0.1,0.1,0.1,0.1,0.1"),
+        *("M,0.123456,0.00005,0.00015,0.1,0.1,0.1,0.1", "I,0.00004,0.1,0.1,0.1,0.1,0.1,0.1"),
+        *("M,1.50004,0.1,0.1,0.1,0.1,0.1,0.1", "M,1.50006,0.1,0.1,0.1,0.1,0.1,0.1"),
+        *("M,0,0.1,0.1,0.1,0.1,0.1,0.1", "M,-1,0.1,0.1,0.1,0.1,0.1,0.1"),
+        *("M,1_0,0.1,0.1,0.1,0.1,0.1,0.1", "M,0.1.1,0.1,0.1,0.1,0.1,0.1,0.1"),
+        *("M,\u0663,0.1,0.1,0.1,0.1,0.1,0.1", '"M",0.1,0.1,0.1,0.1,0.1,0.1,0.1'),
+        *("M, 0.1,0.1,0.1,0.1,0.1,0.1,0.1\r", "MF,0.1,0.1,0.1,0.1,0.1,0.1,0.1"),
+        "M,0.1,,0.1,0.1,0.1,0.1,0.1",
+    ]
+)
+
+
+def told(body: str, content_type: str) -> Any:
+    """The rows, or the whole refusal."""
+    try:
+        return list(input_fn(body, content_type))
+    except InvalidRequestError as error:
+        return (str(error), error.row, error.column)
+
+
+def told_row_by_row(body: str, content_type: str) -> Any:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inference, "csv_columns", lambda _: None)
+        patch.setattr(inference, "json_columns", lambda _: None)
+        return told(body, content_type)
+
+
+@settings(max_examples=200, deadline=None)
+@given(lines=st.lists(clean, min_size=1, max_size=3), extra=st.lists(odd, max_size=2))
+def test_csv_is_read_as_it_is_row_by_row(lines: list[str], extra: list[str]) -> None:
+    body = "\n".join([*lines * MANY, *extra, *lines])
+    assert told(body, "text/csv") == told_row_by_row(body, "text/csv")
+
+
+@settings(max_examples=200, deadline=None)
+@given(lines=st.lists(clean, min_size=1, max_size=3), extra=st.lists(odd, max_size=2))
+def test_json_is_read_as_it_is_row_by_row(lines: list[str], extra: list[str]) -> None:
+    clean_rows = [[row[0], *map(float, row[1:])] for row in (line.split(",") for line in lines)]
+    odd_rows = [[*line.split(",")] for line in extra]
+    body = json.dumps({"instances": [*clean_rows * MANY, *odd_rows]})
+    assert told(body, "application/json") == told_row_by_row(body, "application/json")
+
+
+@pytest.mark.parametrize(
+    "spoilt", [None, 7, {"sex": "M"}, ["M"], ["M", *[True] * 7], [[], *[1.0] * 7]]
+)
+def test_json_of_another_shape_is_read_row_by_row(spoilt: object) -> None:
+    body = json.dumps({"instances": [*[["M", *[0.1] * 7]] * MANY, spoilt]})
+    assert told(body, "application/json") == told_row_by_row(body, "application/json")
+
+
+def test_clean_bodies_take_the_short_way() -> None:
+    rows = [line.split(",") for line in [CSV_ROW] * MANY]
+    assert csv_columns(f"{CSV_ROW}\n" * MANY) is not None
+    assert json_columns([[row[0], *map(float, row[1:])] for row in rows]) is not None
+
+
+def test_rows_are_a_sequence_of_plain_values() -> None:
+    rows = input_fn(f"{CSV_ROW}\n" * MANY, "text/csv")
+    assert isinstance(rows, Rows)
+    assert len(rows) == MANY
+    assert rows[0] == rows[-1] == ("M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15)
+    assert type(rows[0][1]) is float
+    assert rows[:2] == [rows[0]] * 2
