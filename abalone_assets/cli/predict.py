@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import json
+import os
+import stat
 import sys
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any, Final, TextIO
 from urllib.parse import urlsplit
 
 import click
 
-from abalone_assets.cli.output import console, example, json_option, print_json, print_table
+from abalone_assets.cli.animals_file import (
+    ANSWERS,
+    BATCH_ROWS,
+    STDOUT,
+    Batch,
+    read_animals,
+    writing_ages,
+)
+from abalone_assets.cli.output import (
+    console,
+    counted,
+    example,
+    json_option,
+    print_table,
+    progress_bar,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from abalone_assets.serving.client import EndpointClient, Prediction
-
-BATCH_ROWS: Final = 10_000
-"""Rows of one request; well below the largest body that an endpoint takes."""
 
 ENDS: Final = ("rings_low", "rings_high")
 VALUES: Final = "SEX LENGTH DIAMETER HEIGHT WHOLE SHUCKED VISCERA SHELL"
@@ -35,12 +50,22 @@ def _check_url(_: click.Context, __: click.Parameter, url: str | None) -> str | 
     epilog=example(
         "abalone predict M 0.455 0.365 0.095 0.514 0.2245 0.101 0.15",
         "abalone predict --file animals.csv",
+        "abalone predict --file animals.csv --output ages.parquet",
         "head -3 animals.csv | abalone predict -",
     ),
 )
 @click.argument("values", nargs=-1, metavar=f"[{VALUES} | -]")
 @click.option(
-    "--file", "file", type=click.File(), help="CSV of eight fields a line, no header; - is stdin."
+    "--file",
+    "file",
+    type=click.File(),
+    help="CSV of eight fields a line, or nine with the rings, which are ignored; a header may "
+    "lead. - is stdin.",
+)
+@click.option(
+    "--output",
+    metavar="FILE",
+    help="Write animals and ages to this file, .csv or .parquet, however many; - is CSV on stdout.",
 )
 @click.option(
     "--url",
@@ -49,26 +74,40 @@ def _check_url(_: click.Context, __: click.Parameter, url: str | None) -> str | 
 )
 @json_option
 def predict(
-    values: tuple[str, ...], file: TextIO | None, url: str | None, *, as_json: bool
+    values: tuple[str, ...],
+    file: TextIO | None,
+    output: str | None,
+    url: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Ask the running endpoint how old an abalone is.
 
     Give the sex (M, F or I) and the seven measurements of one animal, in the survey's units
     (lengths in mm / 200, weights in g / 200), or a CSV file of many.
     """
-    lines = _lines(values, file)
+    if output is not None and as_json:
+        raise click.UsageError("give either --output or --json, not both")
+    batches = _batches(values, file)
+    first = next(batches)
     client = _connected(url)
     _check_has_model(client)
-    batches = (lines[at : at + BATCH_ROWS] for at in range(0, len(lines), BATCH_ROWS))
-    animals = _animals([client.invoke("\n".join(batch) + "\n") for batch in batches])
+    if output is not None:
+        _write(client, chain([first], batches), output, _size_of(file))
+        return
+    following = next(batches, None)
+    if following is not None and not as_json:
+        raise click.UsageError(
+            f"more than {BATCH_ROWS} animals are no table: give --output FILE.csv or FILE.parquet"
+        )
+    given = chain([first], [] if following is None else [following], batches)
     if as_json:
-        print_json({"endpoint": client.name, "url": client.url, "predictions": animals})
+        _print_json(client, given)
     else:
-        _show(animals)
+        _show(_animals(client.invoke(first.to_csv())), first)
 
 
-def _lines(values: Sequence[str], file: TextIO | None) -> list[str]:
-    from abalone_assets.errors import SurveyError
+def _batches(values: Sequence[str], file: TextIO | None) -> Iterator[Batch]:
     from abalone_assets.survey import validate_measurements
 
     if values == ("-",) and file is None:
@@ -76,16 +115,63 @@ def _lines(values: Sequence[str], file: TextIO | None) -> list[str]:
     elif values:
         if file is not None:
             raise click.UsageError("give either the values of one animal or --file, not both")
-        return [",".join(map(str, validate_measurements(values)))]
+        return iter([Batch([validate_measurements(values)], 0)])
     if file is None:
         raise click.UsageError(f"give {VALUES} of one animal, --file CSV, or - for stdin")
+    return read_animals(file, file.name, batch_rows=BATCH_ROWS)
+
+
+def _size_of(file: TextIO | None) -> int | None:
+    """The bytes of a file, None of a pipe."""
+    if file is None:
+        return None
     try:
-        lines = [line.strip() for line in file if line.strip()]
-    except UnicodeDecodeError as error:
-        raise SurveyError(f"{file.name}: not UTF-8 text: {error.reason}") from error
-    if not lines:
-        raise SurveyError(f"{file.name}: no rows in it; give eight fields a line")
-    return lines
+        status = os.fstat(file.fileno())
+    except (OSError, ValueError):
+        return None
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
+
+
+def _write(client: EndpointClient, batches: Iterable[Batch], output: str, size: int | None) -> None:
+    """Ask batch after batch, and write each as it is answered."""
+    animals, asked, ignored, versions = 0, 0, 0, set[int]()
+    with (
+        progress_bar("animals") as show,
+        writing_ages(output, lambda text: click.echo(text, nl=False)) as write,
+    ):
+        for batch in batches:
+            body = batch.to_csv()
+            answered = _animals(client.invoke(body))
+            write(
+                [
+                    [*row, *(animal.get(name) for name in ANSWERS)]
+                    for row, animal in zip(batch.rows, answered, strict=True)
+                ]
+            )
+            animals, asked = animals + len(batch.rows), asked + len(body)
+            ignored += batch.ignored_rings
+            versions |= {animal["model_version"] for animal in answered}
+            show(animals, max(animals, round(animals * size / asked)) if size else animals)
+    named = ", ".join(map(str, sorted(versions)))
+    where = "" if output == STDOUT else f"{output}: "
+    said = f"{where}{counted(animals, 'animal')}, model version {named}{_of_rings(ignored)}"
+    console(stderr=True).print(said)
+
+
+def _print_json(client: EndpointClient, batches: Iterable[Batch]) -> None:
+    """The document, written as its animals are answered."""
+    head = json.dumps({"endpoint": client.name, "url": client.url}, ensure_ascii=False)
+    click.echo(f'{head[:-1]}, "predictions": [', nl=False)
+    before = "\n"
+    for batch in batches:
+        for animal in _animals(client.invoke(batch.to_csv())):
+            click.echo(f"{before} {json.dumps(animal)}", nl=False)
+            before = ",\n"
+    click.echo("\n]}")
+
+
+def _of_rings(ignored: int) -> str:
+    return f"; the rings of {counted(ignored, 'line')} were not looked at" if ignored else ""
 
 
 def _connected(url: str | None) -> EndpointClient:
@@ -125,7 +211,7 @@ def _check_has_model(client: EndpointClient) -> None:
     raise EndpointError(f"endpoint {client.name} at {client.url} {why}")
 
 
-def _animals(answers: Sequence[Prediction]) -> list[dict[str, Any]]:
+def _animals(answer: Prediction) -> list[dict[str, Any]]:
     """What was answered for each row, as the JSON document has it."""
     from abalone_assets.survey import age_years
 
@@ -136,12 +222,11 @@ def _animals(answers: Sequence[Prediction]) -> list[dict[str, Any]]:
             "age_years": round(age_years(rings), 4),
             "model_version": answer.version,
         }
-        for answer in answers
         for rings, ends in zip_longest(answer.rings, answer.intervals or ())
     ]
 
 
-def _show(animals: Sequence[dict[str, Any]]) -> None:
+def _show(animals: Sequence[dict[str, Any]], batch: Batch) -> None:
     from abalone_assets.modeling.models.intervals import COVERAGE
 
     versions = ", ".join(map(str, sorted({animal["model_version"] for animal in animals})))
@@ -160,7 +245,8 @@ def _show(animals: Sequence[dict[str, Any]]) -> None:
         for number, animal in enumerate(animals, start=1)
     )
     print_table(headings, rows, right=headings)
-    console().print(f"{len(animals)} animals, model version {versions}")
+    ignored = _of_rings(batch.ignored_rings)
+    console().print(f"{len(animals)} animals, model version {versions}{ignored}")
 
 
 def _within(animal: dict[str, Any]) -> str:

@@ -10,12 +10,13 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
 from abalone_assets.serving.client import EndpointClient
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.state import read_state
-from abalone_assets.survey import age_years
+from abalone_assets.survey import FEATURES, age_years
 from abalone_assets_tests.cli.support import ANIMAL, abalone, abalone_json, environment
 from abalone_assets_tests.serving.support import (
     DEADLINE_SECONDS,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LINE = ",".join(ANIMAL)
+NAMES = ",".join(FEATURES)
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +141,69 @@ def test_an_impossible_animal_is_refused_before_it_is_asked(answer: float) -> No
     assert "length is '-0.4'; it must be above 0" in result.stderr
 
 
-def test_the_endpoint_says_which_row_of_a_file_it_refuses(answer: float) -> None:
-    result = abalone("predict", "-", text=f"{LINE}\nM,1\n")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{LINE}\n\nM,1\n", "line 3: found 2 values"),
+        (f"{LINE}\n{LINE}\n{LINE.replace('M', 'X')}\n", "line 3, column sex: sex is 'X'"),
+        (f"{NAMES}\n{LINE}\n{LINE.replace('0.365', 'wide')}", "line 3, column diameter"),
+        (f'{LINE}\n"M\n', "line 2: not CSV"),
+    ],
+)
+def test_a_bad_line_of_a_file_is_named_by_its_number_in_the_file(
+    answer: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    monkeypatch.setattr(import_module("abalone_assets.cli.predict"), "BATCH_ROWS", 1)
+    path, ages = tmp_path / "animals.csv", tmp_path / "ages.csv"
+    path.write_text(text)
+    ages.write_text("before")
+    result = abalone("predict", "--file", path, "--output", ages)
     assert result.exit_code == 1
-    assert "row 2" in result.stderr
+    assert f"{path}, {said}" in result.stderr
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["ages.csv", "animals.csv"]
+    assert ages.read_text() == "before"
+
+
+@pytest.mark.parametrize("name", ["ages.csv", "ages.parquet", "-"])
+def test_a_file_of_many_is_written_with_its_ages(
+    answer: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(import_module("abalone_assets.cli.predict"), "BATCH_ROWS", 2)
+    path = tmp_path / "animals.csv"
+    path.write_text(f"{NAMES},rings\n" + f"{LINE},9\n" * 5)
+    output = name if name == "-" else tmp_path / name
+    result = abalone("predict", "--file", path, "--output", output)
+    assert result.exit_code == 0, result.output
+    assert "5 animals, model version 1; the rings of 5 lines were not looked at" in result.stderr
+    if name == "-":
+        frame = pl.read_csv(result.stdout.encode())
+    else:
+        frame = (pl.read_parquet if name.endswith("parquet") else pl.read_csv)(output)
+    assert frame.columns == [
+        *NAMES.split(","),
+        *("rings", "rings_low", "rings_high", "age_years", "model_version"),
+    ]
+    assert frame["rings"].to_list() == [answer] * 5
+    assert frame["sex"].to_list() == ["M"] * 5
+    assert frame["shell_weight"].to_list() == [float(ANIMAL[-1])] * 5
+    assert {path.name for path in tmp_path.iterdir()} <= {"animals.csv", name}
+
+
+def test_more_than_a_table_holds_asks_for_an_output(
+    answer: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("abalone_assets.cli.predict"), "BATCH_ROWS", 2)
+    path = tmp_path / "animals.csv"
+    path.write_text(f"{LINE}\n" * 3)
+    result = abalone("predict", "--file", path)
+    assert result.exit_code == 2
+    assert "give --output FILE.csv or FILE.parquet" in result.stderr
+
+
+def test_an_output_that_cannot_be_written_is_one_clear_error(answer: float, tmp_path: Path) -> None:
+    result = abalone("predict", "-", "--output", tmp_path / "no" / "ages.csv", text=LINE)
+    assert result.exit_code == 1
+    assert "cannot be written: No such file or directory" in result.stderr
 
 
 def test_status_says_which_version_answers(answer: float) -> None:

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from abalone_assets.errors import EndpointError
+from abalone_assets.serving.app import INLINE_BYTES
 from abalone_assets.serving.model_host import ServedModel
 from abalone_assets.serving.protocol import MAX_BODY_BYTES
 from abalone_assets.serving.server import EndpointServer
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from abalone_assets.registry.folder import FolderRegistry
+
+MANY = BODY * (1 + INLINE_BYTES // len(BODY))
+"""A request that is not answered on the event loop."""
 
 RUNTIME_PATH = f"/endpoints/{ENDPOINT}/invocations"
 
@@ -257,7 +261,7 @@ def test_stopping_lets_a_request_in_flight_finish(
         monkeypatch.setattr(ServedModel, "invoke", slow)
         client = threading.Thread(
             target=lambda: answers.append(
-                post(running, "/invocations", BODY, Content_Type="text/csv")
+                post(running, "/invocations", MANY, Content_Type="text/csv")
             )
         )
         client.start()
@@ -267,6 +271,49 @@ def test_stopping_lets_a_request_in_flight_finish(
         go_on.set()
         client.join(DEADLINE_SECONDS)
     assert [answer.status_code for answer in answers] == [200]
+
+
+def test_a_large_request_holds_up_no_small_one(
+    live: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, goes_on, invoke = threading.Event(), threading.Event(), ServedModel.invoke
+
+    def slow(served: ServedModel, body: bytes, *types: str) -> tuple[bytes, str]:
+        if body.decode() == MANY:
+            began.set()
+            assert goes_on.wait(DEADLINE_SECONDS)
+        return invoke(served, body, *types)
+
+    monkeypatch.setattr(ServedModel, "invoke", slow)
+    answers: list[requests.Response] = []
+    large = threading.Thread(
+        target=lambda: answers.append(post(live, "/invocations", MANY, Content_Type="text/csv"))
+    )
+    large.start()
+    assert began.wait(DEADLINE_SECONDS)
+    try:
+        assert post(live, "/invocations", BODY, Content_Type="text/csv").status_code == 200
+    finally:
+        goes_on.set()
+        large.join(DEADLINE_SECONDS)
+    assert answers[0].status_code == 200
+
+
+def test_a_single_row_takes_no_way_to_a_thread(
+    live: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+    invoke = ServedModel.invoke
+
+    def seen(served: ServedModel, body: bytes, *types: str) -> tuple[bytes, str]:
+        threads.append(threading.get_ident())
+        return invoke(served, body, *types)
+
+    monkeypatch.setattr(ServedModel, "invoke", seen)
+    for body in (BODY, MANY, BODY):
+        assert post(live, "/invocations", body, Content_Type="text/csv").status_code == 200
+    first, large, last = threads
+    assert first == last != large
 
 
 def boto3_runtime(url: str) -> Any:
