@@ -1,17 +1,21 @@
 """The lease on the lake as the steps of a release take it."""
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 from pydantic import PrivateAttr
 
-from abalone_assets.lake.lease import HeldLease
 from abalone_assets.resources.storage import LakeResource
+
+if TYPE_CHECKING:
+    from abalone_assets.lake.lease import HeldLease
 
 
 class ReleaseLease(dg.ConfigurableResource[None]):
     """One release at a time: a run's first step takes the lease, and the run's end frees it."""
 
     lake: LakeResource
-    _held: HeldLease | None = PrivateAttr(default=None)
+    _held: "HeldLease | None" = PrivateAttr(default=None)
 
     def hold(self, context: dg.AssetExecutionContext) -> None:
         """Take the lease for this run or, where it has it, make sure that it still does.
@@ -21,6 +25,8 @@ class ReleaseLease(dg.ConfigurableResource[None]):
         Raises:
             LeaseError: Another run releases, or has taken the lake over.
         """
+        from abalone_assets.lake.lease import HeldLease
+
         if self._held is not None:
             self._held.check()
             return
