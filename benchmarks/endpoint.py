@@ -1,8 +1,8 @@
 """The endpoint's HTTP answers beside others' over the same model, and beside no model at all.
 
-The model is the default, trained on the bundled survey, and every server a process. The clients cost
-them nothing: a blocking socket asks one row after the other, and a loop over sixteen sockets keeps
-as many requests under way.
+The model is the default, trained on the bundled survey, and every server a process. The clients
+cost them nothing: a blocking socket asks one row after the other, and a loop over sixteen sockets
+keeps as many requests under way. What MLflow and FastAPI call is our own prediction.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _model(folder: Path) -> Path:
 
 def _as_taken_by(server: str, body: bytes) -> bytes:
     """MLflow takes a line of names for granted."""
-    return ",".join(FEATURES).encode() + b"\n" + body if server == MLFLOW else body
+    return ",".join(FEATURES).encode() + b"\n" + body if server.lower() == MLFLOW.lower() else body
 
 
 def _body(rows: int) -> bytes:
@@ -138,32 +138,29 @@ def _ours(folder: Path, model: Path) -> Iterator[int]:
     publish_pointer(registry.store, "abalone", version.version)
     port = _free_port()
     command = [sys.executable, "-m", "abalone_assets.cli", "serve", "--port", str(port)]
-    with _serving(command, port, {"ABALONE_HOME": str(home)}):
+    with _serving(command, port, {"ABALONE_HOME": str(home)}, _body(1)):
         yield port
 
 
 @contextmanager
 def _peer(name: str, python: str, model: Path) -> Iterator[int]:
-    port = _free_port()
-    with _serving([python, str(HERE / name / "serve.py"), str(model), str(port)], port, {}):
+    port, probe = _free_port(), _as_taken_by(name, _body(1))
+    with _serving([python, str(HERE / name / "serve.py"), str(model), str(port)], port, {}, probe):
         yield port
 
 
 @contextmanager
-def _serving(command: list[str], port: int, environ: dict[str, str]) -> Iterator[None]:
-    """A server process that answers one row."""
+def _serving(
+    command: list[str], port: int, environ: dict[str, str], probe: bytes
+) -> Iterator[None]:
+    """A server process, once it answers."""
     process = subprocess.Popen(command, env={**os.environ, **environ}, stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + _READY_SECONDS
         while True:
             try:
                 with socket.create_connection(("127.0.0.1", port)) as connection:
-                    _ask(
-                        connection,
-                        _request(
-                            _as_taken_by(MLFLOW, _body(1)) if "mlflow" in str(command) else _body(1)
-                        ),
-                    )
+                    _ask(connection, _request(probe))
                 break
             except (OSError, RuntimeError) as error:
                 if process.poll() is not None or time.monotonic() > deadline:
@@ -225,7 +222,8 @@ def _one_client(port: int, body: bytes, requests: int) -> dict[str, float]:
 
 def _clients(port: int, body: bytes, requests: int) -> dict[str, float]:
     """Keep as many requests under way as there are clients."""
-    request, seconds, left = _request(body), [], requests
+    request, left = _request(body), requests
+    seconds: list[float] = []
     with ExitStack() as stack, selectors.DefaultSelector() as ready:
         begun: dict[Any, float] = {}
         for _ in range(CLIENTS):

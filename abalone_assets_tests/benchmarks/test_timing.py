@@ -78,6 +78,12 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert len(json.loads(path.read_text())["load"]) == 2
 
 
+def test_the_memory_of_who_measures_is_not_the_peers() -> None:
+    held = bytes(400 * 2**20)
+    cost = process_cost([sys.executable, "-c", "import time; time.sleep(0.1)"])
+    assert cost["peak MiB"] < len(held) / 2**21
+
+
 def test_a_process_costs_what_its_children_cost() -> None:
     busy = "import time\nwhile time.process_time() < 0.3: pass"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}], check=True)"
