@@ -43,7 +43,14 @@ def _measured(root: Path, survey: Path) -> dict[str, float]:
         check=True,
     )
     laps: dict[str, float] = json.loads(done.stdout.splitlines()[-1])["seconds"]
-    return {**laps, "without imports": sum(laps.values()) - laps["imports"]}
+    imports = laps.pop("imports and splits")
+    judged = sum(seconds for part, seconds in laps.items() if part != "training")
+    return {
+        "imports and splits": imports,
+        "training": laps["training"],
+        "evaluation and report": judged,
+        "without imports": laps["training"] + judged,
+    }
 
 
 def _compared(pairs: list[list[dict[str, float]]]) -> dict[str, Any]:

@@ -78,13 +78,13 @@ class BoosterHyperparameters(CommonHyperparameters):
     many trees as cross-validation finds enough.
     """
 
-    eta: float = _bounded(0.03, 1e-4, 1.0, "Learning rate: the weight of each tree")
+    eta: float = _bounded(0.1, 1e-4, 1.0, "Learning rate: the weight of each tree")
     max_depth: int = _bounded(4, 1, 16, "Splits between a tree's root and its deepest leaf")
     subsample: float = _bounded(0.7, 0.05, 1.0, "Share of the rows drawn for each tree")
     colsample_bytree: float = _bounded(0.6, 0.05, 1.0, "Share of the features drawn for each tree")
     min_child_weight: float = _bounded(10.0, 0.0, 1e4, "Least sum of Hessians in a leaf")
     reg_lambda: float = _bounded(10.0, 0.0, 1e6, "L2 penalty on the leaves' weights")
-    num_boost_round: int = _bounded(350, 1, 20_000, "Trees to grow")
+    num_boost_round: int = _bounded(80, 1, 20_000, "Trees to grow")
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class KernelHyperparameters(CommonHyperparameters):
 
     length_scale: float = _bounded(8.0, 0.01, 1e4, "Distance over which animals are alike")
     noise: float = _bounded(0.6, 1e-6, 1e6, "Variance of the rings' logarithm around the likeness")
-    landmarks: int = _bounded(1000, 1, 5000, "Animals that others are compared with")
+    landmarks: int = _bounded(700, 1, 5000, "Animals that others are compared with")
 
 
 @dataclass(frozen=True)

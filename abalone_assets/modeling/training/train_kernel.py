@@ -3,8 +3,8 @@
 Gaussian process regression of ``ln(rings)`` by the subset of regressors, on landmarks drawn from
 the training rows (Williams and Seeger, *Using the Nyström method to speed up kernel machines*,
 2001; Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, section 8.3.1). On
-the UCI survey, 1,000 landmarks reach a cross-validated RMSE of 2.035 rings, and the exact process
-2.034 in sixteen times as long.
+the UCI survey, 700 landmarks reach a cross-validated RMSE of 2.036 rings, 1,000 landmarks 2.035 in
+twice the time, and the exact process 2.034 in thirty times.
 """
 
 from __future__ import annotations
