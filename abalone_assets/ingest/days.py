@@ -9,6 +9,7 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -54,6 +55,32 @@ class ParsedDay:
     records: int
     entry: IngestedDay
 
+    @property
+    def is_remarkable(self) -> bool:
+        """Whether there is more to say of it than how many rows it has."""
+        return bool(self.entry.remarked_files or len(self.quarantined))
+
+
+@dataclass(frozen=True)
+class _ReadDay:
+    """One survey day, read, before it is made into frames.
+
+    Attributes:
+        surveys: Its files that are surveys.
+        kept: What is kept of before.
+        entry: What the manifest will say of it.
+    """
+
+    surveys: list[ParsedSurvey]
+    kept: list[EarlierFile]
+    entry: IngestedDay
+
+    @property
+    def good(self) -> list[ParsedSurvey]:
+        """The surveys whose rows count: those that are not held."""
+        held = self.entry.held_files
+        return [survey for survey in self.surveys if survey.file not in held]
+
 
 def parse_day(
     zone: LandingZone,
@@ -69,6 +96,17 @@ def parse_day(
     One that cannot be read now, or is still being written, keeps what was read of it before; so
     do those that are ``missing`` as if the landing zone had gone away.
     """
+    return _with_frames([_read_day(zone, files, synthetic, judge, earlier, missing)])[0]
+
+
+def _read_day(
+    zone: LandingZone,
+    files: tuple[LandedFile, ...],
+    synthetic: Collection[str],
+    judge: Judge,
+    earlier: Earlier | None,
+    missing: Sequence[EarlierFile],
+) -> _ReadDay:
     surveys: list[ParsedSurvey] = []
     entries: list[IngestedFile] = []
     kept: list[EarlierFile] = list(missing)
@@ -88,16 +126,33 @@ def parse_day(
             entries.append(parsed)
         if survey is not None:
             surveys.append(survey)
-    entry = IngestedDay(day_digest(entries), tuple(entries), judge.name)
-    records = sum(survey.record_count for survey in surveys)
-    records += sum(
-        len(before.rows) + len(before.quarantined) + before.entry.held_rows for before in kept
-    )
-    simulated = {file.name for file in entries if file.origin == SYNTHETIC}
-    good = [survey for survey in surveys if survey.file not in entry.held_files]
-    rows = _in_order(survey_frame(good, synthetic=simulated), [each.rows for each in kept])
-    quarantined = _in_order(quarantine_frame(surveys), [each.quarantined for each in kept])
-    return ParsedDay(rows, quarantined, records, entry)
+    return _ReadDay(surveys, kept, IngestedDay(day_digest(entries), tuple(entries), judge.name))
+
+
+def _with_frames(days: Sequence[_ReadDay]) -> list[ParsedDay]:
+    """The days with their rows, which are slices of one frame: to make a frame takes long."""
+    simulated = {file.name for day in days for file in day.entry.files if file.origin == SYNTHETIC}
+    rows = survey_frame(chain.from_iterable(day.good for day in days), synthetic=simulated)
+    quarantined = quarantine_frame(chain.from_iterable(day.surveys for day in days))
+    parsed, row, bad = list[ParsedDay](), 0, 0
+    for day in days:
+        count = sum(survey.row_count for survey in day.good)
+        refused = sum(len(survey.quarantined) for survey in day.surveys)
+        records = sum(survey.record_count for survey in day.surveys)
+        records += sum(
+            len(before.rows) + len(before.quarantined) + before.entry.held_rows
+            for before in day.kept
+        )
+        parsed.append(
+            ParsedDay(
+                _in_order(rows[row : row + count], [each.rows for each in day.kept]),
+                _in_order(quarantined[bad : bad + refused], [e.quarantined for e in day.kept]),
+                records,
+                day.entry,
+            )
+        )
+        row, bad = row + count, bad + refused
+    return parsed
 
 
 def _in_order(parsed: pl.DataFrame, kept: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -152,6 +207,11 @@ class ParsedDays:
         return {day: parsed.entry for day, parsed in self.days.items()}
 
     @property
+    def files(self) -> int:
+        """Files of all days."""
+        return sum(len(parsed.entry.files) for parsed in self.days.values())
+
+    @property
     def held_rows(self) -> int:
         """Rows of the held files of all days."""
         return sum(entry.held_rows for entry in self.entries.values())
@@ -189,18 +249,19 @@ def parse_days(
     landing = zone.scan(first, last, since=first)
     simulated = synthetic()
 
-    def parse(day: str) -> ParsedDay:
+    def read(day: str) -> _ReadDay:
         files = landing.days.get(day, ())
         missing = earlier.missing_files(day) if earlier is not None and not files else ()
-        return parse_day(zone, files, simulated, judge, earlier, missing)
+        return _read_day(zone, files, simulated, judge, earlier, missing)
 
     parsed: dict[str, ParsedDay] = {}
     pool = ThreadPoolExecutor(PARALLEL_DAYS)
     try:
-        for count, (day, result) in enumerate(zip(days, pool.map(parse, days), strict=True), 1):
-            parsed[day] = result
-            if count % PROGRESS_DAYS == 0:
-                report(f"parsed {count} of {len(days)} survey days, up to {day}")
+        for begin in range(0, len(days), PROGRESS_DAYS):
+            names = days[begin : begin + PROGRESS_DAYS]
+            parsed |= zip(names, _with_frames(list(pool.map(read, names))), strict=True)
+            if len(names) == PROGRESS_DAYS:
+                report(f"parsed {len(parsed)} of {len(days)} survey days, up to {names[-1]}")
     finally:
         pool.shutdown(cancel_futures=True)
     return ParsedDays(parsed)

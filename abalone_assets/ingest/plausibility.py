@@ -179,15 +179,17 @@ class Profile:
         """
         rows, logs = len(columns[TARGET]), _logs_of(columns)
         animals = _distinct(logs)
-        held, explained = self._off(animals)
+        compared = self._comparison(animals)
+        held, explained = self._off(animals, compared)
         if not explained:  # a part may be what shifts the mean
-            held = self._alike(animals) or held or self._unrelated(animals)
-        odd = self._comparison(logs).odd
+            held = self._alike(animals, compared) or held or self._unrelated(animals)
+        repeats = len(animals[TARGET]) < rows
+        odd = self._comparison(logs).odd if repeats else compared.odd
         return Verdict(held or _beyond(beyond, rows + beyond), int(odd.sum()))
 
-    def _off(self, logs: Logs) -> tuple[str | None, bool]:
+    def _off(self, logs: Logs, compared: _Comparison) -> tuple[str | None, bool]:
         """Why the file of these distinct animals is held, and whether one error explains it."""
-        if len(logs[TARGET]) < MIN_ANIMALS or not self._comparison(logs).is_off:
+        if len(logs[TARGET]) < MIN_ANIMALS or not compared.is_off:
             return None, False
         step = -(-len(logs[TARGET]) // _MAX_EXPLAINED)
         logs = {name: log[::step] for name, log in logs.items()}
@@ -211,9 +213,9 @@ class Profile:
             "together, as if part of the file were in another unit or column"
         ), False
 
-    def _alike(self, logs: Logs) -> str | None:
+    def _alike(self, logs: Logs, compared: _Comparison) -> str | None:
         """Why a part of these distinct animals, or all of one or two, is off in the same way."""
-        odd = self._comparison(logs).odd
+        odd = compared.odd
         animals = odd.size
         # Of few animals a quarter, and of one or two all of them.
         least = min(MIN_ODD_ANIMALS, max(MAX_ODD_SHARE * animals, min(MIN_ALIKE_ANIMALS, animals)))

@@ -23,6 +23,8 @@ SCHEMA: Final = "abalone_lake"
 _OBJECTS: Final = f"{SCHEMA}._objects"
 """From which write of which object each table's rows are."""
 
+OBJECTS_AT_ONCE: Final = 500
+
 
 def update_tables(connection: duckdb.DuckDBPyConnection, lake: Lake, *, anew: bool) -> list[str]:
     """Bring tables and views up to date as one transaction; returns the tables' names."""
@@ -107,8 +109,9 @@ def _load(
     if rows is not None:
         connection.unregister("incoming")
     if read:
-        connection.executemany(
-            f"insert into {_OBJECTS} values (?, ?, ?)", [[asset, key, wanted[key]] for key in read]
+        tokens = [wanted[key] for key in read]
+        connection.execute(
+            f"insert into {_OBJECTS} select ?, unnest(?), unnest(?)", [asset, read, tokens]
         )
 
 
@@ -120,34 +123,55 @@ def _read(lake: Lake, keys: list[str]) -> tuple[list[str], pl.DataFrame | None]:
     """
     import polars as pl
 
-    frames = {}
-    column = partition_column(keys[0].partition("/")[0]) if keys else ""
-    for key in keys:
-        try:
-            data = BytesIO(lake.store.read(key))
-        except StorageError:
-            if lake.store.find(key) is None:
-                continue
-            raise
-        try:
-            frame = pl.read_parquet(data, hive_partitioning=False)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            uri = lake.store.uri_of(key)
-            raise StorageError(f"{uri}: cannot read this Parquet object: {error}") from error
-        day = day_of(key)
-        if day is not None:
-            frame = frame.with_columns(pl.lit(date.fromisoformat(day)).alias(column))
-        frames[key] = frame
+    read, frames = list[str](), list[pl.DataFrame]()
+    for start in range(0, len(keys), OBJECTS_AT_ONCE):
+        several = keys[start : start + OBJECTS_AT_ONCE]
+        found = {key: data for key in several if (data := _bytes_of(lake, key)) is not None}
+        read += found
+        frames += _frames_of(lake, found)
     if not frames:
         return [], None
     try:
-        rows = pl.concat(frames.values(), how="diagonal_relaxed")
+        rows = pl.concat(frames, how="diagonal_relaxed")
     except pl.exceptions.PolarsError as error:
         folder = lake.store.uri_of(keys[0].partition("/")[0])
         raise StorageError(f"{folder}: its objects do not fit together: {error}") from error
-    if column in rows.columns:
+    days = [day and date.fromisoformat(day) for day in map(day_of, read)]
+    if any(days):
+        lengths = [len(frame) for frame in frames]
+        of_rows = [day for day, length in zip(days, lengths, strict=True) for _ in range(length)]
+        column = partition_column(keys[0].partition("/")[0])
+        rows = rows.with_columns(pl.Series(column, of_rows, dtype=pl.Date))
         rows = rows.select(pl.exclude(column), column)
-    return list(frames), rows
+    return read, rows
+
+
+def _bytes_of(lake: Lake, key: str) -> bytes | None:
+    try:
+        return lake.store.read(key)
+    except StorageError:
+        if lake.store.find(key) is None:
+            return None
+        raise
+
+
+def _frames_of(lake: Lake, objects: Mapping[str, bytes]) -> list[pl.DataFrame]:
+    """The rows of each object, all in one go: on its own, each takes twice as long."""
+    import polars as pl
+
+    def rows_of(data: bytes) -> pl.LazyFrame:
+        return pl.scan_parquet(BytesIO(data), hive_partitioning=False)
+
+    with suppress(OSError, pl.exceptions.PolarsError):
+        return pl.collect_all(map(rows_of, objects.values()))
+    frames = []
+    for key, data in objects.items():  # which one is it?
+        try:
+            frames.append(rows_of(data).collect())
+        except (OSError, pl.exceptions.PolarsError) as error:
+            uri = lake.store.uri_of(key)
+            raise StorageError(f"{uri}: cannot read this Parquet object: {error}") from error
+    return frames
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> dict[str, str]:

@@ -15,10 +15,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.manifest import (
@@ -154,7 +154,7 @@ _Change = tuple["IngestedRaw | None", Mapping[str, IngestedDay]]
 
 
 def _update(store: ObjectStore, change: Callable[[Manifest], _Change]) -> None:
-    def swap(document: object) -> dict[str, Any]:
+    def swap(document: object) -> _Head:
         head = _head_of(document)
         if head:
             _collect_garbage(store, head)
@@ -165,9 +165,9 @@ def _update(store: ObjectStore, change: Callable[[Manifest], _Change]) -> None:
         months = dict(head.months) if head else {}
         for month, days in _by_month(changed).items():
             months[month] = _with(store, month, months.get(month), days)
-        return asdict(_Head(FORMAT, raw, dict(sorted(months.items()))))
+        return _Head(FORMAT, raw, dict(sorted(months.items())))
 
-    store.update_json(MANIFEST_KEY, swap)
+    store.update_json(MANIFEST_KEY, swap, encode=_json_of)
 
 
 def _with(
@@ -182,10 +182,15 @@ def _with(
         return _Month(before.part if before else "", summaries)
     days = {**(_read_part(store, before.part) if before else {}), **written}
     valid = {day: days[day] for day, each in summaries.items() if not each.being_written}
-    data = json.dumps(asdict(_Part(FORMAT, valid)), ensure_ascii=False, allow_nan=False).encode()
+    data = _json_of(_Part(FORMAT, valid))
     part = f"{PARTS}{month}.{hashlib.sha256(data).hexdigest()[:16]}.json"
     store.write(part, data)  # again if it is there, so that it is young
     return _Month(part, summaries)
+
+
+def _json_of(record: object) -> bytes:
+    """The JSON of nested records: what `asdict` would give, without its copies of all of it."""
+    return json.dumps(record, ensure_ascii=False, allow_nan=False, default=vars).encode()
 
 
 def _by_month(days: Mapping[str, IngestedDay]) -> dict[str, dict[str, IngestedDay]]:

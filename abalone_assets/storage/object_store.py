@@ -225,26 +225,38 @@ class ObjectStore:
         """Write a JSON document atomically, its keys in their given order."""
         self.write(key, _json_bytes(document), create_only=create_only)
 
-    def update_json(self, key: str, change: Callable[[Any | None], object]) -> None:
+    def update_json(
+        self,
+        key: str,
+        change: Callable[[Any | None], object],
+        *,
+        encode: Callable[[object], bytes] | None = None,
+    ) -> None:
         """Replace a JSON document by ``change(document)``, with no other writer's change lost.
 
         A folder takes a lock file; S3 a conditional write, tried again when another writer won.
 
+        Args:
+            key: That of the document.
+            change: Makes the new document of the one that is there, None when there is none.
+            encode: Makes the JSON of it; the default is for documents that people read.
+
         Raises:
             StorageError: Other writers won every one of the attempts, or the store refuses.
         """
+        encode = encode or _json_bytes
         if self.root is not None:
             from filelock import FileLock
 
             self.root.mkdir(parents=True, exist_ok=True)
             with FileLock(self.root / f".{key.replace('/', '.')}.lock"):
-                self.write_json(key, change(self.read_json(key)))
+                self.write(key, encode(change(self.read_json(key))))
             return
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         for _ in range(MAX_SWAP_ATTEMPTS):
             found = self.find(key)
-            data = _json_bytes(change(self.read_json(key) if found else None))
+            data = encode(change(self.read_json(key) if found else None))
             mode = {"e_tag": found.e_tag} if found else "create"
             with (
                 _translate_errors(self.uri_of(key)),

@@ -37,8 +37,6 @@ from abalone_assets.survey.rules import SurveyRowError, validate_measurements
 from abalone_assets.survey.soft_rules import (
     SOFT_RULES,
     SoftRule,
-    count_below_minimum,
-    count_soft_violations,
 )
 
 __all__ = [
@@ -63,8 +61,6 @@ __all__ = [
     "UnreadableSurveyError",
     "age_years",
     "canonical_survey",
-    "count_below_minimum",
-    "count_soft_violations",
     "parse_survey",
     "survey_day",
     "survey_file_name",

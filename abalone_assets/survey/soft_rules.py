@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.survey.columns import COLUMNS, MEASUREMENT_DECIMALS
+from abalone_assets.survey.columns import MEASUREMENT_DECIMALS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 ROUNDING_SLACK: Final = 0.5 * 10**-MEASUREMENT_DECIMALS
 """Sums of canonical values differ by less than this only through floating-point error."""
@@ -41,7 +41,7 @@ class SoftRule:
     def is_violated(self, row: Mapping[str, Any]) -> bool:
         """Whether the row, canonical measurements by column name, is odd.
 
-        Columns of NumPy arrays give an array.
+        Columns of NumPy arrays give an array, Polars series a series.
         """
         limit = self.factor * (1.0 if self.reference is None else row[self.reference])
         violated: bool = sum(row[term] for term in self.terms) - limit > ROUNDING_SLACK
@@ -61,34 +61,3 @@ SOFT_RULES: Final = (
     SoftRule("diameter_over_length", ("diameter",), 1.0, "length"),
     SoftRule("height_outlier", ("height",), 0.3),  # 60 mm
 )
-
-
-def count_soft_violations(columns: Mapping[str, Sequence[Any]]) -> dict[str, int]:
-    """How many rows violate each soft rule.
-
-    Args:
-        columns: Canonical measurements, one sequence a column, all of one length, such as those of
-            a parsed survey. Columns that no rule reads are ignored.
-
-    Returns:
-        The number of rows for every rule's name, zeros included.
-    """
-    return {rule.name: _count(rule, columns) for rule in SOFT_RULES}
-
-
-def count_below_minimum(columns: Mapping[str, Sequence[Any]]) -> int:
-    """How many rows have a measurement below the least that is plausible for its column.
-
-    Args:
-        columns: As those of `count_soft_violations`.
-    """
-    lower_ends = [(column.name, column.minimum) for column in COLUMNS if column.minimum is not None]
-    rows = zip(*(columns[name] for name, _ in lower_ends), strict=True)
-    minima = [minimum for _, minimum in lower_ends]
-    return sum(any(value < least for value, least in zip(row, minima, strict=True)) for row in rows)
-
-
-def _count(rule: SoftRule, columns: Mapping[str, Sequence[Any]]) -> int:
-    names = rule.columns
-    rows = zip(*(columns[name] for name in names), strict=True)
-    return sum(rule.is_violated(dict(zip(names, row, strict=True))) for row in rows)

@@ -346,3 +346,22 @@ def test_a_file_that_is_off_as_a_whole_is_held_shown_and_let_in_when_accepted(
     result = platform.run(INGEST, request)
     assert platform.lake.manifest().days[DAY].rows == 63
     assert check(result, "files_are_plausible").passed
+
+
+def test_a_long_run_shows_rows_and_files_only_of_days_where_something_is_amiss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("abalone_assets.defs.ingestion.surveys.SHOWN_DAYS", 2)
+    with platform_in(tmp_path) as platform:
+        platform.land(name_of(DAY), survey_rows(40) + BAD_ROWS)
+        platform.land(name_of(NEXT_DAY), survey_rows(4))
+        result = ingest_range(platform, DayRange(DAY, EMPTY_DAY))
+        manifest = platform.lake.manifest()
+    for asset in ("new_surveys", "quarantined_rows"):
+        shown = by_partition(result, asset)
+        assert [day for day in shown if {"preview", "files"} & shown[day].keys()] == [DAY]
+        assert [shown[day]["digest"].value for day in shown] == [
+            manifest.days[day].digest for day in shown
+        ]
+        assert [shown[day]["file_count"].value for day in (NEXT_DAY, EMPTY_DAY)] == [1, 0]
+    assert by_partition(result, "new_surveys")[NEXT_DAY]["dagster/row_count"].value == 4

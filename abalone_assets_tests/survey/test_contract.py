@@ -3,10 +3,12 @@ import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 import abalone_assets
 from abalone_assets.errors import SurveyError
+from abalone_assets.ingest.frames import count_violations
 from abalone_assets.survey import (
     COLUMNS,
     FEATURES,
@@ -14,7 +16,6 @@ from abalone_assets.survey import (
     SOFT_RULES,
     TARGET,
     age_years,
-    count_soft_violations,
     survey_day,
     survey_file_name,
     survey_time,
@@ -60,7 +61,7 @@ class TestSoftRules:
     def test_names_what_is_odd(self, change: dict[str, float], violated: set[str]) -> None:
         row = ANIMAL | change
         assert {rule.name for rule in SOFT_RULES if rule.is_violated(row)} == violated
-        counts = count_soft_violations({name: [value, value] for name, value in row.items()})
+        counts = count_violations(pl.DataFrame([row, row]))
         assert {name for name, count in counts.items() if count == 2} == violated
 
     def test_floating_point_sums_do_not_violate(self) -> None:

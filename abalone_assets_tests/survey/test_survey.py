@@ -2,8 +2,10 @@ import csv
 import io
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from abalone_assets.ingest.frames import count_violations
 from abalone_assets.survey import (
     COLUMNS,
     FEATURES,
@@ -13,8 +15,6 @@ from abalone_assets.survey import (
     ParsedSurvey,
     SurveyRowError,
     UnreadableSurveyError,
-    count_below_minimum,
-    count_soft_violations,
     parse_survey,
     validate_measurements,
 )
@@ -57,14 +57,15 @@ class TestRealFile:
         assert rows_of(survey) == [[r[0], *map(float, r[1:8]), int(r[8])] for r in kept]
 
     def test_none_is_below_a_plausible_minimum(self, survey: ParsedSurvey) -> None:
-        assert count_below_minimum(survey.columns) == 0
+        assert count_violations(pl.DataFrame(survey.columns))["below_minimum"] == 0
         grams = {
             name: [0.001 * float(value) for value in survey.columns[name]] for name in MEASUREMENTS
         }
-        assert count_below_minimum(grams) == survey.row_count
+        assert count_violations(pl.DataFrame(grams))["below_minimum"] == survey.row_count
 
     def test_four_animals_have_more_meat_than_whole_weight(self, survey: ParsedSurvey) -> None:
-        assert count_soft_violations(survey.columns) == {
+        assert count_violations(pl.DataFrame(survey.columns)) == {
+            "below_minimum": 0,
             "shucked_over_whole": 4,
             "parts_over_whole": 62,
             "diameter_over_length": 1,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 
-from abalone_assets.survey import count_soft_violations, parse_survey
+from abalone_assets.ingest.frames import count_violations
+from abalone_assets.survey import parse_survey
 from abalone_assets.synthesis import SynthesisError
 from abalone_assets.synthesis.contract import MAX_DRAWS_PER_ROW, simulate
 from abalone_assets.synthesis.representation import STEPS
@@ -19,7 +21,7 @@ def test_a_simulated_survey_has_nothing_to_quarantine_or_to_find_odd() -> None:
     drawn = simulate(copula(), 500, np.random.default_rng(0), real().all)
     parsed = parse_survey(survey_text(drawn.columns), "abalone.20250901061500")
     assert (parsed.row_count, parsed.quarantined) == (500, [])
-    assert set(count_soft_violations(parsed.columns).values()) == {0}
+    assert set(count_violations(pl.DataFrame(parsed.columns)).values()) == {0}
     for name, values in parsed.columns.items():
         assert list(drawn.columns[name]) == values
 
