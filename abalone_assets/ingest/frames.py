@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from io import BytesIO
 from itertools import chain, repeat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-import numpy as np
 import polars as pl
 
 from abalone_assets.lake.tables import TABLES
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from abalone_assets.survey import ParsedSurvey
+    from abalone_assets.survey.soft_rules import SoftRule
 
 _DTYPES: Final = {
     "string": pl.String(),
@@ -101,15 +101,19 @@ def surveyed_rows(uri: str) -> int:
     return int(stored.select(pl.len()).collect().item())
 
 
+def _violated(rows: pl.DataFrame, rule: SoftRule) -> pl.Series:
+    """Which rows violate a rule: what it says of one row, Polars works out for a column."""
+    return cast(
+        "pl.Series", rule.is_violated({name: cast("Any", rows[name]) for name in rule.columns})
+    )
+
+
 def count_violations(rows: pl.DataFrame) -> dict[str, int]:
     """How many rows violate each soft rule, and how many are below a plausible minimum.
 
     Returns:
         The number of rows for every rule's name and for ``below_minimum``, zeros included.
     """
-    counts = {
-        rule.name: int(np.sum(rule.is_violated({name: rows[name] for name in rule.columns})))
-        for rule in SOFT_RULES
-    }
+    counts = {rule.name: int(_violated(rows, rule).sum()) for rule in SOFT_RULES}
     below = [pl.col(each.name) < each.minimum for each in COLUMNS if each.minimum is not None]
     return {**counts, "below_minimum": int(rows.select(pl.any_horizontal(below).sum()).item())}
