@@ -5,6 +5,7 @@ This module needs NumPy only and travels inside every model archive.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, overload
 
@@ -74,6 +75,8 @@ def csv_columns(text: str) -> list[Sequence[Any]] | None:
     if {line.count(",") for line in lines} != {len(FEATURES) - 1}:
         return None
     fields = ",".join(lines).split(",")
+    if max(map(len, fields)) > csv.field_size_limit():  # which `csv` refuses
+        return None
     columns = [fields[place :: len(FEATURES)] for place in range(len(FEATURES))]
     return _checked(columns)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import Any
 
@@ -74,6 +75,12 @@ def test_json_is_read_as_it_is_row_by_row(lines: list[str], extra: list[str]) ->
 def test_json_of_another_shape_is_read_row_by_row(spoilt: object) -> None:
     body = json.dumps({"instances": [*[["M", *[0.1] * 7]] * MANY, spoilt]})
     assert told(body, "application/json") == told_row_by_row(body, "application/json")
+
+
+def test_a_field_that_is_too_long_is_refused_among_clean_ones_too() -> None:
+    body = f"{CSV_ROW}\n" * MANY + CSV_ROW.replace("0.455", "0.455" + "0" * csv.field_size_limit())
+    assert told(body, "text/csv") == told_row_by_row(body, "text/csv")
+    assert "field larger than field limit" in str(told(body, "text/csv"))
 
 
 def test_clean_bodies_take_the_short_way() -> None:
