@@ -28,7 +28,7 @@ from abalone_assets_tests.support.platform import Platform, survey_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FIRST = date(2014, 1, 1)
+FIRST = date(2023, 1, 1)
 ROWS = 7
 ASSETS = ("new_surveys", "quarantined_rows")
 
