@@ -29,6 +29,6 @@ def test_no_day_is_lost_and_none_is_there_twice(
     land(home, DAYS)
     assert run_until_killed(home, DAYS, write) == ""
     monkeypatch.setenv("ABALONE_SETTLE_SECONDS", "0")
-    monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", "2014-01-01")
+    monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", "2023-01-01")
     left = try_again(home, DAYS)
     assert left == Left(committed, committed == 0, 0, 0, 0, 0)
