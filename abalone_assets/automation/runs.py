@@ -30,8 +30,8 @@ DEPLOY_JOB: Final = "deploy"
 SWEEP_JOB: Final = "stop_orphaned_jobs"
 MONITOR_JOB: Final = "monitor_requests"
 DEPLOYED_ASSET: Final = dg.AssetKey("endpoint")
-MONITORED: Final = frozenset({dg.AssetKey("captured_requests")})
-"""Its partitions are days of requests, not of surveys."""
+INGESTED_ASSETS: Final = frozenset(map(dg.AssetKey, ("new_surveys", "quarantined_rows")))
+"""The partitions of others are days of something else."""
 
 HISTORY: Final = 100
 """Latest runs of a job that count its failures."""
@@ -86,10 +86,7 @@ class Runs:
 
     def days_in_flight(self) -> list[DayRange]:
         """The survey days that runs in flight are ingesting, whoever launched them."""
-        ingesting = [
-            run for run in self.in_flight() if not MONITORED & (run.asset_selection or set())
-        ]
-        return [days for run in ingesting if (days := days_of(run))]
+        return [days for run in self.in_flight() if _ingests(run) and (days := days_of(run))]
 
     def in_flight(self) -> list[dg.DagsterRun]:
         """The runs of this platform that are queued, starting, running or being cancelled."""
@@ -136,6 +133,10 @@ class Runs:
         return self.instance.get_run_records(
             dg.RunsFilter(job_name=job, statuses=ENDED, tags=tags), limit=HISTORY
         )
+
+
+def _ingests(run: dg.DagsterRun) -> bool:
+    return run.job_name == INGEST_JOB or bool(INGESTED_ASSETS & (run.asset_selection or set()))
 
 
 def days_of(run: dg.DagsterRun) -> DayRange | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,11 +130,8 @@ def writing_ages(target: str, to_stdout: Callable[[str], object]) -> Iterator[Wr
             return
         path = Path(target)
         try:
-            handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-            partial = Path(name)
+            partial = path.with_name(f".{path.name}.{os.getpid()}")
             stack.callback(partial.unlink, missing_ok=True)
-            os.close(handle)
-            partial.chmod(0o666 & ~_umask())
             with ExitStack() as opened:
                 if path.suffix == ".parquet":
                     yield _parquet_writer(partial, opened)
@@ -144,12 +140,6 @@ def writing_ages(target: str, to_stdout: Callable[[str], object]) -> Iterator[Wr
             partial.replace(path)
         except OSError as error:
             raise StorageError(f"{target}: cannot be written: {error.strerror or error}") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _csv_writer(write: Callable[[str], object]) -> Writer:

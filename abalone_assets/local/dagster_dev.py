@@ -24,13 +24,17 @@ if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
 
 
-class HomeStorage(SqliteStorage):
-    """Runs, events and sensors of the home's instance; where there is no home, they do not stay."""
+class _Unconfigured:
+    """A part of an instance that needs no configuration: the settings say where the home is."""
 
     @classmethod
     def config_type(cls) -> Any:  # noqa: ANN401 - as Dagster's
-        """It needs no configuration: the settings say where the home is."""
+        """What Dagster asks of each of its classes."""
         return {}
+
+
+class HomeStorage(_Unconfigured, SqliteStorage):
+    """Runs, events and sensors of the home's instance; where there is no home, they do not stay."""
 
     @classmethod
     def from_config_value(
@@ -45,13 +49,8 @@ class HomeStorage(SqliteStorage):
         return cls.from_local(_folder(settings), inst_data)
 
 
-class HomeComputeLogs(LocalComputeLogManager):
+class HomeComputeLogs(_Unconfigured, LocalComputeLogManager):
     """What the steps of the home's runs have printed."""
-
-    @classmethod
-    def config_type(cls) -> Any:  # noqa: ANN401 - as Dagster's
-        """It needs no configuration."""
-        return {}
 
     @classmethod
     def from_config_value(
@@ -62,13 +61,8 @@ class HomeComputeLogs(LocalComputeLogManager):
         return cls(f"{_folder(load_settings())}/storage", inst_data=inst_data)
 
 
-class HomeArtifacts(LocalArtifactStorage):
+class HomeArtifacts(_Unconfigured, LocalArtifactStorage):
     """The folder of what else the home's instance keeps."""
-
-    @classmethod
-    def config_type(cls) -> Any:  # noqa: ANN401 - as Dagster's
-        """It needs no configuration."""
-        return {}
 
     @classmethod
     def from_config_value(

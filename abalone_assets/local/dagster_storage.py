@@ -33,8 +33,6 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import serialize_value
 
-from abalone_assets.local.event_json import serialized
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -157,7 +155,7 @@ class Batches(SqlEventLogStorage):
     def _store_rows(
         self, run: db.Connection, index: db.Connection, events: list[EventLogEntry]
     ) -> None:
-        table, rows = SqlEventLogStorageTable, list(self._rows(events))
+        table, rows = SqlEventLogStorageTable, list(map(self._event_to_row, events))
         if index is not run:
             run.execute(table.insert(), rows)
         insert = table.insert().returning(table.c.id, sort_by_parameter_order=True)
@@ -166,21 +164,6 @@ class Batches(SqlEventLogStorage):
         last = {(row["asset_key"], row["dagster_event_type"]): i for i, row in enumerate(rows)}
         for number in last.values():  # an asset's own row tells of its last event of a type only
             self._store_asset_event(index, events[number], ids[number])
-
-    def _rows(self, events: list[EventLogEntry]) -> Iterator[dict[str, Any]]:
-        """What `_event_to_row` makes of each event, which is one of a partition."""
-        for event, text in zip(events, serialized(events), strict=True):
-            dagster_event = event.get_dagster_event()
-            asset_key = dagster_event.asset_key
-            yield {
-                "run_id": event.run_id,
-                "event": text,
-                "dagster_event_type": dagster_event.event_type_value,
-                "timestamp": self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]
-                "step_key": dagster_event.step_key,
-                "asset_key": asset_key.to_string() if asset_key else None,
-                "partition": dagster_event.partition or None,
-            }
 
     def _store_asset_check_evaluation_planned(
         self, event: EventLogEntry, event_id: int | None

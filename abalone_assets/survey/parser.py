@@ -426,7 +426,7 @@ class _Judge:
         judged = record_count - self.empty
         count = len(self.quarantined) - self.empty
         reading = self.opened.reading
-        faults = [row for row in self.quarantined if row.raw.strip(_BLANKS + reading.delimiter)]
+        faults = [row for row in self.quarantined if not self._is_empty(row.raw)]
         if not faults:
             return
         raws = [row.raw for row in faults]
@@ -475,10 +475,14 @@ class _Judge:
                     self.opened.file, line, error.column, error.rule, error.message, text
                 )
             )
-            self.empty += not text.strip(_BLANKS + self.opened.reading.delimiter)
+            self.empty += self._is_empty(text)
             return True
         self.mended[LOWER_CASE_SEX] = counted  # the accepted records of a block are read again
         return False
+
+    def _is_empty(self, raw: str) -> bool:
+        """Whether a record holds nothing, as spreadsheets leave below a table, quoted or not."""
+        return not raw.strip(f'{_BLANKS}{self.opened.reading.delimiter}"')
 
     def _refuse_another_header(self, line: int, fields: Sequence[str]) -> None:
         """Refuse a file in which other columns follow below another header.

@@ -31,9 +31,9 @@ ORIGIN = RemoteJobOrigin(
 )
 
 
-@dg.asset
+@dg.asset(name="new_surveys")
 def anything(context: dg.AssetExecutionContext) -> None:
-    """Fails when the run's tags say so."""
+    """Stands for what is ingested; fails when the run's tags say so."""
     if "fails" in context.run.tags:
         raise RuntimeError("as asked")
 
@@ -48,7 +48,7 @@ class History:
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
-        self.runs = Runs(instance, [dg.AssetKey("anything")])
+        self.runs = Runs(instance, [dg.AssetKey("new_surveys")])
         names = (INGEST_JOB, RELEASE_JOB, DEPLOY_JOB)
         jobs = [dg.define_asset_job(name, selection=[anything]) for name in names]
         jobs.append(dg.define_asset_job("somebody_elses", selection=[anything, endpoint]))
@@ -136,20 +136,20 @@ def test_runs_of_other_jobs_are_not_ours_but_backfills_of_assets_are(history: Hi
         "somebody_elses",
         STATUS.QUEUED,
         tags={"dagster/partition": TUESDAY},
-        asset_selection=frozenset({dg.AssetKey("anything")}),
+        asset_selection=frozenset({dg.AssetKey("new_surveys")}),
     )
     assert history.runs.days_in_flight() == [DayRange(TUESDAY, TUESDAY)]
-    assert Runs(history.instance, [dg.AssetKey("new_surveys")]).in_flight() == []
+    assert Runs(history.instance, [dg.AssetKey("others")]).in_flight() == []
 
 
 def test_runs_that_deploy_are_in_flight_however_they_were_launched(history: History) -> None:
     history.created(INGEST_JOB, STATUS.STARTED)
     history.created(
-        RELEASE_JOB, STATUS.STARTED, asset_selection=frozenset({dg.AssetKey("anything")})
+        RELEASE_JOB, STATUS.STARTED, asset_selection=frozenset({dg.AssetKey("new_surveys")})
     )
     assert history.runs.deployments_in_flight() == []
-    runs = Runs(history.instance, [dg.AssetKey("anything"), dg.AssetKey("endpoint")])
-    both = frozenset({dg.AssetKey("anything"), dg.AssetKey("endpoint")})
+    runs = Runs(history.instance, [dg.AssetKey("new_surveys"), dg.AssetKey("endpoint")])
+    both = frozenset({dg.AssetKey("new_surveys"), dg.AssetKey("endpoint")})
     for job, selection in ((RELEASE_JOB, None), (DEPLOY_JOB, None), ("somebody_elses", both)):
         history.created(job, STATUS.QUEUED, asset_selection=selection)
     jobs = [run.job_name for run in runs.deployments_in_flight()]

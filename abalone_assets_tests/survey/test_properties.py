@@ -5,7 +5,7 @@ import io
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from abalone_assets.survey import (
@@ -102,6 +102,7 @@ HEADER = ",".join(column.name for column in COLUMNS)
 
 @modest
 @given(st.sampled_from(["", f"{HEADER}\n", f"{HEADER},\n"]), survey_like_text)
+@example("", ",\n,\n,\n,\n,")  # records of nothing, which canonical ones are too
 def test_the_canonical_file_holds_the_same_rows_and_as_many_bad_records(
     header: str, text: str
 ) -> None:
