@@ -27,7 +27,7 @@ from abalone_assets.serving.protocol import VARIANT
 from abalone_assets.survey import FEATURES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import polars as pl
 
@@ -90,13 +90,13 @@ class Captures:
             rows = [row for key, data in zip(keys, files, strict=True) for row in _rows(key, data)]
         return pl.DataFrame(rows, schema=schema_of(CAPTURED_REQUESTS), orient="row")
 
-    def delete(self, day: date) -> None:
-        """Remove a day's capture files.
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove capture files.
 
         Raises:
             StorageError: One cannot be deleted.
         """
-        for key in self.files_of(day):
+        for key in keys:
             self.store.delete(key)
 
     @property

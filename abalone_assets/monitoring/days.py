@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
+import polars as pl
+
+from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.lake.names import CAPTURED_REQUESTS
 from abalone_assets.storage.records import record_of
 
@@ -76,18 +80,46 @@ def due_days(captures: Captures, lake: Lake, today: date, first: date) -> list[s
     ]
 
 
-def delete_old(captures: Captures, lake: Lake, before: date) -> list[str]:
-    """Remove the capture files of older days, all of which were read; returns these days.
+def read_day(captures: Captures, lake: Lake, day: str) -> pl.DataFrame | None:
+    """Read a day's capture files; None when there are none and the lake has their rows.
+
+    Rows that the lake has of files that are gone, as they are after some months, are kept.
 
     Raises:
         StorageError: Captures or lake refuse.
     """
-    read = read_days(lake).files
-    old = [
-        day
-        for day, files in captures.files_by_day().items()
-        if day < before and read.get(day.isoformat()) == files
-    ]
-    for day in old:
-        captures.delete(day)
-    return [day.isoformat() for day in old]
+    keys = captures.files_of(date.fromisoformat(day))
+    earlier = _rows(lake, day)
+    if not keys and earlier is not None:
+        return None
+    rows = captures.read(keys)
+    if earlier is not None:
+        rows = pl.concat([earlier.filter(~pl.col("source_file").is_in(keys)), rows])
+    lake.store.write(lake.key(CAPTURED_REQUESTS, day), to_parquet(rows))
+    record_days(lake, {day: len(keys)})
+    return rows
+
+
+def delete_old(captures: Captures, lake: Lake, before: date) -> list[str]:
+    """Remove the capture files of older days whose rows are in the lake; returns these days.
+
+    Raises:
+        StorageError: Captures or lake refuse.
+    """
+    ended = []
+    for day in captures.files_by_day():
+        rows = _rows(lake, day.isoformat()) if day < before else None
+        if rows is None:
+            continue
+        read = sorted(set(rows["source_file"]) & set(captures.files_of(day)))
+        captures.delete(read)
+        ended += [day.isoformat()] if read else []
+    return ended
+
+
+def _rows(lake: Lake, day: str) -> pl.DataFrame | None:
+    """What the lake has of a day."""
+    key = lake.key(CAPTURED_REQUESTS, day)
+    if lake.store.find(key) is None:
+        return None
+    return pl.read_parquet(BytesIO(lake.store.read(key)))

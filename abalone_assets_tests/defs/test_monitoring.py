@@ -130,6 +130,16 @@ def test_a_run_reads_a_range_of_days_and_finds_no_drift(watched: Watched) -> Non
         assert len(catalog.execute(asked).fetchall()) == 2
 
 
+def test_an_animal_that_is_asked_about_all_day_counts_once(watched: Watched) -> None:
+    watched.ask(FIRST, slice(0, 60))
+    for number in range(20):
+        watched.ask(FIRST, slice(0, 30), name=f"again {number}")
+    result = watched.monitor(FIRST, FIRST)
+    assert result.success
+    report = watched.document("drift_report")
+    assert (report["lines"], report["animals"]) == (660, 60)
+
+
 def test_a_shift_is_a_warning_that_names_the_feature(watched: Watched) -> None:
     by = 0.6 * float(np.std(ANIMALS["length"]))
     watched.ask(FIRST, slice(0, 500), length=by)
@@ -183,6 +193,18 @@ def test_the_rows_of_a_day_outlive_its_capture_files(watched: Watched) -> None:
     assert watched.monitor(FIRST, FIRST).success
     assert len(watched.rows(FIRST)) == 2
     assert read_days(watched.lake).files == {"2025-03-03": 1}
+
+
+def test_a_capture_file_that_nobody_has_read_is_not_deleted(watched: Watched) -> None:
+    watched.ask(FIRST, slice(0, 2))
+    watched.ask(FIRST + timedelta(days=1), slice(2, 4))
+    assert watched.monitor(FIRST, FIRST).success
+    watched.ask(FIRST, slice(4, 5), name="late")
+    assert watched.monitor(FIRST + timedelta(days=1), FIRST + timedelta(days=1)).success
+    assert watched.captures.files_by_day() == {FIRST: 1}
+    assert watched.monitor(FIRST, FIRST).success
+    assert len(watched.rows(FIRST)) == 3  # those of the file that is gone too
+    assert watched.captures.files_by_day() == {}
 
 
 def test_capture_files_stay_as_long_as_the_setting_says(

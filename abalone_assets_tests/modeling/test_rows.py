@@ -21,21 +21,21 @@ MANY = 1 + FEW_CHARACTERS // len(CSV_ROW)
 clean = st.tuples(
     st.sampled_from(SEXES), *[st.integers(1, 15000).map(lambda step: f"{step / 10000:g}")] * 7
 ).map(",".join)
-odd = st.sampled_from(
-    [
-        *("", " ", "m,0.1,0.1,0.1,0.1,0.1,0.1,0.1", "M,1e-1,0.1,0.1,0.1,0.1,0.1,0.1"),
-        *("M,0.1,0.1,0.1,0.1,0.1,0.1", "F,0.1,0.1,0.1,0.1,0.1,0.1,0.1,0.1"),
-        *("M,0.1,0.1,0.1,0.1,0.1,0.1,0.1,F", "0.1,0.1,0.1,0.1,0.1,0.1,0.1"),
-        *("M,.1,1.,0.1,0.1,0.1,0.1,0.1", "M,.,0.1,0.1,0.1,0.1,0.1,0.1"),
-        *("M,0.123456,0.00005,0.00015,0.1,0.1,0.1,0.1", "I,0.00004,0.1,0.1,0.1,0.1,0.1,0.1"),
-        *("M,1.50004,0.1,0.1,0.1,0.1,0.1,0.1", "M,1.50006,0.1,0.1,0.1,0.1,0.1,0.1"),
-        *("M,0,0.1,0.1,0.1,0.1,0.1,0.1", "M,-1,0.1,0.1,0.1,0.1,0.1,0.1"),
-        *("M,1_0,0.1,0.1,0.1,0.1,0.1,0.1", "M,0.1.1,0.1,0.1,0.1,0.1,0.1,0.1"),
-        *("M,\u0663,0.1,0.1,0.1,0.1,0.1,0.1", '"M",0.1,0.1,0.1,0.1,0.1,0.1,0.1'),
-        *("M, 0.1,0.1,0.1,0.1,0.1,0.1,0.1\r", "MF,0.1,0.1,0.1,0.1,0.1,0.1,0.1"),
-        "M,0.1,,0.1,0.1,0.1,0.1,0.1",
-    ]
-)
+ODD = [
+    *("", " ", "m,0.1,0.1,0.1,0.1,0.1,0.1,0.1", "M,1e-1,0.1,0.1,0.1,0.1,0.1,0.1"),
+    *("M,0.1,0.1,0.1,0.1,0.1,0.1", "F,0.1,0.1,0.1,0.1,0.1,0.1,0.1,0.1"),
+    "M,0.1,0.1,0.1,0.1,0.1,0.1,0.1,F\n0.1,0.1,0.1,0.1,0.1,0.1,0.1",  # sixteen fields in two lines
+    *("M,.1,1.,0.1,0.1,0.1,0.1,0.1", "M,.,0.1,0.1,0.1,0.1,0.1,0.1"),
+    *("M,0.123456,0.1,0.1,0.1,0.1,0.1,0.1", "M,0.00015,0.1,0.1,0.1,0.1,0.1,0.1"),
+    *("M,0.00005,0.1,0.1,0.1,0.1,0.1,0.1", "I,0.00004,0.1,0.1,0.1,0.1,0.1,0.1"),
+    *("M,1.50004,0.1,0.1,0.1,0.1,0.1,0.1", "M,1.50006,0.1,0.1,0.1,0.1,0.1,0.1"),
+    *("M,0,0.1,0.1,0.1,0.1,0.1,0.1", "M,-1,0.1,0.1,0.1,0.1,0.1,0.1"),
+    *("M,1_0,0.1,0.1,0.1,0.1,0.1,0.1", "M,0.1.1,0.1,0.1,0.1,0.1,0.1,0.1"),
+    *("M,\u0663,0.1,0.1,0.1,0.1,0.1,0.1", '"M",0.1,0.1,0.1,0.1,0.1,0.1,0.1'),
+    *("M, 0.1,0.1,0.1,0.1,0.1,0.1,0.1\r", "MF,0.1,0.1,0.1,0.1,0.1,0.1,0.1"),
+    "M,0.1,,0.1,0.1,0.1,0.1,0.1",
+]
+odd = st.sampled_from(ODD)
 
 
 def told(body: str, content_type: str) -> Any:
@@ -46,11 +46,29 @@ def told(body: str, content_type: str) -> Any:
         return (str(error), error.row, error.column)
 
 
+def as_number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
 def told_row_by_row(body: str, content_type: str) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inference, "csv_columns", lambda _: None)
         patch.setattr(inference, "json_columns", lambda _: None)
         return told(body, content_type)
+
+
+@pytest.mark.parametrize("line", ODD)
+def test_a_line_among_clean_ones_is_read_as_it_is_row_by_row(line: str) -> None:
+    body = "\n".join([*[CSV_ROW] * MANY, line, CSV_ROW])
+    assert told(body, "text/csv") == told_row_by_row(body, "text/csv")
+    rows = [each.split(",") for each in line.split("\n")]
+    for numbers in (str, as_number):
+        instances = [[*each[:1], *map(numbers, each[1:])] for each in rows]
+        body = json.dumps({"instances": [*[["M", *[0.1] * 7]] * MANY, *instances]})
+        assert told(body, "application/json") == told_row_by_row(body, "application/json")
 
 
 @settings(max_examples=200, deadline=None)

@@ -126,7 +126,7 @@ def test_finds_the_files_of_each_day_and_nothing_else(captures: Captures) -> Non
         captures.store.write(key, b"")
     assert captures.files_by_day() == {DAY: 2, date(2025, 3, 4): 1}
     assert captures.files_of(DAY) == [KEY, "abalone/AllTraffic/2025/03/03/23/a.jsonl"]
-    captures.delete(DAY)
+    captures.delete(captures.files_of(DAY))
     assert captures.files_by_day() == {date(2025, 3, 4): 1}
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from abalone_assets.monitoring.drift import (
+    LEVEL,
     MIN_ANIMALS,
+    MODERATE_PSI,
     PREDICTION,
     FeatureDrift,
     compare,
@@ -60,6 +62,14 @@ def test_a_shift_that_matters_to_nobody_is_no_drift_however_sure() -> None:
     assert not length.drifted
 
 
+def test_a_large_shift_of_a_few_animals_may_be_chance() -> None:
+    found = compare(REFERENCE, *asked(MIN_ANIMALS, 0, "length", by=0.5))
+    (length,) = [each for each in found if each.feature == "length"]
+    assert length.psi > MODERATE_PSI
+    assert length.p_value > LEVEL
+    assert not length.drifted
+
+
 def test_males_alone_are_a_drift_of_the_sex() -> None:
     columns, predicted = asked(500, 0)
     columns["sex"] = np.full(500, "M")
@@ -82,6 +92,15 @@ def test_the_index_is_that_of_the_formula() -> None:
     shares = np.array([100_000, 300_000, 600_000]), np.array([200_000, 300_000, 500_000])
     formula = 0.1 * np.log(2) + -0.1 * np.log(5 / 6)
     assert population_stability_index(*shares) == pytest.approx(formula, abs=1e-4)
+
+
+def test_what_chance_adds_is_taken_off() -> None:
+    """Of a hundred pairs of samples of one population the index is 0 for half at the least."""
+    random = np.random.default_rng(0)
+    pairs = random.multinomial(50, [0.1] * 10, size=(100, 2))
+    found = [population_stability_index(*pair) for pair in pairs]
+    assert sum(index == 0 for index in found) >= 50
+    assert np.mean(found) < 9 * (1 / 50 + 1 / 50)  # what it would be on average
 
 
 def test_an_empty_bin_has_an_index() -> None:

@@ -75,6 +75,15 @@ def test_an_error_larger_than_expected_is_alarming_once_it_is_certain() -> None:
     assert (unknown.expected, unknown.alarming) == (None, False)
 
 
+def test_a_larger_error_that_may_be_chance_is_not_alarming() -> None:
+    """One animal of forty is far off: the error is larger, but where it really lies is open."""
+    wrong = ANIMALS["rings"][:40] + np.where(np.arange(40) == 0, 20.0, 1.0)
+    errors = live_errors(counted_later(requests(wrong), survey()), {1: 2.0})
+    assert errors is not None
+    assert errors.rmse > 1.1 * 2.0 > errors.low
+    assert not errors.alarming
+
+
 @pytest.mark.parametrize("name", ["abalone.20250303100000", "abalone.20250301000000"])
 def test_what_the_model_could_have_known_proves_nothing(name: str) -> None:
     assert counted_later(requests(ANIMALS["rings"]), survey(name)).is_empty()

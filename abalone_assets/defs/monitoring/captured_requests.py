@@ -1,7 +1,7 @@
 """What the endpoint was asked and answered, day by day."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -44,20 +44,16 @@ def captured_requests(
     """
     import polars as pl
 
-    from abalone_assets.ingest.frames import to_parquet
-    from abalone_assets.monitoring.days import delete_old, read_days, record_days
+    from abalone_assets.monitoring.days import delete_old, read_day
 
     opened, found = lake.open(), captures.open()
-    known, counts = read_days(opened).files, {"lines": 0, "unreadable": 0}
+    counts = {"lines": 0, "unreadable": 0}
     shown: dict[str, dict[str, Any]] = {}
     for day in context.partition_keys:
-        keys = found.files_of(date.fromisoformat(day))
-        if not keys and known.get(day):
+        rows = read_day(found, opened, day)
+        if rows is None:
             context.log.info("%s: its capture files are gone; its rows stay", day)
             continue
-        rows = found.read(keys)
-        opened.store.write(opened.key(ASSET, day), to_parquet(rows))
-        record_days(opened, {day: len(keys)})
         unreadable = rows.filter(pl.col("problem").is_not_null())
         counts["lines"] += rows["source_file", "line"].n_unique()
         counts["unreadable"] += len(unreadable)
@@ -66,7 +62,7 @@ def captured_requests(
             "unreadable": len(unreadable),
             "preview": preview(rows),
         }
-        context.log.info("%s: %d animals of %d capture files", day, len(rows), len(keys))
+        context.log.info("%s: %d animals", day, len(rows) - len(unreadable))
     add_partitions_metadata(context, ASSET, shown)
     yield dg.MaterializeResult(asset_key=ASSET)
     yield dg.AssetCheckResult(
