@@ -148,6 +148,7 @@ def test_an_impossible_animal_is_refused_before_it_is_asked(answer: float) -> No
         (f"{LINE}\n{LINE}\n{LINE.replace('M', 'X')}\n", "line 3, column sex: sex is 'X'"),
         (f"{NAMES}\n{LINE}\n{LINE.replace('0.365', 'wide')}", "line 3, column diameter"),
         (f'{LINE}\n"M\n', "line 2: not CSV"),
+        (f'"sex\n"{NAMES.removeprefix("sex")}\n{LINE}\nM,1\n', "line 4: found 2 values"),
     ],
 )
 def test_a_bad_line_of_a_file_is_named_by_its_number_in_the_file(
