@@ -10,6 +10,10 @@ import pytest
 
 from abalone_assets.lake.lease import LEASE_KEY, HeldLease, read_lease
 from abalone_assets.resources.ml_platform import LocalMLPlatform
+from abalone_assets.resources.release_lease import ReleaseLease
+from abalone_assets.serving.deployment import LocalEndpoint
+from abalone_assets.serving.pointer import pointer_key
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import (
     RELEASE,
     RELEASE_SENSOR,
@@ -58,6 +62,51 @@ def test_a_release_whose_lease_was_taken_over_registers_and_deploys_nothing(
     assert files_below(platform.home / "registry") == {}
     assert platform.lake.release() is None
     assert read_lease(platform.lake.store).holder == "another run"
+
+
+def test_every_step_of_a_release_holds_the_lease_before_and_after_what_two_must_not_do(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``prepare`` and ``endpoint`` look again before they record what they have written."""
+    held: list[tuple[str, bool]] = []
+    hold, lake = ReleaseLease.hold, platform.lake
+
+    def seen(lease: ReleaseLease, context: dg.AssetExecutionContext) -> None:
+        step = context.op_execution_context.op.name
+        written = lake.store.find("merged_dataset/data.parquet") if step == "prepare" else None
+        if step == "endpoint":
+            written = ObjectStore(platform.home / "registry").find(pointer_key("abalone"))
+        held.append((step, written is not None))
+        hold(lease, context)
+
+    monkeypatch.setattr(ReleaseLease, "hold", seen)
+    (request,) = requests(platform, RELEASE_SENSOR)
+    assert platform.run(RELEASE, request).success
+    assert sorted(held) == sorted(
+        [
+            *((step, False) for step in ("raw_abalone", "trained_model", "evaluation")),
+            *((step, False) for step in ("approved_model", "evaluation_report")),
+            *((step, done) for step in ("prepare", "endpoint") for done in (False, True)),
+        ]
+    )
+
+
+def test_a_release_that_was_taken_over_while_it_deployed_records_no_end(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy = LocalEndpoint.deploy
+
+    def out_of_touch(*arguments: Any, **options: Any) -> Any:
+        deployed = deploy(*arguments, **options)
+        take_over(platform)
+        return deployed
+
+    monkeypatch.setattr(LocalEndpoint, "deploy", out_of_touch)
+    (request,) = requests(platform, RELEASE_SENSOR)
+    result = platform.run(RELEASE, request, raise_on_error=False)
+    assert "took the lake over" in failures_of(platform, result)[0]
+    assert platform.lake.release() is None
+    assert platform.lake.release_due()
 
 
 def test_a_release_that_another_holds_off_fails_and_the_next_one_does_it(

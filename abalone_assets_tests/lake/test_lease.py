@@ -50,7 +50,8 @@ def other(store: ObjectStore, *, seconds: float = 1) -> HeldLease:
 
 def from_elsewhere(store: ObjectStore) -> None:
     """Let the lease look as if another machine had it, whose processes nobody here can see."""
-    store.update_json(LEASE_KEY, lambda found: {**(found or {}), "machine": "elsewhere"})
+    place = {"machine": "elsewhere", "process": "999999999/boot/1"}
+    store.update_json(LEASE_KEY, lambda found: {**(found or {}), **place})
 
 
 def test_a_run_that_finds_a_living_holder_says_so_and_ends(
@@ -145,6 +146,17 @@ def test_a_clock_that_is_wrong_takes_nothing_from_a_living_holder(
     )
     with pytest.raises(LeaseError):
         other(store, seconds=0.5).acquire(print, wait_seconds=1)
+    held.check()
+
+
+def test_a_lease_that_was_renewed_since_the_last_look_is_not_taken(
+    store: ObjectStore, held: HeldLease
+) -> None:
+    """However rarely who waits looks: here, less often than a lease may stand still."""
+    from_elsewhere(store)
+    second = HeldLease(store, "second", seconds=0.4, renew_seconds=10)
+    with pytest.raises(LeaseError):
+        second.acquire(print, wait_seconds=1)
     held.check()
 
 
