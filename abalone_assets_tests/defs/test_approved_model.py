@@ -342,3 +342,16 @@ def test_a_registry_is_told_of_the_release_that_made_a_version_and_what_fails_is
     releases.evaluate("two", 2.0, release="more-was-ingested-since")
     assert releases.run("approved_model").success
     assert told[1][1].days is None
+
+
+def test_a_version_that_is_registered_begins_a_release_that_is_due_until_it_ends(
+    releases: Releases,
+) -> None:
+    digest = releases.lake.manifest().digest
+    releases.release("model a", 2.0, digest)
+    assert not releases.lake.release_due()
+    releases.evaluate("model b", 1.9, release="others")
+    assert releases.run("approved_model").success
+    assert releases.lake.release_due()
+    releases.release("model a", 2.0, digest)
+    assert not releases.lake.release_due()
