@@ -7,11 +7,18 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import dagster as dg
+
+from abalone_assets.automation.runs import RELEASE_JOB
+from abalone_assets.doctor.local import repair_local
 from abalone_assets.lake.leftovers import remove_leftovers
+from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from abalone_assets_tests.support.platform import Platform
 
 HEX = "0123456789abcdef" * 2
 KILLED = """
@@ -64,3 +71,19 @@ def test_what_obstore_leaves_of_a_killed_write_is_known(tmp_path: Path) -> None:
     remove_leftovers(tmp_path, kept_seconds=-60)
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"data.parquet"}
     assert {found.key for found in ObjectStore(tmp_path / "lake").list()} <= {"asset/data.parquet"}
+
+
+def test_a_repair_and_a_release_remove_them(platform: Platform) -> None:
+    """`abalone dev` repairs what it can when it starts."""
+
+    def left() -> list[Path]:
+        name = f".data.parquet.{HEX}.staged"
+        return [age(platform.home / zone / "asset" / name, 4000) for zone in ("lake", "registry")]
+
+    in_lake, in_registry = left()
+    list(repair_local(load_settings()))
+    assert not in_lake.exists()
+    assert not in_registry.exists()
+    in_lake, _ = left()
+    assert platform.run(RELEASE_JOB, dg.RunRequest()).success
+    assert not in_lake.exists()

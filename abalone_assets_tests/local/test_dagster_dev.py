@@ -13,9 +13,12 @@ import pytest
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.test_utils import create_run_for_test
 
+from abalone_assets.defs.automation import monitoring_schedule, nightly_release
 from abalone_assets.local.driver import Driver, driver_lock
 from abalone_assets.local.instance import POOLS, prepare_instance
 from abalone_assets.local.offspring import VARIABLE
+from abalone_assets.resources.captures import CapturesResource
+from abalone_assets.resources.storage import LakeResource
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.automation.support import RELEASE_SENSOR, SURVEY_SENSOR, requests
 from abalone_assets_tests.cli.support import Process, environment, processes_of
@@ -137,5 +140,10 @@ def test_the_sensors_of_another_daemon_ask_for_nothing(platform: Platform) -> No
                 f"is driven by `abalone dev` (process {driver.pid}), whose sensors ask for runs"
             )
             assert reason in str(platform.reasons[sensor])
+        for schedule in (nightly_release, monitoring_schedule):
+            captures = CapturesResource(uri=str(platform.home / "none"), endpoint_name="abalone")
+            resources = {"lake": LakeResource(uri=platform.lake.store.uri), "captures": captures}
+            with dg.build_schedule_context(platform.instance, resources=resources) as context:
+                assert reason in str(schedule.evaluate_tick(context).skip_message)
         driver.communicate("\n")
     assert len(requests(platform, RELEASE_SENSOR)) == 1
