@@ -98,7 +98,9 @@ def test_the_next_driver_ends_what_a_killed_one_left(home: Path, killed_driver: 
 
 def _sleeps_for(home: Path, process: psutil.Process) -> bool:
     try:
-        return process.cmdline() == ["sleep", "60"] and VARIABLE in process.environ()
+        environ = process.environ()
+        ours = VARIABLE in environ and environ.get("ABALONE_HOME") == str(home)
+        return ours and process.cmdline() == ["sleep", "60"]
     except psutil.Error:
         return False
 

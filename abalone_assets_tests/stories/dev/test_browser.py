@@ -36,7 +36,10 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-GROUPS = ["ingestion", "simulation", "preparation", "training", "evaluation", "deployment"]
+GROUPS = [
+    *("ingestion", "simulation", "preparation", "training", "evaluation", "deployment"),
+    "monitoring",
+]
 TIMEOUT_MS = 60_000
 
 
@@ -70,6 +73,7 @@ def test_the_lineage_shows_every_stage(page: Page, stack: Stack) -> None:
         "merged_dataset",
         "trained_model",
         "endpoint",
+        "drift_report",
     ):
         page.get_by_text(asset, exact=True).first.wait_for()
     _screenshot(page, "lineage")
