@@ -5,7 +5,7 @@ import pytest
 
 from abalone_assets.modeling.archive import ArchivedModel
 from abalone_assets.modeling.dataset import concat, row_keys
-from abalone_assets.modeling.evaluation.champion import Champion
+from abalone_assets.modeling.evaluation.champion import Champion, KnownFiles
 from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
 from abalone_assets.modeling.evaluation.paired import Comparison
 from abalone_assets.modeling.evaluation.report.charts import wilson
@@ -25,6 +25,11 @@ from abalone_assets_tests.modeling.support import (
     rows,
     small_splits,
 )
+
+
+def rings(compared: Comparison) -> str:
+    """A difference as it is told."""
+    return f"{compared['difference']:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 @pytest.mark.parametrize(
@@ -59,7 +64,9 @@ def test_the_reference_is_told_of_where_it_is_another_than_the_champion() -> Non
     document = evaluate_model(judged(), small_splits(), reference=older).document
     sentence = of_reference(document["reference"])
     assert sentence.startswith(" It must hold against the last version approved as more than just")
-    assert "from version 3 it differs by \N{MINUS SIGN}0." in sentence
+    assert document["reference"] is not None
+    told = rings(document["reference"]["paired"]["overall"])
+    assert f"from version 3 it differs by {told} rings (90 % interval " in sentence
     assert sentence.endswith("no gain counts as one over it.")
     assert of_reference(None) == ""
 
@@ -70,10 +77,13 @@ def test_a_gain_on_new_files_is_told_as_that() -> None:
     knows_all = judged(0.5, learnt_rows=row_keys(learnt))
     knows_none = judged(0.5, learnt_rows=row_keys(small.test))
 
-    def told(rival: ArchivedModel, splits: Splits) -> str:
+    def compared(rival: ArchivedModel, splits: Splits) -> KnownFiles:
         beside = evaluate_model(judged(), splits, champion=Champion("3", rival)).document
         assert beside["champion"] is not None
-        return of_known_files(beside["champion"]["known_files"], "3")
+        return beside["champion"]["known_files"]
+
+    def told(rival: ArchivedModel, splits: Splits) -> str:
+        return of_known_files(compared(rival, splits), "3")
 
     assert told(knows_all, small) == " Version 3 knew the survey files of all these rows."
     assert told(judged(out_of_fold=out_of_fold(learnt, learnt["rings"])), small).endswith(
@@ -81,9 +91,15 @@ def test_a_gain_on_new_files_is_told_as_that() -> None:
     )
     assert told(knows_none, small) == " Version 3 knew none of their survey files: abalone.data."
     new = rows(580, 600, "abalone.20250301120000")
-    mixed = told(knows_all, replace(small, test=concat([small.test, new])))
-    assert mixed.startswith(" On the 200 rows of survey files that version 3 knew, the difference")
-    assert "and on the 20 others, of abalone.20250301120000, +0." in mixed
+    files = compared(knows_all, replace(small, test=concat([small.test, new])))
+    assert files["paired"] is not None
+    assert files["new"] is not None
+    known, others = rings(files["paired"]["overall"]), rings(files["new"])
+    assert known != others
+    mixed = of_known_files(files, "3")
+    begin = f" On the 200 rows of survey files that version 3 knew, the difference is {known} rings"
+    assert mixed.startswith(begin)
+    assert f"and on the 20 others, of abalone.20250301120000, {others} rings" in mixed
 
 
 def test_a_split_is_believed_only_when_everything_was_counted() -> None:
