@@ -54,6 +54,9 @@ def main(survey: str) -> None:
         if hasattr(evaluate, "_write_report"):
             evaluate.main([*arguments, "--report", "no"])
             lap("evaluation")
+            if hasattr(evaluate, "study_model"):
+                (root / "output").rename(root / "evaluated")
+                arguments += ["--evaluated-dir", str(root / "evaluated")]
         evaluate.main(arguments)
         lap("evaluation with its report")
         told = json.loads((root / "output" / "evaluation.json").read_text())["out_of_fold"]

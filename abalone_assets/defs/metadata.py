@@ -116,12 +116,17 @@ def files_table(files: Sequence[IngestedFile]) -> dg.TableMetadataValue:
 
 
 def plots_page(plots: Mapping[str, bytes]) -> dg.MarkdownMetadataValue:
-    """Plots, PNG by name, as one page that the UI draws."""
+    """Plots, PNG or SVG by name, as one page that the UI draws."""
     images = (
-        f"![{name.replace('_', ' ')}](data:image/png;base64,{base64.b64encode(png).decode()})"
-        for name, png in plots.items()
+        f"![{name.replace('_', ' ')}](data:{_media_type(plot)};base64,"
+        f"{base64.b64encode(plot).decode()})"
+        for name, plot in plots.items()
     )
     return dg.MetadataValue.md("\n\n".join(images))
+
+
+def _media_type(plot: bytes) -> str:
+    return "image/svg+xml" if plot.startswith(b"<svg") else "image/png"
 
 
 def scanned_preview(uri: str) -> dg.TableMetadataValue:

@@ -16,12 +16,15 @@ from abalone_assets.modeling.archive import ARCHIVE_NAME, read_archived
 from abalone_assets.modeling.dataset import read_split
 from abalone_assets.modeling.evaluation.champion import Champion
 from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
+from abalone_assets.modeling.evaluation.study import study_model
 from abalone_assets.modeling.models.model import predict_rings
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Sequence
 
     from abalone_assets.modeling.archive import ArchivedModel
+    from abalone_assets.modeling.evaluation.document import EvaluationDocument
     from abalone_assets.modeling.evaluation.evaluate import Evaluation
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.models.model import Model
@@ -42,9 +45,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     framework.
 
     Writes ``predictions.parquet`` (the test split and ``predicted``, in rings), ``report.html`` and
-    three of its pictures (``predicted_against_actual.png``, ``residuals.png`` and
-    ``feature_importance.png``), and last ``evaluation.json``: see `document`. With ``--report no``
-    there is no report and no picture, and the document lacks what only they show.
+    three of its pictures (``predicted_against_actual.svg``, ``residuals.svg`` and
+    ``feature_importance.svg``), and last ``evaluation.json``: see `document`. With ``--report no``
+    there is no report and no picture, and the document lacks what only they show. Another call may
+    add them to what such a call has said, without judging anew.
 
     Args:
         argv: See ``--help``; the process's own when None.
@@ -58,30 +62,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     """
     arguments = _parser().parse_args(argv)
     candidate = read_archived(arguments.model_dir / ARCHIVE_NAME)
-    champion = _champion(arguments.champion_dir / ARCHIVE_NAME, arguments.champion_version)
-    reference = _champion(arguments.reference_dir / ARCHIVE_NAME, arguments.reference_version)
     splits = Splits(
         train=read_split(arguments.train_dir, "train"),
         validation=read_split(arguments.validation_dir, "validation"),
         test=read_split(arguments.test_dir, "test"),
     )
-    evaluation = evaluate_model(
-        candidate,
-        splits,
-        champion=champion,
-        reference=reference,
-        missing_rows=arguments.missing_rows,
-        foreign_rows=arguments.foreign_rows,
-        study=arguments.report == "yes",
-    )
+    document = _evaluated(arguments.evaluated_dir / EVALUATION_FILE)
+    if document is None:
+        document = _judged(arguments, candidate, splits)
+    studied = study_model(candidate, splits, document) if arguments.report == "yes" else None
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
     _write_predictions(arguments.output_dir, candidate.model, splits.test)
-    if arguments.report == "yes":
-        _write_report(arguments.output_dir, evaluation, candidate, arguments.champion_tolerance)
-    document = json.dumps(evaluation.document, indent=1, allow_nan=False)
-    (arguments.output_dir / EVALUATION_FILE).write_text(document, encoding="utf-8")
-    scores = evaluation.document
-    logger.info("test:rmse=%.5f; test:mae=%.5f", scores["rmse"], scores["mae"])
+    if studied is not None:
+        document = studied.document
+        _write_report(arguments.output_dir, studied, candidate, arguments.champion_tolerance)
+    text = json.dumps(document, indent=1, allow_nan=False)
+    (arguments.output_dir / EVALUATION_FILE).write_text(text, encoding="utf-8")
+    logger.info("test:rmse=%.5f; test:mae=%.5f", document["rmse"], document["mae"])
 
 
 def _parser() -> ArgumentParser:
@@ -97,6 +94,8 @@ def _parser() -> ArgumentParser:
         "test": "holds the test split's Parquet files",
         "champion": f"holds the champion's {ARCHIVE_NAME}; missing or empty: no champion",
         "reference": f"holds the reference's {ARCHIVE_NAME}; missing or empty: no other model",
+        "evaluated": f"holds the {EVALUATION_FILE} of a call without report, to complete; missing "
+        "or empty: all is evaluated",
         "output": "gets the results",
     }.items():
         mount = _MOUNTS / ("evaluation" if name == "output" else name)
@@ -126,6 +125,26 @@ def _parser() -> ArgumentParser:
     return parser
 
 
+def _evaluated(file: Path) -> EvaluationDocument | None:
+    if not file.exists():
+        return None
+    document: EvaluationDocument = json.loads(file.read_text(encoding="utf-8"))
+    return document
+
+
+def _judged(arguments: Namespace, candidate: ArchivedModel, splits: Splits) -> EvaluationDocument:
+    champion = _champion(arguments.champion_dir / ARCHIVE_NAME, arguments.champion_version)
+    reference = _champion(arguments.reference_dir / ARCHIVE_NAME, arguments.reference_version)
+    return evaluate_model(
+        candidate,
+        splits,
+        champion=champion,
+        reference=reference,
+        missing_rows=arguments.missing_rows,
+        foreign_rows=arguments.foreign_rows,
+    ).document
+
+
 def _champion(archive: Path, version: str) -> Champion | None:
     return Champion(version, read_archived(archive)) if archive.exists() else None
 
@@ -143,26 +162,9 @@ def _write_report(
     from abalone_assets.modeling.evaluation.report import render_report
 
     report = render_report(evaluation, candidate, champion_tolerance=tolerance)
-    (folder / REPORT_FILE).write_text(report, encoding="utf-8")
-    _write_pictures(folder, evaluation)
-
-
-def _write_pictures(folder: Path, evaluation: Evaluation) -> None:
-    """A few of the report's pictures, for the asset's page."""
-    from abalone_assets.modeling.evaluation import plots
-
-    document, predictions = evaluation.document, evaluation.predictions
-    actual, predicted = predictions.actual, predictions.predicted
-    sex = predictions.columns["sex"]
-    pictures = {
-        "predicted_against_actual.png": plots.predicted_against_actual(actual, predicted, sex),
-        "residuals.png": plots.residuals(actual, predicted, sex),
-        "feature_importance.png": plots.feature_importance(
-            document["feature_importance"], document["importance_measure"]
-        ),
-    }
-    for name, picture in pictures.items():
-        (folder / name).write_bytes(picture)
+    (folder / REPORT_FILE).write_text(report.page, encoding="utf-8")
+    for name, picture in report.pictures.items():
+        (folder / f"{name}.svg").write_text(picture, encoding="utf-8")
 
 
 def _reported() -> None:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 ChosenFramework = Literal["default", Framework]
 """A framework by name, or the one that the platform's settings name."""
 
-_ARCHIVES: Final = frozenset({"model", "champion", "reference"})
+_COMPARED: Final = frozenset({"champion", "reference"})
+_ARCHIVES: Final = _COMPARED | {"model"}
 PROBES: Final = 5
 SCRIPTS: Final[dict[Framework, str]] = {
     "blend": "train_blend",
@@ -101,7 +102,7 @@ class EvaluationReport:
 
     Attributes:
         evaluation: The metrics document.
-        plots: PNG by name; none of an evaluation without a report.
+        plots: SVG by name; none of an evaluation without a report.
         report: The HTML file with everything in it; empty where there is none.
         probes: Some test rows as requests (CSV lines), each with the rings that the model answers.
         job: The job that evaluated.
@@ -163,9 +164,12 @@ class MLPlatform(dg.ConfigurableResource[None], ABC):
 
     @abstractmethod
     def report(
-        self, request: EvaluationRequest, context: dg.AssetExecutionContext
+        self,
+        request: EvaluationRequest,
+        evaluated: dict[str, Any],
+        context: dg.AssetExecutionContext,
     ) -> EvaluationReport:
-        """The whole evaluation, report and plots included, of what was evaluated before.
+        """The whole evaluation, report and plots included, of what `evaluate` has said before.
 
         Raises:
             AbaloneError: As `evaluate` does.
@@ -213,24 +217,32 @@ class LocalMLPlatform(MLPlatform):
     def report(
         self,
         request: EvaluationRequest,
+        evaluated: dict[str, Any],
         context: dg.AssetExecutionContext,  # noqa: ARG002 - runs here
     ) -> EvaluationReport:
-        """Evaluate here anew: the numbers alone are a small part of it."""
-        return self._evaluate(request)
+        """Add report, plots and studies here; nothing is judged anew."""
+        return self._evaluate(request, evaluated)
 
-    def _evaluate(self, request: EvaluationRequest) -> EvaluationReport:
+    def _evaluate(
+        self, request: EvaluationRequest, evaluated: dict[str, Any] | None = None
+    ) -> EvaluationReport:
         from abalone_assets.external import evaluate
         from abalone_assets.modeling.archive import ARCHIVE_NAME
 
         started = time.perf_counter()
         with TemporaryDirectory(prefix="processing-") as folder:
             root = Path(folder)
-            output = _made(root / "evaluation")
-            for name, uri in request.folders.items():
+            output = _made(root / "output")
+            needed = request.folders.items()
+            if evaluated is not None:
+                document = _made(root / "evaluated") / evaluate.EVALUATION_FILE
+                document.write_text(json.dumps(evaluated), encoding="utf-8")
+                needed = {name: uri for name, uri in needed if name not in _COMPARED}.items()
+            for name, uri in needed:
                 file = ARCHIVE_NAME if name in _ARCHIVES else DATA_FILE
                 _get(uri, _made(root / name) / file)
-            folders = {f"{name}-dir": root / name for name in request.folders}
-            evaluate.main(arguments_of({"output-dir": output, **folders, **request.options}))
+            folders = {f"{each.name}-dir": each for each in root.iterdir()}
+            evaluate.main(arguments_of({**folders, **request.options}))
             return evaluation_report(output, request, JobReport(time.perf_counter() - started))
 
 
@@ -256,7 +268,7 @@ def evaluation_report(output: Path, request: EvaluationRequest, job: JobReport) 
         )
     return EvaluationReport(
         evaluation=evaluation,
-        plots={plot.stem: plot.read_bytes() for plot in sorted(output.glob("*.png"))},
+        plots={plot.stem: plot.read_bytes() for plot in sorted(output.glob("*.svg"))},
         report=report.read_bytes() if (report := output / "report.html").exists() else b"",
         probes=_probes(output / "predictions.parquet"),
         job=job,

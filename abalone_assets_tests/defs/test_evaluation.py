@@ -191,7 +191,7 @@ def test_the_report_lies_in_the_lake_under_the_models_digest(story: Story) -> No
 def test_the_plots_stay_light(story: Story) -> None:
     plots = story.report["plots"]
     assert isinstance(plots, dg.MarkdownMetadataValue)
-    assert str(plots.value).count("data:image/png") == 3
+    assert str(plots.value).count("data:image/svg+xml;base64,") == 3
     assert len(str(plots.value)) < 200_000
 
 

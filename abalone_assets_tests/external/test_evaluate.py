@@ -21,8 +21,8 @@ from abalone_assets_tests.modeling.support import (
 pytestmark = pytest.mark.service
 
 RESULTS = [
-    *("evaluation.json", "feature_importance.png", "predicted_against_actual.png"),
-    *("predictions.parquet", "report.html", "residuals.png"),
+    *("evaluation.json", "feature_importance.svg", "predicted_against_actual.svg"),
+    *("predictions.parquet", "report.html", "residuals.svg"),
 ]
 PARTS = {"train": 300, "validation": 80, "test": 200}
 
@@ -56,7 +56,7 @@ def test_as_a_function_writes_scores_predictions_and_pictures(
     assert evaluation["model_sha256"] == quick_model().card.model_sha256
     assert list(predictions) == [*COLUMN_NAMES, "source_file", "origin", "predicted"]
     assert rmse(predictions["predicted"], predictions["rings"]) == evaluation["rmse"]
-    assert (tmp_path / "output/residuals.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "output/residuals.svg").read_text().startswith("<svg xmlns=")
     assert (tmp_path / "output/report.html").read_text().startswith("<!doctype html>")
     assert evaluation["split"]["missing"] is evaluation["split"]["foreign"] is None
 
@@ -91,6 +91,22 @@ def test_models_with_out_of_fold_predictions_are_compared_on_every_row(
     paired = evaluation["champion"]["paired"]
     assert paired["overall"]["rows"] == sum(PARTS.values())
     assert paired["overall"]["difference"] == 0
+
+
+def test_completes_what_a_call_without_a_report_has_said(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    output, before = tmp_path / "output", tmp_path / "evaluated"
+    main([*arguments, "--report", "no"])
+    assert sorted(path.name for path in output.iterdir()) == ["evaluation.json", RESULTS[3]]
+    output.rename(before)
+    told = json.loads((before / "evaluation.json").read_text())
+    (before / "evaluation.json").write_text(json.dumps({**told, "mae": 1.75}))
+    main([*arguments, "--evaluated-dir", str(before)])
+    evaluation = written(tmp_path)
+    assert evaluation["mae"] == 1.75
+    assert not told["learning_curve"]
+    assert evaluation["learning_curve"]
 
 
 def test_as_a_process_logs_the_score_and_takes_an_empty_folder_for_no_champion(

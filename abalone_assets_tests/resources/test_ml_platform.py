@@ -11,6 +11,7 @@ from abalone_assets.errors import AbaloneError, StorageError
 from abalone_assets.modeling import archive, inference
 from abalone_assets.resources.ml_platform import (
     EvaluationReport,
+    EvaluationRequest,
     LocalMLPlatform,
     TrainingReport,
     TrainingRequest,
@@ -52,8 +53,12 @@ def release(uri: str) -> Released:
     store = lake_with_splits(uri, *SIZES)
     request = training_request(store, **QUICK)
     training = PLATFORM.train(request, CONTEXT)
-    evaluation = PLATFORM.report(evaluation_request(store, training), CONTEXT)
+    evaluation = reported(evaluation_request(store, training))
     return Released(store, request, training, evaluation)
+
+
+def reported(request: EvaluationRequest) -> EvaluationReport:
+    return PLATFORM.report(request, PLATFORM.evaluate(request, CONTEXT).evaluation, CONTEXT)
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +91,17 @@ def test_the_evaluation_is_of_this_model_on_the_test_split(released: Released) -
         "residuals",
         "feature_importance",
     }
-    assert all(png.startswith(b"\x89PNG") for png in released.evaluation.plots.values())
+    assert all(plot.startswith(b"<svg ") for plot in released.evaluation.plots.values())
     assert released.evaluation.report.startswith(b"<!doctype html>")
+
+
+def test_a_report_judges_nothing_anew_and_needs_no_champion(released: Released) -> None:
+    request = evaluation_request(released.store, released.training)
+    gone = {**request.folders, "champion": released.store.uri_of("gone.tar.gz")}
+    told = {**released.evaluation.evaluation, "champion": None, "mae": 1.75}
+    report = PLATFORM.report(replace(request, folders=gone), told, CONTEXT)
+    assert report.evaluation["mae"] == 1.75
+    assert b"1.75" in report.report
 
 
 def test_a_lake_on_s3_gives_identical_metrics(released: Released, s3: str) -> None:
@@ -133,7 +147,7 @@ def test_the_champion_is_scored_on_the_same_rows(released: Released) -> None:
             "foreign-rows": 2,
         },
     )
-    report = PLATFORM.report(told, CONTEXT)
+    report = reported(told)
     compared, alone = report.evaluation, released.evaluation.evaluation
     assert compared["champion"]["version"] == "7"
     assert compared["champion"]["model_sha256"] == champion.card.model_sha256

@@ -89,7 +89,7 @@ def _report(
             "the splits are not those that were evaluated: materialize trained_model and evaluation"
             " again: launch the job `release`"
         )
-    report = ml_platform.report(request, context)
+    report = ml_platform.report(request, evaluation["metrics"], context)
     metrics, synthetic = report.evaluation, report.evaluation["synthetic"] or {}
     digest, without = metrics["model_sha256"], synthetic.get("rmse_trained_without")
     curve = records_table(metrics["learning_curve"], ["label", "train_rows", "rmse"])

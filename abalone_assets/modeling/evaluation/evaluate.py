@@ -18,19 +18,13 @@ from abalone_assets.modeling.dataset import (
 from abalone_assets.modeling.evaluation.baselines import baselines
 from abalone_assets.modeling.evaluation.champion import Champion, ChampionScores, champion_scores
 from abalone_assets.modeling.evaluation.confidence import Confidence, Interval, confidence
-from abalone_assets.modeling.evaluation.importance import NO_IMPORTANCE, importance
-from abalone_assets.modeling.evaluation.learning_curve import learning_curve
+from abalone_assets.modeling.evaluation.importance import NO_IMPORTANCE
 from abalone_assets.modeling.evaluation.slices import slice_masks
 from abalone_assets.modeling.evaluation.split_integrity import split_integrity
-from abalone_assets.modeling.hyperparameters import chosen_hyperparameters
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import EvaluationError, pinball, r2, rmse, scores
-from abalone_assets.modeling.training.learners import learner_of
-from abalone_assets.modeling.training.weights import sample_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from abalone_assets.modeling.archive import ArchivedModel
@@ -109,26 +103,23 @@ def evaluate_model(
     reference: Champion | None = None,
     missing_rows: int | None = None,
     foreign_rows: int | None = None,
-    study: bool = True,
 ) -> Evaluation:
     """Score a model on surveyed rows that it has never seen, beside the champion and baselines.
 
     Who the reference is says `gate.decide`; what missing and foreign rows are, `split_integrity`.
-    Without the study, what decides nothing is left out: the learning curve, the account of the
-    features, and the model without simulated rows.
+    What decides nothing is left to `study.study_model`.
 
     Raises:
         EvaluationError: The test split has no surveyed row.
         DatasetError: A split has no usable rings.
         FeatureError: A column is missing or holds an impossible value.
     """
-    predictions = _predictions(candidate, splits.test)
+    predictions = predictions_on(candidate, splits.test)
     test, predicted, actual = predictions.columns, predictions.predicted, predictions.actual
     train, learnt = _learnt_from(splits)
     bars = baselines(train, test)
     score = scores(predicted, actual)
     intervals, sliced = _sliced(predictions)
-    refit = _refit(candidate) if study else None
 
     def beside(other: Champion | None) -> ChampionScores | None:
         if other is None:
@@ -147,15 +138,13 @@ def evaluate_model(
         "slices": sliced,
         "baselines": bars,
         "out_of_fold": candidate.card.out_of_fold,
-        "synthetic": _synthetic(candidate, splits, refit, predictions),
-        "learning_curve": (
-            learning_curve(refit, splits.train, test, score["rmse"]) if refit else []
-        ),
+        "synthetic": _synthetic(candidate, splits),
+        "learning_curve": [],
         "split": _integrity(candidate, splits, missing_rows, foreign_rows),
         "trained_on_train_split": (
             candidate.card.training_rows_sha256 == rows_sha256(splits.train)
         ),
-        **(importance(candidate.model, test) if study else NO_IMPORTANCE),
+        **NO_IMPORTANCE,
         "model_sha256": candidate.card.model_sha256,
         "test_rows_sha256": rows_sha256(test),
         "champion": beside(champion),
@@ -164,7 +153,12 @@ def evaluate_model(
     return Evaluation(document, predictions)
 
 
-def _predictions(candidate: ArchivedModel, test: Columns) -> Predictions:
+def predictions_on(candidate: ArchivedModel, test: Columns) -> Predictions:
+    """What the model says of the surveyed rows of the test split.
+
+    Raises:
+        EvaluationError: There is none.
+    """
     surveyed = is_surveyed(test)
     if not surveyed.any():
         raise EvaluationError(
@@ -252,29 +246,10 @@ def _prediction_interval(
     }
 
 
-def _refit(candidate: ArchivedModel) -> Callable[[Columns], Model] | None:
-    """The model's own recipe for other rows; None for the network, which would take minutes."""
-    card = candidate.card
-    if card.framework == "tensorflow":
-        return None
-    chosen = chosen_hyperparameters(card.framework, card.hyperparameters)
-    learner = learner_of(card.framework, chosen)
-    return lambda columns: learner(columns, sample_weights(columns, chosen.max_synthetic_share))
-
-
-def _synthetic(
-    candidate: ArchivedModel,
-    splits: Splits,
-    refit: Callable[[Columns], Model] | None,
-    predictions: Predictions,
-) -> Synthetic | None:
+def _synthetic(candidate: ArchivedModel, splits: Splits) -> Synthetic | None:
     surveyed, tested = is_surveyed(splits.train), is_surveyed(splits.test)
     if surveyed.all() and tested.all():
         return None
-    without = None
-    if refit is not None and surveyed.any() and not surveyed.all():
-        model = refit(take(splits.train, surveyed))
-        without = rmse(predict_rings(model, predictions.columns), predictions.actual)
     simulated = None if tested.all() else _rmse(candidate.model, take(splits.test, ~tested))
     recorded = candidate.card.synthetic or {}
     return {
@@ -283,7 +258,7 @@ def _synthetic(
         "test_rows": int((~tested).sum()),
         "rmse_synthetic_rows": simulated,
         "rmse_all_rows": _rmse(candidate.model, splits.test),
-        "rmse_trained_without": without,
+        "rmse_trained_without": None,
     }
 
 

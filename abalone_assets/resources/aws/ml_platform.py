@@ -175,7 +175,10 @@ class SageMakerPlatform(MLPlatform):
         return _outputs(jobs, output, request, job_report(invocation, "SageMaker processing"))
 
     def report(
-        self, request: EvaluationRequest, context: dg.AssetExecutionContext
+        self,
+        request: EvaluationRequest,
+        evaluated: dict[str, Any],  # noqa: ARG002 - jobs make the report at once
+        context: dg.AssetExecutionContext,
     ) -> EvaluationReport:
         """What the job that evaluated has left, or a job of its own when that is gone.
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from abalone_assets import survey
 from abalone_assets.modeling.archive import read_archived
 from abalone_assets.modeling.dataset import DatasetError, concat, rows_sha256, take, target
 from abalone_assets.modeling.evaluation.champion import Champion
@@ -15,7 +14,6 @@ from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import EvaluationError, rmse
 from abalone_assets_tests.modeling.support import (
-    ShellModel,
     card,
     intervals,
     judged,
@@ -82,7 +80,7 @@ def test_simulated_test_rows_judge_nobody() -> None:
     real = document(replace(SPLITS, test=take(test, np.arange(60, 200))))
     assert mixed["rows"] == 140
     assert real["synthetic"] is None
-    for same in ("rmse", "slices", "confidence", "test_rows_sha256", "feature_importance"):
+    for same in ("rmse", "slices", "confidence", "test_rows_sha256"):
         assert mixed[same] == real[same]
     told = mixed["synthetic"]
     assert (told["train_rows"], told["test_rows"]) == (0, 60)
@@ -90,26 +88,10 @@ def test_simulated_test_rows_judge_nobody() -> None:
     assert mixed["rmse"] < told["rmse_all_rows"] < told["rmse_synthetic_rows"]
 
 
-def test_says_what_the_model_would_be_without_its_simulated_rows() -> None:
-    train = simulated(SPLITS.train, 100)
-    papers = card(synthetic={"rows": 100, "weight_share": 0.1})
-    told = document(replace(SPLITS, train=train), card=papers)["synthetic"]
-    assert (told["train_rows"], told["weight_share"], told["test_rows"]) == (100, 0.1, 0)
-    assert told["rmse_synthetic_rows"] is None
-    assert 1 < told["rmse_trained_without"] < 4
-
-
 def test_training_rows_that_are_all_simulated_still_make_baselines() -> None:
     train = simulated(SPLITS.train, 300)
     evaluation = document(replace(SPLITS, train=train))
     assert evaluation["baselines"] == document()["baselines"]
-
-
-def test_the_learning_curve_ends_at_the_model_itself() -> None:
-    curve = document()["learning_curve"]
-    assert [point["train_rows"] for point in curve] == [75, 150, 225, 300]
-    assert curve[-1]["rmse"] == document()["rmse"]
-    assert len({point["rmse"] for point in curve}) == 4
 
 
 def test_tells_whether_rows_are_where_their_hash_says() -> None:
@@ -138,17 +120,6 @@ def test_says_whether_the_model_learnt_the_training_split() -> None:
     assert document(card=papers)["trained_on_train_split"]
     more = replace(SPLITS, train=concat([SPLITS.train, take(SPLITS.test, np.arange(1))]))
     assert not document(more, card=papers)["trained_on_train_split"]
-
-
-def test_a_networks_training_is_not_repeated_and_shuffling_tells_what_it_looks_at() -> None:
-    network = judged(model=ShellModel(explains=False), card=card("tensorflow"))
-    evaluation = evaluate_model(network, SPLITS).document
-    assert evaluation["learning_curve"] == []
-    importance = evaluation["feature_importance"]
-    assert set(importance) == set(survey.FEATURES)
-    assert list(importance.values()) == sorted(importance.values(), reverse=True)
-    assert importance["shell_weight"] > 0.1
-    assert evaluation["importance_measure"].startswith("rise of the RMSE, in rings")
 
 
 def test_an_archived_network_is_evaluated(tmp_path: Path) -> None:

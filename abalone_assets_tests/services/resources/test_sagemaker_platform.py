@@ -90,7 +90,11 @@ def make(
         )
         evaluated = platform.evaluate(evaluation, context)
         kept = json.loads(json.dumps(asdict(evaluation)))
-        made.append(Made(training, platform.report(EvaluationRequest(**kept), context)))
+        made.append(
+            Made(
+                training, platform.report(EvaluationRequest(**kept), evaluated.evaluation, context)
+            )
+        )
         assert made[0].evaluation.probes == evaluated.probes
         assert made[0].evaluation.evaluation["rmse"] == evaluated.evaluation["rmse"]
         return dg.MaterializeResult()

@@ -22,6 +22,11 @@ WHITE: Final = "#FFFFFF"
 _VARIABLES: Final = {INK: "ink", MUTED: "muted", GRID: "grid"}
 """Placeholders for the page's own colours, by the name of the CSS variable."""
 
+_ALONE: Final = (
+    'xmlns:xlink="http://www.w3.org/1999/xlink"'
+    ' style="background: #fff; --ink: #1b2430; --muted: #5d6b7a; --grid: #dde3ea"'
+)
+
 WIDTH_INCHES: Final = 5.2
 """Text of 9 points is then readable on a phone, where the chart is as wide as the screen."""
 
@@ -93,6 +98,11 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
         text = text.replace(colour, f"var(--{variable})")
     tag = f'<svg role="img" aria-label="{html.escape(description)}"'
     return _BLANKS.sub(" ", _own_identifiers(_TAG.sub(rf"{tag} \1>", text, count=1), name))
+
+
+def stand_alone(chart: str) -> str:
+    """A chart of `to_svg` as a file of its own: dark on white, as it knows no page around it."""
+    return chart.replace("<svg ", f'<svg xmlns="http://www.w3.org/2000/svg" {_ALONE} ', 1)
 
 
 def _own_identifiers(text: str, name: str) -> str:

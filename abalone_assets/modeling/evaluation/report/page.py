@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from abalone_assets.modeling.evaluation.report import charts, words
+from abalone_assets.modeling.evaluation.report.canvas import stand_alone
 from abalone_assets.modeling.features import design_matrix
 
 if TYPE_CHECKING:
@@ -25,15 +26,28 @@ if TYPE_CHECKING:
     _Effects = dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 TEMPLATE: Final = "report.html.jinja"
+SHAP_MEASURE: Final = "mean change of the prediction, %"
 TOP_FEATURES: Final = 8
 MOST_EXPLAINED: Final = 1000
 """Rows whose predictions are explained; they come in the order of their hash, so any will do."""
 
 
+class Report(NamedTuple):
+    """A report, drawn.
+
+    Attributes:
+        page: One HTML file without references to anything else.
+        pictures: Those of its charts that say most, by name: each an SVG file of its own.
+    """
+
+    page: str
+    pictures: dict[str, str]
+
+
 def render_report(
     evaluation: Evaluation, candidate: ArchivedModel, *, champion_tolerance: float | None = None
-) -> str:
-    """The report as one HTML file without references to anything else.
+) -> Report:
+    """The report on an evaluation.
 
     Args:
         evaluation: What to report.
@@ -55,8 +69,16 @@ def render_report(
     explained = _contributions(candidate.model, predictions)
     # A template in a zip application is no file of its own, but a resource it is.
     template = pages.from_string(files(__package__).joinpath(TEMPLATE).read_text("utf-8"))
-    return template.render(
+    importance = _importance(document, explained)
+    measure = document["importance_measure"] if explained is None else SHAP_MEASURE
+    drawn = {
+        "predicted_against_actual": charts.predicted_and_counted(predictions),
+        "residuals": charts.residuals(predictions),
+        "feature_importance": charts.bars(importance, measure, "importance"),
+    }
+    page = template.render(
         charts=charts,
+        drawn=drawn,
         words=words,
         document=document,
         predictions=predictions,
@@ -69,7 +91,6 @@ def render_report(
         slices=[*document["slices"]["sex"], *document["slices"]["age_band"]],
         widths=_widths(document),
         explained=explained,
-        importance=_importance(document, explained),
         about={
             "framework": card.framework,
             "objective": card.objective,
@@ -83,6 +104,7 @@ def render_report(
             for name, value in card.hyperparameters.items()
         },
     )
+    return Report(page, {name: stand_alone(chart) for name, chart in drawn.items()})
 
 
 def _cells(records: Iterable[Mapping[str, Any]], *names: str) -> list[list[Any]]:

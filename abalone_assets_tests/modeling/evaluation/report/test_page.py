@@ -1,13 +1,16 @@
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from abalone_assets.modeling.dataset import concat, row_keys
 from abalone_assets.modeling.evaluation.champion import Champion
 from abalone_assets.modeling.evaluation.evaluate import evaluate_model
-from abalone_assets.modeling.evaluation.report import render_report
+from abalone_assets.modeling.evaluation.report.page import Report, render_report
+from abalone_assets.modeling.evaluation.study import study_model
 from abalone_assets_tests.modeling.support import (
     ShellModel,
     card,
@@ -61,8 +64,8 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def full() -> tuple[Any, str]:
-    """An evaluation with everything there can be, and names that want to be code; its page."""
+def drawn() -> tuple[Any, Report]:
+    """An evaluation with everything there can be, and names that want to be code; its report."""
     train = concat([SPLITS.train, rows(600, 660, "abalone.20250301120000")])
     test = concat([rows(380, 560), rows(560, 580, HOSTILE)])
     papers = card(
@@ -72,16 +75,22 @@ def full() -> tuple[Any, str]:
         out_of_fold={"rows": 380, "folds": 5, "rmse": 2.2, "mae": 1.5},
     )
     candidate = judged(intervals=intervals(), card=papers)
-    evaluation = evaluate_model(
+    splits = replace(SPLITS, train=simulated(train, 50), test=simulated(test, 20))
+    deciding = evaluate_model(
         candidate,
-        replace(SPLITS, train=simulated(train, 50), test=simulated(test, 20)),
+        splits,
         champion=Champion(HOSTILE, judged(0.5, learnt_rows=row_keys(rows(0, 380)))),
         reference=Champion(HOSTILE, judged(0.25)),
         missing_rows=0,
         foreign_rows=0,
     )
-    page = render_report(evaluation, candidate, champion_tolerance=0.02)
-    return evaluation.document, page
+    evaluation = study_model(candidate, splits, deciding.document)
+    return evaluation.document, render_report(evaluation, candidate, champion_tolerance=0.02)
+
+
+@pytest.fixture(scope="module")
+def full(drawn: tuple[Any, Report]) -> tuple[Any, str]:
+    return drawn[0], drawn[1].page
 
 
 def test_a_page_needs_nothing_but_itself(full: tuple[Any, str]) -> None:
@@ -139,9 +148,10 @@ def test_a_first_network_of_few_rows_has_a_page_too_the_same_each_time() -> None
     network = judged(model=ShellModel(explains=False), card=card("tensorflow"))
     few = replace(SPLITS, test=rows(400, 402))
     evaluation = evaluate_model(network, few)
+    evaluation = study_model(network, few, evaluation.document)
     first, again = (render_report(evaluation, network) for _ in range(2))
     assert first == again
-    page = Page(first)
+    page = Page(first.page)
     assert "There is no champion yet" in page.seen
     assert "without prediction intervals" in page.seen
     assert "not drawn for a network" in page.seen
@@ -151,6 +161,17 @@ def test_a_first_network_of_few_rows_has_a_page_too_the_same_each_time() -> None
 def test_thousands_of_points_are_drawn_as_one_picture() -> None:
     many = replace(SPLITS, test=concat([rows(380, 1180)] * 3))
     network = judged(model=ShellModel(explains=False), card=card("tensorflow"))
-    text = render_report(evaluate_model(network, many), network)
+    text = render_report(evaluate_model(network, many), network).page
     assert any(each.startswith("data:image/png") for each in Page(text).references)
     assert len(text) < 1_000_000
+
+
+def test_pictures_are_the_pages_charts_as_files_of_their_own(drawn: tuple[Any, Report]) -> None:
+    page, pictures = drawn[1]
+    assert list(pictures) == ["predicted_against_actual", "residuals", "feature_importance"]
+    for picture in pictures.values():
+        svg = ET.fromstring(picture)
+        assert svg.tag == "{http://www.w3.org/2000/svg}svg"
+        colours = dict(re.findall(r"--(\w+): (#\w+)", svg.attrib["style"]))
+        assert colours.keys() == set(re.findall(r"var\(--(\w+)\)", picture))
+        assert picture[picture.index("role=") :] in page

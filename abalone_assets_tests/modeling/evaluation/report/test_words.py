@@ -18,6 +18,7 @@ from abalone_assets.modeling.evaluation.report.words import (
     of_reference,
 )
 from abalone_assets.modeling.evaluation.split_integrity import split_integrity
+from abalone_assets.modeling.evaluation.study import study_model
 from abalone_assets_tests.modeling.support import (
     card,
     judged,
@@ -118,7 +119,8 @@ def test_wilsons_interval_is_the_published_one() -> None:
 
 
 def test_the_last_step_of_a_curve_is_told() -> None:
-    document = evaluate_model(judged(), small_splits()).document
+    deciding = evaluate_model(judged(), small_splits()).document
+    document = study_model(judged(), small_splits(), deciding).document
     assert of_curve(document).startswith("The step from 225 to 300 rows (the base survey)")
     document["learning_curve"] = document["learning_curve"][:1]
     assert "too few" in of_curve(document)
