@@ -23,6 +23,7 @@ from abalone_assets.cli.predict import predict
 from abalone_assets.cli.serve import serve
 from abalone_assets.cli.status import status
 from abalone_assets.cli.synthesize import synthesize
+from abalone_assets.cli.verify import verify
 
 __all__ = ["main"]
 
@@ -58,6 +59,7 @@ for command in (
     reject,
     synthesize,
     gc,
+    verify,
 ):
     if command.callback is not None:
         command.callback = at_home(command.callback, must_exist=command in _NEED_A_HOME)
