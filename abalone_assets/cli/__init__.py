@@ -1,7 +1,7 @@
 """``abalone``: land surveys, look at the platform, serve and ask its model, run it all.
 
 The commands' modules import only what `--help` needs; each command imports its own work when it
-runs, and none but `demo`, `gc` and `doctor --live` imports Dagster.
+runs, and none but `demo`, `gc`, `restore` and `doctor --live` imports Dagster.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from abalone_assets.cli.home import at_home
 from abalone_assets.cli.land import land
 from abalone_assets.cli.output import ErrorBoundary, example
 from abalone_assets.cli.predict import predict
+from abalone_assets.cli.restore import restore
 from abalone_assets.cli.serve import serve
 from abalone_assets.cli.status import status
 from abalone_assets.cli.synthesize import synthesize
@@ -42,7 +43,7 @@ def main() -> None:
     """
 
 
-_NEED_A_HOME = (land, forget, serve, accept, approve, reject, synthesize, gc)
+_NEED_A_HOME = (land, forget, serve, accept, approve, reject, synthesize, gc, restore)
 """What they keep would go unseen in one that nobody drives: `demo` and `dev` alone make it."""
 
 for command in (
@@ -60,6 +61,7 @@ for command in (
     synthesize,
     gc,
     verify,
+    restore,
 ):
     if command.callback is not None:
         command.callback = at_home(command.callback, must_exist=command in _NEED_A_HOME)

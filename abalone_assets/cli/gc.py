@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,12 +16,9 @@ from abalone_assets.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    import dagster as dg
+    from collections.abc import Sequence
 
     from abalone_assets.retention.kind import Kind
-    from abalone_assets.settings.platform import Settings
 
 
 @click.command(epilog=example("abalone gc", "abalone gc --verbose", "abalone gc --yes"))
@@ -39,10 +34,11 @@ def gc(*, does_it: bool, verbose: bool, as_json: bool) -> None:
     night.
     """
     from abalone_assets.automation.retention import all_kinds
+    from abalone_assets.cli.instance import opened_instance
     from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
-    with _instance(settings) as instance:
+    with opened_instance(settings) as instance:
         kinds = all_kinds(settings, instance)
         freed = {kind.name: kind.free() if does_it else kind.surplus for kind in kinds}
     shown = [_row(kind, [thing.name for thing in freed[kind.name]]) for kind in kinds]
@@ -54,29 +50,6 @@ def gc(*, does_it: bool, verbose: bool, as_json: bool) -> None:
     _show(shown, does_it=does_it, verbose=verbose)
     if instance is None:
         console().print("Dagster's runs were not looked at: DAGSTER_HOME names no instance here.")
-
-
-@contextmanager
-def _instance(settings: Settings) -> Iterator[dg.DagsterInstance | None]:
-    """The home's Dagster instance, or the one of ``DAGSTER_HOME``; None where neither is."""
-    from abalone_assets.local.instance import CONFIG_NAME, home_environment
-
-    if (settings.dagster_home / CONFIG_NAME).exists():
-        with home_environment(), _opened() as instance:
-            yield instance
-    elif "DAGSTER_HOME" in os.environ:
-        with _opened() as instance:
-            yield instance
-    else:
-        yield None
-
-
-@contextmanager
-def _opened() -> Iterator[dg.DagsterInstance]:
-    import dagster as dg
-
-    with dg.DagsterInstance.get() as instance:
-        yield instance
 
 
 def _row(kind: Kind, names: list[str]) -> dict[str, Any]:
