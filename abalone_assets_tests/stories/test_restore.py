@@ -227,11 +227,14 @@ def test_days_that_a_run_has_ingested_meanwhile_are_left_as_they_are(lost: Path)
     with Platform.at(lost) as platform:
         shutil.rmtree(lost / "lake" / "new_surveys" / f"survey_day={DAYS[0]}")
         assert ingest(platform) == [True]
+        base = dg.RunRequest(asset_selection=[dg.AssetKey("raw_abalone")])
+        assert platform.run("release", base).success
 
         told = abalone_json("restore")
 
         assert told["materializations"]["new_surveys"] == 1
         assert told["materializations"]["quarantined_rows"] == 1
+        assert "raw_abalone" not in told["materializations"]
         event = platform.instance.get_latest_materialization_event(dg.AssetKey("new_surveys"))
         assert event is not None
         partitions = platform.instance.get_materialized_partitions(dg.AssetKey("new_surveys"))
