@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from abalone_assets.automation import old_runs, retention
+from abalone_assets.automation import old_runs
 from abalone_assets.cli.gc import readable
 from abalone_assets.defs.retention import GC_JOB, retention_schedule
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import files_below, ingest, name_of
-from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.cli.support import abalone, abalone_json, see_as_next_year
 from abalone_assets_tests.registry.test_contract import add
 from abalone_assets_tests.support.platform import Platform, survey_rows
 
@@ -26,13 +25,7 @@ def tired(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Platform:
     """A home of four versions and three runs, seen as it will be in a year."""
     monkeypatch.setenv("ABALONE_KEEP_VERSIONS", "2")
     monkeypatch.setattr(old_runs, "KEPT_OF_JOB", 1)
-
-    class NextYear(datetime):
-        @classmethod
-        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-            return datetime.now(tz) + timedelta(days=365)
-
-    monkeypatch.setattr(retention, "datetime", NextYear)
+    see_as_next_year(monkeypatch)
     registry = FolderRegistry(ObjectStore(platform.home / "registry"))
     for number in range(1, 5):
         add(registry, f"m{number}")

@@ -109,6 +109,15 @@ def test_what_is_live_what_it_returns_to_and_what_is_to_be_live_is_needed(
     assert 5 not in needed
 
 
+def test_the_version_that_an_endpoint_would_return_to_is_needed(registry: FolderRegistry) -> None:
+    for number in (4, 5):
+        publish_pointer(registry.store, "another", number)
+
+    needed = versions_needed(registry, load_settings())
+
+    assert needed[4] == needed[5] == "named by an endpoint, to serve or to return to"
+
+
 def test_the_reference_that_the_next_model_is_held_against_is_needed(
     registry: FolderRegistry,
 ) -> None:
