@@ -10,7 +10,7 @@ export ABALONE_HOME ?= $(CURDIR)/.abalone
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-fast lint format types docs bench synth deploy destroy clean
+.PHONY: help demo dev test test-fast soak lint format types docs bench synth deploy destroy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,10 @@ test: $(VENV)/.dev $(JARS) $(TOOLKITS) ## Run all tests
 
 test-fast: $(VENV)/.dev ## Run the tests that need neither services nor minutes
 	$(PYTEST) -m 'not service and not story'
+
+soak: $(VENV)/.dev ## Many long histories of files and faults: HISTORIES=1000 of STEPS=40, each on both stores
+	ABALONE_TEST_HISTORIES=$(or $(HISTORIES),1000) ABALONE_TEST_HISTORY_STEPS=$(or $(STEPS),40) \
+	  $(PYTEST) abalone_assets_tests/automation/test_histories.py
 
 lint: $(VENV)/.dev ## Check style, and which room imports which
 	$(BIN)/ruff check .

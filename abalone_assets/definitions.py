@@ -31,6 +31,7 @@ def defs() -> dg.Definitions:
         survey_sensor,
     )
     from abalone_assets.defs.resources import profile_resources
+    from abalone_assets.defs.retention import collect_garbage_job, retention_schedule
     from abalone_assets.defs.simulation.synthetic_survey import simulate_survey_job
     from abalone_assets.defs.training.hyperparameter_study import search_hyperparameters_job
     from abalone_assets.settings.platform import load_settings
@@ -53,9 +54,10 @@ def defs() -> dg.Definitions:
             simulate_survey_job,
             search_hyperparameters_job,
             monitor_requests_job,
+            collect_garbage_job,
         ],
         sensors=[survey_sensor, release_sensor, approval_sensor],
-        schedules=[nightly_release, job_sweep_schedule, monitoring_schedule],
+        schedules=[nightly_release, job_sweep_schedule, monitoring_schedule, retention_schedule],
         resources=profile_resources(load_settings()),
         executor=dg.in_process_executor,
     )

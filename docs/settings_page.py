@@ -60,7 +60,14 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "endpoint_host",
         "endpoint_port",
         "endpoint_timeout_seconds",
+    ),
+    "Retention": (
         "capture_days",
+        "keep_versions",
+        "keep_version_days",
+        "keep_runs",
+        "keep_run_days",
+        "keep_request_days",
     ),
 }
 """The fields of `Settings`, each under its heading."""

@@ -1,7 +1,7 @@
 """``abalone``: land surveys, look at the platform, serve and ask its model, run it all.
 
 The commands' modules import only what `--help` needs; each command imports its own work when it
-runs, and none but `demo` and `doctor --live` imports Dagster.
+runs, and none but `demo`, `gc`, `restore` and `doctor --live` imports Dagster.
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from abalone_assets.cli.demo import demo
 from abalone_assets.cli.dev import dev
 from abalone_assets.cli.doctor import doctor
 from abalone_assets.cli.forget import forget
+from abalone_assets.cli.gc import gc
 from abalone_assets.cli.home import at_home
 from abalone_assets.cli.land import land
 from abalone_assets.cli.output import ErrorBoundary, example
 from abalone_assets.cli.predict import predict
+from abalone_assets.cli.restore import restore
 from abalone_assets.cli.serve import serve
 from abalone_assets.cli.status import status
 from abalone_assets.cli.synthesize import synthesize
+from abalone_assets.cli.verify import verify
 
 __all__ = ["main"]
 
@@ -40,7 +43,7 @@ def main() -> None:
     """
 
 
-_NEED_A_HOME = (land, forget, serve, accept, approve, reject, synthesize)
+_NEED_A_HOME = (land, forget, serve, accept, approve, reject, synthesize, gc, restore)
 """What they keep would go unseen in one that nobody drives: `demo` and `dev` alone make it."""
 
 for command in (
@@ -56,6 +59,9 @@ for command in (
     approve,
     reject,
     synthesize,
+    gc,
+    verify,
+    restore,
 ):
     if command.callback is not None:
         command.callback = at_home(command.callback, must_exist=command in _NEED_A_HOME)

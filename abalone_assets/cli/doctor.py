@@ -93,7 +93,7 @@ def doctor(
     if as_json:
         print_json({"profile": settings.profile, "findings": [asdict(each) for each in findings]})
     else:
-        _show(f"Profile {settings.profile}", findings)
+        show_findings(f"Profile {settings.profile}", findings)
     if any(finding.outcome == "failed" for finding in findings):
         ctx.exit(FAILED)
 
@@ -124,7 +124,7 @@ def _live(
     if as_json:
         print_json(_live_document(settings, live, report))
     else:
-        _show(f"Account of {live.identity}", report.findings)
+        show_findings(f"Account of {live.identity}", report.findings)
     if report.interrupted:
         ctx.exit(SIGNAL_BASE + report.signal)
     if report.failed:
@@ -161,7 +161,8 @@ def _live_document(settings: Settings, live: LiveDoctor, report: LiveReport) -> 
     }
 
 
-def _show(title: str, findings: Sequence[Finding]) -> None:
+def show_findings(title: str, findings: Sequence[Finding]) -> None:
+    """Print what was found as a table, what to do about it, and a verdict."""
     from rich.text import Text
 
     print_table(

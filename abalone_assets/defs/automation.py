@@ -70,7 +70,7 @@ def survey_sensor(
     from abalone_assets.automation.survey_sensor import survey_tick
     from abalone_assets.automation.watching import watch
 
-    if reason := _driven_by_another():
+    if reason := driven_by_another():
         return dg.SensorResult(skip_reason=reason)
     zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
     return watch(
@@ -93,7 +93,7 @@ def release_sensor(
     from abalone_assets.automation.release_sensor import release_tick
     from abalone_assets.automation.watching import release_sign, watch
 
-    if reason := _driven_by_another():
+    if reason := driven_by_another():
         return dg.SensorResult(skip_reason=reason)
     zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
     return watch(
@@ -117,7 +117,7 @@ def approval_sensor(
     """Deploy when a person has approved or rejected a version and the endpoint serves another."""
     from abalone_assets.automation.approval_sensor import approval_tick
 
-    if reason := _driven_by_another():
+    if reason := driven_by_another():
         return dg.SensorResult(skip_reason=reason)
     return approval_tick(context, model_registry, endpoint_host, load_settings())
 
@@ -136,13 +136,13 @@ def nightly_release(
 
     opened, settings = lake.open(), load_settings()
     manifest = opened.manifest()
-    if reason := _driven_by_another() or no_release_reason(context, opened, settings, manifest):
+    if reason := driven_by_another() or no_release_reason(context, opened, settings, manifest):
         yield dg.SkipReason(reason)
     else:
         yield release_request(context, settings, _released, manifest)
 
 
-def _driven_by_another() -> str | None:
+def driven_by_another() -> str | None:
     """Why these sensors ask for nothing: a second daemon works on a home that has its driver."""
     from abalone_assets.local.driver import driver_elsewhere
 
@@ -197,6 +197,6 @@ def monitoring_schedule(
     """Look four times a day for ended days of requests that are not in the lake."""
     from abalone_assets.automation.monitoring import monitoring_request
 
-    if reason := _driven_by_another():
+    if reason := driven_by_another():
         return dg.SkipReason(reason)
     return monitoring_request(context, captures.open(), lake.open(), load_settings())

@@ -27,14 +27,19 @@ def remove_leftovers(root: Path, *, kept_seconds: float = KEPT_SECONDS) -> list[
     Returns:
         What was removed.
     """
-    before = time.time() - kept_seconds
-    removed = [path for path in _staged(root) if _changed(path) < before]
+    removed = leftovers(root, kept_seconds=kept_seconds)
     for path in removed:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
     return removed
+
+
+def leftovers(root: Path, *, kept_seconds: float = KEPT_SECONDS) -> list[Path]:
+    """The staged files below a store's folder that nothing was written to for so long."""
+    before = time.time() - kept_seconds
+    return [path for path in _staged(root) if _changed(path) < before]
 
 
 def _staged(root: Path) -> Iterator[Path]:

@@ -111,6 +111,14 @@ def read_manifest(store: ObjectStore) -> Manifest:
     return manifest
 
 
+def read_manifest_anew(store: ObjectStore) -> Manifest:
+    """The manifest, and its parts when they are asked for, as they are stored now."""
+    global _last  # noqa: PLW0603 - as above
+    _last = None
+    _part_at.cache_clear()
+    return read_manifest(store)
+
+
 def commit_days(
     store: ObjectStore,
     days: Mapping[str, IngestedDay],

@@ -1,4 +1,4 @@
-"""The reports on evaluations in the lake, one HTML file a model: none is ever removed."""
+"""The reports on evaluations in the lake, one HTML file a model; `retention` says which stay."""
 
 from __future__ import annotations
 

@@ -66,6 +66,18 @@ class Captures:
         days = (_day_of(stored.key) for stored in self.store.list(self._prefix))
         return dict(sorted(Counter(day for day in days if day is not None).items()))
 
+    def bytes_by_day(self) -> dict[date, int]:
+        """How much the capture files of each day hold, UTC.
+
+        Raises:
+            StorageError: They cannot be listed.
+        """
+        sizes: Counter[date] = Counter()
+        for stored in self.store.list(self._prefix):
+            if (day := _day_of(stored.key)) is not None:
+                sizes[day] += stored.size
+        return dict(sorted(sizes.items()))
+
     def files_of(self, day: date) -> list[str]:
         """The keys of a day's capture files, in order.
 

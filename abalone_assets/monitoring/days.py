@@ -108,13 +108,20 @@ def delete_old(captures: Captures, lake: Lake, before: date) -> list[str]:
     """
     ended = []
     for day in captures.files_by_day():
-        rows = _rows(lake, day.isoformat()) if day < before else None
-        if rows is None:
-            continue
-        read = sorted(set(rows["source_file"]) & set(captures.files_of(day)))
+        read = read_files(captures, lake, day) if day < before else []
         captures.delete(read)
         ended += [day.isoformat()] if read else []
     return ended
+
+
+def read_files(captures: Captures, lake: Lake, day: date) -> list[str]:
+    """The capture files of a day whose rows are in the lake.
+
+    Raises:
+        StorageError: Captures or lake refuse.
+    """
+    rows = _rows(lake, day.isoformat())
+    return [] if rows is None else sorted(set(rows["source_file"]) & set(captures.files_of(day)))
 
 
 def _rows(lake: Lake, day: str) -> pl.DataFrame | None:

@@ -21,10 +21,10 @@ from abalone_assets.registry.versions import ModelVersion, UnknownVersionError, 
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from abalone_assets.registry.overrides import Override
-    from abalone_assets.storage.object_store import ObjectStore
+    from abalone_assets.storage.object_store import ObjectStore, StoredObject
 
 VERSIONS_PREFIX: Final = "versions/"
 RECORD_NAME: Final = "version.json"
@@ -110,13 +110,29 @@ class FolderRegistry(ModelRegistry):
         overrides = read_overrides(self.store, _key(version, OVERRIDES_NAME))
         return replace(recorded, overrides=overrides)
 
+    def archives(self) -> dict[int, StoredObject]:
+        """The archives, by version."""
+        from abalone_assets.modeling.archive import ARCHIVE_NAME
+
+        found = ((_VERSION_KEY.fullmatch(each.key), each) for each in self._listed())
+        return {int(key[1]): each for key, each in found if key and key[2] == ARCHIVE_NAME}
+
+    def remove_archive(self, version: int) -> None:
+        """Remove the archive of a version; its record stays."""
+        from abalone_assets.modeling.archive import ARCHIVE_NAME
+
+        self.store.delete(_key(version, ARCHIVE_NAME))
+
     def _record(self, version: ModelVersion, override: Override) -> None:
         append_override(self.store, _key(version.version, OVERRIDES_NAME), override)
 
     def _numbers(self, object_name: str) -> list[int]:
         """The numbers below which an object of that name exists, ascending; skips strays."""
-        keys = (_VERSION_KEY.fullmatch(stored.key) for stored in self.store.list(VERSIONS_PREFIX))
+        keys = (_VERSION_KEY.fullmatch(stored.key) for stored in self._listed())
         return sorted(int(key[1]) for key in keys if key is not None and key[2] == object_name)
+
+    def _listed(self) -> Iterator[StoredObject]:
+        return self.store.list(VERSIONS_PREFIX)
 
     def _claim_number(self, archive: bytes) -> tuple[int, str]:
         """Write the archive below the next number; whoever creates the object owns the number."""

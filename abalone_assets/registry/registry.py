@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from abalone_assets.registry.notes import ReleaseNotes
-    from abalone_assets.storage.object_store import ObjectStore
+    from abalone_assets.storage.object_store import ObjectStore, StoredObject
 
 ANIMALS: Final = (
     "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15",
@@ -113,6 +113,21 @@ class ModelRegistry(ABC):
     def _record(self, version: ModelVersion, override: Override) -> None:
         """Keep a person's decision beside the version."""
 
+    def archives(self) -> Mapping[int, StoredObject]:
+        """The archives that may be removed one day, by version; none where others rely on them.
+
+        Some may be of no version: of a registration that was cut short.
+        """
+        return {}
+
+    def remove_archive(self, version: int) -> None:
+        """Remove the archive of a version, whose record stays: it can never be deployed again.
+
+        Raises:
+            StorageError: The registry keeps all archives, or refuses.
+        """
+        raise StorageError(f"{self.store.uri}: version {version}: archives are kept here")
+
     def model_uri(self, version: int) -> str:
         """Path or ``s3://`` URI of a version's archive.
 
@@ -129,6 +144,7 @@ class ModelRegistry(ABC):
             ModelArchiveError: Its archive was altered.
         """
         known = self.get(version)
+        self._require_archive(known)
         archive = self.store.read(known.model_key)
         found = hashlib.sha256(archive).hexdigest()
         if found != known.archive_sha256:
@@ -190,12 +206,13 @@ class ModelRegistry(ABC):
 
         Raises:
             UnknownVersionError: There is no such version.
-            StorageError: The decision cannot be kept.
+            StorageError: Its archive is gone, or the decision cannot be kept.
         """
         known, desired = self.get(version), self.desired_version()
         is_desired = desired is not None and desired.version == version
         if known.last_override is not None and is_desired:
             return known
+        self._require_archive(known)
         return self._decide(known, desired, approved=True, because=because, by=by, at=at)
 
     def reject(
@@ -210,6 +227,14 @@ class ModelRegistry(ABC):
         if known.rejected_by_person:
             return known
         return self._decide(known, known, approved=False, because=because, by=by, at=at)
+
+    def _require_archive(self, version: ModelVersion) -> None:
+        if self.store.find(version.model_key) is None:
+            raise StorageError(
+                f"{self.store.uri_of(version.model_key)}: the archive of version {version.version} "
+                "is gone, as those of old versions are some day (ABALONE_KEEP_VERSIONS); "
+                f"restore it from a copy, or {TRAIN_AGAIN}"
+            )
 
     def _decide(
         self,

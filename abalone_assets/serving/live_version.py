@@ -31,6 +31,22 @@ def live_version(settings: Settings) -> int | None:
     return None if pointer is None else pointer.version
 
 
+def named_versions(settings: Settings) -> tuple[int | None, set[int]]:
+    """The version that the endpoint serves, and all that any endpoint serves or may return to.
+
+    Raises:
+        EndpointError: AWS refuses to say.
+        StorageError: A pointer is damaged.
+    """
+    live = live_version(settings)
+    named = set() if live is None else {live}
+    if settings.profile == "aws":
+        return live, named
+    from abalone_assets.serving.pointer import named_by_pointers
+
+    return live, named | named_by_pointers(ObjectStore(settings.registry_uri))
+
+
 @dataclass(frozen=True)
 class EndpointState:
     """The endpoint, as it should be and as it is.

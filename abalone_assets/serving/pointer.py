@@ -65,6 +65,18 @@ def read_pointer(store: ObjectStore, endpoint: str) -> EndpointPointer | None:
     return _parsed(store.read_json(key), store.uri_of(key))
 
 
+def named_by_pointers(store: ObjectStore) -> set[int]:
+    """The versions that endpoints of this registry should serve, or would return to.
+
+    Raises:
+        StorageError: A pointer is damaged.
+    """
+    keys = [stored.key for stored in store.list("endpoints/") if stored.key.endswith(".json")]
+    pointers = [_parsed(store.read_json(key), store.uri_of(key)) for key in keys]
+    named = [(pointer.version, pointer.previous) for pointer in pointers if pointer]
+    return {version for pair in named for version in pair if version is not None}
+
+
 def publish_pointer(store: ObjectStore, endpoint: str, version: int) -> EndpointPointer:
     """Ask the endpoint to serve a version, atomically; the version before becomes ``previous``.
 

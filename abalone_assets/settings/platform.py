@@ -129,13 +129,39 @@ class Settings(EnvironmentSettings):
     )
     endpoint_host: str = Field("127.0.0.1", description="Address that `abalone serve` listens on.")
     endpoint_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes a free one.")
+    endpoint_timeout_seconds: Seconds = Field(30, description="Longest wait for a new version.")
     capture_days: int = Field(
         90,
         ge=0,
         description="How long what the endpoint server captured is kept after `captured_requests` "
         "has read it; 0 keeps it. On AWS a rule of the bucket says it.",
     )
-    endpoint_timeout_seconds: Seconds = Field(30, description="Longest wait for a new version.")
+    keep_versions: int = Field(
+        20,
+        ge=2,
+        description="Newest model versions whose archive and report are kept, and as many of those "
+        "that were approved. Records of versions are always kept.",
+    )
+    keep_version_days: int = Field(
+        30,
+        ge=1,
+        description="For as many days, the archive of the last version that was approved on each "
+        "day is kept, too.",
+    )
+    keep_runs: int = Field(
+        500,
+        ge=100,
+        description="Newest runs that are kept in Dagster's database with their events and logs. "
+        "The last materialization of an asset, and of each of its partitions, is always kept.",
+    )
+    keep_run_days: int = Field(
+        90, ge=2, description="How long they are kept; the newest 20 of each job longer."
+    )
+    keep_request_days: int = Field(
+        730,
+        ge=0,
+        description="How long the rows of `captured_requests` are kept in the lake; 0 keeps them.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -208,6 +209,19 @@ class ObjectStore:
         if self.find(key) is not None:
             with _translate_errors(self.uri_of(key)), suppress(FileNotFoundError):
                 self._store.delete(key)
+
+    def delete_folder(self, folder: str) -> None:
+        """Remove all objects below a prefix, which ends before a ``/``; none is no error.
+
+        Raises:
+            StorageError: The folder is the whole store, or the store refuses.
+        """
+        if not folder.strip("/."):
+            raise StorageError(f"{self.uri}: not deleted as a whole")
+        for stored in list(self.list(f"{folder}/")):
+            self.delete(stored.key)
+        if self.root is not None:
+            shutil.rmtree(self.root / folder, ignore_errors=True)  # its folders, empty now
 
     def read_json(self, key: str) -> Any | None:  # noqa: ANN401 - a JSON document of any shape
         """The JSON document, or None when there is none.

@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 from click.testing import CliRunner
 
+from abalone_assets.automation import retention
 from abalone_assets.cli import main
 from abalone_assets.ingest.days import parse_days
 from abalone_assets.ingest.frames import to_parquet
@@ -25,6 +27,7 @@ from abalone_assets_tests.support.platform import small_base
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pytest
     from click.testing import Result
 
 GOOD_ROW = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15\n"
@@ -42,6 +45,17 @@ def abalone_json(*arguments: str | Path) -> dict[str, Any]:
     assert result.exit_code == 0, result.output
     document: dict[str, Any] = json.loads(result.stdout)
     return document
+
+
+def see_as_next_year(patch: pytest.MonkeyPatch) -> None:
+    """Let what decides what is kept take everything for a year older."""
+
+    class NextYear(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(days=365)
+
+    patch.setattr(retention, "datetime", NextYear)
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
 
 if TYPE_CHECKING:
-    from abalone_assets.resources.ml_platform import EvaluationReport
+    pass
 
 _SLICE_COLUMNS = ["value", "rows", "rmse", "rmse_low", "rmse_high", "mae", "bias", "coverage"]
 _COMPARED_COLUMNS = [
@@ -93,25 +93,25 @@ def evaluation(
         metadata={
             "report_page": dg.MetadataValue.url(report_pages.url(request.model_sha256)),
             "reference": f"version {reference}" if reference else "none",
-            **_metadata(report),
+            **metrics_metadata(report.evaluation),
+            **report.job.metadata(),
         },
     )
 
 
-def _metadata(report: "EvaluationReport") -> dict[str, Any]:
-    metrics = report.evaluation
+def metrics_metadata(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What the UI shows of an evaluation's document."""
     shown: dict[str, Any] = {
         **_headlines(metrics),
         **_of_champion(metrics),
         "by_sex": records_table(metrics["slices"]["sex"], _SLICE_COLUMNS),
         "by_age": records_table(metrics["slices"]["age_band"], _SLICE_COLUMNS),
     }
-    rounded = {
+    return {
         name: round(value, 4) if isinstance(value, float) else value
         for name, value in shown.items()
         if value is not None
     }
-    return {**rounded, **report.job.metadata()}
 
 
 def _headlines(metrics: dict[str, Any]) -> dict[str, Any]:

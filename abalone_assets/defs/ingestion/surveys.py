@@ -180,8 +180,8 @@ def _ingestion_checks(lake: "Lake", parsed: "ParsedDays") -> Iterator[dg.AssetCh
     others = [each for day, each in manifest.summaries.items() if day not in parsed.days]
     files = sum(day.files for day in others) + parsed.files
     remarked = _files_with_remarks(manifest, parsed)
-    yield _files_are_surveys(files, remarked)
-    yield _files_are_plausible(files, remarked)
+    yield files_are_surveys(files, remarked)
+    yield files_are_plausible(files, remarked)
     yield _rows_are_plausible(parsed)
 
 
@@ -210,7 +210,8 @@ def _files_with_remarks(manifest: "Manifest", parsed: "ParsedDays") -> "list[Ing
     ]
 
 
-def _files_are_surveys(files: int, remarked: "list[IngestedFile]") -> dg.AssetCheckResult:
+def files_are_surveys(files: int, remarked: "list[IngestedFile]") -> dg.AssetCheckResult:
+    """Judge whether every file could be read: of all, those with a remark."""
     refused = [file for file in remarked if file.problem]
     noted = [file for file in remarked if file.notes]
     return dg.AssetCheckResult(
@@ -226,7 +227,8 @@ def _files_are_surveys(files: int, remarked: "list[IngestedFile]") -> dg.AssetCh
     )
 
 
-def _files_are_plausible(files: int, remarked: "list[IngestedFile]") -> dg.AssetCheckResult:
+def files_are_plausible(files: int, remarked: "list[IngestedFile]") -> dg.AssetCheckResult:
+    """Judge whether a file is held: of all, those with a remark."""
     held = [file for file in remarked if file.held]
     return dg.AssetCheckResult(
         asset_key="new_surveys",

@@ -1,0 +1,53 @@
+"""The night's tidying: what the settings do not keep goes, so that nothing grows for ever."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from abalone_assets.settings.platform import load_settings
+
+GC_JOB = "collect_garbage"
+
+
+@dg.op
+def remove_what_is_not_kept(context: dg.OpExecutionContext) -> None:
+    """Remove old models, reports, runs and logs; what anybody needs stays."""
+    from abalone_assets.automation.retention import all_kinds
+    from abalone_assets.retention.kind import bytes_of
+
+    for kind in all_kinds(load_settings(), context.instance):
+        freed = kind.free()
+        context.log.info(
+            "%s: removed %d (%d bytes), %d stay", kind.name, len(freed), bytes_of(freed),
+            len(kind.kept),
+        )  # fmt: skip
+
+
+@dg.job(name=GC_JOB)
+def collect_garbage_job() -> None:
+    """Remove what `abalone gc` says would go."""
+    remove_what_is_not_kept()
+
+
+@dg.schedule(
+    job=collect_garbage_job,
+    cron_schedule="40 3 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def retention_schedule(
+    context: dg.ScheduleEvaluationContext,
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Look every night; a run begins only where something is to go."""
+    from abalone_assets.automation.retention import all_kinds
+    from abalone_assets.defs.automation import driven_by_another
+
+    surplus = (
+        0
+        if (reason := driven_by_another())
+        else sum(len(kind.surplus) for kind in all_kinds(load_settings(), context.instance))
+    )
+    if surplus:
+        yield dg.RunRequest()
+    else:
+        yield dg.SkipReason(reason or "nothing is older than the settings keep")

@@ -1,0 +1,63 @@
+"""Files that only the profile local keeps: captures that were read, and what was never ended."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abalone_assets.lake.leftovers import leftovers
+from abalone_assets.retention.kind import Kind, Thing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.monitoring.captures import Captures
+    from abalone_assets.storage.object_store import ObjectStore
+
+
+def capture_files(captures: Captures, lake: Lake, keep_days: int, now: datetime) -> Kind:
+    """What the endpoint server has captured, day by day; 0 days keep it all."""
+    from abalone_assets.monitoring.days import read_files
+
+    first = (now - timedelta(days=keep_days)).date()
+
+    def reason(day: date) -> str:
+        if not keep_days:
+            return "kept for ever"
+        if day >= first:
+            return f"younger than {keep_days} days"
+        return "" if read_files(captures, lake, day) else "not read yet"
+
+    def remove(thing: Thing) -> bool:
+        captures.delete(read_files(captures, lake, date.fromisoformat(thing.name)))
+        return True
+
+    sizes = captures.bytes_by_day()
+    things = [Thing(day.isoformat(), size, reason(day)) for day, size in sizes.items()]
+    return Kind("days of capture files", things, remove)
+
+
+def staged_files(stores: Iterable[ObjectStore]) -> Kind:
+    """What killed processes left of objects that they were writing."""
+    roots = dict.fromkeys(store.root for store in stores if store.root is not None)
+    things = [Thing(str(path), size_of(path)) for root in roots for path in leftovers(root)]
+    return Kind("staged leftovers", things, remove_path)
+
+
+def remove_path(thing: Thing) -> bool:
+    """Remove the file or folder that a thing is named by."""
+    path = Path(thing.name)
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+    return True
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

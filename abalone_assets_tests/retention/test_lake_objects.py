@@ -1,0 +1,135 @@
+"""What goes of the lake and of the home: nothing that a record names, nothing young."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.errors import StorageError
+from abalone_assets.ingest.frames import to_parquet
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.names import CAPTURED_REQUESTS
+from abalone_assets.lake.reports import Reports
+from abalone_assets.monitoring.captures import Captures
+from abalone_assets.monitoring.days import read_day
+from abalone_assets.retention.lake_objects import (
+    compared_versions,
+    reports,
+    request_rows,
+    trained_archives,
+)
+from abalone_assets.retention.local_files import capture_files, staged_files
+from abalone_assets.storage.object_store import ObjectStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LATER = datetime.now(UTC) + timedelta(days=2)
+DIGESTS = ["a" * 64, "b" * 64, "c" * 64]
+
+
+@pytest.fixture(params=["folder", "s3"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    if request.param == "folder":
+        return Lake(str(tmp_path / "lake"))
+    return Lake(f"{request.getfixturevalue('s3')}/lake")
+
+
+def test_an_output_of_a_training_job_goes_unless_a_record_names_it(lake: Lake) -> None:
+    for job in ("one", "two", "three"):
+        lake.store.write(f"trained_model/{job}/output/model.tar.gz", b"model")
+    lake.store.write("trained_model/one/debug/more.bin", b"more")
+    for asset, job in (("trained_model", "two"), ("evaluation", "three")):
+        uri = lake.store.uri_of(f"trained_model/{job}/output/model.tar.gz")
+        lake.store.write_json(lake.key(asset, suffix="json"), {"model_uri": uri})
+
+    assert trained_archives(lake, datetime.now(UTC)).surplus == []
+    freed = trained_archives(lake, LATER).free()
+
+    assert [(thing.name, thing.size) for thing in freed] == [("trained_model/one", 9)]
+    left = {stored.key for stored in lake.store.list("trained_model/")}
+    jobs = {f"trained_model/{job}/output/model.tar.gz" for job in ("two", "three")}
+    assert left == {*jobs, "trained_model/data.json"}
+    if lake.store.root is not None:
+        assert not (lake.store.root / "trained_model/one").exists()
+
+
+def test_a_report_stays_as_long_as_its_model_or_while_it_is_the_last(lake: Lake) -> None:
+    for digest in DIGESTS:
+        Reports(lake.store).keep(digest, b"<html>")
+    lake.store.write_json("evaluation/data.json", {"metrics": {"model_sha256": DIGESTS[0]}})
+
+    assert reports(lake, [DIGESTS[1]], datetime.now(UTC)).surplus == []
+    freed = reports(lake, [DIGESTS[1]], LATER).free()
+
+    assert [thing.name for thing in freed] == [f"evaluation/_reports/{DIGESTS[2]}.html"]
+    assert {each.model_sha256 for each in Reports(lake.store).newest_first()} == {*DIGESTS[:2]}
+
+
+def test_days_of_requests_go_when_they_are_old_and_never_where_that_is_off(lake: Lake) -> None:
+    today = datetime.now(UTC).date()
+    days = [(today - timedelta(days=ago)).isoformat() for ago in (800, 730, 729)]
+    for day in days:
+        lake.store.write(lake.key(CAPTURED_REQUESTS, day), b"rows")
+    lake.store.write_json(f"{CAPTURED_REQUESTS}/_days.json", {"files": {}})
+
+    assert request_rows(lake, 0, datetime.now(UTC)).surplus == []
+    freed = request_rows(lake, 730, datetime.now(UTC)).free()
+
+    assert [thing.name for thing in freed] == [f"{CAPTURED_REQUESTS}/request_day={days[0]}"]
+    assert len(list(lake.store.list(f"{CAPTURED_REQUESTS}/"))) == 3
+
+
+def test_the_versions_that_the_last_evaluation_compares_with_are_told(lake: Lake) -> None:
+    assert compared_versions(lake) == []
+    options = {"champion-version": 7, "reference-version": 3, "missing-rows": 0}
+    lake.store.write_json("evaluation/data.json", {"request": {"options": options}})
+
+    assert compared_versions(lake) == [7, 3]
+
+
+def test_no_folder_is_deleted_by_mistake(lake: Lake) -> None:
+    for folder in ("", ".", "/", "./"):
+        with pytest.raises(StorageError, match="not deleted as a whole"):
+            lake.store.delete_folder(folder)
+
+
+def test_capture_files_go_when_they_are_old_and_were_read(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    captures = Captures(ObjectStore(tmp_path / "captured"), "abalone")
+    for day in ("2025/03/03", "2025/03/04", "2025/03/05"):
+        captures.store.write(f"abalone/AllTraffic/{day}/10/a.jsonl", b"no JSON\n")
+    for read in ("2025-03-03", "2025-03-05"):
+        read_day(captures, lake, read)
+    now = datetime(2025, 6, 3, tzinfo=UTC)
+
+    assert capture_files(captures, lake, 0, now).surplus == []
+    kind = capture_files(captures, lake, 90, now)
+    freed = kind.free()
+
+    assert [(thing.name, thing.size) for thing in freed] == [("2025-03-03", 8)]
+    reasons = {thing.name: thing.kept for thing in kind.kept}
+    assert reasons == {"2025-03-04": "not read yet", "2025-03-05": "younger than 90 days"}
+    assert list(captures.files_by_day()) == [date(2025, 3, 4), date(2025, 3, 5)]
+
+
+def test_staged_files_go_once_nobody_writes_them(tmp_path: Path) -> None:
+    store = ObjectStore(tmp_path)
+    store.write("asset/data.parquet", to_parquet_of_nothing())
+    old, young = tmp_path / "asset/data.parquet#1", tmp_path / "asset/data.parquet#2"
+    for path in (old, young):
+        path.write_bytes(b"half")
+    hours_ago = old.stat().st_mtime - 7200
+    os.utime(old, (hours_ago, hours_ago))
+
+    assert [thing.name for thing in staged_files([store, store]).free()] == [str(old)]
+    assert young.exists()
+
+
+def to_parquet_of_nothing() -> bytes:
+    import polars as pl
+
+    return to_parquet(pl.DataFrame({"rings": []}))

@@ -1,0 +1,235 @@
+"""`abalone verify` finds whatever is not as recorded, and says nothing is wrong when it is not."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.lake.manifest_store import revoke_days
+from abalone_assets.registry.folder import FolderRegistry
+from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.automation.support import files_below, ingest, name_of
+from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.stories.finished import BAD_ROW, DAYS, finished_home, kept_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from abalone_assets_tests.support.platform import Platform
+
+pytestmark = pytest.mark.xdist_group("verify")  # one home for all
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    with finished_home(tmp_path_factory.mktemp("verified")) as platform:
+        yield platform
+
+
+@pytest.fixture
+def home(finished: Platform, tmp_path: Path) -> Iterator[Path]:
+    """A finished home, whole again after each test."""
+    with kept_whole(finished.home, tmp_path, "lake", "registry", "landing_zone"):
+        yield finished.home
+
+
+def day(home: Path, asset: str) -> Path:
+    return home / "lake" / asset / f"survey_day={DAYS[0]}" / "data.parquet"
+
+
+def cut(path: Path) -> None:
+    """Take the last row away."""
+    rows = pl.read_parquet(path, hive_partitioning=False)
+    rows.head(len(rows) - 1).write_parquet(path)
+
+
+def spoil(path: Path) -> None:
+    """Change a byte in the middle."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def halve(path: Path) -> None:
+    """Leave the first half."""
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+def swap_ages(path: Path) -> None:
+    """Give each animal the rings of the one before."""
+    rows = pl.read_parquet(path, hive_partitioning=False)
+    rows.with_columns(pl.col("rings").reverse()).write_parquet(path)
+
+
+def revoke(home: Path) -> None:
+    revoke_days(ObjectStore(home / "lake"), [DAYS[0]])
+
+
+def mislead(home: Path) -> None:
+    publish_pointer(ObjectStore(home / "registry"), "abalone", 9)
+
+
+def change_part(home: Path) -> None:
+    """Let the files of a day be others than it was committed with."""
+    (part,) = (
+        path
+        for path in (home / "lake/_manifest").iterdir()
+        if path.name in (home / "lake/manifest.json").read_text()
+    )
+    document = json.loads(part.read_text())
+    document["days"][DAYS[0]]["files"][0]["sha256"] = "0" * 64
+    part.write_text(json.dumps(document))
+
+
+def archive(home: Path) -> Path:
+    return home / "registry/versions/000002/model.tar.gz"
+
+
+def remove_outputs(home: Path) -> None:
+    for path in home.glob("lake/trained_model/*/output/model.tar.gz"):
+        path.unlink()
+
+
+def remove_reports(home: Path) -> None:
+    for path in (home / "lake/evaluation/_reports").iterdir():
+        path.unlink()
+
+
+def remove_parts(home: Path) -> None:
+    for path in (home / "lake/_manifest").iterdir():
+        path.unlink()
+
+
+DAMAGES: list[tuple[Callable[[Path], object], str, str, str]] = [
+    (remove_parts, "manifest", "failed", "no such part of the manifest"),
+    (change_part, "survey days", "failed", "do not have the digest"),
+    (lambda home: day(home, "new_surveys").unlink(), "survey days", "failed", "0 of 6 rows of"),
+    (lambda home: cut(day(home, "new_surveys")), "survey days", "failed", "5 of 6 rows of"),
+    (lambda home: halve(day(home, "new_surveys")), "survey days", "failed", "cannot be read"),
+    (
+        lambda home: swap_ages(day(home, "new_surveys")),
+        "survey days",
+        "failed",
+        "other rows of abalone.20250303120000 than its bytes have",
+    ),
+    (
+        lambda home: (home / "landing_zone" / name_of(DAYS[1])).write_bytes(BAD_ROW),
+        "landing zone",
+        "warning",
+        "1 files were written since",
+    ),
+    (
+        lambda home: cut(day(home, "quarantined_rows")),
+        "survey days",
+        "failed",
+        "0 of 1 quarantined rows",
+    ),
+    (revoke, "survey days", "warning", "1 survey days are being written"),
+    (
+        lambda home: cut(home / "lake/raw_abalone/data.parquet"),
+        "base survey in the lake",
+        "failed",
+        "799 rows of 800",
+    ),
+    (
+        lambda home: (home / "landing_zone" / name_of(DAYS[1])).unlink(),
+        "landing zone",
+        "warning",
+        name_of(DAYS[1]),
+    ),
+    (lambda home: cut(home / "lake/train_split/data.parquet"), "splits", "failed", "in the splits"),
+    (
+        lambda home: (home / "lake/test_split/data.parquet").unlink(),
+        "splits",
+        "failed",
+        "test_split: no such object",
+    ),
+    (
+        lambda home: (home / "lake/merged_dataset/_preparation.json").unlink(),
+        "splits",
+        "warning",
+        "nothing is prepared",
+    ),
+    (remove_outputs, "last model", "failed", "no such object"),
+    (remove_reports, "last model", "warning", "has no report"),
+    (lambda home: spoil(archive(home)), "model versions", "failed", "version 2: .*SHA-256 is"),
+    (lambda home: archive(home).unlink(), "model versions", "failed", "version 2: .*is gone"),
+    (mislead, "model versions", "failed", "version 9 "),
+]
+
+
+def found(document: dict[str, Any]) -> dict[str, dict[str, str]]:
+    return {each["subject"]: each for each in document["findings"]}
+
+
+def test_a_finished_home_is_as_recorded_and_stays_as_it_is(home: Path) -> None:
+    before = files_below(home / "lake") | files_below(home / "registry")
+
+    findings = found(abalone_json("verify"))
+
+    assert {each["outcome"] for each in findings.values()} == {"ok"}
+    assert "2 days with 812 rows" in findings["manifest"]["found"]
+    assert findings["landing zone"]["found"].startswith("2 files hold the bytes")
+    assert files_below(home / "lake") | files_below(home / "registry") == before
+    assert "All is well." in abalone("verify").output
+
+
+@pytest.mark.parametrize(("damage", "subject", "outcome", "told"), DAMAGES)
+def test_each_damage_is_told_with_what_to_do(
+    home: Path, damage: Callable[[Path], object], subject: str, outcome: str, told: str
+) -> None:
+    damage(home)
+
+    result = abalone("verify", "--json")
+
+    findings = found(json.loads(result.stdout))
+    assert result.exit_code == (1 if outcome == "failed" else 0)
+    assert findings[subject]["outcome"] == outcome, findings
+    assert findings[subject]["remedy"]
+    assert re.search(told, findings[subject]["found"]), findings[subject]["found"]
+    others = {each["subject"] for each in findings.values() if each["outcome"] == "failed"}
+    assert others <= {subject}
+
+
+def test_a_file_whose_bytes_decayed_is_told(
+    finished: Platform, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revoke(home)
+    assert ingest(finished) == [True]  # its token is that of the file as it lies here now
+    read = FolderLandingZone.read
+    monkeypatch.setattr(
+        FolderLandingZone, "read", lambda zone, name: read(zone, name).replace(b"15", b"16", 1)
+    )
+
+    finding = found(json.loads(abalone("verify", "--json").stdout))["landing zone"]
+
+    assert finding["outcome"] == "failed"
+    assert name_of(DAYS[0]) in finding["found"]
+    assert (home / "landing_zone").exists()
+
+
+def test_an_old_archive_that_was_removed_is_no_damage(home: Path) -> None:
+    registry = FolderRegistry(ObjectStore(home / "registry"))
+    (home / "registry/endpoints/abalone.json").write_text(
+        json.dumps({"endpoint": "abalone", "version": 2, "previous": None, "requested_at": "now"})
+    )
+    document = json.loads((home / "lake/evaluation/data.json").read_text())
+    document["request"]["options"] = {}
+    (home / "lake/evaluation/data.json").write_text(json.dumps(document))
+    version = json.loads((home / "registry/versions/000002/version.json").read_text())
+    version["decision"]["rule"] = "better_than_champion"  # so that it is a reference itself
+    (home / "registry/versions/000002/version.json").write_text(json.dumps(version))
+    registry.remove_archive(1)
+
+    finding = found(abalone_json("verify"))["model versions"]
+
+    assert finding["outcome"] == "ok"
+    assert "1 old ones were removed" in finding["found"]
