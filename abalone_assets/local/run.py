@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
+from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.workspace.load import location_origins_from_yaml_paths
 
 from abalone_assets.automation.runs import INGEST_JOB, RELEASE_JOB
 from abalone_assets.errors import AbaloneError
 from abalone_assets.lake.holder import process_identity
-from abalone_assets.local.instance import PROCESS_TAG
+from abalone_assets.local.instance import PROCESS_TAG, local_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,23 +89,44 @@ class LocalPlatform:
         run_id = str(uuid4())
         if self.watch is not None:
             self.instance.add_event_listener(run_id, partial(self.watch, request))
+        definition = self.definitions.resolve_job_def(job)
         try:
             with _no_interrupt_lost():
-                return self.definitions.resolve_job_def(job).execute_in_process(
-                    instance=self.instance,
-                    run_config=QUIET_LOGGERS if self.quiet else None,
-                    tags={**request.tags, PROCESS_TAG: process_identity(os.getpid())},
-                    asset_selection=list(request.asset_selection)
-                    if request.asset_selection
-                    else None,
-                    raise_on_error=raise_on_error,
-                    run_id=run_id,
+                created = self._create_run(run_id, definition, request)
+                executed = execute_run(
+                    InMemoryJob(definition), created, self.instance, raise_on_error=raise_on_error
                 )
         finally:
             # Dagster does not record the end of a run that Ctrl-C ended between its steps.
             run = self.instance.get_run_by_id(run_id)
             if run is not None and not run.is_finished:
                 self.instance.report_run_canceled(run, "The run was interrupted.")
+        return dg.ExecuteInProcessResult(
+            executed.all_events, executed.dagster_run, None, executed.job_def
+        )
+
+    def _create_run(
+        self, run_id: str, job: dg.JobDefinition, request: dg.RunRequest
+    ) -> dg.DagsterRun:
+        """Record a run as one of the code location that `abalone dev` loads.
+
+        By that the UI finds the runs of its Timeline and of a job's page; ``execute_in_process``
+        records none.
+        """
+        tags = {**job.run_tags, **request.tags, PROCESS_TAG: process_identity(os.getpid())}
+        return self.instance.create_run_for_job(
+            job_def=job,
+            run_id=run_id,
+            run_config={**(QUIET_LOGGERS if self.quiet else {}), **request.run_config},
+            tags=tags,
+            asset_selection=frozenset(request.asset_selection or ()) or None,
+            remote_job_origin=self._origin_of(job),
+        )
+
+    def _origin_of(self, job: dg.JobDefinition) -> RemoteJobOrigin:
+        (location,) = location_origins_from_yaml_paths([str(local_workspace())])
+        repository = self.definitions.get_repository_def().name
+        return RemoteJobOrigin(RemoteRepositoryOrigin(location, repository), job.name)
 
     def settle(self, *, rounds: int = 10) -> dict[str, int]:
         """Tick both sensors and run what they ask for, until neither asks for anything.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
-from dagster._core.execution import execute_in_process
+from dagster._core.execution import api
 
 from abalone_assets.automation.runs import INGEST_JOB, RELEASE_JOB
 from abalone_assets.errors import StorageError
@@ -45,7 +45,10 @@ def small_platform(
         return dg.SkipReason("nothing to release")
 
     definitions = dg.Definitions(
-        assets=[thing], jobs=[ingest], sensors=[survey_sensor, release_sensor]
+        assets=[thing],
+        jobs=[ingest],
+        sensors=[survey_sensor, release_sensor],
+        executor=dg.in_process_executor,
     )
     return LocalPlatform(definitions, instance, watch=watch, quiet=True)
 
@@ -109,7 +112,7 @@ def test_ctrl_c_before_the_first_step_leaves_no_run_in_flight(
     def interrupted(**_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(execute_in_process, "ExecuteRunWithPlanIterable", interrupted)
+    monkeypatch.setattr(api, "ExecuteRunWithPlanIterable", interrupted)
     with pytest.raises(KeyboardInterrupt):
         small_platform(instance, lambda: None).settle()
     assert [run.is_finished for run in instance.get_runs()] == [True]
