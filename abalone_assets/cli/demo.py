@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -19,9 +18,11 @@ if TYPE_CHECKING:
     import dagster as dg
     from rich.console import Console
 
+    from abalone_assets.cli.typed import Typed
     from abalone_assets.serving.client import EndpointClient
     from abalone_assets.settings.platform import Settings
 
+COMMAND: Final = "abalone demo"
 FOLLOW_SECONDS: Final = 180.0
 RETRY_TIMEOUT_SECONDS: Final = 40.0
 """How long to wait for the sensors while they back off after runs that failed or were cut short."""
@@ -44,15 +45,16 @@ def demo(home: Path | None, *, as_json: bool) -> None:
     """
     from abalone_assets.cli.demo_home import refuse_real_places
     from abalone_assets.cli.demo_report import report_facts
+    from abalone_assets.cli.typed import Typed
     from abalone_assets.local.instance import home_environment, prepare_instance
     from abalone_assets.local.processes import interrupted_by_signals
 
-    prefix = "" if home is None else f"ABALONE_HOME={shlex.quote(str(home))} "
     try:
         with interrupted_by_signals(), home_environment(home) as settings:
             refuse_real_places(settings)
             prepare_instance(settings)
-            report = _demonstrate(settings, _Progress(console(stderr=as_json)), prefix)
+            typed = Typed.on(settings.home)
+            report = _demonstrate(settings, _Progress(console(stderr=as_json)), typed)
     except KeyboardInterrupt:
         click.echo("interrupted; run it again to go on", err=True)
         raise
@@ -61,11 +63,9 @@ def demo(home: Path | None, *, as_json: bool) -> None:
         return
     out = console()
     out.print()
-    print_facts(report_facts(report, prefix))
+    print_facts(report_facts(report, typed))
     out.print()
-    out.print(
-        f"Next: `{prefix}abalone status`, or `{prefix}abalone dev`: UI, sensors and endpoint."
-    )
+    out.print(f"Next: `{typed.command('status')}`, or `{typed.dev}`: UI, sensors and endpoint.")
 
 
 class _Progress:
@@ -119,23 +119,76 @@ def _days(request: dg.RunRequest) -> str:
     return f"{first} " if first == last else f"{first} to {last} "
 
 
-def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> dict[str, Any]:
+def _demonstrate(settings: Settings, show: _Progress, typed: Typed) -> dict[str, Any]:
     from abalone_assets.cli.demo_report import demo_report
-    from abalone_assets.local.driver import driver_lock
-    from abalone_assets.serving.deployment import connect
 
     began = time.time()
-    with driver_lock(settings, "abalone demo") as alone:
-        running = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
+    with _after_other_demos(settings, show) as alone:
+        running = _running_server(settings, alone=alone)
         with _endpoint(settings, show, running) as connected:
             landed = _land(settings, show)
-            runs = _drive(settings, show, prefix) if alone else _follow(settings, show)
+            runs = _drive(settings, show, typed) if alone else _follow(settings, show)
             client = connected()
             note, noted = _base_survey_note()
             if note and noted >= began:
                 show.say(note, mark="!", style="yellow")
             url = running.url if running else None
             return demo_report(settings, client, url=url, landed=landed, runs=runs, note=note)
+
+
+@contextmanager
+def _after_other_demos(settings: Settings, show: _Progress) -> Iterator[bool]:
+    """Wait until no other demo works on the home.
+
+    Yields:
+        Whether this process drives the home now; else something that stays does, as `abalone dev`.
+
+    Raises:
+        UnsettledError: The other demo takes too long.
+    """
+    from abalone_assets.local.driver import Driver, driver_lock
+    from abalone_assets.local.run import UnsettledError
+
+    deadline = time.monotonic() + FOLLOW_SECONDS
+    while True:
+        with driver_lock(settings, COMMAND) as lock:
+            other = None if lock else Driver.of(settings)
+            if lock is not None or (other is not None and other.command != COMMAND):
+                yield lock is not None
+                return
+        if time.monotonic() > deadline:
+            who = other or f"another `{COMMAND}`"
+            raise UnsettledError(
+                f"{who} still works on {settings.home} after {FOLLOW_SECONDS:g} s; wait for its"
+                " end, or give this one a folder of its own with --home PATH"
+            )
+        if other is not None:
+            show.once(f"{other} works on this home: waiting for its end")
+        time.sleep(POLL_SECONDS)
+
+
+def _running_server(settings: Settings, *, alone: bool) -> EndpointClient | None:
+    """The home's running endpoint server, if there is one; that of a `dev` may still be starting.
+
+    Raises:
+        UnsettledError: It does not answer in time.
+    """
+    from abalone_assets.local.driver import Driver
+    from abalone_assets.local.processes import START_SECONDS
+    from abalone_assets.local.run import UnsettledError
+    from abalone_assets.serving.deployment import connect
+
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        client = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
+        driver = None if alone else Driver.of(settings)
+        if client is not None or driver is None or driver.command != "abalone dev":
+            return client
+        if time.monotonic() > deadline:
+            raise UnsettledError(
+                f"the endpoint server of {driver} does not answer: see what it says"
+            )
+        time.sleep(POLL_SECONDS)
 
 
 @contextmanager
@@ -169,7 +222,7 @@ def _land(settings: Settings, show: _Progress) -> int:
     return new
 
 
-def _drive(settings: Settings, show: _Progress, prefix: str) -> dict[str, int]:
+def _drive(settings: Settings, show: _Progress, typed: Typed) -> dict[str, int]:
     """Evaluate the sensors here and execute what they ask for.
 
     Raises:
@@ -182,7 +235,7 @@ def _drive(settings: Settings, show: _Progress, prefix: str) -> dict[str, int]:
     with open_instance_for_demo(settings) as instance:
         fail_orphaned_runs(instance)
         platform = LocalPlatform(
-            defs(), instance, watch=show.step, quiet=True, ui_command=f"{prefix}abalone dev"
+            defs(), instance, watch=show.step, quiet=True, ui_command=typed.dev
         )
         runs = Counter(platform.settle())
         deadline = time.monotonic() + RETRY_TIMEOUT_SECONDS

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 from dagster._core.execution import api
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_graphql.schema import create_schema
 
 from abalone_assets.automation.runs import INGEST_JOB, RELEASE_JOB
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.holder import process_identity
+from abalone_assets.local.instance import local_workspace
 from abalone_assets.local.run import LocalPlatform, RunFailedError, UnsettledError
 
 if TYPE_CHECKING:
@@ -135,3 +139,31 @@ def test_a_new_stray_file_is_recorded_as_the_daemon_would(
     observed = instance.fetch_observations(dg.AssetKey("landing_zone"), limit=1).records
     assert observed[0].asset_observation is not None
     assert observed[0].asset_observation.metadata["stray_files"].value == 1
+
+
+UI_RUNS = """{
+  repositoryOrError(repositorySelector: {
+    repositoryName: "__repository__", repositoryLocationName: "abalone_assets"
+  }) { ... on Repository { pipelines { name runs { runId } } } }
+  runsFeedOrError(limit: 10, view: RUNS) { ... on RunsFeedConnection { results {
+    ... on Run { runId repositoryOrigin { repositoryName repositoryLocationName } }
+  } } }
+}"""
+"""What the page of a job and the Timeline ask, which shows no run without its repository."""
+
+
+def test_the_ui_shows_its_runs_on_the_jobs_page_and_on_the_timeline(
+    instance: dg.DagsterInstance,
+) -> None:
+    small_platform(instance, lambda: None).settle()
+    with WorkspaceProcessContext(instance, WorkspaceFileTarget([str(local_workspace())])) as ui:
+        answer = create_schema().execute(UI_RUNS, context_value=ui.create_request_context())
+    assert answer.errors is None
+    (run,) = instance.get_runs()
+    jobs = answer.data["repositoryOrError"]["pipelines"]
+    assert [job["name"] for job in jobs if job["runs"] == [{"runId": run.run_id}]] == [INGEST_JOB]
+    (shown,) = answer.data["runsFeedOrError"]["results"]
+    assert shown["repositoryOrigin"] == {
+        "repositoryName": "__repository__",
+        "repositoryLocationName": "abalone_assets",
+    }
