@@ -83,13 +83,18 @@ def who() -> str:
         return f"user {os.getuid()}"
 
 
+def is_terminal() -> bool:
+    """Whether somebody types what this process reads."""
+    return sys.stdin.isatty()
+
+
 def agrees(question: str, *, otherwise: str, as_json: bool) -> bool:
     """Whether somebody at the terminal agrees.
 
     Raises:
         UsageError: There is nobody to ask; ``otherwise`` says what to do then.
     """
-    if not sys.stdin.isatty():
+    if not is_terminal():
         raise click.UsageError(f"nobody to ask here: {otherwise}")
     return click.confirm(question, err=as_json)
 

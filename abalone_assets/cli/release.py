@@ -49,6 +49,16 @@ def _json_object(_: click.Context, __: click.Parameter, text: str | None) -> dic
     return values
 
 
+def _known_framework(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    from typing import get_args
+
+    from abalone_assets.modeling.hyperparameters import Framework
+
+    if name is not None and name not in get_args(Framework):
+        raise click.BadParameter(f"{name} is none of {', '.join(get_args(Framework))}")
+    return name
+
+
 @click.command(
     epilog=example(
         "abalone release",
@@ -58,8 +68,9 @@ def _json_object(_: click.Context, __: click.Parameter, text: str | None) -> dic
 )
 @click.option(
     "--framework",
-    type=click.Choice(["blend", "xgboost", "tensorflow"]),
-    help="What trains this release.  [default: ABALONE_FRAMEWORK]",
+    metavar="NAME",
+    callback=_known_framework,
+    help="What trains this release, such as xgboost.  [default: blend, ABALONE_FRAMEWORK]",
 )
 @click.option(
     "--hyperparameters",

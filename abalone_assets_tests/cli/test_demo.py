@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.cli.demo_home import refuse_real_places
-from abalone_assets.cli.output import console
 from abalone_assets.lake.lake import Lake
-from abalone_assets.local.driver import driver_lock
+from abalone_assets.local.driver import Driver, drive_or_follow, driver_lock
 from abalone_assets.local.instance import home_environment
 from abalone_assets.sample_data import surveys
 from abalone_assets.settings.platform import load_settings
@@ -93,30 +92,23 @@ def test_the_demo_waits_for_the_endpoint_server_of_a_dev_that_starts(
     with home_environment(home) as settings, driver_lock(settings, "abalone dev"):
         result = abalone("demo")
     assert result.exit_code == 1
-    assert "the endpoint server of `abalone dev` (process" in result.stderr
+    assert "no endpoint server of `abalone dev` (process" in result.stderr
     assert not settings.endpoint_state_file.exists(), "it started none of its own"
 
 
-def test_a_second_demo_waits_for_the_end_of_the_first_and_then_drives_the_home(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_demo_waits_for_the_end_of_the_first_and_then_drives_the_home(home: Path) -> None:
     """Once it asked the first one's endpoint server after that one's end."""
-    command = import_module("abalone_assets.cli.demo")
-    monkeypatch.setattr(command, "POLL_SECONDS", 0.01)
-    said: list[str] = []
+    waited_for: list[Driver] = []
     with ExitStack() as first, home_environment(home) as settings:
         first.enter_context(driver_lock(settings, "abalone demo"))
-        show = command._Progress(console())
 
-        def end_the_first(text: str) -> None:
-            said.append(text)
+        def end_the_first(other: Driver) -> None:
+            waited_for.append(other)
             first.close()
 
-        monkeypatch.setattr(show, "once", end_the_first)
-        with command._after_other_demos(settings, show) as alone:
-            assert alone
-    assert len(said) == 1
-    assert "works on this home: waiting for its end" in said[0]
+        with drive_or_follow(settings, "abalone demo", 30, end_the_first) as driver:
+            assert driver is None
+    assert [other.command for other in waited_for] == ["abalone demo"]
 
 
 def test_a_demo_that_never_ends_is_told_of(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,4 +118,4 @@ def test_a_demo_that_never_ends_is_told_of(home: Path, monkeypatch: pytest.Monke
         result = abalone("demo")
     assert result.exit_code == 1
     assert "`abalone demo` (process" in result.stderr
-    assert "--home PATH" in result.stderr
+    assert "wait for its end" in result.stderr
