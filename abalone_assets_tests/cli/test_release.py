@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 import pytest
@@ -97,7 +97,7 @@ def test_beside_a_daemon_it_is_a_run_of_its_queue_with_what_this_shell_sets(
     assert run.job_code_origin is not None
     pointer = run.job_code_origin.repository_origin.code_pointer
     assert pointer.load_target() is definitions.defs
-    config = dict(run.run_config)["ops"]["trained_model"]["config"]
+    config = cast("Any", run.run_config)["ops"]["trained_model"]["config"]
     assert config["hyperparameters"]["num_boost_round"] == 60, "ABALONE_HYPERPARAMETERS of here"
 
 

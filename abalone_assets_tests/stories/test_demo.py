@@ -55,7 +55,9 @@ def test_the_demo_releases_a_model_and_a_second_one_finds_nothing_new(tmp_path: 
     assert low < first["rings"] < high
     shown = f"{first['rings']:.1f} rings ({low:.1f} to {high:.1f} in 9 of 10 animals)"
     assert f"{shown}, so {first['age_years']:.1f} years old" in text
-    assert Path(first["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+    page = Path(first["report"]).read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "training rows and all 248 test rows are example data" in page
     assert "release: " not in text
     assert "the network refused" not in text
     with pytest.MonkeyPatch.context() as patches:
