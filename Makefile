@@ -68,20 +68,25 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 
+# pip is quiet for minutes: each step says before what comes.
 $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing the platform into $(VENV): some 270 MB to fetch, 1.1 GB on disk; it takes a few minutes ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing all that the tests need into $(VENV): over 1 GB to fetch, 3.4 GB on disk; it takes many minutes ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.base $(VENV)/.deploy
 
 $(VENV)/.deploy: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing the CDK into $(VENV): some 200 MB to fetch beside the platform, 0.8 GB on disk; it takes a few minutes ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[aws,deploy]'
 	@touch $@ $(VENV)/.base
 
 # Glue's Spark reads s3:// by itself; PySpark needs these jars for it, which PyPI has in one package's source.
 $(JARS): | $(VENV)/bin/python
+	@echo "Fetching Spark's jars for S3 into $@: 0.2 GB; it takes a minute or two ..."
 	rm -rf $@.new && mkdir -p $@.new
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: -d $@.new sagemaker_pyspark==1.4.5
 	tar -xzf $@.new/sagemaker_pyspark-1.4.5.tar.gz -C $@.new --strip-components=3 --wildcards '*/hadoop-aws-*.jar' '*/aws-java-sdk-bundle-*.jar'
@@ -89,5 +94,6 @@ $(JARS): | $(VENV)/bin/python
 
 # What SageMaker's XGBoost image runs, for the tests alone.
 $(TOOLKITS): abalone_assets_tests/fakes/toolkits.txt abalone_assets_tests/fakes/toolkits.py | $(VENV)/.dev
+	@echo "Installing what SageMaker's XGBoost image runs into $(@D): 0.7 GB on disk; it takes some minutes ..."
 	$(BIN)/python -m abalone_assets_tests.fakes.toolkits
 	@touch $@

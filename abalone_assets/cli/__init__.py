@@ -1,7 +1,7 @@
 """``abalone``: land surveys, look at the platform, serve and ask its model, run it all.
 
 The commands' modules import only what `--help` needs; each command imports its own work when it
-runs, and none but `demo`, `gc`, `restore` and `doctor --live` imports Dagster.
+runs, and none but `demo`, `release`, `rollback`, `gc`, `restore` and `doctor --live` imports Dagster.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from abalone_assets.cli.home import at_home
 from abalone_assets.cli.land import land
 from abalone_assets.cli.output import ErrorBoundary, example
 from abalone_assets.cli.predict import predict
+from abalone_assets.cli.release import release
 from abalone_assets.cli.restore import restore
+from abalone_assets.cli.rollback import rollback
 from abalone_assets.cli.serve import serve
 from abalone_assets.cli.status import status
 from abalone_assets.cli.synthesize import synthesize
@@ -43,7 +45,10 @@ def main() -> None:
     """
 
 
-_NEED_A_HOME = (land, forget, serve, accept, approve, reject, synthesize, gc, restore)
+_NEED_A_HOME = (
+    *(land, forget, serve, accept, approve, reject, release, rollback, synthesize),
+    *(gc, restore),
+)
 """What they keep would go unseen in one that nobody drives: `demo` and `dev` alone make it."""
 
 for command in (
@@ -58,6 +63,8 @@ for command in (
     accept,
     approve,
     reject,
+    release,
+    rollback,
     synthesize,
     gc,
     verify,

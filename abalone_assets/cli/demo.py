@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -11,17 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from abalone_assets.cli.due import is_settled
 from abalone_assets.cli.output import console, example, json_option, print_facts, print_json
+from abalone_assets.cli.run_progress import RunProgress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import dagster as dg
-    from rich.console import Console
-
+    from abalone_assets.cli.typed import Typed
+    from abalone_assets.local.driver import Driver
     from abalone_assets.serving.client import EndpointClient
     from abalone_assets.settings.platform import Settings
 
+COMMAND: Final = "abalone demo"
 FOLLOW_SECONDS: Final = 180.0
 RETRY_TIMEOUT_SECONDS: Final = 40.0
 """How long to wait for the sensors while they back off after runs that failed or were cut short."""
@@ -44,15 +45,16 @@ def demo(home: Path | None, *, as_json: bool) -> None:
     """
     from abalone_assets.cli.demo_home import refuse_real_places
     from abalone_assets.cli.demo_report import report_facts
+    from abalone_assets.cli.typed import Typed
     from abalone_assets.local.instance import home_environment, prepare_instance
     from abalone_assets.local.processes import interrupted_by_signals
 
-    prefix = "" if home is None else f"ABALONE_HOME={shlex.quote(str(home))} "
     try:
         with interrupted_by_signals(), home_environment(home) as settings:
             refuse_real_places(settings)
             prepare_instance(settings)
-            report = _demonstrate(settings, _Progress(console(stderr=as_json)), prefix)
+            typed = Typed.on(settings.home)
+            report = _demonstrate(settings, RunProgress(console(stderr=as_json)), typed)
     except KeyboardInterrupt:
         click.echo("interrupted; run it again to go on", err=True)
         raise
@@ -61,75 +63,21 @@ def demo(home: Path | None, *, as_json: bool) -> None:
         return
     out = console()
     out.print()
-    print_facts(report_facts(report, prefix))
+    print_facts(report_facts(report, typed))
     out.print()
-    out.print(
-        f"Next: `{prefix}abalone status`, or `{prefix}abalone dev`: UI, sensors and endpoint."
-    )
+    out.print(f"Next: `{typed.command('status')}`, or `{typed.dev}`: UI, sensors and endpoint.")
 
 
-class _Progress:
-    """Says each step as it ends, with the seconds that it took."""
-
-    def __init__(self, out: Console) -> None:
-        self._out = out
-        self._started = time.monotonic()
-        self._waited = False
-        self._rejection = ""
-
-    def say(self, text: str, *, mark: str = "✓", style: str = "green") -> None:
-        seconds = time.monotonic() - self._started
-        self._out.print(mark, style=style, end=" ")
-        self._out.print(f"{seconds:5.1f} s", style="dim", end="  ")
-        self._out.print(text)
-
-    def once(self, text: str) -> None:
-        """Say why nothing happens, the first time only."""
-        if not self._waited:
-            self._waited = True
-            self.say(text, mark="…", style="yellow")
-
-    def step(self, request: dg.RunRequest, entry: dg.EventLogEntry) -> None:
-        """Say the steps of a run that succeeded, failed or were skipped."""
-        event = entry.dagster_event
-        if event is None or event.step_key is None:
-            return
-        step = f"{_days(request)}{event.step_key}"
-        if event.step_key == "approved_model" and event.event_type_value == "ASSET_OBSERVATION":
-            observed = event.asset_observation_data.asset_observation
-            self._rejection = str(observed.metadata["decision"].value)
-        elif event.step_key == "approved_model" and event.is_step_success and self._rejection:
-            self.say(f"{entry.job_name}: {step}: {self._rejection}", mark="✗", style="yellow")
-            self._rejection = ""
-        elif event.is_step_success:
-            self.say(f"{entry.job_name}: {step}")
-        elif event.is_step_failure:
-            self.say(f"{entry.job_name}: {step} failed", mark="✗", style="red")
-        elif event.is_step_skipped:
-            self.say(f"{entry.job_name}: {step} skipped", mark="-", style="yellow")
-
-
-def _days(request: dg.RunRequest) -> str:
-    """The survey days of a request, in words; none for a release."""
-    from abalone_assets.automation.runs import RANGE_END_TAG, RANGE_START_TAG
-
-    if RANGE_START_TAG not in request.tags:
-        return ""
-    first, last = request.tags[RANGE_START_TAG], request.tags[RANGE_END_TAG]
-    return f"{first} " if first == last else f"{first} to {last} "
-
-
-def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> dict[str, Any]:
+def _demonstrate(settings: Settings, show: RunProgress, typed: Typed) -> dict[str, Any]:
     from abalone_assets.cli.demo_report import demo_report
-    from abalone_assets.local.driver import driver_lock
-    from abalone_assets.serving.deployment import connect
+    from abalone_assets.local.driver import drive_or_follow
 
     began = time.time()
-    with driver_lock(settings, "abalone demo") as alone:
-        running = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
+    with drive_or_follow(settings, COMMAND, FOLLOW_SECONDS, show.waits_for) as driver:
+        running = _running_server(settings, driver)
         with _endpoint(settings, show, running) as connected:
             landed = _land(settings, show)
-            runs = _drive(settings, show, prefix) if alone else _follow(settings, show)
+            runs = _follow(settings, show, driver) if driver else _drive(settings, show, typed)
             client = connected()
             note, noted = _base_survey_note()
             if note and noted >= began:
@@ -138,9 +86,29 @@ def _demonstrate(settings: Settings, show: _Progress, prefix: str) -> dict[str, 
             return demo_report(settings, client, url=url, landed=landed, runs=runs, note=note)
 
 
+def _running_server(settings: Settings, driver: Driver | None) -> EndpointClient | None:
+    """The home's running endpoint server, if there is one; that of a `dev` may still be starting.
+
+    Raises:
+        UnsettledError: It does not answer in time.
+    """
+    from abalone_assets.local.processes import START_SECONDS
+    from abalone_assets.local.run import UnsettledError
+    from abalone_assets.serving.deployment import connect
+
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        client = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
+        if client is not None or driver is None or driver.command != "abalone dev":
+            return client
+        if time.monotonic() > deadline:
+            raise UnsettledError(f"no endpoint server of {driver} answers: see what that one says")
+        time.sleep(POLL_SECONDS)
+
+
 @contextmanager
 def _endpoint(
-    settings: Settings, show: _Progress, running: EndpointClient | None
+    settings: Settings, show: RunProgress, running: EndpointClient | None
 ) -> Iterator[Callable[[], EndpointClient]]:
     """The home's running endpoint server, or one for the time being; it starts while we work."""
     from abalone_assets.local.processes import start_server, wait_for_server
@@ -153,7 +121,7 @@ def _endpoint(
         yield lambda: wait_for_server(settings, server)
 
 
-def _land(settings: Settings, show: _Progress) -> int:
+def _land(settings: Settings, show: RunProgress) -> int:
     """Land the bundled surveys; how many of them were new."""
     from abalone_assets.cli.landing import check_files, read_files, refuse_obstacles
     from abalone_assets.ingest.open import open_landing_zone
@@ -169,7 +137,7 @@ def _land(settings: Settings, show: _Progress) -> int:
     return new
 
 
-def _drive(settings: Settings, show: _Progress, prefix: str) -> dict[str, int]:
+def _drive(settings: Settings, show: RunProgress, typed: Typed) -> dict[str, int]:
     """Evaluate the sensors here and execute what they ask for.
 
     Raises:
@@ -182,11 +150,11 @@ def _drive(settings: Settings, show: _Progress, prefix: str) -> dict[str, int]:
     with open_instance_for_demo(settings) as instance:
         fail_orphaned_runs(instance)
         platform = LocalPlatform(
-            defs(), instance, watch=show.step, quiet=True, ui_command=f"{prefix}abalone dev"
+            defs(), instance, watch=show.step, quiet=True, ui_command=typed.dev
         )
         runs = Counter(platform.settle())
         deadline = time.monotonic() + RETRY_TIMEOUT_SECONDS
-        while not _settled(settings):
+        while not is_settled(settings):
             reasons = "; ".join(reason for reason in platform.reasons.values() if reason)
             if time.monotonic() > deadline:
                 raise UnsettledError(f"the sensors have more to do, but not now: {reasons}")
@@ -196,20 +164,18 @@ def _drive(settings: Settings, show: _Progress, prefix: str) -> dict[str, int]:
     return dict(runs)
 
 
-def _follow(settings: Settings, show: _Progress) -> dict[str, int]:
+def _follow(settings: Settings, show: RunProgress, driver: Driver) -> dict[str, int]:
     """Wait until the process that drives this home, mostly `abalone dev`, has done the same.
 
     Raises:
         UnsettledError: It takes too long.
     """
-    from abalone_assets.local.driver import Driver
     from abalone_assets.local.run import SENSOR_JOBS, UnsettledError
 
-    driver = Driver.of(settings)
-    command = driver.command if driver else "abalone dev"
+    command = driver.command
     show.say(f"`{command}` runs on this home: its sensors take over", mark="…", style="cyan")
     deadline = time.monotonic() + FOLLOW_SECONDS
-    while not _settled(settings):
+    while not is_settled(settings):
         if time.monotonic() > deadline:
             raise UnsettledError(
                 f"`{command}` has not released the surveys after {FOLLOW_SECONDS:g} s; what it says"
@@ -217,20 +183,6 @@ def _follow(settings: Settings, show: _Progress) -> dict[str, int]:
             )
         time.sleep(POLL_SECONDS)
     return dict.fromkeys(SENSOR_JOBS.values(), 0)
-
-
-def _settled(settings: Settings) -> bool:
-    from datetime import UTC, datetime
-
-    from abalone_assets.ingest.memory import read_memory
-    from abalone_assets.ingest.open import open_landing_zone
-    from abalone_assets.ingest.reconcile import find_due
-    from abalone_assets.lake.lake import Lake
-
-    lake, zone = Lake(settings.lake_uri), open_landing_zone(settings.landing_zone_uri)
-    landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date())
-    due = find_due(landing, lake.manifest(), zone.read, memory=read_memory(lake.store))
-    return not lake.release_due() and not due.days
 
 
 def _base_survey_note() -> tuple[str, float]:

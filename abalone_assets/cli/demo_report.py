@@ -13,6 +13,7 @@ from abalone_assets.modeling.models.intervals import COVERAGE
 from abalone_assets.survey import age_years
 
 if TYPE_CHECKING:
+    from abalone_assets.cli.typed import Typed
     from abalone_assets.serving.client import EndpointClient
     from abalone_assets.settings.platform import Settings
 
@@ -76,8 +77,8 @@ def _merged_counts(lake: Lake) -> dict[str, int]:
     return {**rows, "repeats": lake.preparation().repeats}
 
 
-def report_facts(report: dict[str, Any], prefix: str) -> list[tuple[str, str]]:
-    """The report as names and values, for people; their commands need the prefix in a shell."""
+def report_facts(report: dict[str, Any], typed: Typed) -> list[tuple[str, str]]:
+    """The report as names and values, for people."""
     surveys, merged, rmse = report["surveys"], report["merged"], report["rmse"]
     champion = "none yet" if rmse["champion"] is None else f"{rmse['champion']:.3f}"
     ends = f"{rmse['low']:.2f} to {rmse['high']:.2f} with 95 % confidence"
@@ -92,7 +93,7 @@ def report_facts(report: dict[str, Any], prefix: str) -> list[tuple[str, str]]:
         ("RMSE", f"{measured}; the gate allows {rmse['limit']:g}, champion: {champion}"),
         ("Report", report["report"]),
         ("Gate", report["decision"]),
-        ("Live", _live(report, prefix)),
+        ("Live", _live(report, typed)),
         ("Question", report["question"]),
         ("Answer", _answer(report)),
     ]
@@ -101,14 +102,14 @@ def report_facts(report: dict[str, Any], prefix: str) -> list[tuple[str, str]]:
     return facts
 
 
-def _live(report: dict[str, Any], prefix: str) -> str:
+def _live(report: dict[str, Any], typed: Typed) -> str:
     version = report["version"]
     if version is None:
         return "no version"
     if report["url"] is not None:
         return f"version {version} answers at {report['url']}"
     return (
-        f"version {version} is deployed; `{prefix}abalone dev` or `{prefix}abalone serve`"
+        f"version {version} is deployed; `{typed.dev}` or `{typed.command('serve')}`"
         " makes it answer"
     )
 

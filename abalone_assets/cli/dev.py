@@ -82,6 +82,7 @@ def _run(
 ) -> None:
     import dagster as dg
 
+    from abalone_assets.cli.typed import Typed
     from abalone_assets.local.instance import (
         fail_orphaned_runs,
         make_pools,
@@ -105,7 +106,8 @@ def _run(
             out.print(f"UI        {url}", style="bold green")
             out.print(f"Endpoint  {client.url}", style="bold green")
             out.print(f"Reports   {client.url}{PAGE_PATH}")
-            out.print(f"Surveys   {settings.landing_zone_uri}  (`abalone land FILE`)")
+            land = Typed.on(settings.home).command("land FILE")
+            out.print(f"Surveys   {settings.landing_zone_uri}  (`{land}`)")
             if log is not None:
                 out.print(f"Log       {log}")
             _supervise(settings, lock, [server, dagster])

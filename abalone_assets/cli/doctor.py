@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +9,7 @@ import click
 
 from abalone_assets.cli.output import (
     FAILED,
+    agrees,
     console,
     counted,
     example,
@@ -117,7 +117,8 @@ def _live(
     if not cleans_up:
         for line in live.plan():
             say(line)
-        if not (is_agreed or _agrees(as_json=as_json)):
+        otherwise = "add --yes to agree to these costs"
+        if not (is_agreed or agrees("Go on?", otherwise=otherwise, as_json=as_json)):
             say("Nothing was started.")
             ctx.exit(FAILED)
     report = live.clean_up() if cleans_up else live.prove()
@@ -129,21 +130,6 @@ def _live(
         ctx.exit(SIGNAL_BASE + report.signal)
     if report.failed:
         ctx.exit(FAILED)
-
-
-def _agrees(*, as_json: bool) -> bool:
-    """Whether somebody agrees to the costs.
-
-    Raises:
-        UsageError: There is nobody to ask.
-    """
-    if not _is_terminal():
-        raise click.UsageError("nobody to ask here: add --yes to agree to these costs")
-    return click.confirm("Go on?", err=as_json)
-
-
-def _is_terminal() -> bool:
-    return sys.stdin.isatty()
 
 
 def _live_document(settings: Settings, live: LiveDoctor, report: LiveReport) -> dict[str, Any]:

@@ -50,6 +50,12 @@ def _found_home() -> Iterator[None]:
         os.environ.pop(name, None)
 
 
+def default_home() -> Path:
+    """The home that commands find from the current folder, or would make there."""
+    here = Path.cwd()
+    return _nearest(here) or here / HOME_NAME
+
+
 def _nearest(folder: Path) -> Path | None:
     candidates = (each / HOME_NAME for each in (folder, *folder.parents))
     return next((each for each in candidates if each.is_dir()), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -24,6 +25,9 @@ BAR_DELAY_SECONDS: Final = 1.0
 """Work that takes longer gets a progress bar."""
 
 FAILED: Final = 1
+NOT_LIVE: Final = 3
+"""All went well, but the model version that was to go live did not."""
+
 INTERRUPTED: Final = 130
 """128 + SIGINT, as shells report a program that Ctrl-C ended."""
 
@@ -77,6 +81,22 @@ def who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user need not have a name
         return f"user {os.getuid()}"
+
+
+def is_terminal() -> bool:
+    """Whether somebody types what this process reads."""
+    return sys.stdin.isatty()
+
+
+def agrees(question: str, *, otherwise: str, as_json: bool) -> bool:
+    """Whether somebody at the terminal agrees.
+
+    Raises:
+        UsageError: There is nobody to ask; ``otherwise`` says what to do then.
+    """
+    if not is_terminal():
+        raise click.UsageError(f"nobody to ask here: {otherwise}")
+    return click.confirm(question, err=as_json)
 
 
 def example(*commands: str) -> str:

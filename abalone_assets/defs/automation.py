@@ -33,7 +33,7 @@ ingest_surveys_job = dg.define_asset_job(
     description="Ingest a range of survey days in one run.",
 )
 
-_released = dg.AssetSelection.assets("raw_abalone") | (
+released = dg.AssetSelection.assets("raw_abalone") | (
     dg.AssetSelection.assets("merged_dataset").downstream()
     & dg.AssetSelection.assets(DEPLOYED_ASSET).upstream()
     | dg.AssetSelection.assets("evaluation_report")
@@ -41,7 +41,7 @@ _released = dg.AssetSelection.assets("raw_abalone") | (
 
 release_job = dg.define_asset_job(
     RELEASE_JOB,
-    selection=_released,
+    selection=released,
     description="From everything ingested to a model behind the endpoint, if the gate approves.",
 )
 
@@ -98,7 +98,7 @@ def release_sensor(
     zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
     return watch(
         context,
-        lambda: release_tick(context, zone, opened, settings, _released),
+        lambda: release_tick(context, zone, opened, settings, released),
         lambda found: release_sign(context, opened, found),
         settings.watch_seconds,
     )
@@ -139,7 +139,7 @@ def nightly_release(
     if reason := driven_by_another() or no_release_reason(context, opened, settings, manifest):
         yield dg.SkipReason(reason)
     else:
-        yield release_request(context, settings, _released, manifest)
+        yield release_request(context, settings, released, manifest)
 
 
 def driven_by_another() -> str | None:

@@ -70,6 +70,8 @@ def _local(settings: Settings, lake: LakeResource) -> Mapping[str, Any]:
             registry=registry,
             endpoint_name=settings.endpoint_name,
             state_file=str(settings.endpoint_state_file),
+            host=settings.endpoint_host,
+            port=settings.endpoint_port,
             timeout_seconds=settings.endpoint_timeout_seconds,
         ),
         "report_pages": LocalReportPages(

@@ -7,7 +7,8 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.doctor.finding import Finding, base_survey, look_at, packages
-from abalone_assets.errors import EndpointError, StorageError
+from abalone_assets.errors import EndpointError, SettingsError, StorageError
+from abalone_assets.etl.java import ensure_java
 from abalone_assets.lake.catalog_file import CatalogFile
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.leftovers import remove_leftovers
@@ -26,6 +27,7 @@ NEEDED: Final = ("dagster", "dagster-webserver", "polars", "xgboost-cpu")
 def local_findings(settings: Settings) -> Iterator[Finding]:
     """Look at what the local profile needs."""
     yield packages(NEEDED, remedy="pip install abalone-assets")
+    yield from _chosen(settings)
     yield look_at(
         "home",
         lambda: _home(settings.home),
@@ -41,6 +43,30 @@ def local_findings(settings: Settings) -> Iterator[Finding]:
         yield look_at(
             "catalog", lambda: _catalog_state(file), remedy=REPAIR_REMEDY, otherwise="warning"
         )
+
+
+def _chosen(settings: Settings) -> Iterator[Finding]:
+    """What the settings choose beside the defaults, and an extra installs."""
+    if settings.framework == "tensorflow":
+        yield look_at("framework tensorflow", _keras, remedy="pip install 'abalone-assets[keras]'")
+    if settings.etl_engine == "spark":
+        extra = "pip install 'abalone-assets[spark]'"
+        yield look_at("etl engine spark", _spark, remedy=extra)
+        yield look_at("java", ensure_java, remedy=f"install Java 8, 11 or 17, or {extra}")
+
+
+def _keras() -> str:
+    from abalone_assets.modeling.training.train_network import network_versions
+
+    return ", ".join(f"{name} {version}" for name, version in network_versions().items())
+
+
+def _spark() -> str:
+    try:
+        from pyspark import __version__
+    except ImportError as error:
+        raise SettingsError(f"PySpark is not installed ({error})") from error
+    return f"pyspark {__version__}"
 
 
 def repair_local(settings: Settings, *, anew: bool = True) -> Iterator[Finding]:

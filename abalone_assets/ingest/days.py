@@ -26,7 +26,6 @@ from abalone_assets.survey import (
     parse_survey,
     survey_day,
 )
-from abalone_assets.survey.origin import SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -131,8 +130,8 @@ def _read_day(
 
 def _with_frames(days: Sequence[_ReadDay]) -> list[ParsedDay]:
     """The days with their rows, which are slices of one frame: to make a frame takes long."""
-    simulated = {file.name for day in days for file in day.entry.files if file.origin == SYNTHETIC}
-    rows = survey_frame(chain.from_iterable(day.good for day in days), synthetic=simulated)
+    origins = {file.name: file.origin for day in days for file in day.entry.files}
+    rows = survey_frame(chain.from_iterable(day.good for day in days), origins=origins)
     quarantined = quarantine_frame(chain.from_iterable(day.surveys for day in days))
     parsed, row, bad = list[ParsedDay](), 0, 0
     for day in days:

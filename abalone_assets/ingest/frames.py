@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from itertools import chain, repeat
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import polars as pl
@@ -13,7 +14,7 @@ from abalone_assets.survey import COLUMNS, SOFT_RULES
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from abalone_assets.survey import ParsedSurvey
     from abalone_assets.survey.soft_rules import SoftRule
@@ -34,17 +35,19 @@ def schema_of(asset: str) -> pl.Schema:
 SURVEY_SCHEMA: Final = schema_of("new_surveys")
 """The nine survey columns, then where each row was written and where it comes from."""
 
+NO_ORIGINS: Final[Mapping[str, str]] = MappingProxyType({})
+
 QUARANTINE_SCHEMA: Final = schema_of("quarantined_rows")
 
 
 def survey_frame(
-    surveys: Iterable[ParsedSurvey], *, synthetic: Collection[str] = ()
+    surveys: Iterable[ParsedSurvey], *, origins: Mapping[str, str] = NO_ORIGINS
 ) -> pl.DataFrame:
     """The rows that obey the contract, in the order of the files: see ``SURVEY_SCHEMA``.
 
     Args:
         surveys: The parsed files.
-        synthetic: Names of those among them that are simulations.
+        origins: The origins of those among them that are not surveyed, by their names.
     """
     surveys = list(surveys)
 
@@ -52,7 +55,7 @@ def survey_frame(
         return list(chain.from_iterable(map(values, surveys)))
 
     def origin(survey: ParsedSurvey) -> str:
-        return SYNTHETIC if survey.file in synthetic else SURVEYED
+        return origins.get(survey.file, SURVEYED)
 
     # One frame of them all: Polars takes ten times as long to make one as to read forty rows.
     measured = {
@@ -97,7 +100,7 @@ def surveyed_rows(uri: str) -> int:
     """The rows of a Parquet object that are no simulations."""
     stored = pl.scan_parquet(uri, glob=False, hive_partitioning=False)
     if "origin" in stored.collect_schema().names():
-        stored = stored.filter(pl.col("origin") == SURVEYED)
+        stored = stored.filter(pl.col("origin") != SYNTHETIC)
     return int(stored.select(pl.len()).collect().item())
 
 

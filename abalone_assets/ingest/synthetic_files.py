@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import StorageError
+from abalone_assets.ingest.example_files import example_digests
 from abalone_assets.lake.manifest_store import commit_raw, read_manifest, revoke_days
 from abalone_assets.storage.records import record_of
-from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
+from abalone_assets.survey.origin import EXAMPLE, SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -94,8 +95,14 @@ def synthetic_files(store: ObjectStore) -> Mapping[str, SyntheticFile]:
 
 
 def origin_of(sha256: str, synthetic: Collection[str]) -> str:
-    """The origin of a file: ``synthetic`` when the ledger has its bytes, else ``surveyed``."""
-    return SYNTHETIC if sha256 in synthetic else SURVEYED
+    """The origin of a file, by its bytes.
+
+    It is ``synthetic`` when the ledger has them, ``example`` when they ship with the platform, and
+    else ``surveyed``.
+    """
+    if sha256 in synthetic:
+        return SYNTHETIC
+    return EXAMPLE if sha256 in example_digests() else SURVEYED
 
 
 def _files_of(document: Any | None, store: ObjectStore) -> dict[str, SyntheticFile]:  # noqa: ANN401 - JSON of any shape
@@ -112,9 +119,9 @@ def _ingest_again(store: ObjectStore, sha256: str) -> None:
     mistaken = [
         day
         for day, entry in manifest.days.items()
-        if any(file.sha256 == sha256 and file.origin == SURVEYED for file in entry.files)
+        if any(file.sha256 == sha256 and file.origin != SYNTHETIC for file in entry.files)
     ]
     if mistaken:
         revoke_days(store, mistaken)
-    if manifest.raw and manifest.raw.digest == sha256 and manifest.raw.origin == SURVEYED:
+    if manifest.raw and manifest.raw.digest == sha256 and manifest.raw.origin != SYNTHETIC:
         commit_raw(store, None)

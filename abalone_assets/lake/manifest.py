@@ -32,7 +32,7 @@ class IngestedFile:
         rows: Rows that obey the survey contract.
         quarantined: Rows that do not.
         problem: Why the whole file is no survey, or None.
-        origin: Whether it was surveyed or simulated.
+        origin: Whether it was surveyed, simulated or is example data.
         notes: What was read as it was meant, and what is odd about the file, a sentence each.
         held: Why the whole file is held: its good rows stay out until a person accepts it, or it
             lands again, corrected; None when it is not.
@@ -109,7 +109,7 @@ class IngestedRaw:
         simulated: Whether the bundled survey stands in for it, because the network refused.
         rows: Rows that obey the survey contract.
         quarantined: Rows that do not.
-        origin: Whether its file was surveyed or simulated: the bundled survey counts as surveyed.
+        origin: Whether its file was surveyed, simulated or is example data, as the bundled one is.
     """
 
     digest: str

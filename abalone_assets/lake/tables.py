@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from abalone_assets.lake.names import DATA_FILE, partition_column
 from abalone_assets.survey import COLUMNS
-from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
+from abalone_assets.survey.origin import EXAMPLE, SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
@@ -52,7 +52,8 @@ _FIRST_FILE: Final = TableColumn("source_file", "string", "First file by name th
 _ORIGIN: Final = TableColumn(
     "origin",
     "string",
-    f"Whether the animal was measured ({SURVEYED}) or simulated ({SYNTHETIC}).",
+    f"Whether the animal was measured ({SURVEYED}), simulated ({SYNTHETIC}), or is of the example "
+    f"data that ship with the platform: simulated, in the part of surveys ({EXAMPLE}).",
     nullable=False,
 )
 _BUCKET: Final = TableColumn("bucket", "int64", "Hash bucket, 0 to 99, that gives its split.")

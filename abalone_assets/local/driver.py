@@ -28,7 +28,7 @@ from abalone_assets.local.offspring import (
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from abalone_assets.local.processes import Child
@@ -72,6 +72,11 @@ class Driver:
     def lives(self) -> bool:
         """Whether the command's own process lives."""
         return process_lives(self.identity)
+
+    @property
+    def has_daemon(self) -> bool:
+        """Whether it runs until somebody stops it, with the sensors and the queue of the home."""
+        return self.command.endswith(" dev")
 
     @property
     def left(self) -> dict[str, int]:
@@ -174,6 +179,43 @@ def driver_lock(settings: Settings, command: str) -> Iterator[DriverLock | None]
         if lock is not None:
             lock.forget()
             os.close(lock.descriptor)  # not LOCK_UN: it would take it away from the children too
+
+
+@contextmanager
+def drive_or_follow(
+    settings: Settings, command: str, seconds: float, on_wait: Callable[[Driver], None]
+) -> Iterator[Driver | None]:
+    """Become the home's driver, or find the one whose daemon drives it.
+
+    One without a daemon, such as another `abalone demo`, ends by itself: that is waited for.
+
+    Args:
+        settings: The settings in force.
+        command: As `driver_lock`.
+        seconds: How long to wait at most.
+        on_wait: Told whom this waits for, at each look.
+
+    Yields:
+        None when this process drives; else who does.
+
+    Raises:
+        InstanceError: The lock cannot be made, or the other one does not end in time.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        with driver_lock(settings, command) as lock:
+            other = None if lock else Driver.of(settings)
+            if lock is not None or (other is not None and other.has_daemon):
+                yield other
+                return
+        if time.monotonic() > deadline:
+            raise InstanceError(
+                f"{other or 'another process'} still works on {settings.home} after {seconds:g} s:"
+                " wait for its end and try again, or use a home of its own (ABALONE_HOME)"
+            )
+        if other is not None:
+            on_wait(other)
+        time.sleep(POLL_SECONDS)
 
 
 def take_driver_lock(settings: Settings, command: str) -> DriverLock | None:

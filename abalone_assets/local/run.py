@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 
 from abalone_assets.automation.runs import INGEST_JOB, RELEASE_JOB
 from abalone_assets.errors import AbaloneError
 from abalone_assets.lake.holder import process_identity
 from abalone_assets.local.instance import PROCESS_TAG
+from abalone_assets.local.queue import create_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,23 +88,29 @@ class LocalPlatform:
         run_id = str(uuid4())
         if self.watch is not None:
             self.instance.add_event_listener(run_id, partial(self.watch, request))
+        definition = self.definitions.resolve_job_def(job)
         try:
             with _no_interrupt_lost():
-                return self.definitions.resolve_job_def(job).execute_in_process(
-                    instance=self.instance,
-                    run_config=QUIET_LOGGERS if self.quiet else None,
-                    tags={**request.tags, PROCESS_TAG: process_identity(os.getpid())},
-                    asset_selection=list(request.asset_selection)
-                    if request.asset_selection
-                    else None,
-                    raise_on_error=raise_on_error,
-                    run_id=run_id,
+                created = create_run(
+                    self.definitions, self.instance, run_id, definition, self._own(request)
+                )
+                executed = execute_run(
+                    InMemoryJob(definition), created, self.instance, raise_on_error=raise_on_error
                 )
         finally:
             # Dagster does not record the end of a run that Ctrl-C ended between its steps.
             run = self.instance.get_run_by_id(run_id)
             if run is not None and not run.is_finished:
                 self.instance.report_run_canceled(run, "The run was interrupted.")
+        return dg.ExecuteInProcessResult(
+            executed.all_events, executed.dagster_run, None, executed.job_def
+        )
+
+    def _own(self, request: dg.RunRequest) -> dg.RunRequest:
+        """The request as this process executes it, with its identity on the run."""
+        quiet = QUIET_LOGGERS if self.quiet else {}
+        tags = {**request.tags, PROCESS_TAG: process_identity(os.getpid())}
+        return request.with_replaced_attrs(tags=tags, run_config={**quiet, **request.run_config})
 
     def settle(self, *, rounds: int = 10) -> dict[str, int]:
         """Tick both sensors and run what they ask for, until neither asks for anything.
@@ -140,7 +149,7 @@ class LocalPlatform:
         requests = ticked.run_requests or []
         for request in requests:
             result = self.run(SENSOR_JOBS[sensor], request, raise_on_error=False)
-            _check_succeeded(result, self.ui_command)
+            check_succeeded(self.instance, result.run_id, self.ui_command)
         return len(requests)
 
 
@@ -168,15 +177,30 @@ def _no_interrupt_lost() -> Iterator[None]:
                     raise KeyboardInterrupt
 
 
-def _check_succeeded(result: dg.ExecuteInProcessResult, ui_command: str) -> None:
-    if result.success:
+def check_succeeded(
+    instance: dg.DagsterInstance, run_id: str, ui_command: str = LocalPlatform.ui_command
+) -> None:
+    """Make sure that a run that has ended did what it was to do.
+
+    Args:
+        instance: Where it is recorded.
+        run_id: Its id.
+        ui_command: What starts the UI on this home, for the message.
+
+    Raises:
+        RunFailedError: It failed, or was cancelled; the message has the step's own error.
+    """
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.is_success:
         return
-    run = result.dagster_run
-    failures = [event for event in result.all_events if event.is_step_failure]
+    where = f"start it with `{ui_command}` and open run {run_id}"
+    if run.status is dg.DagsterRunStatus.CANCELED:
+        raise RunFailedError(f"a run of {run.job_name} was cancelled. See the UI: {where}")
+    logs = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    failures = [entry.dagster_event for entry in logs if entry.dagster_event]
     what = f"{failures[0].step_key}: {_cause(failures[0])}" if failures else "no step failed"
     raise RunFailedError(
-        f"a run of {run.job_name} failed at {what}. All of its events are in the UI: start it with"
-        f" `{ui_command}` and open run {run.run_id}"
+        f"a run of {run.job_name} failed at {what}. All of its events are in the UI: {where}"
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from abalone_assets import survey
 from abalone_assets.errors import AbaloneError
-from abalone_assets.survey.origin import ORIGINS, SURVEYED
+from abalone_assets.survey.origin import EXAMPLE, ORIGINS, SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
     import os
@@ -104,10 +104,18 @@ def target(columns: Columns) -> NDArray[np.float64]:
 
 
 def is_surveyed(columns: Columns) -> NDArray[np.bool_]:
-    """Which rows are animals that a crew measured, ``(n,)``; all of them without an origin."""
+    """Which rows count as animals that a crew measured, ``(n,)``; all of them without an origin.
+
+    Example rows do: they play that part.
+    """
     if "origin" not in columns:
         return np.ones(len(next(iter(columns.values()))), dtype=np.bool_)
-    return np.asarray(np.asarray(columns["origin"], dtype=object) == SURVEYED, dtype=np.bool_)
+    return np.asarray(np.asarray(columns["origin"], dtype=object) != SYNTHETIC, dtype=np.bool_)
+
+
+def count_examples(columns: Columns) -> int:
+    """How many rows are example data."""
+    return int((np.asarray(columns.get("origin", ()), dtype=object) == EXAMPLE).sum())
 
 
 def take(columns: Columns, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:

@@ -14,7 +14,7 @@ import numpy as np
 from abalone_assets.modeling.evaluation.bootstrap import percentile_interval, resampled_sums
 from abalone_assets.survey import FEATURES, MEASUREMENT_DECIMALS, MEASUREMENTS, TARGET
 from abalone_assets.survey.file_names import survey_time
-from abalone_assets.survey.origin import SURVEYED
+from abalone_assets.survey.origin import SYNTHETIC
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,7 +87,7 @@ def counted_later(requests: pl.DataFrame, surveys: pl.DataFrame) -> pl.DataFrame
         ),
     ]
     counted = (
-        surveys.filter(pl.col("origin") == SURVEYED)
+        surveys.filter(pl.col("origin") != SYNTHETIC)
         .join(named, on="source_file")
         .with_columns(keys)
         .group_by(FEATURES)

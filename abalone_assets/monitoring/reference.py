@@ -11,7 +11,7 @@ import numpy as np
 from abalone_assets.modeling.archive import read_archived
 from abalone_assets.monitoring.drift import Reference
 from abalone_assets.survey import FEATURES
-from abalone_assets.survey.origin import SURVEYED
+from abalone_assets.survey.origin import SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ def reference_of(split: pl.DataFrame, registry: ModelRegistry, version: int | No
     """
     import polars as pl
 
-    surveyed = split.filter(pl.col("origin") == SURVEYED)
+    surveyed = split.filter(pl.col("origin") != SYNTHETIC)
     columns: dict[str, Any] = {name: surveyed[name].to_numpy() for name in FEATURES}
     return Reference(
         columns, _NONE if version is None else _predicted(registry.read_model(version))

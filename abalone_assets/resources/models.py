@@ -71,6 +71,8 @@ class LocalEndpointHost(EndpointHost):
 
     registry: LocalModelRegistry
     state_file: str = Field(description="File in which a running server says its address.")
+    host: str = Field(description="Address of the server when none is running yet.")
+    port: int = Field(description="Its port.")
     timeout_seconds: float = Field(description="Longest wait for the server to take a version.")
 
     def open(self) -> "LocalEndpoint":
@@ -81,6 +83,8 @@ class LocalEndpointHost(EndpointHost):
             self.registry.open(),
             self.endpoint_name,
             state_file=Path(self.state_file),
+            host=self.host,
+            port=self.port,
             timeout_seconds=self.timeout_seconds,
         )
 

@@ -1,6 +1,5 @@
 """Where the reports on evaluations are kept, and at which address people open them."""
 
-import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -10,9 +9,7 @@ from pydantic import Field
 
 from abalone_assets.lake.reports import PAGE_PATH, Reports, report_key
 from abalone_assets.resources.storage import LakeResource
-from abalone_assets.serving.state import read_state
-
-_ANY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
+from abalone_assets.serving.state import lasting_url
 
 
 class ReportPages(dg.ConfigurableResource[None], ABC):
@@ -37,19 +34,9 @@ class LocalReportPages(ReportPages):
     port: int = Field(description="Its port.")
 
     def url(self, model_sha256: str) -> str:
-        """The page of the running server, or of the one that will run.
-
-        A server that this very process has started, as the demo does, ends with it: then the page
-        is that of a later one.
-        """
-        state = read_state(Path(self.state_file))
-        base = urlsplit(state.url) if state and not _is_own_child(state.pid) else None
-        host = (base and base.hostname) or self.host
-        port = (base and base.port) or self.port
-        # A server that listens everywhere is found on this machine.
-        name = "localhost" if host in _ANY_ADDRESS else host
-        netloc = f"[{name}]" if ":" in name else name
-        return f"http://{netloc}:{port}{PAGE_PATH}/{model_sha256}"
+        """The page of the running server, or of the one that will run."""
+        base = lasting_url(Path(self.state_file), self.host, self.port)
+        return f"{base}{PAGE_PATH}/{model_sha256}"
 
 
 class S3ReportPages(ReportPages):
@@ -65,14 +52,3 @@ class S3ReportPages(ReportPages):
             f"https://{here}.console.aws.amazon.com/s3/object/{place.netloc}"
             f"?region={here}&prefix={key}"
         )
-
-
-def _is_own_child(pid: int) -> bool:
-    """Whether a process was started by this one, and not by another on whose behalf this works."""
-    if not hasattr(os, "waitid"):  # macOS before Python 3.13
-        return False
-    try:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True

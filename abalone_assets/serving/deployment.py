@@ -23,7 +23,7 @@ from abalone_assets.serving.pointer import (
     read_pointer,
     roll_back_pointer,
 )
-from abalone_assets.serving.state import read_state
+from abalone_assets.serving.state import lasting_url, read_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +71,8 @@ class LocalEndpoint(Endpoint):
     Args:
         registry: Where versions and the endpoint's pointer are kept.
         state_file: Where a server on this machine says where it is.
+        host: Address of a later server, for links that outlast this one.
+        port: Its port.
         timeout_seconds: How long the server may take to serve a version.
     """
 
@@ -80,11 +82,14 @@ class LocalEndpoint(Endpoint):
         name: str,
         *,
         state_file: Path,
+        host: str,
+        port: int,
         timeout_seconds: float = 30.0,
     ) -> None:
         self.name = name
         self._registry = registry
         self._state_file = state_file
+        self._later = (host, port)
         self._timeout_seconds = timeout_seconds
 
     def live_version(self) -> int | None:
@@ -114,10 +119,14 @@ class LocalEndpoint(Endpoint):
             version=version,
             previous=pointer.previous,
             served=client is not None,
-            url=None if client is None else client.url,
+            url=None if client is None else self._page(),
             seconds=time.monotonic() - started,
             message=_message(version, served=client is not None, live_already=live_already),
         )
+
+    def _page(self) -> str:
+        """What describes the endpoint in a browser; a server's base URL shows nothing."""
+        return f"{lasting_url(self._state_file, *self._later)}/endpoints/{self.name}"
 
 
 def _live_pointer(

@@ -26,7 +26,7 @@ class Deployment:
         version: The version that the endpoint was asked to serve.
         previous: The version that it was asked to serve before, if any.
         served: Whether a running server answers with it; False when none is running.
-        url: Base URL of that server.
+        url: Where a browser finds that endpoint, or the same of a server that runs later.
         message: One sentence for people.
     """
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from abalone_assets.errors import EndpointError, StorageError
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_ANY_ADDRESS: Final = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not bound to
 
 
 @dataclass(frozen=True)
@@ -61,3 +64,34 @@ def remove_state(path: Path, pid: int) -> None:
     state = read_state(path)
     if state is not None and state.pid == pid:
         path.unlink(missing_ok=True)
+
+
+def lasting_url(path: Path, host: str, port: int) -> str:
+    """Base URL, for links that are kept, of the running server or of the one that will run.
+
+    A server that this very process has started, as the demo does, ends with it: then the address is
+    that of a later one.
+
+    Args:
+        path: The state file.
+        host: Address of the server when none is running yet.
+        port: Its port.
+    """
+    state = read_state(path)
+    base = urlsplit(state.url) if state and not _is_own_child(state.pid) else None
+    host = (base and base.hostname) or host
+    port = (base and base.port) or port
+    # A server that listens everywhere is found on this machine.
+    name = "localhost" if host in _ANY_ADDRESS else host
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _is_own_child(pid: int) -> bool:
+    """Whether a process was started by this one, and not by another on whose behalf this works."""
+    if not hasattr(os, "waitid"):  # macOS before Python 3.13
+        return False
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True

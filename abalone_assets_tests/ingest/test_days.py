@@ -81,6 +81,17 @@ def test_a_file_is_a_simulation_by_its_bytes_whatever_its_name(zone: FolderLandi
     assert parsed.entry.synthetic_rows == 3
 
 
+def test_a_bundled_survey_is_example_data_and_no_simulation(zone: FolderLandingZone) -> None:
+    zone.land(FIRST, surveys()[2].read_bytes())
+    zone.land(SECOND, survey_rows(2))
+    parsed = parse_days(zone, [MONDAY]).days[MONDAY]
+    assert parsed.rows.group_by("source_file", "origin", maintain_order=True).len().rows() == [
+        (FIRST, "example", 64),
+        (SECOND, "surveyed", 2),
+    ]
+    assert parsed.entry.synthetic_rows == 0
+
+
 def test_a_simulation_that_lands_while_the_zone_is_listed_is_known_as_one(
     tmp_path: Path,
 ) -> None:

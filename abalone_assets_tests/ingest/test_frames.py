@@ -23,8 +23,8 @@ FILES = [parsed(6, "c"), parsed(0, "a"), parsed(9, "b")]
 
 
 def test_the_rows_of_several_files_are_those_of_each_in_turn() -> None:
-    each = pl.concat([survey_frame([file], synthetic=["b"]) for file in FILES])
-    assert_frame_equal(survey_frame(iter(FILES), synthetic=["b"]), each)
+    each = pl.concat([survey_frame([file], origins={"b": "synthetic"}) for file in FILES])
+    assert_frame_equal(survey_frame(iter(FILES), origins={"b": "synthetic"}), each)
     assert each["source_file"].to_list() == ["c"] * 6 + ["b"] * 9
     assert each["origin"].to_list() == ["surveyed"] * 6 + ["synthetic"] * 9
     assert len(quarantine_frame(FILES)) == len(FILES)

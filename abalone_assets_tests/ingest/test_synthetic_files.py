@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from abalone_assets.cli.landing import Options, Verdicts, read_file
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.synthetic_files import (
     LEDGER_KEY,
@@ -24,6 +26,7 @@ from abalone_assets.lake.manifest import (
     day_digest,
 )
 from abalone_assets.lake.manifest_store import commit_days, commit_raw, read_manifest
+from abalone_assets.sample_data import base_survey, surveys
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -62,6 +65,14 @@ def test_a_recorded_file_is_known_by_the_digest_of_its_bytes(store: ObjectStore)
     assert made_at.utcoffset() == timedelta(0)
     assert origin_of(SHA256, files) == "synthetic"
     assert origin_of("0" * 64, files) == "surveyed"
+
+
+@pytest.mark.parametrize("path", [base_survey(), *surveys()], ids=lambda path: path.name)
+def test_what_ships_with_the_platform_is_an_example_also_as_it_lands(path: Path) -> None:
+    given = path.read_bytes()
+    landed = read_file(given, path.name, Options(), Verdicts()).data
+    for content in (given, landed):
+        assert origin_of(hashlib.sha256(content).hexdigest(), {}) == "example"
 
 
 def test_a_file_that_is_recorded_again_keeps_its_first_entry(store: ObjectStore) -> None:

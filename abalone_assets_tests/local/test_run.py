@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
-from dagster._core.execution import execute_in_process
+from dagster._core.execution import api
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_graphql.schema import create_schema
 
 from abalone_assets.automation.runs import INGEST_JOB, RELEASE_JOB
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.holder import process_identity
+from abalone_assets.local.instance import local_workspace
 from abalone_assets.local.run import LocalPlatform, RunFailedError, UnsettledError
 
 if TYPE_CHECKING:
@@ -45,7 +49,10 @@ def small_platform(
         return dg.SkipReason("nothing to release")
 
     definitions = dg.Definitions(
-        assets=[thing], jobs=[ingest], sensors=[survey_sensor, release_sensor]
+        assets=[thing],
+        jobs=[ingest],
+        sensors=[survey_sensor, release_sensor],
+        executor=dg.in_process_executor,
     )
     return LocalPlatform(definitions, instance, watch=watch, quiet=True)
 
@@ -109,7 +116,7 @@ def test_ctrl_c_before_the_first_step_leaves_no_run_in_flight(
     def interrupted(**_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(execute_in_process, "ExecuteRunWithPlanIterable", interrupted)
+    monkeypatch.setattr(api, "ExecuteRunWithPlanIterable", interrupted)
     with pytest.raises(KeyboardInterrupt):
         small_platform(instance, lambda: None).settle()
     assert [run.is_finished for run in instance.get_runs()] == [True]
@@ -132,3 +139,31 @@ def test_a_new_stray_file_is_recorded_as_the_daemon_would(
     observed = instance.fetch_observations(dg.AssetKey("landing_zone"), limit=1).records
     assert observed[0].asset_observation is not None
     assert observed[0].asset_observation.metadata["stray_files"].value == 1
+
+
+UI_RUNS = """{
+  repositoryOrError(repositorySelector: {
+    repositoryName: "__repository__", repositoryLocationName: "abalone_assets"
+  }) { ... on Repository { pipelines { name runs { runId } } } }
+  runsFeedOrError(limit: 10, view: RUNS) { ... on RunsFeedConnection { results {
+    ... on Run { runId repositoryOrigin { repositoryName repositoryLocationName } }
+  } } }
+}"""
+"""What the page of a job and the Timeline ask, which shows no run without its repository."""
+
+
+def test_the_ui_shows_its_runs_on_the_jobs_page_and_on_the_timeline(
+    instance: dg.DagsterInstance,
+) -> None:
+    small_platform(instance, lambda: None).settle()
+    with WorkspaceProcessContext(instance, WorkspaceFileTarget([str(local_workspace())])) as ui:
+        answer = create_schema().execute(UI_RUNS, context_value=ui.create_request_context())
+    assert answer.errors is None
+    (run,) = instance.get_runs()
+    jobs = answer.data["repositoryOrError"]["pipelines"]
+    assert [job["name"] for job in jobs if job["runs"] == [{"runId": run.run_id}]] == [INGEST_JOB]
+    (shown,) = answer.data["runsFeedOrError"]["results"]
+    assert shown["repositoryOrigin"] == {
+        "repositoryName": "__repository__",
+        "repositoryLocationName": "abalone_assets",
+    }

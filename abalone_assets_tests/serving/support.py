@@ -85,7 +85,8 @@ def state_file_of(registry: FolderRegistry) -> Path | None:
 def endpoint_of(registry: FolderRegistry, **changes: Any) -> LocalEndpoint:
     state_file = state_file_of(registry)
     assert state_file is not None
-    return LocalEndpoint(registry, ENDPOINT, state_file=state_file, **changes)
+    later = {"host": "127.0.0.1", "port": 8080}
+    return LocalEndpoint(registry, ENDPOINT, **{"state_file": state_file, **later, **changes})
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 
 from abalone_assets.errors import EndpointError
+from abalone_assets.serving import state
 from abalone_assets.serving.client import EndpointClient, EndpointUnreachableError, Prediction
 from abalone_assets.serving.deployment import connect
 from abalone_assets.serving.pointer import publish_pointer, read_pointer
@@ -64,7 +66,8 @@ def test_a_deployment_asks_once_and_the_live_versions_changes_nothing(
 ) -> None:
     before = live.client.describe()["requests"]
     done = endpoint_of(registry).deploy(2, probes_of(archives[1]))
-    assert done.url == live.url
+    assert done.url == f"{live.url}/endpoints/{ENDPOINT}"
+    assert requests.get(done.url, timeout=10).json()["version"] == 2
     assert live.client.describe()["requests"] == before + 1
     assert live.client.invoke(BODY).rings == local_prediction(archives[1])
 
@@ -72,6 +75,17 @@ def test_a_deployment_asks_once_and_the_live_versions_changes_nothing(
     endpoint_of(registry).deploy(2, probes_of(archives[1]))
     assert live.client.describe()["requests"] == before + 3
     assert read_pointer(registry.store, ENDPOINT) == pointer
+
+
+def test_the_link_to_a_server_that_ends_with_this_process_is_that_of_a_later_one(
+    live: RunningServer,
+    archives: list[bytes],
+    registry: FolderRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(state, "_is_own_child", lambda _: True)
+    done = endpoint_of(registry, port=8123).deploy(2, probes_of(archives[1]))
+    assert done.url == f"http://127.0.0.1:8123/endpoints/{ENDPOINT}"
 
 
 def test_an_answer_of_another_version_proves_nothing(

@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import pytest
 
+from abalone_assets.cli.typed import Typed
+from abalone_assets.local.instance import home_environment
 from abalone_assets.sample_data import surveys
 from abalone_assets_tests.cli.support import (
     abalone,
@@ -52,12 +55,37 @@ def test_the_demo_releases_a_model_and_a_second_one_finds_nothing_new(tmp_path: 
     assert low < first["rings"] < high
     shown = f"{first['rings']:.1f} rings ({low:.1f} to {high:.1f} in 9 of 10 animals)"
     assert f"{shown}, so {first['age_years']:.1f} years old" in text
-    assert Path(first["report"]).read_text(encoding="utf-8").startswith("<!doctype html>")
+    page = Path(first["report"]).read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "training rows and all 248 test rows are example data" in page
     assert "release: " not in text
     assert "the network refused" not in text
-    command = f"ABALONE_HOME={home} abalone"
-    assert f"version 1 is deployed; `{command} dev` or `{command} serve`" in " ".join(text.split())
-    assert f"Next: `{command} status`" in text
+    with pytest.MonkeyPatch.context() as patches:
+        patches.delenv("MAKELEVEL", raising=False)
+        typed = Typed.on(home)
+    serve = typed.command("serve")
+    assert f"version 1 is deployed; `{typed.dev}` or `{serve}`" in " ".join(text.split())
+    _check_command(text.partition("Next: `")[2].partition("`")[0])
+    _check_link(home)
+
+
+def _check_command(shown: str) -> None:
+    """What the last line proposes works as typed, in a shell that has no `abalone` on its path."""
+    done = subprocess.run(
+        shown, shell=True, env={"PATH": os.defpath}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, (shown, done.stderr)
+    assert "version 1" in done.stdout
+
+
+def _check_link(home: Path) -> None:
+    """The demo's server has ended; the link on `endpoint` is that of the next one."""
+    with home_environment(home), dg.DagsterInstance.get() as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey("endpoint"))
+    assert event is not None
+    assert event.asset_materialization is not None
+    url = event.asset_materialization.metadata["url"].value
+    assert url == "http://127.0.0.1:8080/endpoints/abalone"
 
 
 def _check_conservation(report: dict[str, Any]) -> None:
@@ -95,7 +123,7 @@ def test_a_run_that_fails_is_one_error_with_its_reason(tmp_path: Path) -> None:
     assert "raw_abalone failed" in result.stdout
     assert result.stderr.count("\n") == 1, result.stderr
     assert "nowhere.csv: cannot read the base survey" in result.stderr
-    assert f"start it with `ABALONE_HOME={home} abalone dev`" in result.stderr
+    assert f"start it with `{Typed.on(home).dev}`" in result.stderr
     assert processes_of(home) == []
 
 

@@ -97,6 +97,21 @@ class Stack:
             raise StackError(str(document["errors"]))
         return document["data"]
 
+    def abalone(self, *arguments: str) -> dict[str, Any]:
+        """Run a command on this home that succeeds; returns its JSON document."""
+        done = subprocess.run(
+            [sys.executable, "-m", "abalone_assets.cli", *arguments],
+            env={**os.environ, **self.environ, "ABALONE_HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        if done.returncode:
+            raise StackError(f"{arguments} ended with {done.returncode}: {done.stderr}")
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
     def runs(self) -> list[dict[str, Any]]:
         """All runs, latest first."""
         query = """{ runsOrError(limit: 500) { ... on Runs { results {

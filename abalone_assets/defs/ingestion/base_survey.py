@@ -12,7 +12,6 @@ from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.frames import DataFrame
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import BaseSurveySource, LakeResource
-from abalone_assets.survey.origin import SYNTHETIC
 
 if TYPE_CHECKING:
     from abalone_assets.ingest.base_survey import BaseSurvey
@@ -62,10 +61,10 @@ def raw_abalone(
     source, survey = _fetch_acceptable(base_survey, opened)
     if source.note:
         context.log.warning(source.note)
-    # The bundled stand-in is simulated, too, but plays the base survey's role: what evaluation,
-    # gate and synthesizers treat as the real animals. Only what the ledger lists is synthetic.
+    # The bundled stand-in, of the origin "example", plays the base survey's role: evaluation, gate
+    # and synthesizers treat it as real animals. Only what the ledger lists is synthetic.
     origin = origin_of(source.sha256, synthetic_files(store))
-    rows = survey_frame([survey], synthetic=[survey.file] if origin == SYNTHETIC else [])
+    rows = survey_frame([survey], origins={survey.file: origin})
     quarantined = quarantine_frame([survey])
     commit_raw(store, None)
     store.write(QUARANTINED_KEY, to_parquet(quarantined))
@@ -76,7 +75,6 @@ def raw_abalone(
             "quarantined": len(quarantined),
             "quarantined_rows": preview(quarantined),
             "source": dg.MetadataValue.url(source.uri),
-            "simulated": source.simulated,
             "origin": origin,
             "note": source.note,
             "read_as": "; ".join(survey.notes),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from abalone_assets.modeling.evaluation.baselines import Baselines
 from abalone_assets.modeling.evaluation.champion import ChampionScores
@@ -47,6 +47,15 @@ class Synthetic(TypedDict):
     rmse_trained_without: float | None
 
 
+class Examples(TypedDict):
+    """How many rows are example data, which is simulated but counts as surveyed."""
+
+    train_rows: int
+    test_rows: int
+    all_train_rows: int
+    all_test_rows: int
+
+
 class EvaluationDocument(TypedDict):
     """``evaluation.json``: scores in rings on the surveyed rows of the test split.
 
@@ -55,6 +64,7 @@ class EvaluationDocument(TypedDict):
     and the validation split. ``reference`` is the version that the model must hold against beside
     the champion: told as if that were the champion, and None when the champion itself is that.
     ``trained_on_train_split`` is whether the model's card has the digest of the training split.
+    ``examples`` is None when there are none, and missing in documents of before.
     An evaluation without the study has an empty ``learning_curve`` and ``feature_importance``, and
     no ``rmse_trained_without``.
     """
@@ -71,6 +81,7 @@ class EvaluationDocument(TypedDict):
     baselines: Baselines
     out_of_fold: dict[str, Any] | None
     synthetic: Synthetic | None
+    examples: NotRequired[Examples | None]
     learning_curve: list[CurvePoint]
     split: SplitIntegrity
     trained_on_train_split: bool

@@ -9,6 +9,7 @@ import numpy as np
 
 from abalone_assets.modeling.dataset import (
     concat,
+    count_examples,
     is_surveyed,
     row_keys,
     rows_sha256,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from abalone_assets.modeling.archive import ArchivedModel
     from abalone_assets.modeling.evaluation.document import (
         EvaluationDocument,
+        Examples,
         PredictionInterval,
         Slice,
         Synthetic,
@@ -139,6 +141,7 @@ def evaluate_model(
         "baselines": bars,
         "out_of_fold": candidate.card.out_of_fold,
         "synthetic": _synthetic(candidate, splits),
+        "examples": _examples(splits),
         "learning_curve": [],
         "split": _integrity(candidate, splits, missing_rows, foreign_rows),
         "trained_on_train_split": (
@@ -259,6 +262,18 @@ def _synthetic(candidate: ArchivedModel, splits: Splits) -> Synthetic | None:
         "rmse_synthetic_rows": simulated,
         "rmse_all_rows": _rmse(candidate.model, splits.test),
         "rmse_trained_without": None,
+    }
+
+
+def _examples(splits: Splits) -> Examples | None:
+    train, test = count_examples(splits.train), count_examples(splits.test)
+    if not train and not test:
+        return None
+    return {
+        "train_rows": train,
+        "test_rows": test,
+        "all_train_rows": len(target(splits.train)),
+        "all_test_rows": len(target(splits.test)),
     }
 
 

@@ -84,21 +84,31 @@ def learn(
     keras = _keras()
     scored = {"train": _split(train), "validation": _split(validation)}
     network, best = _fitted(keras, train, weights, chosen, scored, on_progress)
-    backend = keras.config.backend()
     return Learnt(
         model=best.model,
         files={
             MODEL_FILES["tensorflow"]: best.model.to_npz(),
             KERAS_FILE: _saved(keras, network, best.model),
         },
-        versions={
-            "keras": keras.__version__,
-            backend: str(importlib.import_module(backend).__version__),
-        },
+        versions=network_versions(),
         objective=OBJECTIVE,
         best_iteration=best.epoch,
         history=best.history,
     )
+
+
+def network_versions() -> dict[str, str]:
+    """The versions of Keras and of its backend, by name, as networks learn with.
+
+    Raises:
+        KerasMissingError: The extra ``keras`` is not installed.
+    """
+    keras = _keras()
+    backend = keras.config.backend()
+    return {
+        "keras": keras.__version__,
+        backend: str(importlib.import_module(backend).__version__),
+    }
 
 
 def fit_network(

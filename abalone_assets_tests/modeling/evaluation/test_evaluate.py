@@ -88,6 +88,21 @@ def test_simulated_test_rows_judge_nobody() -> None:
     assert mixed["rmse"] < told["rmse_all_rows"] < told["rmse_synthetic_rows"]
 
 
+def test_example_rows_judge_as_surveyed_ones_do_and_are_counted() -> None:
+    """Once a demo's report said that all of its simulated rows were real animals."""
+    test = {**SPLITS.test, "origin": np.array(["example"] * 60 + ["surveyed"] * 140, dtype=object)}
+    some, none = document(replace(SPLITS, test=test)), document(SPLITS)
+    assert (some["rows"], some["rmse"]) == (none["rows"], none["rmse"])
+    assert some["synthetic"] is None
+    assert none["examples"] is None
+    assert some["examples"] == {
+        "train_rows": 0,
+        "test_rows": 60,
+        "all_train_rows": len(SPLITS.train["rings"]),
+        "all_test_rows": 200,
+    }
+
+
 def test_training_rows_that_are_all_simulated_still_make_baselines() -> None:
     train = simulated(SPLITS.train, 300)
     evaluation = document(replace(SPLITS, train=train))

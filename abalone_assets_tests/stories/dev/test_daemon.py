@@ -60,6 +60,22 @@ def test_a_survey_whose_run_is_killed_is_ingested_all_the_same(stack: Stack) -> 
     stack.await_release()
 
 
+def test_a_release_by_hand_goes_through_the_queue_and_a_rollback_takes_it_back(
+    stack: Stack,
+) -> None:
+    """Of the same rows, by other hyperparameters that only the command's own shell knows."""
+    before = stack.live_version()
+    chosen = ["--hyperparameters", '{"num_boost_round": 80}']
+    released = stack.abalone("release", *chosen, "--json")
+    assert released["outcome"] == "deployed", released
+    assert released["version"] == stack.live_version() != before
+    run = stack.run(released["run_id"])
+    assert (run["jobName"], run["status"]) == ("release", "SUCCESS")
+    back = stack.abalone("rollback", "--yes", "--json")
+    assert (back["from_version"], back["is_live"]) == (released["version"], True)
+    assert stack.live_version() == back["to_version"] == before
+
+
 def test_the_endpoint_answers_a_real_boto3_client(stack: Stack) -> None:
     import boto3
 

@@ -11,7 +11,7 @@ from abalone_assets.survey.splits import SPLIT_PERCENT
 
 if TYPE_CHECKING:
     from abalone_assets.modeling.evaluation.champion import ChampionScores, KnownFiles
-    from abalone_assets.modeling.evaluation.document import EvaluationDocument, Synthetic
+    from abalone_assets.modeling.evaluation.document import EvaluationDocument, Examples, Synthetic
     from abalone_assets.modeling.evaluation.evaluate import Predictions
     from abalone_assets.modeling.evaluation.paired import Comparison
     from abalone_assets.modeling.evaluation.split_integrity import SplitIntegrity
@@ -140,15 +140,42 @@ def of_integrity(split: SplitIntegrity) -> str:
     )
 
 
-def of_synthetic(synthetic: Synthetic | None) -> str:
-    """What simulated rows do to the model, and how they are kept from its judgement."""
+def of_synthetic(synthetic: Synthetic | None, examples: Examples | None = None) -> str:
+    """What simulated rows do to the model, and how they are kept from its judgement.
+
+    Example rows are simulated, too, but count as surveyed: that is said first.
+    """
+    if examples is not None:
+        return f"{_of_examples(examples)} {_of_others(synthetic)}".rstrip()
     if synthetic is None:
         return "There are none in the training and test rows: everything here is of real animals."
+    return _of_others(synthetic)
+
+
+def _of_examples(examples: Examples) -> str:
+    trained, tested = (
+        f"{'all' if some == whole else f'{some:,} of the'} {whole:,} {name} rows"
+        for some, whole, name in (
+            (examples["train_rows"], examples["all_train_rows"], "training"),
+            (examples["test_rows"], examples["all_test_rows"], "test"),
+        )
+    )
+    text = (
+        f"{trained} and {tested} are example data that ship with the platform: simulated, too, but "
+        "in the part of surveyed animals. With them the numbers above show that everything works, "
+        "not how well the model tells the age of real animals."
+    )
+    return text[0].upper() + text[1:]
+
+
+def _of_others(synthetic: Synthetic | None) -> str:
+    if synthetic is None:
+        return ""
     share = 100 * synthetic["weight_share"]
     return (
         f"{synthetic['train_rows']:,} simulated rows took part in the training with {share:.1f} % "
         f"of the weight. The {synthetic['test_rows']:,} in the test split judge nobody: the "
-        "numbers above are of real animals alone."
+        "numbers above are of the other rows alone."
     )
 
 

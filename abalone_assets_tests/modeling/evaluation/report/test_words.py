@@ -6,6 +6,7 @@ import pytest
 from abalone_assets.modeling.archive import ArchivedModel
 from abalone_assets.modeling.dataset import concat, row_keys
 from abalone_assets.modeling.evaluation.champion import Champion, KnownFiles
+from abalone_assets.modeling.evaluation.document import Examples
 from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
 from abalone_assets.modeling.evaluation.paired import Comparison
 from abalone_assets.modeling.evaluation.report.charts import wilson
@@ -16,6 +17,7 @@ from abalone_assets.modeling.evaluation.report.words import (
     of_known_files,
     of_old_animals,
     of_reference,
+    of_synthetic,
 )
 from abalone_assets.modeling.evaluation.split_integrity import split_integrity
 from abalone_assets.modeling.evaluation.study import study_model
@@ -136,3 +138,18 @@ def test_old_animals_are_warned_of_where_the_model_is_far_off() -> None:
     test["rings"] = np.minimum(test["rings"], 15)
     none = evaluate_model(network, replace(small_splits(), test=test)).document
     assert of_old_animals(none).endswith("holds no animal of 16 rings or more.")
+
+
+def test_example_rows_are_not_told_to_be_real_animals() -> None:
+    assert of_synthetic(None).endswith("everything here is of real animals.")
+    counted: Examples = {
+        "train_rows": 3_852,
+        "test_rows": 33,
+        "all_train_rows": 3_852,
+        "all_test_rows": 248,
+    }
+    said = of_synthetic(None, counted)
+    assert said.startswith("All 3,852 training rows and 33 of the 248 test rows are example data")
+    assert "not how well the model tells the age of real animals" in said
+    assert "real animals." in said
+    assert "everything here" not in said

@@ -1,0 +1,171 @@
+"""`abalone release`: here or in a daemon's queue, and how it says what came of it."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+import dagster as dg
+import pytest
+
+from abalone_assets import definitions
+from abalone_assets.automation.runs import RELEASE_JOB
+from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.lake.lake import Lake
+from abalone_assets.local import queue
+from abalone_assets.local.driver import Driver, driver_lock
+from abalone_assets.local.instance import InstanceError
+from abalone_assets.settings.platform import load_settings
+from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.support.platform import QUICK_BLEND, survey_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def configs() -> list[dict[str, Any]]:
+    """The run config of the releases, latest first."""
+    with dg.DagsterInstance.get() as instance:
+        runs = instance.get_runs(dg.RunsFilter(job_name=RELEASE_JOB))
+    return [dict(run.run_config) for run in runs]
+
+
+def test_it_releases_here_what_has_landed_and_again_after_other_hyperparameters(
+    home: Path,
+) -> None:
+    FolderLandingZone(home / "landing_zone").land("abalone.20250301060000", survey_rows(30))
+    first = abalone_json("release")
+    assert (first["outcome"], first["version"], first["live_version"]) == ("deployed", 1, 1)
+    assert first["reason"].startswith("Approved: ")
+    assert Lake(str(home / "lake")).manifest().rows_of("2025-03-01") == 30
+    assert configs()[0]["ops"]["trained_model"]["config"]["hyperparameters"] == QUICK_BLEND
+
+    result = abalone("release", "--hyperparameters", '{"num_boost_round": 40}')
+    assert result.exit_code in {0, 3}, result.output
+    assert "release: trained_model" in result.stdout
+    assert "Version 2 " in result.stdout.splitlines()[-1]
+    config = configs()[0]["ops"]["trained_model"]["config"]
+    assert config["framework"] == "blend"
+    assert config["hyperparameters"]["num_boost_round"] == 40
+    assert config["hyperparameters"]["folds"] == 2, "those that are set stay"
+
+
+def test_a_rejected_model_is_told_and_has_an_exit_code_of_its_own(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_GATE_MAX_RMSE", "0.1")
+    result = abalone("release")
+    assert result.exit_code == 3, result.output
+    last = result.stdout.splitlines()[-1]
+    assert last.startswith("Version 1 does not go live: nothing is deployed. Rejected: RMSE")
+
+
+def test_a_release_that_fails_says_why(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABALONE_RAW_URI", str(home / "nowhere.csv"))
+    result = abalone("release", "--json")
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    assert document["outcome"] == "failed"
+    assert "nowhere.csv: cannot read the base survey" in document["reason"]
+
+
+def test_beside_a_daemon_it_is_a_run_of_its_queue_with_what_this_shell_sets(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued: list[dg.DagsterRun] = []
+
+    def follow(instance: dg.DagsterInstance, run_id: str, driver: Driver, _: object) -> None:
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        queued.append(run)
+        assert driver.command == "abalone dev"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(queue, "follow", follow)
+    FolderLandingZone(home / "landing_zone").land("abalone.20250301060000", survey_rows(30))
+    with driver_lock(load_settings(), "abalone dev"):
+        result = abalone("release")
+    assert result.exit_code == 130
+    assert "1 survey day still to be ingested: the sensors of `abalone dev`" in result.stdout
+    (run,) = queued
+    assert f"run {run.run_id} is in the queue of `abalone dev`" in result.stdout
+    assert f"run {run.run_id} goes on" in result.stderr
+    assert run.status is dg.DagsterRunStatus.QUEUED
+    assert run.remote_job_origin is not None
+    assert run.remote_job_origin.location_name == "abalone_assets"
+    assert run.job_code_origin is not None
+    pointer = run.job_code_origin.repository_origin.code_pointer
+    assert pointer.load_target() is definitions.defs
+    config = cast("Any", run.run_config)["ops"]["trained_model"]["config"]
+    assert config["hyperparameters"]["num_boost_round"] == 60, "ABALONE_HYPERPARAMETERS of here"
+
+
+def test_what_nobody_set_here_is_left_to_who_executes_the_run(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = import_module("abalone_assets.cli.release")
+    monkeypatch.delenv("ABALONE_HYPERPARAMETERS")
+    assert command._training_config(load_settings(), None, {}) == {}
+    chosen = command._training_config(load_settings(), "xgboost", {"eta": 0.2})
+    expected = {"framework": "xgboost", "hyperparameters": {"eta": 0.2}}
+    assert chosen == {"ops": {"trained_model": {"config": expected}}}
+
+
+def test_following_tells_the_events_and_ends_with_the_run(home: Path) -> None:
+    @dg.asset
+    def thing() -> None: ...
+
+    told: list[str] = []
+    with (
+        driver_lock(load_settings(), "abalone dev"),
+        dg.DagsterInstance.get() as instance,
+    ):
+        driver = Driver.of(load_settings())
+        assert driver is not None
+        run_id = dg.materialize([thing], instance=instance).run_id
+        queue.follow(instance, run_id, driver, lambda entry: told.append(entry.message))
+    assert any("Finished execution of step" in message for message in told)
+
+
+def test_the_end_of_the_daemon_ends_the_waiting(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        run_id = instance.create_run_for_job(dg.JobDefinition(name="j", graph_def=graph())).run_id
+        with pytest.raises(InstanceError, match=r"`abalone dev` .* has ended, and run"):
+            queue.follow(instance, run_id, Driver("abalone dev", "0/0/0"), lambda _: None)
+
+
+def graph() -> dg.GraphDefinition:
+    @dg.op
+    def work() -> None: ...
+
+    return dg.GraphDefinition(name="j", node_defs=[work])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "message"),
+    [
+        (["--framework", "xgbost"], 2, "xgbost is none of blend, xgboost"),
+        (["--hyperparameters", "eta"], 2, "no JSON"),
+        (["--hyperparameters", "[1]"], 2, "give a JSON object"),
+        (["--hyperparameters", '{"nope": 1}'], 1, "blend has no hyperparameter nope"),
+        (["--framework", "xgboost", "--hyperparameters", '{"landmarks": 9}'], 1, "xgboost has no"),
+    ],
+)
+def test_a_slip_is_told_before_anything_begins(
+    home: Path, arguments: list[str], exit_code: int, message: str
+) -> None:
+    result = abalone("release", *arguments)
+    assert (result.exit_code, message in result.stderr) == (exit_code, True), result.stderr
+    assert configs() == []
+
+
+def test_the_instance_on_aws_is_not_this_machines(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_PROFILE", "aws")
+    for zone in ("LAKE", "LANDING_ZONE", "REGISTRY"):
+        monkeypatch.setenv(f"ABALONE_{zone}_URI", "s3://bucket/prefix")
+    result = abalone("release")
+    assert result.exit_code == 1
+    assert "launch the job `release` in its UI" in result.stderr

@@ -1,0 +1,131 @@
+"""`abalone rollback`: which version it goes back to, and that it does."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.cli import output
+from abalone_assets.cli.run_progress import RunProgress
+from abalone_assets.local.driver import driver_lock
+from abalone_assets.registry.folder import FolderRegistry
+from abalone_assets.serving.live_version import live_version
+from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.settings.platform import load_settings
+from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.serving.support import new_registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROBE = ["M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15", 9.5]
+
+
+@pytest.fixture
+def registry(home: Path, monkeypatch: pytest.MonkeyPatch) -> FolderRegistry:
+    """Versions 1, 2 and 4 are approved by the gate, 3 is rejected; 4 is live."""
+    monkeypatch.setenv("USER", "ana")
+    registry = new_registry(home)
+    for number, approved in enumerate((True, True, False, True), start=1):
+        registry.register(
+            f"archive {number}".encode(),
+            evaluation={"rmse": 2.0 + number / 10, "probes": [PROBE]},
+            decision={"approved": approved, "reason": f"as measured in {number}."},
+            release_digest=f"release-{number}",
+        )
+    publish_pointer(registry.store, "abalone", 4)
+    return registry
+
+
+def rejected(registry: FolderRegistry) -> list[int]:
+    return [each.version for each in registry.versions() if each.rejected_by_person]
+
+
+def test_it_goes_back_one_good_version_at_a_time_and_deploys_it(registry: FolderRegistry) -> None:
+    first = abalone_json("rollback", "--yes", "--because", "the scale was off")
+    assert (first["from_version"], first["to_version"], first["is_live"]) == (4, 2, True)
+    assert live_version(load_settings()) == 2
+    assert registry.get(4).reason.endswith(": the scale was off.")
+    second = abalone("rollback", "--yes")
+    assert second.exit_code == 0, second.output
+    assert "deploy: endpoint" in second.stdout
+    said = "Version 2 is rejected, and version 1 answers when `"
+    assert second.stdout.splitlines()[-1].startswith(said)
+    assert live_version(load_settings()) == 1
+    assert "rolled back to version 1" in registry.get(2).reason
+    third = abalone("rollback", "--yes")
+    assert third.exit_code == 1
+    assert "version 1 is the only one that is approved" in third.stderr
+    assert rejected(registry) == [2, 4]
+
+
+def test_it_shows_both_versions_and_asks_before_it_changes_anything(
+    registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = abalone("rollback")
+    assert nobody.exit_code == 2
+    assert "add --yes" in nobody.stderr
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    no = abalone("rollback", text="n\n")
+    assert no.exit_code == 1
+    assert "Back from version 4, live: RMSE 2.400" in no.stdout
+    assert "to version 2: RMSE 2.200" in no.stdout
+    assert "Roll back? [y/N]" in no.stdout
+    assert "Nothing was changed." in no.stdout
+    assert rejected(registry) == []
+    assert live_version(load_settings()) == 4
+    yes = abalone("rollback", text="y\n")
+    assert yes.exit_code == 0, yes.output
+    assert live_version(load_settings()) == 2
+
+
+def test_beside_a_daemon_it_waits_for_the_sensors_deployment(
+    registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = import_module("abalone_assets.cli.rollback")
+    monkeypatch.setattr(
+        command, "_serves", lambda *_: bool(publish_pointer(registry.store, "abalone", 2))
+    )
+    with driver_lock(load_settings(), "abalone dev"):
+        result = abalone("rollback", "--yes")
+    assert result.exit_code == 0, result.output
+    assert "the sensors of `abalone dev` (process" in result.stdout
+    assert "deploy: endpoint" not in result.stdout, "it leaves that to them"
+
+
+def test_a_deployment_that_does_not_come_is_told_and_has_an_exit_code_of_its_own(
+    registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("abalone_assets.cli.rollback"), "FOLLOW_SECONDS", 0.0)
+    with driver_lock(load_settings(), "abalone dev"):
+        result = abalone("rollback", "--yes")
+    assert result.exit_code == 3
+    assert "version 2 is not live yet: `abalone dev` (process" in result.stdout
+    assert rejected(registry) == [4]
+
+
+def test_a_version_that_cannot_be_deployed_is_not_gone_back_to(
+    registry: FolderRegistry,
+) -> None:
+    registry.store.write(registry.get(2).model_key, b"altered")
+    result = abalone("rollback", "--yes")
+    assert result.exit_code == 1
+    assert "SHA-256" in result.stderr
+    assert rejected(registry) == []
+
+
+def test_without_an_approved_version_there_is_nothing_to_go_back_from(home: Path) -> None:
+    result = abalone("rollback", "--yes")
+    assert result.exit_code == 1
+    assert "no version is approved" in result.stderr
+
+
+def test_on_aws_the_sensor_deploys(registry: FolderRegistry) -> None:
+    command = import_module("abalone_assets.cli.rollback")
+    settings = load_settings().model_copy(update={"profile": "aws"})
+    done = command._deploy(settings, registry.get(2), RunProgress(output.console()))
+    assert not done["is_live"]
+    assert "approval_sensor within 5 seconds" in done["state"]
+    assert live_version(load_settings()) == 4
