@@ -17,6 +17,7 @@ from abalone_assets.cli.doctor import doctor
 from abalone_assets.cli.forget import forget
 from abalone_assets.cli.home import at_home
 from abalone_assets.cli.land import land
+from abalone_assets.cli.notify import notify
 from abalone_assets.cli.output import ErrorBoundary, example
 from abalone_assets.cli.predict import predict
 from abalone_assets.cli.serve import serve
@@ -56,6 +57,7 @@ for command in (
     approve,
     reject,
     synthesize,
+    notify,
 ):
     if command.callback is not None:
         command.callback = at_home(command.callback, must_exist=command in _NEED_A_HOME)

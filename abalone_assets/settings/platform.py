@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from abalone_assets.modeling.evaluation.gate import GateLimits
@@ -134,6 +134,15 @@ class Settings(EnvironmentSettings):
         ge=0,
         description="How long what the endpoint server captured is kept after `captured_requests` "
         "has read it; 0 keeps it. On AWS a rule of the bucket says it.",
+    )
+    notify: SecretStr = Field(
+        SecretStr(""),
+        description="Whom `alert_sensor` tells of failed runs, rejected models, refused files, "
+        "drift and a silent endpoint: URLs as Apprise takes them (https://appriseit.com), such as "
+        "`mailtos://user:password@example.com`, and ARNs of SNS topics, separated by blanks.",
+    )
+    notify_quarantine_share: float = Field(
+        0.05, gt=0, le=1, description="Share of a file's rows in quarantine that is told."
     )
     endpoint_timeout_seconds: Seconds = Field(30, description="Longest wait for a new version.")
 
