@@ -18,6 +18,7 @@ def defs() -> dg.Definitions:
     """The asset graph, its automation, and the resources of the profile in force."""
     from abalone_assets import defs as package
     from abalone_assets.defs.automation import (
+        alert_sensor,
         approval_sensor,
         deploy_job,
         ingest_surveys_job,
@@ -56,7 +57,7 @@ def defs() -> dg.Definitions:
             monitor_requests_job,
             collect_garbage_job,
         ],
-        sensors=[survey_sensor, release_sensor, approval_sensor],
+        sensors=[survey_sensor, release_sensor, approval_sensor, alert_sensor],
         schedules=[nightly_release, job_sweep_schedule, monitoring_schedule, retention_schedule],
         resources=profile_resources(load_settings()),
         executor=dg.in_process_executor,

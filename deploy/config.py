@@ -90,7 +90,8 @@ class DeployConfig:
         retain: Keep buckets, database and images when the stacks are deleted.
         nat_gateways: One is cheaper; two survive the loss of a zone.
         database_multi_az: Keep a standby of the database in the other zone.
-        alarm_topic_arn: SNS topic told of alarms; empty tells nobody.
+        alarm_topic_arn: SNS topic told of alarms, and of all that ``alert_sensor`` tells; empty
+            tells nobody.
         capture_days: How long what the endpoint was asked and answered is kept. A quarter, as long
             as the logs of jobs and runs: long enough to look into a complaint or a slow drift, and
             nothing reads it later.
@@ -191,6 +192,15 @@ def _check_settings(given: Mapping[str, Any]) -> None:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"])) or "settings"
             raise DeployError(f"settings: {name}: {first['msg']}") from error
+    _check_no_secret(str(given.get("notify", "")))
+
+
+def _check_no_secret(notify: str) -> None:
+    if any(not name.startswith("arn:") for name in notify.split()):
+        raise DeployError(
+            "settings: notify: such URLs hold secrets, and a task's variables are read by many:"
+            " give an SNS topic as alarm_topic_arn, and subscribe people to it"
+        )
 
 
 def _text(value: object) -> str:

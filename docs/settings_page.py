@@ -47,6 +47,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "settle_seconds",
         "retry_seconds",
     ),
+    "Alerts": ("notify", "notify_quarantine_share"),
     "Training": ("framework", "hyperparameters", "max_synthetic_share"),
     "Gate": (
         "gate_max_rmse",

@@ -49,11 +49,13 @@ class FailedAttempts:
     Attributes:
         last: When the last one ended.
         days: The survey days of the last one, if it had any.
+        run_id: The last one's run.
     """
 
     count: int
     last: datetime
     days: DayRange | None = None
+    run_id: str = ""
 
     def retry_at(self, first_wait: timedelta, longest: timedelta = MAX_BACK_OFF) -> datetime:
         """The time of the next attempt: the wait doubles with each failure, up to the longest."""
@@ -129,6 +131,18 @@ class Runs:
         """
         return _failures(self._history(job, tags))
 
+    def error_of(self, run_id: str) -> str:
+        """What ended a run, on one line: the innermost error of the first step that failed."""
+        failures = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+        for entry in failures:
+            event = entry.dagster_event
+            error = event.step_failure_data.error if event else None
+            if error is not None:
+                while error.cause is not None:
+                    error = error.cause
+                return " ".join(error.message.split())
+        return "no step says why; its log may"
+
     def _history(self, job: str, tags: Mapping[str, str] | None = None) -> Sequence[dg.RunRecord]:
         return self.instance.get_run_records(
             dg.RunsFilter(job_name=job, statuses=ENDED, tags=tags), limit=HISTORY
@@ -165,4 +179,6 @@ def _failures(records: Sequence[dg.RunRecord]) -> FailedAttempts | None:
         return None
     ended = failed[0].end_time or failed[0].update_timestamp.timestamp()
     days = days_of(failed[0].dagster_run)
-    return FailedAttempts(len(failed), datetime.fromtimestamp(ended, UTC), days)
+    return FailedAttempts(
+        len(failed), datetime.fromtimestamp(ended, UTC), days, failed[0].dagster_run.run_id
+    )

@@ -1,7 +1,7 @@
 """``abalone``: land surveys, look at the platform, serve and ask its model, run it all.
 
 The commands' modules import only what `--help` needs; each command imports its own work when it
-runs, and none but `demo`, `release`, `rollback`, `gc`, `restore` and `doctor --live` imports Dagster.
+runs, and few import Dagster.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from abalone_assets.cli.forget import forget
 from abalone_assets.cli.gc import gc
 from abalone_assets.cli.home import at_home
 from abalone_assets.cli.land import land
+from abalone_assets.cli.notify import notify
 from abalone_assets.cli.output import ErrorBoundary, example
 from abalone_assets.cli.predict import predict
 from abalone_assets.cli.release import release
@@ -69,6 +70,7 @@ for command in (
     gc,
     verify,
     restore,
+    notify,
 ):
     if command.callback is not None:
         command.callback = at_home(command.callback, must_exist=command in _NEED_A_HOME)

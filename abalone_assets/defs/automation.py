@@ -122,6 +122,24 @@ def approval_sensor(
     return approval_tick(context, model_registry, endpoint_host, load_settings())
 
 
+@dg.sensor(
+    target=None,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def alert_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
+    """Tell whom `ABALONE_NOTIFY` names of what needs them: each matter once, and when it is over.
+
+    Failed runs, rejected models, refused files, strays, drift, and an endpoint that is silent; one
+    message every ten minutes at most.
+    """
+    from abalone_assets.automation.alert_sensor import alert_tick
+
+    if reason := _driven_by_another():
+        return dg.SensorResult(skip_reason=reason)
+    return alert_tick(context, lake.open(), load_settings())
+
+
 @dg.schedule(
     job=release_job,
     cron_schedule="0 0 * * *",

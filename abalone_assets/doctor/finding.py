@@ -13,7 +13,7 @@ from abalone_assets.ingest.base_survey import local_path, public_uri
 from abalone_assets.storage.object_store import locate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from abalone_assets.settings.platform import Settings
 
@@ -78,6 +78,19 @@ def packages(names: Sequence[str], *, remedy: str) -> Finding:
     if missing:
         return Finding("packages", "failed", f"not installed: {', '.join(missing)}", remedy)
     return Finding("packages", "ok", ", ".join(installed))
+
+
+def recipients(settings: Settings) -> Iterator[Finding]:
+    """Whether those whom the settings name could be told; sends nothing, and says no secret."""
+    from abalone_assets.alerts.recipients import recipients_of
+
+    names = settings.notify.get_secret_value()
+    if names:
+        yield look_at(
+            "alerts",
+            lambda: ", ".join(each.name for each in recipients_of(names)),
+            remedy="mend ABALONE_NOTIFY; `abalone notify` then sends a test message",
+        )
 
 
 def base_survey(settings: Settings) -> Finding:

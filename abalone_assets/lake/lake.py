@@ -19,6 +19,7 @@
     captured_requests/request_day=2025-03-03/data.parquet  what the endpoint was asked on a day
     captured_requests/_days.json               how many capture files were read of each day
     drift_report/_report.html                  the last drift report
+    alerts.json                                what people were told of and is not over
     trained_model/<job>/output/model.tar.gz    a model archive, as SageMaker lays it out
     _staged/…                                  what Spark has not finished, or a killed run left
 """

@@ -8,6 +8,7 @@ PARTITION_COLUMN: Final = "survey_day"
 DATA_FILE: Final = "data.parquet"
 
 CAPTURED_REQUESTS: Final = "captured_requests"
+DRIFT_REPORT: Final = "drift_report"
 _OTHER_PARTITION_COLUMNS: Final = {CAPTURED_REQUESTS: "request_day"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from abalone_assets.modeling.evaluation.gate import GateLimits
@@ -161,6 +161,15 @@ class Settings(EnvironmentSettings):
         730,
         ge=0,
         description="How long the rows of `captured_requests` are kept in the lake; 0 keeps them.",
+    )
+    notify: SecretStr = Field(
+        SecretStr(""),
+        description="Whom `alert_sensor` tells of failed runs, rejected models, refused files, "
+        "drift and a silent endpoint: URLs as Apprise takes them (https://appriseit.com), such as "
+        "`mailtos://user:password@example.com`, and ARNs of SNS topics, separated by blanks.",
+    )
+    notify_quarantine_share: float = Field(
+        0.05, gt=0, le=1, description="Share of a file's rows in quarantine that is told."
     )
 
     @model_validator(mode="before")

@@ -28,7 +28,7 @@ def describe() -> dict[str, Any]:
         },
         "sensors": {
             sensor.name: {
-                "job": sensor.job_name,
+                "job": sensor.job_name if sensor.targets else None,
                 "status": sensor.default_status.value,
                 "least_seconds": sensor.minimum_interval_seconds,
             }

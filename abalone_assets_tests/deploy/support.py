@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 NOWHERE = "http://127.0.0.1:9"
+TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 OIDC = (
     "name=abalone-staging",
     "retain=false",
@@ -25,7 +26,7 @@ OIDC = (
     "database_multi_az=true",
     "image=registry.example.com/abalone-assets:1",
     "capture_days=30",
-    "alarm_topic_arn=arn:aws:sns:us-east-1:123456789012:alarms",
+    f"alarm_topic_arn={TOPIC}",
     'settings={"gate_max_rmse": 2.3, "hyperparameters": {"eta": 0.02}}',
     "oidc_issuer=https://id.example.com",
     "oidc_authorization_endpoint=https://id.example.com/authorize",

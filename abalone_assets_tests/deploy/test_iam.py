@@ -13,6 +13,7 @@ from abalone_assets_tests.deploy.iam import (
     policy_of,
     role_policy,
 )
+from abalone_assets_tests.deploy.support import TOPIC
 from abalone_assets_tests.fakes.calls import Call
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.policies import Need
@@ -176,3 +177,13 @@ def test_runs_may_write_to_the_one_mlflow_that_the_settings_name(
     found = [each for each in lineage(names) if each.sid == "WriteExperiments"]
     assert {action for each in found for action in each.actions} == actions
     assert all(each.resources == [uri] for each in found)
+
+
+def test_runs_and_sensors_may_tell_the_one_topic_that_is_given(oidc_assembly: Assembly) -> None:
+    from deploy.stacks.run_permissions import alerts
+
+    assert alerts("") == []
+    run = role_policy(oidc_assembly.templates["platform"], "DagsterRunRole")
+    assert run.allows(Need("sns:Publish", TOPIC))
+    assert not run.allows(Need("sns:Publish", f"{TOPIC}-of-others"))
+    assert "sns:Publish" not in policy_of("run").actions()

@@ -14,7 +14,7 @@ import pytest
 from abalone_assets.serving.sagemaker.deployment import ROLLBACK_SECONDS
 from abalone_assets.settings.aws import AwsSettings
 from abalone_assets.settings.platform import Settings
-from abalone_assets_tests.deploy.support import ROOT, Assembly, synthesise
+from abalone_assets_tests.deploy.support import ROOT, TOPIC, Assembly, synthesise
 from deploy.cloudformation import read_assembly
 from deploy.deploy import PUSH
 
@@ -155,7 +155,11 @@ def test_the_platform_knows_every_setting_that_the_tasks_give_it(assembly: Assem
 def test_every_task_has_the_settings_that_were_chosen(
     assembly: Assembly, oidc_assembly: Assembly
 ) -> None:
-    chosen = {"ABALONE_GATE_MAX_RMSE": "2.3", "ABALONE_HYPERPARAMETERS": '{"eta": 0.02}'}
+    chosen = {
+        "ABALONE_GATE_MAX_RMSE": "2.3",
+        "ABALONE_HYPERPARAMETERS": '{"eta": 0.02}',
+        "ABALONE_NOTIFY": TOPIC,
+    }
     for container in _containers(oidc_assembly).values():
         given = {each["Name"]: each.get("Value") for each in container["Environment"]}
         assert chosen.items() <= given.items()

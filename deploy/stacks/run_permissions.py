@@ -35,6 +35,11 @@ def lineage(names: Names) -> list[Permission]:
     ]
 
 
+def alerts(topic_arn: str) -> list[Permission]:
+    """What `alert_sensor` needs to tell a topic; none when there is none."""
+    return [Permission("TellPeople", ["sns:Publish"], [topic_arn])] if topic_arn else []
+
+
 def compute_logs(names: Names) -> Permission:
     """What runs and sensors print: written by who prints it, read by the web server."""
     return Permission(

@@ -108,6 +108,7 @@ class Services(Construct):
             description="What executes this project's code: run workers and the code location",
             permissions=[
                 *run_permissions.lineage(self._names),
+                *run_permissions.alerts(self._config.alarm_topic_arn),
                 *boundary.run(self._names, self._config),
             ],
         )
@@ -181,7 +182,9 @@ class Services(Construct):
 
 def _environment(config: DeployConfig, names: Names) -> dict[str, str]:
     """The variables that Dagster's configuration and the platform read in every task."""
+    told = {"ABALONE_NOTIFY": config.alarm_topic_arn} if config.alarm_topic_arn else {}
     return {
+        **told,
         **config.environment,
         "ABALONE_PROFILE": "aws",
         "ABALONE_HOME": "/tmp/abalone",  # noqa: S108 - a container's own

@@ -10,7 +10,7 @@ from abalone_assets.aws.failures import AwsError, translate_errors
 from abalone_assets.aws.parameters import resolve
 from abalone_assets.doctor.aws.data import data_findings
 from abalone_assets.doctor.aws.services import service_findings
-from abalone_assets.doctor.finding import Finding, base_survey, look_at, packages
+from abalone_assets.doctor.finding import Finding, base_survey, look_at, packages, recipients
 from abalone_assets.settings.aws import SSM_SCHEME, STACK_VALUES, ZONES
 from abalone_assets.settings.environment import variable
 
@@ -38,6 +38,7 @@ def aws_findings(
     yield from data_findings(values)
     yield from service_findings(aws, values, settings.endpoint_name, on_progress)
     yield base_survey(settings)
+    yield from recipients(settings)
 
 
 def _packages() -> Finding:

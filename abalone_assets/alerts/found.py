@@ -1,0 +1,131 @@
+"""The matters that the lake and the endpoint tell of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.alerts.matters import Matter, Situation
+from abalone_assets.errors import EndpointError
+from abalone_assets.lake.names import DRIFT_REPORT
+from abalone_assets.serving.live_version import endpoint_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.manifest import IngestedFile, Manifest
+    from abalone_assets.settings.platform import Settings
+
+RECENT: Final = timedelta(days=366)
+"""Files of older survey days are history: who ingests such days looks at what becomes of them."""
+
+ENDPOINT: Final = "endpoint"
+MISSES: Final = 2
+"""Looks, one after another, that find the endpoint silent before somebody is told."""
+
+
+def lake_situation(lake: Lake, settings: Settings) -> Situation:
+    """Rejected models, files that need somebody, drift.
+
+    Raises:
+        StorageError: The lake refuses.
+    """
+    share = settings.notify_quarantine_share
+    return Situation(
+        (
+            *_rejected(lake),
+            *_files(lake.manifest(), share),
+            *_drift(lake),
+        )
+    )
+
+
+def _rejected(lake: Lake) -> Iterator[Matter]:
+    release = lake.release()
+    if release is not None and release.outcome == "rejected":
+        yield Matter(
+            "rejected",
+            f"model version {release.version} was rejected",
+            f"Model version {release.version} was rejected, and the endpoint keeps what it serves. "
+            f"{release.reason} `abalone approve {release.version}` overrules the gate.",
+            str(release.version),
+        )
+
+
+def _files(manifest: Manifest, share: float) -> Iterator[Matter]:
+    first = (datetime.now(UTC).date() - RECENT).isoformat()
+    for day, summary in manifest.summaries.items():
+        if day >= first and (summary.quarantined or summary.remarks):
+            for file in manifest.days[day].files:
+                yield from _file(file, share)
+
+
+def _file(file: IngestedFile, share: float) -> Iterator[Matter]:
+    lines = file.rows + file.held_rows + file.quarantined
+    if file.problem:
+        what, text = "is no survey", f"{file.problem}. Land it again, mended."
+    elif file.held:
+        what = "is held"
+        text = (
+            f"{file.held} Land it again, mended, or say that it is right: "
+            f'`abalone accept {file.name} --because "…"`.'
+        )
+    elif file.quarantined and file.quarantined >= share * lines:
+        what = f"lost {file.quarantined} of {lines} rows"
+        text = f"{100 * file.quarantined / lines:.0f} % of its rows break the survey contract."
+    else:
+        return
+    yield Matter(f"file:{file.name}", f"{file.name} {what}", f"{file.name} {what}: {text}",
+                 f"{file.sha256[:12]} {what}")  # fmt: skip
+
+
+def _drift(lake: Lake) -> Iterator[Matter]:
+    document: Any = lake.store.read_json(lake.key(DRIFT_REPORT, suffix="json"))
+    features = document.get("features", []) if isinstance(document, dict) else []
+    drifted = [str(each["feature"]) for each in features if each.get("drifted")]
+    if drifted:
+        names = ", ".join(name.replace("_", " ") for name in drifted)
+        yield Matter(
+            "drift",
+            f"requests have drifted: {names}",
+            "The endpoint's requests no longer look like what the model learnt from: "
+            f"{names}. The asset drift_report has the pictures.",
+            names,
+        )
+
+
+def endpoint_situation(settings: Settings, misses: int) -> tuple[Situation, int]:
+    """Whether the endpoint serves what it should, and the looks in a row that found it does not.
+
+    Args:
+        settings: The settings in force. On AWS the endpoint has alarms of its own.
+        misses: The looks before this one.
+
+    Raises:
+        StorageError: The endpoint's pointer is damaged, or the store refuses.
+    """
+    problem = None if settings.profile == "aws" else _endpoint_problem(settings)
+    if problem is None:
+        return Situation(), 0
+    misses += 1
+    if misses < MISSES:
+        return Situation(undecided=frozenset({ENDPOINT})), misses
+    name = settings.endpoint_name
+    return Situation((Matter(ENDPOINT, f"endpoint {name} {problem}",
+                             f"The endpoint {name} {problem}."),)), misses  # fmt: skip
+
+
+def _endpoint_problem(settings: Settings) -> str | None:
+    try:
+        state = endpoint_state(settings)
+    except EndpointError as error:
+        return f"does not answer: {error}"
+    if state.requested_version is None or state.version == state.requested_version:
+        return None
+    if state.url is None:
+        return (
+            f"does not answer, and should serve version {state.requested_version}: is "
+            "`abalone dev` or `abalone serve` running?"
+        )
+    return f"does not serve version {state.requested_version}: {state.problem or 'not loaded yet'}"

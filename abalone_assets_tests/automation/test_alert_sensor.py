@@ -1,0 +1,182 @@
+"""The sensor that tells people: what is a matter, and that each is told once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.alerts import matters
+from abalone_assets.alerts.recipients import AlertError
+from abalone_assets.lake.lake import Release
+from abalone_assets.lake.names import DRIFT_REPORT
+from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.automation.support import block, ingest, launch, name_of, requests, today
+from abalone_assets_tests.support.inbox import Webhook, webhook
+from abalone_assets_tests.support.platform import survey_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abalone_assets_tests.support.platform import Platform
+
+ALERTS = "alert_sensor"
+DAY = today()
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    """Who is told, without the rest between two messages."""
+    monkeypatch.setattr(matters, "QUIET", timedelta())
+    with webhook() as hook:
+        monkeypatch.setenv("ABALONE_NOTIFY", hook.url)
+        yield hook
+
+
+def tick(platform: Platform) -> str:
+    assert requests(platform, ALERTS) == []
+    return str(platform.reasons[ALERTS])
+
+
+def observe(platform: Platform) -> None:
+    """A tick of `survey_sensor` with its observations, which the daemon stores."""
+    for event in platform.tick("survey_sensor").asset_events:
+        platform.instance.report_runless_asset_event(event)
+
+
+def titles(hook: Webhook) -> list[str]:
+    return [str(each["title"]).removeprefix("abalone: ") for each in hook.posted]
+
+
+def finish(platform: Platform, outcome: str, version: int) -> None:
+    reason = "Rejected: too far off."
+    release = Release("digest", "rejected", reason, version, "a run", "2025-03-03")
+    platform.lake.record_release(replace(release, outcome=outcome))  # type: ignore[arg-type]
+
+
+def test_nobody_is_told_while_nobody_is_named(platform: Platform) -> None:
+    finish(platform, "rejected", 3)
+    assert tick(platform) == "ABALONE_NOTIFY names nobody to tell"
+    assert platform.lake.store.find(matters.TOLD_KEY) is None
+
+
+def test_a_rejected_model_is_told_once_and_when_a_better_one_is_deployed(
+    platform: Platform, hook: Webhook
+) -> None:
+    assert tick(platform) == "nothing is new"
+    finish(platform, "rejected", 3)
+    assert tick(platform) == "told json://…: abalone: model version 3 was rejected"
+    assert "Rejected: too far off. `abalone approve 3` overrules" in hook.posted[0]["message"]
+    assert tick(platform) == "nothing is new"
+    finish(platform, "rejected", 4)
+    tick(platform)
+    finish(platform, "deployed", 5)
+    tick(platform)
+    assert titles(hook) == [
+        "model version 3 was rejected",
+        "model version 4 was rejected",
+        "over: model version 4 was rejected",
+    ]
+
+
+def test_a_failed_job_is_told_with_its_error_and_not_while_it_is_tried_again(
+    platform: Platform, hook: Webhook
+) -> None:
+    in_the_way = block(platform, "new_surveys")
+    platform.land(name_of(DAY), survey_rows(3))
+    (request,) = requests(platform)
+    assert not platform.run("ingest_surveys", request, raise_on_error=False).success
+    again = launch(platform, request)
+    assert tick(platform) == "nothing is new"
+    platform.instance.delete_run(again.run_id)
+    tick(platform)
+    (told,) = hook.posted
+    assert told["title"] == "abalone: the job ingest_surveys failed"
+    assert "failed once, last at " in told["message"]
+    assert "new_surveys" in told["message"].partition("in run ")[2]
+    in_the_way.unlink()
+    assert platform.run("ingest_surveys", request).success
+    tick(platform)
+    assert titles(hook)[1:] == ["over: the job ingest_surveys failed"]
+
+
+@pytest.mark.parametrize(
+    ("data", "title"),
+    [
+        (survey_rows(18) + b"M,a,b,c,d,e,f,g,h\n", "lost 1 of 19 rows"),
+        (b"PK\x03\x04" + bytes(60), "is no survey"),
+    ],
+    ids=["bad rows", "no survey"],
+)
+def test_a_file_that_needs_somebody_is_told_until_it_is_mended(
+    platform: Platform, hook: Webhook, data: bytes, title: str
+) -> None:
+    platform.land(name_of(DAY), data)
+    ingest(platform)
+    tick(platform)
+    assert titles(hook) == [f"{name_of(DAY)} {title}"]
+    platform.land(name_of(DAY), survey_rows(18))
+    ingest(platform)
+    tick(platform)
+    assert titles(hook)[1:] == [f"over: {name_of(DAY)} {title}"]
+
+
+def test_few_bad_rows_and_those_of_years_ago_are_nobodys_matter(
+    platform: Platform, hook: Webhook
+) -> None:
+    platform.land(name_of(DAY), survey_rows(30) + b"M,a,b,c,d,e,f,g,h\n")
+    platform.land(name_of("2024-01-02"), b"M,a,b,c,d,e,f,g,h\n")
+    ingest(platform)
+    assert tick(platform) == "nothing is new"
+
+
+def test_stray_files_are_told_until_they_are_gone(platform: Platform, hook: Webhook) -> None:
+    platform.land("notes.txt", b"from the crew\n")
+    observe(platform)
+    tick(platform)
+    assert titles(hook) == ["notes.txt is no survey"]
+    (platform.home / "landing_zone" / "notes.txt").unlink()
+    observe(platform)
+    tick(platform)
+    assert titles(hook)[1:] == ["over: notes.txt is no survey"]
+
+
+def test_drift_is_told(platform: Platform, hook: Webhook) -> None:
+    features = [{"feature": "shell_weight", "drifted": True}, {"feature": "sex", "drifted": False}]
+    key = platform.lake.key(DRIFT_REPORT, suffix="json")
+    platform.lake.store.write_json(key, {"features": features})
+    tick(platform)
+    assert titles(hook) == ["requests have drifted: shell weight"]
+
+
+def test_a_silent_endpoint_is_told_at_the_second_look(platform: Platform, hook: Webhook) -> None:
+    publish_pointer(ObjectStore(platform.home / "registry"), "abalone", 1)
+    assert tick(platform) == "nothing is new"
+    tick(platform)
+    (told,) = titles(hook)
+    assert told.startswith("endpoint abalone does not answer, and should serve version 1: is ")
+
+
+def test_when_nobody_can_be_told_the_next_tick_tries_again(
+    platform: Platform, hook: Webhook
+) -> None:
+    hook.broken = True
+    finish(platform, "rejected", 3)
+    with pytest.raises(AlertError, match="did not take the message"):
+        tick(platform)
+    hook.broken = False
+    assert tick(platform).startswith("told json://…")
+
+
+def test_ten_minutes_lie_between_two_messages(
+    platform: Platform, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish(platform, "rejected", 3)
+    tick(platform)
+    monkeypatch.setattr(matters, "QUIET", timedelta(minutes=10))
+    finish(platform, "rejected", 4)
+    assert "ten minutes after the last message" in tick(platform)
+    assert len(hook.posted) == 1
