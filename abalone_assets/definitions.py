@@ -31,7 +31,7 @@ def defs() -> dg.Definitions:
         survey_sensor,
     )
     from abalone_assets.defs.resources import profile_resources
-    from abalone_assets.defs.simulation.synthetic_survey import simulate_survey_job
+    from abalone_assets.defs.simulation.simulate_survey import simulate_survey_job
     from abalone_assets.defs.training.hyperparameter_study import search_hyperparameters_job
     from abalone_assets.settings.platform import load_settings
 
