@@ -12,9 +12,10 @@ from abalone_assets.defs.metadata import (
     table_metadata,
 )
 from abalone_assets.defs.partitions import survey_days
+from abalone_assets.defs.subsets import Told, is_selected, partitions_told, told_of_all
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.frames import DataFrame
-from abalone_assets.resources.storage import LakeResource, LandingZoneResource
+from abalone_assets.resources.storage import LakeResource, LandingZoneResource, write_frames
 from abalone_assets.settings.platform import load_settings
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ landing_zone_spec = dg.AssetSpec(
     name="parse_survey_days",
     partitions_def=survey_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    can_subset=True,  # of what is told; a day's two tables are written together
     outs={
         "new_surveys": dg.AssetOut(
+            is_required=False,
             group_name="ingestion",
             kinds={"polars", "parquet"},
             code_version="2",
@@ -54,6 +57,7 @@ landing_zone_spec = dg.AssetSpec(
             metadata=table_metadata("new_surveys"),
         ),
         "quarantined_rows": dg.AssetOut(
+            is_required=False,
             group_name="ingestion",
             kinds={"polars", "parquet"},
             code_version="1",
@@ -100,8 +104,11 @@ def parse_survey_days(
     landing_zone: LandingZoneResource,
     lake: LakeResource,
     catalog: Catalog,
-) -> Iterator[dg.Output[dict[str, DataFrame]] | dg.AssetCheckResult]:
-    """Parse the files of the run's survey days, however many, in one go."""
+) -> Iterator[Told | dg.Output[dict[str, DataFrame]]]:
+    """Parse the files of the run's survey days, however many, in one go.
+
+    Whichever of the two tables is selected, both are written: the manifest has one entry a day.
+    """
     from abalone_assets.ingest.accepted_files import ingest_accepted_again
     from abalone_assets.ingest.days import parse_days
     from abalone_assets.ingest.earlier import Earlier
@@ -119,11 +126,9 @@ def parse_survey_days(
         judge=judge,
         earlier=Earlier.of(opened, load_settings()),
     )
-    _report_days(context, parsed)
     revoke_days(opened.store, parsed.days)
-    yield dg.Output(parsed.rows, output_name="new_surveys")
-    yield dg.Output(parsed.quarantined, output_name="quarantined_rows")
-    yield from _ingestion_checks(opened, parsed)
+    yield from _tables(context, opened, parsed)
+    yield from told_of_all(context, _ingestion_checks(opened, parsed))
     commit_days(
         opened.store, parsed.entries, valid=lambda manifest: judge_name(manifest.raw) == judge.name
     )
@@ -131,8 +136,25 @@ def parse_survey_days(
     catalog.refresh_or_warn(context)
 
 
-def _report_days(context: dg.AssetExecutionContext, parsed: "ParsedDays") -> None:
-    """Attach counts, files and the content's digest to each partition of both assets.
+def _tables(
+    context: dg.AssetExecutionContext, lake: "Lake", parsed: "ParsedDays"
+) -> Iterator[dg.Output[dict[str, DataFrame]] | dg.AssetMaterialization]:
+    """Write both tables: the selected ones as outputs, and the other one here."""
+    metadata = _metadata_of_days(context, parsed)
+    tables = {"new_surveys": parsed.rows, "quarantined_rows": parsed.quarantined}
+    for asset, frames in tables.items():
+        if is_selected(context, asset):
+            add_partitions_metadata(context, asset, metadata[asset])
+            yield dg.Output(frames, output_name=asset)
+        else:
+            write_frames(lake, asset, frames.items())
+            yield from partitions_told(asset, metadata[asset])
+
+
+def _metadata_of_days(
+    context: dg.AssetExecutionContext, parsed: "ParsedDays"
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Counts, files and the content's digest, for each partition of both assets.
 
     A long run leaves the tables out of days that nothing is to be said of: they would be most of
     its time, and Dagster's database would keep them for ever.
@@ -158,8 +180,7 @@ def _report_days(context: dg.AssetExecutionContext, parsed: "ParsedDays") -> Non
         counts = {"synthetic_rows": entry.synthetic_rows, "held_rows": entry.held_rows}
         good[day] = {**_table(survey.rows), **counts, **shared}
         quarantined[day] = {**_table(survey.quarantined), **shared}
-    add_partitions_metadata(context, "new_surveys", good)
-    add_partitions_metadata(context, "quarantined_rows", quarantined)
+    return {"new_surveys": good, "quarantined_rows": quarantined}
 
 
 def _table(frame: DataFrame) -> dict[str, Any]:

@@ -63,10 +63,10 @@ survey_synthesizer_spec = dg.AssetSpec(
 )
 
 
-@dg.op(tags={"dagster/kind": "numpy"})
+@dg.op(out=dg.Out(dg.Nothing), tags={"dagster/kind": "numpy"})
 def survey_synthesizer(
     context: dg.OpExecutionContext, config: SynthesizerConfig, lake: LakeResource
-) -> Iterator[dg.AssetMaterialization | dg.Output[None]]:
+) -> Iterator[dg.AssetMaterialization]:
     """Learn the animals; what was learnt of the same rows with the same config is in the lake."""
     from abalone_assets.synthesis.real_rows import RealRows
     from abalone_assets.synthesis.recipes import FitOptions, fit_once
@@ -94,7 +94,6 @@ def survey_synthesizer(
         },
         tags={"dagster/data_version": fitted.digest},
     )
-    yield dg.Output(None)
 
 
 def _metadata(fitted: "Fitted") -> dict[str, Any]:

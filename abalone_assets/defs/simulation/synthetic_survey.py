@@ -111,13 +111,13 @@ def quality(lake: LakeResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(**_judged(measured))
 
 
-@dg.op(ins={"fitted": dg.In(dg.Nothing)}, tags={"dagster/kind": "csv"})
+@dg.op(ins={"fitted": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), tags={"dagster/kind": "csv"})
 def synthetic_survey(
     context: dg.OpExecutionContext,
     config: SyntheticSurveyConfig,
     lake: LakeResource,
     landing_zone: LandingZoneResource,
-) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None]]:
+) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation]:
     """Draw a survey from the last synthesizer and, if asked to, land it.
 
     The lake keeps the SHA-256 of its bytes, by which ingestion knows its rows as simulated. The
@@ -147,7 +147,6 @@ def synthetic_survey(
         metadata={**document, **_metadata(made, sample, real), **measured},
         tags={"dagster/data_version": made.sha256},
     )
-    yield dg.Output(None)
 
 
 def _judged(measured: "Quality") -> dict[str, Any]:

@@ -51,13 +51,13 @@ hyperparameter_study_spec = dg.AssetSpec(
 )
 
 
-@dg.op(tags={"dagster/kind": "optuna"})
+@dg.op(out=dg.Out(dg.Nothing), tags={"dagster/kind": "optuna"})
 def hyperparameter_study(
     context: dg.OpExecutionContext,
     config: StudyConfig,
     ml_platform: MLPlatform,
     lake: LakeResource,
-) -> Iterator[dg.AssetMaterialization | dg.Output[None]]:
+) -> Iterator[dg.AssetMaterialization]:
     """Search hyperparameters on the training rows, and say whether releases should use the best.
 
     Every trial is kept at once: a run that was stopped goes on where it ended, as long as rows,
@@ -115,7 +115,6 @@ def hyperparameter_study(
             "dagster/uri": dg.MetadataValue.path(opened.uri(ASSET)),
         },
     )
-    yield dg.Output(None)
 
 
 def _metadata(study: "Study", trained: "Framework") -> dict[str, Any]:
