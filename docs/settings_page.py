@@ -39,6 +39,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "raw_fallback",
         "first_survey_day",
         "etl_engine",
+        "max_quarantined_share",
     ),
     "Automation": (
         "sensor_seconds",

@@ -93,6 +93,12 @@ class Settings(EnvironmentSettings):
         "one that was moved there whole is taken in at once.",
     )
     retry_seconds: Seconds = Field(10, description="Wait after a first failed run; then doubled.")
+    max_quarantined_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of a survey day's rows that may be quarantined before a check says so.",
+    )
     gate_max_rmse: float = Field(
         GateLimits.max_rmse, gt=0, description="Largest RMSE, in rings, that is approved."
     )
