@@ -71,7 +71,7 @@ $(VENV)/bin/python:
 # pip is quiet for minutes: each step says before what comes.
 $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing the platform into $(VENV): some 270 MB to fetch, 1.1 GB on disk; it takes a few minutes ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dg]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
@@ -81,7 +81,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.deploy: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing the CDK into $(VENV): some 200 MB to fetch beside the platform, 0.8 GB on disk; it takes a few minutes ..."
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[aws,deploy]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[aws,deploy,dg]'
 	@touch $@ $(VENV)/.base
 
 # Glue's Spark reads s3:// by itself; PySpark needs these jars for it, which PyPI has in one package's source.

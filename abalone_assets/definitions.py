@@ -33,8 +33,9 @@ def defs() -> dg.Definitions:
     )
     from abalone_assets.defs.resources import profile_resources
     from abalone_assets.defs.retention import collect_garbage_job, retention_schedule
-    from abalone_assets.defs.simulation.synthetic_survey import simulate_survey_job
+    from abalone_assets.defs.simulation.simulate_survey import simulate_survey_job
     from abalone_assets.defs.training.hyperparameter_study import search_hyperparameters_job
+    from abalone_assets.resources.fixed import fixed
     from abalone_assets.settings.platform import load_settings
 
     with warnings.catch_warnings():
@@ -59,7 +60,9 @@ def defs() -> dg.Definitions:
         ],
         sensors=[survey_sensor, release_sensor, approval_sensor, alert_sensor],
         schedules=[nightly_release, job_sweep_schedule, monitoring_schedule, retention_schedule],
-        resources=profile_resources(load_settings()),
+        resources={
+            name: fixed(resource) for name, resource in profile_resources(load_settings()).items()
+        },
         executor=dg.in_process_executor,
     )
 

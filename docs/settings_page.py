@@ -39,6 +39,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "raw_fallback",
         "first_survey_day",
         "etl_engine",
+        "max_quarantined_share",
     ),
     "Automation": (
         "sensor_seconds",
@@ -47,7 +48,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "settle_seconds",
         "retry_seconds",
     ),
-    "Alerts": ("notify", "notify_quarantine_share"),
+    "Alerts": ("notify",),
     "Training": ("framework", "hyperparameters", "max_synthetic_share"),
     "Gate": (
         "gate_max_rmse",

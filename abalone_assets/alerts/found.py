@@ -31,7 +31,7 @@ def lake_situation(lake: Lake, settings: Settings) -> Situation:
     Raises:
         StorageError: The lake refuses.
     """
-    share = settings.notify_quarantine_share
+    share = settings.max_quarantined_share
     return Situation(
         (
             *_rejected(lake),
@@ -71,7 +71,7 @@ def _file(file: IngestedFile, share: float) -> Iterator[Matter]:
             f"{file.held} Land it again, mended, or say that it is right: "
             f'`abalone accept {file.name} --because "…"`.'
         )
-    elif file.quarantined and file.quarantined >= share * lines:
+    elif file.quarantined > share * lines:
         what = f"lost {file.quarantined} of {lines} rows"
         text = f"{100 * file.quarantined / lines:.0f} % of its rows break the survey contract."
     else:

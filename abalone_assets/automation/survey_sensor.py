@@ -223,8 +223,7 @@ def _ingestion_requests(
         limit=MAX_REQUESTS,
     )
     requests = [
-        dg.RunRequest(tags={**day_range_tags(days), DAYS_TAG: f"{days.first} to {days.last}"})
-        for days in ranges
+        dg.RunRequest(tags={**day_range_tags(days), DAYS_TAG: str(days)}) for days in ranges
     ]
     if requests:
         return requests, None

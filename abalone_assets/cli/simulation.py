@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from dataclasses import asdict
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from abalone_assets.errors import StorageError
@@ -97,8 +96,6 @@ def simulate(
 
 def _real_rows(lake: Lake) -> tuple[RealRows, str]:
     """The real rows, and where they come from."""
-    import polars as pl
-
     from abalone_assets.ingest.frames import survey_frame
     from abalone_assets.sample_data import base_survey
     from abalone_assets.survey import parse_survey
@@ -106,8 +103,7 @@ def _real_rows(lake: Lake) -> tuple[RealRows, str]:
 
     key = lake.key("raw_abalone")
     if lake.store.find(key) is not None:
-        uri = lake.store.uri_of(key)
-        return RealRows.of_frame(pl.read_parquet(BytesIO(lake.store.read(key)))), uri
+        return RealRows.of_lake(lake), lake.store.uri_of(key)
     path = base_survey()
     survey = parse_survey(path.read_bytes(), path.name)
     return RealRows.of_frame(

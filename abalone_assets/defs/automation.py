@@ -30,7 +30,8 @@ _INTERVAL = max(1, _SETTINGS.sensor_seconds - (_SETTINGS.watch_seconds > 0))
 ingest_surveys_job = dg.define_asset_job(
     INGEST_JOB,
     selection=dg.AssetSelection.assets("new_surveys", "quarantined_rows"),
-    description="Ingest a range of survey days in one run.",
+    description="Ingest a range of survey days in one run. What the lake holds of them is replaced "
+    "by what the landing zone has now: a day whose files are gone loses its rows.",
 )
 
 released = dg.AssetSelection.assets("raw_abalone") | (
@@ -42,19 +43,24 @@ released = dg.AssetSelection.assets("raw_abalone") | (
 release_job = dg.define_asset_job(
     RELEASE_JOB,
     selection=released,
-    description="From everything ingested to a model behind the endpoint, if the gate approves.",
+    description="From everything ingested to a model behind the endpoint, if the gate approves. "
+    "Costs a training and an evaluation: minutes at most on this machine, billed jobs on AWS. An "
+    "approved model replaces the one that the endpoint serves.",
 )
 
 deploy_job = dg.define_asset_job(
     DEPLOY_JOB,
     selection=dg.AssetSelection.assets(DEPLOYED_ASSET),
-    description="Make the endpoint serve the version that the registry says should be live.",
+    description="Make the endpoint serve the version that the registry says should be live. "
+    "Changes what the endpoint serves; on AWS it makes the endpoint where there is none, and an "
+    "endpoint is billed by the hour.",
 )
 
 monitor_requests_job = dg.define_asset_job(
     MONITOR_JOB,
     selection=dg.AssetSelection.groups("monitoring"),
-    description="Read what the endpoint was asked on a range of days, and look for drift.",
+    description="Read what the endpoint was asked on a range of days, and look for drift. On this "
+    "machine it deletes the capture files that are in the lake, `ABALONE_CAPTURE_DAYS` later.",
 )
 
 
@@ -135,7 +141,7 @@ def alert_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.
     """
     from abalone_assets.automation.alert_sensor import alert_tick
 
-    if reason := _driven_by_another():
+    if reason := driven_by_another():
         return dg.SensorResult(skip_reason=reason)
     return alert_tick(context, lake.open(), load_settings())
 
@@ -182,7 +188,11 @@ def stop_jobs_without_a_run(context: dg.OpExecutionContext, job_sweep: JobSweep)
 
 @dg.job(name=SWEEP_JOB)
 def stop_orphaned_jobs_job() -> None:
-    """Stop the jobs that killed workers left, before their longest run time does."""
+    """Stop the jobs that killed workers left, before their longest run time does.
+
+    Destructive: what those jobs on AWS have not written is lost. A job whose run goes on, or is
+    tried again, is left alone.
+    """
     stop_jobs_without_a_run()
 
 

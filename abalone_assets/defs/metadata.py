@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PREVIEW_ROWS: Final = 5
 LISTED_FILES: Final = 100
+LOCATION_NAME: Final = "abalone_assets"
+"""The code location, as both `workspace.yaml` name it."""
 
 
 def table_metadata(asset: str, *, upstream: Sequence[str] = ()) -> dict[str, Any]:
@@ -50,6 +52,11 @@ def table_metadata(asset: str, *, upstream: Sequence[str] = ()) -> dict[str, Any
         }
         metadata["dagster/column_lineage"] = dg.TableColumnLineage(deps_by_column=deps)
     return metadata
+
+
+def made_by_job(job: str) -> dict[str, Any]:
+    """What leads from an external asset to the job that makes it."""
+    return {"made_by": dg.MetadataValue.job(job, location_name=LOCATION_NAME)}
 
 
 def add_partitions_metadata(

@@ -38,7 +38,8 @@ MAX_VANISHED_DAYS: Final = 10
 
 MAX_RANGE_DAYS: Final = 366
 MAX_BRIDGED_DAYS: Final = 31
-"""A gap of days that are not due is ingested along when it joins two ranges: one run, not two."""
+"""A gap of days that are not due is ingested along when it joins two ranges: one run, not two. Its
+days then show as ingested, without a row, so it is done only where there would be too many runs."""
 
 
 @dataclass(frozen=True)
@@ -255,6 +256,9 @@ class DayRange:
     def __contains__(self, day: str) -> bool:
         return self.first <= day <= self.last
 
+    def __str__(self) -> str:
+        return self.first if self.first == self.last else f"{self.first} to {self.last}"
+
 
 def plan_ranges(
     days: Iterable[str],
@@ -264,6 +268,8 @@ def plan_ranges(
     limit: int,
 ) -> tuple[DayRange, ...]:
     """Cover the days by at most ``limit`` ranges: first those that never failed, oldest first.
+
+    Ranges of no other days where these are few enough, else joined across gaps.
 
     Args:
         days: ISO dates that are due.
@@ -276,7 +282,10 @@ def plan_ranges(
     due, groups = set(days), dict[DayRange, list[str]]()
     for day in sorted(due & failed.keys()):
         groups.setdefault(failed[day], []).append(day)
-    ranges = _joined(sorted(due - failed.keys()), {*apart, *failed})
+    fresh = sorted(due - failed.keys())
+    ranges = _joined(fresh, {*apart, *failed}, bridged=1)
+    if len(ranges) > limit:
+        ranges = _joined(fresh, {*apart, *failed})
     for group in groups.values():
         middle = (len(group) + 1) // 2
         for half in (group[:middle], group[middle:]):
@@ -284,21 +293,23 @@ def plan_ranges(
     return tuple(ranges[:limit])
 
 
-def _joined(days: Sequence[str], apart: Collection[str]) -> list[DayRange]:
-    """Ranges that cover the days, joined across gaps that may be bridged."""
+def _joined(
+    days: Sequence[str], apart: Collection[str], *, bridged: int = MAX_BRIDGED_DAYS
+) -> list[DayRange]:
+    """Ranges that cover the days, joined with those at most so many days later."""
     ranges: list[DayRange] = []
     for day in days:
-        if ranges and _may_join(ranges[-1], day, apart):
+        if ranges and _may_join(ranges[-1], day, apart, bridged):
             ranges[-1] = DayRange(ranges[-1].first, day)
         else:
             ranges.append(DayRange(day, day))
     return ranges
 
 
-def _may_join(days: DayRange, day: str, apart: Collection[str]) -> bool:
+def _may_join(days: DayRange, day: str, apart: Collection[str], bridged: int) -> bool:
     first, last, following = map(date.fromisoformat, (days.first, days.last, day))
     return (
-        (following - last).days <= MAX_BRIDGED_DAYS
+        (following - last).days <= bridged
         and (following - first).days < MAX_RANGE_DAYS
         and not any(days.last < between < day for between in apart)
     )

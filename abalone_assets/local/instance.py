@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from abalone_assets.settings.platform import Settings
 
 CONFIG_NAME: Final = "dagster.yaml"
-PROCESS_TAG: Final = "abalone/pid"
-"""Tag of a run that a process executes by itself, without Dagster's launcher: its identity."""
+PROCESS_TAG: Final = ".dagster/abalone_pid"
+"""Tag of a run that a process executes by itself, without Dagster's launcher: its identity. No page
+shows a tag of this prefix: nobody needs it there."""
+
+OLD_PROCESS_TAG: Final = "abalone/pid"
+"""The same on runs that were in flight when the platform was updated."""
 
 EVENT_BATCH_SIZE: Final = "1000"
 """Events of partitions that Dagster keeps until it stores them together: some 14 MB of them."""
@@ -207,6 +211,11 @@ def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:
     return [run.run_id for run in orphans]
 
 
+def process_of(run: dg.DagsterRun) -> str | None:
+    """The identity of the process that executes a run by itself, as its tag says it."""
+    return run.tags.get(PROCESS_TAG) or run.tags.get(OLD_PROCESS_TAG)
+
+
 def _died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether the run says its processes, and none of them lives.
 
@@ -215,8 +224,9 @@ def _died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """
     import dagster as dg
 
-    if PROCESS_TAG in run.tags:
-        return not process_lives(run.tags[PROCESS_TAG])
+    identity = process_of(run)
+    if identity is not None:
+        return not process_lives(identity)
     logs = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
     events = [entry.dagster_event for entry in logs if entry.dagster_event]
     recorded = [event.engine_event_data.metadata.get("pid") for event in events]

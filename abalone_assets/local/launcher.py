@@ -19,7 +19,7 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import serialize_value
 
 from abalone_assets.lake.holder import process_identity, process_lives
-from abalone_assets.local.instance import PROCESS_TAG
+from abalone_assets.local.instance import PROCESS_TAG, process_of
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -142,7 +142,7 @@ class WarmRunLauncher(DefaultRunLauncher):
     def terminate(self, run_id: str) -> bool:
         """Interrupt the run's process, whoever launched it; say whether there was one to."""
         run = self._instance.get_run_by_id(run_id)
-        identity = None if run is None else run.tags.get(PROCESS_TAG)
+        identity = None if run is None else process_of(run)
         if run is None or run.is_finished or identity is None:
             return bool(super().terminate(run_id))  # type: ignore[no-untyped-call]
         self._instance.report_run_canceling(run)
@@ -160,7 +160,7 @@ class WarmRunLauncher(DefaultRunLauncher):
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
         """Whether the run's worker lives; of a cold one, its code server takes note."""
-        identity = run.tags.get(PROCESS_TAG)
+        identity = process_of(run)
         if identity is None or process_lives(identity):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, f"process {identity} has ended")

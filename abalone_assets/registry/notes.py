@@ -52,8 +52,6 @@ class Noted:
     problems: tuple[str, ...] = field(default=())
 
     def metadata(self) -> dict[str, str]:
-        """As an asset shows it, in every profile."""
-        return {
-            "noted": ", ".join(self.written) or "nothing",
-            "not_noted": "; ".join(self.problems) or "nothing",
-        }
+        """As an asset shows it: nothing where there was nothing to note."""
+        shown = {"noted": ", ".join(self.written), "not_noted": "; ".join(self.problems)}
+        return {name: told for name, told in shown.items() if told}

@@ -44,21 +44,27 @@ class JobReport:
     estimated_cost_usd: float | None = 0.0
 
     def metadata(self) -> dict[str, RawMetadataValue]:
-        """As an asset shows it."""
-        return {
+        """As an asset shows it: where and how long, and of a job of its own what AWS knows of it.
+
+        What is the same each time says nothing, and would be the first plots on an asset's page.
+        """
+        shown: dict[str, RawMetadataValue] = {
             "platform": self.platform,
-            "job": _link(self.url),
-            "logs": _link(self.log_url),
-            "attempt": self.attempt,
-            "attached": self.attached,
             "seconds": round(self.seconds, 3),
-            "billable_seconds": self.billable_seconds,
-            "estimated_cost_usd": self.estimated_cost_usd,
         }
-
-
-def _link(url: str | None) -> RawMetadataValue:
-    return dg.MetadataValue.url(url) if url else "none of its own"
+        if self.url:
+            shown |= {
+                "job": dg.MetadataValue.url(self.url),
+                "billable_seconds": self.billable_seconds,
+                "estimated_cost_usd": self.estimated_cost_usd,
+            }
+        if self.log_url:
+            shown["logs"] = dg.MetadataValue.url(self.log_url)
+        if self.attempt > 1:
+            shown["attempt"] = self.attempt
+        if self.attached:
+            shown["attached"] = True
+        return shown
 
 
 def pipes_options(jobs: ObjectStore, poll_seconds: float) -> dict[str, Any]:

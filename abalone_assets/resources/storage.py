@@ -1,6 +1,6 @@
 """The base survey, the landing zone, the lake and the IO managers: where data lies."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -84,11 +84,9 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         """
         import polars as pl
 
-        from abalone_assets.ingest.frames import to_parquet
-
         lake, asset = self.lake.open(), _asset_name(context)
         keys = context.asset_partition_keys if context.has_asset_partitions else [None]
-        frames = obj if isinstance(obj, Mapping) else {keys[0]: obj}
+        frames: Mapping[Any, Any] = obj if isinstance(obj, Mapping) else {keys[0]: obj}
         if set(frames) != set(keys):
             raise StorageError(
                 f"{asset}: got frames for the partitions {sorted(map(str, frames))}, "
@@ -97,18 +95,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         for frame in frames.values():
             if not isinstance(frame, pl.DataFrame):
                 raise StorageError(f"{asset}: returned {type(frame)}, expected polars.DataFrame")
-
-        def write(partition: str | None, frame: "pl.DataFrame") -> None:
-            lake.store.write(lake.key(asset, partition), to_parquet(frame))
-
-        pool = ThreadPoolExecutor(PARALLEL_WRITES)
-        try:
-            for _ in pool.map(
-                write, frames.keys(), frames.values()
-            ):  # raises what the first that failed has raised
-                pass
-        finally:
-            pool.shutdown(cancel_futures=True)
+        write_frames(lake, asset, frames.items())
         uri = lake.uri(asset, keys[0]) if len(keys) == 1 else lake.folder_uri(asset)
         context.add_output_metadata({"dagster/uri": dg.MetadataValue.path(uri)})
 
@@ -141,6 +128,27 @@ class ParquetIOManager(dg.ConfigurableIOManager):
             )
         rows = pl.concat(list(frames.values()))
         return rows if annotation is pl.LazyFrame else _collect(rows, lake.folder_uri(asset))
+
+
+def write_frames(
+    lake: "Lake", asset: str, frames: "Iterable[tuple[str | None, pl.DataFrame]]"
+) -> None:
+    """Write the frame of each partition, or of None for an unpartitioned asset, atomically each.
+
+    Raises:
+        StorageError: What the first write that failed has raised.
+    """
+    from abalone_assets.ingest.frames import to_parquet
+
+    def write(partition_frame: "tuple[str | None, pl.DataFrame]") -> None:
+        partition, frame = partition_frame
+        lake.store.write(lake.key(asset, partition), to_parquet(frame))
+
+    pool = ThreadPoolExecutor(PARALLEL_WRITES)
+    try:
+        list(pool.map(write, frames))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class JsonIOManager(dg.ConfigurableIOManager):

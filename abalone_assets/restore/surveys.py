@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
-from abalone_assets.defs.ingestion.surveys import (
-    SHOWN_DAYS,
+from abalone_assets.defs.ingestion.checks import (
+    few_rows_are_quarantined,
     files_are_plausible,
     files_are_surveys,
 )
+from abalone_assets.defs.ingestion.surveys import SHOWN_DAYS
 from abalone_assets.defs.metadata import files_table
 from abalone_assets.restore.told import Checked, Materialized, Told
 
@@ -93,6 +94,10 @@ def _checks(manifest: Manifest, at: datetime) -> Iterator[Told]:
         for file in manifest.days[day].remarked_files
     ]
     files = sum(summary.files for summary in manifest.summaries.values())
-    for result in (files_are_surveys(files, remarked), files_are_plausible(files, remarked)):
-        name = str(result.check_name)
-        yield Checked("new_surveys", name, at, result.passed, result.metadata, result.severity)
+    for result in (
+        files_are_surveys(files, remarked),
+        files_are_plausible(files, remarked),
+        few_rows_are_quarantined(manifest.summaries),
+    ):
+        asset, name = str(result.asset_key), str(result.check_name)
+        yield Checked(asset, name, at, result.passed, result.metadata, result.severity)

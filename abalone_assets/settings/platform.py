@@ -93,6 +93,12 @@ class Settings(EnvironmentSettings):
         "one that was moved there whole is taken in at once.",
     )
     retry_seconds: Seconds = Field(10, description="Wait after a first failed run; then doubled.")
+    max_quarantined_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Share of a survey day's rows that may be quarantined before a check says so.",
+    )
     gate_max_rmse: float = Field(
         GateLimits.max_rmse, gt=0, description="Largest RMSE, in rings, that is approved."
     )
@@ -167,9 +173,6 @@ class Settings(EnvironmentSettings):
         description="Whom `alert_sensor` tells of failed runs, rejected models, refused files, "
         "drift and a silent endpoint: URLs as Apprise takes them (https://appriseit.com), such as "
         "`mailtos://user:password@example.com`, and ARNs of SNS topics, separated by blanks.",
-    )
-    notify_quarantine_share: float = Field(
-        0.05, gt=0, le=1, description="Share of a file's rows in quarantine that is told."
     )
 
     @model_validator(mode="before")

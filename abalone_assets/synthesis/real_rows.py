@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from abalone_assets.errors import StorageError
 from abalone_assets.modeling.dataset import (
     COLUMN_NAMES,
     concat,
@@ -77,6 +78,22 @@ class RealRows:
         """
         return cls.of(_surveyed(frame))
 
+    @classmethod
+    def of_lake(cls, lake: Lake) -> RealRows:
+        """Deal the surveyed rows of the lake's ``raw_abalone``.
+
+        Raises:
+            StorageError: It is not there, or cannot be read.
+            SynthesisError: As `of`.
+        """
+        key = lake.key("raw_abalone")
+        if lake.store.find(key) is None:
+            lake.store.require_bucket()
+            raise StorageError(
+                f"{lake.store.uri_of(key)}: not there yet; materialize raw_abalone first"
+            )
+        return cls.of_frame(_frame(lake, key))
+
     @property
     def all(self) -> Table:
         """Both parts, one after the other."""
@@ -97,12 +114,22 @@ def rows_to_avoid(lake: Lake, real: RealRows) -> Table:
     Raises:
         StorageError: The lake cannot be read.
     """
-    import polars as pl
-
     key = lake.key("merged_dataset")
     if lake.store.find(key) is None:
         return real.all
-    return concat([real.all, _surveyed(pl.read_parquet(BytesIO(lake.store.read(key))))])
+    return concat([real.all, _surveyed(_frame(lake, key))])
+
+
+def _frame(lake: Lake, key: str) -> pl.DataFrame:
+    import polars as pl
+
+    try:
+        return pl.read_parquet(BytesIO(lake.store.read(key)))
+    except pl.exceptions.PolarsError as error:
+        raise StorageError(
+            f"{lake.store.uri_of(key)}: cannot read this Parquet object: {error}; launch the job"
+            " `release`, which writes it again"
+        ) from error
 
 
 def _surveyed(frame: pl.DataFrame) -> Table:

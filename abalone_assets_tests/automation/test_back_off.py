@@ -124,7 +124,7 @@ def test_a_rewritten_file_that_cannot_be_read_holds_up_no_other(
         return read(zone, "missing" if name == name_of(POISONED) else name)
 
     monkeypatch.setattr(FolderLandingZone, "read", refuse)
-    assert ranges(requests(platform)) == [(POISONED, LATER)]
+    assert ranges(requests(platform)) == [(POISONED, POISONED), (LATER, LATER)]
 
 
 KILLED_RUN = """

@@ -44,7 +44,7 @@ def describe() -> dict[str, Any]:
             for schedule in sorted(repository.schedule_defs, key=lambda schedule: schedule.name)
         },
         "resources": {
-            name: type(resource).__name__
+            name: resource.configurable_resource_cls.__name__
             for name, resource in sorted((loaded.resources or {}).items())
         },
     }

@@ -149,6 +149,28 @@ def test_a_rejected_model_is_a_version_that_is_not_deployed(releases: Releases) 
     assert (ended.outcome, ended.version, ended.reason) == ("rejected", 2, rejected.reason)
 
 
+def test_after_a_rejection_the_page_says_so_and_which_version_stands(releases: Releases) -> None:
+    # The overview shows the latest materialization, and once said "Approved" of the one before.
+    releases.evaluate("one", 2.1)
+    approved = releases.run()
+    releases.evaluate("two", 2.9, release="r2")
+    rejected = releases.run()
+    shown = metadata(rejected, "approved_model")
+    assert shown["decision"].startswith("Rejected: ")
+    assert (shown["version"], shown["approved_version"]) == (2, 1)
+    assert metadata(approved, "approved_model")["approved_version"] == 1
+    (before,) = approved.asset_materializations_for_node("approved_model")
+    (after,) = rejected.asset_materializations_for_node("approved_model")
+    version = "dagster/data_version"
+    assert (after.tags or {})[version] == (before.tags or {})[version], "nothing follows from it"
+    assert not rejected.asset_materializations_for_node("endpoint")
+
+
+def test_where_no_version_stands_a_rejection_materializes_nothing(releases: Releases) -> None:
+    releases.evaluate("one", 2.9)
+    assert releases.run().asset_materializations_for_node("approved_model") == []
+
+
 def test_a_model_that_a_person_has_rejected_is_rejected_with_the_persons_reason(
     releases: Releases,
 ) -> None:

@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from abalone_assets import definitions
-from abalone_assets.defs.training.hyperparameter_study import hyperparameter_study
+from abalone_assets.defs.training.hyperparameter_study import search_hyperparameters_job
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.lake.lake import Lake, Preparation
@@ -39,8 +38,7 @@ def search(
     chosen = {"folds": 2, "framework": "xgboost", **config}
     platform = platform or LocalMLPlatform(max_synthetic_share=0.1)
     with dg.DagsterInstance.ephemeral() as instance:
-        return dg.materialize(
-            [hyperparameter_study],
+        return search_hyperparameters_job.execute_in_process(
             resources={"lake": LakeResource(uri=lake.store.uri), "ml_platform": platform},
             run_config={"ops": {"hyperparameter_study": {"config": chosen}}},
             instance=instance,
@@ -102,10 +100,3 @@ def test_a_run_that_ended_early_is_continued_by_the_next(lake: Lake) -> None:
 def test_without_a_training_split_it_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="materialize merged_dataset first"):
         search(Lake(str(tmp_path / "empty")))
-
-
-@pytest.mark.usefixtures("home")
-def test_it_is_no_part_of_a_release() -> None:
-    release = definitions.defs().resolve_job_def("release")
-    assert dg.AssetKey("trained_model") in release.asset_layer.selected_asset_keys
-    assert dg.AssetKey("hyperparameter_study") not in release.asset_layer.selected_asset_keys

@@ -187,6 +187,23 @@ class TestASurveyRange:
             assert names == [file.name for file in manifest.days[day].files]
         assert len({shown["digest"].value for shown in partitions.values()}) == 3
 
+    def test_says_of_a_day_in_a_gap_that_there_was_no_survey(
+        self, result: dg.ExecuteInProcessResult
+    ) -> None:
+        for asset in ("new_surveys", "quarantined_rows"):
+            partitions = by_partition(result, asset)
+            assert "no file of this day" in str(partitions[EMPTY_DAY]["survey"].value)
+            assert "survey" not in partitions[DAY]
+
+    def test_warns_of_a_day_with_many_rows_in_quarantine(
+        self, result: dg.ExecuteInProcessResult
+    ) -> None:
+        found = check(result, "few_rows_are_quarantined")
+        assert (found.asset_key, found.passed) == (dg.AssetKey("quarantined_rows"), False)
+        assert found.severity is dg.AssetCheckSeverity.WARN
+        day = {"survey_day": DAY, "rows": 3, "quarantined": 2}
+        assert table(found.metadata["days"]) == [day]
+
     def test_tells_simulated_rows_from_surveyed_ones(
         self, result: dg.ExecuteInProcessResult, ranged: Platform
     ) -> None:
@@ -241,6 +258,27 @@ def test_a_row_lost_on_its_way_to_the_lake_fails_the_run_and_leaves_the_day_due(
     assert not conserved.passed
     assert conserved.metadata["new_surveys"].value == 2
     assert platform.lake.manifest().days == {DAY: BEING_WRITTEN}
+
+
+def test_a_day_that_lost_every_row_is_an_error_until_it_is_landed_again(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It was green: nothing looked at the quarantine.
+    platform.land(name_of(DAY), BAD_ROWS)
+    platform.land(name_of(NEXT_DAY), survey_rows(9) + BAD_ROWS)
+    found = check(ingest_range(platform, DayRange(DAY, NEXT_DAY)), "few_rows_are_quarantined")
+    assert (found.passed, found.severity) == (False, dg.AssetCheckSeverity.ERROR)
+    assert found.metadata["days_without_a_row_left"].value == 1
+    assert [day["survey_day"] for day in table(found.metadata["days"])] == [DAY, NEXT_DAY]
+    platform.land(name_of(EMPTY_DAY), survey_rows(3, seed=3))
+    monkeypatch.setenv("ABALONE_MAX_QUARANTINED_SHARE", "0.2")
+    later = ingest_range(platform, DayRange(EMPTY_DAY, EMPTY_DAY))
+    still = check(later, "few_rows_are_quarantined")
+    assert [day["survey_day"] for day in table(still.metadata["days"])] == [DAY], "of all days"
+    (platform.home / "landing_zone" / name_of(DAY)).unlink()
+    platform.land(name_of(DAY), survey_rows(3, seed=2))
+    mended = ingest_range(platform, DayRange(DAY, DAY))
+    assert check(mended, "few_rows_are_quarantined").passed
 
 
 def test_implausible_rows_are_kept_and_warned_of(platform: Platform) -> None:

@@ -9,18 +9,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pytest
 
-from abalone_assets.defs.simulation.survey_synthesizer import survey_synthesizer
-from abalone_assets.defs.simulation.synthetic_survey import simulate_survey_job, synthetic_survey
+from abalone_assets import definitions
 from abalone_assets.ingest.frames import survey_frame, to_parquet
 from abalone_assets.ingest.synthetic_files import synthetic_files
 from abalone_assets.lake.lake import Lake
-from abalone_assets.resources.storage import (
-    JsonIOManager,
-    LakeResource,
-    LandingZoneResource,
-    ParquetIOManager,
-)
+from abalone_assets.resources.storage import LakeResource
 from abalone_assets.survey import parse_survey
+from abalone_assets.synthesis import SynthesisError
 from abalone_assets.synthesis.quality import THRESHOLDS
 from abalone_assets.synthesis.survey_file import survey_text
 from abalone_assets_tests.synthesis.support import real, teach_nothing
@@ -30,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "abalone.20250901061500"
-SURVEY: Mapping[str, Any] = {"rows": 25, "survey_time": "2025-09-01T06:15:00"}
+SURVEY: Mapping[str, Any] = {"rows": 25, "survey_time": "2025-09-01T06:15:00", "land": True}
 
 
 @dataclass(frozen=True)
@@ -47,18 +42,7 @@ class Simulator:
         return {file.name: file.read_bytes() for file in (self.home / "landing_zone").iterdir()}
 
     def run(self, **config: Any) -> dg.ExecuteInProcessResult:
-        lake = LakeResource(uri=self.lake.store.uri)
-        job = dg.Definitions(
-            assets=[dg.AssetSpec("raw_abalone"), survey_synthesizer, synthetic_survey],
-            jobs=[simulate_survey_job],
-            resources={
-                "lake": lake,
-                "landing_zone": LandingZoneResource(uri=str(self.home / "landing_zone")),
-                "parquet": ParquetIOManager(lake=lake),
-                "json": JsonIOManager(lake=lake),
-                "io_manager": ParquetIOManager(lake=lake),
-            },
-        ).resolve_job_def("simulate_survey")
+        job = definitions.defs().resolve_job_def("simulate_survey")
         survey = {"ops": {"synthetic_survey": {"config": {**SURVEY, **config}}}}
         with dg.DagsterInstance.ephemeral() as instance:
             return job.execute_in_process(survey, instance=instance, raise_on_error=False)
@@ -123,11 +107,14 @@ def test_a_survey_that_fails_its_check_does_not_land(
     assert "tstr_ratio is nan" in str(check.metadata["broken"].value)
 
 
-def test_a_survey_is_of_the_time_of_its_run_and_need_not_land(
+def test_a_survey_is_of_the_time_of_its_run_and_lands_only_if_told_to(
     simulator: Simulator, unseen: None
 ) -> None:
     before = datetime.now(UTC).replace(microsecond=0)
-    shown = metadata(simulator.run(survey_time="", land=False), "synthetic_survey")
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = definitions.defs().resolve_job_def("simulate_survey")
+        shown = metadata(job.execute_in_process(instance=instance), "synthetic_survey")
+    assert shown["rows"] == 200
     assert shown["outcome"] == "not landed"
     time = datetime.strptime(shown["file"], "abalone.%Y%m%d%H%M%S").replace(tzinfo=UTC)
     assert before <= time <= datetime.now(UTC)
@@ -150,3 +137,22 @@ def test_a_survey_that_cannot_be_is_refused_before_anything_is_fitted(
     failure = result.failure_data_for_node("survey_synthesizer")
     assert failure is not None
     assert message in str(failure.error)
+
+
+def test_its_quality_can_be_judged_again_by_itself(simulator: Simulator, unseen: None) -> None:
+    from abalone_assets.defs.simulation.synthetic_survey import quality
+
+    lake = LakeResource(uri=simulator.lake.store.uri)
+    with pytest.raises(SynthesisError, match="launch all of the job `simulate_survey`"):
+        quality(lake)
+    simulator.run()
+    judged = quality(lake)
+    assert isinstance(judged, dg.AssetCheckResult)
+    assert judged.passed
+    assert {each.number for each in THRESHOLDS} <= set(judged.metadata)
+
+
+def test_without_a_base_survey_it_says_what_to_do(home: Path) -> None:
+    failure = Simulator(home).run().failure_data_for_node("survey_synthesizer")
+    assert failure is not None
+    assert "materialize raw_abalone first" in str(failure.error)

@@ -556,8 +556,18 @@ FAILED = dict.fromkeys(TOGETHER, DayRange(TOGETHER[0], TOGETHER[-1]))
         pytest.param([], {}, [], id="no days"),
         pytest.param([], {"failed": FAILED}, [], id="no days, though some failed"),
         pytest.param(["2025-03-05", DAY, NEXT, DAY], {}, [f"{DAY}/2025-03-05"], id="adjacent"),
-        pytest.param(["2025-01-01", "2025-02-01"], {}, ["2025-01-01/2025-02-01"], id="a month"),
-        pytest.param(["2025-01-01", "2025-02-02"], {}, ["2025-01-01", "2025-02-02"], id="longer"),
+        pytest.param(
+            ["2025-01-01", "2025-01-30"], {}, ["2025-01-01", "2025-01-30"], id="no day between"
+        ),
+        pytest.param(
+            ["2025-01-01", "2025-02-01"],
+            {"limit": 1},
+            ["2025-01-01/2025-02-01"],
+            id="a month, when there would be too many runs",
+        ),
+        pytest.param(
+            ["2025-01-01", "2025-02-02"], {"limit": 1}, ["2025-01-01"], id="never across more"
+        ),
         pytest.param([DAY, "2025-03-05"], {"apart": {NEXT}}, [DAY, "2025-03-05"], id="apart"),
         pytest.param(
             [*TOGETHER, "2025-03-01", "2025-03-09"],
@@ -626,4 +636,4 @@ def test_every_due_day_is_in_exactly_one_range(
         assert {each.first, each.last} <= days
         assert not any(other in each for other in others)
         assert covered <= failed.keys() or covered.isdisjoint(failed)
-    assert plan_ranges(days, failed=failed, apart=others, limit=2) == planned[:2]
+    assert len(plan_ranges(days, failed=failed, apart=others, limit=2)) <= 2

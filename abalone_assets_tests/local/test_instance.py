@@ -19,6 +19,7 @@ from abalone_assets import definitions
 from abalone_assets.automation.runs import Runs
 from abalone_assets.lake.holder import process_identity
 from abalone_assets.local.instance import (
+    OLD_PROCESS_TAG,
     POOLS,
     PROCESS_TAG,
     InstanceError,
@@ -170,6 +171,14 @@ def in_flight_run_of(identity: str, instance: dg.DagsterInstance) -> str:
     data = EngineEventData.in_process(int(identity.partition("/")[0]))
     instance.report_engine_event("Executing steps in process", run, data)
     return str(run.run_id)
+
+
+def test_a_run_that_an_older_version_left_in_flight_is_ended_too(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        tags = {OLD_PROCESS_TAG: str(ended_process())}
+        started = dg.DagsterRunStatus.STARTED
+        run = create_run_for_test(instance, job_name="release", status=started, tags=tags)
+        assert fail_orphaned_runs(instance) == [run.run_id]
 
 
 def another_process_of_this_id(*, boot: str = "", earlier: int = 0) -> str:

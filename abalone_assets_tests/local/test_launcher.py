@@ -15,6 +15,7 @@ from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
+from dagster._core.storage.tags import HIDDEN_TAG_PREFIX
 
 from abalone_assets.lake.holder import process_lives
 from abalone_assets.local import launcher as module
@@ -146,6 +147,7 @@ def test_workers_are_forks_of_one_process_and_run_the_code_as_it_is(launched: La
     pid, threads, word = launched.said()
     assert (threads, word) == ("1", "first")
     assert launched.run(first).tags[PROCESS_TAG].startswith(f"{pid}/")
+    assert PROCESS_TAG.startswith(HIDDEN_TAG_PREFIX), "no page shows it; it crowded the Runs page"
     launched.write("other")
     second = launched.launch()
     assert launched.status_at_end(second) is dg.DagsterRunStatus.SUCCESS

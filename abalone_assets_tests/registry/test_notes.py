@@ -94,7 +94,7 @@ def test_the_package_carries_a_card_with_what_dagster_knows(studio: Studio) -> N
     noted = studio.note(version)
 
     assert noted == Noted(("model card", "lineage"))
-    assert noted.metadata() == {"noted": "model card, lineage", "not_noted": "nothing"}
+    assert noted.metadata() == {"noted": "model card, lineage"}
     card = studio.card()
     assert card["status"] == "Approved"
     overview = card["model_overview"]
@@ -270,7 +270,7 @@ def test_a_folder_keeps_no_notes(tmp_path: Path) -> None:
     version = registry.register(
         ONE, evaluation={"rmse": 2.1}, decision=DECISION, release_digest="r"
     )
-    assert registry.note(version, NOTES).metadata() == {"noted": "nothing", "not_noted": "nothing"}
+    assert registry.note(version, NOTES).metadata() == {}
 
 
 def test_the_run_role_may_note_and_may_no_more_than_that(studio: Studio) -> None:

@@ -43,13 +43,13 @@ def approved_model(
     lake: LakeResource,
     release_lease: ReleaseLease,
 ) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
-    """The model's version in the registry; not materialized while that is rejected.
+    """The model's version in the registry; nothing follows while that is rejected.
 
     Every evaluated model becomes a version, so that a person can approve one which the gate
     rejected: `abalone approve`. A model that a person has rejected stays rejected, whatever the
     gate says; one that was compared with a version which a person has replaced since is rejected
     too. A rejection is no failure: the reason is in this asset's events and its check, the
-    assets after it are skipped, and the endpoint keeps what it serves.
+    assets after it are skipped, and the endpoint keeps what it serves: `approved_version`.
     """
     from abalone_assets.lake.lake import Release
     from abalone_assets.modeling.evaluation.gate import decide
@@ -86,7 +86,7 @@ def approved_model(
         passed=version.approved, severity=dg.AssetCheckSeverity.WARN, metadata=shown
     )
     if not version.approved:
-        context.log_event(dg.AssetObservation("approved_model", metadata=shown))
+        _tell_of_rejection(context, registry.desired_version(), shown)
         lake.open().record_release(
             Release(
                 evaluation["release_digest"],
@@ -107,9 +107,30 @@ def approved_model(
         },
         metadata={
             **shown,
+            "approved_version": version.version,
             "model": dg.MetadataValue.path(registry.model_uri(version.version)),
         },
         data_version=dg.DataVersion(version.archive_sha256),
+    )
+
+
+def _tell_of_rejection(
+    context: dg.AssetExecutionContext, standing: "ModelVersion | None", shown: dict[str, Any]
+) -> None:
+    """Log a rejection, and that the version approved before stands, if there is one.
+
+    The asset's page shows the latest materialization and no observation beside it. One of the same
+    data version says that nothing has changed for the assets after it.
+    """
+    context.log_event(dg.AssetObservation("approved_model", metadata=shown))
+    if standing is None:
+        return
+    context.log_event(
+        dg.AssetMaterialization(
+            "approved_model",
+            metadata={**shown, "approved_version": standing.version},
+            tags={"dagster/data_version": standing.archive_sha256},
+        )
     )
 
 

@@ -7,6 +7,7 @@ import dagster as dg
 
 from abalone_assets.defs.metadata import scanned_preview, table_metadata
 from abalone_assets.defs.preparation.checks import synthetic_share_is_small
+from abalone_assets.defs.subsets import Result, Told, told_of_all
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.etl_engine import EtlEngine
@@ -14,8 +15,10 @@ from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
 
 if TYPE_CHECKING:
+    from abalone_assets.etl.request import PrepareReport
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest import Manifest
+    from abalone_assets.resources.jobs import JobReport
 
 
 def _split_spec(name: str, percent: int) -> dg.AssetSpec:
@@ -56,6 +59,7 @@ def _split_spec(name: str, percent: int) -> dg.AssetSpec:
             description="At most a third of the rows are simulated.",
         )
     ],
+    can_subset=True,  # of what is told; all of it is written
     pool="training",  # whose jobs read what this one rewrites
 )
 def prepare(
@@ -64,9 +68,10 @@ def prepare(
     lake: LakeResource,
     catalog: Catalog,
     release_lease: ReleaseLease,
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+) -> Iterator[Told]:
     """Merge and split what the manifest lists, and record which content that was.
 
+    Whichever of its tables are selected, all are written: splits are of one merged dataset.
     Nothing is recorded while outputs of two contents may lie side by side.
     """
     from abalone_assets.lake.lake import Preparation
@@ -91,6 +96,13 @@ def prepare(
     context.log.info(
         "%s: %d rows in, %d repeats removed", report.engine, report.rows_in, report.repeats
     )
+    yield from told_of_all(context, _results(opened, report, manifest.digest, job))
+    catalog.refresh_or_warn(context)
+
+
+def _results(
+    lake: "Lake", report: "PrepareReport", digest: str, job: "JobReport"
+) -> Iterator[Result]:
     merged = {
         "repeats_removed": report.repeats,
         "synthetic_rows": report.synthetic_rows,
@@ -101,16 +113,15 @@ def prepare(
             asset_key=asset,
             metadata={
                 "dagster/row_count": rows,
-                "dagster/uri": dg.MetadataValue.path(opened.uri(asset)),
-                "preview": scanned_preview(opened.uri(asset)),
-                "digest": manifest.digest,
+                "dagster/uri": dg.MetadataValue.path(lake.uri(asset)),
+                "preview": scanned_preview(lake.uri(asset)),
+                "digest": digest,
                 "engine": report.engine,
                 **job.metadata(),
                 **(merged if asset == "merged_dataset" else {}),
             },
         )
     yield synthetic_share_is_small(report)
-    catalog.refresh_or_warn(context)
 
 
 def _request(lake: "Lake", manifest: "Manifest") -> PrepareRequest:

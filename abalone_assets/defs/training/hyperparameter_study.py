@@ -1,11 +1,15 @@
-"""The search for better hyperparameters: launched by hand, and no part of a release."""
+"""The search for better hyperparameters: launched by hand, and no part of a release.
 
+The asset is external to Dagster's asset jobs, so that no "Materialize all" begins minutes of work.
+"""
+
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import dagster as dg
 from pydantic import Field
 
-from abalone_assets.defs.metadata import plots_page, records_table
+from abalone_assets.defs.metadata import made_by_job, plots_page, records_table
 from abalone_assets.modeling.hyperparameters import SearchedFramework
 from abalone_assets.resources.ml_platform import MLPlatform
 from abalone_assets.resources.storage import LakeResource
@@ -20,7 +24,7 @@ SEARCH_JOB: Final = "search_hyperparameters"
 
 
 class StudyConfig(dg.Config):
-    """What is searched, and for how long."""
+    """What is searched, and for how long: by default for some ten minutes of two processors."""
 
     framework: Literal["default", SearchedFramework] = Field(
         "default",
@@ -35,19 +39,26 @@ class StudyConfig(dg.Config):
     )
 
 
-@dg.asset(
+hyperparameter_study_spec = dg.AssetSpec(
+    "hyperparameter_study",
     deps=["train_split"],
     group_name="training",
     kinds={"optuna", "parquet"},
     code_version="1",
+    description="Trials of hyperparameters on the training rows, and whether releases should use "
+    "the best. Made by the job `search_hyperparameters` alone, from its launchpad.",
+    metadata=made_by_job(SEARCH_JOB),
 )
+
+
+@dg.op(out=dg.Out(dg.Nothing), tags={"dagster/kind": "optuna"})
 def hyperparameter_study(
-    context: dg.AssetExecutionContext,
+    context: dg.OpExecutionContext,
     config: StudyConfig,
     ml_platform: MLPlatform,
     lake: LakeResource,
-) -> dg.MaterializeResult[None]:
-    """Trials of hyperparameters on the training rows, and whether releases should use the best.
+) -> Iterator[dg.AssetMaterialization]:
+    """Search hyperparameters on the training rows, and say whether releases should use the best.
 
     Every trial is kept at once: a run that was stopped goes on where it ended, as long as rows,
     config, settings and library versions are the same. The training rows are read once, so that a
@@ -97,11 +108,12 @@ def hyperparameter_study(
     )
     records.conclude(study, columns, digest)
     context.log.info("%s", study.proposal.verdict())
-    return dg.MaterializeResult(
+    yield dg.AssetMaterialization(
+        ASSET,
         metadata={
-            "dagster/uri": dg.MetadataValue.path(opened.uri(ASSET)),
             **_metadata(study, ml_platform.framework),
-        }
+            "dagster/uri": dg.MetadataValue.path(opened.uri(ASSET)),
+        },
     )
 
 
@@ -125,8 +137,11 @@ def _metadata(study: "Study", trained: "Framework") -> dict[str, Any]:
     }
 
 
-search_hyperparameters_job = dg.define_asset_job(
-    SEARCH_JOB,
-    selection=dg.AssetSelection.assets(hyperparameter_study),
-    description="Search better hyperparameters on the training rows, and propose them if they are.",
-)
+@dg.job(name=SEARCH_JOB)
+def search_hyperparameters_job() -> None:
+    """Search better hyperparameters on the training rows, and propose them if they are.
+
+    Costs minutes of all processors: the default of 60 trials a part takes some ten on two. Nothing
+    is released and no setting changes; the page of `hyperparameter_study` says what to set.
+    """
+    hyperparameter_study()

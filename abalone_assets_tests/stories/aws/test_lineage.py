@@ -305,7 +305,9 @@ def test_the_event_log_says_why_a_model_was_rejected_and_what_was_skipped(story:
     observed = observation.asset_observation_data.asset_observation
     assert observed.metadata["decision"].value == reason
     assert ("STEP_SKIPPED", "endpoint") in rejected
-    assert ("ASSET_MATERIALIZATION", "approved_model") not in rejected
+    (stands,) = rejected["ASSET_MATERIALIZATION", "approved_model"]
+    told = stands.step_materialization_data.materialization.metadata
+    assert told["version"].value != told["approved_version"].value
     for before in approved:
         assert ("ASSET_MATERIALIZATION", "endpoint") in before
 
@@ -350,11 +352,15 @@ def test_both_profiles_make_identical_splits(story: Story) -> None:
         assert on_s3.equals(frame), name
 
 
+OF_A_JOB = {"job", "logs", "billable_seconds", "estimated_cost_usd", "noted"}
+"""What there is to say of a version or its jobs on AWS alone."""
+
+
 def test_both_profiles_make_metrics_equal_to_1e_9_and_the_same_metadata_keys(story: Story) -> None:
     on_aws = story.chapters[2].metadata
     assert on_aws.keys() == story.local_metadata.keys()
     for asset, here in story.local_metadata.items():
-        assert on_aws[asset].keys() == here.keys(), asset
+        assert on_aws[asset].keys() - OF_A_JOB == here.keys(), asset
     for asset, metrics in {
         "evaluation": ("rmse", "mae", "r2", "bias", "rows"),
         "trained_model": ("validation_rmse", "train_rmse", "rounds"),
@@ -376,12 +382,13 @@ def test_assets_say_where_their_jobs_ran_and_what_they_cost(story: Story) -> Non
         assert shown["estimated_cost_usd"] > 0
         assert "console.aws.amazon.com" in shown["job"]
         assert "console.aws.amazon.com" in shown["logs"]
-        assert (shown["attempt"], shown["attached"]) == (1, False)
+        assert not {"attempt", "attached"} & shown.keys()
 
 
 def test_sagemaker_studio_is_told_of_every_version(story: Story) -> None:
     shown = story.chapters[0].metadata["approved_model"]
-    assert (shown["noted"], shown["not_noted"]) == ("model card, lineage", "nothing")
+    assert shown["noted"] == "model card, lineage"
+    assert "not_noted" not in shown
 
 
 def test_each_role_may_make_every_call_of_the_lineage_and_the_runs_little_more(

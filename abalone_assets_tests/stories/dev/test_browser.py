@@ -1,12 +1,13 @@
 """What a person sees: the Dagster UI in headless Chromium, with screenshots of what matters.
 
-Screenshots go to ``test-output/``, or to ``docs/images/`` when ``ABALONE_TEST_UPDATE_IMAGES`` is
-set.
+Screenshots go to ``test-output/``; those that the pages show, to ``docs/images/`` when
+``ABALONE_TEST_UPDATE_IMAGES`` is set.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("stack")
 
 PROJECT = Path(__file__).parents[3]
-IMAGES = PROJECT / (
-    "docs/images" if os.environ.get("ABALONE_TEST_UPDATE_IMAGES") else "test-output/images"
-)
+IMAGES, SHOWN = PROJECT / "test-output" / "images", PROJECT / "docs" / "images"
+UPDATE = bool(os.environ.get("ABALONE_TEST_UPDATE_IMAGES"))
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -40,6 +40,8 @@ GROUPS = [
     *("ingestion", "simulation", "preparation", "training", "evaluation", "deployment"),
     "monitoring",
 ]
+JOBS = "locations/abalone_assets/jobs"
+ON_REQUEST = {"hyperparameter_study", "survey_synthesizer", "synthetic_survey"}
 TIMEOUT_MS = 60_000
 
 
@@ -79,6 +81,72 @@ def test_the_lineage_shows_every_stage(page: Page, stack: Stack) -> None:
     _screenshot(page, "lineage")
 
 
+def test_materialize_all_is_of_all_but_experiments_and_simulation(page: Page, stack: Stack) -> None:
+    nodes = stack.graphql("{ assetNodes { assetKey { path } isExecutable } }")["assetNodes"]
+    left_out = {node["assetKey"]["path"][0] for node in nodes if not node["isExecutable"]}
+    assert left_out == {*ON_REQUEST, "landing_zone"}
+    page.goto(f"{stack.ui}/asset-groups")
+    page.get_by_role("button", name=f"Materialize all ({len(nodes) - len(left_out)})").wait_for()
+    page.goto(f"{stack.ui}/assets/hyperparameter_study")
+    page.get_by_text("External Asset").first.wait_for()
+    page.get_by_role("link", name="search_hyperparameters").click()
+    page.get_by_text("Costs minutes of all processors").wait_for()
+    _screenshot(page, "job")
+
+
+def test_a_launchpad_offers_what_a_run_may_choose_and_says_what_it_does(
+    page: Page, stack: Stack
+) -> None:
+    page.goto(f"{stack.ui}/{JOBS}/simulate_survey/playground")
+    editor = page.locator(".CodeMirror-code").first
+    editor.get_by_text("land").wait_for()
+    offered = set(re.findall(r"\w+", editor.inner_text()))
+    assert offered >= {"recipe", "rows"}
+    assert not {"uri", "resources", "seeds", "survey_time"} & offered
+    editor.get_by_text("synthetic_survey").click()
+    page.get_by_text("one that lands is ingested").wait_for()
+    page.get_by_text("No errors").wait_for()
+    _screenshot(page, "launchpad")
+
+
+def test_one_of_two_tables_can_be_launched_in_the_dialog(page: Page, stack: Stack) -> None:
+    before = {run["runId"] for run in stack.runs()}
+
+    def ended() -> bool:
+        new = [run for run in stack.runs() if run["runId"] not in before]
+        return any(run["jobName"] == "__ASSET_JOB" and run["endTime"] for run in new)
+
+    page.goto(f"{stack.ui}/assets/new_surveys")
+    page.get_by_role("button", name="Materialize").first.click()
+    page.get_by_role("button", name="Latest").click()
+    page.get_by_role("button", name="Launch 1 run").wait_for()
+    _screenshot(page, "dialog")
+    page.get_by_role("button", name="Launch 1 run").click()
+    stack.await_(ended, "the run of one table")
+    (run,) = [run for run in stack.runs() if run["jobName"] == "__ASSET_JOB"]
+    assert run["status"] == "SUCCESS"
+    day = stack.tag(run, "dagster/asset_partition_range_end") or stack.tag(run, "dagster/partition")
+    assert day in stack.lake.manifest().days
+    assert stack.lake.store.find(stack.lake.key("quarantined_rows", day)) is not None
+
+
+def test_the_runs_page_shows_one_tag_of_a_run(page: Page, stack: Stack) -> None:
+    page.goto(f"{stack.ui}/runs")
+    page.get_by_text("abalone/survey_days: 2025-05-21", exact=True).first.wait_for()
+    assert page.get_by_text("abalone/pid").count() == 0
+    assert page.get_by_text("abalone_pid").count() == 0
+    _screenshot(page, "runs")
+
+
+def test_plots_begin_with_what_changes(page: Page, stack: Stack) -> None:
+    page.goto(f"{stack.ui}/assets/evaluation")
+    page.get_by_role("button", name="Plots").click()
+    page.get_by_text("baseline_rmse").wait_for()
+    for constant in ("attempt", "billable_seconds"):
+        assert page.get_by_text(constant, exact=True).count() == 0
+    _screenshot(page, "plots")
+
+
 def test_new_surveys_shows_its_partitions_and_their_files(page: Page, stack: Stack) -> None:
     page.goto(f"{stack.ui}/assets/new_surveys?view=partitions&partition=2025-05-21")
     page.get_by_text("Materialized (").first.wait_for()
@@ -111,7 +179,8 @@ def test_the_sensors_run_and_the_nightly_release_does_not(page: Page, stack: Sta
 
 
 def _screenshot(page: Page, name: str) -> None:
-    IMAGES.mkdir(parents=True, exist_ok=True)
+    folder = SHOWN if UPDATE and (SHOWN / f"{name}.png").exists() else IMAGES
+    folder.mkdir(parents=True, exist_ok=True)
     page.wait_for_load_state("load")
     page.wait_for_timeout(1500)  # the graph is drawn after its data has come
-    page.screenshot(path=IMAGES / f"{name}.png")
+    page.screenshot(path=folder / f"{name}.png")
