@@ -22,6 +22,7 @@ from abalone_assets.cli.predict import predict
 from abalone_assets.cli.serve import serve
 from abalone_assets.cli.status import status
 from abalone_assets.cli.synthesize import synthesize
+from abalone_assets.cli.versions import versions
 
 __all__ = ["main"]
 
@@ -50,6 +51,7 @@ for command in (
     land,
     forget,
     status,
+    versions,
     serve,
     predict,
     accept,

@@ -131,6 +131,22 @@ class LandingZone(ABC):
     def list_day(self, day: date) -> Iterator[LandedFile]:
         """The files whose names begin as those of a survey day do."""
 
+    def find(self, name: str) -> LandedFile | None:
+        """The survey file of this name; None when there is none, or the name is no survey's.
+
+        Raises:
+            StorageError: The landing zone cannot be read.
+        """
+        try:
+            day = survey_day(name)
+        except SurveyError:
+            return None
+        return next((file for file in self.list_day(day) if file.name == name), None)
+
+    def list_names(self) -> Iterator[str]:
+        """The names of all files, in no order; links and folders may be among them."""
+        return (file.name for file in self.list_files())
+
     def change_token(self) -> str | None:
         """A token that stays the same as long as nothing lands, changes or goes.
 
@@ -217,6 +233,29 @@ class FolderLandingZone(LandingZone):
         prefix = day_prefix(day)
         return self._files(lambda name: name.startswith(prefix))
 
+    def find(self, name: str) -> LandedFile | None:
+        """The survey file of this name, without a look at the others."""
+        try:
+            survey_day(name)
+            found = (self.folder / name).lstat()
+        except (SurveyError, FileNotFoundError):
+            return None
+        except OSError as error:
+            raise _unreadable(self.folder, error) from error
+        return _landed(name, found) if stat.S_ISREG(found.st_mode) else None
+
+    def list_names(self) -> Iterator[str]:
+        """The names of what lies here, as the folder alone tells them.
+
+        Raises:
+            StorageError: The folder is gone, or cannot be read.
+        """
+        try:
+            names = os.listdir(self.folder)  # noqa: PTH208 - paths would cost ten times as much
+        except OSError as error:
+            raise _unreadable(self.folder, error) from error
+        return (printable(name) for name in names if not name.startswith("."))
+
     def change_token(self) -> str | None:
         """What the kernel tells of the folder: see `folder_watch.change_token`."""
         return folder_watch.change_token(self.folder)
@@ -224,13 +263,7 @@ class FolderLandingZone(LandingZone):
     def _files(self, wanted: Callable[[str], bool] = bool) -> Iterator[LandedFile]:
         for entry, found in self._entries(wanted):
             if stat.S_ISREG(found.st_mode):
-                yield LandedFile(
-                    printable(entry.name),
-                    found.st_size,
-                    _token(found),
-                    written_at=found.st_mtime,
-                    whole=found.st_ctime_ns - found.st_mtime_ns >= WHOLE_AFTER_NS,
-                )
+                yield _landed(entry.name, found)
 
     def list_oddities(self) -> Iterator[StrayFile]:
         """Links, folders and devices.
@@ -250,10 +283,7 @@ class FolderLandingZone(LandingZone):
         try:
             entries = os.scandir(self.folder)
         except OSError as error:
-            raise StorageError(
-                f"{self.folder}: cannot read the landing zone: {error.strerror}; "
-                "make this folder or set ABALONE_LANDING_ZONE_URI"
-            ) from error
+            raise _unreadable(self.folder, error) from error
         with entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # deleted since the folder was read
@@ -301,6 +331,23 @@ class FolderLandingZone(LandingZone):
                     raise
         except OSError as error:
             raise StorageError(f"{self.folder / name}: cannot land this survey: {error}") from error
+
+
+def _unreadable(folder: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{folder}: cannot read the landing zone: {error.strerror}; "
+        "make this folder or set ABALONE_LANDING_ZONE_URI"
+    )
+
+
+def _landed(name: str, found: os.stat_result) -> LandedFile:
+    return LandedFile(
+        printable(name),
+        found.st_size,
+        _token(found),
+        written_at=found.st_mtime,
+        whole=found.st_ctime_ns - found.st_mtime_ns >= WHOLE_AFTER_NS,
+    )
 
 
 def _token(found: os.stat_result) -> str:

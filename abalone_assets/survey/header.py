@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _NAMES: Final = tuple(column.name for column in COLUMNS)
 _AGE: Final = "age"
 _INDEX: Final = "an index"
+PROBLEM: Final = "problem"
+"""A column in which somebody wrote what is wrong with a row: none of a survey, and left out."""
 
 # UCI's names, and those of its copies in R (AppliedPredictiveModeling) and at OpenML.
 _SPELLINGS: Final = {
@@ -55,7 +57,7 @@ _SPELLINGS: Final = {
 _INDEX_SPELLINGS: Final = frozenset(
     {"id", "ids", "idx", "index", "no", "nr", "num", "number", "row", "rowid", "rowname"}
     | {"rownames", "rownumber", "unnamed0", "x", "animal", "animalid", "animalno", "specimen"}
-    | {"specimenid", "sample", "sampleid", "obs", "observation", "record", "recordid"}
+    | {"specimenid", "sample", "sampleid", "obs", "observation", "record", "recordid", PROBLEM}
 )
 _UNITLESS: Final = {"sex": {"", "mfi", "mf"}, "rings": {"", "count", "n", "number"}}
 _TOKEN: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
@@ -159,7 +161,8 @@ def read_header(fields: Sequence[str]) -> Layout:
 
     Args:
         fields: Names in any order and any usual spelling, with units behind them or without. Empty
-            names at the end are none; an index, and an age beside the rings, are left out.
+            names at the end are none; an index, a problem, and an age beside the rings, are left
+            out.
 
     Raises:
         HeaderError: A name or unit is unknown, a column is missing or named twice, or the unit of

@@ -58,6 +58,22 @@ def test_a_landed_file_keeps_its_e_tag_until_it_is_landed_again(zone: LandingZon
     assert after.e_tag != before.e_tag
 
 
+def test_a_file_is_found_by_its_name_as_a_listing_has_it(zone: LandingZone) -> None:
+    zone.land(NAME, b"one")
+    zone.land("notes.txt", b"two")
+    assert zone.find(NAME) == next(each for each in zone.list_files() if each.name == NAME)
+    assert zone.find("abalone.20250303120001") is None
+    assert zone.find("notes.txt") is zone.find("../notes.txt") is None
+    assert sorted(zone.list_names()) == [NAME, "notes.txt"]
+
+
+def test_a_link_or_a_folder_of_a_surveys_name_is_no_file(folder: Path) -> None:
+    (folder / NAME).symlink_to(folder / "elsewhere")
+    (folder / "abalone.20250303120001").mkdir()
+    zone = FolderLandingZone(folder)
+    assert zone.find(NAME) is zone.find("abalone.20250303120001") is None
+
+
 def test_reading_a_missing_file_names_it(zone: LandingZone) -> None:
     with pytest.raises(StorageError, match=f"{NAME}: "):
         zone.read(NAME)
