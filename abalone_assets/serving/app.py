@@ -6,7 +6,8 @@
   botocore's service model ``sagemaker-runtime/2017-05-13``, which also names the headers and the
   errors. As in AWS, a refusal by the model arrives as a ModelError with the original status.
 * ``GET /endpoints/{name}`` describes the endpoint.
-* ``GET /reports`` and ``GET /reports/{model_sha256}`` show the reports on evaluations to people.
+
+Whatever people open in a browser is in ``abalone_assets.pages``.
 """
 
 from __future__ import annotations
@@ -20,22 +21,21 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.reports import PAGE_PATH
+from abalone_assets.pages.site import Site
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
 from abalone_assets.serving.model_host import ModelHost, RefusedRequestError, ServedModel
 from abalone_assets.serving.protocol import ERROR_HEADER, MAX_BODY_BYTES, VARIANT, VERSION_HEADER
-from abalone_assets.serving.report_site import HEADERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from starlette.requests import Request
 
-    from abalone_assets.serving.report_site import ReportSite
+    from abalone_assets.pages.site import Page
 
 INLINE_BYTES: Final = 2048
 """Bodies up to here, some forty rows, are answered on the event loop, in a millisecond: the way to
@@ -137,48 +137,31 @@ class EndpointApp:
         return view.refused.reason
 
 
-async def _page(read: Callable[[], str | bytes | None]) -> Response:
-    """An answer for a browser, read off the event loop."""
-    try:
-        content = await run_in_threadpool(read)
-    except StorageError as error:
-        raise _unavailable(str(error)) from error
-    if content is None:
-        message = f"there is no such report; {PAGE_PATH} lists them"
-        raise HTTPException(HTTPStatus.NOT_FOUND, message)
-    return HTMLResponse(content, headers=HEADERS)
-
-
 def build_app(
-    host: ModelHost, capture: DataCapture | None, reports: ReportSite | None = None
+    host: ModelHost, capture: DataCapture | None, pages: Sequence[Page] = ()
 ) -> Starlette:
     """The ASGI application of an endpoint; the caller starts the host and the capture."""
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
-    pages = [] if reports is None else _report_routes(reports)
+    site = Site(pages)
+
+    async def told(request: Request, error: Exception) -> Response:
+        return _told(site, request, error)
+
     return Starlette(
         routes=[
             Route("/ping", endpoint.ping),
             Route("/invocations", endpoint.invoke, methods=["POST"]),
             Route("/endpoints/{name}", endpoint.describe),
             Route("/endpoints/{name}/invocations", endpoint.invoke, methods=["POST"]),
-            *pages,
+            *site.routes(),
         ],
         exception_handlers={
-            HTTPException: _http_error,
+            HTTPException: told,
+            StorageError: told,
             ClientDisconnect: _client_gone,
             Exception: _internal_error,
         },
     )
-
-
-def _report_routes(site: ReportSite) -> list[Route]:
-    async def index(_request: Request) -> Response:
-        return await _page(site.index)
-
-    async def report(request: Request) -> Response:
-        return await _page(lambda: site.reports.read(request.path_params["model_sha256"]))
-
-    return [Route(PAGE_PATH, index), Route(f"{PAGE_PATH}/{{model_sha256}}", report)]
 
 
 async def _read_body(request: Request) -> bytes:
@@ -218,12 +201,16 @@ def _refused(error: RefusedRequestError, *, by_runtime: bool) -> Response:
     )
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
-    """An error of ours, or of the protocol itself: no such path, wrong method."""
-    if not isinstance(error, HTTPException):
-        raise error
-    code = (error.headers or {}).get(ERROR_HEADER, "ValidationError")
-    return _error_answer(error.status_code, code, error.detail)
+def _told(site: Site, request: Request, error: Exception) -> Response:
+    """The answer to an error of ours, of the protocol, such as a wrong path, or of the storage.
+
+    Who looks at a page in a browser is told by a page.
+    """
+    known = error if isinstance(error, HTTPException) else _unavailable(str(error))
+    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+        return site.problem(known.status_code, known.detail)
+    code = (known.headers or {}).get(ERROR_HEADER, "ValidationError")
+    return _error_answer(known.status_code, code, known.detail)
 
 
 async def _client_gone(_request: Request, _error: Exception) -> Response:

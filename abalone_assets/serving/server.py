@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import EndpointError
 from abalone_assets.lake.reports import Reports
+from abalone_assets.pages.report_list import ReportList
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.app import build_app
 from abalone_assets.serving.capture import DEFAULT_FLUSH_SECONDS, DataCapture
 from abalone_assets.serving.model_host import DEFAULT_POLL_SECONDS, ModelHost
-from abalone_assets.serving.report_site import ReportSite
 from abalone_assets.serving.state import ServerState, remove_state, write_state
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import uvicorn
 
+    from abalone_assets.pages.site import Page
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.settings.platform import Settings
 
@@ -41,7 +42,7 @@ class EndpointServer:
         port: Port to listen on; 0 picks a free one.
         capture_store: Where answered requests are captured, or None.
         state_file: Where clients find the server, or None.
-        reports: The reports to show, or None.
+        pages: What people may open in a browser.
         poll_seconds: How often the pointer is looked at.
         flush_seconds: How long a captured request may wait to be written.
 
@@ -58,14 +59,14 @@ class EndpointServer:
         port: int = 0,
         capture_store: ObjectStore | None = None,
         state_file: Path | None = None,
-        reports: Reports | None = None,
+        pages: Sequence[Page] = (),
         poll_seconds: float = DEFAULT_POLL_SECONDS,
         flush_seconds: float = DEFAULT_FLUSH_SECONDS,
     ) -> None:
         self._endpoint = endpoint
         self._address = (host, port)
         self._state_file = state_file
-        self._reports = None if reports is None else ReportSite(reports, registry)
+        self._pages = pages
         self._models = ModelHost(registry, endpoint, poll_seconds=poll_seconds)
         self._capture = (
             None
@@ -101,7 +102,7 @@ class EndpointServer:
         import uvicorn
 
         config = uvicorn.Config(
-            build_app(self._models, self._capture, self._reports),
+            build_app(self._models, self._capture, self._pages),
             access_log=False,
             lifespan="off",
             log_config=None,
@@ -136,14 +137,15 @@ def serve(
         EndpointError: The name is malformed, the port is taken or the state file cannot be written.
         StorageError: The registry, the lake or the capture folder cannot be opened.
     """
+    registry = FolderRegistry(ObjectStore(settings.registry_uri))
     EndpointServer(
-        FolderRegistry(ObjectStore(settings.registry_uri)),
+        registry,
         settings.endpoint_name,
         host=host,
         port=port,
         capture_store=ObjectStore(settings.capture_folder),
         state_file=settings.endpoint_state_file,
-        reports=Reports(ObjectStore(settings.lake_uri)),
+        pages=[ReportList(Reports(ObjectStore(settings.lake_uri)), registry)],
     ).run(on_ready)
 
 
