@@ -61,6 +61,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "endpoint_port",
         "endpoint_timeout_seconds",
         "capture_days",
+        "upload_token",
     ),
 }
 """The fields of `Settings`, each under its heading."""

@@ -11,12 +11,13 @@ from abalone_assets.errors import SurveyError
 from abalone_assets.ingest.bad_rows import quarantined_rows
 from abalone_assets.ingest.file_status import FileStatus, SurveyFiles
 from abalone_assets.local.driver import Driver
-from abalone_assets.registry.file_releases import FileRelease
+from abalone_assets.registry.file_releases import FileReleases
 from abalone_assets.registry.open import open_registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from abalone_assets.registry.file_releases import FileRelease
     from abalone_assets.settings.platform import Settings
     from abalone_assets.survey import QuarantinedRow
 
@@ -108,11 +109,11 @@ class _Reader:
         return cls(SurveyFiles.of(settings), settings, driver)
 
     def reports(self, found: Sequence[FileStatus]) -> list[FileReport]:
-        registry = open_registry(self.settings)
+        releases = FileReleases(self.files.lake, open_registry(self.settings))
         return [
             FileReport(
                 status,
-                FileRelease.of(status, self.files.lake, registry),
+                releases.of(status),
                 self._bad_rows(status),
                 self.driver,
             )

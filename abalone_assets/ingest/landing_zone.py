@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -124,8 +125,13 @@ class LandingZone(ABC):
         """
 
     @abstractmethod
-    def land(self, name: str, data: bytes) -> None:
-        """Write a file as a crew would, but atomically: nobody sees a part of it."""
+    def land(self, name: str, data: bytes, *, replace: bool = True) -> None:
+        """Write a file as a crew would, but atomically: nobody sees a part of it.
+
+        Raises:
+            FileExistsError: A file of this name is there, and may not be replaced.
+            StorageError: The landing zone takes no file of this name.
+        """
 
     @abstractmethod
     def list_day(self, day: date) -> Iterator[LandedFile]:
@@ -307,12 +313,13 @@ class FolderLandingZone(LandingZone):
                 f"{self.folder / name}: cannot read this survey: {reason}"
             ) from error
 
-    def land(self, name: str, data: bytes) -> None:
-        """Write to a hidden name beside it, then rename.
+    def land(self, name: str, data: bytes, *, replace: bool = True) -> None:
+        """Write to a hidden name beside it, then rename, or link where nothing may be replaced.
 
         Its time of writing is set back a little, by which `list_files` knows that it came whole.
 
         Raises:
+            FileExistsError: A file of this name is there, and may not be replaced.
             StorageError: The folder takes no file of this name.
         """
         try:
@@ -325,12 +332,35 @@ class FolderLandingZone(LandingZone):
                     temporary.chmod(0o644)
                     now = temporary.stat().st_mtime_ns
                     os.utime(temporary, ns=(now, now - 2 * WHOLE_AFTER_NS))
-                    temporary.replace(self.folder / name)
+                    if replace:
+                        temporary.replace(self.folder / name)
+                    else:
+                        _move_to_new(temporary, self.folder / name)
                 except BaseException:
                     temporary.unlink(missing_ok=True)
                     raise
+        except FileExistsError:
+            raise
         except OSError as error:
             raise StorageError(f"{self.folder / name}: cannot land this survey: {error}") from error
+
+
+def _move_to_new(temporary: Path, target: Path) -> None:
+    """Rename a file to a name that nothing may have yet.
+
+    Raises:
+        FileExistsError: Something has it.
+    """
+    try:
+        target.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError as error:  # a file system without links, such as FAT's: as good as it gets
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        temporary.replace(target)
+    else:
+        temporary.unlink()
 
 
 def _unreadable(folder: Path, error: OSError) -> StorageError:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 HEAD_KEY: Final = "merged_dataset/_released_files.json"
 FORMAT: Final = 1
 
+REMEMBERED_MONTHS: Final = 24
+
 _Record = TypeVar("_Record")
 
 
@@ -59,6 +61,9 @@ class _Month:
     files: dict[str, FirstRelease] = field(default_factory=dict)
 
 
+_remembered: Final[dict[tuple[str, str], tuple[str, _Month | None]]] = {}
+
+
 def record_released_files(store: ObjectStore, manifest: Manifest) -> None:
     """Record which files ``merged_dataset`` holds for the first time.
 
@@ -87,9 +92,22 @@ def first_release(store: ObjectStore, day: str, name: str, sha256: str) -> First
     Raises:
         StorageError: The store refuses.
     """
-    month = _read(store, _key(month_of(day)), _Month)
+    month = _remembered_month(store, _key(month_of(day)))
     found = month.files.get(name) if month else None
     return found if found and found.sha256 == sha256 else None
+
+
+def _remembered_month(store: ObjectStore, key: str) -> _Month | None:
+    """The month, parsed only when it has changed: a page asks for many files of it."""
+    token, known = _remembered.get((store.uri, key), (None, None))
+    found, data = store.read_changed(key, token)
+    if found is None or data is None:
+        return known if found else None
+    if len(_remembered) >= REMEMBERED_MONTHS:
+        _remembered.clear()
+    month = _read(store, key, _Month)
+    _remembered[store.uri, key] = (found, month)
+    return month
 
 
 def _record_month(

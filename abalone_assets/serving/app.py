@@ -207,7 +207,7 @@ def _told(site: Site, request: Request, error: Exception) -> Response:
     Who looks at a page in a browser is told by a page.
     """
     known = error if isinstance(error, HTTPException) else _unavailable(str(error))
-    if request.method == "GET" and "text/html" in request.headers.get("accept", ""):
+    if "text/html" in request.headers.get("accept", ""):
         return site.problem(known.status_code, known.detail)
     code = (known.headers or {}).get(ERROR_HEADER, "ValidationError")
     return _error_answer(known.status_code, code, known.detail)

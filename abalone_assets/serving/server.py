@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Final
 from abalone_assets.errors import EndpointError
 from abalone_assets.lake.reports import Reports
 from abalone_assets.pages.report_list import ReportList
+from abalone_assets.pages.surveys import Surveys
+from abalone_assets.pages.upload_access import UploadAccess
+from abalone_assets.pages.uploads import Uploads
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.app import build_app
 from abalone_assets.serving.capture import DEFAULT_FLUSH_SECONDS, DataCapture
@@ -145,8 +148,29 @@ def serve(
         port=port,
         capture_store=ObjectStore(settings.capture_folder),
         state_file=settings.endpoint_state_file,
-        pages=[ReportList(Reports(ObjectStore(settings.lake_uri)), registry)],
+        pages=pages_of(settings, registry, host),
     ).run(on_ready)
+
+
+def pages_of(settings: Settings, registry: ModelRegistry, host: str) -> list[Page]:
+    """What people open in a browser, in the order of the navigation.
+
+    Args:
+        settings: Of the home.
+        registry: Its versions.
+        host: The address that the server listens on.
+    """
+    reports = ReportList(Reports(ObjectStore(settings.lake_uri)), registry)
+    if not _has_landing_zone(settings):
+        return [reports]
+    uploads = Uploads(settings, UploadAccess(host, settings.upload_token))
+    return [Surveys(settings, registry, uploads), reports]
+
+
+def _has_landing_zone(settings: Settings) -> bool:
+    """Whether surveys land where this server can see them: a container may have a registry only."""
+    root = ObjectStore(settings.landing_zone_uri).root
+    return root is None or root.is_dir()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -11,7 +11,7 @@ from abalone_assets.ingest.file_status import FileStatus, State
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, Manifest
 from abalone_assets.lake.released_files import record_released_files
-from abalone_assets.registry.file_releases import FileRelease
+from abalone_assets.registry.file_releases import FileReleases
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.registry.version_facts import DATA, VersionFacts
 from abalone_assets.storage.object_store import ObjectStore
@@ -71,18 +71,18 @@ def status(state: State = "ingested", entry: IngestedFile | None = ENTRY) -> Fil
 def test_a_file_waits_for_a_release_then_names_its_first_version(
     lake: Lake, registry: FolderRegistry
 ) -> None:
-    before = FileRelease.of(status(), lake, registry)
+    before = FileReleases(lake, registry).of(status())
     assert before is not None
     assert (before.released, before.version) == (False, None)
     record_released_files(lake.store, MANIFEST)
-    prepared = FileRelease.of(status(), lake, registry)
+    prepared = FileReleases(lake, registry).of(status())
     assert prepared is not None
     assert (prepared.released, prepared.version) == (True, None)
     assert "has made no version" in prepared.why
     register(registry, MANIFEST.digest, model_sha256="c" * 64)
     register(registry, MANIFEST.digest, model_sha256="d" * 64)
     register(registry, "another", model_sha256="e" * 64)
-    after = FileRelease.of(status(), lake, registry)
+    after = FileReleases(lake, registry).of(status())
     assert after is not None
     assert (after.version, after.status) == (1, "approved by the gate")
     assert after.why == "first in version 1, approved by the gate"
@@ -99,7 +99,7 @@ def test_a_version_of_before_the_preparation_is_not_taken_for_its_own(
     later = datetime.now(UTC).replace(year=2100).isoformat()
     document["files"][NAME]["at"] = later
     lake.store.write_json(key, document)
-    found = FileRelease.of(status(), lake, registry)
+    found = FileReleases(lake, registry).of(status())
     assert found is not None
     assert found.version is None
 
@@ -116,7 +116,7 @@ def test_a_version_of_before_the_preparation_is_not_taken_for_its_own(
 def test_a_file_that_adds_nothing_is_in_no_release(
     lake: Lake, registry: FolderRegistry, found: FileStatus
 ) -> None:
-    assert FileRelease.of(found, lake, registry) is None
+    assert FileReleases(lake, registry).of(found) is None
 
 
 def test_a_release_of_before_files_were_told_apart_is_called_so(
@@ -124,7 +124,7 @@ def test_a_release_of_before_files_were_told_apart_is_called_so(
 ) -> None:
     lake.store.write_json("release.json", {})
     record_released_files(lake.store, MANIFEST)
-    found = FileRelease.of(status(), lake, registry)
+    found = FileReleases(lake, registry).of(status())
     assert found is not None
     assert (found.released, found.version) == (True, None)
     assert "before files were told apart" in found.why
