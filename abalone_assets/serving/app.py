@@ -25,6 +25,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from abalone_assets.errors import StorageError
+from abalone_assets.pages.bodies import read_body
+from abalone_assets.pages.calculator.page import Calculator
 from abalone_assets.pages.site import Site
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
 from abalone_assets.serving.model_host import ModelHost, RefusedRequestError, ServedModel
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from abalone_assets.pages.calculator.facts import LiveModel
     from abalone_assets.pages.site import Page
 
 INLINE_BYTES: Final = 2048
@@ -85,18 +88,39 @@ class EndpointApp:
         self._check_name(request)
         # One look: this request is answered by this model, whatever is swapped in meanwhile.
         served = self._served()
-        body = await _read_body(request)
+        body = await read_body(request, MAX_BODY_BYTES)
         content_type = request.headers.get("content-type", "")
         accept = request.headers.get("accept", "*/*")
+        inference_id = request.headers.get(_INFERENCE_ID_HEADER)
         try:
-            if len(body) <= INLINE_BYTES:
-                answer, answer_type = served.invoke(body, content_type, accept)
-            else:
-                answer, answer_type = await run_in_threadpool(
-                    served.invoke, body, content_type, accept
-                )
+            answer, answer_type = await self.ask(served, body, content_type, accept, inference_id)
         except RefusedRequestError as error:
             return _refused(error, by_runtime="name" in request.path_params)
+        headers = {VERSION_HEADER: str(served.version), _VARIANT_HEADER: VARIANT}
+        return Response(answer, headers={"Content-Type": answer_type, **headers})
+
+    @property
+    def live(self) -> ServedModel | None:
+        """The model that answers now."""
+        return self.host.view.serving
+
+    async def ask(
+        self,
+        model: LiveModel,
+        body: bytes,
+        content_type: str,
+        accept: str,
+        inference_id: str | None = None,
+    ) -> tuple[bytes, str]:
+        """A model's answer and its type; what was answered is counted and captured.
+
+        Raises:
+            RefusedRequestError: As `ServedModel.invoke`.
+        """
+        if len(body) <= INLINE_BYTES:
+            answer, answer_type = model.invoke(body, content_type, accept)
+        else:
+            answer, answer_type = await run_in_threadpool(model.invoke, body, content_type, accept)
         self.requests += 1
         if self.capture is not None:
             self.capture.record(
@@ -105,12 +129,11 @@ class EndpointApp:
                     input_data=body,
                     output_type=answer_type,
                     output_data=answer,
-                    model_version=served.version,
-                    inference_id=request.headers.get(_INFERENCE_ID_HEADER),
+                    model_version=model.version,
+                    inference_id=inference_id,
                 )
             )
-        headers = {VERSION_HEADER: str(served.version), _VARIANT_HEADER: VARIANT}
-        return Response(answer, headers={"Content-Type": answer_type, **headers})
+        return answer, answer_type
 
     def _check_name(self, request: Request) -> None:
         name = request.path_params.get("name", self.host.endpoint)
@@ -121,12 +144,13 @@ class EndpointApp:
             )
 
     def _served(self) -> ServedModel:
-        served = self.host.view.serving
+        served = self.live
         if served is None:
-            raise _unavailable(self._waiting())
+            raise _unavailable(self.waiting())
         return served
 
-    def _waiting(self) -> str:
+    def waiting(self) -> str:
+        """Why no model answers."""
         view = self.host.view
         if view.problem is not None:
             return view.problem
@@ -142,7 +166,7 @@ def build_app(
 ) -> Starlette:
     """The ASGI application of an endpoint; the caller starts the host and the capture."""
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
-    site = Site(pages)
+    site = Site([Calculator(endpoint, host.registry), *pages])
 
     async def told(request: Request, error: Exception) -> Response:
         return _told(site, request, error)
@@ -164,29 +188,8 @@ def build_app(
     )
 
 
-async def _read_body(request: Request) -> bytes:
-    """The request's body, read no further than the limit.
-
-    Raises:
-        HTTPException: It is larger (413).
-    """
-    too_large = HTTPException(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"the request body exceeds {MAX_BODY_BYTES} bytes; send fewer rows at a time",
-    )
-    if int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:
-        raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large
-    return bytes(body)
-
-
 def _unavailable(message: str) -> HTTPException:
-    headers = {ERROR_HEADER: "ServiceUnavailable"}
-    return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, message, headers)
+    return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, message)
 
 
 def _refused(error: RefusedRequestError, *, by_runtime: bool) -> Response:
@@ -209,7 +212,8 @@ def _told(site: Site, request: Request, error: Exception) -> Response:
     known = error if isinstance(error, HTTPException) else _unavailable(str(error))
     if "text/html" in request.headers.get("accept", ""):
         return site.problem(known.status_code, known.detail)
-    code = (known.headers or {}).get(ERROR_HEADER, "ValidationError")
+    unavailable = known.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    code = "ServiceUnavailable" if unavailable else "ValidationError"
     return _error_answer(known.status_code, code, known.detail)
 
 
