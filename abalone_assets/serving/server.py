@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from abalone_assets.errors import EndpointError
 from abalone_assets.lake.reports import Reports
 from abalone_assets.pages.report_list import ReportList
-from abalone_assets.pages.surveys import Surveys
-from abalone_assets.pages.upload_access import UploadAccess
-from abalone_assets.pages.uploads import Uploads
+from abalone_assets.pages.surveys.page import Surveys
+from abalone_assets.pages.surveys.upload_access import UploadAccess
+from abalone_assets.pages.surveys.uploads import Uploads
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.app import build_app
 from abalone_assets.serving.capture import DEFAULT_FLUSH_SECONDS, DataCapture

@@ -27,9 +27,9 @@ from abalone_assets.ingest.bad_rows import marked_survey
 from abalone_assets.ingest.landing import CheckedFile, Options, Verdicts, as_utf8, check_files
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
-from abalone_assets.pages.downloads import attachment
 from abalone_assets.pages.site import HEADERS
-from abalone_assets.pages.staged_uploads import StagedUpload, StagedUploads
+from abalone_assets.pages.surveys.downloads import attachment
+from abalone_assets.pages.surveys.staged_uploads import StagedUpload, StagedUploads
 from abalone_assets.survey import UnreadableSurveyError, survey_file_name
 from abalone_assets.survey.units import Units
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive
 
     from abalone_assets.pages.site import Site
-    from abalone_assets.pages.upload_access import UploadAccess
+    from abalone_assets.pages.surveys.upload_access import UploadAccess
     from abalone_assets.settings.platform import Settings
 
 SURVEYS: Final = "/surveys"
@@ -171,7 +171,7 @@ class Uploads:
 
         async def form(request: Request) -> Response:
             self.access.check_request(request)
-            return site.render("upload.html.jinja", path=SURVEYS, **self._form())
+            return site.render("surveys/upload.html.jinja", path=SURVEYS, **self._form())
 
         async def send(request: Request) -> Response:
             self.access.check_request(request)
@@ -217,7 +217,7 @@ class Uploads:
             problem = f"{given.name} is empty" if given.name else "choose a file first"
             context = self._form(problem)
             status = HTTPStatus.UNPROCESSABLE_ENTITY
-            return site.render("upload.html.jinja", path=SURVEYS, status=status, **context)
+            return site.render("surveys/upload.html.jinja", path=SURVEYS, status=status, **context)
         key = self.staged.add(given.name, given.data)
         query = _Choices.of(given.texts).query
         return _see(f"{PATH}/{key}{query and f'?{query}'}")
@@ -273,7 +273,7 @@ class Uploads:
     ) -> Response:
         check = self._check(upload, choices)
         return site.render(
-            "upload_check.html.jinja",
+            "surveys/check.html.jinja",
             path=SURVEYS,
             status=status,
             upload=upload,

@@ -16,9 +16,9 @@ from abalone_assets.errors import SurveyError
 from abalone_assets.ingest.bad_rows import marked_survey, quarantined_rows
 from abalone_assets.ingest.file_status import FileStatus, LandedNames, State, SurveyFiles
 from abalone_assets.ingest.open import open_landing_zone
-from abalone_assets.pages.downloads import attachment
 from abalone_assets.pages.site import HEADERS
-from abalone_assets.pages.uploads import SURVEYS
+from abalone_assets.pages.surveys.downloads import attachment
+from abalone_assets.pages.surveys.uploads import SURVEYS
 from abalone_assets.registry.file_releases import FileReleases
 from abalone_assets.survey import UnreadableSurveyError, parse_survey
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.lake.manifest import Manifest
     from abalone_assets.pages.site import Site
-    from abalone_assets.pages.uploads import Uploads
+    from abalone_assets.pages.surveys.uploads import Uploads
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.settings.platform import Settings
     from abalone_assets.survey import QuarantinedRow
@@ -114,7 +114,7 @@ class Surveys:
             raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
         strays, stray_count = ([], 0) if before else files.strays(SHOWN_STRAYS)
         return site.render(
-            "surveys.html.jinja",
+            "surveys/list.html.jinja",
             path=self.path,
             page=page,
             remarkable=remarkable,
@@ -145,7 +145,7 @@ class Surveys:
         files, status = self._known(request)
         rows = self._bad_rows(files, status, SHOWN_ROWS + 1)
         return site.render(
-            "survey.html.jinja",
+            "surveys/file.html.jinja",
             path=self.path,
             file=status,
             label=LABELS[status.state],

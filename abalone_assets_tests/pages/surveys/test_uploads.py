@@ -10,8 +10,8 @@ import pytest
 
 from abalone_assets.ingest.landing import check_files
 from abalone_assets.ingest.landing_zone import FolderLandingZone
-from abalone_assets.pages import staged_uploads
-from abalone_assets.pages.uploads import MAX_UPLOAD_BYTES
+from abalone_assets.pages.surveys import staged_uploads
+from abalone_assets.pages.surveys.uploads import MAX_UPLOAD_BYTES
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.cli.support import GOOD_ROW
 from abalone_assets_tests.pages.support import HERE, Site
@@ -329,7 +329,7 @@ def test_a_check_that_takes_long_holds_up_no_other_page(
         assert go_on.wait(20)
         return check_files(*args, **kwargs)
 
-    monkeypatch.setattr("abalone_assets.pages.uploads.check_files", slow)
+    monkeypatch.setattr("abalone_assets.pages.surveys.uploads.check_files", slow)
     with site.client:
         asked = threading.Thread(target=site.get, args=(place,))
         asked.start()

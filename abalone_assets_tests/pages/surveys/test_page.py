@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.lake.released_files import record_released_files
-from abalone_assets.pages.surveys import SHOWN_FILES, SHOWN_ROWS
+from abalone_assets.pages.surveys.page import SHOWN_FILES, SHOWN_ROWS
 from abalone_assets.sample_data import base_survey
 from abalone_assets.survey import parse_survey
 from abalone_assets_tests.cli.support import GOOD_ROW
