@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import socket
+import sys
 import threading
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import EndpointError
 from abalone_assets.lake.reports import Reports
+from abalone_assets.pages.models.page import Models
 from abalone_assets.pages.report_list import ReportList
 from abalone_assets.pages.surveys.page import Surveys
 from abalone_assets.pages.surveys.upload_access import UploadAccess
@@ -21,6 +23,7 @@ from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.app import build_app
 from abalone_assets.serving.capture import DEFAULT_FLUSH_SECONDS, DataCapture
 from abalone_assets.serving.model_host import DEFAULT_POLL_SECONDS, ModelHost
+from abalone_assets.serving.pointer import read_pointer
 from abalone_assets.serving.state import ServerState, remove_state, write_state
 from abalone_assets.storage.object_store import ObjectStore
 
@@ -35,6 +38,11 @@ if TYPE_CHECKING:
     from abalone_assets.settings.platform import Settings
 
 STOP_TIMEOUT_SECONDS: Final = 10
+
+SWITCH_SECONDS: Final = 0.0005
+"""After which a thread that works on a page gives way to a request: ten times sooner than Python
+would, at whose 5 ms a row waits for 7 ms while an upload is checked."""
+
 _LISTEN_BACKLOG: Final = 1024
 
 
@@ -140,6 +148,7 @@ def serve(
         EndpointError: The name is malformed, the port is taken or the state file cannot be written.
         StorageError: The registry, the lake or the capture folder cannot be opened.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
     registry = FolderRegistry(ObjectStore(settings.registry_uri))
     EndpointServer(
         registry,
@@ -161,10 +170,16 @@ def pages_of(settings: Settings, registry: ModelRegistry, host: str) -> list[Pag
         host: The address that the server listens on.
     """
     reports = ReportList(Reports(ObjectStore(settings.lake_uri)), registry)
+    models = Models(registry, settings.lake_uri, lambda: _deployed(settings, registry))
     if not _has_landing_zone(settings):
-        return [reports]
+        return [models, reports]
     uploads = Uploads(settings, UploadAccess(host, settings.upload_token))
-    return [Surveys(settings, registry, uploads), reports]
+    return [Surveys(settings, registry, uploads), models, reports]
+
+
+def _deployed(settings: Settings, registry: ModelRegistry) -> int | None:
+    pointer = read_pointer(registry.store, settings.endpoint_name)
+    return None if pointer is None else pointer.version
 
 
 def _has_landing_zone(settings: Settings) -> bool:
