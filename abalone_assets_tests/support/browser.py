@@ -1,7 +1,7 @@
 """Headless Chromium for what a person sees, and what axe-core says of it.
 
-Screenshots go to ``test-output/``, or to ``docs/images/`` when ``ABALONE_TEST_UPDATE_IMAGES`` is
-set.
+Pictures go to ``test-output/``; those that the documentation shows go to ``docs/images/`` when
+``ABALONE_TEST_UPDATE_IMAGES`` is set.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-IMAGES = Path(__file__).parents[2] / (
-    "docs/images" if os.environ.get("ABALONE_TEST_UPDATE_IMAGES") else "test-output/images"
-)
+PROJECT = Path(__file__).parents[2]
+OUTPUT = PROJECT / "test-output/images"
+IMAGES = PROJECT / "docs/images" if os.environ.get("ABALONE_TEST_UPDATE_IMAGES") else OUTPUT
 TIMEOUT_MS = 60_000
 ARGUMENTS = [
     "--no-sandbox",
@@ -99,8 +99,14 @@ def overflows(page: Page) -> bool:
     return bool(page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
 
 
-def screenshot(page: Page, name: str, *, full_page: bool = False) -> None:
-    """Keep a picture."""
+def screenshot(page: Page, name: str) -> None:
+    """Keep what the window shows, as a picture of the documentation."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     page.wait_for_load_state("load")
-    page.screenshot(path=IMAGES / f"{name}.png", full_page=full_page)
+    page.screenshot(path=IMAGES / f"{name}.png")
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep all of a page, for whoever looks at what a test saw."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=OUTPUT / f"{name}.png", full_page=True)

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from abalone_assets.lake.reports import Reports
 from abalone_assets.modeling.archive import read_card
+from abalone_assets.pages.report_list import ReportList
 from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.modeling.support import packed, quick_blend, quick_model, survey_frame
 from abalone_assets_tests.serving.support import (
     ENDPOINT,
@@ -26,6 +29,7 @@ from abalone_assets_tests.support.browser import (
     chromium,
     opened,
     overflows,
+    picture,
     screenshot,
     violations,
 )
@@ -51,6 +55,7 @@ MEASURED = {
 }
 SURVEYED = [float(value) / 200 for value in MEASURED.values()]
 OLD = dict(zip(MEASURED, ("140", "110", "55", "330", "110", "70", "170"), strict=True))
+REPORT = b"<!doctype html><title>Report</title><h1>The report on version 1</h1>"
 TELL, TELL_ALL = "Tell its age", "Tell their ages"
 LINES = "Animals, one a line"
 
@@ -88,10 +93,12 @@ def registry(archives: list[bytes], tmp_path: Path) -> FolderRegistry:
 
 
 @pytest.fixture
-def live(registry: FolderRegistry) -> Iterator[RunningServer]:
-    """Version 1 answers."""
+def live(registry: FolderRegistry, tmp_path: Path) -> Iterator[RunningServer]:
+    """Version 1 answers, and there is a report on it."""
     publish_pointer(registry.store, ENDPOINT, 1)
-    with running_server(registry) as running:
+    reports = Reports(ObjectStore(tmp_path / "lake"))
+    reports.keep(registry.get(1).evaluation["model_sha256"], REPORT)
+    with running_server(registry, pages=[ReportList(reports, registry)]) as running:
         running.wait_for_version(1)
         yield running
 
@@ -149,6 +156,15 @@ def test_an_animal_in_mm_and_g_has_the_age_that_the_api_tells_in_the_surveys_uni
     page.get_by_label("The survey's: mm / 200 and g / 200").check()
     again = tell(page, dict(zip(MEASURED, map(str, SURVEYED), strict=True)))
     assert again == said
+
+
+def test_the_model_that_answers_has_its_report(page: Page) -> None:
+    page.set_viewport_size({"width": 1200, "height": 1010})
+    tell(page, MEASURED)
+    page.evaluate("window.scrollTo(0, 0)")
+    screenshot(page, "age-calculator")
+    page.get_by_role("link", name="Report on version 1").click()
+    page.get_by_role("heading", name="The report on version 1").wait_for()
 
 
 def test_it_is_used_by_keyboard_alone(page: Page) -> None:
@@ -289,16 +305,13 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     with opened(browser, live.url, width=width, scheme=scheme) as page:
         page.get_by_text("Version 1.").wait_for()
         assert violations(page) == []
-        tell(page, MEASURED)
-        if scheme == "light" and width == max(WIDTHS):
-            screenshot(page, "age-calculator")
         tell(page, OLD)
         page.get_by_label(LINES).fill("\n".join([*pasted(40), "M,91"]))
         page.get_by_role("button", name=TELL_ALL).click()
         page.get_by_text("40 animals aged").wait_for()
         assert violations(page) == []
         assert not overflows(page)
-        screenshot(page, f"age-calculator-{width}-{scheme}", full_page=True)
+        picture(page, f"age-calculator-{width}-{scheme}")
         page.get_by_label("Length").fill("x")
         page.get_by_role("button", name=TELL).click()
         page.get_by_text("must be a decimal number").wait_for()
