@@ -1,18 +1,12 @@
-"""What a person sees: the Dagster UI in headless Chromium, with screenshots of what matters.
-
-Screenshots go to ``test-output/``, or to ``docs/images/`` when ``ABALONE_TEST_UPDATE_IMAGES`` is
-set.
-"""
+"""What a person sees: the Dagster UI in headless Chromium, with screenshots of what matters."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets_tests.support.programs import find_chromium
+from abalone_assets_tests.support.browser import TIMEOUT_MS, chromium, screenshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,43 +17,20 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("stack")
 
-PROJECT = Path(__file__).parents[3]
-IMAGES = PROJECT / (
-    "docs/images" if os.environ.get("ABALONE_TEST_UPDATE_IMAGES") else "test-output/images"
-)
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 GROUPS = [
     *("ingestion", "simulation", "preparation", "training", "evaluation", "deployment"),
     "monitoring",
 ]
-TIMEOUT_MS = 60_000
 
 
 @pytest.fixture(scope="module")
 def page(stack: Stack) -> Iterator[Page]:
     """A page on the running UI."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = find_chromium()
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI needs Debian's chromium")
-        pytest.skip("there is no chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.set_default_timeout(TIMEOUT_MS)
         page.goto(stack.ui)
         yield page
-        browser.close()
 
 
 def test_the_lineage_shows_every_stage(page: Page, stack: Stack) -> None:
@@ -111,7 +82,6 @@ def test_the_sensors_run_and_the_nightly_release_does_not(page: Page, stack: Sta
 
 
 def _screenshot(page: Page, name: str) -> None:
-    IMAGES.mkdir(parents=True, exist_ok=True)
     page.wait_for_load_state("load")
     page.wait_for_timeout(1500)  # the graph is drawn after its data has come
-    page.screenshot(path=IMAGES / f"{name}.png")
+    screenshot(page, name)

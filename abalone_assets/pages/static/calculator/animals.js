@@ -60,14 +60,14 @@ const unitOf = (name) => document.querySelector(`#units [value="${name}"]`).data
 function headings({ units: name }) {
   const { length, weight } = unitOf(name);
   const measured = MEASUREMENTS.map((each) => `${each.replace("_", " ")} (${each.endsWith("weight") ? weight : length})`);
-  return ["line", "years", "from", "to", "rings", "sex", ...measured, "not to be trusted"];
+  return ["line", "years", "from", "to", "rings", "not to be trusted", "sex", ...measured];
 }
 
 const within = (number) => (number === null ? "" : tenth(number));
 
 const row = (animal) => [
   animal.line, tenth(animal.age_years), within(animal.age_low), within(animal.age_high), tenth(animal.rings),
-  animal.sex, ...MEASUREMENTS.map((name) => animal[name]), animal.warnings.map(brief).join(" "),
+  animal.warnings.map(brief).join(" "), animal.sex, ...MEASUREMENTS.map((name) => animal[name]),
 ];
 
 const brief = (warning) => (warning.rule === "old" ? "An old animal." : problem(warning));
