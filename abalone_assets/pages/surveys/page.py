@@ -124,7 +124,6 @@ class Surveys:
             totals=_Totals.of(files.manifest),
             strays=strays,
             stray_count=stray_count,
-            landing_zone=files.zone.uri,
             may_upload=self.uploads.is_on,
         )
 

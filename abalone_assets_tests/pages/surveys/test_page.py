@@ -44,7 +44,6 @@ def test_the_list_has_the_newest_first_with_what_became_of_each(site: Site) -> N
     assert places == sorted(places)
     assert text.count("<tr") == 4
     assert f'href="/surveys/{NAME}#bad-rows">1</a>' in text
-    assert str(site.zone.uri) in text
 
 
 def test_the_list_is_cut_into_pages_that_lead_from_the_newest_to_the_oldest(site: Site) -> None:
