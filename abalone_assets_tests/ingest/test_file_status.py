@@ -224,6 +224,29 @@ def test_names_are_listed_again_when_a_file_arrives(zone: FolderLandingZone) -> 
     assert [each.name for each in SurveyFiles.of(load_settings(), names).page(3).files] == [NAME]
 
 
+def test_names_that_come_and_go_are_those_that_a_new_listing_finds(
+    zone: FolderLandingZone,
+) -> None:
+    names = LandedNames(zone)
+    steps = [
+        {NAME, "notes.txt"},
+        {NAME, "abalone.20250314061501", "notes.txt", "other.txt"},
+        {"abalone.20250314061501", "other.txt"},
+        {"abalone.20250401061500"},
+        set(),
+    ]
+    for number, wanted in enumerate(steps):
+        for path in zone.folder.iterdir():
+            if path.name not in wanted:
+                path.unlink()
+        for name in wanted:
+            (zone.folder / name).touch()
+        os.utime(zone.folder, ns=(number, number))
+        assert names.sorted() == LandedNames(zone).sorted()
+        surveys = {name for day in names.sorted().days.values() for name in day}
+        assert surveys | {*names.sorted().others} == wanted
+
+
 def test_the_remarkable_files_are_those_with_something_to_read(
     home: Path, zone: FolderLandingZone
 ) -> None:
