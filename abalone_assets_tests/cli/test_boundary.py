@@ -34,6 +34,7 @@ COMMANDS = [
     "serve",
     "status",
     "synthesize",
+    "versions",
 ]
 
 
