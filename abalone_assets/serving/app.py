@@ -6,6 +6,7 @@
   botocore's service model ``sagemaker-runtime/2017-05-13``, which also names the headers and the
   errors. As in AWS, a refusal by the model arrives as a ModelError with the original status.
 * ``GET /endpoints/{name}`` describes the endpoint.
+* ``GET /metrics`` tells Prometheus its numbers.
 
 Whatever people open in a browser is in ``abalone_assets.pages``.
 """
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -29,6 +31,8 @@ from abalone_assets.pages.bodies import read_body
 from abalone_assets.pages.calculator.page import Calculator
 from abalone_assets.pages.site import Site
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
+from abalone_assets.serving.metrics import PATH as METRICS_PATH
+from abalone_assets.serving.metrics import Measured, Metrics
 from abalone_assets.serving.model_host import ModelHost, RefusedRequestError, ServedModel
 from abalone_assets.serving.protocol import ERROR_HEADER, MAX_BODY_BYTES, VARIANT, VERSION_HEADER
 
@@ -166,6 +170,7 @@ def build_app(
 ) -> Starlette:
     """The ASGI application of an endpoint; the caller starts the host and the capture."""
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
+    metrics = Metrics(host, capture)
     site = Site([Calculator(endpoint, host.registry), *pages])
 
     async def told(request: Request, error: Exception) -> Response:
@@ -177,8 +182,10 @@ def build_app(
             Route("/invocations", endpoint.invoke, methods=["POST"]),
             Route("/endpoints/{name}", endpoint.describe),
             Route("/endpoints/{name}/invocations", endpoint.invoke, methods=["POST"]),
+            Route(METRICS_PATH, metrics.tell),
             *site.routes(),
         ],
+        middleware=[Middleware(Measured, metrics=metrics)],
         exception_handlers={
             HTTPException: told,
             StorageError: told,
