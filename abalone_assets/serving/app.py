@@ -6,7 +6,7 @@
   botocore's service model ``sagemaker-runtime/2017-05-13``, which also names the headers and the
   errors. As in AWS, a refusal by the model arrives as a ModelError with the original status.
 * ``GET /endpoints/{name}`` describes the endpoint.
-* ``GET /metrics`` tells Prometheus its numbers.
+* ``GET /metrics`` tells Prometheus its numbers, and ``GET /openapi.json`` programs all of this.
 
 Whatever people open in a browser is in ``abalone_assets.pages``.
 """
@@ -28,12 +28,15 @@ from starlette.routing import Route
 
 from abalone_assets.errors import StorageError
 from abalone_assets.pages.bodies import read_body
+from abalone_assets.pages.calculator.operations import OPERATIONS
 from abalone_assets.pages.calculator.page import Calculator
 from abalone_assets.pages.site import Site
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
 from abalone_assets.serving.metrics import PATH as METRICS_PATH
 from abalone_assets.serving.metrics import Measured, Metrics
 from abalone_assets.serving.model_host import ModelHost, RefusedRequestError, ServedModel
+from abalone_assets.serving.openapi import PATH as OPENAPI_PATH
+from abalone_assets.serving.openapi import Api, endpoint_operations
 from abalone_assets.serving.protocol import ERROR_HEADER, MAX_BODY_BYTES, VARIANT, VERSION_HEADER
 
 if TYPE_CHECKING:
@@ -172,17 +175,19 @@ def build_app(
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
     metrics = Metrics(host, capture)
     site = Site([Calculator(endpoint, host.registry), *pages])
+    api = Api(endpoint_operations(host.endpoint) | OPERATIONS)
 
     async def told(request: Request, error: Exception) -> Response:
         return _told(site, request, error)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/ping", endpoint.ping),
             Route("/invocations", endpoint.invoke, methods=["POST"]),
             Route("/endpoints/{name}", endpoint.describe),
             Route("/endpoints/{name}/invocations", endpoint.invoke, methods=["POST"]),
             Route(METRICS_PATH, metrics.tell),
+            Route(OPENAPI_PATH, api.tell),
             *site.routes(),
         ],
         middleware=[Middleware(Measured, metrics=metrics)],
@@ -193,6 +198,8 @@ def build_app(
             Exception: _internal_error,
         },
     )
+    api.routes = app.routes
+    return app
 
 
 def _unavailable(message: str) -> HTTPException:
