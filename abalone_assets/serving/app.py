@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from abalone_assets.lake.last_drift import LastDrift
     from abalone_assets.pages.calculator.facts import LiveModel
     from abalone_assets.pages.site import Page
 
@@ -169,11 +170,14 @@ class EndpointApp:
 
 
 def build_app(
-    host: ModelHost, capture: DataCapture | None, pages: Sequence[Page] = ()
+    host: ModelHost,
+    capture: DataCapture | None,
+    pages: Sequence[Page] = (),
+    drift: LastDrift | None = None,
 ) -> Starlette:
     """The ASGI application of an endpoint; the caller starts the host and the capture."""
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
-    metrics = Metrics(host, capture)
+    metrics = Metrics(host, capture, drift)
     site = Site([Calculator(endpoint, host.registry), *pages])
     api = Api(endpoint_operations(host.endpoint) | OPERATIONS)
 

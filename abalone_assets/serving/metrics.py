@@ -9,6 +9,7 @@ clients send.
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 from starlette.responses import Response
 
+from abalone_assets.errors import StorageError
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from abalone_assets.lake.last_drift import LastDrift
     from abalone_assets.serving.capture import DataCapture
     from abalone_assets.serving.model_host import ModelHost
 
@@ -47,6 +51,8 @@ BUCKETS: Final = (
     *(0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
 )
 """Seconds; a row takes a fraction of a millisecond, ten thousand some 50."""
+
+logger = logging.getLogger(__name__)
 
 _BOUNDS: Final = [*map(floatToGoString, BUCKETS), "+Inf"]
 
@@ -72,11 +78,15 @@ class Metrics(Collector):
     Args:
         host: Whose model answers.
         capture: Where answered requests are captured, or None.
+        drift: The last drift report, or None.
     """
 
-    def __init__(self, host: ModelHost, capture: DataCapture | None) -> None:
+    def __init__(
+        self, host: ModelHost, capture: DataCapture | None, drift: LastDrift | None = None
+    ) -> None:
         self._host = host
         self._capture = capture
+        self._drift = drift
         self._answers: dict[str, _Answers] = {}
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -92,8 +102,8 @@ class Metrics(Collector):
         answers.buckets[bisect_left(BUCKETS, seconds)] += 1
         answers.seconds += seconds
 
-    async def tell(self, request: Request) -> Response:
-        """All of them, in the format that the scraper asks for."""
+    def tell(self, request: Request) -> Response:
+        """All of them, in the format that the scraper asks for; reads from the lake."""
         encode, content_type = choose_encoder(request.headers.get("accept", ""))
         return Response(encode(self._registry), headers={"Content-Type": content_type})
 
@@ -103,6 +113,8 @@ class Metrics(Collector):
         yield from self._live()
         if self._capture is not None:
             yield from _captured(self._capture)
+        if self._drift is not None:
+            yield from _drifted(self._drift)
 
     def _answered(self) -> Iterable[Metric]:
         requests = CounterMetricFamily(
@@ -115,8 +127,8 @@ class Metrics(Collector):
             "From a request's head to the last byte of its answer.",
             labels=["route"],
         )
-        for route, answers in self._answers.items():
-            for status, count in answers.statuses.items():
+        for route, answers in list(self._answers.items()):
+            for status, count in list(answers.statuses.items()):
                 requests.add_metric([route, str(status)], count)
             cumulative = [*zip(_BOUNDS, accumulate(answers.buckets), strict=True)]
             seconds.add_metric([route], cumulative, answers.seconds)
@@ -172,3 +184,26 @@ def _captured(capture: DataCapture) -> Iterable[Metric]:
         "Answered requests that could not be captured.",
         capture.lost,
     )
+
+
+def _drifted(drift: LastDrift) -> Iterable[Metric]:
+    try:
+        numbers = drift.numbers()
+    except StorageError:
+        logger.warning("the last drift report cannot be read", exc_info=True)
+        return
+    psi = GaugeMetricFamily(
+        "abalone_drift_psi",
+        "Population stability index of the last seven days' requests against the training split.",
+        labels=["feature"],
+    )
+    drifted = GaugeMetricFamily(
+        "abalone_drift_detected",
+        "Whether chance is ruled out and the shift matters.",
+        labels=["feature"],
+    )
+    for each in () if numbers is None else numbers.features:
+        psi.add_metric([each.feature], each.psi)
+        drifted.add_metric([each.feature], each.drifted)
+    yield psi
+    yield drifted

@@ -7,6 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from abalone_assets.errors import StorageError
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.serving.app import build_app
 from abalone_assets.serving.capture import DataCapture
 from abalone_assets.serving.model_host import ModelHost
@@ -142,3 +144,22 @@ def test_a_scraper_may_ask_for_openmetrics(client: TestClient) -> None:
     answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text"})
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
     assert answer.text.endswith("# EOF\n")
+
+
+def test_the_last_drift_report_is_told_feature_by_feature(host: ModelHost, tmp_path: Path) -> None:
+    lake = ObjectStore(tmp_path / "lake")
+    drift = LastDrift(Lake(str(tmp_path / "lake")))
+    client = TestClient(build_app(host, None, drift=drift))
+    assert not [key for key in samples(client) if "drift" in key[0]]
+    report = {"last": "2025-03-09", "animals": 500, "verdict": "", "features": []}
+    shift = {"feature": "length", "psi": 0.31, "drifted": True, "p_value": 1e-9}
+    lake.write_json("drift_report/data.json", report | {"features": [shift]})
+    found = samples(client)
+    assert found["abalone_drift_psi", "length"] == 0.31
+    assert found["abalone_drift_detected", "length"] == 1
+    lake.write_json("drift_report/data.json", report | {"features": [shift | {"drifted": False}]})
+    assert samples(client)["abalone_drift_detected", "length"] == 0
+    lake.write_json("drift_report/data.json", {"features": "none"})
+    assert ("abalone_drift_psi", "length") not in samples(client)
+    lake.delete("drift_report/data.json")
+    assert ("abalone_drift_psi", "length") not in samples(client)
