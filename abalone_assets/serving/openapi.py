@@ -1,7 +1,7 @@
 """The OpenAPI document of an endpoint's server: every route that a program or a person may ask.
 
-What the endpoint promises stands here; what a page promises, beside the page. A route that is a
-page and nothing more needs no words of its own.
+What the endpoint promises stands here; what a page promises to programs, beside the page. A route
+that only shows a page, or takes its form, needs no words of its own.
 """
 
 from __future__ import annotations
@@ -99,8 +99,9 @@ class Api:
     @cached_property
     def document(self) -> dict[str, Any]:
         """Built once, when every route is there."""
-        operations = {**_pages(self.routes), **self._operations}
-        paths = {path: {each.method: each.document()} for path, each in operations.items()}
+        paths = _pages(self.routes)
+        for path, each in self._operations.items():
+            paths.setdefault(path, {})[each.method] = each.document()
         return {
             "openapi": VERSION,
             "info": {
@@ -110,26 +111,33 @@ class Api:
             },
             "servers": [{"url": "/"}],
             "paths": paths,
-            "components": {"schemas": _schemas(operations.values())},
+            "components": {"schemas": _schemas(self._operations.values())},
         }
 
 
-def _pages(routes: Iterable[BaseRoute]) -> dict[str, Operation]:
-    """What is known of every route that can be looked at: it shows a page."""
-    looked_at = [
-        route for route in routes if isinstance(route, Route) and "GET" in (route.methods or ())
-    ]
-    return {route.path: _page(_PARAMETER.findall(route.path)) for route in looked_at}
+def _pages(routes: Iterable[BaseRoute]) -> dict[str, dict[str, Any]]:
+    """What is known of every route: it shows a page to a person, or takes the form of one."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in routes:
+        if isinstance(route, Route):
+            for method in sorted((route.methods or set()) - {"HEAD"}):
+                told = _page(method.lower(), _PARAMETER.findall(route.path_format))
+                paths.setdefault(route.path_format, {})[method.lower()] = told
+    return paths
 
 
-def _page(parameters: Sequence[str]) -> Operation:
-    refusals = [HTTPStatus.SERVICE_UNAVAILABLE, *([HTTPStatus.NOT_FOUND] if parameters else [])]
-    return Operation(
-        "A page for people",
-        {HTTPStatus.OK: [Body(media_type=HTML)]} | dict.fromkeys(refusals, _ERROR),
+def _page(method: str, parameters: Sequence[str]) -> dict[str, Any]:
+    shown = Operation(
+        "A page for people" if method == "get" else "A page's form",
+        {HTTPStatus.OK: [Body(media_type=HTML)]},
         parameters=dict.fromkeys(parameters, ("path", "0" * 64)),
         tag="pages",
-    )
+    ).document()
+    shown["responses"]["default"] = {
+        "description": "What is wrong, as a page for browsers",
+        "content": {each.media_type: each.document() for each in (Body(media_type=HTML), *_ERROR)},
+    }
+    return shown
 
 
 def _schemas(operations: Iterable[Operation]) -> dict[str, Any]:
