@@ -6,6 +6,7 @@
   botocore's service model ``sagemaker-runtime/2017-05-13``, which also names the headers and the
   errors. As in AWS, a refusal by the model arrives as a ModelError with the original status.
 * ``GET /endpoints/{name}`` describes the endpoint.
+* ``GET /metrics`` tells Prometheus its numbers, and ``GET /openapi.json`` programs all of this.
 
 Whatever people open in a browser is in ``abalone_assets.pages``.
 """
@@ -20,16 +21,22 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from abalone_assets.errors import StorageError
 from abalone_assets.pages.bodies import read_body
+from abalone_assets.pages.calculator.operations import OPERATIONS
 from abalone_assets.pages.calculator.page import Calculator
 from abalone_assets.pages.site import Site
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
+from abalone_assets.serving.metrics import PATH as METRICS_PATH
+from abalone_assets.serving.metrics import Measured, Metrics
 from abalone_assets.serving.model_host import ModelHost, RefusedRequestError, ServedModel
+from abalone_assets.serving.openapi import PATH as OPENAPI_PATH
+from abalone_assets.serving.openapi import Api, endpoint_operations
 from abalone_assets.serving.protocol import ERROR_HEADER, MAX_BODY_BYTES, VARIANT, VERSION_HEADER
 
 if TYPE_CHECKING:
@@ -37,6 +44,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from abalone_assets.lake.last_drift import LastDrift
     from abalone_assets.pages.calculator.facts import LiveModel
     from abalone_assets.pages.site import Page
 
@@ -162,23 +170,31 @@ class EndpointApp:
 
 
 def build_app(
-    host: ModelHost, capture: DataCapture | None, pages: Sequence[Page] = ()
+    host: ModelHost,
+    capture: DataCapture | None,
+    pages: Sequence[Page] = (),
+    drift: LastDrift | None = None,
 ) -> Starlette:
     """The ASGI application of an endpoint; the caller starts the host and the capture."""
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
+    metrics = Metrics(host, capture, drift)
     site = Site([Calculator(endpoint, host.registry), *pages])
+    api = Api(endpoint_operations(host.endpoint) | OPERATIONS)
 
     async def told(request: Request, error: Exception) -> Response:
         return _told(site, request, error)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/ping", endpoint.ping),
             Route("/invocations", endpoint.invoke, methods=["POST"]),
             Route("/endpoints/{name}", endpoint.describe),
             Route("/endpoints/{name}/invocations", endpoint.invoke, methods=["POST"]),
+            Route(METRICS_PATH, metrics.tell),
+            Route(OPENAPI_PATH, api.tell),
             *site.routes(),
         ],
+        middleware=[Middleware(Measured, metrics=metrics)],
         exception_handlers={
             HTTPException: told,
             StorageError: told,
@@ -186,6 +202,8 @@ def build_app(
             Exception: _internal_error,
         },
     )
+    api.routes = app.routes
+    return app
 
 
 def _unavailable(message: str) -> HTTPException:

@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import EndpointError
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.lake.reports import Reports
 from abalone_assets.pages.models.page import Models
 from abalone_assets.pages.report_list import ReportList
@@ -54,6 +56,7 @@ class EndpointServer:
         capture_store: Where answered requests are captured, or None.
         state_file: Where clients find the server, or None.
         pages: What people may open in a browser.
+        drift: The last drift report, for whoever scrapes numbers, or None.
         poll_seconds: How often the pointer is looked at.
         flush_seconds: How long a captured request may wait to be written.
 
@@ -71,6 +74,7 @@ class EndpointServer:
         capture_store: ObjectStore | None = None,
         state_file: Path | None = None,
         pages: Sequence[Page] = (),
+        drift: LastDrift | None = None,
         poll_seconds: float = DEFAULT_POLL_SECONDS,
         flush_seconds: float = DEFAULT_FLUSH_SECONDS,
     ) -> None:
@@ -78,6 +82,7 @@ class EndpointServer:
         self._address = (host, port)
         self._state_file = state_file
         self._pages = pages
+        self._drift = drift
         self._models = ModelHost(registry, endpoint, poll_seconds=poll_seconds)
         self._capture = (
             None
@@ -113,7 +118,7 @@ class EndpointServer:
         import uvicorn
 
         config = uvicorn.Config(
-            build_app(self._models, self._capture, self._pages),
+            build_app(self._models, self._capture, self._pages, self._drift),
             access_log=False,
             lifespan="off",
             log_config=None,
@@ -150,6 +155,7 @@ def serve(
     """
     sys.setswitchinterval(SWITCH_SECONDS)
     registry = FolderRegistry(ObjectStore(settings.registry_uri))
+    lake = Lake(settings.lake_uri)
     EndpointServer(
         registry,
         settings.endpoint_name,
@@ -158,6 +164,7 @@ def serve(
         capture_store=ObjectStore(settings.capture_folder),
         state_file=settings.endpoint_state_file,
         pages=pages_of(settings, registry, host),
+        drift=LastDrift(lake),
     ).run(on_ready)
 
 

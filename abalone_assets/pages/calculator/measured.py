@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Final
 from abalone_assets.pages.calculator.problems import UNITS, Problem
 from abalone_assets.survey import COLUMNS, FEATURES, SurveyRowError
 from abalone_assets.survey.rules import field_reader
-from abalone_assets.survey.units import CONTRACT_UNITS, Units, guess_units
+from abalone_assets.survey.units import CONTRACT_UNITS, MM_G, Units, as_size, guess_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-MM_G: Final = Units.named("mm-g")
 PEOPLE_USE: Final = (MM_G, CONTRACT_UNITS)
 """Units that are mistaken for each other: numbers that are clearly of the other are refused."""
 
@@ -91,7 +90,9 @@ def with_point(column: str, given: str | float) -> str | float:
 
 def _units_problem(fields: Mapping[str, Field], units: Units) -> Problem | None:
     """What is odd about an animal's length and whole weight in these units, if both are there."""
-    length, weight = (_positive(fields.get(name)) for name in ("length", "whole_weight"))
+    length, weight = (
+        as_size(str(fields.get(name)).replace(",", ".")) for name in ("length", "whole_weight")
+    )
     if length is None or weight is None:
         return None
     found = guess_units([(length, weight)], units)
@@ -105,14 +106,6 @@ def _units_problem(fields: Mapping[str, Field], units: Units) -> Problem | None:
 def look_like(units: Units) -> str:
     """What to do about numbers that are clearly of these units."""
     return f"these numbers look like {units.words}: say so, or correct them"
-
-
-def _positive(given: Field) -> float | None:
-    try:
-        number = float(str(given).strip().replace(",", "."))
-    except ValueError:
-        return None
-    return number if 0 < number < 1e6 else None  # noqa: PLR2004 - heavier than any animal
 
 
 @lru_cache(maxsize=64)

@@ -13,7 +13,7 @@ from abalone_assets.pages.calculator.problems import Problem
 from abalone_assets.survey import COLUMNS, FEATURES
 from abalone_assets.survey.dialect import guess_decimal, guess_delimiter, without_separator_line
 from abalone_assets.survey.header import Layout, names_columns, read_header
-from abalone_assets.survey.units import Units, guess_units
+from abalone_assets.survey.units import Units, as_size, guess_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -208,9 +208,6 @@ def _check_units(found: Sequence[Mapping[str, str]], units: Units) -> None:
 
 def _sizes(found: Sequence[Mapping[str, str]]) -> Iterator[tuple[float, float]]:
     for fields in found:
-        try:
-            length, weight = float(fields["length"]), float(fields["whole_weight"])
-        except (KeyError, ValueError):
-            continue
-        if 0 < length < 1e6 and 0 < weight < 1e6:  # noqa: PLR2004 - larger than any animal
+        length, weight = (as_size(fields.get(name)) for name in ("length", "whole_weight"))
+        if length is not None and weight is not None:
             yield length, weight

@@ -7,9 +7,9 @@ import pytest
 
 from abalone_assets.modeling.known_animals import BandError, KnownAnimals
 from abalone_assets.pages.calculator.doubts import SOFT_WORDS, doubts
-from abalone_assets.pages.calculator.measured import MM_G, Animal
+from abalone_assets.pages.calculator.measured import Animal
 from abalone_assets.survey import FEATURES, MEASUREMENTS, SOFT_RULES
-from abalone_assets.survey.units import CONTRACT_UNITS
+from abalone_assets.survey.units import CONTRACT_UNITS, MM_G
 
 VALUES = ("M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15)
 KNOWN = KnownAnimals(

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.pages.calculator.measured import MM_G, Animal, read_animal
+from abalone_assets.pages.calculator.measured import Animal, read_animal
 from abalone_assets.survey import FEATURES
-from abalone_assets.survey.units import CONTRACT_UNITS
+from abalone_assets.survey.units import CONTRACT_UNITS, MM_G
 
 if TYPE_CHECKING:
     from pathlib import Path

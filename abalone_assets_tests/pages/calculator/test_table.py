@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from abalone_assets.pages.calculator import table as tables
-from abalone_assets.pages.calculator.measured import MM_G
 from abalone_assets.pages.calculator.table import Table, TableError, read_table
-from abalone_assets.survey.units import CONTRACT_UNITS, Units
+from abalone_assets.survey.units import CONTRACT_UNITS, MM_G, Units
 
 MEASURED = "M,91,73,19,102.8,44.9,20.2,30\nF,106,84,27,135.4,51.3,28.3,42\n"
 NAMES = "sex,length,diameter,height,whole weight,shucked weight,viscera weight,shell weight"

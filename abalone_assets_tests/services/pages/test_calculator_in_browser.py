@@ -215,6 +215,28 @@ def test_a_file_is_chosen_and_its_bad_lines_are_told(page: Page, tmp_path: Path)
     assert page.locator("img[src=x]").count() == 0
 
 
+def test_a_file_is_dropped(page: Page) -> None:
+    dropped = page.evaluate_handle(
+        """text => {
+          const data = new DataTransfer();
+          data.items.add(new File([text], "crew.csv", { type: "text/csv" }));
+          return data;
+        }""",
+        "\n".join(pasted(3)),
+    )
+    page.get_by_role("region", name="Many animals").dispatch_event(
+        "drop", {"dataTransfer": dropped}
+    )
+    page.get_by_text("3 animals aged by model version 1.").wait_for()
+
+
+def test_what_is_odd_is_told_at_its_field_while_it_is_typed(page: Page) -> None:
+    fill_in(page, {**MEASURED, "Height": "65"})
+    page.get_by_text("Hardly any abalone is this high").wait_for()
+    assert page.get_by_label("Height").get_attribute("aria-invalid") == "false"
+    assert "years old" in tell(page, {**MEASURED, "Height": "65"})
+
+
 def test_wrong_input_is_told_at_its_field_while_it_is_typed(page: Page) -> None:
     page.get_by_label("Length").press_sequentially("9l")
     page.get_by_text("It is '9l'; it must be a decimal number.").wait_for()

@@ -20,15 +20,21 @@ function animal() {
   return typed;
 }
 
-function showErrors(errors) {
-  const told = new Map(errors.filter((each) => asked || each.rule !== "missing").map((each) => [each.column, each]));
+const byColumn = (problems) => new Map(problems.map((each) => [each.column, each]));
+
+/** What is wrong with each field; where nothing is, what is odd about it. */
+function show(errors, warnings = []) {
+  const wrong = byColumn(errors.filter((each) => asked || each.rule !== "missing"));
+  const odd = byColumn(warnings);
   for (const name of ["sex", ...MEASUREMENTS]) {
-    const error = told.get(name);
-    at(`${name}-error`).hidden = error === undefined;
-    at(`${name}-error`).textContent = error ? message(error) : "";
-    if (name !== "sex") at(name).setAttribute("aria-invalid", String(error !== undefined));
+    const told = wrong.get(name) ?? odd.get(name);
+    const place = at(`${name}-error`);
+    place.hidden = told === undefined;
+    place.textContent = told ? message(told) : "";
+    place.classList.toggle("odd", !wrong.has(name));
+    if (name !== "sex") at(name).setAttribute("aria-invalid", String(wrong.has(name)));
   }
-  showUnits(told.get("units"));
+  showUnits(wrong.get("units"));
 }
 
 function message({ column, rule, message: said }) {
@@ -55,7 +61,8 @@ async function checkNow() {
   running?.abort();
   running = new AbortController();
   try {
-    showErrors((await check(animal(), running.signal)).errors);
+    const { errors, warnings } = await check(animal(), running.signal);
+    show(errors, warnings);
   } catch (error) {
     // Whether the server answers is told where the model is; a check that was overtaken is none.
     if (!(error instanceof Refused) && error.name !== "AbortError") throw error;
@@ -70,7 +77,7 @@ async function ask(event) {
   submit.setAttribute("aria-busy", "true");
   try {
     const answer = await ageOf(animal());
-    showErrors([]);
+    show([], answer.warnings);
     showAnswer(answer);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
@@ -83,7 +90,7 @@ async function ask(event) {
 function refuse(error) {
   fresh(false);
   if (error.errors.length) {
-    showErrors(error.errors);
+    show(error.errors);
     const first = form.querySelector("[aria-invalid=true]") ?? form.querySelector("[name=sex]");
     first.focus();
   } else {
@@ -100,7 +107,7 @@ export function watchAnimal() {
     asked = false;
     clearTimeout(waiting);
     running?.abort();
-    showErrors([]);
+    show([]);
     clearAnswer();
   });
   mistaken.querySelector("button").addEventListener("click", () => use(other()));

@@ -17,7 +17,9 @@ export const sentence = (text) => capital(text.trim()).replace(/[^.?!]$/, "$&.")
 
 /** A rule's message for the field that it stands at: without the field's name, which is its label. */
 export const atField = (column, message) =>
-  sentence(message.startsWith(`${column} is `) ? `It ${message.slice(column.length + 1)}` : message);
+  sentence(
+    message.startsWith(`${column} is `) ? `It ${message.slice(column.length + 1)}` : message.replace(`${column}: `, ""),
+  );
 
 /** What is said of a problem where its column is not at hand. */
 export const problem = ({ message }) => sentence(message.replaceAll("_", " "));
