@@ -62,6 +62,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "endpoint_host",
         "endpoint_port",
         "endpoint_timeout_seconds",
+        "upload_token",
     ),
     "Retention": (
         "capture_days",

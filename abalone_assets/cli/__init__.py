@@ -28,6 +28,7 @@ from abalone_assets.cli.serve import serve
 from abalone_assets.cli.status import status
 from abalone_assets.cli.synthesize import synthesize
 from abalone_assets.cli.verify import verify
+from abalone_assets.cli.versions import versions
 
 __all__ = ["main"]
 
@@ -59,6 +60,7 @@ for command in (
     land,
     forget,
     status,
+    versions,
     serve,
     predict,
     accept,

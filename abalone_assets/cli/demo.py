@@ -123,7 +123,8 @@ def _endpoint(
 
 def _land(settings: Settings, show: RunProgress) -> int:
     """Land the bundled surveys; how many of them were new."""
-    from abalone_assets.cli.landing import check_files, read_files, refuse_obstacles
+    from abalone_assets.cli.landing import read_files, refuse_obstacles
+    from abalone_assets.ingest.landing import check_files
     from abalone_assets.ingest.open import open_landing_zone
     from abalone_assets.sample_data import surveys
 

@@ -54,7 +54,7 @@ def _lies_in(home: Path, uri: str) -> bool:
 
 
 def _refuse_other_surveys(settings: Settings) -> None:
-    from abalone_assets.cli.landing import day_of
+    from abalone_assets.ingest.landing import day_of
     from abalone_assets.ingest.landing_zone import FolderLandingZone
     from abalone_assets.sample_data import surveys
     from abalone_assets.storage.object_store import ObjectStore

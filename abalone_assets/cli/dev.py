@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from abalone_assets.cli.output import console, example
-from abalone_assets.lake.reports import PAGE_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -105,7 +104,7 @@ def _run(
             wait_until(lambda: _answers(url), dagster, "answers")
             out.print(f"UI        {url}", style="bold green")
             out.print(f"Endpoint  {client.url}", style="bold green")
-            out.print(f"Reports   {client.url}{PAGE_PATH}")
+            out.print(f"Pages     {client.url}/  (the Age Calculator, the reports on models)")
             land = Typed.on(settings.home).command("land FILE")
             out.print(f"Surveys   {settings.landing_zone_uri}  (`{land}`)")
             if log is not None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from abalone_assets.cli.landing import CheckedFile, Options, Verdicts
+    from abalone_assets.ingest.landing import CheckedFile, Options, Verdicts
     from abalone_assets.settings.platform import Settings
 
 SHOWN_ROWS: Final = 5
@@ -94,7 +94,8 @@ def land(
     look unlike those of the base survey. Rows that break the survey contract land with their file;
     ingestion quarantines them.
     """
-    from abalone_assets.cli.landing import check_files, read_files, refuse_obstacles
+    from abalone_assets.cli.landing import read_files, refuse_obstacles
+    from abalone_assets.ingest.landing import check_files
     from abalone_assets.ingest.open import open_landing_zone
     from abalone_assets.local.instance import make_landing_zone
     from abalone_assets.settings.platform import load_settings
@@ -128,8 +129,8 @@ def land(
 
 def _verdicts(settings: Settings) -> Verdicts:
     """By what ingestion will judge; who lands surveys need not be able to read the lake."""
-    from abalone_assets.cli.landing import Verdicts
     from abalone_assets.errors import StorageError
+    from abalone_assets.ingest.landing import Verdicts
     from abalone_assets.lake.lake import Lake
 
     try:
@@ -143,7 +144,7 @@ def _verdicts(settings: Settings) -> Verdicts:
 def _options(
     units: str | None, columns: str | None, delimiter: str | None, decimal: str | None
 ) -> Options:
-    from abalone_assets.cli.landing import Options
+    from abalone_assets.ingest.landing import Options
     from abalone_assets.survey.header import HeaderError, read_header
     from abalone_assets.survey.units import Units
 
@@ -190,8 +191,10 @@ def _document(file: CheckedFile) -> dict[str, Any]:
 
 
 def _warnings(file: CheckedFile) -> Iterator[str]:
+    from abalone_assets.cli.landing import doubt_of
+
     if file.read.doubt:
-        yield file.read.doubt
+        yield doubt_of(file)
     if file.held:
         yield (
             f"ingestion holds it: {file.held}; land it again, corrected, or say that it is right, "

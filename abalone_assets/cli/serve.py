@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from abalone_assets.cli.output import console, example
-from abalone_assets.lake.reports import PAGE_PATH
 
 if TYPE_CHECKING:
     from abalone_assets.serving.state import ServerState
@@ -66,5 +65,5 @@ def _announce(state: ServerState) -> None:
     url = f"{state.url}/endpoints/{state.endpoint}/invocations"
     out.print("Ask it for rings:")
     out.print(f"  curl -H 'Content-Type: text/csv' --data '{QUESTION}' {url}")
-    out.print(f"Reports on its models: {state.url}{PAGE_PATH}")
+    out.print(f"Open {state.url}/ in a browser for the Age Calculator and the reports.")
     out.print("Ctrl-C stops it.")

@@ -17,18 +17,34 @@ from abalone_assets.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from abalone_assets.cli.file_report import DayReport, FileReport
     from abalone_assets.cli.status_report import DecisionOnVersion, Live, StatusReport
 
 LISTED: Final = 5
+LISTED_ROWS: Final = 20
 
 
-@click.command(epilog=example("abalone status", "abalone status --json"))
+@click.command(
+    epilog=example(
+        "abalone status",
+        "abalone status abalone.20250314061500",
+        "abalone status 2025-03-14 --json",
+    )
+)
+@click.argument("subject", required=False, metavar="[FILE|DAY]")
 @json_option
-def status(*, as_json: bool) -> None:
-    """Show what is live and by whose word, what is pending, quarantined and held."""
+def status(subject: str | None, *, as_json: bool) -> None:
+    """Show what is live and by whose word, what is pending, quarantined and held.
+
+    Of a survey FILE it shows what became of it and of its rows, and where it waits and why; of a
+    DAY, an ISO date, the same of each file.
+    """
     from abalone_assets.cli.status_report import StatusReport
     from abalone_assets.settings.platform import load_settings
 
+    if subject is not None:
+        _show_subject(subject, as_json=as_json)
+        return
     report = StatusReport.of(load_settings())
     if as_json:
         print_json(report.to_document())
@@ -36,6 +52,72 @@ def status(*, as_json: bool) -> None:
     print_facts(_facts(report))
     _show_lists(report)
     console().print(f"Next: {report.next_step()}")
+
+
+def _show_subject(subject: str, *, as_json: bool) -> None:
+    from abalone_assets.cli.file_report import FileReport, report_on
+    from abalone_assets.settings.platform import load_settings
+
+    report = report_on(subject, load_settings())
+    if as_json:
+        print_json(report.to_document())
+    elif isinstance(report, FileReport):
+        _show_file(report)
+    else:
+        _show_day(report)
+
+
+def _show_file(report: FileReport) -> None:
+    found = report.status
+    said = [("File", found.name), ("State", f"{found.state.replace('_', ' ')}: {found.why}")]
+    if found.landed_at:
+        said.append(("Landed", f"{found.landed_at:%Y-%m-%d %H:%M:%S} UTC"))
+    if found.ingested is not None:
+        said.append(("Rows", _rows(report)))
+        said += [("Note", note) for note in found.notes]
+    if report.release is not None:
+        said.append(("Release", report.release.why))
+    print_facts(said)
+    rows = report.bad_rows
+    print_table(
+        ["line", "column", "what was found", "the row"],
+        ((row.line, row.column or "the row", row.message, row.raw) for row in rows[:LISTED_ROWS]),
+        right=["line"],
+        title="Quarantined rows",
+    )
+    if len(rows) > LISTED_ROWS:
+        console().print(f"{len(rows) - LISTED_ROWS} more: --json has all of them.")
+    console().print(f"Next: {report.next_step()}")
+
+
+def _show_day(report: DayReport) -> None:
+    print_table(
+        ["file", "state", "rows", "quarantined", "release", "why"],
+        (
+            (
+                file.status.name,
+                file.status.state.replace("_", " "),
+                file.status.rows,
+                file.status.quarantined,
+                file.release.why if file.release else "-",
+                file.status.why,
+            )
+            for file in report.files
+        ),
+        right=["rows", "quarantined"],
+        title=report.day,
+    )
+    console().print("`abalone status FILE` shows the quarantined rows of one.")
+
+
+def _rows(report: FileReport) -> str:
+    entry = report.status.ingested
+    said = f"{counted(report.status.rows, 'row')}, {report.status.quarantined} quarantined"
+    if entry is not None and entry.held_rows:
+        said += f", {entry.held_rows} held"
+    if entry is not None and entry.odd_animals:
+        said += f"; {counted(entry.odd_animals, 'animal')} with odd measurements"
+    return said
 
 
 def _facts(report: StatusReport) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -124,12 +125,33 @@ class LandingZone(ABC):
         """
 
     @abstractmethod
-    def land(self, name: str, data: bytes) -> None:
-        """Write a file as a crew would, but atomically: nobody sees a part of it."""
+    def land(self, name: str, data: bytes, *, replace: bool = True) -> None:
+        """Write a file as a crew would, but atomically: nobody sees a part of it.
+
+        Raises:
+            FileExistsError: A file of this name is there, and may not be replaced.
+            StorageError: The landing zone takes no file of this name.
+        """
 
     @abstractmethod
     def list_day(self, day: date) -> Iterator[LandedFile]:
         """The files whose names begin as those of a survey day do."""
+
+    def find(self, name: str) -> LandedFile | None:
+        """The survey file of this name; None when there is none, or the name is no survey's.
+
+        Raises:
+            StorageError: The landing zone cannot be read.
+        """
+        try:
+            day = survey_day(name)
+        except SurveyError:
+            return None
+        return next((file for file in self.list_day(day) if file.name == name), None)
+
+    def list_names(self) -> Iterator[str]:
+        """The names of all files, in no order; links and folders may be among them."""
+        return (file.name for file in self.list_files())
 
     def change_token(self) -> str | None:
         """A token that stays the same as long as nothing lands, changes or goes.
@@ -217,6 +239,29 @@ class FolderLandingZone(LandingZone):
         prefix = day_prefix(day)
         return self._files(lambda name: name.startswith(prefix))
 
+    def find(self, name: str) -> LandedFile | None:
+        """The survey file of this name, without a look at the others."""
+        try:
+            survey_day(name)
+            found = (self.folder / name).lstat()
+        except (SurveyError, FileNotFoundError):
+            return None
+        except OSError as error:
+            raise _unreadable(self.folder, error) from error
+        return _landed(name, found) if stat.S_ISREG(found.st_mode) else None
+
+    def list_names(self) -> Iterator[str]:
+        """The names of what lies here, as the folder alone tells them.
+
+        Raises:
+            StorageError: The folder is gone, or cannot be read.
+        """
+        try:
+            names = os.listdir(self.folder)  # noqa: PTH208 - paths would cost ten times as much
+        except OSError as error:
+            raise _unreadable(self.folder, error) from error
+        return (printable(name) for name in names if not name.startswith("."))
+
     def change_token(self) -> str | None:
         """What the kernel tells of the folder: see `folder_watch.change_token`."""
         return folder_watch.change_token(self.folder)
@@ -224,13 +269,7 @@ class FolderLandingZone(LandingZone):
     def _files(self, wanted: Callable[[str], bool] = bool) -> Iterator[LandedFile]:
         for entry, found in self._entries(wanted):
             if stat.S_ISREG(found.st_mode):
-                yield LandedFile(
-                    printable(entry.name),
-                    found.st_size,
-                    _token(found),
-                    written_at=found.st_mtime,
-                    whole=found.st_ctime_ns - found.st_mtime_ns >= WHOLE_AFTER_NS,
-                )
+                yield _landed(entry.name, found)
 
     def list_oddities(self) -> Iterator[StrayFile]:
         """Links, folders and devices.
@@ -250,10 +289,7 @@ class FolderLandingZone(LandingZone):
         try:
             entries = os.scandir(self.folder)
         except OSError as error:
-            raise StorageError(
-                f"{self.folder}: cannot read the landing zone: {error.strerror}; "
-                "make this folder or set ABALONE_LANDING_ZONE_URI"
-            ) from error
+            raise _unreadable(self.folder, error) from error
         with entries:
             for entry in entries:
                 with suppress(FileNotFoundError):  # deleted since the folder was read
@@ -277,12 +313,13 @@ class FolderLandingZone(LandingZone):
                 f"{self.folder / name}: cannot read this survey: {reason}"
             ) from error
 
-    def land(self, name: str, data: bytes) -> None:
-        """Write to a hidden name beside it, then rename.
+    def land(self, name: str, data: bytes, *, replace: bool = True) -> None:
+        """Write to a hidden name beside it, then rename, or link where nothing may be replaced.
 
         Its time of writing is set back a little, by which `list_files` knows that it came whole.
 
         Raises:
+            FileExistsError: A file of this name is there, and may not be replaced.
             StorageError: The folder takes no file of this name.
         """
         try:
@@ -295,12 +332,52 @@ class FolderLandingZone(LandingZone):
                     temporary.chmod(0o644)
                     now = temporary.stat().st_mtime_ns
                     os.utime(temporary, ns=(now, now - 2 * WHOLE_AFTER_NS))
-                    temporary.replace(self.folder / name)
+                    if replace:
+                        temporary.replace(self.folder / name)
+                    else:
+                        _move_to_new(temporary, self.folder / name)
                 except BaseException:
                     temporary.unlink(missing_ok=True)
                     raise
+        except FileExistsError:
+            raise
         except OSError as error:
             raise StorageError(f"{self.folder / name}: cannot land this survey: {error}") from error
+
+
+def _move_to_new(temporary: Path, target: Path) -> None:
+    """Rename a file to a name that nothing may have yet.
+
+    Raises:
+        FileExistsError: Something has it.
+    """
+    try:
+        target.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError as error:  # a file system without links, such as FAT's: as good as it gets
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from error
+        temporary.replace(target)
+    else:
+        temporary.unlink()
+
+
+def _unreadable(folder: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"{folder}: cannot read the landing zone: {error.strerror}; "
+        "make this folder or set ABALONE_LANDING_ZONE_URI"
+    )
+
+
+def _landed(name: str, found: os.stat_result) -> LandedFile:
+    return LandedFile(
+        printable(name),
+        found.st_size,
+        _token(found),
+        written_at=found.st_mtime,
+        whole=found.st_ctime_ns - found.st_mtime_ns >= WHOLE_AFTER_NS,
+    )
 
 
 def _token(found: os.stat_result) -> str:

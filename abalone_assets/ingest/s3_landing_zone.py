@@ -100,10 +100,20 @@ class S3LandingZone(LandingZone):
             answer = client("s3").get_object(Bucket=self._bucket, Key=self._prefix + name)
             return bytes(answer["Body"].read())
 
-    def land(self, name: str, data: bytes) -> None:
+    def land(self, name: str, data: bytes, *, replace: bool = True) -> None:
         """Put the object; S3 shows it when it is whole."""
+        from botocore.exceptions import ClientError
+
+        condition = {} if replace else {"IfNoneMatch": "*"}
         with translate_errors(StorageError, f"{self.uri}/{name}"):
-            client("s3").put_object(Bucket=self._bucket, Key=self._prefix + name, Body=data)
+            try:
+                client("s3").put_object(
+                    Bucket=self._bucket, Key=self._prefix + name, Body=data, **condition
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "PreconditionFailed":
+                    raise
+                raise FileExistsError(f"{self.uri}/{name}") from error
 
     @contextmanager
     def notifications(self) -> Iterator[Notifications]:

@@ -10,6 +10,7 @@
     landing_zone/_looks.json                   what looks at the landing zone know of single files
     new_surveys/_accepted_files.json           which held survey files are accepted, by SHA-256
     synthetic_survey/_files.json               which survey files are simulations, by SHA-256
+    merged_dataset/_released_files/2025-03.json  the first release of each of a month's files
     survey_synthesizer/_…                      fitted synthesizers, by what they were fitted on
     hyperparameter_study/_study.json           what the last search proposes; its trials lie beside
     evaluation/_reports/<model sha256>.html    the report of every evaluated model
@@ -29,7 +30,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, Self, TypeVar
 
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.manifest import Manifest
@@ -93,12 +94,35 @@ class Preparation:
         rows_ingested: Rows that the manifest lists.
         rows_in: Rows that the preparation read.
         repeats: Rows that it removed as exact repeats.
+        days: Survey days with rows; None in a record of before these were kept, like their ends.
+        first_day: The first of them, an ISO date; None when there is none.
+        last_day: The last.
     """
 
     digest: str
     rows_ingested: int
     rows_in: int
     repeats: int
+    days: int | None = None
+    first_day: str | None = None
+    last_day: str | None = None
+
+    @classmethod
+    def of(cls, manifest: Manifest, *, rows_in: int, repeats: int) -> Self:
+        """What was made from a manifest."""
+        days = manifest.days_with_rows
+        first, last = (days[0], days[-1]) if days else (None, None)
+        return cls(manifest.digest, manifest.rows, rows_in, repeats, len(days), first, last)
+
+    @property
+    def data(self) -> dict[str, int | str | None]:
+        """What a version tells of the data that it was made from."""
+        return {
+            "rows": self.rows_ingested,
+            "days": self.days,
+            "first_day": self.first_day,
+            "last_day": self.last_day,
+        }
 
 
 class Lake:
@@ -207,6 +231,11 @@ class Lake:
             uri = self.store.uri_of(PREPARATION_KEY)
             raise StorageError(f"{uri}: materialize merged_dataset first")
         return found
+
+    def data_of(self, digest: str) -> dict[str, int | str | None] | None:
+        """What ``merged_dataset`` holds, while it is made from what this digest stands for."""
+        found = self._record(PREPARATION_KEY, Preparation)
+        return found.data if found is not None and found.digest == digest else None
 
     def is_prepared_from(self, digest: str | None) -> bool:
         """Whether ``merged_dataset`` is made from what this manifest's digest stands for."""

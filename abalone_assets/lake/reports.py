@@ -53,6 +53,11 @@ class Reports:
         key = report_key(model_sha256)
         return None if self.lake.find(key) is None else self.lake.read(key)
 
+    def has(self, model_sha256: str) -> bool:
+        """Whether there is one of this model."""
+        known = _DIGEST.fullmatch(model_sha256) is not None
+        return known and self.lake.find(report_key(model_sha256)) is not None
+
     def newest_first(self) -> list[KeptReport]:
         """Every report."""
         found = [

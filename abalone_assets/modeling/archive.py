@@ -217,7 +217,7 @@ def read_archived(archive: Path) -> ArchivedModel:
         extract(archive, folder)
         return ArchivedModel(
             load_model(folder),
-            _card((folder / CARD_FILE).read_bytes()),
+            card_in(folder),
             load_intervals(folder),
             load_out_of_fold(folder),
             _learnt_rows(folder / LEARNT_ROWS_FILE),
@@ -232,6 +232,18 @@ def _learnt_rows(path: Path) -> NDArray[np.uint64] | None:
         if str(keys.dtype) != "uint64" or keys.ndim != 1:
             raise ValueError(f"keys are {keys.dtype} of shape {keys.shape}, not a row of uint64")
         return keys
+
+
+def card_in(folder: Path) -> ModelCard:
+    """The model card of an extracted archive.
+
+    Raises:
+        ModelArchiveError: It is missing or broken.
+    """
+    try:
+        return _card((folder / CARD_FILE).read_bytes())
+    except OSError as error:
+        raise ModelArchiveError(f"the archive has no {CARD_FILE}") from error
 
 
 def read_card(archive: Path | bytes) -> ModelCard:

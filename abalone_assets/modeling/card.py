@@ -33,6 +33,8 @@ class ModelCard:
             surveyed rows of training and validation, if there are any.
         synthetic: ``{"rows", "weight_share"}`` of the simulated rows learnt from; None in cards
             written before rows told their origin.
+        known_animals: `KnownAnimals.document` of the surveyed training rows; None in cards written
+            before this was kept.
     """
 
     framework: str
@@ -49,6 +51,7 @@ class ModelCard:
     intervals: dict[str, Any] | None = None
     out_of_fold: dict[str, Any] | None = None
     synthetic: dict[str, Any] | None = None
+    known_animals: dict[str, Any] | None = None
 
     def headlines(self) -> dict[str, str | float]:
         """What one asks of a model first; RMSE in rings, rounds of boosting or epochs.

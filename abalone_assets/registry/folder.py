@@ -72,9 +72,10 @@ class FolderRegistry(ModelRegistry):
         self.store.write_json(_key(version, RECORD_NAME), record, create_only=True)
         return entry
 
-    def versions(self) -> list[ModelVersion]:
-        """Every version, oldest first."""
-        return [self.get(number) for number in self._numbers(RECORD_NAME)]
+    def newest_first(self, before: int | None = None) -> Iterator[ModelVersion]:
+        """The versions; one listing tells their numbers."""
+        numbers = self._numbers(RECORD_NAME)
+        return (self.get(n) for n in reversed(numbers) if before is None or n < before)
 
     def candidates(self) -> list[ModelVersion]:
         """All versions on which people decided, and the newest that only the gate approved."""

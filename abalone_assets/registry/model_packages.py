@@ -110,10 +110,14 @@ class ModelPackageRegistry(ModelRegistry):
             package = self._create(archive, registration, after)
         return self._version(self._decided(package, registration))
 
-    def versions(self) -> list[ModelVersion]:
-        """Every version, oldest first; packages of others are skipped."""
-        found = [self._version(package) for package in self._packages(self._summaries())]
-        return found[::-1]
+    def newest_first(self, before: int | None = None) -> Iterator[ModelVersion]:
+        """The versions; packages of others are skipped."""
+        summaries = (
+            each
+            for each in self._summaries()
+            if before is None or each["ModelPackageVersion"] < before
+        )
+        return map(self._version, self._packages(summaries))
 
     def latest(self) -> ModelVersion | None:
         """The newest version."""

@@ -21,7 +21,7 @@ from abalone_assets.registry.versions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from abalone_assets.registry.notes import ReleaseNotes
     from abalone_assets.storage.object_store import ObjectStore, StoredObject
@@ -77,9 +77,17 @@ class ModelRegistry(ABC):
             ModelArchiveError: The archive is damaged.
         """
 
-    @abstractmethod
     def versions(self) -> list[ModelVersion]:
         """Every version, oldest first, approved or not."""
+        return [*self.newest_first()][::-1]
+
+    @abstractmethod
+    def newest_first(self, before: int | None = None) -> Iterator[ModelVersion]:
+        """The versions, approved or not, each read when it is asked for.
+
+        Args:
+            before: Only those of a smaller number; all of them without it.
+        """
 
     @abstractmethod
     def latest(self) -> ModelVersion | None:

@@ -6,7 +6,9 @@
   botocore's service model ``sagemaker-runtime/2017-05-13``, which also names the headers and the
   errors. As in AWS, a refusal by the model arrives as a ModelError with the original status.
 * ``GET /endpoints/{name}`` describes the endpoint.
-* ``GET /reports`` and ``GET /reports/{model_sha256}`` show the reports on evaluations to people.
+* ``GET /metrics`` tells Prometheus its numbers, and ``GET /openapi.json`` programs all of this.
+
+Whatever people open in a browser is in ``abalone_assets.pages``.
 """
 
 from __future__ import annotations
@@ -19,23 +21,32 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.reports import PAGE_PATH
+from abalone_assets.pages.bodies import read_body
+from abalone_assets.pages.calculator.operations import OPERATIONS
+from abalone_assets.pages.calculator.page import Calculator
+from abalone_assets.pages.site import Site
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
+from abalone_assets.serving.metrics import PATH as METRICS_PATH
+from abalone_assets.serving.metrics import Measured, Metrics
 from abalone_assets.serving.model_host import ModelHost, RefusedRequestError, ServedModel
+from abalone_assets.serving.openapi import PATH as OPENAPI_PATH
+from abalone_assets.serving.openapi import Api, endpoint_operations
 from abalone_assets.serving.protocol import ERROR_HEADER, MAX_BODY_BYTES, VARIANT, VERSION_HEADER
-from abalone_assets.serving.report_site import HEADERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from starlette.requests import Request
 
-    from abalone_assets.serving.report_site import ReportSite
+    from abalone_assets.lake.last_drift import LastDrift
+    from abalone_assets.pages.calculator.facts import LiveModel
+    from abalone_assets.pages.site import Page
 
 INLINE_BYTES: Final = 2048
 """Bodies up to here, some forty rows, are answered on the event loop, in a millisecond: the way to
@@ -85,18 +96,39 @@ class EndpointApp:
         self._check_name(request)
         # One look: this request is answered by this model, whatever is swapped in meanwhile.
         served = self._served()
-        body = await _read_body(request)
+        body = await read_body(request, MAX_BODY_BYTES)
         content_type = request.headers.get("content-type", "")
         accept = request.headers.get("accept", "*/*")
+        inference_id = request.headers.get(_INFERENCE_ID_HEADER)
         try:
-            if len(body) <= INLINE_BYTES:
-                answer, answer_type = served.invoke(body, content_type, accept)
-            else:
-                answer, answer_type = await run_in_threadpool(
-                    served.invoke, body, content_type, accept
-                )
+            answer, answer_type = await self.ask(served, body, content_type, accept, inference_id)
         except RefusedRequestError as error:
             return _refused(error, by_runtime="name" in request.path_params)
+        headers = {VERSION_HEADER: str(served.version), _VARIANT_HEADER: VARIANT}
+        return Response(answer, headers={"Content-Type": answer_type, **headers})
+
+    @property
+    def live(self) -> ServedModel | None:
+        """The model that answers now."""
+        return self.host.view.serving
+
+    async def ask(
+        self,
+        model: LiveModel,
+        body: bytes,
+        content_type: str,
+        accept: str,
+        inference_id: str | None = None,
+    ) -> tuple[bytes, str]:
+        """A model's answer and its type; what was answered is counted and captured.
+
+        Raises:
+            RefusedRequestError: As `ServedModel.invoke`.
+        """
+        if len(body) <= INLINE_BYTES:
+            answer, answer_type = model.invoke(body, content_type, accept)
+        else:
+            answer, answer_type = await run_in_threadpool(model.invoke, body, content_type, accept)
         self.requests += 1
         if self.capture is not None:
             self.capture.record(
@@ -105,12 +137,11 @@ class EndpointApp:
                     input_data=body,
                     output_type=answer_type,
                     output_data=answer,
-                    model_version=served.version,
-                    inference_id=request.headers.get(_INFERENCE_ID_HEADER),
+                    model_version=model.version,
+                    inference_id=inference_id,
                 )
             )
-        headers = {VERSION_HEADER: str(served.version), _VARIANT_HEADER: VARIANT}
-        return Response(answer, headers={"Content-Type": answer_type, **headers})
+        return answer, answer_type
 
     def _check_name(self, request: Request) -> None:
         name = request.path_params.get("name", self.host.endpoint)
@@ -121,12 +152,13 @@ class EndpointApp:
             )
 
     def _served(self) -> ServedModel:
-        served = self.host.view.serving
+        served = self.live
         if served is None:
-            raise _unavailable(self._waiting())
+            raise _unavailable(self.waiting())
         return served
 
-    def _waiting(self) -> str:
+    def waiting(self) -> str:
+        """Why no model answers."""
         view = self.host.view
         if view.problem is not None:
             return view.problem
@@ -137,73 +169,45 @@ class EndpointApp:
         return view.refused.reason
 
 
-async def _page(read: Callable[[], str | bytes | None]) -> Response:
-    """An answer for a browser, read off the event loop."""
-    try:
-        content = await run_in_threadpool(read)
-    except StorageError as error:
-        raise _unavailable(str(error)) from error
-    if content is None:
-        message = f"there is no such report; {PAGE_PATH} lists them"
-        raise HTTPException(HTTPStatus.NOT_FOUND, message)
-    return HTMLResponse(content, headers=HEADERS)
-
-
 def build_app(
-    host: ModelHost, capture: DataCapture | None, reports: ReportSite | None = None
+    host: ModelHost,
+    capture: DataCapture | None,
+    pages: Sequence[Page] = (),
+    drift: LastDrift | None = None,
 ) -> Starlette:
     """The ASGI application of an endpoint; the caller starts the host and the capture."""
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
-    pages = [] if reports is None else _report_routes(reports)
-    return Starlette(
+    metrics = Metrics(host, capture, drift)
+    site = Site([Calculator(endpoint, host.registry), *pages])
+    api = Api(endpoint_operations(host.endpoint) | OPERATIONS)
+
+    async def told(request: Request, error: Exception) -> Response:
+        return _told(site, request, error)
+
+    app = Starlette(
         routes=[
             Route("/ping", endpoint.ping),
             Route("/invocations", endpoint.invoke, methods=["POST"]),
             Route("/endpoints/{name}", endpoint.describe),
             Route("/endpoints/{name}/invocations", endpoint.invoke, methods=["POST"]),
-            *pages,
+            Route(METRICS_PATH, metrics.tell),
+            Route(OPENAPI_PATH, api.tell),
+            *site.routes(),
         ],
+        middleware=[Middleware(Measured, metrics=metrics)],
         exception_handlers={
-            HTTPException: _http_error,
+            HTTPException: told,
+            StorageError: told,
             ClientDisconnect: _client_gone,
             Exception: _internal_error,
         },
     )
-
-
-def _report_routes(site: ReportSite) -> list[Route]:
-    async def index(_request: Request) -> Response:
-        return await _page(site.index)
-
-    async def report(request: Request) -> Response:
-        return await _page(lambda: site.reports.read(request.path_params["model_sha256"]))
-
-    return [Route(PAGE_PATH, index), Route(f"{PAGE_PATH}/{{model_sha256}}", report)]
-
-
-async def _read_body(request: Request) -> bytes:
-    """The request's body, read no further than the limit.
-
-    Raises:
-        HTTPException: It is larger (413).
-    """
-    too_large = HTTPException(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        f"the request body exceeds {MAX_BODY_BYTES} bytes; send fewer rows at a time",
-    )
-    if int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:
-        raise too_large
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large
-    return bytes(body)
+    api.routes = app.routes
+    return app
 
 
 def _unavailable(message: str) -> HTTPException:
-    headers = {ERROR_HEADER: "ServiceUnavailable"}
-    return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, message, headers)
+    return HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, message)
 
 
 def _refused(error: RefusedRequestError, *, by_runtime: bool) -> Response:
@@ -218,12 +222,17 @@ def _refused(error: RefusedRequestError, *, by_runtime: bool) -> Response:
     )
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
-    """An error of ours, or of the protocol itself: no such path, wrong method."""
-    if not isinstance(error, HTTPException):
-        raise error
-    code = (error.headers or {}).get(ERROR_HEADER, "ValidationError")
-    return _error_answer(error.status_code, code, error.detail)
+def _told(site: Site, request: Request, error: Exception) -> Response:
+    """The answer to an error of ours, of the protocol, such as a wrong path, or of the storage.
+
+    Who looks at a page in a browser is told by a page.
+    """
+    known = error if isinstance(error, HTTPException) else _unavailable(str(error))
+    if "text/html" in request.headers.get("accept", ""):
+        return site.problem(known.status_code, known.detail)
+    unavailable = known.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+    code = "ServiceUnavailable" if unavailable else "ValidationError"
+    return _error_answer(known.status_code, code, known.detail)
 
 
 async def _client_gone(_request: Request, _error: Exception) -> Response:

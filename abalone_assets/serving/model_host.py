@@ -22,6 +22,7 @@ from abalone_assets.errors import EndpointError, ModelArchiveError
 from abalone_assets.serving.pointer import EndpointPointer, pointer_key, read_pointer
 
 if TYPE_CHECKING:
+    from abalone_assets.modeling.card import ModelCard
     from abalone_assets.registry.registry import ModelRegistry
 
 DEFAULT_POLL_SECONDS: Final = 0.25
@@ -47,11 +48,13 @@ class ServedModel:
 
     Attributes:
         predictor: What ``model_fn`` returned.
+        card: Where it comes from.
     """
 
     version: int
     archive_sha256: str
     predictor: Any
+    card: ModelCard | None = None
 
     def invoke(self, body: bytes, content_type: str, accept: str) -> tuple[bytes, str]:
         """Decode a request and predict; returns the encoded predictions and their MIME type.
@@ -166,7 +169,7 @@ class ModelHost:
     ) -> None:
         self.endpoint = endpoint
         self.view = HostView()
-        self._registry = registry
+        self.registry = registry
         self._key = pointer_key(endpoint)
         self._poll_seconds = poll_seconds
         self._seen_e_tag: str | None = None
@@ -184,13 +187,13 @@ class ModelHost:
 
     def refresh(self) -> None:
         """Look at the pointer once; load its version when it changed or a retry is due."""
-        found = self._registry.store.find(self._key)
+        found = self.registry.store.find(self._key)
         e_tag = found.e_tag if found else ""
         if e_tag == self._seen_e_tag and not self._backoff.is_due:
             return
         if e_tag != self._seen_e_tag:
             self._backoff.reset()
-        pointer = read_pointer(self._registry.store, self.endpoint)
+        pointer = read_pointer(self.registry.store, self.endpoint)
         self._follow(pointer)
         self._seen_e_tag = e_tag
 
@@ -222,7 +225,7 @@ class ModelHost:
 
     def _swapped(self, view: HostView, pointer: EndpointPointer) -> HostView:
         try:
-            served = load_model(self._registry, pointer.version)
+            served = load_model(self.registry, pointer.version)
         except (ModelArchiveError, EndpointError) as error:
             self._backoff.reset()
             return self._refused(view, pointer, error)
@@ -231,7 +234,7 @@ class ModelHost:
             return self._delayed(view, pointer, error)
         self._backoff.reset()
         # Loading took a while: a version that was taken back meanwhile must not answer at all.
-        now = read_pointer(self._registry.store, self.endpoint)
+        now = read_pointer(self.registry.store, self.endpoint)
         if now is None or now.version != pointer.version:
             return view
         return replace(view, serving=served, refused=None)
@@ -263,7 +266,8 @@ def load_model(registry: ModelRegistry, version: int) -> ServedModel:
         unpacked = Path(folder) / "model"
         archive.extract(data, unpacked)
         predictor = inference.model_fn(unpacked)
-    served = ServedModel(version, registry.get(version).archive_sha256, predictor)
+        card = archive.card_in(unpacked)
+    served = ServedModel(version, registry.get(version).archive_sha256, predictor, card)
     _warm_up(served)
     return served
 

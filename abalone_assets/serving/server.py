@@ -6,31 +6,45 @@ import errno
 import os
 import signal
 import socket
+import sys
 import threading
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import EndpointError
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.lake.reports import Reports
+from abalone_assets.pages.models.page import Models
+from abalone_assets.pages.report_list import ReportList
+from abalone_assets.pages.surveys.page import Surveys
+from abalone_assets.pages.surveys.upload_access import UploadAccess
+from abalone_assets.pages.surveys.uploads import Uploads
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.app import build_app
 from abalone_assets.serving.capture import DEFAULT_FLUSH_SECONDS, DataCapture
 from abalone_assets.serving.model_host import DEFAULT_POLL_SECONDS, ModelHost
-from abalone_assets.serving.report_site import ReportSite
+from abalone_assets.serving.pointer import read_pointer
 from abalone_assets.serving.state import ServerState, remove_state, write_state
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import uvicorn
 
+    from abalone_assets.pages.site import Page
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.settings.platform import Settings
 
 STOP_TIMEOUT_SECONDS: Final = 10
+
+SWITCH_SECONDS: Final = 0.0005
+"""After which a thread that works on a page gives way to a request: ten times sooner than Python
+would, at whose 5 ms a row waits for 7 ms while an upload is checked."""
+
 _LISTEN_BACKLOG: Final = 1024
 
 
@@ -41,7 +55,8 @@ class EndpointServer:
         port: Port to listen on; 0 picks a free one.
         capture_store: Where answered requests are captured, or None.
         state_file: Where clients find the server, or None.
-        reports: The reports to show, or None.
+        pages: What people may open in a browser.
+        drift: The last drift report, for whoever scrapes numbers, or None.
         poll_seconds: How often the pointer is looked at.
         flush_seconds: How long a captured request may wait to be written.
 
@@ -58,14 +73,16 @@ class EndpointServer:
         port: int = 0,
         capture_store: ObjectStore | None = None,
         state_file: Path | None = None,
-        reports: Reports | None = None,
+        pages: Sequence[Page] = (),
+        drift: LastDrift | None = None,
         poll_seconds: float = DEFAULT_POLL_SECONDS,
         flush_seconds: float = DEFAULT_FLUSH_SECONDS,
     ) -> None:
         self._endpoint = endpoint
         self._address = (host, port)
         self._state_file = state_file
-        self._reports = None if reports is None else ReportSite(reports, registry)
+        self._pages = pages
+        self._drift = drift
         self._models = ModelHost(registry, endpoint, poll_seconds=poll_seconds)
         self._capture = (
             None
@@ -101,7 +118,7 @@ class EndpointServer:
         import uvicorn
 
         config = uvicorn.Config(
-            build_app(self._models, self._capture, self._reports),
+            build_app(self._models, self._capture, self._pages, self._drift),
             access_log=False,
             lifespan="off",
             log_config=None,
@@ -136,15 +153,46 @@ def serve(
         EndpointError: The name is malformed, the port is taken or the state file cannot be written.
         StorageError: The registry, the lake or the capture folder cannot be opened.
     """
+    sys.setswitchinterval(SWITCH_SECONDS)
+    registry = FolderRegistry(ObjectStore(settings.registry_uri))
+    lake = Lake(settings.lake_uri)
     EndpointServer(
-        FolderRegistry(ObjectStore(settings.registry_uri)),
+        registry,
         settings.endpoint_name,
         host=host,
         port=port,
         capture_store=ObjectStore(settings.capture_folder),
         state_file=settings.endpoint_state_file,
-        reports=Reports(ObjectStore(settings.lake_uri)),
+        pages=pages_of(settings, registry, host),
+        drift=LastDrift(lake),
     ).run(on_ready)
+
+
+def pages_of(settings: Settings, registry: ModelRegistry, host: str) -> list[Page]:
+    """What people open in a browser, in the order of the navigation.
+
+    Args:
+        settings: Of the home.
+        registry: Its versions.
+        host: The address that the server listens on.
+    """
+    reports = ReportList(Reports(ObjectStore(settings.lake_uri)), registry)
+    models = Models(registry, settings.lake_uri, lambda: _deployed(settings, registry))
+    if not _has_landing_zone(settings):
+        return [models, reports]
+    uploads = Uploads(settings, UploadAccess(host, settings.upload_token))
+    return [Surveys(settings, registry, uploads), models, reports]
+
+
+def _deployed(settings: Settings, registry: ModelRegistry) -> int | None:
+    pointer = read_pointer(registry.store, settings.endpoint_name)
+    return None if pointer is None else pointer.version
+
+
+def _has_landing_zone(settings: Settings) -> bool:
+    """Whether surveys land where this server can see them: a container may have a registry only."""
+    root = ObjectStore(settings.landing_zone_uri).root
+    return root is None or root.is_dir()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -41,6 +41,8 @@ UCI_SHA256: Final = "de37cdcdcaaa50c309d514f248f7c2302a5f1f88c168905eba23fe2fbc7
 ENDPOINT_NAME_PATTERN: Final = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 """SageMaker's, for an endpoint's name: it is also safe as a part of a key."""
 
+MIN_TOKEN_CHARACTERS: Final = 16
+
 Profile = Literal["local", "aws"]
 Seconds = Annotated[int, Field(ge=1)]
 
@@ -174,6 +176,13 @@ class Settings(EnvironmentSettings):
         "drift and a silent endpoint: URLs as Apprise takes them (https://appriseit.com), such as "
         "`mailtos://user:password@example.com`, and ARNs of SNS topics, separated by blanks.",
     )
+    upload_token: str = Field(
+        "",
+        repr=False,
+        description="What whoever uploads a survey on the server's page has to know, 16 characters "
+        "at least. Without one, uploads are for this machine alone, and off on a server that "
+        "listens beyond it.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -202,6 +211,16 @@ class Settings(EnvironmentSettings):
         if urlsplit(uri).scheme not in {"", "file", "s3", "http", "https"}:
             raise ValueError("expected a path, a file://, s3://, http:// or https:// URI")
         return uri
+
+    @field_validator("upload_token")
+    @classmethod
+    def _is_long_enough(cls, token: str) -> str:
+        if token and len(token) < MIN_TOKEN_CHARACTERS:
+            raise ValueError(
+                f"a token of {MIN_TOKEN_CHARACTERS} characters at least, such as `openssl rand -hex"
+                " 16` gives"
+            )
+        return token
 
     @field_validator("hyperparameters", mode="before")
     @classmethod

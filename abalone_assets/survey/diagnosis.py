@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from abalone_assets.survey.columns import AGE_OFFSET_YEARS, COLUMNS, SEXES
 from abalone_assets.survey.dialect import DELIMITERS
 from abalone_assets.survey.rules import SurveyRowError, field_reader
-from abalone_assets.survey.units import CONTRACT_UNITS, Units, guess_units
+from abalone_assets.survey.units import CONTRACT_UNITS, Units, as_size, guess_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,7 +35,6 @@ _MOST: Final = 0.5
 _NEARLY_ALL: Final = 0.9
 _ROUND: Final = (0.5, 1.05)
 """Diameter / length of a living abalone: wider than UCI's 0.6 to 1.0."""
-_NUMBERS: Final = (1e-6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -245,7 +244,7 @@ def _words(bad: BadRecords) -> tuple[float, str]:
 
 
 def _units(bad: BadRecords) -> tuple[float, str]:
-    sizes = [(_number(f[_LENGTH]), _number(f[_WHOLE])) for f in bad.animals]
+    sizes = [(as_size(f[_LENGTH]), as_size(f[_WHOLE])) for f in bad.animals]
     known = [(length, weight) for length, weight in sizes if length and weight]
     if bad.layout.has_units:
         told = bad.layout.told_units
@@ -258,14 +257,6 @@ def _units(bad: BadRecords) -> tuple[float, str]:
     if share * bad.share_of_file < _NEARLY_ALL:
         return share, f"part of the file looks like {units.words}: write all of it in one way"
     return share, f"these look like {units.words}: {mend_units(units)}"
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if _NUMBERS[0] < number < _NUMBERS[1] else None
 
 
 def _obeys(fields: Sequence[str], units: Units) -> bool:

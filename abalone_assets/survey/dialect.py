@@ -48,15 +48,20 @@ def without_separator_line(text: str) -> str:
     return text[match.end() :] if match else text
 
 
-def guess_delimiter(text: str) -> str | None:
-    """The delimiter by which nearly all records have as many fields as a survey, or more."""
+def guess_delimiter(text: str, fields: int = len(COLUMNS)) -> str | None:
+    """The delimiter by which nearly all records have as many fields as a survey, or more.
+
+    Args:
+        text: Of the file.
+        fields: As many as a record has at the least.
+    """
     told = _SEPARATOR_LINE.match(text)
     if told:
         return told.group(1) if told.group(1) in DELIMITERS else None
     fits = []
     for delimiter in DELIMITERS:
         widths = [len(record) for record in _records(text, delimiter)]
-        wide = sum(width >= len(COLUMNS) for width in widths)
+        wide = sum(width >= fields for width in widths)
         if widths and wide > len(widths) / 2:
             fits.append((wide, delimiter))
     return max(fits)[1] if fits else None

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _NAMES: Final = tuple(column.name for column in COLUMNS)
 _AGE: Final = "age"
 _INDEX: Final = "an index"
+PROBLEM: Final = "problem"
+"""A column in which somebody wrote what is wrong with a row: none of a survey, and left out."""
 
 # UCI's names, and those of its copies in R (AppliedPredictiveModeling) and at OpenML.
 _SPELLINGS: Final = {
@@ -55,7 +57,7 @@ _SPELLINGS: Final = {
 _INDEX_SPELLINGS: Final = frozenset(
     {"id", "ids", "idx", "index", "no", "nr", "num", "number", "row", "rowid", "rowname"}
     | {"rownames", "rownumber", "unnamed0", "x", "animal", "animalid", "animalno", "specimen"}
-    | {"specimenid", "sample", "sampleid", "obs", "observation", "record", "recordid"}
+    | {"specimenid", "sample", "sampleid", "obs", "observation", "record", "recordid", PROBLEM}
 )
 _UNITLESS: Final = {"sex": {"", "mfi", "mf"}, "rings": {"", "count", "n", "number"}}
 _TOKEN: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_]+")
@@ -67,6 +69,9 @@ _LETTERS: Final = re.compile(r"[^\W\d_]{2}")
 _SURELY_NAMES: Final = 2
 """Fields that are columns' names make a header; a bad row has none."""
 
+_LAND_IT: Final = (
+    "correct the names, or land it with --columns and these names in the order of the file"
+)
 _LIKELY_NAMES: Final = 8
 """So many different words and no number make a header, too, though one of unknown names."""
 
@@ -154,12 +159,17 @@ def names_columns(fields: Sequence[str]) -> bool:
     return len(known) >= _SURELY_NAMES
 
 
-def read_header(fields: Sequence[str]) -> Layout:
+def read_header(
+    fields: Sequence[str], columns: Sequence[str] = _NAMES, *, remedy: str = _LAND_IT
+) -> Layout:
     """The layout that a header tells.
 
     Args:
         fields: Names in any order and any usual spelling, with units behind them or without. Empty
-            names at the end are none; an index, and an age beside the rings, are left out.
+            names at the end are none; an index, a problem, and an age beside the rings, are left
+            out.
+        columns: Those that it must name, the first ones of the contract; others are left out too.
+        remedy: What to do about a header that is not understood.
 
     Raises:
         HeaderError: A name or unit is unknown, a column is missing or named twice, or the unit of
@@ -169,23 +179,22 @@ def read_header(fields: Sequence[str]) -> Layout:
         fields = fields[:-1]
     found = [_read_field(field) for field in fields]
     named = [field.column for field in found]
-    if _AGE in named and "rings" not in named:
+    if _AGE in named and "rings" not in named and "rings" in columns:
         age = found[named.index(_AGE)].text
         raise HeaderError(
             f"its header has {age!r} but no rings: an age in years is rings + {AGE_OFFSET_YEARS}. "
             f"Subtract {AGE_OFFSET_YEARS} and call the column rings; if it has counted rings, just "
             "call it so"
         )
-    problems = [*_unknown(found), *_missing_or_repeated(found)] or _partial_units(found)
+    problems = [*_unknown(found), *_missing_or_repeated(found, columns)] or _partial_units(found)
     if problems:
         raise HeaderError(
             f"its header is not understood: {'; '.join(problems)}. The columns are "
-            f"{', '.join(_NAMES)}, in any order: correct the names, or land it with --columns and "
-            "these names in the order of the file"
+            f"{', '.join(columns)}, in any order: {remedy}"
         )
-    positions = tuple(named.index(name) for name in _NAMES)
+    positions = tuple(named.index(name) for name in columns)
     units = tuple(found[at].unit for at in positions)
-    ignored = tuple(field.text or "(no name)" for field in found if field.column in {_INDEX, _AGE})
+    ignored = tuple(field.text or "(no name)" for field in found if field.column not in {*columns})
     return Layout(positions, len(found), units, ignored)
 
 
@@ -215,9 +224,9 @@ def _unknown(found: Sequence[_Field]) -> list[str]:
     return problems
 
 
-def _missing_or_repeated(found: Sequence[_Field]) -> list[str]:
+def _missing_or_repeated(found: Sequence[_Field], columns: Sequence[str]) -> list[str]:
     named = [field.column for field in found]
-    missing = [name for name in _NAMES if name not in named]
+    missing = [name for name in columns if name not in named]
     repeated = [
         f"{name} is named {named.count(name)} times" for name in _NAMES if named.count(name) > 1
     ]

@@ -79,12 +79,14 @@ class UnreadableSurveyError(SurveyError):
     Attributes:
         file: The file's name.
         reason: What is wrong with it and what to do.
+        bad_rows: The records for which it is refused, where it is for these, in file order.
     """
 
-    def __init__(self, file: str, reason: str) -> None:
+    def __init__(self, file: str, reason: str, bad_rows: Sequence[QuarantinedRow] = ()) -> None:
         super().__init__(f"{file}: {reason}")
         self.file = file
         self.reason = reason
+        self.bad_rows = tuple(bad_rows)
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,7 @@ class OpenedSurvey:
         named: The layout as the header or the reading names it, without units that it does not.
         header_line: Whether there was a header.
         last_line: What follows the last line ending, shortened; empty in a whole file.
+        header_text: The header as it was written, with its line ending.
     """
 
     file: str
@@ -165,6 +168,7 @@ class OpenedSurvey:
     named: Layout
     header_line: bool
     last_line: str
+    header_text: str = ""
 
     def readers(self) -> list[_Reader]:
         """For each of the nine columns, the function from its field to its canonical value."""
@@ -220,7 +224,16 @@ def open_survey(
         layout = _in_units(named, reading)
     except HeaderError as error:
         raise UnreadableSurveyError(file, str(error)) from error
-    return OpenedSurvey(file, reading, records, layout, named, header, _cut_off_line(text))
+    return OpenedSurvey(
+        file,
+        reading,
+        records,
+        layout,
+        named,
+        header,
+        _cut_off_line(text),
+        first[2] if first is not None and header else "",
+    )
 
 
 def parse_survey(
@@ -438,11 +451,11 @@ class _Judge:
                 f"{count} of {judged} records break a rule of the survey contract, more than "
                 f"{MAX_BAD_SHARE:.0%}: {cause}"
             )
-            raise UnreadableSurveyError(self.opened.file, reason)
+            raise UnreadableSurveyError(self.opened.file, reason, self.quarantined)
         if count == judged:
             reason = certain_cause(bad) or ""
             if reason:
-                raise UnreadableSurveyError(self.opened.file, reason)
+                raise UnreadableSurveyError(self.opened.file, reason, self.quarantined)
 
     def _read_columns(self, records: Sequence[_Record]) -> list[list[_Value]]:
         layout = self.opened.layout

@@ -19,9 +19,11 @@ from abalone_assets.survey.columns import (
     FEATURES,
     MAX_RINGS,
     MEASUREMENT_DECIMALS,
+    SCALE,
     SEXES,
     Column,
 )
+from abalone_assets.survey.units import MM_G, as_size, guess_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,19 +66,40 @@ def validate_measurements(
         values: Eight values, as text or as numbers, in file units.
 
     Raises:
-        SurveyRowError: A value breaks a rule, or there are not eight of them.
+        SurveyRowError: A value breaks a rule, or there are not eight of them. Of one that is too
+            large it is told when the animal clearly is in mm and g.
     """
     if isinstance(values, str) or len(values) != len(FEATURES):
         found = "one text" if isinstance(values, str) else f"{len(values)} values"
         raise SurveyRowError(
             None, "field_count", f"found {found}; expected {len(FEATURES)}: {', '.join(FEATURES)}"
         )
-    canonical = tuple(
-        # What instruments show recurs: looked up, it costs a tenth of being read.
-        known(value) if type(value) is str and len(value) <= _SHORT else read(value)
-        for known, read, value in zip(_KNOWN_READERS, FIELD_READERS, values, strict=False)
-    )
+    try:
+        canonical = tuple(
+            # What instruments show recurs: looked up, it costs a tenth of being read.
+            known(value) if type(value) is str and len(value) <= _SHORT else read(value)
+            for known, read, value in zip(_KNOWN_READERS, FIELD_READERS, values, strict=False)
+        )
+    except SurveyRowError as error:
+        raise _in_other_units(error, values) from None
     return cast("tuple[str, float, float, float, float, float, float, float]", canonical)
+
+
+def _in_other_units(error: SurveyRowError, values: Sequence[str | float]) -> SurveyRowError:
+    """The error, with what the animal looks like when a value of it is too large.
+
+    Only mm and g are told of: they are what people measure in, and no slipped decimal point makes
+    an animal look like that, as it does with other pairs of units.
+    """
+    length, weight = (as_size(values[FEATURES.index(name)]) for name in ("length", "whole_weight"))
+    if error.rule != "above_maximum" or length is None or weight is None:
+        return error
+    if guess_units([(length, weight)]) != MM_G:
+        return error
+    message = (
+        f"{error.message}; these numbers look like {MM_G.words}: divide all of them by {SCALE}"
+    )
+    return SurveyRowError(error.column, error.rule, message)
 
 
 def _broken(column: str, rule: str, value: object, allowed: str) -> SurveyRowError:

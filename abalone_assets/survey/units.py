@@ -131,6 +131,8 @@ class Units:
 
 
 CONTRACT_UNITS: Final = Units(LENGTH_UNITS[0], WEIGHT_UNITS[0])
+MM_G: Final = Units.named("mm-g")
+"""What people measure in."""
 
 # What UCI's animals are, in the contract's units: the median of log(whole_weight / length^3) is
 # 1.59 with a standard deviation of 0.15, the same for infants and adults; the median length 0.545.
@@ -141,6 +143,16 @@ _LOG_LENGTH_SPREAD: Final = 0.6  # a file of nothing but infants has a median of
 _PLAUSIBLE_SCORE: Final = 9.0
 _PLAUSIBLE_SIZE_SCORE: Final = 12.0  # a median length of 14 mm and more
 _CLEAR_LEAD: Final = 2.0
+_SIZES: Final = (1e-6, 1e6)
+
+
+def as_size(value: object) -> float | None:
+    """A number, or the text of one, that may be an animal's length or weight in some unit."""
+    try:
+        number = float(value) if isinstance(value, (str, int, float)) else 0.0
+    except (ValueError, OverflowError):
+        return None
+    return number if _SIZES[0] < number < _SIZES[1] else None
 
 
 def guess_units(animals: Iterable[tuple[float, float]], told: Units | None = None) -> Units | None:

@@ -36,6 +36,7 @@ COMMANDS = [
     "serve",
     "status",
     "synthesize",
+    "versions",
 ]
 
 

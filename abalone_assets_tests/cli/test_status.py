@@ -15,16 +15,19 @@ from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.lake.manifest_store import commit_raw
 from abalone_assets.local.driver import driver_lock
 from abalone_assets.registry.folder import FolderRegistry
+from abalone_assets.sample_data import base_survey
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json, ingest
 from abalone_assets_tests.serving.support import register
+from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = "abalone.20250314061500"
+KILOGRAMS = Animals.of(base_survey())[:60].with_error(ERRORS["weights * 0.2"]).file().decode()
 
 
 def land(home: Path, name: str, content: str) -> None:
@@ -188,3 +191,65 @@ def test_days_that_vanished_at_once_are_told_with_what_to_do(home: Path) -> None
     assert "2 survey days are gone at once (2025-03-01, 2025-03-02)" in " ".join(
         abalone("status").output.split()
     )
+
+
+def test_a_file_tells_its_rows_its_bad_rows_and_how_far_it_has_come(home: Path) -> None:
+    land(home, NAME, GOOD_ROW + "<b>X</b>,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15\n")
+    before = abalone_json("status", NAME)
+    assert (before["state"], before["release"]) == ("to_ingest", None)
+    assert before["next"].startswith("`abalone dev` goes on with it")
+    ingest(home, "2025-03-14")
+    after = abalone_json("status", f"somewhere/{NAME}")
+    assert (after["state"], after["rows"], after["quarantined"]) == ("ingested", 1, 1)
+    (bad,) = after["quarantined_rows"]
+    assert (bad["line"], bad["column"], bad["rule"]) == (2, "sex", "sex")
+    assert after["release"]["released"] is False
+    shown = " ".join(abalone("status", NAME).output.split())
+    assert "1 row, 1 quarantined" in shown
+    assert "<b>X</b>,0.455" in shown
+    assert "no release has taken it in yet" in shown
+
+
+def test_a_driver_at_work_is_named_where_a_file_waits(home: Path) -> None:
+    land(home, NAME, GOOD_ROW)
+    with driver_lock(load_settings(), "abalone dev"):
+        assert "is at work on what is pending" in abalone_json("status", NAME)["next"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "next_step"),
+    [
+        (NAME, "\0", f"mend {NAME} and land it again"),
+        (NAME, GOOD_ROW, "`abalone dev` goes on with it"),
+        (NAME, GOOD_ROW + "X,1\n", "mend the quarantined rows"),
+        (NAME, KILOGRAMS, f"land {NAME} again, corrected"),
+        ("notes.txt", "hello", "give notes.txt a survey's name"),
+        ("abalone.20990101000000", GOOD_ROW, "nothing to do, unless"),
+    ],
+    ids=["refused", "ingested", "quarantined", "held", "stray", "future"],
+)
+def test_a_file_tells_what_to_do_next(home: Path, name: str, content: str, next_step: str) -> None:
+    land(home, name, content)
+    if name == NAME:
+        ingest(home, "2025-03-14")
+    assert abalone_json("status", name)["next"].startswith(next_step)
+
+
+def test_a_day_tells_of_each_of_its_files(home: Path) -> None:
+    land(home, NAME, GOOD_ROW)
+    ingest(home, "2025-03-14")
+    land(home, "abalone.20250314061501", GOOD_ROW)
+    document = abalone_json("status", "2025-03-14")
+    assert document["day"] == "2025-03-14"
+    assert [each["state"] for each in document["files"]] == ["ingested", "to_ingest"]
+    shown = abalone("status", "2025-03-14").output
+    assert "to ingest" in shown
+    assert "abalone.20250314061501" in shown
+
+
+@pytest.mark.parametrize("subject", [NAME, "2025-03-15", "notes.txt", "[b]"])
+def test_what_is_nowhere_is_one_clear_error(home: Path, subject: str) -> None:
+    result = abalone("status", subject)
+    assert result.exit_code == 1
+    assert "no " in result.stderr
+    assert "Traceback" not in result.stderr

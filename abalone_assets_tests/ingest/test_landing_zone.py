@@ -58,6 +58,55 @@ def test_a_landed_file_keeps_its_e_tag_until_it_is_landed_again(zone: LandingZon
     assert after.e_tag != before.e_tag
 
 
+def test_a_file_that_lies_there_is_not_replaced_unless_that_is_wanted(zone: LandingZone) -> None:
+    zone.land(NAME, b"one", replace=False)
+    with pytest.raises(FileExistsError):
+        zone.land(NAME, b"two", replace=False)
+    assert zone.read(NAME) == b"one"
+    assert list(zone.list_names()) == [NAME]
+    zone.land(NAME, b"two")
+    assert zone.read(NAME) == b"two"
+
+
+def test_nothing_is_replaced_on_a_file_system_without_links_either(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    zone = FolderLandingZone(folder)
+    zone.land(NAME, b"one", replace=False)
+    with pytest.raises(FileExistsError):
+        zone.land(NAME, b"two", replace=False)
+    assert zone.read(NAME) == b"one"
+    assert [path.name for path in folder.iterdir()] == [NAME]
+
+
+def test_a_file_that_came_by_a_link_is_known_as_whole(folder: Path) -> None:
+    zone = FolderLandingZone(folder)
+    zone.land(NAME, b"one", replace=False)
+    (file,) = zone.list_files()
+    assert file.whole
+    assert (folder / NAME).stat().st_nlink == 1
+
+
+def test_a_file_is_found_by_its_name_as_a_listing_has_it(zone: LandingZone) -> None:
+    zone.land(NAME, b"one")
+    zone.land("notes.txt", b"two")
+    assert zone.find(NAME) == next(each for each in zone.list_files() if each.name == NAME)
+    assert zone.find("abalone.20250303120001") is None
+    assert zone.find("notes.txt") is zone.find("../notes.txt") is None
+    assert sorted(zone.list_names()) == [NAME, "notes.txt"]
+
+
+def test_a_link_or_a_folder_of_a_surveys_name_is_no_file(folder: Path) -> None:
+    (folder / NAME).symlink_to(folder / "elsewhere")
+    (folder / "abalone.20250303120001").mkdir()
+    zone = FolderLandingZone(folder)
+    assert zone.find(NAME) is zone.find("abalone.20250303120001") is None
+
+
 def test_reading_a_missing_file_names_it(zone: LandingZone) -> None:
     with pytest.raises(StorageError, match=f"{NAME}: "):
         zone.read(NAME)

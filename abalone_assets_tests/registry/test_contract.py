@@ -67,6 +67,16 @@ def test_an_empty_registry_has_no_version(registry: ModelRegistry) -> None:
     assert registry.latest() is registry.desired_version() is None
 
 
+def test_the_newest_come_first_and_only_those_before_a_number_if_one_is_given(
+    registry: ModelRegistry,
+) -> None:
+    for model in ("one", "two", "three"):
+        add(registry, model)
+    assert [each.version for each in registry.newest_first()] == [3, 2, 1]
+    assert [each.version for each in registry.newest_first(before=3)] == [2, 1]
+    assert next(registry.newest_first(before=1), None) is None
+
+
 def test_versions_are_numbered_from_one_and_read_back_whole(registry: ModelRegistry) -> None:
     first = add(registry, "a")
     second = add(registry, "b", release="r2", rmse=2.0)

@@ -60,7 +60,7 @@ PROGRAMS: Final = (
     Program(
         "chromium",
         "chromium",
-        "stories/dev/test_browser.py",
+        "stories/dev/test_browser.py and services/pages",
         lambda: find_chromium() is not None,
     ),
     Program(

@@ -180,13 +180,15 @@ FOUND: Final = (
         "converted from ",
     ),
     Found(
-        "an index beside the columns (`id`, `Unnamed: 0`, no name), an age beside the rings",
+        "an index beside the columns (`id`, `Unnamed: 0`, no name), a `problem`, an age beside the "
+        "rings",
         READ,
         (
             text(numbered(ANIMALS), ["", *UCI]),
             text(numbered(ANIMALS), ['""', *UCI]),
             text(numbered(ANIMALS), ["id", *UCI]),
             text(numbered(ANIMALS), ["Unnamed: 0", *UCI]),
+            text([["mended", *fields] for fields in ANIMALS], ["problem", *UCI]),
             text([[*fields, aged(fields)[8]] for fields in ANIMALS], [*UCI, "Age"]),
         ),
         "no column of a survey",

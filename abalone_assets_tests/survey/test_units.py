@@ -3,7 +3,8 @@
 import pytest
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.survey.units import CONTRACT_UNITS, Units, guess_units
+from abalone_assets.survey import SurveyRowError, validate_measurements
+from abalone_assets.survey.units import CONTRACT_UNITS, Units, as_size, guess_units
 from abalone_assets_tests.survey.found import ANIMALS, in_units
 
 PAIRS = [
@@ -49,3 +50,30 @@ def test_what_is_no_abalone_has_no_units() -> None:
 def test_other_names_of_units_are_refused(name: str) -> None:
     with pytest.raises(SurveyError, match="such as mm-g"):
         Units.named(name)
+
+
+def refused(*values: str | float) -> str:
+    with pytest.raises(SurveyRowError, match="plausible maximum") as seen:
+        validate_measurements(values)
+    return seen.value.message
+
+
+def test_an_animal_in_mm_and_g_is_refused_and_told_so() -> None:
+    large = [fields for fields in in_units(1.0, 1.0) if float(fields[1]) > 40]
+    assert len(large) == len(ANIMALS) - 1  # what one of 38 mm is in is not clear
+    for fields in large:
+        said = refused(fields[0], *map(float, fields[1:8]))
+        assert said.endswith("look like millimetres and grams: divide all of them by 200")
+
+
+def test_a_slipped_decimal_point_is_not_taken_for_another_unit() -> None:
+    for fields in ANIMALS:
+        sex, length, *others = fields[0], *map(float, fields[1:8])
+        for times in (10, 100):
+            assert "look like" not in refused(sex, length * times, *others)
+
+
+@pytest.mark.parametrize("value", ["", "M", None, 0, -1.0, 1e7, float("nan"), 10**400, [1]])
+def test_what_can_be_no_size_is_none(value: object) -> None:
+    assert as_size(value) is None
+    assert as_size("91") == as_size(91) == 91.0

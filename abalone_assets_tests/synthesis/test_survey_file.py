@@ -97,9 +97,9 @@ class Watched(FolderLandingZone):
         self.store = store
         self.known: list[bool] = []
 
-    def land(self, name: str, data: bytes) -> None:
+    def land(self, name: str, data: bytes, *, replace: bool = True) -> None:
         self.known.append(name in {file.name for file in synthetic_files(self.store).values()})
-        super().land(name, data)
+        super().land(name, data, replace=replace)
 
 
 @pytest.fixture

@@ -76,6 +76,7 @@ def prepare(
     """
     from abalone_assets.lake.lake import Preparation
     from abalone_assets.lake.leftovers import remove_leftovers
+    from abalone_assets.lake.released_files import record_released_files
 
     release_lease.hold(context)
     opened = lake.open()
@@ -86,13 +87,9 @@ def prepare(
     report, job = etl_engine.prepare(_request(opened, manifest), context)
     release_lease.hold(context)
     opened.record_preparation(
-        Preparation(
-            digest=manifest.digest,
-            rows_ingested=manifest.rows,
-            rows_in=report.rows_in,
-            repeats=report.repeats,
-        )
+        Preparation.of(manifest, rows_in=report.rows_in, repeats=report.repeats)
     )
+    record_released_files(opened.store, manifest)
     context.log.info(
         "%s: %d rows in, %d repeats removed", report.engine, report.rows_in, report.repeats
     )

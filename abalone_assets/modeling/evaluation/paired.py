@@ -65,11 +65,7 @@ def paired_comparisons(
     """
     own = np.asarray(squared_errors, dtype=np.float64)
     champion = np.asarray(champion_squared_errors, dtype=np.float64)
-    if own.shape != champion.shape or not own.size:
-        raise EvaluationError(
-            f"{own.size} errors cannot be paired with {champion.size}: both models must be scored "
-            "on the same rows, at least one"
-        )
+    _require_pairs(own, champion)
     groups = {name: mask for name, mask in masks.items() if mask.any()}
     if not groups:
         return {}
@@ -93,6 +89,47 @@ def paired_comparisons(
             high=high,
         )
     return compared
+
+
+def paired_mae(
+    absolute_errors: ArrayLike, champion_absolute_errors: ArrayLike, resamples: int = RESAMPLES
+) -> Comparison:
+    """The difference of two models' mean absolute error, by the same bootstrap.
+
+    Args:
+        absolute_errors: The model's, ``(n,)``, in rings.
+        champion_absolute_errors: The champion's on the same rows, ``(n,)``.
+        resamples: Bootstrap resamples.
+
+    Returns:
+        A comparison whose errors are mean absolute ones.
+
+    Raises:
+        EvaluationError: The two arrays do not pair, or hold no rows.
+    """
+    own = np.asarray(absolute_errors, dtype=np.float64)
+    champion = np.asarray(champion_absolute_errors, dtype=np.float64)
+    _require_pairs(own, champion)
+    resampled = resampled_sums((own - champion)[:, np.newaxis], resamples=resamples) / own.size
+    low, high = percentile_interval(resampled[:, 0], PAIRED_LEVEL)
+    means = float(own.mean()), float(champion.mean())
+    return Comparison(
+        value="mae",
+        rows=own.size,
+        rmse=means[0],
+        champion_rmse=means[1],
+        difference=means[0] - means[1],
+        low=low,
+        high=high,
+    )
+
+
+def _require_pairs(own: NDArray[np.float64], champion: NDArray[np.float64]) -> None:
+    if own.shape != champion.shape or not own.size:
+        raise EvaluationError(
+            f"{own.size} errors cannot be paired with {champion.size}: both models must be scored "
+            "on the same rows, at least one"
+        )
 
 
 def _rmse(sums: NDArray[np.float64]) -> NDArray[np.float64]:

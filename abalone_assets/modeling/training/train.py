@@ -23,6 +23,7 @@ from abalone_assets.modeling.hyperparameters import (
     Framework,
     chosen_hyperparameters,
 )
+from abalone_assets.modeling.known_animals import KnownAnimals
 from abalone_assets.modeling.models.intervals import Intervals
 from abalone_assets.modeling.models.model import MODEL_FILES, predict_rings
 from abalone_assets.modeling.training import train_blend, train_booster, train_network
@@ -105,6 +106,7 @@ def fit(
             "rows": int((~is_surveyed(train)).sum()),
             "weight_share": synthetic_weight_share(train, weights),
         },
+        known_animals=_known_animals(animals["train"], everything, out_of_fold).document(),
     )
     return FittedModel(
         card,
@@ -132,6 +134,16 @@ def _animals(columns: Columns) -> Columns:
 def _intervals(model: Model, validation: Columns) -> Intervals | None:
     animals = take(validation, is_surveyed(validation))
     return Intervals.calibrate(predict_rings(model, animals), animals)
+
+
+def _known_animals(
+    learnt: Columns, everything: Columns, out_of_fold: OutOfFold | None
+) -> KnownAnimals:
+    if out_of_fold is None:
+        return KnownAnimals.of(learnt, np.empty(0), np.empty(0))
+    predicted = out_of_fold.predictions_for(row_keys(everything))
+    told = np.isfinite(predicted)
+    return KnownAnimals.of(learnt, predicted[told], target(everything)[told])
 
 
 def _out_of_fold(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from abalone_assets.modeling.evaluation.paired import paired_comparisons
+from abalone_assets.modeling.evaluation.paired import paired_comparisons, paired_mae
 from abalone_assets.modeling.scores import EvaluationError
 
 RANDOM = np.random.default_rng(1)
@@ -57,3 +57,15 @@ def test_errors_that_do_not_pair_are_refused() -> None:
     with pytest.raises(EvaluationError, match="at least one"):
         paired_comparisons([], [], {})
     assert paired_comparisons(CHAMPION, CHAMPION, {}) == {}
+
+
+def test_mean_absolute_errors_are_paired_too() -> None:
+    own = np.sqrt(CHAMPION)
+    compared = paired_mae(own * 0.9, own)
+    assert compared["difference"] == pytest.approx(-0.1 * own.mean())
+    assert compared["low"] < compared["difference"] < compared["high"] < 0
+    assert compared["rows"] == own.size
+    assert compared["champion_rmse"] == pytest.approx(own.mean())
+    assert paired_mae(own, own)["high"] == 0
+    with pytest.raises(EvaluationError, match="3 errors cannot be paired with 4"):
+        paired_mae(np.ones(3), np.ones(4))

@@ -1,19 +1,13 @@
-"""What a person sees: the Dagster UI in headless Chromium, with screenshots of what matters.
-
-Screenshots go to ``test-output/``; those that the pages show, to ``docs/images/`` when
-``ABALONE_TEST_UPDATE_IMAGES`` is set.
-"""
+"""What a person sees: the Dagster UI in headless Chromium, with screenshots of what matters."""
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets_tests.support.programs import find_chromium
+from abalone_assets_tests.support.browser import TIMEOUT_MS, chromium, screenshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,44 +18,22 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("stack")
 
-PROJECT = Path(__file__).parents[3]
-IMAGES, SHOWN = PROJECT / "test-output" / "images", PROJECT / "docs" / "images"
-UPDATE = bool(os.environ.get("ABALONE_TEST_UPDATE_IMAGES"))
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 GROUPS = [
     *("ingestion", "simulation", "preparation", "training", "evaluation", "deployment"),
     "monitoring",
 ]
 JOBS = "locations/abalone_assets/jobs"
 ON_REQUEST = {"hyperparameter_study", "survey_synthesizer", "synthetic_survey"}
-TIMEOUT_MS = 60_000
 
 
 @pytest.fixture(scope="module")
 def page(stack: Stack) -> Iterator[Page]:
     """A page on the running UI."""
-    from playwright.sync_api import sync_playwright
-
-    chromium = find_chromium()
-    if chromium is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI needs Debian's chromium")
-        pytest.skip("there is no chromium on this machine")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         page.set_default_timeout(TIMEOUT_MS)
         page.goto(stack.ui)
         yield page
-        browser.close()
 
 
 def test_the_lineage_shows_every_stage(page: Page, stack: Stack) -> None:
@@ -179,8 +151,6 @@ def test_the_sensors_run_and_the_nightly_release_does_not(page: Page, stack: Sta
 
 
 def _screenshot(page: Page, name: str) -> None:
-    folder = SHOWN if UPDATE and (SHOWN / f"{name}.png").exists() else IMAGES
-    folder.mkdir(parents=True, exist_ok=True)
     page.wait_for_load_state("load")
     page.wait_for_timeout(1500)  # the graph is drawn after its data has come
-    page.screenshot(path=folder / f"{name}.png")
+    screenshot(page, name)

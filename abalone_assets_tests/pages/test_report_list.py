@@ -7,12 +7,14 @@ import requests
 
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.reports import Reports
+from abalone_assets.pages.report_list import ReportList
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.serving.support import (
     RunningServer,
     new_registry,
     register,
     running_server,
+    tiny_archive,
 )
 
 if TYPE_CHECKING:
@@ -29,17 +31,15 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def live(
-    archives: list[bytes], lake: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningServer]:
+def live(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     """A server of two reports, one of them of version 1."""
     registry = new_registry(tmp_path_factory.mktemp("reports"))
-    version = register(registry, archives[0])
+    version = register(registry, tiny_archive(1))
     reports = Reports(ObjectStore(lake))
     reports.keep(version.evaluation["model_sha256"], PAGE)
     reports.keep(KNOWN, PAGE)
     (lake / "manifest.html").write_text("not for browsers")
-    with running_server(registry, reports=reports) as running:
+    with running_server(registry, pages=[ReportList(reports, registry)]) as running:
         yield running
 
 
@@ -102,7 +102,8 @@ def test_a_lake_that_does_not_answer_is_told(
 
 def test_no_reports_yet_is_said_and_without_a_lake_there_is_no_such_page(tmp_path: Path) -> None:
     registry = new_registry(tmp_path)
-    with running_server(registry, reports=Reports(ObjectStore(tmp_path / "lake"))) as running:
+    reports = ReportList(Reports(ObjectStore(tmp_path / "lake")), registry)
+    with running_server(registry, pages=[reports]) as running:
         assert "There are none yet" in get(running, "/reports").text
     with running_server(registry) as running:
         assert get(running, "/reports").status_code == 404

@@ -1,0 +1,147 @@
+"""What `abalone status FILE` and `abalone status DAY` know."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Self
+
+from abalone_assets.errors import SurveyError
+from abalone_assets.ingest.bad_rows import quarantined_rows
+from abalone_assets.ingest.file_status import FileStatus, SurveyFiles
+from abalone_assets.local.driver import Driver
+from abalone_assets.registry.file_releases import FileReleases
+from abalone_assets.registry.open import open_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abalone_assets.registry.file_releases import FileRelease
+    from abalone_assets.settings.platform import Settings
+    from abalone_assets.survey import QuarantinedRow
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What became of one survey file.
+
+    Attributes:
+        status: Where it is.
+        release: How far it has come on its way into a model; None when it adds nothing to one.
+        bad_rows: Its quarantined rows.
+        driver: The command that drives the sensors now, or None when none does, or AWS does.
+    """
+
+    status: FileStatus
+    release: FileRelease | None
+    bad_rows: list[QuarantinedRow]
+    driver: str | None
+
+    def next_step(self) -> str:
+        """What the user would do now."""
+        name = self.status.name
+        match self.status.state:
+            case "held":
+                return (
+                    f"land {name} again, corrected (`abalone land --force`), or say that it is "
+                    f'right: `abalone accept {name} --because "…"`'
+                )
+            case "refused":
+                return f"mend {name} and land it again: `abalone land --force {name}`"
+            case "stray":
+                return f"give {name} a survey's name, or take it out of the landing zone"
+            case "missing" | "waits":
+                return "nothing to do, unless it should not be so"
+            case "ingested":
+                return self._next_when_ingested()
+        return self._driven("nothing to do")
+
+    def _next_when_ingested(self) -> str:
+        if self.bad_rows:
+            return (
+                f"mend the quarantined rows in {self.status.name} and land it again (`abalone land "
+                "--force`), or leave them out"
+            )
+        if self.release is not None and not self.release.released:
+            return self._driven("nothing to do")
+        return "nothing to do"
+
+    def _driven(self, nothing: str) -> str:
+        if self.driver is None:
+            return "`abalone dev` goes on with it: nothing drives the sensors of this home now"
+        return f"{nothing}: {self.driver} is at work on what is pending"
+
+    def to_document(self) -> dict[str, Any]:
+        """The report as a JSON document."""
+        return {
+            **self.status.to_document(),
+            "release": self.release and self.release.to_document(),
+            "quarantined_rows": [asdict(row) for row in self.bad_rows],
+            "next": self.next_step(),
+        }
+
+
+@dataclass(frozen=True)
+class DayReport:
+    """What became of the files of a survey day."""
+
+    day: str
+    files: list[FileReport]
+
+    def to_document(self) -> dict[str, Any]:
+        """The report as a JSON document."""
+        return {"day": self.day, "files": [file.to_document() for file in self.files]}
+
+
+@dataclass(frozen=True)
+class _Reader:
+    files: SurveyFiles
+    settings: Settings
+    driver: str | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        driver = "the daemon" if settings.profile == "aws" else None
+        found = Driver.of(settings) if driver is None else None
+        if found is not None and found.lives:
+            driver = str(found)
+        return cls(SurveyFiles.of(settings), settings, driver)
+
+    def reports(self, found: Sequence[FileStatus]) -> list[FileReport]:
+        releases = FileReleases(self.files.lake, open_registry(self.settings))
+        return [
+            FileReport(
+                status,
+                releases.of(status),
+                self._bad_rows(status),
+                self.driver,
+            )
+            for status in found
+        ]
+
+    def _bad_rows(self, status: FileStatus) -> list[QuarantinedRow]:
+        if status.day is None or not status.quarantined:
+            return []
+        return quarantined_rows(self.files.lake, status.day, status.name)
+
+
+def report_on(subject: str, settings: Settings) -> FileReport | DayReport:
+    """What became of a file, by its name or a path to it, or of all files of a day, an ISO date.
+
+    Raises:
+        SurveyError: There is nothing of that name or day.
+        StorageError: The landing zone, the lake or the registry cannot be read.
+    """
+    reader = _Reader.of(settings)
+    try:
+        day = date.fromisoformat(subject)
+    except ValueError:
+        return reader.reports([reader.files.file(PurePath(subject).name)])[0]
+    found = reader.files.day(day)
+    if not found:
+        raise SurveyError(
+            f"{day}: no file of this day is in {reader.files.zone.uri} or in the lake; `abalone "
+            "status` shows what there is"
+        )
+    return DayReport(day.isoformat(), reader.reports(found))

@@ -1,0 +1,152 @@
+"""Which release each survey file was first a part of, with the bytes that it has.
+
+``prepare`` records it when ``merged_dataset`` is made, since nothing else tells later: a version
+knows the digest of its data and no file. What is kept of a month is written again only when one of
+its days has changed, so a release pays for what came since the one before it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from abalone_assets.errors import StorageError
+from abalone_assets.lake.manifest import month_of
+from abalone_assets.storage.records import record_of
+
+if TYPE_CHECKING:
+    from abalone_assets.lake.manifest import Manifest
+    from abalone_assets.storage.object_store import ObjectStore
+
+HEAD_KEY: Final = "merged_dataset/_released_files.json"
+FORMAT: Final = 1
+
+REMEMBERED_MONTHS: Final = 24
+
+_Record = TypeVar("_Record")
+
+
+@dataclass(frozen=True)
+class FirstRelease:
+    """The first release that a survey file was a part of, as it is.
+
+    Attributes:
+        sha256: Digest of the file's bytes.
+        digest: Of the release's data, by which its version is found; empty when the file was in an
+            earlier release already, of the time before this was recorded.
+        at: When its data was prepared, ISO time in UTC.
+    """
+
+    sha256: str
+    digest: str
+    at: str
+
+
+@dataclass(frozen=True)
+class _Head:
+    """For each month a digest of what its days held when they were recorded last."""
+
+    format: int = FORMAT
+    months: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Month:
+    """The files of a month by name: a name tells its day."""
+
+    format: int = FORMAT
+    files: dict[str, FirstRelease] = field(default_factory=dict)
+
+
+_remembered: Final[dict[tuple[str, str], tuple[str, _Month | None]]] = {}
+
+
+def record_released_files(store: ObjectStore, manifest: Manifest) -> None:
+    """Record which files ``merged_dataset`` holds for the first time.
+
+    Args:
+        store: Of the lake.
+        manifest: What it was made from.
+
+    Raises:
+        StorageError: The store refuses.
+    """
+    head = _read(store, HEAD_KEY, _Head)
+    released_before = head is None and store.read_json("release.json") is not None
+    digest = "" if released_before else manifest.digest
+    months = dict(head.months) if head else {}
+    for month, days in _days_by_month(manifest).items():
+        content = _digest([(day, manifest.summaries[day].content) for day in days])
+        if months.get(month) != content:
+            _record_month(store, manifest, month, days, digest)
+            months[month] = content
+    store.write_json(HEAD_KEY, asdict(_Head(months=months)))
+
+
+def first_release(store: ObjectStore, day: str, name: str, sha256: str) -> FirstRelease | None:
+    """The first release that this file was a part of with these bytes; None before it was in one.
+
+    Raises:
+        StorageError: The store refuses.
+    """
+    month = _remembered_month(store, _key(month_of(day)))
+    found = month.files.get(name) if month else None
+    return found if found and found.sha256 == sha256 else None
+
+
+def _remembered_month(store: ObjectStore, key: str) -> _Month | None:
+    """The month, parsed only when it has changed: a page asks for many files of it."""
+    token, known = _remembered.get((store.uri, key), (None, None))
+    found, data = store.read_changed(key, token)
+    if found is None or data is None:
+        return known if found else None
+    if len(_remembered) >= REMEMBERED_MONTHS:
+        _remembered.clear()
+    month = _read(store, key, _Month)
+    _remembered[store.uri, key] = (found, month)
+    return month
+
+
+def _record_month(
+    store: ObjectStore, manifest: Manifest, month: str, days: list[str], digest: str
+) -> None:
+    before = _read(store, _key(month), _Month)
+    known = before.files if before else {}
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    files = dict(known)
+    for file in (file for day in days for file in manifest.days[day].files if file.rows):
+        first = known.get(file.name)
+        if first is None or first.sha256 != file.sha256:
+            files[file.name] = FirstRelease(file.sha256, digest, now)
+    store.write_json(_key(month), asdict(_Month(files=files)))
+
+
+def _days_by_month(manifest: Manifest) -> dict[str, list[str]]:
+    months: dict[str, list[str]] = {}
+    for day in manifest.days_with_rows:
+        months.setdefault(month_of(day), []).append(day)
+    return months
+
+
+def _key(month: str) -> str:
+    return f"merged_dataset/_released_files/{month}.json"
+
+
+def _read(store: ObjectStore, key: str, kind: type[_Record]) -> _Record | None:
+    """The document; None when there is none, or it is damaged: it is made anew then."""
+    try:
+        document = store.read_json(key)
+        return (
+            None
+            if document is None
+            else record_of(kind, document, store.uri_of(key), remedy="delete it", version=FORMAT)
+        )
+    except StorageError:
+        return None
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]

@@ -1,0 +1,35 @@
+"""Bodies of requests, read no further than a limit."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+
+async def read_body(request: Request, most: int) -> bytes:
+    """The request's body.
+
+    Args:
+        request: What is read.
+        most: Bytes that it may have.
+
+    Raises:
+        HTTPException: It has more (413).
+    """
+    too_large = HTTPException(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        f"the request body exceeds {most} bytes; send fewer rows at a time",
+    )
+    if int(request.headers.get("content-length", 0)) > most:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most:
+            raise too_large
+    return bytes(body)

@@ -1,0 +1,213 @@
+"""Many animals as text: what a spreadsheet exports, or what is copied out of one."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from abalone_assets.errors import SurveyError
+from abalone_assets.pages.calculator.measured import Animal, look_like, read_animal
+from abalone_assets.pages.calculator.problems import Problem
+from abalone_assets.survey import COLUMNS, FEATURES
+from abalone_assets.survey.dialect import guess_decimal, guess_delimiter, without_separator_line
+from abalone_assets.survey.header import Layout, names_columns, read_header
+from abalone_assets.survey.units import Units, as_size, guess_units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+MAX_ANIMALS: Final = 10_000
+"""More are no table that a person reads; `abalone predict --file` ages files of any size."""
+
+_SHOWN_CHARACTERS: Final = 120
+_Line = tuple[int, list[str]]
+
+
+class TableError(SurveyError):
+    """A text that cannot be read as animals at all."""
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A line that is an animal.
+
+    Attributes:
+        line: Its number in the text, from 1.
+        fields: What stood there, by survey column.
+        animal: What it means.
+    """
+
+    line: int
+    fields: Mapping[str, str]
+    animal: Animal
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that is none.
+
+    Attributes:
+        line: Its number in the text, from 1.
+        problems: What is wrong with it.
+        text: What stands there, shortened.
+    """
+
+    line: int
+    problems: Sequence[Problem]
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """The animals of a text.
+
+    Attributes:
+        units: Of its measurements.
+        told: Whether its header says so.
+        rows: Its animals, in the text's order.
+        bad: The lines that are none.
+    """
+
+    units: Units
+    told: bool
+    rows: Sequence[TableRow]
+    bad: Sequence[BadLine]
+
+    @property
+    def lines(self) -> str:
+        """Its animals as an endpoint takes them."""
+        return "".join(row.animal.line for row in self.rows)
+
+
+def read_table(data: bytes, units: Units) -> Table:
+    """The animals of a text: eight fields a line, or nine with the rings, which are left out.
+
+    Fields are separated by commas, semicolons, tabs or bars, numbers have decimal points or commas.
+    A header is obeyed: order, units, and columns that are not needed.
+
+    Args:
+        data: The text as UTF-8.
+        units: Of its measurements, if no header tells them.
+
+    Raises:
+        TableError: It is no such text, there is no animal or are too many in it, or its numbers
+            are clearly of other units.
+    """
+    text = without_separator_line(_decoded(data))
+    delimiter = guess_delimiter(text, len(FEATURES)) or ","
+    try:
+        decimal = guess_decimal(text, delimiter) if delimiter != "," else "."
+        lines = list(_lines(text, delimiter))
+        layout = None
+        if lines and names_columns(lines[0][1]):
+            layout = read_header(lines[0][1], FEATURES, remedy="correct the names")
+            lines = lines[1:]
+    except SurveyError as error:
+        raise TableError(str(error)) from error
+    if not lines:
+        raise TableError("there is no animal in it: give a line of eight fields for each")
+    if len(lines) > MAX_ANIMALS:
+        raise TableError(
+            f"{len(lines):,} lines are more than the {MAX_ANIMALS:,} that are aged at once: split "
+            "it, or age the file with `abalone predict --file`"
+        )
+    told = layout is not None and layout.has_units
+    stated = _stated(layout) if layout is not None and told else units
+    found = [(number, fields, _by_column(fields, layout)) for number, fields in lines]
+    if decimal == ",":
+        for _, _, named in found:
+            named.update({name: field.replace(",", ".") for name, field in named.items()})
+    _check_units([named for _, _, named in found], stated)
+    return _judged(found, stated, told=told, delimiter=delimiter)
+
+
+def _stated(layout: Layout) -> Units:
+    """The units that a header tells."""
+    units = layout.told_units
+    measured = set(zip(FEATURES, layout.units, strict=True))
+    if not measured <= set(units.by_column().items()):
+        raise TableError("its header tells several units of length, or of weight: write all in one")
+    return units
+
+
+def _judged(
+    found: Sequence[tuple[int, list[str], dict[str, str]]],
+    units: Units,
+    *,
+    told: bool,
+    delimiter: str,
+) -> Table:
+    rows: list[TableRow] = []
+    bad: list[BadLine] = []
+    for number, fields, named in found:
+        read: Animal | list[Problem] = (
+            read_animal(named, units) if named else [_miscounted(len(fields))]
+        )
+        if isinstance(read, Animal):
+            rows.append(TableRow(number, named, read))
+        else:
+            bad.append(BadLine(number, read, delimiter.join(fields)[:_SHOWN_CHARACTERS]))
+    return Table(units, told, rows, bad)
+
+
+def _decoded(data: bytes) -> str:
+    if b"\0" in data:
+        raise TableError("this is no text: save the table as CSV (UTF-8) first")
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise TableError("the text is not UTF-8: save it as CSV (UTF-8)") from error
+
+
+def _lines(text: str, delimiter: str) -> Iterator[_Line]:
+    """The fields of each line that has any, with the line's number, from 1."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    number = 1
+    try:
+        for fields in reader:
+            stripped = [field.strip() for field in fields]
+            if any(stripped):
+                yield number, stripped
+            number = reader.line_num + 1
+    except csv.Error as error:
+        raise TableError(f"line {reader.line_num} is no CSV: {error}") from error
+
+
+def _by_column(fields: list[str], layout: Layout | None) -> dict[str, str]:
+    """The fields by column; nothing when there are not as many as there should be."""
+    width = len(FEATURES) if layout is None else layout.width
+    known = _without_empty(fields, width)
+    if layout is None and len(known) == len(COLUMNS):
+        known = known[: len(FEATURES)]
+    if len(known) != width:
+        return {}
+    places = range(width) if layout is None else layout.positions
+    return {name: known[at] for name, at in zip(FEATURES, places, strict=True)}
+
+
+def _without_empty(fields: list[str], width: int) -> list[str]:
+    """The fields without empty ones at the end, which spreadsheets add."""
+    while len(fields) > width and not fields[-1]:
+        fields = fields[:-1]
+    return fields
+
+
+def _miscounted(count: int) -> Problem:
+    said = f"found {count} field{'s' if count > 1 else ''}; expected {', '.join(FEATURES)}"
+    return Problem(None, "field_count", said)
+
+
+def _check_units(found: Sequence[Mapping[str, str]], units: Units) -> None:
+    """Refuse a text whose numbers are of other units as a whole."""
+    looks = guess_units(_sizes(found), units)
+    if looks is not None and looks != units:
+        raise TableError(f"taken as {units.words}, {look_like(looks)}")
+
+
+def _sizes(found: Sequence[Mapping[str, str]]) -> Iterator[tuple[float, float]]:
+    for fields in found:
+        length, weight = (as_size(fields.get(name)) for name in ("length", "whole_weight"))
+        if length is not None and weight is not None:
+            yield length, weight

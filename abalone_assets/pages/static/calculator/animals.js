@@ -1,0 +1,151 @@
+// Many animals: pasted or dropped, aged line by line, shown as a table and given as a file.
+
+import { Refused, agesOf } from "./api.js";
+import { showModel } from "./model.js";
+import { MEASUREMENTS, count, counted, problem, sentence, tenth } from "./words.js";
+import { units } from "./units.js";
+
+const MOST_BYTES = 4 * 2 ** 20;
+const MOST_SHOWN = 1000;
+const NUMBER = /^[0-9.,]+$/;
+const card = document.querySelector("#many-card");
+const form = document.querySelector("#animals");
+const lines = document.querySelector("#lines");
+const file = document.querySelector("#file");
+const submit = form.querySelector("[type=submit]");
+const at = (id) => document.getElementById(id);
+let answered = null;
+
+function refuse(message) {
+  at("lines-error").hidden = message === null;
+  at("lines-error").textContent = message ?? "";
+  lines.setAttribute("aria-invalid", String(message !== null));
+}
+
+async function ask(body) {
+  refuse(null);
+  at("ages").hidden = true;
+  if (body.size > MOST_BYTES) {
+    refuse("This file is too large for the page: age it with `abalone predict --file`.");
+    return;
+  }
+  submit.setAttribute("aria-busy", "true");
+  try {
+    show(await agesOf(body, units().value));
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    refuse(sentence(error.message));
+  } finally {
+    submit.removeAttribute("aria-busy");
+  }
+}
+
+function show(answer) {
+  answered = answer;
+  const { animals, bad_lines: bad, model } = answer;
+  const refused = bad.length ? ` ${counted(bad.length, "line is no animal", "lines are no animals")}.` : "";
+  at("ages-said").textContent = `${counted(animals.length, "animal")} aged by model version ${model.version}.${refused}`;
+  at("bad-lines").hidden = bad.length === 0;
+  fill(at("bad-lines").querySelector("table"), ["line", "what is wrong", "text"], bad.map(badRow));
+  fill(document.querySelector(".tall table"), headings(answer), animals.slice(0, MOST_SHOWN).map(row));
+  document.querySelector(".tall").hidden = at("ages-title").hidden = at("download").hidden = animals.length === 0;
+  at("ages-rest").hidden = animals.length <= MOST_SHOWN;
+  at("ages-rest").textContent = `The first ${count(MOST_SHOWN)} are shown; the download has all.`;
+  at("ages").hidden = false;
+  showModel(model);
+}
+
+const unitOf = (name) => document.querySelector(`#units [value="${name}"]`).dataset;
+
+function headings({ units: name }) {
+  const { length, weight } = unitOf(name);
+  const measured = MEASUREMENTS.map((each) => `${each.replace("_", " ")} (${each.endsWith("weight") ? weight : length})`);
+  return ["line", "years", "from", "to", "rings", "not to be trusted", "sex", ...measured];
+}
+
+const within = (number) => (number === null ? "" : tenth(number));
+
+const row = (animal) => [
+  animal.line, tenth(animal.age_years), within(animal.age_low), within(animal.age_high), tenth(animal.rings),
+  animal.warnings.map(brief).join(" "), animal.sex, ...MEASUREMENTS.map((name) => animal[name]),
+];
+
+const brief = (warning) => (warning.rule === "old" ? "An old animal." : problem(warning));
+
+const badRow = ({ line, problems, text }) => [line, problems.map(problem).join(" "), text];
+
+function fill(table, names, rows) {
+  const head = document.createElement("thead");
+  head.append(cells(names, "th"));
+  head.querySelectorAll("th").forEach((cell, column) => {
+    cell.scope = "col";
+    if (rows.length && NUMBER.test(rows[0][column])) cell.className = "number";
+  });
+  const body = document.createElement("tbody");
+  body.append(...rows.map((values) => cells(values, "td")));
+  table.replaceChildren(head, body);
+}
+
+function cells(values, kind) {
+  const made = document.createElement("tr");
+  for (const value of values) {
+    const cell = document.createElement(kind);
+    cell.textContent = value;
+    if (NUMBER.test(value)) cell.className = "number";
+    if (String(value).length > 40) cell.className = "text";
+    made.append(cell);
+  }
+  return made;
+}
+
+function download() {
+  const { animals, model, units: name } = answered;
+  const { length, weight } = unitOf(name);
+  const measured = MEASUREMENTS.map((each) => `${each} (${each.endsWith("weight") ? weight : length})`);
+  const told = ["age_years", "age_low", "age_high", "rings", "rings_low", "rings_high"];
+  const head = ["line", "sex", ...measured, ...told, "model_version", "not_to_be_trusted"];
+  const body = animals.map((animal) => [
+    animal.line, animal.sex, ...MEASUREMENTS.map((each) => animal[each]), ...told.map((each) => animal[each] ?? ""),
+    model.version, animal.warnings.map(problem).join(" "),
+  ]);
+  const text = [head, ...body].map((values) => values.map(quoted).join(",") + "\r\n").join("");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.download = `ages-model-${model.version}.csv`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+function quoted(value) {
+  const text = String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function watchDrops() {
+  const over = (is) => (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    card.classList.toggle("over", is);
+  };
+  card.addEventListener("dragover", over(true));
+  card.addEventListener("dragleave", over(false));
+  card.addEventListener("drop", (event) => {
+    over(false)(event);
+    const [dropped] = event.dataTransfer?.files ?? [];
+    if (dropped) ask(dropped);
+  });
+}
+
+export function watchAnimals() {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask(new Blob([lines.value]));
+  });
+  file.addEventListener("change", () => {
+    const [chosen] = file.files;
+    file.value = "";
+    if (chosen) ask(chosen);
+  });
+  at("download").addEventListener("click", download);
+  watchDrops();
+}

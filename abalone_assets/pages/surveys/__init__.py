@@ -1,0 +1,1 @@
+"""The pages of survey files: what became of each, and the upload of more."""

@@ -1,0 +1,230 @@
+"""What became of each survey file: the list, a file's page with its bad rows, and its downloads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from http import HTTPStatus
+from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import quote
+
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse
+from starlette.routing import Route
+
+from abalone_assets.errors import SurveyError
+from abalone_assets.ingest.bad_rows import marked_survey, quarantined_rows
+from abalone_assets.ingest.file_status import FileStatus, LandedNames, State, SurveyFiles
+from abalone_assets.ingest.open import open_landing_zone
+from abalone_assets.pages.site import HEADERS
+from abalone_assets.pages.surveys.downloads import attachment
+from abalone_assets.pages.surveys.uploads import SURVEYS
+from abalone_assets.registry.file_releases import FileReleases
+from abalone_assets.survey import UnreadableSurveyError, parse_survey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from abalone_assets.lake.manifest import Manifest
+    from abalone_assets.pages.site import Site
+    from abalone_assets.pages.surveys.uploads import Uploads
+    from abalone_assets.registry.registry import ModelRegistry
+    from abalone_assets.settings.platform import Settings
+    from abalone_assets.survey import QuarantinedRow
+
+SHOWN_FILES: Final = 50
+SHOWN_ROWS: Final = 200
+SHOWN_STRAYS: Final = 20
+
+REREAD_BYTES: Final = 2**20
+"""Files up to this size are read again for the rows that they were refused for."""
+
+LABELS: Final[Mapping[State, tuple[str, str]]] = {
+    "ingested": ("taken in", "good"),
+    "held": ("held", "warn"),
+    "refused": ("refused", "bad"),
+    "being_ingested": ("being taken in", ""),
+    "to_ingest": ("waits to be taken in", ""),
+    "changed": ("changed, waits to be taken in", ""),
+    "growing": ("still being written", ""),
+    "unreadable": ("cannot be read", "bad"),
+    "waits": ("waits for its day", ""),
+    "stray": ("no survey", "warn"),
+    "gone": ("deleted", "warn"),
+    "missing": ("missing", "bad"),
+}
+"""What a state is called on the pages, and how that looks."""
+
+
+@dataclass(frozen=True)
+class Surveys:
+    """The survey files of a home.
+
+    Attributes:
+        settings: Where they land, and where their rows go.
+        registry: What learnt from them.
+        uploads: Takes more of them.
+    """
+
+    settings: Settings
+    registry: ModelRegistry
+    uploads: Uploads
+    title: ClassVar[str] = "Surveys"
+    path: ClassVar[str] = SURVEYS
+    _names: LandedNames = field(init=False)
+    _releases: FileReleases = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep what is the same for all requests."""
+        zone = open_landing_zone(self.settings.landing_zone_uri)
+        object.__setattr__(self, "_names", LandedNames(zone))
+        object.__setattr__(self, "_releases", FileReleases(self._files().lake, self.registry))
+
+    def routes(self, site: Site) -> Sequence[BaseRoute]:
+        """The list, what finds a file or a day, the upload, and each file's page."""
+
+        def index(request: Request) -> Response:
+            return self._index(site, request)
+
+        def one(request: Request) -> Response:
+            return self._file(site, request)
+
+        return [
+            Route(self.path, index),
+            Route(f"{self.path}/find", self._find),
+            *self.uploads.routes(site),
+            Route(f"{self.path}/{{name}}", one),
+            Route(f"{self.path}/{{name}}/original", self._original),
+            Route(f"{self.path}/{{name}}/marked", self._marked),
+        ]
+
+    def _files(self) -> SurveyFiles:
+        return SurveyFiles.of(self.settings, self._names)
+
+    def _index(self, site: Site, request: Request) -> Response:
+        files, before = self._files(), request.query_params.get("before")
+        remarkable = request.query_params.get("show") == "remarkable"
+        try:
+            page = files.page(SHOWN_FILES, before=before, remarkable=remarkable)
+        except SurveyError as error:
+            raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
+        strays, stray_count = ([], 0) if before else files.strays(SHOWN_STRAYS)
+        return site.render(
+            "surveys/list.html.jinja",
+            path=self.path,
+            page=page,
+            remarkable=remarkable,
+            first_page=before is None,
+            labels=LABELS,
+            versions={file.name: self._releases.version_of(file) for file in page.files},
+            totals=_Totals.of(files.manifest),
+            strays=strays,
+            stray_count=stray_count,
+            may_upload=self.uploads.is_on,
+        )
+
+    def _find(self, request: Request) -> Response:
+        """The page of a file, or the list from a day on."""
+        wanted = request.query_params.get("what", "").strip()
+        try:
+            day = date.fromisoformat(wanted)
+        except ValueError:
+            if not wanted:
+                return RedirectResponse(self.path, HTTPStatus.SEE_OTHER, HEADERS)
+            target = f"{self.path}/{quote(wanted, safe='')}"
+        else:
+            target = f"{self.path}?before=abalone.{day:%Y%m%d}235959#files"
+        return RedirectResponse(target, HTTPStatus.SEE_OTHER, HEADERS)
+
+    def _file(self, site: Site, request: Request) -> Response:
+        files, status = self._known(request)
+        rows = self._bad_rows(files, status, SHOWN_ROWS + 1)
+        return site.render(
+            "surveys/file.html.jinja",
+            path=self.path,
+            file=status,
+            label=LABELS[status.state],
+            release=self._releases.of(status),
+            rows=rows[:SHOWN_ROWS],
+            more_rows=max(status.quarantined, len(rows)) - SHOWN_ROWS,
+            may_mark=bool(rows) and _is_as_ingested(status),
+            landed_now="landed" in request.query_params,
+            may_upload=self.uploads.is_on,
+        )
+
+    def _original(self, request: Request) -> Response:
+        files, status = self._known(request)
+        return attachment(_bytes_of(files, status), status.name)
+
+    def _marked(self, request: Request) -> Response:
+        files, status = self._known(request)
+        if not _is_as_ingested(status):
+            raise HTTPException(
+                HTTPStatus.CONFLICT,
+                f"{status.name} is not what was taken in: {status.why}; look at it again then",
+            )
+        data, rows = _bytes_of(files, status), self._bad_rows(files, status)
+        try:
+            return attachment(marked_survey(data, status.name, rows), f"{status.name}.marked.csv")
+        except UnreadableSurveyError as error:
+            raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
+
+    def _known(self, request: Request) -> tuple[SurveyFiles, FileStatus]:
+        files = self._files()
+        try:
+            return files, files.file(request.path_params["name"])
+        except SurveyError as error:
+            raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+
+    def _bad_rows(
+        self, files: SurveyFiles, status: FileStatus, limit: int | None = None
+    ) -> list[QuarantinedRow]:
+        """The rows that are in quarantine, or for which the whole file was refused."""
+        if status.day is None or status.ingested is None:
+            return []
+        if status.quarantined:
+            return quarantined_rows(files.lake, status.day, status.name, limit)
+        if status.state != "refused" or status.ingested.size > REREAD_BYTES:
+            return []
+        try:
+            parse_survey(files.zone.read(status.name), status.name)
+        except UnreadableSurveyError as error:
+            return list(error.bad_rows)[:limit]
+        return []
+
+
+@dataclass(frozen=True)
+class _Totals:
+    days: int
+    files: int
+    rows: int
+    quarantined: int
+    held: int
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> _Totals:
+        days = [day for day in manifest.summaries.values() if day.files]
+        return cls(
+            len(days),
+            sum(day.files for day in days),
+            sum(day.rows for day in days),
+            sum(day.quarantined for day in days),
+            sum(day.held for day in days),
+        )
+
+
+def _is_as_ingested(status: FileStatus) -> bool:
+    """Whether what lies in the landing zone is what the lake's bad rows are of."""
+    return status.landed is not None and status.state in {"ingested", "held", "refused"}
+
+
+def _bytes_of(files: SurveyFiles, status: FileStatus) -> bytes:
+    if status.landed is None:
+        raise HTTPException(
+            HTTPStatus.NOT_FOUND, f"{status.name} is no longer in the landing zone, and no download"
+        )
+    return files.zone.read(status.name)

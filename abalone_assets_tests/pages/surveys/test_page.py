@@ -1,0 +1,221 @@
+"""The pages of survey files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.lake.released_files import record_released_files
+from abalone_assets.pages.surveys.page import SHOWN_FILES, SHOWN_ROWS
+from abalone_assets.sample_data import base_survey
+from abalone_assets.survey import parse_survey
+from abalone_assets_tests.cli.support import GOOD_ROW
+from abalone_assets_tests.pages.support import Site
+from abalone_assets_tests.support.platform import survey_rows
+from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME, DAY = "abalone.20250314061500", "2025-03-14"
+MARKUP = "<b>bold</b>"
+BAD = f"{MARKUP},0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15\n"
+
+
+@pytest.fixture
+def site(home: Path) -> Site:
+    return Site.of(home)
+
+
+def test_the_list_has_the_newest_first_with_what_became_of_each(site: Site) -> None:
+    site.land(NAME, GOOD_ROW + BAD)
+    site.land("abalone.20250401061500", "\0")
+    site.land("abalone.20250402061500", GOOD_ROW, ingested=False)
+    text = site.text("/surveys")
+    places = [
+        text.index(part)
+        for part in ("abalone.20250402061500<", "waits to be taken in", "abalone.20250401061500<")
+    ]
+    places += [text.index(part, places[-1]) for part in ("refused", "NUL byte", f"{NAME}<")]
+    assert places == sorted(places)
+    assert text.count("<tr") == 4
+    assert f'href="/surveys/{NAME}#bad-rows">1</a>' in text
+
+
+def test_the_list_is_cut_into_pages_that_lead_from_the_newest_to_the_oldest(site: Site) -> None:
+    first = datetime(2025, 1, 1, tzinfo=UTC)
+    names = [
+        f"abalone.{first + timedelta(hours=7 * number):%Y%m%d%H%M%S}"
+        for number in range(SHOWN_FILES + 3)
+    ]
+    for name in names:
+        (site.zone.folder / name).write_text(GOOD_ROW)
+    newest = site.text("/surveys")
+    assert newest.count('href="/surveys/abalone.') == SHOWN_FILES
+    assert f'href="/surveys?before={names[3]}"' in newest
+    oldest = site.text(f"/surveys?before={names[3]}")
+    assert [name in oldest for name in names[:5]] == [True, True, True, False, False]
+    assert "Newest" in oldest
+    assert "Older" not in oldest
+    assert site.get("/surveys?before=nonsense").status_code == 400
+
+
+def test_those_with_something_to_read_can_be_picked_out(site: Site) -> None:
+    site.land(NAME, GOOD_ROW)
+    site.land("abalone.20250401061500", GOOD_ROW + BAD)
+    text = site.text("/surveys?show=remarkable")
+    assert "abalone.20250401061500" in text
+    assert f"{NAME}<" not in text
+
+
+def test_without_files_it_says_how_the_first_one_lands(site: Site) -> None:
+    text = site.text("/surveys")
+    assert "None has landed yet" in text
+    assert "abalone land FILE" in text
+
+
+def test_what_is_no_survey_is_listed_with_the_reason(site: Site) -> None:
+    (site.zone.folder / "notes <b>.txt").write_text("hello")
+    text = site.text("/surveys")
+    assert "notes &lt;b&gt;.txt" in text
+    assert "call it abalone.YYYYMMDDHHMMSS" in text
+    page = site.text("/surveys/notes%20%3Cb%3E.txt")
+    assert '<h1 class="name">notes &lt;b&gt;.txt</h1>' in page
+
+
+@pytest.mark.parametrize(
+    ("what", "place"),
+    [
+        (NAME, f"/surveys/{NAME}"),
+        (f" {NAME} ", f"/surveys/{NAME}"),
+        ("2025-03-14", "/surveys?before=abalone.20250314235959#files"),
+        ("../x y", "/surveys/..%2Fx%20y"),
+        ("//evil.example", "/surveys/%2F%2Fevil.example"),
+        ("", "/surveys"),
+    ],
+)
+def test_a_file_or_a_day_is_found(site: Site, what: str, place: str) -> None:
+    response = site.client.get("/surveys/find", params={"what": what})
+    assert (response.status_code, response.headers["location"]) == (303, place)
+
+
+def test_a_files_page_has_its_bad_rows_with_line_column_reason_and_text(site: Site) -> None:
+    site.land(NAME, GOOD_ROW + BAD + 'M,"a ""<i>quote</i>""",1\n')
+    text = site.text(f"/surveys/{NAME}")
+    assert "<dt>rows taken in</dt><dd>1</dd>" in text
+    assert "<dt>bad rows</dt><dd>2</dd>" in text
+    assert 'data-label="line">2</td>' in text
+    assert 'data-label="column">sex</td>' in text
+    assert "sex is &#39;&lt;b&gt;bold&lt;/b&gt;&#39;" in text
+    assert "<code>&lt;b&gt;bold&lt;/b&gt;,0.455" in text
+    assert "&lt;i&gt;quote&lt;/i&gt;" in text
+    assert MARKUP not in text
+    assert "<i>" not in text
+
+
+def test_a_file_with_very_many_bad_rows_shows_the_first_and_says_how_many_more(
+    site: Site,
+) -> None:
+    bad = SHOWN_ROWS + 5
+    site.land(NAME, GOOD_ROW * 5 * bad + BAD * bad)
+    text = site.text(f"/surveys/{NAME}")
+    assert text.count('data-label="line"') == SHOWN_ROWS
+    assert "and 5 more" in text
+
+
+def test_a_refused_file_names_the_rows_it_is_refused_for(site: Site) -> None:
+    site.land(NAME, GOOD_ROW + BAD * 9)
+    text = site.text(f"/surveys/{NAME}")
+    assert "refused" in text
+    assert text.count('data-label="line"') == 9
+    marked = site.get(f"/surveys/{NAME}/marked").text
+    assert marked.count("sex is") == 9
+
+
+def test_a_held_file_says_what_to_do(site: Site) -> None:
+    rows = Animals.of(base_survey())[:60].with_error(ERRORS["weights * 0.2"]).file().decode()
+    site.land(NAME, rows)
+    text = site.text(f"/surveys/{NAME}")
+    assert "as if weights were in kilograms" in text
+    assert f"abalone accept {NAME}" in text
+
+
+def test_the_download_has_the_bad_rows_marked_and_the_mended_file_is_a_survey(site: Site) -> None:
+    rows = survey_rows(12).decode().splitlines(keepends=True)
+    site.land(NAME, "".join([*rows[:6], BAD, *rows[6:]]))
+    response = site.get(f"/surveys/{NAME}/marked")
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert response.headers["content-disposition"].startswith("attachment; filename*=")
+    assert response.headers["x-content-type-options"] == "nosniff"
+    marks = [record[0] for record in csv.reader(io.StringIO(response.text))]
+    assert marks[0] == "problem"
+    assert [bool(mark) for mark in marks[1:]] == [False] * 6 + [True] + [False] * 6
+    mended = response.text.replace(MARKUP, "M")
+    survey = parse_survey(mended.encode(), NAME)
+    assert (survey.row_count, survey.quarantined) == (13, [])
+
+
+def test_a_file_downloads_as_it_landed(site: Site) -> None:
+    site.land(NAME, GOOD_ROW + BAD)
+    assert site.get(f"/surveys/{NAME}/original").text == GOOD_ROW + BAD
+
+
+def test_a_file_that_changed_since_has_no_marks_of_before(site: Site) -> None:
+    site.land(NAME, GOOD_ROW + BAD)
+    site.land(NAME, GOOD_ROW, ingested=False)
+    assert site.get(f"/surveys/{NAME}/marked").status_code == 409
+    assert "Download with the bad rows marked" not in site.text(f"/surveys/{NAME}")
+    (site.zone.folder / NAME).unlink()
+    assert site.get(f"/surveys/{NAME}/original").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/surveys/{NAME}",
+        "/surveys/..%2f..%2fetc%2fpasswd",
+        f"/surveys/{NAME}/original",
+        "/surveys/x/marked",
+    ],
+)
+def test_what_is_nowhere_is_a_page_that_says_so(site: Site, path: str) -> None:
+    response = site.get(path)
+    assert response.status_code == 404
+    assert "<h1>Not Found</h1>" in response.text
+
+
+def test_nothing_but_surveys_is_downloaded(site: Site) -> None:
+    (site.zone.folder / "secrets.txt").write_text("hush")
+    assert site.get("/surveys/secrets.txt/original").status_code == 404
+
+
+def test_a_released_file_leads_to_its_version(site: Site) -> None:
+    site.land(NAME, GOOD_ROW)
+    record_released_files(site.lake.store, site.lake.manifest())
+    site.registry.register(
+        b"archive",
+        evaluation={"rmse": 2.1},
+        decision={"approved": True, "reason": "good", "rule": ""},
+        release_digest=site.lake.manifest().digest,
+    )
+    assert '<a href="/models/1">version 1</a>' in site.text("/surveys")
+    page = site.text(f"/surveys/{NAME}")
+    assert 'first in <a href="/models/1">version 1</a>, approved by the gate' in page
+
+
+def test_a_landing_zone_that_went_away_is_a_page_that_says_so(site: Site) -> None:
+    site.zone.folder.rmdir()
+    response = site.get("/surveys")
+    assert response.status_code == 503
+    assert "cannot read the landing zone" in response.text
+
+
+def test_where_there_is_no_landing_zone_there_are_no_such_pages(home: Path) -> None:
+    (home / "landing_zone").rmdir()
+    site = Site.of(home)
+    assert site.get("/surveys").status_code == 404
+    assert "Surveys" not in site.text("/reports")

@@ -1,0 +1,342 @@
+"""Uploading a survey: checked, shown, landed when confirmed; by whom, and how large."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from abalone_assets.ingest.landing import check_files
+from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.pages.surveys import staged_uploads
+from abalone_assets.pages.surveys.uploads import MAX_UPLOAD_BYTES
+from abalone_assets.sample_data import base_survey
+from abalone_assets_tests.cli.support import GOOD_ROW
+from abalone_assets_tests.pages.support import HERE, Site
+from abalone_assets_tests.support.platform import survey_rows
+from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from httpx2 import Response
+
+NAME = "abalone.20250314061500"
+ROWS = survey_rows(12).decode()
+BAD = "X,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15\n"
+TOKEN = "a token of the crew's own"
+
+
+@pytest.fixture
+def site(home: Path) -> Site:
+    return Site.of(home)
+
+
+def upload(site: Site, content: str | bytes, given_name: str = NAME, **fields: str) -> Response:
+    return site.client.post("/surveys/upload", files={"file": (given_name, content)}, data=fields)
+
+
+def staged(site: Site, content: str | bytes, given_name: str = NAME, **fields: str) -> str:
+    """The address of what the check found."""
+    response = upload(site, content, given_name, **fields)
+    assert response.status_code == 303, response.text
+    return response.headers["location"]
+
+
+def confirm(site: Site, place: str, **fields: str) -> Response:
+    return site.client.post(place.partition("?")[0], data=fields)
+
+
+def landed(site: Site) -> dict[str, str]:
+    return {path.name: path.read_text() for path in site.zone.folder.iterdir()}
+
+
+def test_a_good_file_lands_when_it_is_confirmed_and_not_before(site: Site) -> None:
+    place = staged(site, ROWS)
+    assert "All 12 rows can be used" in site.text(place)
+    assert landed(site) == {}
+    response = confirm(site, place)
+    assert response.headers["location"] == f"/surveys/{NAME}?landed=landed"
+    assert landed(site) == {NAME: ROWS}
+    assert "It has landed" in site.text(response.headers["location"])
+    assert site.get(place).status_code == 404
+
+
+def test_bad_rows_are_shown_and_the_marked_file_comes_back_mended(site: Site) -> None:
+    place = staged(site, ROWS + BAD)
+    text = site.text(place)
+    assert "1\n  of its 13 rows cannot be used" in text
+    assert 'data-label="line">13</td>' in text
+    marked = site.get(f"{place}/marked").text
+    assert marked.splitlines()[-1].startswith('"sex is')
+    again = staged(site, marked.replace(",X,", ",F,"))
+    assert "All 13 rows can be used" in site.text(again)
+    confirm(site, again)
+    assert landed(site)[NAME].count("\n") == 13
+    assert "problem" not in landed(site)[NAME]
+
+
+def test_a_file_with_bad_rows_may_land_without_them(site: Site) -> None:
+    place = staged(site, ROWS + BAD)
+    assert "Land it, without the bad rows" in site.text(place)
+    assert confirm(site, place).status_code == 303
+    assert landed(site) == {NAME: ROWS + BAD}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("\0", "NUL byte"),
+        (ROWS + BAD * 9, "9 of 21 records break a rule"),
+        (Animals.of(base_survey())[:60].with_error(ERRORS["weights * 0.2"]).file(), "kilograms"),
+        ("M,91,73,19,102.8,44.9,20.2,30,15\n" * 5, "mm"),
+        (BAD, "none of it"),
+    ],
+    ids=["binary", "mostly bad", "held", "units", "no good row"],
+)
+def test_what_ingestion_would_refuse_or_hold_is_refused_with_the_reason(
+    site: Site, content: str | bytes, reason: str
+) -> None:
+    place = staged(site, content)
+    text = site.text(place)
+    assert "It cannot land like this" in text
+    assert reason in text
+    assert 'method="post"' not in text
+    response = confirm(site, place)
+    assert response.status_code == 409
+    assert "It cannot land like this" in response.text
+    assert landed(site) == {}
+
+
+def test_a_file_in_doubt_is_read_in_the_units_that_are_chosen(site: Site) -> None:
+    rows = [line.split(",") for line in ROWS.splitlines()]
+    grams = "".join(
+        ",".join([row[0], *(f"{float(each) * 200:.2f}" for each in row[1:8]), row[8]]) + "\n"
+        for row in rows
+    )
+    place = staged(site, "sex,length,diameter,height,whole,shucked,viscera,shell,rings\n" + grams)
+    assert "It cannot land like this" in site.text(place)
+    assert "All 12 rows can be used" in site.text(f"{place}?units=mm-g")
+    assert confirm(site, place, units="mm-g").status_code == 303
+    assert landed(site)[NAME].splitlines()[0] == "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15"
+
+
+@pytest.mark.parametrize(
+    ("given", "time", "name"),
+    [
+        ("abalone.20250314061500.csv", "", NAME),
+        ("abalone.20250314061500 (1).csv", "", NAME),
+        ("crew.csv", "2025-03-14T06:15", NAME),
+        ("crew.csv", "2025-03-14T06:15:00", NAME),
+        ("crew.csv", "2025-03-14 08:15:00+02:00", NAME),
+        (NAME, "2025-03-15T00:00:00", "abalone.20250315000000"),
+    ],
+)
+def test_the_name_follows_from_the_files_or_from_the_time_that_is_told(
+    site: Site, given: str, time: str, name: str
+) -> None:
+    place = staged(site, ROWS, given, time=time)
+    assert f'<dd class="name">{name}</dd>' in site.text(place)
+    confirm(site, place, time=time)
+    assert list(landed(site)) == [name]
+
+
+@pytest.mark.parametrize(
+    ("given", "time", "reason"),
+    [
+        ("crew.csv", "", "does not tell when"),
+        ("abalone.2025031406150099", "", "does not tell when"),
+        ("crew.csv", "yesterday", "is no time"),
+        ("crew.csv", "1999-03-14T06:15", "before the first partition"),
+        ("crew.csv", "2099-03-14T06:15", "in the future"),
+        ("abalone.20251314061500", "", "does not exist"),
+    ],
+)
+def test_a_time_that_is_none_or_has_no_partition_is_told(
+    site: Site, given: str, time: str, reason: str
+) -> None:
+    place = staged(site, ROWS, given, time=time)
+    assert reason in site.text(place)
+    assert confirm(site, place, time=time).status_code == 409
+    assert landed(site) == {}
+
+
+def test_another_survey_of_that_name_is_replaced_only_when_that_is_said(site: Site) -> None:
+    site.land(NAME, GOOD_ROW, ingested=False)
+    place = staged(site, ROWS)
+    assert "Another survey lies there under this name" in site.text(place)
+    refused = confirm(site, place)
+    assert refused.status_code == 409
+    assert "say first that it replaces" in refused.text
+    assert landed(site) == {NAME: GOOD_ROW}
+    assert confirm(site, place, replace="yes").headers["location"].endswith("?landed=replaced")
+    assert landed(site) == {NAME: ROWS}
+
+
+def test_the_same_survey_lands_once(site: Site) -> None:
+    site.land(NAME, ROWS, ingested=False)
+    place = staged(site, ROWS)
+    assert "This very survey has landed already" in site.text(place)
+    assert confirm(site, place).status_code == 409
+
+
+def test_a_file_that_lands_between_check_and_confirmation_is_not_overwritten(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = staged(site, ROWS)
+    land = FolderLandingZone.land
+
+    def after_another(zone: FolderLandingZone, name: str, data: bytes, **how: Any) -> None:
+        (zone.folder / NAME).write_text(GOOD_ROW)
+        land(zone, name, data, **how)
+
+    monkeypatch.setattr(FolderLandingZone, "land", after_another)
+    response = confirm(site, place)
+    assert response.status_code == 409
+    assert "has landed meanwhile" in response.text
+    assert landed(site) == {NAME: GOOD_ROW}
+
+
+def test_markup_in_name_and_rows_stays_text(site: Site) -> None:
+    place = staged(site, ROWS + BAD.replace("X", "<b>X</b>"), f"<i>{NAME}</i>.csv", units="<u>")
+    text = site.text(place)
+    assert not [tag for tag in ("<b>", "<i>", "<u>") if tag in text]
+    whole = site.text(place.partition("?")[0])
+    assert "&lt;b&gt;X&lt;/b&gt;" in whole
+    assert not [tag for tag in ("<b>", "<i>") if tag in whole]
+
+
+def test_no_file_and_an_empty_one_are_asked_for_again(site: Site) -> None:
+    for response in (upload(site, "", "nothing.csv"), site.client.post("/surveys/upload")):
+        assert response.status_code == 422
+        assert "Survey file" in response.text
+
+
+def test_a_file_above_the_limit_is_refused_before_it_is_kept(site: Site) -> None:
+    response = upload(site, b"0" * (MAX_UPLOAD_BYTES + 2**17))
+    assert response.status_code == 413
+    assert "split it" in response.text
+    assert not (site.home / "uploads").exists()
+
+
+def test_a_body_that_is_no_form_is_refused(site: Site) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    assert (
+        site.client.post("/surveys/upload", content=b"nonsense", headers=headers).status_code == 400
+    )
+
+
+def test_an_unknown_upload_is_a_page_that_says_so(site: Site) -> None:
+    for key in ("x" * 22, "..%2f..", "short"):
+        response = site.get(f"/surveys/upload/{key}")
+        assert response.status_code == 404
+        assert "takes another" in response.text or "Not Found" in response.text
+
+
+def test_uploads_are_kept_for_an_hour_and_not_all_of_them(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [staged(site, ROWS) for _ in range(2)]
+    folder = site.home / "uploads"
+    old = places[0].rpartition("/")[2]
+    for path in (folder / old / "about.json", folder / old):
+        os.utime(path, (1, 1))
+    assert site.get(places[0]).status_code == 404
+    monkeypatch.setattr(staged_uploads, "MAX_STAGED", 2)
+    places += [staged(site, ROWS) for _ in range(2)]
+    assert [site.get(place).status_code for place in places[1:]] == [404, 200, 200]
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_uploads_are_private_to_the_user_of_the_server(site: Site) -> None:
+    staged(site, ROWS)
+    for path in [site.home / "uploads", *(site.home / "uploads").iterdir()]:
+        assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:9999"},
+        {"Host": "evil.example"},
+        {"X-Forwarded-For": "203.0.113.7"},
+    ],
+    ids=str,
+)
+def test_another_sites_form_lands_nothing(site: Site, headers: dict[str, str]) -> None:
+    place = staged(site, ROWS)
+    for path in ("/surveys/upload", place):
+        response = site.client.post(path, files={"file": (NAME, ROWS)}, headers=headers)
+        assert response.status_code == 403
+    assert landed(site) == {}
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "same-origin", "Origin": HERE}, {"Origin": HERE}, {}], ids=str
+)
+def test_the_pages_own_form_and_a_program_are_taken(site: Site, headers: dict[str, str]) -> None:
+    response = site.client.post("/surveys/upload", files={"file": (NAME, ROWS)}, headers=headers)
+    assert response.status_code == 303
+
+
+def test_beyond_this_machine_uploading_is_off_without_a_token(home: Path) -> None:
+    site = Site.of(home, "0.0.0.0")
+    assert upload(site, ROWS).status_code == 403
+    form = site.get("/surveys/upload")
+    assert form.status_code == 403
+    assert "ABALONE_UPLOAD_TOKEN" in form.text
+    assert "Upload a survey" not in site.text("/surveys")
+
+
+def test_with_a_token_it_is_on_for_who_knows_it(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_UPLOAD_TOKEN", TOKEN)
+    site = Site.of(home, "0.0.0.0", "http://crew.example")
+    assert 'type="password"' in site.text("/surveys/upload")
+    assert TOKEN not in site.text("/surveys/upload")
+    for wrong in ({}, {"token": "wrong"}, {"token": TOKEN[:-1]}, {"token": "é"}):
+        assert upload(site, ROWS, **wrong).status_code == 403
+    assert not (home / "uploads").exists()
+    place = staged(site, ROWS, token=TOKEN)
+    assert confirm(site, place).status_code == 303
+    assert landed(site) == {NAME: ROWS}
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    response = site.client.post("/surveys/upload", files={"file": (NAME, ROWS)}, headers=bearer)
+    assert response.status_code == 303
+
+
+def test_a_token_that_is_set_is_asked_for_on_this_machine_too(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_UPLOAD_TOKEN", TOKEN)
+    assert upload(Site.of(home), ROWS).status_code == 403
+
+
+def test_a_check_that_takes_long_holds_up_no_other_page(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, going, go_on = staged(site, ROWS), threading.Event(), threading.Event()
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        going.set()
+        assert go_on.wait(20)
+        return check_files(*args, **kwargs)
+
+    monkeypatch.setattr("abalone_assets.pages.surveys.uploads.check_files", slow)
+    with site.client:
+        asked = threading.Thread(target=site.get, args=(place,))
+        asked.start()
+        try:
+            assert going.wait(20)
+            assert site.get("/ping").status_code == 503  # answered: there is no model
+            assert site.get("/surveys").status_code == 200
+        finally:
+            go_on.set()
+            asked.join(20)

@@ -1,0 +1,344 @@
+"""The Age Calculator as a person uses it, who knows its labels and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from abalone_assets.lake.reports import Reports
+from abalone_assets.modeling.archive import read_card
+from abalone_assets.pages.report_list import ReportList
+from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.modeling.support import packed, quick_blend, quick_model, survey_frame
+from abalone_assets_tests.serving.support import (
+    ENDPOINT,
+    RunningServer,
+    new_registry,
+    running_server,
+)
+from abalone_assets_tests.support.browser import (
+    SCHEMES,
+    WIDTHS,
+    Scheme,
+    chromium,
+    opened,
+    overflows,
+    picture,
+    screenshot,
+    violations,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+    from abalone_assets.registry.folder import FolderRegistry
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+MEASURED = {
+    "Length": "112",
+    "Diameter": "88",
+    "Height": "30",
+    "Whole weight": "210",
+    "Shucked weight": "90",
+    "Viscera weight": "45",
+    "Shell weight": "60",
+}
+SURVEYED = [float(value) / 200 for value in MEASURED.values()]
+OLD = dict(zip(MEASURED, ("140", "110", "55", "330", "110", "70", "170"), strict=True))
+REPORT = b"<!doctype html><title>Report</title><h1>The report on version 1</h1>"
+TELL, TELL_ALL = "Tell its age", "Tell their ages"
+LINES = "Animals, one a line"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
+    """Two versions of what a release trains, in little time."""
+    folder = tmp_path_factory.mktemp("archives")
+    models = (quick_blend(), quick_model())
+    return [packed(model, folder / f"{n}").read_bytes() for n, model in enumerate(models)]
+
+
+@pytest.fixture
+def registry(archives: list[bytes], tmp_path: Path) -> FolderRegistry:
+    registry = new_registry(tmp_path)
+    for archive in archives:
+        registry.register(
+            archive,
+            evaluation={
+                "rmse": 2.05,
+                "rows": 209,
+                "model_sha256": read_card(archive).model_sha256,
+                "prediction_interval": {"wanted": 0.9, "coverage": 0.91},
+            },
+            decision={"approved": True, "reason": "good", "rule": "max_rmse"},
+            release_digest="r",
+        )
+    return registry
+
+
+@pytest.fixture
+def live(registry: FolderRegistry, tmp_path: Path) -> Iterator[RunningServer]:
+    """Version 1 answers, and there is a report on it."""
+    publish_pointer(registry.store, ENDPOINT, 1)
+    reports = Reports(ObjectStore(tmp_path / "lake"))
+    reports.keep(registry.get(1).evaluation["model_sha256"], REPORT)
+    with running_server(registry, pages=[ReportList(reports, registry)]) as running:
+        running.wait_for_version(1)
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, live: RunningServer) -> Iterator[Page]:
+    with opened(browser, live.url) as page:
+        yield page
+
+
+def fill_in(page: Page, measured: dict[str, str], sex: str = "Female") -> None:
+    page.get_by_label(sex, exact=True).check()
+    for label, value in measured.items():
+        page.get_by_label(label).fill(value)
+
+
+def tell(page: Page, measured: dict[str, str], sex: str = "Female") -> str:
+    """Ask for an animal's age; what is said."""
+    fill_in(page, measured, sex)
+    page.get_by_role("button", name=TELL).click()
+    said = page.get_by_role("status").filter(has_text="years old")
+    said.wait_for()
+    return said.inner_text()
+
+
+def asked_by_program(live: RunningServer, line: str) -> dict[str, Any]:
+    answer = requests.post(
+        f"{live.url}/endpoints/{ENDPOINT}/invocations",
+        data=line,
+        headers={"Content-Type": "text/csv", "Accept": "application/json"},
+        timeout=10,
+    )
+    (prediction,) = answer.json()["predictions"]
+    return dict(prediction)
+
+
+def pasted(count: int) -> list[str]:
+    """Surveyed animals, in mm and g."""
+    rows = survey_frame()[:count].drop(columns="rings").to_numpy().tolist()
+    return [",".join([sex, *(f"{200 * each:.6g}" for each in values)]) for sex, *values in rows]
+
+
+def test_an_animal_in_mm_and_g_has_the_age_that_the_api_tells_in_the_surveys_units(
+    page: Page, live: RunningServer
+) -> None:
+    said = tell(page, MEASURED)
+    told = asked_by_program(live, f"F,{','.join(map(str, SURVEYED))}")
+    assert f"{told['age_years']:.1f}\u00a0years" in said.replace(" ", "\u00a0")
+    assert f"{told['rings']:.1f} rings" in said
+    low, high = (told[f"rings_{end}"] + 1.5 for end in ("low", "high"))
+    assert f"9 of 10 animals like it are {low:.1f} to {high:.1f} years old" in said
+    page.get_by_text("females that the model learnt from.").wait_for()
+    page.get_by_role("img", name="Females that the model learnt from, by age").wait_for()
+    page.get_by_text("Version 1. On 209 animals").wait_for()
+    page.get_by_label("The survey's: mm / 200 and g / 200").check()
+    again = tell(page, dict(zip(MEASURED, map(str, SURVEYED), strict=True)))
+    assert again == said
+
+
+def test_the_model_that_answers_has_its_report(page: Page) -> None:
+    page.set_viewport_size({"width": 1200, "height": 1010})
+    tell(page, MEASURED)
+    page.evaluate("window.scrollTo(0, 0)")
+    screenshot(page, "age-calculator")
+    page.get_by_role("link", name="Report on version 1").click()
+    page.get_by_role("heading", name="The report on version 1").wait_for()
+
+
+def test_it_is_used_by_keyboard_alone(page: Page) -> None:
+    page.get_by_label("Millimetres and grams").focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    for value in MEASURED.values():
+        page.keyboard.press("Tab")
+        page.keyboard.type(value)
+    page.keyboard.press("Enter")
+    page.get_by_role("status").filter(has_text="years old").wait_for()
+
+
+def test_a_thousand_pasted_animals_are_a_table_and_a_download(
+    page: Page, live: RunningServer, tmp_path: Path
+) -> None:
+    lines = pasted(1000)
+    page.get_by_label(LINES).fill("\n".join(lines))
+    page.get_by_role("button", name=TELL_ALL).click()
+    page.get_by_text("1,000 animals aged by model version 1.").wait_for()
+    table = page.get_by_role("region", name="Ages").get_by_role("table")
+    assert table.get_by_role("row").count() == 1001
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    assert download.value.suggested_filename == "ages-model-1.csv"
+    download.value.save_as(tmp_path / "ages.csv")
+    with (tmp_path / "ages.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1000
+    assert ",".join(list(rows[499].values())[1:9]) == lines[499]
+    sex, *measured = lines[499].split(",")
+    told = asked_by_program(live, ",".join([sex, *(str(float(each) / 200) for each in measured)]))
+    assert float(rows[499]["rings"]) == told["rings"]
+    assert float(rows[499]["age_high"]) == pytest.approx(told["rings_high"] + 1.5)
+    assert rows[499]["model_version"] == "1"
+
+
+def test_a_file_is_chosen_and_its_bad_lines_are_told(page: Page, tmp_path: Path) -> None:
+    markup = "<img src=x onerror=alert(1)>"
+    file = tmp_path / "crew.csv"
+    file.write_text("\n".join([*pasted(5), f"{markup},91,73,19,102,44,20,30", "M,91"]))
+    page.get_by_label("Choose a CSV file").set_input_files(file)
+    page.get_by_text("5 animals aged by model version 1. 2 lines are no animals.").wait_for()
+    bad = page.get_by_role("region", name="Lines that are no animals").get_by_role("row")
+    assert bad.count() == 3
+    assert markup in bad.nth(1).inner_text()
+    assert "must be one of M, F, I" in bad.nth(1).inner_text()
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_a_file_is_dropped(page: Page) -> None:
+    dropped = page.evaluate_handle(
+        """text => {
+          const data = new DataTransfer();
+          data.items.add(new File([text], "crew.csv", { type: "text/csv" }));
+          return data;
+        }""",
+        "\n".join(pasted(3)),
+    )
+    page.get_by_role("region", name="Many animals").dispatch_event(
+        "drop", {"dataTransfer": dropped}
+    )
+    page.get_by_text("3 animals aged by model version 1.").wait_for()
+
+
+def test_what_is_odd_is_told_at_its_field_while_it_is_typed(page: Page) -> None:
+    fill_in(page, {**MEASURED, "Height": "65"})
+    page.get_by_text("Hardly any abalone is this high").wait_for()
+    assert page.get_by_label("Height").get_attribute("aria-invalid") == "false"
+    assert "years old" in tell(page, {**MEASURED, "Height": "65"})
+
+
+def test_wrong_input_is_told_at_its_field_while_it_is_typed(page: Page) -> None:
+    page.get_by_label("Length").press_sequentially("9l")
+    page.get_by_text("It is '9l'; it must be a decimal number.").wait_for()
+    assert page.get_by_label("Length").get_attribute("aria-invalid") == "true"
+    assert page.get_by_text("Fill it in.").count() == 0
+    page.get_by_role("button", name=TELL).click()
+    page.get_by_text("Fill it in.").first.wait_for()
+    page.get_by_text("Choose one.").wait_for()
+    assert page.get_by_text("Fill it in.").locator("visible=true").count() == 6
+    fill_in(page, MEASURED)
+    page.get_by_text("Fill it in.").first.wait_for(state="hidden")
+    assert page.get_by_label("Length").get_attribute("aria-invalid") == "false"
+
+
+def test_numbers_of_the_surveys_units_are_never_taken_for_mm(page: Page) -> None:
+    fill_in(page, dict(zip(MEASURED, map(str, SURVEYED), strict=True)))
+    page.get_by_role("button", name=TELL).click()
+    page.get_by_text("These numbers look like millimetres / 200 and grams / 200").wait_for()
+    assert page.get_by_text("years old").count() == 0
+    page.get_by_role("button", name="They are mm / 200 and g / 200").click()
+    page.get_by_role("button", name=TELL).click()
+    page.get_by_role("status").filter(has_text="years old").wait_for()
+
+
+def test_an_answer_is_marked_as_of_the_animal_before_once_that_is_changed(page: Page) -> None:
+    tell(page, MEASURED)
+    stale = page.get_by_text("Of the animal before your last change.")
+    assert not stale.is_visible()
+    page.get_by_label("Height").fill("31")
+    stale.wait_for()
+    tell(page, {**MEASURED, "Height": "31"})
+    assert not stale.is_visible()
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_text("The age appears here").wait_for()
+    assert page.get_by_label("Height").input_value() == ""
+
+
+def test_an_old_animal_has_a_plain_warning(page: Page) -> None:
+    tell(page, OLD)
+    doubts = page.get_by_role("list", name="Why not to trust it").get_by_role("listitem")
+    assert any("An old animal" in text for text in doubts.all_inner_texts())
+
+
+def test_without_a_model_the_page_says_so_and_comes_alive_by_itself(
+    browser: Browser, registry: FolderRegistry
+) -> None:
+    with running_server(registry) as running, opened(browser, running.url) as page:
+        page.get_by_text("No model answers yet").wait_for()
+        page.get_by_text("waits for its first deployment").wait_for()
+        assert page.get_by_role("button", name=TELL).is_disabled()
+        assert violations(page) == []
+        publish_pointer(registry.store, ENDPOINT, 1)
+        page.get_by_text("No model answers yet").wait_for(state="hidden")
+        assert "years old" in tell(page, MEASURED)
+
+
+def test_a_model_that_is_swapped_meanwhile_gives_the_next_answer(
+    page: Page, live: RunningServer, registry: FolderRegistry
+) -> None:
+    before = tell(page, MEASURED)
+    page.get_by_text("Version 1.").wait_for()
+    publish_pointer(registry.store, ENDPOINT, 2)
+    live.wait_for_version(2)
+    page.get_by_role("button", name=TELL).click()
+    page.get_by_text("Version 2.").wait_for()
+    after = page.get_by_role("status").filter(has_text="years old").inner_text()
+    told = asked_by_program(live, f"F,{','.join(map(str, SURVEYED))}")
+    assert f"{told['rings']:.1f} rings" in after
+    assert before != after
+
+
+def test_a_server_that_went_away_is_told_and_what_was_typed_stays(
+    browser: Browser, registry: FolderRegistry
+) -> None:
+    with ExitStack() as stack:
+        with running_server(registry) as running:
+            page = stack.enter_context(opened(browser, running.url))
+            fill_in(page, MEASURED)
+        page.get_by_text("The server does not answer.").first.wait_for()
+        assert page.get_by_label("Length").input_value() == MEASURED["Length"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
+    browser: Browser, live: RunningServer, width: int, scheme: Scheme
+) -> None:
+    with opened(browser, live.url, width=width, scheme=scheme) as page:
+        page.get_by_text("Version 1.").wait_for()
+        assert violations(page) == []
+        tell(page, OLD)
+        page.get_by_label(LINES).fill("\n".join([*pasted(40), "M,91"]))
+        page.get_by_role("button", name=TELL_ALL).click()
+        page.get_by_text("40 animals aged").wait_for()
+        assert violations(page) == []
+        assert not overflows(page)
+        picture(page, f"age-calculator-{width}-{scheme}")
+        page.get_by_label("Length").fill("x")
+        page.get_by_role("button", name=TELL).click()
+        page.get_by_text("must be a decimal number").wait_for()
+        page.get_by_label(LINES).fill(json.dumps({}))
+        page.get_by_role("button", name=TELL_ALL).click()
+        page.get_by_text("1 line is no animal").wait_for()
+        assert violations(page) == []
+        assert not overflows(page)
