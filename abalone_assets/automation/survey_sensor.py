@@ -171,8 +171,8 @@ class _Lost:
 
 def _lost(lake: Lake, manifest: Manifest, landing: Landing) -> _Lost:
     days = lake.lost_days(manifest)
-    again = [day for day in days if day in landing.days or not manifest.summaries[day].files]
-    return _Lost(again, [day for day in days if day not in again])
+    gone = {day for day in days if manifest.summaries[day].files} - landing.days.keys()
+    return _Lost([day for day in days if day not in gone], sorted(gone))
 
 
 def _digest(value: object) -> str:

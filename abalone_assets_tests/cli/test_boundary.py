@@ -28,12 +28,15 @@ COMMANDS = [
     "dev",
     "doctor",
     "forget",
+    "gc",
     "land",
     "predict",
     "reject",
+    "restore",
     "serve",
     "status",
     "synthesize",
+    "verify",
 ]
 
 
