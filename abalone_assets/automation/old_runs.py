@@ -124,12 +124,11 @@ class _History:
                     yield Thing(str(path), size_of(path), YOUNG if young else "")
 
     def _remove_events(self, run_id: str) -> None:
-        of_run = _events.run_id == run_id
+        of_run, last, results = _events.run_id == run_id, self._last_of_assets, self._last_of_checks
         with self.events.index_connection() as connection:
             rows = connection.execute(
                 db.select(_events.id, _events.dagster_event_type).where(of_run)
             ).all()
-            last = self._last_of_assets
             gone = [
                 event for event, kind in rows if kind not in _TRUE_OF_ASSETS or event not in last
             ]
@@ -140,7 +139,7 @@ class _History:
             checks = connection.execute(
                 db.select(_checks.id).where(_checks.run_id == run_id)
             ).scalars()
-            for some in _in_parts([each for each in checks if each not in self._last_of_checks]):
+            for some in _in_parts([each for each in checks if each not in results]):
                 connection.execute(AssetCheckExecutionsTable.delete().where(_checks.id.in_(some)))
 
     @cached_property

@@ -146,7 +146,8 @@ class _Lost:
     """Days whose rows the manifest lists but whose objects are gone from the lake.
 
     Attributes:
-        again: Those whose files lie in the landing zone, so that they are ingested again.
+        again: Those whose files lie in the landing zone, or that have none, so that they are
+            ingested again.
         for_good: Those of which nothing is left.
     """
 
@@ -170,8 +171,8 @@ class _Lost:
 
 def _lost(lake: Lake, manifest: Manifest, landing: Landing) -> _Lost:
     days = lake.lost_days(manifest)
-    again = [day for day in days if day in landing.days]
-    return _Lost(again, [day for day in days if day not in landing.days])
+    gone = {day for day in days if manifest.summaries[day].files} - landing.days.keys()
+    return _Lost([day for day in days if day not in gone], sorted(gone))
 
 
 def _digest(value: object) -> str:

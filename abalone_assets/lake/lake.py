@@ -34,7 +34,7 @@ from typing import Final, Literal, Self, TypeVar
 
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.manifest import Manifest
-from abalone_assets.lake.manifest_store import read_manifest
+from abalone_assets.lake.manifest_store import PARTS, read_manifest
 from abalone_assets.lake.names import partition_column
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
@@ -160,30 +160,32 @@ class Lake:
     def lost_days(self, manifest: Manifest) -> list[str]:
         """The days, in order, whose rows the manifest lists but whose objects are gone.
 
+        So are those of a month whose part of the manifest is: nobody knows their files any more.
+
         Raises:
             StorageError: The lake cannot be listed.
         """
-        expected = {
-            self.key(asset, day): day
+        expected = [
+            (self.key(asset, day), [day])
             for day, summary in manifest.summaries.items()
             for asset, rows in (
                 ("new_surveys", summary.rows),
                 ("quarantined_rows", summary.quarantined),
             )
             if rows
-        }
+        ]
+        expected += manifest.days_by_part.items()
         root = self.store.root
         if root is not None:  # where many small questions cost less than a listing
-            gone = {day for key, day in expected.items() if not os.path.isfile(f"{root}/{key}")}  # noqa: PTH113 - a path object for each costs five times the question
-            return sorted(gone)
-        if not expected:
-            return []
-        found = {
-            stored.key
-            for asset in ("new_surveys", "quarantined_rows")
-            for stored in self.store.list(f"{asset}/")
-        }
-        return sorted({day for key, day in expected.items() if key not in found})
+            gone = [days for key, days in expected if not os.path.isfile(f"{root}/{key}")]  # noqa: PTH113 - a path object for each costs five times the question
+        else:
+            found = {
+                stored.key
+                for prefix in (("new_surveys/", "quarantined_rows/", PARTS) if expected else ())
+                for stored in self.store.list(prefix)
+            }
+            gone = [days for key, days in expected if key not in found]
+        return sorted({day for days in gone for day in days})
 
     def release(self) -> Release | None:
         """How the last release ended, or None before the first."""

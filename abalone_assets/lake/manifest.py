@@ -186,14 +186,17 @@ class StoredDays(Mapping[str, IngestedDay]):
         summaries: The summary of each day.
         read_month: Reads the days of a month, ``YYYY-MM``; asked again for what it gave before, so
             it has to remember.
+        parts: The object that holds the files of each month's days, by month.
     """
 
     def __init__(
         self,
         summaries: Mapping[str, DaySummary],
         read_month: Callable[[str], Mapping[str, IngestedDay]],
+        parts: Mapping[str, str],
     ) -> None:
         self.summaries = summaries
+        self.parts = parts
         self._read_month = read_month
 
     def __getitem__(self, day: str) -> IngestedDay:
@@ -213,7 +216,7 @@ class StoredDays(Mapping[str, IngestedDay]):
     def since(self, first: str) -> StoredDays:
         """Those from a day on."""
         later = {day: summary for day, summary in self.summaries.items() if day >= first}
-        return StoredDays(later, self._read_month)
+        return StoredDays(later, self._read_month, self.parts)
 
 
 @dataclass(frozen=True)
@@ -251,6 +254,16 @@ class Manifest:
     def days_with_rows(self) -> list[str]:
         """The days, in order, that add rows to ``merged_dataset``."""
         return [day for day, summary in sorted(self.summaries.items()) if summary.rows]
+
+    @property
+    def days_by_part(self) -> dict[str, list[str]]:
+        """The days whose files each stored part of the manifest holds, by the part's key."""
+        days: dict[str, list[str]] = {}
+        if isinstance(self.days, StoredDays):
+            for day, summary in self.summaries.items():
+                if not summary.being_written:
+                    days.setdefault(self.days.parts[month_of(day)], []).append(day)
+        return days
 
     def since(self, first: str) -> Manifest:
         """The manifest of the days from this one (ISO date) on; this very one if that is all."""

@@ -188,7 +188,10 @@ def _with(
     written = {day: entry for day, entry in changed.items() if entry.digest}
     if not written:
         return _Month(before.part if before else "", summaries)
-    days = {**(_read_part(store, before.part) if before else {}), **written}
+    others = summaries.keys() - written.keys()
+    stay = any(not summaries[day].being_written for day in others)
+    # A part that was lost is not needed once all of its days are written anew.
+    days = {**(_read_part(store, before.part) if before and stay else {}), **written}
     valid = {day: days[day] for day, each in summaries.items() if not each.being_written}
     data = _json_of(_Part(FORMAT, valid))
     part = f"{PARTS}{month}.{hashlib.sha256(data).hexdigest()[:16]}.json"
@@ -225,7 +228,12 @@ def _manifest_of(store: ObjectStore, document: object) -> Manifest:
         whole = record_of(_WholeDocument, document, MANIFEST_KEY, remedy=REMEDY, version=1)
         return Manifest(whole.raw, whole.days)
     return Manifest(
-        head.raw, StoredDays(head.summaries, lambda month: _read_month(store, head.months[month]))
+        head.raw,
+        StoredDays(
+            head.summaries,
+            lambda month: _read_month(store, head.months[month]),
+            {name: month.part for name, month in head.months.items()},
+        ),
     )
 
 

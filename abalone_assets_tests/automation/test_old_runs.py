@@ -183,3 +183,30 @@ def test_cut_short_a_removal_is_finished_by_the_next(
 
     assert len(ingested.instance.get_runs()) == 1
     assert state(ingested) == before
+
+
+@dg.asset
+def weighed() -> None:
+    """An asset with a check of its own."""
+
+
+@dg.asset_check(asset=weighed)
+def is_dry() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=True)
+
+
+def test_the_last_result_of_a_check_stays_though_later_runs_left_it_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(old_runs, "KEPT_OF_JOB", 0)
+    with dg.DagsterInstance.ephemeral() as instance:
+        checked = dg.materialize([weighed, is_dry], instance=instance).run_id
+        dg.materialize([weighed], instance=instance)
+
+        later = datetime.now(UTC) + timedelta(9)
+        freed = run_kinds(instance, NOTHING, later)[0].free()
+
+        key = dg.AssetCheckKey(dg.AssetKey("weighed"), "is_dry")
+        found = instance.event_log_storage.get_latest_asset_check_execution_by_key([key])
+    assert [run.name for run in freed] == [checked]
+    assert found[key].run_id == checked

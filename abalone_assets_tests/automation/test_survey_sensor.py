@@ -21,7 +21,7 @@ from abalone_assets.ingest.memory import read_memory
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Release
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile
-from abalone_assets.lake.manifest_store import commit_days
+from abalone_assets.lake.manifest_store import commit_days, read_manifest_anew
 from abalone_assets_tests.automation.support import (
     INGEST,
     RELEASE_SENSOR,
@@ -275,6 +275,23 @@ class TestALakeThatLostADay:
         platform.run(INGEST, asked[0])
         assert ingested(platform) == {FILE: 3}
         assert platform.lake.lost_days(platform.lake.manifest()) == []
+
+    def test_gets_the_files_of_a_lost_part_of_its_manifest_again(self, platform: Platform) -> None:
+        """Random histories found it: nothing looked at the part, and the next change failed."""
+        for seed, day in enumerate((DAY, "2025-03-04", "2025-04-01")):
+            platform.land(name_of(day), survey_rows(3, seed=seed))
+        assert ingest(platform) == [True]
+        digest = platform.lake.manifest().digest
+        for path in (platform.home / "lake" / "_manifest").glob("2025-03.*"):
+            path.unlink()
+        read_manifest_anew(platform.lake.store)
+        assert platform.lake.lost_days(platform.lake.manifest()) == [
+            each for each in platform.lake.manifest().days if each.startswith("2025-03")
+        ]
+        assert ingest(platform) == [True]
+        assert len(read_manifest_anew(platform.lake.store).days["2025-03-04"].files) == 1
+        assert platform.lake.manifest().digest == digest
+        assert requests(platform) == []
 
     def test_says_so_when_it_is_not_there_either(self, platform: Platform) -> None:
         for seed, day in enumerate((DAY, "2025-03-04")):

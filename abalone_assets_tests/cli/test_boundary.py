@@ -28,14 +28,18 @@ COMMANDS = [
     "dev",
     "doctor",
     "forget",
+    "gc",
     "land",
+    "notify",
     "predict",
     "reject",
     "release",
+    "restore",
     "rollback",
     "serve",
     "status",
     "synthesize",
+    "verify",
     "versions",
 ]
 

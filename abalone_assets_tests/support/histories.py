@@ -204,7 +204,7 @@ class World:
         """Lose the parts of the manifest."""
         for stored in list(self.lake.store.list("_manifest/")):
             self.lake.store.delete(stored.key)
-            self.lost_part = True
+        self.lost_part = True
         read_manifest_anew(self.lake.store)
 
     def settle(self) -> None:
@@ -228,7 +228,9 @@ class World:
         landing = self.zone.scan(self.settings.first_survey_day, self.clock.now().date())
         manifest, memory = self.lake.manifest(), read_memory(self.lake.store)
         gone = {*missing_days(landing, manifest, memory), *self.lake.lost_days(manifest)}
-        forgotten = sorted(day for day in gone if day not in landing.days)
+        forgotten = sorted(
+            day for day in gone if day not in landing.days and manifest.summaries[day].files
+        )
         if forgotten:
             revoke_days(self.lake.store, forgotten)
         return forgotten
