@@ -156,7 +156,9 @@ def _training_config(
 def _release(settings: Settings, config: dict[str, Any], show: RunProgress) -> dict[str, Any]:
     from abalone_assets.definitions import defs
     from abalone_assets.local.driver import drive_or_follow
+    from abalone_assets.local.instance import prepare_instance
 
+    prepare_instance(settings)
     with (
         drive_or_follow(settings, COMMAND, WAIT_SECONDS, show.waits_for) as driver,
         _instance(settings, driver) as instance,
@@ -171,14 +173,8 @@ def _release(settings: Settings, config: dict[str, Any], show: RunProgress) -> d
 
 @contextmanager
 def _instance(settings: Settings, driver: Driver | None) -> Iterator[dg.DagsterInstance]:
-    from abalone_assets.local.instance import (
-        fail_orphaned_runs,
-        open_instance_for_demo,
-        prepare_instance,
-    )
+    from abalone_assets.local.instance import fail_orphaned_runs, open_instance_for_demo
 
-    if driver is None:
-        prepare_instance(settings)
     with open_instance_for_demo(settings) as instance:
         if driver is None:
             fail_orphaned_runs(instance)

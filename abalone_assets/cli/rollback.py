@@ -123,6 +123,7 @@ def _described(version: ModelVersion) -> str:
 def _deploy(settings: Settings, good: ModelVersion, show: RunProgress) -> dict[str, Any]:
     """See to it that the endpoint serves what should be live now."""
     from abalone_assets.local.driver import drive_or_follow
+    from abalone_assets.local.instance import prepare_instance
 
     if settings.profile != "local":
         return _done(
@@ -130,6 +131,7 @@ def _deploy(settings: Settings, good: ModelVersion, show: RunProgress) -> dict[s
             state=f"is deployed by approval_sensor within {settings.sensor_seconds} seconds, or "
             "when the runs that deploy now have ended",
         )
+    prepare_instance(settings)
     with drive_or_follow(settings, COMMAND, WAIT_SECONDS, show.waits_for) as driver:
         if driver is None:
             _deploy_here(settings, show)
@@ -149,14 +151,9 @@ def _deploy_here(settings: Settings, show: RunProgress) -> None:
     from abalone_assets.automation.runs import DEPLOY_JOB
     from abalone_assets.cli.typed import Typed
     from abalone_assets.definitions import defs
-    from abalone_assets.local.instance import (
-        fail_orphaned_runs,
-        open_instance_for_demo,
-        prepare_instance,
-    )
+    from abalone_assets.local.instance import fail_orphaned_runs, open_instance_for_demo
     from abalone_assets.local.run import LocalPlatform, check_succeeded
 
-    prepare_instance(settings)
     with open_instance_for_demo(settings) as instance:
         fail_orphaned_runs(instance)
         platform = LocalPlatform(defs(), instance, watch=show.step, quiet=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,11 @@ def registry(home: Path, monkeypatch: pytest.MonkeyPatch) -> FolderRegistry:
         )
     publish_pointer(registry.store, "abalone", 4)
     return registry
+
+
+def test_a_home_without_an_instance_gets_one(registry: FolderRegistry, home: Path) -> None:
+    shutil.rmtree(home / "dagster")
+    assert abalone_json("rollback", "--yes")["is_live"]
 
 
 def rejected(registry: FolderRegistry) -> list[int]:

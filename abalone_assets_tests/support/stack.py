@@ -99,18 +99,7 @@ class Stack:
 
     def abalone(self, *arguments: str) -> dict[str, Any]:
         """Run a command on this home that succeeds; returns its JSON document."""
-        done = subprocess.run(
-            [sys.executable, "-m", "abalone_assets.cli", *arguments],
-            env={**os.environ, **self.environ, "ABALONE_HOME": str(self.home)},
-            capture_output=True,
-            text=True,
-            timeout=START_SECONDS,
-            check=False,
-        )
-        if done.returncode:
-            raise StackError(f"{arguments} ended with {done.returncode}: {done.stderr}")
-        document: dict[str, Any] = json.loads(done.stdout)
-        return document
+        return run_abalone(self.home, self.environ, *arguments)
 
     def runs(self) -> list[dict[str, Any]]:
         """All runs, latest first."""
@@ -220,9 +209,29 @@ class Stack:
         self.process.wait(timeout=STOP_SECONDS)
 
 
+def run_abalone(home: Path, environ: Mapping[str, str], *arguments: str) -> dict[str, Any]:
+    """Run a command on a home, as a process that succeeds; returns its JSON document."""
+    done = subprocess.run(
+        [sys.executable, "-m", "abalone_assets.cli", *arguments],
+        env={**os.environ, **environ, "ABALONE_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise StackError(f"{arguments} ended with {done.returncode}: {done.stderr}")
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
 @contextmanager
 def running_stack(
-    home: Path, environ: Mapping[str, str] | None = None, *, background: bool = False
+    home: Path,
+    environ: Mapping[str, str] | None = None,
+    *,
+    background: bool = False,
+    released: bool = False,
 ) -> Iterator[Stack]:
     """Start ``abalone dev`` on free ports, wait until it answers, and end it by Ctrl-C.
 
@@ -230,8 +239,11 @@ def running_stack(
         home: Its home folder.
         environ: Its variables besides those of this process.
         background: Start it as a shell's ``&`` does: with SIGINT ignored.
+        released: Ingest and release before, in a process of its own.
     """
     home.mkdir(parents=True, exist_ok=True)
+    if released:
+        run_abalone(home, environ or {}, "release", "--json")
     log, errors = home / "dev.log", home / "dev.err"
     prefix = ["-c", IGNORING_SIGINT] if background else []
     command = [sys.executable, *prefix, "-m", "abalone_assets.cli", "dev"]

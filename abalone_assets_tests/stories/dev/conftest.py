@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """``abalone dev`` with sensors at 2 s, after its first release.
+    """``abalone dev`` with sensors at 2 s, after a first `abalone release` without it.
 
     Each day that lands is a run, so a process: those of one day do, unless pictures are taken.
     """
@@ -37,6 +37,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     landing_zone.mkdir(parents=True)
     for survey in shown:
         shutil.copy(survey, landing_zone)
-    with running_stack(folder / "home", environ) as stack:
+    with running_stack(folder / "home", environ, released=True) as stack:
         stack.await_release()
         yield stack

@@ -150,6 +150,21 @@ def test_the_sensors_run_and_the_nightly_release_does_not(page: Page, stack: Sta
     _screenshot(page, "sensors")
 
 
+def test_the_runs_of_before_are_on_the_timeline_and_on_the_page_of_their_job(
+    page: Page, stack: Stack
+) -> None:
+    """Those of `abalone release` and `demo`: the UI once said "No runs found" of them."""
+    first = next(run for run in reversed(stack.runs()) if run["jobName"] == "release")
+    assert stack.tag(first, "dagster/sensor_name") is None, "no daemon asked for it"
+    page.goto(f"{stack.ui}/locations/abalone_assets/jobs/release/runs")
+    page.get_by_text(first["runId"][:8]).first.wait_for()
+    _screenshot(page, "job")
+    page.goto(f"{stack.ui}/overview/activity/timeline")
+    for job in ("ingest_surveys", "release"):
+        page.get_by_text(job, exact=True).first.wait_for()
+    _screenshot(page, "timeline")
+
+
 def _screenshot(page: Page, name: str) -> None:
     page.wait_for_load_state("load")
     page.wait_for_timeout(1500)  # the graph is drawn after its data has come
