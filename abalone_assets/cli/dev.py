@@ -103,7 +103,7 @@ def _run(
             wait_until(lambda: _answers(url), dagster, "answers")
             out.print(f"UI        {url}", style="bold green")
             out.print(f"Endpoint  {client.url}", style="bold green")
-            out.print(f"Pages     {client.url}/  (the Age Calculator, the reports on models)")
+            out.print(f"Pages     {client.url}/  (the Age Calculator, surveys and models)")
             out.print(f"Surveys   {settings.landing_zone_uri}  (`abalone land FILE`)")
             if log is not None:
                 out.print(f"Log       {log}")
