@@ -50,6 +50,7 @@ class Operation:
     """What a method of a path does.
 
     Attributes:
+        name: Its ``operationId``, which generated clients call it by.
         summary: In a few words.
         answers: Each status with its bodies; none where the answer is empty.
         asks: The bodies that a request may have.
@@ -58,6 +59,7 @@ class Operation:
         tag: What it belongs to.
     """
 
+    name: str
     summary: str
     answers: Mapping[HTTPStatus, Sequence[Body]]
     asks: Sequence[Body] = ()
@@ -73,7 +75,11 @@ class Operation:
 
     def document(self) -> dict[str, Any]:
         """As an Operation Object."""
-        told: dict[str, Any] = {"summary": self.summary, "tags": [self.tag]}
+        told: dict[str, Any] = {
+            "operationId": self.name,
+            "summary": self.summary,
+            "tags": [self.tag],
+        }
         if self.parameters:
             told["parameters"] = [
                 {

@@ -50,21 +50,25 @@ def endpoint_operations(endpoint: str) -> dict[str, Operation]:
     by_model = dict.fromkeys((HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.NOT_ACCEPTABLE), _ERROR)
     return {
         "/ping": Operation(
+            "ping",
             "Whether a model is loaded",
             {HTTPStatus.OK: [], HTTPStatus.SERVICE_UNAVAILABLE: _ERROR},
         ),
         "/invocations": Operation(
+            "invoke",
             "Rings of abalones, as SageMaker asks a container for them",
             {HTTPStatus.OK: _PREDICTED} | refusals | by_model,
             _ASKS,
             method="post",
         ),
         "/endpoints/{name}": Operation(
+            "describe_endpoint",
             "What the endpoint serves",
             {HTTPStatus.OK: [Body(shapes.EndpointState)], HTTPStatus.BAD_REQUEST: _ERROR},
             parameters=named,
         ),
         "/endpoints/{name}/invocations": Operation(
+            "invoke_endpoint",
             "Rings of abalones, as SageMaker's runtime API answers",
             {HTTPStatus.OK: _PREDICTED}
             | refusals
@@ -74,10 +78,11 @@ def endpoint_operations(endpoint: str) -> dict[str, Operation]:
             method="post",
         ),
         "/metrics": Operation(
+            "metrics",
             "The server's numbers, for Prometheus",
             {HTTPStatus.OK: [Body(media_type="text/plain")]},
         ),
-        PATH: Operation("This document", {HTTPStatus.OK: [Body(shapes.Document)]}),
+        PATH: Operation("openapi", "This document", {HTTPStatus.OK: [Body(shapes.Document)]}),
     }
 
 
@@ -121,13 +126,15 @@ def _pages(routes: Iterable[BaseRoute]) -> dict[str, dict[str, Any]]:
     for route in routes:
         if isinstance(route, Route):
             for method in sorted((route.methods or set()) - {"HEAD"}):
-                told = _page(method.lower(), _PARAMETER.findall(route.path_format))
+                told = _page(method.lower(), route.path_format)
                 paths.setdefault(route.path_format, {})[method.lower()] = told
     return paths
 
 
-def _page(method: str, parameters: Sequence[str]) -> dict[str, Any]:
+def _page(method: str, path: str) -> dict[str, Any]:
+    parameters = _PARAMETER.findall(path)
     shown = Operation(
+        "_".join(["show" if method == "get" else method, *re.findall(r"\w+", path)]),
         "A page for people" if method == "get" else "A page's form",
         {HTTPStatus.OK: [Body(media_type=HTML)]},
         parameters=dict.fromkeys(parameters, ("path", "0" * 64)),

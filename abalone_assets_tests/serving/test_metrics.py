@@ -11,6 +11,7 @@ from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.serving.app import build_app
 from abalone_assets.serving.capture import DataCapture
+from abalone_assets.serving.metrics import Metrics
 from abalone_assets.serving.model_host import ModelHost
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
@@ -104,6 +105,16 @@ def test_how_long_answers_take_is_a_histogram(client: TestClient, host: ModelHos
     assert found[f"{name}_count", INVOKED] == 3
     assert found[f"{name}_bucket", "10.0", INVOKED] == 3
     assert 0 < found[f"{name}_sum", INVOKED] < 10
+
+
+def test_an_answer_counts_in_every_bucket_that_it_fits_into(host: ModelHost) -> None:
+    metrics = Metrics(host, None)
+    for seconds in (0.0005, 0.003, 0.003, 20.0):
+        metrics.count("/ages", 200, seconds)
+    (histogram,) = (each for each in metrics.collect() if each.type == "histogram")
+    counted = {each.labels.get("le"): each.value for each in histogram.samples}
+    assert (counted["0.0005"], counted["0.0025"], counted["0.005"]) == (1, 1, 3)
+    assert (counted["10.0"], counted["+Inf"]) == (3, 4)
 
 
 def test_the_live_version_is_told_once_there_is_one(client: TestClient, host: ModelHost) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from aiopenapi3 import OpenAPI
+from aiopenapi3.errors import HTTPClientError
 from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from starlette.exceptions import HTTPException
@@ -21,6 +23,7 @@ from abalone_assets.serving.capture import DataCapture
 from abalone_assets.serving.model_host import ModelHost
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets.survey import FEATURES
 from abalone_assets_tests.serving.support import (
     BODY,
     ENDPOINT,
@@ -181,6 +184,27 @@ def test_every_example_is_understood_and_answered_as_promised(
             assert answer.status_code == 200, (path, answer.text)
             assert "200" in operation["responses"]
             check(document, path, method, answer)
+
+
+def test_a_client_that_is_made_from_it_asks_and_understands(
+    app: Starlette, client: TestClient
+) -> None:
+    class Session(TestClient):
+        def __init__(self, **_: object) -> None:
+            super().__init__(app)
+
+    api = OpenAPI.load_sync("http://testserver/openapi.json", session_factory=Session)
+    animal = dict(zip(FEATURES, ["M", 91, 73, 19, "102,8", 44.9, 20.2, 30], strict=True))
+    row = ["M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15]
+    told = api._.age_of_animal(data=animal)
+    answered = api._.invoke_endpoint(
+        parameters={"name": ENDPOINT}, data={"instances": [row]}
+    ).predictions[0]
+    assert (told.rings, told.age_years) == (answered.rings, answered.age_years)
+    assert told.model.version == 1
+    with pytest.raises(HTTPClientError) as refused:
+        api._.age_of_animal(data=animal | {"height": "tall"})
+    assert [each.column for each in refused.value.data.errors] == ["height"]
 
 
 def test_a_page_with_a_form_is_told_without_words_of_its_own(host: ModelHost) -> None:

@@ -32,11 +32,13 @@ _REFUSED: Final = [Body(Refusal)]
 
 OPERATIONS: Final = {
     "/age/model": Operation(
+        "live_model",
         "Which model answers, and how good it is",
         {HTTPStatus.OK: [Body(LiveAnswer)]},
         tag=_TAG,
     ),
     "/age/check": Operation(
+        "check_animal",
         "What is wrong with an animal, or odd about it; it may be incomplete, and is not captured",
         {
             HTTPStatus.OK: [Body(CheckAnswer)],
@@ -48,6 +50,7 @@ OPERATIONS: Final = {
         tag=_TAG,
     ),
     "/age": Operation(
+        "age_of_animal",
         "How old an animal is, and how far to trust that",
         {
             HTTPStatus.OK: [Body(AgeAnswer)],
@@ -60,6 +63,7 @@ OPERATIONS: Final = {
         tag=_TAG,
     ),
     "/ages": Operation(
+        "ages_of_table",
         "How old the animals of a CSV text are, line by line",
         {
             HTTPStatus.OK: [Body(AgesAnswer)],

@@ -59,6 +59,13 @@ def test_lines_that_are_no_animals_are_told_and_the_others_are_read() -> None:
     ]
 
 
+def test_lines_are_counted_as_an_editor_shows_them() -> None:
+    header = NAMES.replace("shell weight", '"shell\nweight"')
+    found = read(f"{header}\n{MEASURED}M,91\n")
+    assert [row.line for row in found.rows] == [3, 4]
+    assert [bad.line for bad in found.bad] == [5]
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

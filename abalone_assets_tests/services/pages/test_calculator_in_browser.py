@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -36,7 +37,6 @@ from abalone_assets_tests.support.browser import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
@@ -153,7 +153,10 @@ def test_an_animal_in_mm_and_g_has_the_age_that_the_api_tells_in_the_surveys_uni
     page.get_by_text("females that the model learnt from.").wait_for()
     page.get_by_role("img", name="Females that the model learnt from, by age").wait_for()
     page.get_by_text("Version 1. On 209 animals").wait_for()
+    assert page.get_by_label("Length mm", exact=True).count() == 1
     page.get_by_label("The survey's: mm / 200 and g / 200").check()
+    assert page.get_by_label("Length mm / 200", exact=True).count() == 1
+    assert page.get_by_label("Whole weight g / 200", exact=True).count() == 1
     again = tell(page, dict(zip(MEASURED, map(str, SURVEYED), strict=True)))
     assert again == said
 
@@ -194,12 +197,32 @@ def test_a_thousand_pasted_animals_are_a_table_and_a_download(
     with (tmp_path / "ages.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 1000
+    assert all(None not in row for row in rows)  # what is said is one field, whatever its commas
+    assert any("An old animal" in row["not_to_be_trusted"] for row in rows)
     assert ",".join(list(rows[499].values())[1:9]) == lines[499]
     sex, *measured = lines[499].split(",")
     told = asked_by_program(live, ",".join([sex, *(str(float(each) / 200) for each in measured)]))
     assert float(rows[499]["rings"]) == told["rings"]
     assert float(rows[499]["age_high"]) == pytest.approx(told["rings_high"] + 1.5)
     assert rows[499]["model_version"] == "1"
+
+
+def test_of_more_animals_than_are_shown_the_download_has_all(page: Page) -> None:
+    page.get_by_label(LINES).fill("\n".join(pasted(1001)))
+    page.get_by_role("button", name=TELL_ALL).click()
+    page.get_by_text("The first 1,000 are shown; the download has all.").wait_for()
+    table = page.get_by_role("region", name="Ages").get_by_role("table")
+    assert table.get_by_role("row").count() == 1001
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    assert len(Path(download.value.path()).read_text().splitlines()) == 1002
+
+
+def test_a_file_that_is_too_large_is_not_even_sent(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "all.csv"
+    file.write_bytes(b"M\n" * 2_200_000)
+    page.get_by_label("Choose a CSV file").set_input_files(file)
+    page.get_by_text("This file is too large for the page").wait_for()
 
 
 def test_a_file_is_chosen_and_its_bad_lines_are_told(page: Page, tmp_path: Path) -> None:
@@ -291,6 +314,7 @@ def test_without_a_model_the_page_says_so_and_comes_alive_by_itself(
         publish_pointer(registry.store, ENDPOINT, 1)
         page.get_by_text("No model answers yet").wait_for(state="hidden")
         assert "years old" in tell(page, MEASURED)
+        assert page.get_by_role("link", name="Report on").count() == 0  # there is no lake
 
 
 def test_a_model_that_is_swapped_meanwhile_gives_the_next_answer(

@@ -31,7 +31,7 @@ export function draw(box, { counts, age, low, high, label }) {
     const within = low !== null && years >= low && years <= high;
     picture.append(
       element("rect", {
-        class: within ? "bar within" : "bar",
+        class: within ? "count within" : "count",
         x: x(years - 0.5) + 1, width: Math.max(width / last - 2, 1),
         y: y(number), height: Math.max(ground - y(number), 0), rx: 1.5,
       }),
