@@ -65,5 +65,5 @@ def _announce(state: ServerState) -> None:
     url = f"{state.url}/endpoints/{state.endpoint}/invocations"
     out.print("Ask it for rings:")
     out.print(f"  curl -H 'Content-Type: text/csv' --data '{QUESTION}' {url}")
-    out.print(f"Open {state.url}/ in a browser for the Age Calculator and the reports.")
+    out.print(f"Open {state.url}/ in a browser for the Age Calculator, surveys and models.")
     out.print("Ctrl-C stops it.")

@@ -15,6 +15,7 @@ from abalone_assets.defs.resources import profile_resources
 from abalone_assets.lake.lake import Lake, Preparation, Release
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.registry.notes import Noted, ReleaseNotes
+from abalone_assets.registry.version_facts import DataFacts, VersionFacts
 from abalone_assets.serving.live_version import live_version
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.serving.support import new_registry
@@ -129,6 +130,19 @@ def test_a_good_model_is_approved_and_deployed_with_the_probes_of_its_record(
     assert metadata(run, "endpoint")["decision"].startswith("Approved: RMSE 2.100")
     ended = releases.last
     assert (ended.digest, ended.outcome, ended.version) == ("r1", "deployed", 1)
+
+
+def test_a_version_tells_from_which_data_it_was_made(releases: Releases) -> None:
+    releases.evaluate("one", 2.1, release="r7")
+    data = Preparation("r7", 4300, 4300, 2, 12, "2025-03-14", "2025-04-01")
+    releases.lake.record_preparation(data)
+    releases.run("approved_model")
+    facts = VersionFacts.of(releases.registry.get(1))
+    assert facts.data == DataFacts(4300, 12, "2025-03-14", "2025-04-01")
+    releases.evaluate("two", 2.0, release="r8")
+    releases.lake.record_preparation(data)  # of other data: it was prepared again meanwhile
+    releases.run("approved_model")
+    assert VersionFacts.of(releases.registry.get(2)).data == DataFacts()
 
 
 def test_a_rejected_model_is_a_version_that_is_not_deployed(releases: Releases) -> None:

@@ -16,6 +16,7 @@ from abalone_assets.errors import StorageError
 from abalone_assets.etl import polars_engine
 from abalone_assets.etl.preparation import split
 from abalone_assets.etl.request import PrepareReport
+from abalone_assets.lake.released_files import first_release
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets_tests.automation.support import (
     RELEASE,
@@ -175,6 +176,19 @@ def test_a_preparation_that_did_not_end_vouches_for_nothing(
     assert not prepare_only(prepared).success
     with pytest.raises(StorageError, match="materialize merged_dataset first"):
         prepared.lake.preparation()
+
+
+def test_each_file_is_recorded_with_the_first_release_that_it_is_a_part_of(
+    prepared: Platform,
+) -> None:
+    manifest = prepared.lake.manifest()
+    (file,) = manifest.days[DAY].files
+    first = first_release(prepared.lake.store, DAY, file.name, file.sha256)
+    assert first is not None
+    assert first.digest == manifest.digest
+    data = prepared.lake.data_of(manifest.digest)
+    assert data == {"rows": manifest.rows, "days": 1, "first_day": DAY, "last_day": DAY}
+    assert prepared.lake.data_of("another") is None
 
 
 def test_splits_are_not_rewritten_while_a_model_is_trained_on_them(prepared: Platform) -> None:

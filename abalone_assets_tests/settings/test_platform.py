@@ -132,6 +132,7 @@ def test_what_is_set_is_kept_and_the_rest_follows_from_it(
         ("ABALONE_ENDPOINT_NAME", "-abalone"),
         ("ABALONE_ENDPOINT_NAME", "a" * 64),
         ("ABALONE_ENDPOINT_PORT", "65536"),
+        ("ABALONE_UPLOAD_TOKEN", "short"),
         ("ABALONE_ENDPOINT_TIMEOUT_SECONDS", "0"),
     ],
 )

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 SHOWN_VERSIONS: Final = 20
 REMEMBERED: Final = 32
+MAX_DIGITS: Final = 9
 PARALLEL_COMPARISONS: Final = 1
 """Threads that comparisons may take at a time: requests for predictions need the others."""
 
@@ -75,7 +76,7 @@ class Models:
         return [
             Route(self.path, index),
             Route(f"{self.path}/compare", compare),
-            Route(f"{self.path}/{{version:int}}", one),
+            Route(f"{self.path}/{{version}}", one),
         ]
 
     def _index(self, site: Site, request: Request) -> Response:
@@ -99,10 +100,10 @@ class Models:
         )
 
     def _version(self, site: Site, request: Request) -> Response:
-        number = request.path_params["version"]
         try:
+            number = _read_number(request.path_params["version"])
             version = self.registry.get(number)
-        except UnknownVersionError as error:
+        except (ValueError, UnknownVersionError) as error:
             raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
         facts, live = VersionFacts.of(version), self.live()
         slices = version.evaluation.get("slices") or {}
@@ -171,6 +172,18 @@ def _number(request: Request, name: str) -> int | None:
     given = request.query_params.get(name, "").strip()
     if not given:
         return None
-    if not (given.isascii() and given.isdecimal()) or len(given) > len("000000000"):
-        raise HTTPException(HTTPStatus.BAD_REQUEST, f"{name} is no number of a version")
-    return int(given)
+    try:
+        return _read_number(given)
+    except ValueError as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
+
+
+def _read_number(text: str) -> int:
+    """The number of a version.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if not (text.isascii() and text.isdecimal()) or len(text) > MAX_DIGITS:
+        raise ValueError(f"{text!r} is no number of a version")
+    return int(text)

@@ -88,7 +88,7 @@ def test_a_version_has_a_page_with_its_errors_by_sex_and_age(site: Site) -> None
     assert 'name="other" inputmode="numeric" pattern="[0-9]+" required value="1"' in held
 
 
-@pytest.mark.parametrize("path", ["/models/9", "/models/x", "/models/-1"])
+@pytest.mark.parametrize("path", ["/models/9", "/models/x", "/models/-1", "/models/²"])
 def test_a_version_that_is_not_there_is_a_page_that_says_so(site: Site, path: str) -> None:
     response = site.get(path)
     assert response.status_code == 404

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from abalone_assets.lake.released_files import record_released_files
 from abalone_assets.pages.surveys.page import SHOWN_FILES, SHOWN_ROWS
@@ -219,3 +220,11 @@ def test_where_there_is_no_landing_zone_there_are_no_such_pages(home: Path) -> N
     site = Site.of(home)
     assert site.get("/surveys").status_code == 404
     assert "Surveys" not in site.text("/reports")
+
+
+def test_the_pages_are_in_the_openapi_document(site: Site) -> None:
+    document = site.get("/openapi.json").json()
+    OpenAPIV31SpecValidator(document).validate()
+    assert {"/surveys/{name}/marked", "/surveys/upload/{key}", "/models/{version}"} <= {
+        *document["paths"]
+    }
