@@ -1,31 +1,34 @@
-"""The preparation on Polars: lazy, streaming, on one machine."""
+"""The preparation on Polars, on one machine: each input is read once, each output written once."""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from uuid import uuid4
 
 import narwhals as nw
 import polars as pl
 
 from abalone_assets.errors import StorageError
-from abalone_assets.etl.preparation import SPLIT_COLUMNS, SURVEY_COLUMNS, is_missing, merge, split
+from abalone_assets.etl.parquet_output import ROW_GROUP_ROWS, ParquetFile, staged
+from abalone_assets.etl.preparation import SPLIT_COLUMNS, bucketed, hashed, is_missing, split
 from abalone_assets.etl.request import PrepareReport, PrepareRequest
-from abalone_assets.ingest.frames import SURVEY_SCHEMA
+from abalone_assets.etl.unique_rows import UniqueRows
+from abalone_assets.ingest.frames import SURVEY_SCHEMA, schema_of
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 INPUT_SCHEMA: Final = pl.Schema({name: SURVEY_SCHEMA[name] for name in SPLIT_COLUMNS})
 INPUT_FILE: Final = "input_file"
+MERGED: Final = "merged_dataset"
 
 
 def prepare(request: PrepareRequest) -> PrepareReport:
-    """Merge and split by streaming from the inputs to the outputs.
+    """Merge and split.
 
     Raises:
         StorageError: There is no input, or one cannot be read.
@@ -33,31 +36,38 @@ def prepare(request: PrepareRequest) -> PrepareReport:
     started = time.perf_counter()
     if not request.inputs:
         raise StorageError("nothing to prepare: the lake holds neither raw_abalone nor a survey")
-    try:
-        inputs = _read(request.inputs)
-        rows_in = _complete_rows(inputs)
-        repeats = rows_in - _count(inputs.select(SURVEY_COLUMNS).unique())
-        _write(merge([nw.from_native(inputs)]).to_native(), request.merged)
-        merged = pl.scan_parquet(request.merged, glob=False)
-        rows = {"merged_dataset": _count(merged)}
-        for name, uri in request.splits.items():
-            _write(split(nw.from_native(merged), name).to_native(), uri)
-            rows[name] = _count(pl.scan_parquet(uri, glob=False))
-        synthetic_rows = _count(merged.filter(pl.col("origin") == SYNTHETIC))
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise StorageError(f"the preparation cannot read or write its data: {error}") from error
+    with _translate_errors(request), staged({MERGED: request.merged, **request.splits}) as files:
+        inputs = _rows_of(request.inputs)
+        unique = UniqueRows.of(inputs)
+        rows_in = len(inputs)
+        del inputs
+        synthetic_rows = _write(unique, files)
+        rows = {name: _count(pl.scan_parquet(path, glob=False)) for name, path in files.items()}
     return PrepareReport(
         engine=f"polars {pl.__version__}",
         rows_in=rows_in,
-        repeats=repeats,
+        repeats=unique.repeats,
         rows=rows,
         synthetic_rows=synthetic_rows,
         seconds=time.perf_counter() - started,
     )
 
 
-def _read(uris: tuple[str, ...]) -> pl.LazyFrame:
-    """All rows, each with the file that it was read from."""
+def _rows_of(uris: tuple[str, ...]) -> pl.DataFrame:
+    """All rows of the inputs, with their hash.
+
+    Raises:
+        StorageError: Some lack a value.
+    """
+    narrow = nw.col("row_hash").cast(nw.UInt32)
+    rows = hashed(nw.from_native(_scan(uris))).with_columns(narrow).to_native()
+    found = rows.collect(engine="streaming")
+    if found.select(_incomplete().any()).item():
+        _refuse_incomplete(uris)
+    return found
+
+
+def _scan(uris: tuple[str, ...], input_file: str | None = None) -> pl.LazyFrame:
     rows = pl.scan_parquet(
         list(uris),
         glob=False,
@@ -65,53 +75,68 @@ def _read(uris: tuple[str, ...]) -> pl.LazyFrame:
         schema=INPUT_SCHEMA,
         missing_columns="insert",
         extra_columns="ignore",
-        include_file_paths=INPUT_FILE,
+        include_file_paths=input_file,
     )
     return rows.with_columns(pl.col("origin").fill_null(SURVEYED))
 
 
-def _complete_rows(inputs: pl.LazyFrame) -> int:
-    """The number of rows.
+def _incomplete() -> pl.Expr:
+    """Whether a row lacks a value.
 
-    Raises:
-        StorageError: Some lack a value: a column that a file has not got is read as nulls, and
-            what is not finite would be no value of a mean either.
+    A column that a file has not got is read as nulls, and what is not finite would be no value of a
+    mean either.
     """
     measured = pl.col([name for name in SPLIT_COLUMNS if INPUT_SCHEMA[name].is_float()])
-    incomplete = pl.any_horizontal(pl.col(SPLIT_COLUMNS).is_null(), ~measured.is_finite())
-    found = inputs.select(
-        pl.len(), pl.col(INPUT_FILE, *SPLIT_COLUMNS).filter(incomplete).first()
-    ).collect()
-    first = found.row(0, named=True)
-    if first[INPUT_FILE] is not None:
-        columns = [name for name in SPLIT_COLUMNS if is_missing(first[name])]
+    return pl.any_horizontal(pl.col(SPLIT_COLUMNS).is_null(), ~measured.is_finite())
+
+
+def _refuse_incomplete(uris: tuple[str, ...]) -> None:
+    """Name the first input with a row that lacks a value.
+
+    Raises:
+        StorageError: There is one.
+    """
+    rows = _scan(uris, INPUT_FILE)
+    for row in rows.filter(_incomplete()).head(1).collect().iter_rows(named=True):
+        columns = [name for name in SPLIT_COLUMNS if is_missing(row[name])]
         raise StorageError(
-            f"the preparation cannot read or write its data: {first[INPUT_FILE]} lacks "
+            f"the preparation cannot read or write its data: {row[INPUT_FILE]} lacks "
             f"{', '.join(columns)}"
         )
-    return int(first["len"])
+
+
+def _write(unique: UniqueRows, files: dict[str, Path]) -> int:
+    """Write all outputs, block by block and beside each other; the number of simulated rows."""
+    outputs = {name: ParquetFile(path, schema_of(name)) for name, path in files.items()}
+    synthetic_rows = 0
+
+    def add(name: str, block: pl.DataFrame) -> None:
+        lazy = nw.from_native(block.lazy())
+        part = lazy if name == MERGED else split(lazy, name)
+        outputs[name].add(part.to_native().collect())
+
+    with ThreadPoolExecutor(len(outputs)) as pool:
+        for rows in unique.blocks(ROW_GROUP_ROWS):
+            block = bucketed(nw.from_native(rows.lazy())).to_native().collect()
+            synthetic_rows += int((block["origin"] == SYNTHETIC).sum())
+            list(pool.map(add, outputs, [block] * len(outputs)))
+        list(pool.map(ParquetFile.close, outputs.values()))
+    return synthetic_rows
 
 
 def _count(frame: pl.LazyFrame) -> int:
     return int(frame.select(pl.len()).collect().item())
 
 
-def _write(frame: pl.LazyFrame, uri: str) -> None:
-    with _staged(uri) as target:
-        frame.sink_parquet(target)
-
-
 @contextmanager
-def _staged(uri: str) -> Iterator[str]:
-    """Write beside a local file and rename; S3 shows an upload only when it is complete."""
-    if uri.startswith("s3://"):
-        yield uri
-        return
-    path = Path(uri)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.{uuid4().hex}.staged")
+def _translate_errors(request: PrepareRequest) -> Iterator[None]:
+    from pyarrow import ArrowException
+
     try:
-        yield str(staged)
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
+        try:
+            yield
+        except pl.exceptions.InvalidOperationError:  # no hash of what is no number
+            _refuse_incomplete(request.inputs)
+            raise
+    except (OSError, pl.exceptions.PolarsError, ArrowException) as error:
+        raise StorageError(f"the preparation cannot read or write its data: {error}") from error

@@ -49,13 +49,27 @@ def merge(frames: list[nw.LazyFrame[IntoLazyFrameT]]) -> nw.LazyFrame[IntoLazyFr
         ``origin``; and ``bucket``, 0 to 99, by which the row belongs to a split.
     """
     rows = nw.concat([frame.select(*SPLIT_COLUMNS) for frame in frames])
+    return bucketed(without_repeats(hashed(rows)))
+
+
+def hashed(rows: _Frame) -> _Frame:
+    """The rows with their hash, ``row_hash``: 0 to 2^31 - 2."""
+    return rows.with_columns(row_hash=_row_hash())
+
+
+def without_repeats(rows: _Frame) -> _Frame:
+    """Hashed rows, exact repeats removed, in the order of ``merged_dataset``."""
     unique = rows.group_by(*SURVEY_COLUMNS).agg(
         nw.col("source_file").min(),
         nw.col("origin").max(),  # "synthetic" is the greater of the two words
+        nw.col("row_hash").min(),  # that of all of them
     )
-    hashed = unique.with_columns(row_hash=_row_hash())
-    ordered = hashed.sort("row_hash", *SURVEY_COLUMNS)
-    return ordered.select(*SPLIT_COLUMNS, bucket=nw.col("row_hash") % BUCKETS)
+    return unique.sort("row_hash", *SURVEY_COLUMNS)
+
+
+def bucketed(rows: _Frame) -> _Frame:
+    """The columns of ``merged_dataset``, of hashed rows."""
+    return rows.select(*SPLIT_COLUMNS, bucket=(nw.col("row_hash") % BUCKETS).cast(nw.Int64))
 
 
 def split(merged: _Frame, name: str) -> _Frame:
