@@ -24,11 +24,11 @@ def small_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_output, "ROW_GROUP_ROWS", 10)
 
 
-def written(path: Path, *blocks: pl.DataFrame) -> Path:
+def written(path: Path, *blocks: pl.DataFrame, note: dict[str, str] | None = None) -> Path:
     file = ParquetFile(path, ROWS.schema)
     for block in blocks:
         file.add(block)
-    file.close()
+    file.close(note)
     return path
 
 
