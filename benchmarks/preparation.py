@@ -181,7 +181,10 @@ def inside(side: str, folder: Path, outputs: Path) -> dict[str, float]:
     modules, prepare = _PREPARE.get(side, _PREPARE["ours"])
     for module in modules:
         import_module(module)
-    if side in {NEW_DAY, ANEW}:
+    rows = _count(files)  # which the manifest knows
+    if side == "ours":
+        prepare = lambda files, outputs: _ours(files, outputs, rows=rows)  # noqa: E731
+    elif side in {NEW_DAY, ANEW}:
         days = [str(folder / f"day{number}.parquet") for number in range(1 + (side == NEW_DAY))]
         prepare = lambda files, outputs: _ours(files, outputs, days)  # noqa: E731
     elif side == APPENDED:
@@ -195,7 +198,13 @@ def inside(side: str, folder: Path, outputs: Path) -> dict[str, float]:
     }
 
 
-def _ours(files: list[str], outputs: Path, days: list[str] | None = None) -> None:
+def _count(files: list[str]) -> int:
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(file).num_rows for file in files)
+
+
+def _ours(files: list[str], outputs: Path, days: list[str] | None = None, *, rows: int = 0) -> None:
     from abalone_assets.etl import polars_engine
     from abalone_assets.etl.request import PrepareRequest
 
@@ -207,6 +216,8 @@ def _ours(files: list[str], outputs: Path, days: list[str] | None = None) -> Non
     )
     if days:
         request = replace(request, newest=tuple(days), older="these")
+    if rows > SIZES[-1]:
+        request = replace(request, rows=rows)
     polars_engine.prepare(request)
 
 

@@ -35,4 +35,5 @@ def lake_request(lake: Lake, manifest: Manifest) -> PrepareRequest:
         digest=manifest.digest,
         newest=tuple(lake.uri("new_surveys", day) for day in days[len(older) :]),
         older=manifest.digest_of(older) if keeps else "",
+        rows=manifest.rows,
     )

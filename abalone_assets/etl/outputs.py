@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import narwhals as nw
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import polars as pl
+
+_AT_ONCE: Final = 2
+"""Most rows are in two outputs: all of them, and those to learn from."""
 
 
 class Outputs:
@@ -38,7 +41,7 @@ class Outputs:
             else ParquetFile(path, schema_of(name))
             for name, path in files.items()
         }
-        self._pool = ThreadPoolExecutor(2)
+        self._pool = ThreadPoolExecutor(_AT_ONCE)
         self.synthetic_rows = 0
         """Simulated ones among the rows that were added."""
 

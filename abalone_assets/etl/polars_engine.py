@@ -7,36 +7,41 @@ the outputs hold of the others is kept. The bytes are those of a preparation of 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 import narwhals as nw
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from abalone_assets.errors import StorageError
 from abalone_assets.etl.kept_outputs import KeptOutputs, Note, forget_keys, keeps, keys_file
 from abalone_assets.etl.kept_rows import KeptRows
 from abalone_assets.etl.outputs import Outputs
-from abalone_assets.etl.parquet_output import ROW_GROUP_ROWS, scratch, staged
+from abalone_assets.etl.parquet_output import ROW_GROUP_ROWS, is_local, scratch, staged
 from abalone_assets.etl.preparation import SPLIT_COLUMNS, SURVEY_COLUMNS, hashed, is_missing
 from abalone_assets.etl.request import PrepareReport, PrepareRequest
 from abalone_assets.etl.row_keys import keys_of, write_keys
+from abalone_assets.etl.spooled_rows import spooled
 from abalone_assets.etl.unique_rows import UniqueRows
 from abalone_assets.ingest.frames import SURVEY_SCHEMA
 from abalone_assets.survey.origin import SURVEYED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
-
-    import numpy as np
-    from numpy.typing import NDArray
 
 INPUT_SCHEMA: Final = pl.Schema({name: SURVEY_SCHEMA[name] for name in SPLIT_COLUMNS})
 INPUT_FILE: Final = "input_file"
 
 
+IN_MEMORY_ROWS: Final = 10_000_000
+"""Some 300 bytes each at most, while they are sorted; more are prepared by way of the disk."""
+
+_BATCH_ROWS: Final = 1_000_000
 _KEYS: Final = "keys"
 
 
@@ -45,7 +50,7 @@ class _Done:
     rows_in: int
     repeats: int
     synthetic_rows: int
-    keeps: bool = True
+    keeps: bool
 
 
 def prepare(
@@ -93,7 +98,8 @@ def _add_newest(request: PrepareRequest, files: dict[str, Path]) -> _Done | None
     kept = KeptOutputs.of(request) if request.newest else None
     if kept is None:
         return None
-    unique = UniqueRows.of(_rows_of((), request.newest))
+    read = _hashed((), request.newest).collect(engine="streaming")
+    unique = UniqueRows.of(_complete(read, request.newest))
     rows = pl.concat([unique.rows.clear(), *unique.blocks(ROW_GROUP_ROWS)])
     known = kept.same_as(rows)
     repeated = rows.join(known, on=SURVEY_COLUMNS, suffix="_kept")
@@ -101,69 +107,92 @@ def _add_newest(request: PrepareRequest, files: dict[str, Path]) -> _Done | None
     if repeated.select((another | (pl.col("origin") > pl.col("origin_kept"))).any()).item():
         return None
     added = rows.join(known, on=SURVEY_COLUMNS, how="anti", maintain_order="left")
-    with Outputs(files, after=kept.rows) as outputs:
-        outputs.add(added)
-        outputs.close()
+    synthetic_rows = _extend(kept.rows, [added], files)
     return _Done(
         kept.note.rows_in + len(rows) + unique.repeats,
         kept.note.repeats + len(repeated) + unique.repeats,
-        kept.note.synthetic_rows + outputs.synthetic_rows,
+        kept.note.synthetic_rows + synthetic_rows,
+        keeps=True,
     )
 
 
 def _prepare_all(request: PrepareRequest, files: dict[str, Path], keys_path: Path | None) -> _Done:
     """Read all inputs and write all rows; keep those of all but the newest surveys if asked to."""
-    unique = UniqueRows.of(_rows_of(request.inputs, request.newest))
-    rows_in = len(unique.older) + len(unique.newest) + unique.repeats
-    if keys_path is not None and not unique.changes_older:
-        synthetic_rows, keys = _write_and_keep(request, unique, files)
-        write_keys(keys_path, keys)
-        return _Done(rows_in, unique.repeats, synthetic_rows)
-    with Outputs(files) as outputs:
-        for rows in unique.blocks(ROW_GROUP_ROWS):
+    counts, changes_older = Counter[str](), False
+    keys, newest = list[NDArray[np.uint32]](), list[pl.DataFrame]()
+    with scratch(request.outputs) as first, Outputs(first) as outputs, _parts(request) as parts:
+        for unique in map(UniqueRows.of, parts):
+            for rows in unique.older_blocks(ROW_GROUP_ROWS):
+                outputs.add(rows)
+                keys += [keys_of(rows)] if keys_path else []
+            newest += unique.newest_blocks(ROW_GROUP_ROWS)
+            changes_older |= unique.changes_older
+            counts.update(rows_in=len(unique) + unique.repeats, repeats=unique.repeats)
+            counts.update(older_in=len(unique.older) + unique.older_repeats)
+            counts.update(older_repeats=unique.older_repeats)
+        if keys_path is not None and not changes_older:
+            older = counts["older_in"], counts["older_repeats"], outputs.synthetic_rows
+            outputs.close(asdict(Note(request.older, *older)))
+            write_keys(keys_path, keys)
+            kept = {name: found for name, path in first.items() if (found := KeptRows.of(path))}
+            synthetic_rows = outputs.synthetic_rows + _extend(kept, newest, files)
+            return _Done(counts["rows_in"], counts["repeats"], synthetic_rows, keeps=True)
+        for rows in newest:
             outputs.add(rows)
         outputs.close()
-    return _Done(rows_in, unique.repeats, outputs.synthetic_rows, keeps=False)
+        for name, path in first.items():
+            path.replace(files[name])
+    return _Done(counts["rows_in"], counts["repeats"], outputs.synthetic_rows, keeps=False)
 
 
-def _write_and_keep(
-    request: PrepareRequest, unique: UniqueRows, files: dict[str, Path]
-) -> tuple[int, list[NDArray[np.uint32]]]:
-    """Write the rows to be kept, and the newest after them; simulated ones, and keys to keep."""
-    keys = []
-    with scratch(request.outputs) as first:
-        with Outputs(first) as older:
-            for rows in unique.older_blocks(ROW_GROUP_ROWS):
-                older.add(rows)
-                keys.append(keys_of(rows))
-            rows_in = len(unique.older) + unique.older_repeats
-            note = Note(request.older, rows_in, unique.older_repeats, older.synthetic_rows)
-            older.close(asdict(note))
-        after = {name: kept for name, path in first.items() if (kept := KeptRows.of(path))}
-        with Outputs(files, after) as newest:
-            for rows in unique.newest_blocks(ROW_GROUP_ROWS):
-                newest.add(rows)
-            newest.close()
-    return older.synthetic_rows + newest.synthetic_rows, keys
+def _extend(kept: dict[str, KeptRows], rows: Iterable[pl.DataFrame], files: dict[str, Path]) -> int:
+    """Write kept rows and others behind them; how many of these are simulated."""
+    with Outputs(files, kept) as outputs:
+        for block in rows:
+            outputs.add(block)
+        outputs.close()
+    return outputs.synthetic_rows
 
 
-def _rows_of(older: tuple[str, ...], newest: tuple[str, ...]) -> pl.DataFrame:
-    """All rows of the inputs, with their hash.
+@contextmanager
+def _parts(request: PrepareRequest) -> Iterator[Iterator[pl.DataFrame]]:
+    """The rows of all inputs with their hash: all of them, or by ranges of it if they are many.
 
     Raises:
         StorageError: Some lack a value.
     """
+    scan, uris = _hashed(request.inputs, request.newest), request.all_inputs
+    if request.rows <= IN_MEMORY_ROWS:
+        # Read when it is asked for, so that nobody else holds it.
+        yield (_complete(each.collect(engine="streaming"), uris) for each in (scan,))
+        return
+    batches = scan.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=False, engine="streaming")
+    complete = (_complete(batch, uris) for batch in batches)
+    folder = request.staging if is_local(request.merged) else None
+    with spooled(complete, request.rows, folder) as parts:
+        yield parts
+
+
+def _hashed(older: tuple[str, ...], newest: tuple[str, ...]) -> pl.LazyFrame:
+    """All rows of the inputs, with their hash and whether they are of the newest surveys."""
     scans = [
         _scan(uris).with_columns(newest=pl.lit(is_newest, dtype=pl.Int8))
         for is_newest, uris in enumerate((older, newest))
         if uris
     ]
     rows = hashed(nw.from_native(pl.concat(scans)))
-    found = rows.with_columns(nw.col("row_hash").cast(nw.UInt32)).to_native()
-    read = found.collect(engine="streaming")
-    if read.select(_incomplete().any()).item():
-        _refuse_incomplete((*older, *newest))
-    return read
+    return rows.with_columns(nw.col("row_hash").cast(nw.UInt32)).to_native()
+
+
+def _complete(rows: pl.DataFrame, uris: tuple[str, ...]) -> pl.DataFrame:
+    """The rows of these inputs, if all of them are whole.
+
+    Raises:
+        StorageError: Some lack a value.
+    """
+    if rows.select(_incomplete().any()).item():
+        _refuse_incomplete(uris)
+    return rows
 
 
 def _scan(uris: tuple[str, ...], input_file: str | None = None) -> pl.LazyFrame:

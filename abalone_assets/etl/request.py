@@ -26,6 +26,7 @@ class PrepareRequest:
             output, so that what comes before stays as it is when only these change.
         older: Names the content of ``inputs`` alone: an engine may keep what it made of it before.
             Empty when nothing is to be kept.
+        rows: About how many rows all inputs have; 0 when that is not known, and then they are few.
     """
 
     inputs: tuple[str, ...]
@@ -34,6 +35,7 @@ class PrepareRequest:
     digest: str = ""
     newest: tuple[str, ...] = ()
     older: str = ""
+    rows: int = 0
 
     @property
     def all_inputs(self) -> tuple[str, ...]:

@@ -69,6 +69,10 @@ class UniqueRows:
             changes_older=_changes_older(sharing, merged),
         )
 
+    def __len__(self) -> int:
+        """How many they are."""
+        return len(self.older) + len(self.newest)
+
     @property
     def repeats(self) -> int:
         """How many rows were taken out."""

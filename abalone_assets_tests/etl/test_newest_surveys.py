@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abalone_assets.errors import StorageError
-from abalone_assets.etl import kept_rows, parquet_output
+from abalone_assets.etl import kept_rows, parquet_output, polars_engine, spooled_rows
 from abalone_assets.etl.polars_engine import prepare
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 from abalone_assets_tests.etl.support import SPLITS, request_for
@@ -78,7 +78,7 @@ def rows_from(start: int, count: int = 40) -> list[Row]:
     return [("M", *(round(0.1 + n / 9973, 4),) * 7, 9) for n in range(start, start + count)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(animals, animals, animals, st.randoms(use_true_random=False))
 def test_a_day_more_gives_the_bytes_and_the_counts_of_a_rebuild(
     older: list[tuple[list[Row], str]],
@@ -234,9 +234,43 @@ def test_a_preparation_killed_between_two_outputs_is_made_good_by_the_next(
         assert lake.files() == expected.files()
 
 
+@settings(max_examples=5, deadline=None)
+@given(animals, animals, st.integers(1, 9))
+def test_by_way_of_the_disk_the_bytes_are_those_made_in_memory(
+    older: list[tuple[list[Row], str]], days: list[tuple[list[Row], str]], part_rows: int
+) -> None:
+    old = {f"{OLD_DAY}{i}": frame(r, f"{OLD_DAY}{i}", o) for i, (r, o) in enumerate(older)}
+    new = {f"{DAY}{i}": frame(r, f"{DAY}{i}", o) for i, (r, o) in enumerate(days)}
+    count = sum(map(len, [*old.values(), *new.values()]))
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        lake, spooled = Lake(Path(folder, "a"), old), Lake(Path(folder, "b"), old)
+        report = lake.prepare(new, rows=count)
+        patch.setattr(polars_engine, "IN_MEMORY_ROWS", 0)
+        patch.setattr(polars_engine, "_BATCH_ROWS", 6)
+        patch.setattr(spooled_rows, "PART_ROWS", part_rows)
+        assert spooled.prepare(new, rows=count) == report
+        assert spooled.bytes() == lake.bytes()
+        assert spooled.files() == lake.files()
+        assert list((spooled.folder / "_staged").iterdir()) == []
+
+
+def test_by_way_of_the_disk_a_row_that_lacks_a_value_is_named(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(polars_engine, "IN_MEMORY_ROWS", 0)
+    lacking = frame(rows_from(0), OLD_DAY).with_columns(height=float("nan"))
+    other = Lake(lake.folder, {OLD_DAY: frame(rows_from(0), OLD_DAY), "lacking": lacking})
+    before = lake.bytes()
+    with pytest.raises(StorageError, match=r"lacking\.parquet lacks height$"):
+        other.prepare({DAY: frame(rows_from(100), DAY)}, rows=80, older="others")
+    assert lake.bytes() == before
+    assert list((lake.folder / "_staged").iterdir()) == []
+
+
 def test_nothing_is_kept_on_s3(s3: str) -> None:
     request = request_for({"old": frame(rows_from(0), OLD_DAY)}, s3)
     newest = request_for({"new": frame(rows_from(30), DAY)}, s3).inputs
-    report = prepare(replace(request, newest=newest, older="these"))
-    assert (report.rows_in, report.repeats) == (80, 10)
-    assert len(pl.read_parquet(request.merged)) == 70
+    for rows in (0, polars_engine.IN_MEMORY_ROWS + 1):
+        report = prepare(replace(request, newest=newest, older="these", rows=rows))
+        assert (report.rows_in, report.repeats) == (80, 10)
+        assert len(pl.read_parquet(request.merged)) == 70
