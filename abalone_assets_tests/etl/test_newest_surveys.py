@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abalone_assets.errors import StorageError
-from abalone_assets.etl import kept_rows, parquet_output, polars_engine, spooled_rows
+from abalone_assets.etl import input_rows, kept_rows, parquet_output, spooled_rows
 from abalone_assets.etl.polars_engine import prepare
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 from abalone_assets_tests.etl.support import SPLITS, request_for
@@ -151,12 +151,13 @@ def test_what_was_made_of_other_surveys_is_not_kept(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["a split is gone", "a split of a rebuild", "keys are gone", "cut", "another version"]
+    "damage",
+    ["a split is gone", "a split of a rebuild", "keys are gone", "cut", "pages", "another version"],
 )
 def test_what_is_not_whole_is_made_anew(
     lake: Lake, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    newest = {DAY: frame(rows_from(110), DAY)}
+    newest = {DAY: frame([*rows_from(0), *rows_from(110)], DAY)}
     expected = Lake(tmp_path / "anew", {OLD_DAY: frame(rows_from(0), OLD_DAY)})
     counts = expected.prepare(newest)
     split = lake.folder / "test_split/data.parquet"
@@ -167,6 +168,10 @@ def test_what_is_not_whole_is_made_anew(
     elif damage == "keys are gone":
         (keys,) = (lake.folder / "merged_dataset").glob("_keys*")
         keys.unlink()
+    elif damage == "pages":  # of rows that are compared with new ones
+        path = lake.folder / "merged_dataset/data.parquet"
+        data = path.read_bytes()
+        path.write_bytes(data[:4] + b"\xff" * 400 + data[404:])
     elif damage == "another version":
         monkeypatch.setattr("abalone_assets.etl.kept_outputs.VERSION", 2)
         assert lake.prepare(newest) == counts
@@ -245,8 +250,8 @@ def test_by_way_of_the_disk_the_bytes_are_those_made_in_memory(
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         lake, spooled = Lake(Path(folder, "a"), old), Lake(Path(folder, "b"), old)
         report = lake.prepare(new, rows=count)
-        patch.setattr(polars_engine, "IN_MEMORY_ROWS", 0)
-        patch.setattr(polars_engine, "_BATCH_ROWS", 6)
+        patch.setattr(input_rows, "IN_MEMORY_ROWS", 0)
+        patch.setattr(input_rows, "_BATCH_ROWS", 6)
         patch.setattr(spooled_rows, "PART_ROWS", part_rows)
         assert spooled.prepare(new, rows=count) == report
         assert spooled.bytes() == lake.bytes()
@@ -257,7 +262,7 @@ def test_by_way_of_the_disk_the_bytes_are_those_made_in_memory(
 def test_by_way_of_the_disk_a_row_that_lacks_a_value_is_named(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polars_engine, "IN_MEMORY_ROWS", 0)
+    monkeypatch.setattr(input_rows, "IN_MEMORY_ROWS", 0)
     lacking = frame(rows_from(0), OLD_DAY).with_columns(height=float("nan"))
     other = Lake(lake.folder, {OLD_DAY: frame(rows_from(0), OLD_DAY), "lacking": lacking})
     before = lake.bytes()
@@ -270,7 +275,7 @@ def test_by_way_of_the_disk_a_row_that_lacks_a_value_is_named(
 def test_nothing_is_kept_on_s3(s3: str) -> None:
     request = request_for({"old": frame(rows_from(0), OLD_DAY)}, s3)
     newest = request_for({"new": frame(rows_from(30), DAY)}, s3).inputs
-    for rows in (0, polars_engine.IN_MEMORY_ROWS + 1):
+    for rows in (0, input_rows.IN_MEMORY_ROWS + 1):
         report = prepare(replace(request, newest=newest, older="these", rows=rows))
         assert (report.rows_in, report.repeats) == (80, 10)
         assert len(pl.read_parquet(request.merged)) == 70
