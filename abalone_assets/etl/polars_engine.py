@@ -1,117 +1,164 @@
-"""The preparation on Polars: lazy, streaming, on one machine."""
+"""The preparation on Polars, on one machine: each input is read once, each output written once.
+
+Where all but the newest surveys are as they were at the last preparation, only those are read: what
+the outputs hold of the others is kept. The bytes are those of a preparation of everything.
+"""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
-from uuid import uuid4
 
-import narwhals as nw
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from abalone_assets.errors import StorageError
-from abalone_assets.etl.preparation import SPLIT_COLUMNS, SURVEY_COLUMNS, is_missing, merge, split
+from abalone_assets.etl.input_rows import complete, hashed_rows, parts_of, refuse_incomplete
+from abalone_assets.etl.kept_outputs import KeptOutputs, Note, forget_keys, keeps, keys_file
+from abalone_assets.etl.kept_rows import KeptRows
+from abalone_assets.etl.outputs import Outputs
+from abalone_assets.etl.parquet_output import ROW_GROUP_ROWS, scratch, staged
+from abalone_assets.etl.preparation import SURVEY_COLUMNS
 from abalone_assets.etl.request import PrepareReport, PrepareRequest
-from abalone_assets.ingest.frames import SURVEY_SCHEMA
-from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
+from abalone_assets.etl.row_keys import keys_of, write_keys
+from abalone_assets.etl.unique_rows import UniqueRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
-INPUT_SCHEMA: Final = pl.Schema({name: SURVEY_SCHEMA[name] for name in SPLIT_COLUMNS})
-INPUT_FILE: Final = "input_file"
+_KEYS: Final = "keys"
 
 
-def prepare(request: PrepareRequest) -> PrepareReport:
-    """Merge and split by streaming from the inputs to the outputs.
+@dataclass(frozen=True)
+class _Done:
+    rows_in: int
+    repeats: int
+    synthetic_rows: int
+    keeps: bool
+
+
+def prepare(
+    request: PrepareRequest, before_replacing: Callable[[], object] = lambda: None
+) -> PrepareReport:
+    """Merge and split.
+
+    Args:
+        request: URIs, local or ``s3://``.
+        before_replacing: Called when all outputs are written and none is in place yet; what it
+            raises leaves the old ones.
 
     Raises:
         StorageError: There is no input, or one cannot be read.
     """
     started = time.perf_counter()
-    if not request.inputs:
+    if not request.all_inputs:
         raise StorageError("nothing to prepare: the lake holds neither raw_abalone nor a survey")
-    try:
-        inputs = _read(request.inputs)
-        rows_in = _complete_rows(inputs)
-        repeats = rows_in - _count(inputs.select(SURVEY_COLUMNS).unique())
-        _write(merge([nw.from_native(inputs)]).to_native(), request.merged)
-        merged = pl.scan_parquet(request.merged, glob=False)
-        rows = {"merged_dataset": _count(merged)}
-        for name, uri in request.splits.items():
-            _write(split(nw.from_native(merged), name).to_native(), uri)
-            rows[name] = _count(pl.scan_parquet(uri, glob=False))
-        synthetic_rows = _count(merged.filter(pl.col("origin") == SYNTHETIC))
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise StorageError(f"the preparation cannot read or write its data: {error}") from error
+    keys = {_KEYS: str(keys_file(request))} if keeps(request) else {}
+    with _translate_errors(request):
+        with staged({**keys, **request.outputs}, before_replacing) as written:
+            files = {name: written[name] for name in request.outputs}
+            done = _add_newest(request, files) or _prepare_all(request, files, written.get(_KEYS))
+            rows = {name: _count(pl.scan_parquet(path, glob=False)) for name, path in files.items()}
+        forget_keys(request, but=keys_file(request) if done.keeps else None)
     return PrepareReport(
         engine=f"polars {pl.__version__}",
-        rows_in=rows_in,
-        repeats=repeats,
+        rows_in=done.rows_in,
+        repeats=done.repeats,
         rows=rows,
-        synthetic_rows=synthetic_rows,
+        synthetic_rows=done.synthetic_rows,
         seconds=time.perf_counter() - started,
     )
 
 
-def _read(uris: tuple[str, ...]) -> pl.LazyFrame:
-    """All rows, each with the file that it was read from."""
-    rows = pl.scan_parquet(
-        list(uris),
-        glob=False,
-        hive_partitioning=False,
-        schema=INPUT_SCHEMA,
-        missing_columns="insert",
-        extra_columns="ignore",
-        include_file_paths=INPUT_FILE,
-    )
-    return rows.with_columns(pl.col("origin").fill_null(SURVEYED))
+def _add_newest(request: PrepareRequest, files: dict[str, Path]) -> _Done | None:
+    """Write what is kept, and the rows of the newest surveys after it.
 
-
-def _complete_rows(inputs: pl.LazyFrame) -> int:
-    """The number of rows.
-
-    Raises:
-        StorageError: Some lack a value: a column that a file has not got is read as nulls, and
-            what is not finite would be no value of a mean either.
+    Returns:
+        None, and nothing is written, when that does not do: nothing is kept, or one of the newest
+        rows repeats a kept one that would be from another file, or simulated, by that.
     """
-    measured = pl.col([name for name in SPLIT_COLUMNS if INPUT_SCHEMA[name].is_float()])
-    incomplete = pl.any_horizontal(pl.col(SPLIT_COLUMNS).is_null(), ~measured.is_finite())
-    found = inputs.select(
-        pl.len(), pl.col(INPUT_FILE, *SPLIT_COLUMNS).filter(incomplete).first()
-    ).collect()
-    first = found.row(0, named=True)
-    if first[INPUT_FILE] is not None:
-        columns = [name for name in SPLIT_COLUMNS if is_missing(first[name])]
-        raise StorageError(
-            f"the preparation cannot read or write its data: {first[INPUT_FILE]} lacks "
-            f"{', '.join(columns)}"
-        )
-    return int(first["len"])
+    from pyarrow import ArrowException
+
+    kept = KeptOutputs.of(request) if request.newest else None
+    if kept is None:
+        return None
+    read = hashed_rows((), request.newest).collect(engine="streaming")
+    unique = UniqueRows.of(complete(read, request.newest))
+    rows = pl.concat([unique.rows.clear(), *unique.blocks(ROW_GROUP_ROWS)])
+    try:
+        known = kept.same_as(rows)
+    except (OSError, ArrowException):  # damaged
+        return None
+    repeated = rows.join(known, on=SURVEY_COLUMNS, suffix="_kept")
+    another = pl.col("source_file") < pl.col("source_file_kept")
+    if repeated.select((another | (pl.col("origin") > pl.col("origin_kept"))).any()).item():
+        return None
+    added = rows.join(known, on=SURVEY_COLUMNS, how="anti", maintain_order="left")
+    synthetic_rows = _extend(kept.rows, [added], files)
+    return _Done(
+        kept.note.rows_in + len(rows) + unique.repeats,
+        kept.note.repeats + len(repeated) + unique.repeats,
+        kept.note.synthetic_rows + synthetic_rows,
+        keeps=True,
+    )
+
+
+def _prepare_all(request: PrepareRequest, files: dict[str, Path], keys_path: Path | None) -> _Done:
+    """Read all inputs and write all rows; keep those of all but the newest surveys if asked to."""
+    counts, changes_older = Counter[str](), False
+    keys, newest = list[NDArray[np.uint32]](), list[pl.DataFrame]()
+    with scratch(request.outputs) as first, Outputs(first) as outputs, parts_of(request) as parts:
+        for unique in map(UniqueRows.of, parts):
+            for rows in unique.older_blocks(ROW_GROUP_ROWS):
+                outputs.add(rows)
+                keys += [keys_of(rows)] if keys_path else []
+            newest += unique.newest_blocks(ROW_GROUP_ROWS)
+            changes_older |= unique.changes_older
+            counts.update(rows_in=len(unique) + unique.repeats, repeats=unique.repeats)
+            counts.update(older_in=len(unique.older) + unique.older_repeats)
+            counts.update(older_repeats=unique.older_repeats)
+        if keys_path is not None and not changes_older:
+            older = counts["older_in"], counts["older_repeats"], outputs.synthetic_rows
+            outputs.close(asdict(Note(request.older, *older)))
+            write_keys(keys_path, keys)
+            kept = {name: found for name, path in first.items() if (found := KeptRows.of(path))}
+            synthetic_rows = outputs.synthetic_rows + _extend(kept, newest, files)
+            return _Done(counts["rows_in"], counts["repeats"], synthetic_rows, keeps=True)
+        for rows in newest:
+            outputs.add(rows)
+        outputs.close()
+        for name, path in first.items():
+            path.replace(files[name])
+    return _Done(counts["rows_in"], counts["repeats"], outputs.synthetic_rows, keeps=False)
+
+
+def _extend(kept: dict[str, KeptRows], rows: Iterable[pl.DataFrame], files: dict[str, Path]) -> int:
+    """Write kept rows and others behind them; how many of these are simulated."""
+    with Outputs(files, kept) as outputs:
+        for block in rows:
+            outputs.add(block)
+        outputs.close()
+    return outputs.synthetic_rows
 
 
 def _count(frame: pl.LazyFrame) -> int:
     return int(frame.select(pl.len()).collect().item())
 
 
-def _write(frame: pl.LazyFrame, uri: str) -> None:
-    with _staged(uri) as target:
-        frame.sink_parquet(target)
-
-
 @contextmanager
-def _staged(uri: str) -> Iterator[str]:
-    """Write beside a local file and rename; S3 shows an upload only when it is complete."""
-    if uri.startswith("s3://"):
-        yield uri
-        return
-    path = Path(uri)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f".{path.name}.{uuid4().hex}.staged")
+def _translate_errors(request: PrepareRequest) -> Iterator[None]:
+    from pyarrow import ArrowException
+
     try:
-        yield str(staged)
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
+        try:
+            yield
+        except pl.exceptions.InvalidOperationError:  # no hash of what is no number
+            refuse_incomplete(request.all_inputs)
+            raise
+    except (OSError, pl.exceptions.PolarsError, ArrowException) as error:
+        raise StorageError(f"the preparation cannot read or write its data: {error}") from error

@@ -9,15 +9,12 @@ from __future__ import annotations
 import math
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import narwhals as nw
 
 from abalone_assets.survey import COLUMNS, MEASUREMENT_DECIMALS, MEASUREMENTS, SEXES
 from abalone_assets.survey.splits import BUCKETS, HASH_BASE, HASH_MODULUS, buckets_of
-
-if TYPE_CHECKING:
-    from narwhals.typing import IntoLazyFrameT
 
 SURVEY_COLUMNS: Final = tuple(column.name for column in COLUMNS)
 PROVENANCE: Final = ("source_file", "origin")
@@ -33,7 +30,7 @@ def is_missing(value: object) -> bool:
     return value is None or (isinstance(value, float) and not math.isfinite(value))
 
 
-def merge(frames: list[nw.LazyFrame[IntoLazyFrameT]]) -> nw.LazyFrame[IntoLazyFrameT]:
+def merge(rows: _Frame) -> _Frame:
     """All rows of all surveys, exact repeats removed, in an order that depends on the rows only.
 
     A row that was simulated once stays ``synthetic``, also where it was sent again in a file that
@@ -42,20 +39,35 @@ def merge(frames: list[nw.LazyFrame[IntoLazyFrameT]]) -> nw.LazyFrame[IntoLazyFr
     here emits a row that it was fitted on, so no surveyed animal is taken for a simulated one.
 
     Args:
-        frames: Frames with the nine survey columns, ``source_file`` and ``origin``.
+        rows: The nine survey columns, ``source_file``, ``origin``, and ``newest``: 1 in rows of the
+            newest surveys, which come last and only if no other survey has them; 0 in the others.
 
     Returns:
         The nine survey columns; ``source_file``, the first file by name that has the row;
         ``origin``; and ``bucket``, 0 to 99, by which the row belongs to a split.
     """
-    rows = nw.concat([frame.select(*SPLIT_COLUMNS) for frame in frames])
+    return bucketed(without_repeats(hashed(rows)))
+
+
+def hashed(rows: _Frame) -> _Frame:
+    """The rows with their hash, ``row_hash``: 0 to 2^31 - 2."""
+    return rows.with_columns(row_hash=_row_hash())
+
+
+def without_repeats(rows: _Frame) -> _Frame:
+    """Hashed rows without exact repeats, in the order of ``merged_dataset``."""
     unique = rows.group_by(*SURVEY_COLUMNS).agg(
         nw.col("source_file").min(),
         nw.col("origin").max(),  # "example" < "surveyed" < "synthetic"
+        nw.col("newest").min(),
+        nw.col("row_hash").min(),  # that of all of them
     )
-    hashed = unique.with_columns(row_hash=_row_hash())
-    ordered = hashed.sort("row_hash", *SURVEY_COLUMNS)
-    return ordered.select(*SPLIT_COLUMNS, bucket=nw.col("row_hash") % BUCKETS)
+    return unique.sort("newest", "row_hash", *SURVEY_COLUMNS)
+
+
+def bucketed(rows: _Frame) -> _Frame:
+    """The columns of ``merged_dataset``, of hashed rows."""
+    return rows.select(*SPLIT_COLUMNS, bucket=(nw.col("row_hash") % BUCKETS).cast(nw.Int64))
 
 
 def split(merged: _Frame, name: str) -> _Frame:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from abalone_assets.survey.splits import SPLIT_PERCENT
 
-__all__ = ["SPLIT_PERCENT", "PrepareReport", "PrepareRequest"]
+MERGED: Final = "merged_dataset"
+
+__all__ = ["MERGED", "SPLIT_PERCENT", "PrepareReport", "PrepareRequest"]
 
 
 @dataclass(frozen=True)
@@ -19,12 +22,30 @@ class PrepareRequest:
         merged: URI to write ``merged_dataset`` to.
         splits: URI to write each split to, by its name.
         digest: Names the content of the inputs, whose URIs stay when they are written again.
+        newest: URIs of more inputs, those of the newest surveys: their rows come last in each
+            output, so that what comes before stays as it is when only these change.
+        older: Names the content of ``inputs`` alone: an engine may keep what it made of it before.
+            Empty when nothing is to be kept.
+        rows: About how many rows all inputs have; 0 when that is not known, and then they are few.
     """
 
     inputs: tuple[str, ...]
     merged: str
     splits: dict[str, str]
     digest: str = ""
+    newest: tuple[str, ...] = ()
+    older: str = ""
+    rows: int = 0
+
+    @property
+    def all_inputs(self) -> tuple[str, ...]:
+        """Those of the newest surveys and all others."""
+        return (*self.inputs, *self.newest)
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """URI of each output by its name, ``merged_dataset`` first."""
+        return {MERGED: self.merged, **self.splits}
 
     @property
     def staging(self) -> str:

@@ -18,13 +18,13 @@ import narwhals as nw
 
 from abalone_assets.errors import StorageError
 from abalone_assets.etl.preparation import PROVENANCE, SURVEY_COLUMNS, is_missing, merge, split
-from abalone_assets.etl.request import PrepareReport, PrepareRequest
+from abalone_assets.etl.request import MERGED, PrepareReport, PrepareRequest
 from abalone_assets.etl.spark_output import replaced
 from abalone_assets.survey import COLUMNS
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pyspark.sql import DataFrame, SparkSession
 
@@ -42,31 +42,41 @@ _NAMES_A_FILE: Final = re.compile(r"\b(reading|in) file\b")
 _GLOB_CHARACTER: Final = re.compile(r"[\\*?\[\]{}]")
 
 
-def prepare(spark: SparkSession, request: PrepareRequest) -> PrepareReport:
+def prepare(
+    spark: SparkSession,
+    request: PrepareRequest,
+    before_replacing: Callable[[], object] = lambda: None,
+) -> PrepareReport:
     """Merge and split; rows, order, types and splits are those of the Polars engine.
+
+    All is read each time: nothing is kept.
 
     Args:
         spark: A session whose master can read the inputs and write the outputs.
         request: URIs, local or ``s3://``.
+        before_replacing: Called before each output is put in place; what it raises leaves the old.
 
     Raises:
         StorageError: There is no input, one cannot be read, or an output cannot be written.
     """
     started = time.perf_counter()
-    if not request.inputs:
+    if not request.all_inputs:
         raise StorageError("nothing to prepare: the lake holds neither raw_abalone nor a survey")
     with (
         _translate_errors(),
         _one_task(spark),
-        _kept(_read(spark, request.inputs)) as inputs,
-        _kept(nw.to_native(merge([nw.from_native(inputs)]))) as merged,
+        _kept(_read(spark, request)) as inputs,
+        _kept(nw.to_native(merge(nw.from_native(inputs)))) as merged,
     ):
         rows_in = _complete_rows(inputs)
         repeats = rows_in - inputs.select(*SURVEY_COLUMNS).distinct().count()
-        rows = {"merged_dataset": _write(spark, merged, request.merged, request.staging)}
-        for name, uri in request.splits.items():
-            part = nw.to_native(split(nw.from_native(merged), name))
-            rows[name] = _write(spark, part, uri, request.staging)
+        rows = {}
+        for name, uri in request.outputs.items():
+            part = merged if name == MERGED else nw.to_native(split(nw.from_native(merged), name))
+            with replaced(uri, request.staging) as staged:
+                part.write.parquet(staged)
+                before_replacing()
+            rows[name] = spark.read.schema(part.schema).parquet(_path(uri)).count()
         synthetic_rows = merged.where(merged.origin == SYNTHETIC).count()
     return PrepareReport(
         engine=f"spark {spark.version}",
@@ -78,11 +88,18 @@ def prepare(spark: SparkSession, request: PrepareRequest) -> PrepareReport:
     )
 
 
-def _read(spark: SparkSession, uris: tuple[str, ...]) -> DataFrame:
-    """All rows, each with the file that it was read from."""
+def _read(spark: SparkSession, request: PrepareRequest) -> DataFrame:
+    """All rows, each with the file that it was read from and whether it is of the newest."""
     from pyspark.sql import functions as f
 
-    rows = spark.read.schema(INPUT_SCHEMA).parquet(*(_path(uri) for uri in uris))
+    parts = [
+        spark.read.schema(INPUT_SCHEMA)
+        .parquet(*map(_path, uris))
+        .withColumn("newest", f.lit(is_newest))
+        for is_newest, uris in enumerate((request.inputs, request.newest))
+        if uris
+    ]
+    rows = reduce(lambda one, other: one.unionAll(other), parts)
     return rows.fillna(SURVEYED, subset=["origin"]).withColumn(INPUT_FILE, f.input_file_name())
 
 
@@ -116,13 +133,6 @@ def _kept(frame: DataFrame) -> Iterator[DataFrame]:
         yield frame.persist()
     finally:
         frame.unpersist()
-
-
-def _write(spark: SparkSession, frame: DataFrame, uri: str, staging: str) -> int:
-    """Write one object, and count the rows that it then holds."""
-    with replaced(uri, staging) as staged:
-        frame.write.parquet(staged)
-    return spark.read.schema(frame.schema).parquet(_path(uri)).count()
 
 
 def _path(uri: str) -> str:

@@ -56,7 +56,8 @@ def request_of(document: Any) -> PrepareRequest:  # noqa: ANN401 - JSON from out
     """
     known = {field.name for field in fields(PrepareRequest)}
     if isinstance(document, dict) and {"inputs", "merged", "splits"} <= document.keys() <= known:
-        return PrepareRequest(**{**document, "inputs": tuple(document["inputs"])})
+        several = {name: tuple(document.get(name, ())) for name in ("inputs", "newest")}
+        return PrepareRequest(**{**document, **several})
     raise StorageError(
         f"no preparation to run: pass the request, an object with {', '.join(sorted(known))}, as "
         f"the Pipes extra 'request' or by {REQUEST_ARGUMENT} FILE"

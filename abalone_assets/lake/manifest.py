@@ -236,7 +236,11 @@ class Manifest:
     @cached_property
     def digest(self) -> str:
         """Digest of everything a release is made from; files without a good row do not count."""
-        surveys = [(day, self.summaries[day].content) for day in self.days_with_rows]
+        return self.digest_of(self.days_with_rows)
+
+    def digest_of(self, days: Iterable[str]) -> str:
+        """Digest of the base survey and of some days, given in order."""
+        surveys = [(day, self.summaries[day].content) for day in days]
         raw = _content(self.raw.origin, self.raw.digest) if self.raw else [None]
         return _sha256([*raw, surveys])
 

@@ -16,6 +16,8 @@ from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyspark.sql import SparkSession
 
     from abalone_assets.etl.request import PrepareRequest
@@ -28,14 +30,27 @@ SPARK_DEFAULTS: Final = {
 }
 
 
+def _nothing() -> None:
+    """Do what is to be done when nobody wants to be asked."""
+
+
 class EtlEngine(dg.ConfigurableResource[None], ABC):
     """Runs the preparation: URIs in, counts and schemas out; no frame crosses this line."""
 
     @abstractmethod
     def prepare(
-        self, request: PrepareRequest, context: dg.AssetExecutionContext
+        self,
+        request: PrepareRequest,
+        context: dg.AssetExecutionContext,
+        before_replacing: Callable[[], object] = _nothing,
     ) -> tuple[PrepareReport, JobReport]:
         """Merge the inputs, remove exact repeats and split; a job of its own is bound to the run.
+
+        Args:
+            request: URIs.
+            context: The run's.
+            before_replacing: Called by an engine in this process before what it has written can be
+                seen; when it raises, that is not put in place.
 
         Returns:
             What it did, and the job that did it.
@@ -53,11 +68,12 @@ class PolarsEngine(EtlEngine):
         self,
         request: PrepareRequest,
         context: dg.AssetExecutionContext,  # noqa: ARG002 - runs here
+        before_replacing: Callable[[], object] = _nothing,
     ) -> tuple[PrepareReport, JobReport]:
         """Run it here."""
         from abalone_assets.etl import polars_engine
 
-        report = polars_engine.prepare(request)
+        report = polars_engine.prepare(request, before_replacing)
         return report, JobReport(report.seconds)
 
 
@@ -72,6 +88,7 @@ class SparkEngine(EtlEngine):
         self,
         request: PrepareRequest,
         context: dg.AssetExecutionContext,  # noqa: ARG002 - the session is this process's
+        before_replacing: Callable[[], object] = _nothing,
     ) -> tuple[PrepareReport, JobReport]:
         """Run it in this process's Spark session.
 
@@ -81,7 +98,7 @@ class SparkEngine(EtlEngine):
         spark = _spark_session({**SPARK_DEFAULTS, **self.spark_config})
         from abalone_assets.etl import spark_engine
 
-        report = spark_engine.prepare(spark, request)
+        report = spark_engine.prepare(spark, request, before_replacing)
         return report, JobReport(report.seconds)
 
 
@@ -94,9 +111,12 @@ class GlueEngine(EtlEngine):
     poll_seconds: float = Field(description="Wait between two looks at the run.")
 
     def prepare(
-        self, request: PrepareRequest, context: dg.AssetExecutionContext
+        self,
+        request: PrepareRequest,
+        context: dg.AssetExecutionContext,
+        before_replacing: Callable[[], object] = _nothing,
     ) -> tuple[PrepareReport, JobReport]:
-        """Run it as a run of the Glue job.
+        """Run it as a run of the Glue job, which asks nobody before it replaces an object.
 
         Raises:
             PipesJobError: The run failed; the message has Glue's reason and the last log lines.
@@ -109,6 +129,7 @@ class GlueEngine(EtlEngine):
 
         jobs = ObjectStore(self.jobs_uri)
         script, modules = CodeBundles(jobs).preparation()
+        before_replacing()
         document = asdict(request)
         invocation = PipesGlueJobClient(
             **pipes_options(jobs, self.poll_seconds),

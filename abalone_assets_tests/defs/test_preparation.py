@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -13,9 +14,9 @@ import pytest
 
 from abalone_assets.defs.preparation import checks
 from abalone_assets.errors import StorageError
-from abalone_assets.etl import polars_engine
+from abalone_assets.etl import lake_inputs, outputs
 from abalone_assets.etl.preparation import split
-from abalone_assets.etl.request import PrepareReport
+from abalone_assets.etl.request import SPLIT_PERCENT, PrepareReport
 from abalone_assets.lake.released_files import first_release
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets_tests.automation.support import (
@@ -33,7 +34,6 @@ from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from abalone_assets_tests.support.platform import Platform
 
@@ -151,7 +151,7 @@ def test_nothing_is_trained_on_splits_that_lost_rows(
     def losing_split(merged: nw.LazyFrame[pl.LazyFrame], name: str) -> nw.LazyFrame[pl.LazyFrame]:
         return split(merged, name).filter(nw.col("sex") != "M")
 
-    monkeypatch.setattr(polars_engine, "split", losing_split)
+    monkeypatch.setattr(outputs, "split", losing_split)
     result = prepared.run(RELEASE, dg.RunRequest(), raise_on_error=False)
     assert not result.success
     started = {
@@ -172,7 +172,7 @@ def test_a_preparation_that_did_not_end_vouches_for_nothing(
             raise StorageError("the worker was killed")
         return split(merged, name)
 
-    monkeypatch.setattr(polars_engine, "split", ending_split)
+    monkeypatch.setattr(outputs, "split", ending_split)
     assert not prepare_only(prepared).success
     with pytest.raises(StorageError, match="materialize merged_dataset first"):
         prepared.lake.preparation()
@@ -237,3 +237,21 @@ def test_rows_too_few_for_every_split_end_their_release_once_with_one_clear_erro
         platform.land(name_of(DAY), survey_rows(60, seed=1))
         assert ingest(platform) == [True]
         assert platform.lake.release_due(), "more rows are another matter"
+
+
+def test_one_day_more_of_a_large_lake_reads_that_month_only(
+    prepared: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lake_inputs, "KEPT_FROM_ROWS", 1)
+    assert prepare_only(prepared).success
+    base = Path(prepared.lake.uri("raw_abalone"))
+    whole, before = base.read_bytes(), prepared.lake.preparation()
+    prepared.land(name_of("2025-03-04"), survey_rows(9, seed=4))
+    assert ingest(prepared) == [True]
+    base.write_bytes(b"not to be read")
+    result = prepare_only(prepared, "merged_dataset", *SPLIT_PERCENT)
+    base.write_bytes(whole)
+    assert result.success  # the conservation laws hold, too
+    after = prepared.lake.preparation()
+    assert after.rows_in == before.rows_in + 9 == after.rows_ingested
+    assert judged(prepared) == [True, True]

@@ -67,7 +67,10 @@ def test_a_release_whose_lease_was_taken_over_registers_and_deploys_nothing(
 def test_every_step_of_a_release_holds_the_lease_before_and_after_what_two_must_not_do(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """``prepare`` and ``endpoint`` look again before they record what they have written."""
+    """``prepare`` and ``endpoint`` look again before they record what they have written.
+
+    And ``prepare`` before what it has written takes the place of what was there.
+    """
     held: list[tuple[str, bool]] = []
     hold, lake = ReleaseLease.hold, platform.lake
 
@@ -85,7 +88,7 @@ def test_every_step_of_a_release_holds_the_lease_before_and_after_what_two_must_
     assert sorted(held) == sorted(
         [
             *((step, False) for step in ("raw_abalone", "trained_model", "evaluation")),
-            *((step, False) for step in ("approved_model", "evaluation_report")),
+            *((step, False) for step in ("approved_model", "evaluation_report", "prepare")),
             *((step, done) for step in ("prepare", "endpoint") for done in (False, True)),
         ]
     )

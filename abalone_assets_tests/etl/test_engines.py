@@ -7,8 +7,9 @@ import sys
 import threading
 import warnings
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import dagster as dg
 import polars as pl
@@ -20,6 +21,7 @@ from abalone_assets.etl import polars_engine, spark_engine
 from abalone_assets.etl.java import ensure_java
 from abalone_assets.etl.preparation import SURVEY_COLUMNS
 from abalone_assets.etl.request import PrepareReport, PrepareRequest
+from abalone_assets.lake.lease import LeaseError
 from abalone_assets.resources.etl_engine import SparkEngine
 from abalone_assets.sample_data import surveys as sample_surveys
 from abalone_assets_tests.etl.support import SPLITS, Prepared, frame_of, renamed, request_for
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
-    Prepare = Callable[[PrepareRequest], PrepareReport]
+    Prepare = Callable[..., PrepareReport]
 
 pytestmark = [
     pytest.mark.xdist_group("spark"),
@@ -79,7 +81,7 @@ def prepare(request: pytest.FixtureRequest) -> Prepare:
     if request.param == "polars":
         return polars_engine.prepare
     session = request.getfixturevalue("spark")
-    return lambda asked: spark_engine.prepare(session, asked)
+    return partial(spark_engine.prepare, session)
 
 
 @pytest.fixture
@@ -97,6 +99,13 @@ def survey(surveys: list[pl.DataFrame]) -> pl.DataFrame:
 
 def files_below(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def with_newest(request: PrepareRequest, count: int) -> PrepareRequest:
+    """The same with so many of the last inputs as those of the newest surveys."""
+    older = request.inputs[: len(request.inputs) - count]
+    newest = request.inputs[len(older) :]
+    return replace(request, inputs=older, newest=newest, older="these" if count else "")
 
 
 def outputs(request: PrepareRequest) -> dict[str, pl.DataFrame]:
@@ -208,8 +217,9 @@ def test_an_output_that_cannot_be_written_is_one_clear_error_and_leaves_nothing(
     assert files_below(tmp_path) == before
 
 
+@pytest.mark.parametrize("newest", [0, 5])
 def test_rows_order_types_and_splits_of_spark_are_those_of_polars(
-    spark: SparkSession, tmp_path: Path, uci_file: Path
+    spark: SparkSession, tmp_path: Path, uci_file: Path, newest: int
 ) -> None:
     base = frame_of(uci_file.read_bytes(), "abalone.data")
     inputs = {
@@ -220,8 +230,8 @@ def test_rows_order_types_and_splits_of_spark_are_those_of_polars(
         "before simulations": frame_of(survey_rows(40, seed=5)).drop("origin"),
         "empty": base.clear(),
     }
-    by_polars = request_for(inputs, str(tmp_path / "polars"))
-    by_spark = request_for(inputs, str(tmp_path / "spark {c}"))
+    by_polars = with_newest(request_for(inputs, str(tmp_path / "polars")), newest)
+    by_spark = with_newest(request_for(inputs, str(tmp_path / "spark {c}")), newest)
     expected = polars_engine.prepare(by_polars)
     report = spark_engine.prepare(spark, by_spark)
     for name, frame in outputs(by_polars).items():
@@ -231,6 +241,19 @@ def test_rows_order_types_and_splits_of_spark_are_those_of_polars(
     assert report.repeats == expected.repeats > 500
     assert report.rows == expected.rows
     assert report.synthetic_rows == expected.synthetic_rows == 30
+
+
+def test_whoever_may_write_no_more_puts_nothing_in_place(
+    prepare: Prepare, tmp_path: Path, survey: pl.DataFrame
+) -> None:
+    request = request_for({"survey": survey}, str(tmp_path))
+
+    def lost() -> NoReturn:
+        raise LeaseError("another run has the lake")
+
+    with pytest.raises(LeaseError, match="another run has the lake"):
+        prepare(request, lost)
+    assert files_below(tmp_path) == ["inputs/survey.parquet"]
 
 
 # Polars -----------------------------------------------------------------------------------------

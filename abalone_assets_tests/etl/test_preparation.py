@@ -33,7 +33,8 @@ def frame(rows: list[Row], source: str = "a", origin: str = SURVEYED) -> pl.Data
 
 
 def merged(*frames: pl.DataFrame) -> pl.DataFrame:
-    return merge([nw.from_native(frame.lazy()) for frame in frames]).to_native().collect()
+    rows = pl.concat(frames).lazy().with_columns(newest=0)
+    return merge(nw.from_native(rows)).to_native().collect()
 
 
 def reference_hash(row: Row) -> int:

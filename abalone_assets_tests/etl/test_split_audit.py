@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
     """All rows, and the test split, where it belongs."""
-    merged = merge([nw.from_native(frame_of(survey_rows(300)).lazy())])
+    merged = merge(nw.from_native(frame_of(survey_rows(300)).lazy().with_columns(newest=0)))
     paths = tmp_path / "merged.parquet", tmp_path / "test.parquet"
     merged.to_native().collect().write_parquet(paths[0])
     split(merged, "test_split").to_native().collect().write_parquet(paths[1])

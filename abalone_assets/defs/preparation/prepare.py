@@ -8,7 +8,7 @@ import dagster as dg
 from abalone_assets.defs.metadata import scanned_preview, table_metadata
 from abalone_assets.defs.preparation.checks import synthetic_share_is_small
 from abalone_assets.defs.subsets import Result, Told, told_of_all
-from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
+from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.etl_engine import EtlEngine
 from abalone_assets.resources.release_lease import ReleaseLease
@@ -17,7 +17,6 @@ from abalone_assets.resources.storage import LakeResource
 if TYPE_CHECKING:
     from abalone_assets.etl.request import PrepareReport
     from abalone_assets.lake.lake import Lake
-    from abalone_assets.lake.manifest import Manifest
     from abalone_assets.resources.jobs import JobReport
 
 
@@ -74,6 +73,7 @@ def prepare(
     Whichever of its tables are selected, all are written: splits are of one merged dataset.
     Nothing is recorded while outputs of two contents may lie side by side.
     """
+    from abalone_assets.etl.lake_inputs import lake_request
     from abalone_assets.lake.lake import Preparation
     from abalone_assets.lake.leftovers import remove_leftovers
     from abalone_assets.lake.released_files import record_released_files
@@ -84,7 +84,9 @@ def prepare(
         remove_leftovers(opened.store.root)
     manifest = opened.manifest()
     opened.begin_preparation(manifest.digest, context.run.run_id)
-    report, job = etl_engine.prepare(_request(opened, manifest), context)
+    report, job = etl_engine.prepare(
+        lake_request(opened, manifest), context, lambda: release_lease.hold(context)
+    )
     release_lease.hold(context)
     opened.record_preparation(
         Preparation.of(manifest, rows_in=report.rows_in, repeats=report.repeats)
@@ -119,14 +121,3 @@ def _results(
             },
         )
     yield synthetic_share_is_small(report)
-
-
-def _request(lake: "Lake", manifest: "Manifest") -> PrepareRequest:
-    raw = [lake.uri("raw_abalone")] if manifest.raw else []
-    surveys = [lake.uri("new_surveys", day) for day in manifest.days_with_rows]
-    return PrepareRequest(
-        inputs=(*raw, *surveys),
-        merged=lake.uri("merged_dataset"),
-        splits={name: lake.uri(name) for name in SPLIT_PERCENT},
-        digest=manifest.digest,
-    )

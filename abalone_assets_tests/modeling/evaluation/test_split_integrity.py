@@ -21,8 +21,8 @@ from abalone_assets_tests.support.strategies import rows_of_a_survey
 @given(rows_of_a_survey)
 def test_the_hash_is_the_preparations_for_any_animal(made: list[tuple[Any, ...]]) -> None:
     frame = pl.DataFrame(made, schema=list(COLUMN_NAMES), orient="row").lazy()
-    frame = frame.with_columns(source_file=pl.lit(""), origin=pl.lit("surveyed"))
-    merged = merge([nw.from_native(frame)]).to_native().collect()
+    frame = frame.with_columns(source_file=pl.lit(""), origin=pl.lit("surveyed"), newest=0)
+    merged = merge(nw.from_native(frame)).to_native().collect()
     columns = {name: merged[name].to_numpy() for name in COLUMN_NAMES}
     assert row_buckets(columns).tolist() == merged["bucket"].to_list()
 
