@@ -58,6 +58,17 @@ def pytest_configure(config: pytest.Config) -> None:
         vars(module)["stamp_alembic_rev"] = lambda *_: None
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """A worker more than there are cores: tests with services and processes often wait for one.
+
+    The fast tier computes all the time, so pytest-xdist decides, as it does when it was told.
+    """
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or "not service" in config.option.markexpr:
+        return None
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name bytes by their argument: an archive holds its time, and workers must agree on names."""
     return argname if isinstance(val, bytes) else None
