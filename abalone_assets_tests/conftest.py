@@ -14,6 +14,7 @@ from dagster._core.storage.runs import in_memory as runs_in_memory
 from abalone_assets.local.instance import EVENT_BATCH_SIZE
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import Platform, small_base
+from abalone_assets_tests.support.quick_python import quicken
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -42,7 +43,7 @@ The stand-in for AWS, the CDK, PostgreSQL, a Dagster instance on disk, a JVM.
 """
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Have runs store their events as those of the platform do, and make instances in little time.
 
     An instance in memory would read ninety migrations, to note in itself that it needs none.
@@ -51,8 +52,21 @@ def pytest_configure() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH_SIZE)
+    if not hasattr(config, "workerinput"):  # workers of pytest-xdist inherit it
+        quicken(os.environ)
     for module in (events_in_memory, runs_in_memory):
         vars(module)["stamp_alembic_rev"] = lambda *_: None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """A worker more than there are cores: tests with services and processes often wait for one.
+
+    The fast tier computes all the time, so pytest-xdist decides, as it does when it was told.
+    """
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or "not service" in config.option.markexpr:
+        return None
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

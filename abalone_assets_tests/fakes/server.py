@@ -9,7 +9,6 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import pytest
-from moto import backends
 from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
@@ -21,6 +20,8 @@ from moto.moto_server.werkzeug_app import (
 from moto.s3.exceptions import S3ClientError
 from werkzeug.serving import make_server
 from werkzeug.test import run_wsgi_app
+
+from abalone_assets_tests.fakes.quick_requests import answer_quickly
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -155,9 +156,7 @@ class MotoServer:
             ActionAuthenticatorMixin, "_authenticate_and_authorize_action", authorize
         )
         self._patches.setattr(BaseResponse, "call_action", call_action)
-        # moto lists its own folder for each request.
-        modules = tuple(backends.list_of_moto_modules())
-        self._patches.setattr(backends, "list_of_moto_modules", lambda: modules)
+        answer_quickly(self._patches)
         # moto warns of errors that a service's model does not list; AWS has many of those.
         self._patches.setattr("moto.core.errors.warn", lambda *_, **__: None)
 

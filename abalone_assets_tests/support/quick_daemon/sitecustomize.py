@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -46,4 +48,13 @@ class QuickDaemon(MetaPathFinder):
         return spec
 
 
+def customize_as_others_do() -> None:
+    """Import the module of this name that this one hides, if there is one."""
+    here = Path(__file__).parent
+    spec = PathFinder.find_spec("sitecustomize", [each for each in sys.path if Path(each) != here])
+    if spec is not None and spec.loader is not None:
+        spec.loader.exec_module(module_from_spec(spec))
+
+
 sys.meta_path.insert(0, QuickDaemon())
+customize_as_others_do()

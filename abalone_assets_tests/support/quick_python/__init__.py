@@ -1,0 +1,16 @@
+"""Interpreters that start in less time, for tests start hundreds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+
+def quicken(environ: MutableMapping[str, str]) -> None:
+    """Have all interpreters of an environment read the ``sitecustomize.py`` here."""
+    before = environ.get("PYTHONPATH")
+    environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *filter(None, [before])])
