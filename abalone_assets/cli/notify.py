@@ -7,9 +7,11 @@ import click
 from abalone_assets.cli.output import console, example
 
 
-@click.command(epilog=example("ABALONE_NOTIFY=mailtos://user:password@example.com abalone notify"))
+@click.command(epilog=example("abalone notify"))
 def notify() -> None:
     """Send a test message to everybody whom ABALONE_NOTIFY names.
+
+    Such as mailtos://user:password@example.com: https://appriseit.com lists what there is.
 
     What they are told of otherwise, and when, says the sensor `alert_sensor`. Exits with 1 unless
     all of them took the message.
