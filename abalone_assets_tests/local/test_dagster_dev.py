@@ -14,6 +14,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.test_utils import create_run_for_test
 
 from abalone_assets.defs.automation import monitoring_schedule, nightly_release
+from abalone_assets.defs.retention import retention_schedule
 from abalone_assets.local.driver import Driver, driver_lock
 from abalone_assets.local.instance import POOLS, prepare_instance
 from abalone_assets.local.offspring import VARIABLE
@@ -140,7 +141,7 @@ def test_the_sensors_of_another_daemon_ask_for_nothing(platform: Platform) -> No
                 f"is driven by `abalone dev` (process {driver.pid}), whose sensors ask for runs"
             )
             assert reason in str(platform.reasons[sensor])
-        for schedule in (nightly_release, monitoring_schedule):
+        for schedule in (nightly_release, monitoring_schedule, retention_schedule):
             captures = CapturesResource(uri=str(platform.home / "none"), endpoint_name="abalone")
             resources = {"lake": LakeResource(uri=platform.lake.store.uri), "captures": captures}
             with dg.build_schedule_context(platform.instance, resources=resources) as context:

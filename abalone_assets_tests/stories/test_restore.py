@@ -241,6 +241,17 @@ def test_days_that_a_run_has_ingested_meanwhile_are_left_as_they_are(lost: Path)
         assert partitions == set(DAYS)
 
 
+def test_a_day_whose_rows_are_lost_is_not_said_to_be_there(lost: Path) -> None:
+    rows, aside = lost / "lake" / "new_surveys" / f"survey_day={DAYS[0]}", lost / "aside"
+    rows.rename(aside)
+
+    told = abalone_json("restore", "--dry-run")
+
+    aside.rename(rows)
+    assert told["materializations"]["new_surveys"] == 1
+    assert told["materializations"]["quarantined_rows"] == 2
+
+
 def test_a_home_without_an_instance_gets_one(lost: Path) -> None:
     shutil.rmtree(lost / "dagster")
 
