@@ -1,5 +1,7 @@
 """The frames of ingestion."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -10,6 +12,8 @@ from abalone_assets.ingest.frames import (
     count_violations,
     quarantine_frame,
     survey_frame,
+    surveyed_rows,
+    to_parquet,
 )
 from abalone_assets.survey import ParsedSurvey, parse_survey
 from abalone_assets_tests.support.platform import survey_rows
@@ -28,6 +32,12 @@ def test_the_rows_of_several_files_are_those_of_each_in_turn() -> None:
     assert each["source_file"].to_list() == ["c"] * 6 + ["b"] * 9
     assert each["origin"].to_list() == ["surveyed"] * 6 + ["synthetic"] * 9
     assert len(quarantine_frame(FILES)) == len(FILES)
+
+
+def test_example_rows_count_as_surveyed_and_simulated_ones_do_not(tmp_path: Path) -> None:
+    frame = survey_frame(FILES, origins={"b": "synthetic", "c": "example"})
+    (tmp_path / "rows.parquet").write_bytes(to_parquet(frame))
+    assert surveyed_rows(str(tmp_path / "rows.parquet")) == 6
 
 
 def test_no_files_are_frames_without_rows() -> None:

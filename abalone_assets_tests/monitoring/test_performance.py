@@ -90,7 +90,9 @@ def test_what_the_model_could_have_known_proves_nothing(name: str) -> None:
     assert live_errors(counted_later(requests(ANIMALS["rings"]), survey(name)), {}) is None
 
 
-def test_simulated_animals_prove_nothing() -> None:
+def test_simulated_animals_prove_nothing_and_example_ones_count() -> None:
+    example = counted_later(requests(ANIMALS["rings"]), survey(origin=["example"] * 60))
+    assert len(example) == 60
     found = counted_later(requests(ANIMALS["rings"]), survey(origin=["synthetic"] * 60))
     assert found.is_empty()
 
