@@ -157,11 +157,14 @@ def test_a_scraper_may_ask_for_openmetrics(client: TestClient) -> None:
     assert answer.text.endswith("# EOF\n")
 
 
-def test_the_last_drift_report_is_told_feature_by_feature(host: ModelHost, tmp_path: Path) -> None:
+def test_the_last_drift_report_is_told_feature_by_feature(
+    host: ModelHost, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     lake = ObjectStore(tmp_path / "lake")
     drift = LastDrift(Lake(str(tmp_path / "lake")))
     client = TestClient(build_app(host, None, drift=drift))
     assert not [key for key in samples(client) if "drift" in key[0]]
+    assert not caplog.records
     report = {"last": "2025-03-09", "animals": 500, "verdict": "", "features": []}
     shift = {"feature": "length", "psi": 0.31, "drifted": True, "p_value": 1e-9}
     lake.write_json("drift_report/data.json", report | {"features": [shift]})
@@ -172,5 +175,6 @@ def test_the_last_drift_report_is_told_feature_by_feature(host: ModelHost, tmp_p
     assert samples(client)["abalone_drift_detected", "length"] == 0
     lake.write_json("drift_report/data.json", {"features": "none"})
     assert ("abalone_drift_psi", "length") not in samples(client)
+    assert [each.message for each in caplog.records] == ["the last drift report cannot be read"]
     lake.delete("drift_report/data.json")
     assert ("abalone_drift_psi", "length") not in samples(client)

@@ -52,8 +52,8 @@ def test_other_names_of_units_are_refused(name: str) -> None:
         Units.named(name)
 
 
-def refused(*values: str | float) -> str:
-    with pytest.raises(SurveyRowError, match="plausible maximum") as seen:
+def refused(*values: str | float, why: str = "plausible maximum") -> str:
+    with pytest.raises(SurveyRowError, match=why) as seen:
         validate_measurements(values)
     return seen.value.message
 
@@ -64,6 +64,11 @@ def test_an_animal_in_mm_and_g_is_refused_and_told_so() -> None:
     for fields in large:
         said = refused(fields[0], *map(float, fields[1:8]))
         assert said.endswith("look like millimetres and grams: divide all of them by 200")
+
+
+def test_of_another_mistake_than_a_size_units_are_not_told() -> None:
+    _, *sizes = in_units(1.0, 1.0)[0][:8]
+    assert "look like" not in refused("male", *map(float, sizes), why="one of M, F, I")
 
 
 def test_a_slipped_decimal_point_is_not_taken_for_another_unit() -> None:
