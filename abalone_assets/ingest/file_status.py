@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from abalone_assets.errors import StorageError, SurveyError
+from abalone_assets.ingest.landed_names import LandedNames
 from abalone_assets.ingest.landing_zone import partition_of
 from abalone_assets.ingest.memory import Memory, Patience, read_memory
 from abalone_assets.ingest.open import open_landing_zone
@@ -22,7 +23,7 @@ from abalone_assets.lake.lake import Lake
 from abalone_assets.survey import MAX_FILE_BYTES, survey_day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from abalone_assets.ingest.landing_zone import LandedFile, LandingZone
     from abalone_assets.lake.manifest import IngestedDay, IngestedFile, Manifest
@@ -136,62 +137,6 @@ class FilePage:
 
     files: list[FileStatus]
     older: str | None
-
-
-@dataclass(frozen=True)
-class _Sorted:
-    names: frozenset[str] = frozenset()
-    days: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    others: tuple[str, ...] = ()
-
-    def now(self, names: frozenset[str]) -> _Sorted:
-        """The same after some names have come or gone."""
-        came, went = _by_day(names - self.names), _by_day(self.names - names)
-        days = dict(self.days)
-        for day in came.keys() | went.keys():
-            left = (days.get(day, frozenset()) - went.get(day, set())) | came.get(day, set())
-            days[day] = left
-            if not left:
-                del days[day]
-        others = days.pop("", frozenset()) | frozenset(self.others) - went.get("", set())
-        return _Sorted(names, days, tuple(sorted(others)))
-
-
-@dataclass
-class LandedNames:
-    """The names in a landing zone by survey day, listed again only when the zone may differ.
-
-    Then only names that came or went are looked at. Where the zone gives no sign of change, as on
-    S3, names are listed each time.
-    """
-
-    zone: LandingZone
-    _sign: str | None = field(default=None, init=False)
-    _known: _Sorted = field(default_factory=_Sorted, init=False)
-
-    def sorted(self) -> _Sorted:
-        """Survey files by day, and the names of no day.
-
-        Raises:
-            StorageError: The landing zone cannot be read.
-        """
-        sign = self.zone.sign()
-        if sign is None or sign != self._sign:
-            # Replaced as a whole, so that threads need no lock.
-            self._known, self._sign = self._known.now(frozenset(self.zone.list_names())), sign
-        return self._known
-
-
-def _by_day(names: Iterable[str]) -> dict[str, set[str]]:
-    """The names by survey day, an ISO date; those of none by an empty one."""
-    days: dict[str, set[str]] = {}
-    for name in names:
-        try:
-            day = survey_day(name).isoformat()
-        except SurveyError:
-            day = ""
-        days.setdefault(day, set()).add(name)
-    return days
 
 
 class SurveyFiles:

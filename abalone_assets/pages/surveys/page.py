@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from abalone_assets.errors import SurveyError
 from abalone_assets.ingest.bad_rows import marked_survey, quarantined_rows
-from abalone_assets.ingest.file_status import FileStatus, LandedNames, State, SurveyFiles
+from abalone_assets.ingest.file_status import FileStatus, State, SurveyFiles
+from abalone_assets.ingest.landed_names import LandedNames
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.pages.site import HEADERS
 from abalone_assets.pages.surveys.downloads import attachment

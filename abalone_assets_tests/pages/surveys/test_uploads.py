@@ -11,7 +11,7 @@ import pytest
 from abalone_assets.ingest.landing import check_files
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.pages.surveys import staged_uploads
-from abalone_assets.pages.surveys.uploads import MAX_UPLOAD_BYTES
+from abalone_assets.pages.surveys.forms import MAX_UPLOAD_BYTES
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.cli.support import GOOD_ROW
 from abalone_assets_tests.pages.support import HERE, Site
@@ -149,6 +149,7 @@ def test_the_name_follows_from_the_files_or_from_the_time_that_is_told(
         ("crew.csv", "", "does not tell when"),
         ("abalone.2025031406150099", "", "does not tell when"),
         ("crew.csv", "yesterday", "is no time"),
+        ("crew.csv", "0001-01-01T00:00+14:00", "is no time"),
         ("crew.csv", "1999-03-14T06:15", "before the first partition"),
         ("crew.csv", "2099-03-14T06:15", "in the future"),
         ("abalone.20251314061500", "", "does not exist"),
@@ -329,7 +330,7 @@ def test_a_check_that_takes_long_holds_up_no_other_page(
         assert go_on.wait(20)
         return check_files(*args, **kwargs)
 
-    monkeypatch.setattr("abalone_assets.pages.surveys.uploads.check_files", slow)
+    monkeypatch.setattr("abalone_assets.pages.surveys.checks.check_files", slow)
     with site.client:
         asked = threading.Thread(target=site.get, args=(place,))
         asked.start()
