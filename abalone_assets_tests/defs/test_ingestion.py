@@ -385,6 +385,7 @@ def test_a_file_that_is_off_as_a_whole_is_held_shown_and_let_in_when_accepted(
     plausible = check(result, "files_are_plausible")
     assert not plausible.passed
     assert plausible.severity is dg.AssetCheckSeverity.WARN
+    assert check(result, "few_rows_are_quarantined").passed, "most rows of the day are held"
     (shown,) = table(plausible.metadata["held"])
     assert (shown["file"], shown["held_rows"]) == (name_of(DAY), 60)
     metadata = by_partition(result, "new_surveys")

@@ -88,7 +88,7 @@ def approved_model(
         passed=version.approved, severity=dg.AssetCheckSeverity.WARN, metadata=shown
     )
     if not version.approved:
-        _tell_of_rejection(context, registry.desired_version(), shown)
+        _tell_of_rejection(context, registry, shown)
         lake.open().record_release(
             Release(
                 evaluation["release_digest"],
@@ -117,7 +117,7 @@ def approved_model(
 
 
 def _tell_of_rejection(
-    context: dg.AssetExecutionContext, standing: "ModelVersion | None", shown: dict[str, Any]
+    context: dg.AssetExecutionContext, registry: "ModelRegistry", shown: dict[str, Any]
 ) -> None:
     """Log a rejection, and that the version approved before stands, if there is one.
 
@@ -125,12 +125,17 @@ def _tell_of_rejection(
     data version says that nothing has changed for the assets after it.
     """
     context.log_event(dg.AssetObservation("approved_model", metadata=shown))
+    standing = registry.desired_version()
     if standing is None:
         return
     context.log_event(
         dg.AssetMaterialization(
             "approved_model",
-            metadata={**shown, "approved_version": standing.version},
+            metadata={
+                **shown,
+                "approved_version": standing.version,
+                "model": dg.MetadataValue.path(registry.model_uri(standing.version)),
+            },
             tags={"dagster/data_version": standing.archive_sha256},
         )
     )

@@ -76,8 +76,8 @@ def trained_model(
     return dg.MaterializeResult(
         value={"model_uri": report.model_uri, "release_digest": digest, "card": card},
         metadata={
-            "model": dg.MetadataValue.path(report.model_uri),
             **report.card.headlines(),
+            "model": dg.MetadataValue.path(report.model_uri),
             "model_card": dg.MetadataValue.json(card),
             **report.job.metadata(),
         },
