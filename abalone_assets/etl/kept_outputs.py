@@ -92,9 +92,11 @@ class KeptOutputs:
                 rows[name] = found
             notes = [Note(**each.note) for each in rows.values()]
             keys = read_keys(keys_file(request), rows[MERGED].rows)
-            same = all(note == notes[0] for note in notes)
-            if keys is not None and same and notes[0].older == request.older:
-                return cls(rows, keys, notes[0])
+            note = notes[0]
+            same = all(each == note for each in notes)
+            wanted = (note.older, note.version) == (request.older, VERSION)
+            if keys is not None and same and wanted:
+                return cls(rows, keys, note)
         return None
 
     def same_as(self, rows: pl.DataFrame) -> pl.DataFrame:

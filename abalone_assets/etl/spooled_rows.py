@@ -6,7 +6,7 @@ on its own is, one after the other, what would be made of all.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -41,11 +41,16 @@ def spooled(
     """
     if folder is not None:
         Path(folder).mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="spool-", dir=folder) as place:
-        parts = -(-count // PART_ROWS)
-        files = [Path(place, f"{part:04}.arrows") for part in range(parts)]
-        _deal(rows, files)
-        yield _read(files)
+    try:
+        with TemporaryDirectory(prefix="spool-", dir=folder) as place:
+            parts = -(-count // PART_ROWS)
+            files = [Path(place, f"{part:04}.arrows") for part in range(parts)]
+            _deal(rows, files)
+            yield _read(files)
+    finally:
+        if folder is not None:
+            with suppress(OSError):  # another preparation is using it
+                Path(folder).rmdir()
 
 
 def _deal(rows: Iterable[pl.DataFrame], files: list[Path]) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abalone_assets.errors import StorageError
-from abalone_assets.etl import input_rows, kept_rows, parquet_output, spooled_rows
+from abalone_assets.etl import input_rows, kept_outputs, kept_rows, parquet_output, spooled_rows
 from abalone_assets.etl.polars_engine import prepare
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 from abalone_assets_tests.etl.support import SPLITS, request_for
@@ -144,19 +144,21 @@ def test_a_row_of_before_that_changes_has_all_made_anew_each_time(
         lake.prepare(newest)
 
 
-def test_what_was_made_of_other_surveys_is_not_kept(lake: Lake) -> None:
+@pytest.mark.parametrize(("older", "version"), [("others", 1), ("these", 2)])
+def test_what_was_made_of_other_surveys_or_by_another_release_is_not_kept(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, older: str, version: int
+) -> None:
+    monkeypatch.setattr(kept_outputs, "VERSION", version)
     lake.hide_older()
     with pytest.raises(StorageError, match="cannot read or write"):
-        lake.prepare({DAY: frame(rows_from(100), DAY)}, older="others")
+        lake.prepare({DAY: frame(rows_from(100), DAY)}, older=older)
 
 
 @pytest.mark.parametrize(
     "damage",
-    ["a split is gone", "a split of a rebuild", "keys are gone", "cut", "pages", "another version"],
+    ["a split is gone", "a split of a rebuild", "keys are gone", "cut", "pages"],
 )
-def test_what_is_not_whole_is_made_anew(
-    lake: Lake, tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_not_whole_is_made_anew(lake: Lake, tmp_path: Path, damage: str) -> None:
     newest = {DAY: frame([*rows_from(0), *rows_from(110)], DAY)}
     expected = Lake(tmp_path / "anew", {OLD_DAY: frame(rows_from(0), OLD_DAY)})
     counts = expected.prepare(newest)
@@ -172,10 +174,6 @@ def test_what_is_not_whole_is_made_anew(
         path = lake.folder / "merged_dataset/data.parquet"
         data = path.read_bytes()
         path.write_bytes(data[:4] + b"\xff" * 400 + data[404:])
-    elif damage == "another version":
-        monkeypatch.setattr("abalone_assets.etl.kept_outputs.VERSION", 2)
-        assert lake.prepare(newest) == counts
-        return
     else:
         split.write_bytes(split.read_bytes()[:-5])
     assert lake.prepare(newest) == counts
@@ -256,7 +254,7 @@ def test_by_way_of_the_disk_the_bytes_are_those_made_in_memory(
         assert spooled.prepare(new, rows=count) == report
         assert spooled.bytes() == lake.bytes()
         assert spooled.files() == lake.files()
-        assert list((spooled.folder / "_staged").iterdir()) == []
+        assert not (spooled.folder / "_staged").exists()
 
 
 def test_by_way_of_the_disk_a_row_that_lacks_a_value_is_named(
@@ -269,7 +267,7 @@ def test_by_way_of_the_disk_a_row_that_lacks_a_value_is_named(
     with pytest.raises(StorageError, match=r"lacking\.parquet lacks height$"):
         other.prepare({DAY: frame(rows_from(100), DAY)}, rows=80, older="others")
     assert lake.bytes() == before
-    assert list((lake.folder / "_staged").iterdir()) == []
+    assert not (lake.folder / "_staged").exists()
 
 
 def test_nothing_is_kept_on_s3(s3: str) -> None:
