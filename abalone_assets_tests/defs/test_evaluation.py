@@ -30,7 +30,7 @@ from abalone_assets.survey import parse_survey
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-pytestmark = pytest.mark.service
+pytestmark = [pytest.mark.service, pytest.mark.xdist_group("evaluation")]  # one story for all
 
 TINY = {"num_boost_round": 10, "eta": 0.3, "landmarks": 30, "folds": 2}
 ROWS = 800

@@ -5,8 +5,10 @@ The surveys are then those of the release before, but the lake and the registry 
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -38,6 +40,8 @@ When = Literal["before", "after"]
 MOST_WRITES = 60
 PARTS = 4
 WRITES = ("write", "upload", "delete")
+TINY = {"num_boost_round": 10, "eta": 0.3, "landmarks": 30, "folds": 2}
+"""Hyperparameters of models that are released all the same: a hundred are trained here."""
 
 
 @dataclass
@@ -77,7 +81,7 @@ class Fault:
 def released(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A home in which a release of two days is live, as a folder to copy."""
     folder = tmp_path_factory.mktemp("released")
-    with platform_in(folder) as platform:
+    with platform_in(folder, HYPERPARAMETERS=json.dumps(TINY)) as platform, _no_pictures():
         platform.land(name_of("2025-03-03"), survey_rows(3, seed=1))
         platform.land(name_of("2025-03-04"), survey_rows(3, seed=2))
         platform.settle()
@@ -93,9 +97,10 @@ def test_whichever_write_failed_the_lake_and_the_endpoint_go_back(
     released: Path, tmp_path: Path, when: When, part: int
 ) -> None:
     wrong: Counter[str] = Counter()
+    chosen = {"GATE_CHAMPION_TOLERANCE": "10", "HYPERPARAMETERS": json.dumps(TINY)}
     for number in range(part, MOST_WRITES, PARTS):
         fault = Fault(number, when)
-        with platform_in(tmp_path / str(number), GATE_CHAMPION_TOLERANCE="10") as platform:
+        with platform_in(tmp_path / str(number), **chosen) as platform, _no_pictures():
             for name in ("lake", "registry", "landing_zone"):
                 shutil.copytree(released / name, platform.home / name, dirs_exist_ok=True)
             found = _release_and_take_back(platform, fault)
@@ -116,11 +121,9 @@ def _release_and_take_back(platform: Platform, fault: Fault) -> str | None:
     (request,) = requests(platform, RELEASE_SENSOR)
     with pytest.MonkeyPatch.context() as patch:
         fault.inject(patch)
-        patch.setattr(LocalMLPlatform, "report", _no_report)
         platform.run(RELEASE, request, raise_on_error=False)
     (platform.home / "landing_zone" / name_of("2025-03-05")).unlink()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LocalMLPlatform, "report", _no_report)
         Clock.installed(patch).advance(days=2)
         platform.settle()
     if not rows.equals(_merged(platform)):
@@ -133,9 +136,16 @@ def _release_and_take_back(platform: Platform, fault: Fault) -> str | None:
     return None
 
 
-def _no_report(*_: object) -> None:
-    """Spend no seconds on pictures; what comes after them changes nothing that counts here."""
-    raise StorageError("not drawn in this test")
+@contextmanager
+def _no_pictures() -> Iterator[None]:
+    """Spend no seconds on them; what comes after them changes nothing that counts here."""
+
+    def report(*_: object) -> None:
+        raise StorageError("not drawn in this test")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalMLPlatform, "report", report)
+        yield
 
 
 def _merged(platform: Platform) -> pl.DataFrame:
