@@ -3,7 +3,6 @@
 const HEIGHT = 200;
 const TOP = 34;
 const BOTTOM = 42;
-const OFFSET = 1.5; // rings to years
 const SVG = "http://www.w3.org/2000/svg";
 
 function element(name, attributes, text) {
@@ -14,20 +13,21 @@ function element(name, attributes, text) {
 }
 
 /**
- * Draw into a box, as wide as it is.
+ * Draw into a box, as wide as it is; its data-age-offset makes years of rings.
  *
  * counts: how many known animals had 1, 2, … rings. age, low, high: of the animal, in years; the
  * last two may be null. label: what the picture says, for those who do not see it.
  */
 export function draw(box, { counts, age, low, high, label }) {
   const width = Math.max(box.clientWidth, 240);
-  const last = Math.max(counts.length, Math.ceil(Math.max(age, high ?? 0) - OFFSET)) + 1;
-  const x = (years) => ((years - OFFSET - 0.5) / last) * width;
+  const offset = Number(box.dataset.ageOffset);
+  const last = Math.max(counts.length, Math.ceil(Math.max(age, high ?? 0) - offset)) + 1;
+  const x = (years) => ((years - offset - 0.5) / last) * width;
   const y = (number) => TOP + (1 - number / Math.max(...counts)) * (HEIGHT - TOP - BOTTOM);
   const ground = HEIGHT - BOTTOM;
   const picture = element("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT, role: "img", "aria-label": label });
   counts.forEach((number, index) => {
-    const years = index + 1 + OFFSET;
+    const years = index + 1 + offset;
     const within = low !== null && years >= low && years <= high;
     picture.append(
       element("rect", {
@@ -38,7 +38,7 @@ export function draw(box, { counts, age, low, high, label }) {
     );
   });
   picture.append(element("line", { class: "axis", x1: 0, x2: width, y1: ground, y2: ground }));
-  for (let years = 5; years <= last + OFFSET - 1; years += 5) {
+  for (let years = 5; years <= last + offset - 1; years += 5) {
     picture.append(element("text", { class: "tick", x: x(years), y: ground + 18, "text-anchor": "middle" }, years));
   }
   picture.append(element("text", { class: "tick", x: width / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "age in years"));
