@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from functools import cache
 from importlib import import_module, metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -152,16 +153,25 @@ def _many_days(days: int) -> Iterator[pl.DataFrame]:
         yield _rows(FEW, random, f"abalone.{20100101 + number}120000")
 
 
-def _rows(count: int, random: np.random.Generator, source: str) -> pl.DataFrame:
-    import polars as pl
-
+@cache
+def _animals() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Sexes, measurements and rings of the base survey's."""
     from abalone_assets.sample_data import base_survey
 
     animals = [line.split(",") for line in base_survey().read_text().split()]
     values = np.array([[float(value) for value in animal[1:8]] for animal in animals])
-    sexes = np.array([animal[0] for animal in animals])
-    rings = np.array([int(animal[8]) for animal in animals])
-    drawn = random.integers(len(animals), size=count)
+    return (
+        np.array([animal[0] for animal in animals]),
+        values,
+        np.array([int(a[8]) for a in animals]),
+    )
+
+
+def _rows(count: int, random: np.random.Generator, source: str) -> pl.DataFrame:
+    import polars as pl
+
+    sexes, values, rings = _animals()
+    drawn = random.integers(len(sexes), size=count)
     size = np.exp(random.normal(0, 0.05, (count, 1)))
     noise = np.exp(random.normal(0, 0.01, (count, 7)))
     made = np.rint(values[drawn] * np.where(np.arange(7) < 3, size, size**3) * noise * 1e4) / 1e4
@@ -176,6 +186,8 @@ def _rows(count: int, random: np.random.Generator, source: str) -> pl.DataFrame:
 
 def inside(side: str, folder: Path, outputs: Path) -> dict[str, float]:
     """Prepare what lies in a folder, once, in this process."""
+    if side == ANEW:
+        shutil.rmtree(outputs, ignore_errors=True)
     outputs.mkdir(exist_ok=True)
     files = sorted(map(str, (folder / "inputs").iterdir()))
     modules, prepare = _PREPARE.get(side, _PREPARE["ours"])
@@ -194,8 +206,17 @@ def inside(side: str, folder: Path, outputs: Path) -> dict[str, float]:
     return {
         "CPU s": time.process_time() - cpu,
         "wall s": time.perf_counter() - wall,
-        "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak MiB": _peak_kib() / 1024,
     }
+
+
+def _peak_kib() -> int:
+    """This process's own; ``ru_maxrss`` counts what its parent held when it began, on Linux."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    line = next(each for each in status.read_text().splitlines() if each.startswith("VmHWM"))
+    return int(line.split()[1])
 
 
 def _count(files: list[str]) -> int:

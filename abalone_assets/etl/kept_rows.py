@@ -173,14 +173,15 @@ def _make_room(path: Path, size: int) -> None:
 
 
 def _copy(source: Path, target: Path, size: int) -> None:
-    """Copy so many bytes, in the kernel where it can: some file systems then share them."""
+    """Copy so many bytes, in the kernel where it can: some file systems then share them.
+
+    Where it stops, both files are at the place to go on from.
+    """
     with source.open("rb") as old, target.open("wb") as new:
         left = size
         with suppress(AttributeError, OSError):  # not on this system, not on this file system
             while left and (moved := os.copy_file_range(old.fileno(), new.fileno(), left)):
                 left -= moved
-        old.seek(size - left)
-        new.seek(size - left)
         while left and (data := old.read(min(left, _COPIED_AT_ONCE))):
             new.write(data)
             left -= len(data)

@@ -83,8 +83,8 @@ def parquet_writer(target: object, schema: pl.Schema, **options: object) -> Any:
 
 
 def arrow_table(rows: pl.DataFrame) -> Any:  # noqa: ANN401 - PyArrow has no types
-    """The rows as an Arrow table, in one chunk: a chunk's end would be a page's, too."""
-    return rows.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
+    """The rows as an Arrow table, of types that every release of PyArrow writes."""
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
 
 
 @contextmanager

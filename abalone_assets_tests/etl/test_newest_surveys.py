@@ -149,6 +149,8 @@ def test_what_was_made_of_other_surveys_or_by_another_release_is_not_kept(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, older: str, version: int
 ) -> None:
     monkeypatch.setattr(kept_outputs, "VERSION", version)
+    keys = lake.folder / "merged_dataset"  # as a killed preparation of others may leave them
+    shutil.copy(keys / "_keys.1-these.npy", keys / "_keys.1-others.npy")
     lake.hide_older()
     with pytest.raises(StorageError, match="cannot read or write"):
         lake.prepare({DAY: frame(rows_from(100), DAY)}, older=older)
@@ -156,7 +158,7 @@ def test_what_was_made_of_other_surveys_or_by_another_release_is_not_kept(
 
 @pytest.mark.parametrize(
     "damage",
-    ["a split is gone", "a split of a rebuild", "keys are gone", "cut", "pages"],
+    ["a split is gone", "a split of before", "a split of others", "keys are gone", "cut", "pages"],
 )
 def test_what_is_not_whole_is_made_anew(lake: Lake, tmp_path: Path, damage: str) -> None:
     newest = {DAY: frame([*rows_from(0), *rows_from(110)], DAY)}
@@ -165,8 +167,12 @@ def test_what_is_not_whole_is_made_anew(lake: Lake, tmp_path: Path, damage: str)
     split = lake.folder / "test_split/data.parquet"
     if damage == "a split is gone":
         split.unlink()
-    elif damage == "a split of a rebuild":
+    elif damage == "a split of before":
         pl.read_parquet(split).write_parquet(split)
+    elif damage == "a split of others":
+        other = Lake(tmp_path / "other", {OLD_DAY: frame(rows_from(50), OLD_DAY)})
+        other.prepare(newest, older="others")
+        shutil.copy(other.folder / "test_split/data.parquet", split)
     elif damage == "keys are gone":
         (keys,) = (lake.folder / "merged_dataset").glob("_keys*")
         keys.unlink()
