@@ -10,7 +10,7 @@
     landing_zone/_looks.json                   what looks at the landing zone know of single files
     new_surveys/_accepted_files.json           which held survey files are accepted, by SHA-256
     synthetic_survey/_files.json               which survey files are simulations, by SHA-256
-    merged_dataset/_released_files/2025-03.json  the first release of each of a month's files
+    merged_dataset/_released_files.2025-03.json  the first release of each of a month's files
     survey_synthesizer/_…                      fitted synthesizers, by what they were fitted on
     hyperparameter_study/_study.json           what the last search proposes; its trials lie beside
     evaluation/_reports/<model sha256>.html    the report of every evaluated model

@@ -132,7 +132,7 @@ def _days_by_month(manifest: Manifest) -> dict[str, list[str]]:
 
 
 def _key(month: str) -> str:
-    return f"merged_dataset/_released_files/{month}.json"
+    return f"merged_dataset/_released_files.{month}.json"
 
 
 def _read(store: ObjectStore, key: str, kind: type[_Record]) -> _Record | None:

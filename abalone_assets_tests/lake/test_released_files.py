@@ -73,7 +73,7 @@ def test_a_file_without_a_good_row_is_in_no_release(store: ObjectStore) -> None:
 
 def test_only_the_months_that_changed_are_written(store: ObjectStore) -> None:
     record_released_files(store, FIRST)
-    key = "merged_dataset/_released_files/2025-03.json"
+    key = "merged_dataset/_released_files.2025-03.json"
     before = store.find(key)
     record_released_files(store, SECOND)
     assert store.find(key) == before
@@ -90,6 +90,6 @@ def test_in_a_lake_of_before_nothing_is_said_that_is_not_known(store: ObjectStor
 def test_a_damaged_record_stops_no_release(store: ObjectStore) -> None:
     record_released_files(store, FIRST)
     store.write(HEAD_KEY, b"{")
-    store.write("merged_dataset/_released_files/2025-03.json", b"[]")
+    store.write("merged_dataset/_released_files.2025-03.json", b"[]")
     record_released_files(store, replace(SECOND))
     assert digest_of(store, DAY, NAME, "a") == SECOND.digest

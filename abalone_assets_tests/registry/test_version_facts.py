@@ -93,7 +93,7 @@ def test_a_version_of_before_the_preparation_is_not_taken_for_its_own(
 ) -> None:
     register(registry, MANIFEST.digest)
     record_released_files(lake.store, MANIFEST)
-    key = "merged_dataset/_released_files/2025-03.json"
+    key = "merged_dataset/_released_files.2025-03.json"
     document = lake.store.read_json(key)
     assert document is not None
     later = datetime.now(UTC).replace(year=2100).isoformat()

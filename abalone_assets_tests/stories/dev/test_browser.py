@@ -130,10 +130,10 @@ def test_the_report_on_an_evaluation_shows_its_plots(page: Page, stack: Stack) -
     page.goto(f"{stack.ui}/assets/evaluation_report")
     row = page.get_by_role("row").filter(has_text="plots")
     row.get_by_text("[Show Markdown]").click()
-    plots = page.locator("img[src^='data:image/png']")
+    plots = page.locator("img[src^='data:image/svg+xml']")
     plots.nth(2).wait_for()
     assert plots.count() == 3
-    assert all(plot.evaluate("image => image.naturalWidth") > 400 for plot in plots.all())
+    assert all(plot.evaluate("image => image.naturalWidth") > 300 for plot in plots.all())
     _screenshot(page, "evaluation")
 
 
