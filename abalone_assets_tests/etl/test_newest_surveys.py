@@ -263,14 +263,17 @@ def test_by_way_of_the_disk_the_bytes_are_those_made_in_memory(
         assert not (spooled.folder / "_staged").exists()
 
 
+@pytest.mark.parametrize("column", ["height", "source_file"])
 def test_by_way_of_the_disk_a_row_that_lacks_a_value_is_named(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, column: str
 ) -> None:
     monkeypatch.setattr(input_rows, "IN_MEMORY_ROWS", 0)
     lacking = frame(rows_from(0), OLD_DAY).with_columns(height=float("nan"))
+    if column == "source_file":
+        lacking = frame(rows_from(0), OLD_DAY).drop(column)
     other = Lake(lake.folder, {OLD_DAY: frame(rows_from(0), OLD_DAY), "lacking": lacking})
     before = lake.bytes()
-    with pytest.raises(StorageError, match=r"lacking\.parquet lacks height$"):
+    with pytest.raises(StorageError, match=rf"lacking\.parquet lacks {column}$"):
         other.prepare({DAY: frame(rows_from(100), DAY)}, rows=80, older="others")
     assert lake.bytes() == before
     assert not (lake.folder / "_staged").exists()
