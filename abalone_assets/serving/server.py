@@ -180,7 +180,7 @@ def pages_of(settings: Settings, registry: ModelRegistry, host: str) -> list[Pag
     models = Models(registry, settings.lake_uri, lambda: _deployed(settings, registry))
     if not _has_landing_zone(settings):
         return [models, reports]
-    uploads = Uploads(settings, UploadAccess(host, settings.upload_token))
+    uploads = Uploads(settings, UploadAccess(host, settings.upload_token.get_secret_value()))
     return [Surveys(settings, registry, uploads), models, reports]
 
 

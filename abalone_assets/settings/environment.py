@@ -6,7 +6,7 @@ import os
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from abalone_assets.errors import SettingsError
@@ -45,7 +45,9 @@ def read_environment(kind: type[_Settings]) -> _Settings:
         message = first["msg"].removeprefix("Value error, ")
         if first["loc"]:
             field = str(first["loc"][0])
-            message = f"{variable(field)}={first['input']!r}: {message}"
+            secret = kind.model_fields[field].annotation is SecretStr
+            shown = "" if secret else f"={first['input']!r}"
+            message = f"{variable(field)}{shown}: {message}"
             if first["type"] == "missing":
                 needed = kind.model_fields[field].description
                 message = f"{variable(field)} is not set: {needed}"

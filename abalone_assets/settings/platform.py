@@ -176,9 +176,8 @@ class Settings(EnvironmentSettings):
         "drift and a silent endpoint: URLs as Apprise takes them (https://appriseit.com), such as "
         "`mailtos://user:password@example.com`, and ARNs of SNS topics, separated by blanks.",
     )
-    upload_token: str = Field(
-        "",
-        repr=False,
+    upload_token: SecretStr = Field(
+        SecretStr(""),
         description="What whoever uploads a survey on the server's page has to know, 16 characters "
         "at least. Without one, uploads are for this machine alone, and off on a server that "
         "listens beyond it.",
@@ -214,7 +213,7 @@ class Settings(EnvironmentSettings):
 
     @field_validator("upload_token")
     @classmethod
-    def _is_long_enough(cls, token: str) -> str:
+    def _is_long_enough(cls, token: SecretStr) -> SecretStr:
         if token and len(token) < MIN_TOKEN_CHARACTERS:
             raise ValueError(
                 f"a token of {MIN_TOKEN_CHARACTERS} characters at least, such as `openssl rand -hex"
