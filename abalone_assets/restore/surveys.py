@@ -99,5 +99,6 @@ def _checks(manifest: Manifest, at: datetime) -> Iterator[Told]:
         files_are_plausible(files, remarked),
         few_rows_are_quarantined(manifest.summaries),
     ):
-        asset, name = str(result.asset_key), str(result.check_name)
+        assert result.asset_key is not None  # noqa: S101 - each names its asset
+        asset, name = result.asset_key.to_user_string(), str(result.check_name)
         yield Checked(asset, name, at, result.passed, result.metadata, result.severity)

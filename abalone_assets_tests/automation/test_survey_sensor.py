@@ -280,7 +280,7 @@ class TestALakeThatLostADay:
         """Random histories found it: nothing looked at the part, and the next change failed."""
         for seed, day in enumerate((DAY, "2025-03-04", "2025-04-01")):
             platform.land(name_of(day), survey_rows(3, seed=seed))
-        assert ingest(platform) == [True]
+        assert all(ingest(platform))
         digest = platform.lake.manifest().digest
         for path in (platform.home / "lake" / "_manifest").glob("2025-03.*"):
             path.unlink()
@@ -288,7 +288,7 @@ class TestALakeThatLostADay:
         assert platform.lake.lost_days(platform.lake.manifest()) == [
             each for each in platform.lake.manifest().days if each.startswith("2025-03")
         ]
-        assert ingest(platform) == [True]
+        assert all(ingest(platform))
         assert len(read_manifest_anew(platform.lake.store).days["2025-03-04"].files) == 1
         assert platform.lake.manifest().digest == digest
         assert requests(platform) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -24,6 +25,7 @@ def commands(*arguments: str) -> Sequence[str]:
     done = subprocess.run(
         ["make", "--dry-run", "--always-make", *arguments],
         cwd=PROJECT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("MAKE")},
         capture_output=True,
         text=True,
         check=True,

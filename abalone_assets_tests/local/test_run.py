@@ -16,7 +16,7 @@ from dagster_graphql.schema import create_schema
 from abalone_assets.automation.runs import INGEST_JOB, RELEASE_JOB
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.holder import process_identity
-from abalone_assets.local.instance import local_workspace
+from abalone_assets.local.instance import PROCESS_TAG, local_workspace
 from abalone_assets.local.run import LocalPlatform, RunFailedError, UnsettledError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def test_ctrl_c_is_not_lost_and_leaves_no_run_in_flight(
         small_platform(instance, work, watch=watch).settle()
     runs = instance.get_runs()
     assert [run.is_finished for run in runs] == [True]
-    assert runs[0].tags["abalone/pid"] == process_identity(os.getpid())
+    assert runs[0].tags[PROCESS_TAG] == process_identity(os.getpid())
 
 
 def test_ctrl_c_before_the_first_step_leaves_no_run_in_flight(

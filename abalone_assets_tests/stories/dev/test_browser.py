@@ -133,7 +133,7 @@ def test_the_report_on_an_evaluation_shows_its_plots(page: Page, stack: Stack) -
     plots = page.locator("img[src^='data:image/svg+xml']")
     plots.nth(2).wait_for()
     assert plots.count() == 3
-    assert all(plot.evaluate("image => image.naturalWidth") > 300 for plot in plots.all())
+    assert all(plot.evaluate("image => image.naturalWidth") > 400 for plot in plots.all())
     _screenshot(page, "evaluation")
 
 

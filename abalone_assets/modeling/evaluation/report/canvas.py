@@ -24,7 +24,7 @@ _VARIABLES: Final = {INK: "ink", MUTED: "muted", GRID: "grid"}
 
 _ALONE: Final = (
     'xmlns:xlink="http://www.w3.org/1999/xlink"'
-    ' style="background: #fff; --ink: #1b2430; --muted: #5d6b7a; --grid: #dde3ea"'
+    ' width="640" style="background: #fff; --ink: #1b2430; --muted: #5d6b7a; --grid: #dde3ea"'
 )
 
 WIDTH_INCHES: Final = 5.2
