@@ -32,7 +32,7 @@ TIERS = {"stories": "story", "services": "service"}
 
 SERVICES = {
     *("aws", "account", "s3", "sagemaker", "model packages"),
-    *("assembly", "oidc_assembly"),
+    *("assembly", "oidc_assembly", "company_assembly", "serverless_assembly"),
     *("cluster", "served_home"),
     *("home", "platform"),
     "spark",

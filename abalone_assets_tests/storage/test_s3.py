@@ -139,7 +139,7 @@ def answering(status: str, asked: list[dict[str, Any]] | None = None) -> Iterato
         return []
 
     server = make_server("127.0.0.1", 0, application, request_handler=_Quiet)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
