@@ -179,9 +179,19 @@ _BY_THE_STACK: Final = frozenset(
 """Settings that follow from what the stack makes."""
 
 
+_SECRETS: Final = {
+    "notify": "holds secrets, and a task's variables are read by many: give an SNS topic as "
+    "alarm_topic_arn, and subscribe people to it",
+    "upload_token": "is a secret of the endpoint server's pages, which no task has",
+}
+"""Settings that no task may be given, and why."""
+
+
 def _check_settings(given: Mapping[str, Any]) -> None:
     known = {*Settings.model_fields, *AwsSettings.model_fields} - _BY_THE_STACK
     for name in given:
+        if name in _SECRETS:
+            raise DeployError(f"settings: {name}: {_SECRETS[name]}")
         if name not in known:
             raise DeployError(f"settings: {name}: no setting to choose here; {_hint(name, known)}")
     for kind in (Settings, AwsSettings):
@@ -192,15 +202,6 @@ def _check_settings(given: Mapping[str, Any]) -> None:
             first = error.errors()[0]
             name = ".".join(map(str, first["loc"])) or "settings"
             raise DeployError(f"settings: {name}: {first['msg']}") from error
-    _check_no_secret(str(given.get("notify", "")))
-
-
-def _check_no_secret(notify: str) -> None:
-    if any(not name.startswith("arn:") for name in notify.split()):
-        raise DeployError(
-            "settings: notify: such URLs hold secrets, and a task's variables are read by many:"
-            " give an SNS topic as alarm_topic_arn, and subscribe people to it"
-        )
 
 
 def _text(value: object) -> str:

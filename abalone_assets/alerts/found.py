@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from abalone_assets.alerts.matters import Matter, Situation
 from abalone_assets.errors import EndpointError
 from abalone_assets.lake.names import DRIFT_REPORT
+from abalone_assets.registry.open import open_registry
+from abalone_assets.registry.versions import UnknownVersionError
 from abalone_assets.serving.live_version import endpoint_state
+from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.lake import Lake, Release
     from abalone_assets.lake.manifest import IngestedFile, Manifest
+    from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.settings.platform import Settings
 
 RECENT: Final = timedelta(days=366)
 """Files of older survey days are history: who ingests such days looks at what becomes of them."""
 
 ENDPOINT: Final = "endpoint"
+_MAKE_ANEW: Final = "launch the job `monitor_requests`, which makes it anew"
 MISSES: Final = 2
 """Looks, one after another, that find the endpoint silent before somebody is told."""
+
+
+@dataclass(frozen=True)
+class _Feature:
+    feature: str
+    drifted: bool
+
+
+@dataclass(frozen=True)
+class _DriftReport:
+    """What of the drift report is a matter."""
+
+    features: list[_Feature]
 
 
 def lake_situation(lake: Lake, settings: Settings) -> Situation:
@@ -32,25 +52,33 @@ def lake_situation(lake: Lake, settings: Settings) -> Situation:
         StorageError: The lake refuses.
     """
     share = settings.max_quarantined_share
-    return Situation(
-        (
-            *_rejected(lake),
-            *_files(lake.manifest(), share),
-            *_drift(lake),
-        )
-    )
+    rejected = _rejected(lake.release(), open_registry(settings))
+    return Situation((*rejected, *_files(lake.manifest(), share), *_drift(lake)))
 
 
-def _rejected(lake: Lake) -> Iterator[Matter]:
-    release = lake.release()
-    if release is not None and release.outcome == "rejected":
+def _rejected(release: Release | None, registry: ModelRegistry) -> Iterator[Matter]:
+    """The last release, if it came to nothing and no person has said otherwise since."""
+    if release is None or release.outcome != "rejected":
+        return
+    if release.version is None:
         yield Matter(
             "rejected",
-            f"model version {release.version} was rejected",
-            f"Model version {release.version} was rejected, and the endpoint keeps what it serves. "
-            f"{release.reason} `abalone approve {release.version}` overrules the gate.",
-            str(release.version),
+            "the last release made no model",
+            f"The last release made no model, and the endpoint keeps what it serves. "
+            f"{release.reason}",
+            release.digest,
         )
+        return
+    with suppress(UnknownVersionError):
+        if registry.get(release.version).approved:
+            return
+    yield Matter(
+        "rejected",
+        f"model version {release.version} was rejected",
+        f"Model version {release.version} was rejected, and the endpoint keeps what it serves. "
+        f"{release.reason} `abalone approve {release.version}` overrules the gate.",
+        str(release.version),
+    )
 
 
 def _files(manifest: Manifest, share: float) -> Iterator[Matter]:
@@ -81,9 +109,10 @@ def _file(file: IngestedFile, share: float) -> Iterator[Matter]:
 
 
 def _drift(lake: Lake) -> Iterator[Matter]:
-    document: Any = lake.store.read_json(lake.key(DRIFT_REPORT, suffix="json"))
-    features = document.get("features", []) if isinstance(document, dict) else []
-    drifted = [str(each["feature"]) for each in features if each.get("drifted")]
+    key = lake.key(DRIFT_REPORT, suffix="json")
+    document = lake.store.read_json(key) or {"features": []}
+    report = record_of(_DriftReport, document, lake.store.uri_of(key), remedy=_MAKE_ANEW)
+    drifted = [each.feature for each in report.features if each.drifted]
     if drifted:
         names = ", ".join(name.replace("_", " ") for name in drifted)
         yield Matter(

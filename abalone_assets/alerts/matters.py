@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Self
 
+from abalone_assets.errors import StorageError
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
@@ -150,8 +151,14 @@ def read_told(store: ObjectStore) -> Told:
     document = store.read_json(TOLD_KEY)
     if document is None:
         return Told()
-    remedy = "delete it, and what is so now is told once more"
-    return record_of(Told, document, store.uri_of(TOLD_KEY), remedy=remedy, version=FORMAT)
+    place, remedy = store.uri_of(TOLD_KEY), "delete it, and what is so now is told once more"
+    told = record_of(Told, document, place, remedy=remedy, version=FORMAT)
+    try:
+        if told.sent_at and datetime.fromisoformat(told.sent_at).tzinfo is None:
+            raise ValueError(told.sent_at)  # noqa: TRY301 - as one that is no time at all
+    except ValueError as error:
+        raise StorageError(f"{place}: sent_at: no time with its zone; {remedy}") from error
+    return told
 
 
 def news_of(told: Told, now: Situation) -> News:

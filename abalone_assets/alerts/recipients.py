@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -11,7 +14,7 @@ from abalone_assets.errors import AbaloneError
 from abalone_assets.settings.environment import variable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from apprise import Apprise
 
@@ -19,6 +22,9 @@ TOPIC_PREFIX: Final = "arn:aws"
 MOST_SUBJECT: Final = 99
 """Characters of a subject that SNS takes, of printable ASCII
 (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html)."""
+
+
+_SHORTEST_SECRET: Final = 4
 
 
 class AlertError(AbaloneError):
@@ -61,23 +67,50 @@ class Service(Recipient):
         return f"{urlsplit(self.url).scheme}://…"
 
     def send(self, title: str, text: str) -> None:
-        """Send by Apprise, whose log has the details."""
+        """Send by Apprise."""
         from apprise import NotifyFormat
 
         # Said to be text, so that a service that shows HTML escapes what names of files may hold.
-        if not self._opened().notify(title=title, body=text, body_format=NotifyFormat.TEXT):
-            raise AlertError(f"{self.name} did not take the message: the log of `apprise` says why")
+        service = self._opened()
+        with _apprise_log() as lines:
+            taken = service.notify(title=title, body=text, body_format=NotifyFormat.TEXT)
+        if not taken:
+            why = self._without_secrets(lines[0]) if lines else "it does not say why"
+            raise AlertError(f"{self.name} did not take the message: {why}")
+
+    def _without_secrets(self, line: str) -> str:
+        parts = sorted(re.split(r"[/:@?&=]+", self.url)[1:], key=len, reverse=True)
+        for part in parts:
+            line = line.replace(part, "…") if len(part) >= _SHORTEST_SECRET else line
+        return line
 
     def _opened(self) -> Apprise:
         from apprise import Apprise
 
         service = Apprise()
-        if not service.add(self.url):
+        with _apprise_log():  # which would tell the whole URL
+            known = service.add(self.url)
+        if not known:
             raise AlertError(
                 f"{variable('notify')}: {self.name} is no URL that Apprise knows: "
                 "https://appriseit.com/services/ lists them"
             )
         return service
+
+
+@contextmanager
+def _apprise_log() -> Iterator[list[str]]:
+    """What Apprise would log, and nobody else should see: it may hold secrets."""
+    lines: list[str] = []
+    log, handler = logging.getLogger("apprise"), logging.Handler(logging.WARNING)
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    propagates, log.propagate = log.propagate, False
+    log.addHandler(handler)
+    try:
+        yield lines
+    finally:
+        log.removeHandler(handler)
+        log.propagate = propagates
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -29,13 +30,12 @@ from abalone_assets.automation.runs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from abalone_assets.lake.lake import Lake
     from abalone_assets.settings.platform import Settings
 
 WATCHED_JOBS: Final = (INGEST_JOB, RELEASE_JOB, DEPLOY_JOB, MONITOR_JOB)
 STRAYS: Final = "strays"
+_LISTED_STRAYS: Final = 5
 _MOST_OF_AN_ERROR: Final = 300
 
 
@@ -82,48 +82,49 @@ def alert_tick(
 
 
 def _run_situation(context: dg.SensorEvaluationContext) -> Situation:
-    """The jobs whose last run failed; while another one is in flight, nobody can say."""
+    """The jobs whose last run failed.
+
+    Nobody can say while a run is in flight, after one that somebody stopped, and where there is
+    none: the instance may be a new one.
+    """
     runs = Runs.seen_by(context)
     busy = {run.job_name for run in runs.in_flight()}
-    return Situation.joined(
-        Situation(undecided=frozenset({_key(job)}))
-        if job in busy
-        else Situation(tuple(_failed(runs, job)))
-        for job in WATCHED_JOBS
-    )
+    return Situation.joined(_situation_of(runs, job, in_flight=job in busy) for job in WATCHED_JOBS)
 
 
-def _key(job: str) -> str:
-    return f"job:{job}"
-
-
-def _failed(runs: Runs, job: str) -> Iterator[Matter]:
+def _situation_of(runs: Runs, job: str, *, in_flight: bool) -> Situation:
+    key, ended = f"job:{job}", runs.last_ended(job)
+    if in_flight or ended is None or ended.status is dg.DagsterRunStatus.CANCELED:
+        return Situation(undecided=frozenset({key}))
     failed = runs.failures(job)
-    if failed is not None:
-        often = "once" if failed.count == 1 else f"{failed.count} times, one after another"
-        error = runs.error_of(failed.run_id)[:_MOST_OF_AN_ERROR]
-        yield Matter(
-            _key(job),
-            f"the job {job} failed",
-            f"The job {job} failed {often}, last at {failed.last:%Y-%m-%d %H:%M} UTC in run "
-            f"{failed.run_id}: {error}",
-        )
+    if failed is None:
+        return Situation()
+    often = "once" if failed.count == 1 else f"{failed.count} times, one after another"
+    error = runs.error_of(failed.run_id)[:_MOST_OF_AN_ERROR]
+    text = (
+        f"The job {job} failed {often}, last at {failed.last:%Y-%m-%d %H:%M} UTC in run "
+        f"{failed.run_id}: {error}"
+    )
+    return Situation((Matter(key, f"the job {job} failed", text),))
 
 
 def _strays(context: dg.SensorEvaluationContext) -> Situation:
-    """The files that can be no survey, as `survey_sensor` observed them last."""
+    """The files that can be no survey, as `survey_sensor` observed them last: one matter."""
     found = context.instance.fetch_observations(dg.AssetKey("landing_zone"), limit=1).records
     observed = found[0].asset_observation if found else None
-    shown = observed.metadata["files"] if observed else None
-    if not isinstance(shown, dg.TableMetadataValue):
+    metadata = observed.metadata if observed else {}
+    count, shown = metadata.get("stray_files"), metadata.get("files")
+    if not isinstance(count, dg.IntMetadataValue) or not isinstance(shown, dg.TableMetadataValue):
+        return Situation(undecided=frozenset({STRAYS}))  # not of this instance, or of somebody else
+    if not count.value:
         return Situation()
-    strays = {str(each.data["file"]): str(each.data["problem"]) for each in shown.records}
-    matters = (
-        Matter(
-            f"stray:{name}",
-            f"{name} is no survey",
-            f"{name} lies in the landing zone and is no survey: {problem}",
-        )
-        for name, problem in strays.items()
+    lines = [f"{each.data['file']}: {each.data['problem']}" for each in shown.records]
+    what = (
+        "1 file in the landing zone is"
+        if count.value == 1
+        else (f"{count.value} files in the landing zone are")
     )
-    return Situation(tuple(matters))
+    text = f"{what} no survey: {'; '.join(lines[:_LISTED_STRAYS])}"
+    more = f", and {count.value - _LISTED_STRAYS} more" if count.value > _LISTED_STRAYS else ""
+    which = hashlib.sha256("\n".join([str(count.value), *lines]).encode()).hexdigest()[:16]
+    return Situation((Matter(STRAYS, f"{what} no survey", f"{text}{more}", which),))

@@ -131,6 +131,11 @@ class Runs:
         """
         return _failures(self._history(job, tags))
 
+    def last_ended(self, job: str) -> dg.DagsterRun | None:
+        """The last run of a job that came to its end, however; None where there is none."""
+        ended = self.instance.get_runs(dg.RunsFilter(job_name=job, statuses=ENDED), limit=1)
+        return ended[0] if ended else None
+
     def error_of(self, run_id: str) -> str:
         """What ended a run, on one line: the innermost error of the first step that failed."""
         failures = self.instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)

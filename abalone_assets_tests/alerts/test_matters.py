@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,9 +98,12 @@ def test_what_was_told_is_kept_in_the_lake(tmp_path: Path) -> None:
     assert datetime.fromisoformat(told.sent_at) <= datetime.now(UTC)
 
 
-def test_a_damaged_record_says_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage", [{"matters": {"a": {"title": 7}}}, {"sent_at": "soon"}, {"sent_at": "2025-03-03"}]
+)
+def test_a_damaged_record_says_what_to_do(tmp_path: Path, damage: dict[str, Any]) -> None:
     store = ObjectStore(tmp_path)
-    store.write_json(TOLD_KEY, {"format": 1, "matters": {"a": {"title": 7}}})
+    store.write_json(TOLD_KEY, {"format": 1, **damage})
     with pytest.raises(
         StorageError, match=r"alerts\.json: .*delete it, and what is so now is told"
     ):

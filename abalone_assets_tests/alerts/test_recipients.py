@@ -56,7 +56,20 @@ def test_one_who_cannot_be_told_keeps_it_from_nobody_else() -> None:
     with webhook() as hook:
         problems = send_to_all(recipients_of(f"{CLOSED} {hook.url}"), TITLE, TEXT)
     assert len(hook.posted) == 1
-    assert problems == ["json://… did not take the message: the log of `apprise` says why"]
+    (problem,) = problems
+    assert problem.startswith("json://… did not take the message: A Connection error occurred ")
+
+
+def test_what_a_service_says_goes_on_without_the_urls_secrets(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(AlertError) as refused:
+        Service("json://crew:hunter2@127.0.0.1:9/t0ken").send(TITLE, TEXT)
+    with pytest.raises(AlertError) as unknown:
+        Service("tgram://hunter2")
+    said = f"{refused.value} {unknown.value} {caplog.text}"
+    assert "hunter2" not in said
+    assert "t0ken" not in said
 
 
 def test_it_is_an_error_when_nobody_can_be_told() -> None:

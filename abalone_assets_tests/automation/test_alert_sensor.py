@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import dagster as dg
 import pytest
 
 from abalone_assets.alerts import matters
 from abalone_assets.alerts.recipients import AlertError
 from abalone_assets.lake.lake import Release
 from abalone_assets.lake.names import DRIFT_REPORT
+from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import block, ingest, launch, name_of, requests, today
@@ -82,6 +84,30 @@ def test_a_rejected_model_is_told_once_and_when_a_better_one_is_deployed(
     ]
 
 
+def test_a_release_without_a_model_is_told_as_that(platform: Platform, hook: Webhook) -> None:
+    for digest in ("one", "two"):
+        release = Release(digest, "rejected", "Too few rows.", None, "a run", "2025-03-03")
+        platform.lake.record_release(release)
+        tick(platform)
+    assert titles(hook) == ["the last release made no model"] * 2
+    assert "None" not in str(hook.posted)
+
+
+def test_a_rejection_that_a_person_overruled_is_over(platform: Platform, hook: Webhook) -> None:
+    registry = FolderRegistry(ObjectStore(platform.home / "registry"))
+    version = registry.register(
+        b"an archive",
+        evaluation={"model_sha256": "a"},
+        decision={"approved": False, "reason": "too far off", "rule": "max_rmse"},
+        release_digest="digest",
+    )
+    finish(platform, "rejected", version.version)
+    tick(platform)
+    registry.approve(version.version, because="it is right", by="ana")
+    tick(platform)
+    assert titles(hook)[1:] == ["over: model version 1 was rejected"]
+
+
 def test_a_failed_job_is_told_with_its_error_and_not_while_it_is_tried_again(
     platform: Platform, hook: Webhook
 ) -> None:
@@ -137,11 +163,48 @@ def test_stray_files_are_told_until_they_are_gone(platform: Platform, hook: Webh
     platform.land("notes.txt", b"from the crew\n")
     observe(platform)
     tick(platform)
-    assert titles(hook) == ["notes.txt is no survey"]
+    assert titles(hook) == ["1 file in the landing zone is no survey"]
+    assert "no survey: notes.txt: " in hook.posted[0]["message"]
+    platform.land("more.txt", b"from the crew\n")
+    observe(platform)
+    tick(platform)
+    assert titles(hook)[1:] == ["2 files in the landing zone are no survey"]
+    (platform.home / "landing_zone" / "more.txt").unlink()
     (platform.home / "landing_zone" / "notes.txt").unlink()
     observe(platform)
     tick(platform)
-    assert titles(hook)[1:] == ["over: notes.txt is no survey"]
+    assert titles(hook)[2:] == ["over: 2 files in the landing zone are no survey"]
+
+
+@pytest.mark.parametrize("about", [{}, {"files": 3}, {"stray_files": 2}], ids=str)
+def test_what_others_observe_of_the_landing_zone_says_nothing_of_strays(
+    platform: Platform, hook: Webhook, about: dict[str, int]
+) -> None:
+    platform.land("notes.txt", b"from the crew\n")
+    observe(platform)
+    tick(platform)
+    platform.instance.report_runless_asset_event(
+        dg.AssetObservation("landing_zone", metadata=about)
+    )
+    assert tick(platform) == "nothing is new"
+    assert len(hook.posted) == 1
+
+
+def test_a_new_instance_knows_of_no_run_and_so_of_nothing_that_is_over(
+    platform: Platform, hook: Webhook
+) -> None:
+    matter = {"title": "the job release failed", "instance": "", "since": "2025-03-03T00:00"}
+    told = {"format": 1, "matters": {"job:release": matter, "strays": matter}, "sent_at": ""}
+    platform.lake.store.write_json(matters.TOLD_KEY, told)
+    assert tick(platform) == "nothing is new"
+    assert hook.posted == []
+
+
+def test_a_run_that_somebody_stopped_is_no_failure(platform: Platform, hook: Webhook) -> None:
+    run = launch(platform, dg.RunRequest())
+    platform.instance.report_run_canceled(run)
+    assert tick(platform) == "nothing is new"
+    assert hook.posted == []
 
 
 def test_drift_is_told(platform: Platform, hook: Webhook) -> None:
