@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,3 +95,13 @@ def test_a_topic_passes_the_message_on(aws: AwsStandIn) -> None:
     assert passed_on["Subject"] == "abalone: " + "?" * 90
     with pytest.raises(AlertError, match=f"^{topic}gone: .*NotFound"):
         Topic(f"{topic}gone").send(TITLE, TEXT)
+
+
+def test_a_secret_in_what_a_service_says_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def notify(*_: object, **__: object) -> bool:
+        logging.getLogger("apprise").warning("no answer to crew:hunter2 at 127.0.0.1")
+        return False
+
+    monkeypatch.setattr("apprise.Apprise.notify", notify)
+    with pytest.raises(AlertError, match=r"did not take the message: no answer to …:… at …$"):
+        Service("json://crew:hunter2@127.0.0.1:9/").send(TITLE, TEXT)
