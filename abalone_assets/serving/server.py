@@ -16,6 +16,7 @@ from abalone_assets.errors import EndpointError
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.lake.reports import Reports
+from abalone_assets.pages.guarded_page import GuardedPage
 from abalone_assets.pages.models.page import Models
 from abalone_assets.pages.report_list import ReportList
 from abalone_assets.pages.surveys.page import Surveys
@@ -176,12 +177,14 @@ def pages_of(settings: Settings, registry: ModelRegistry, host: str) -> list[Pag
         registry: Its versions.
         host: The address that the server listens on.
     """
-    reports = ReportList(Reports(ObjectStore(settings.lake_uri)), registry)
-    models = Models(registry, settings.lake_uri, lambda: _deployed(settings, registry))
-    if not _has_landing_zone(settings):
-        return [models, reports]
-    uploads = Uploads(settings, UploadAccess(host, settings.upload_token.get_secret_value()))
-    return [Surveys(settings, registry, uploads), models, reports]
+    access = UploadAccess(host, settings.upload_token.get_secret_value())
+    pages: list[Page] = [
+        Models(registry, settings.lake_uri, lambda: _deployed(settings, registry)),
+        ReportList(Reports(ObjectStore(settings.lake_uri)), registry),
+    ]
+    if _has_landing_zone(settings):
+        pages.insert(0, Surveys(settings, registry, Uploads(settings, access)))
+    return [GuardedPage(page, access) for page in pages]
 
 
 def _deployed(settings: Settings, registry: ModelRegistry) -> int | None:

@@ -1,4 +1,7 @@
-"""Who may upload: anybody on this machine, or who has the token; and never another site's page."""
+"""Who may upload: anybody on this machine, or who has the token; and never another site's page.
+
+Who may read the pages follows from the same: on loopback, only under a name of this machine.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +66,22 @@ class UploadAccess:
         if request.method == "POST" and not _is_own_form(headers):
             raise _forbidden("this form was sent by another site; open the upload page here")
 
+    def check_host(self, headers: Headers) -> None:
+        """Refuse a reader to whom another site's name was made to point here (DNS rebinding).
+
+        That site's page is of the same origin then, for the browser, and could read ours. Beyond
+        loopback, or with a token, the server is meant to be asked under other names.
+
+        Raises:
+            HTTPException: The server is on loopback without a token, and is called something else
+                (403).
+        """
+        if is_loopback(self.address) and not self.token and not _has_local_name(headers):
+            raise _forbidden(
+                "without ABALONE_UPLOAD_TOKEN, this page is for this machine alone: open it at "
+                "http://127.0.0.1 and its port, or set the token and start the server again"
+            )
+
     def check_token(self, headers: Headers, given: str) -> None:
         """Refuse who does not know the token: from the form, or as a bearer token.
 
@@ -91,7 +110,15 @@ def _is_local(headers: Headers) -> bool:
     """Whether a request came straight from this machine, under a name of this machine."""
     if any(name in headers for name in _FORWARDED):
         return False
-    return is_loopback(urlsplit(f"//{headers.get('host', '')}").hostname or "")
+    return _has_local_name(headers)
+
+
+def _has_local_name(headers: Headers) -> bool:
+    """Whether the name that a request calls the server by is one of this machine."""
+    try:
+        return is_loopback(urlsplit(f"//{headers.get('host', '')}").hostname or "")
+    except ValueError:
+        return False
 
 
 def _is_own_form(headers: Headers) -> bool:
@@ -104,7 +131,10 @@ def _is_own_form(headers: Headers) -> bool:
     if site is not None:
         return site in {"same-origin", "none"}
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    try:
+        return origin is None or urlsplit(origin).netloc == headers.get("host")
+    except ValueError:
+        return False
 
 
 def _forbidden(message: str) -> HTTPException:

@@ -265,7 +265,9 @@ def test_uploads_are_private_to_the_user_of_the_server(site: Site) -> None:
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:9999"},
+        {"Origin": "http://["},
         {"Host": "evil.example"},
+        {"Host": "["},
         {"X-Forwarded-For": "203.0.113.7"},
     ],
     ids=str,
@@ -311,6 +313,23 @@ def test_with_a_token_it_is_on_for_who_knows_it(
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     response = site.client.post("/surveys/upload", files={"file": (NAME, ROWS)}, headers=bearer)
     assert response.status_code == 303
+
+
+def test_with_a_token_the_pages_own_form_is_taken_over_plain_http(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where browsers send no ``Sec-Fetch-Site``, and tell by ``Origin`` alone."""
+    monkeypatch.setenv("ABALONE_UPLOAD_TOKEN", TOKEN)
+    site = Site.of(home, "0.0.0.0", "http://crew.example:8080")
+    policy = site.get("/surveys/upload").headers["Referrer-Policy"]
+    assert policy == "same-origin"  # else the form's Origin would be null
+    for origin, status in (
+        ("http://crew.example:8080", 303),
+        ("http://evil.example", 403),
+        ("http://[", 403),
+    ):
+        site.client.headers["Origin"] = origin
+        assert upload(site, ROWS, token=TOKEN).status_code == status
 
 
 def test_a_token_that_is_set_is_asked_for_on_this_machine_too(
