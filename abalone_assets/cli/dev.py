@@ -62,9 +62,17 @@ def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
         refuse_second_server(settings)
         port = _usable_port(HOST, port, "--port")
         _usable_port(settings.endpoint_host, endpoint_port, "--endpoint-port")
-        log = None if verbose else settings.dagster_home / "dev.log"
+        log = None if verbose else new_log(settings.dagster_home)
         _mend(settings)
         _run(settings, lock, port, endpoint_port, log)
+
+
+def new_log(folder: Path) -> Path:
+    """Where the log goes; that of the run before, which may say why it ended, is kept beside it."""
+    log = folder / "dev.log"
+    if log.exists():
+        log.replace(folder / "dev.log.1")
+    return log
 
 
 def _mend(settings: Settings) -> None:

@@ -86,6 +86,8 @@ def predict(
     Give the sex (M, F or I) and the seven measurements of one animal, in the survey's units
     (lengths in mm / 200, weights in g / 200), or a CSV file of many.
     """
+    for option in (value for value in values if value.startswith("--")):
+        raise click.NoSuchOption(option)
     if output is not None and as_json:
         raise click.UsageError("give either --output or --json, not both")
     batches = _batches(values, file)

@@ -302,9 +302,7 @@ class SurveyFiles:
             return ("missing" if day in self._memory.missing else "gone"), ""
         if entry is None or not self._is_ingested(landed, entry):
             return self._pending(landed, entry)
-        if entry.problem:
-            return "refused", entry.problem
-        return ("held", entry.held) if entry.held else ("ingested", "")
+        return _taken_in(entry)
 
     def _pending(self, landed: LandedFile, entry: IngestedFile | None) -> tuple[State, str]:
         failed = self._memory.unreadable.get(landed.name)
@@ -337,3 +335,12 @@ def _is_of(day: date, name: str) -> bool:
 
 def _is_remarkable(entry: IngestedFile) -> bool:
     return bool(entry.quarantined or entry.problem or entry.held or entry.notes)
+
+
+def _taken_in(entry: IngestedFile) -> tuple[State, str]:
+    """What became of a file that the lake has as it landed."""
+    if entry.problem:
+        return "refused", entry.problem
+    if entry.held:
+        return "held", entry.held
+    return "ingested", "" if entry.rows else "none of its rows could be used"

@@ -26,12 +26,13 @@ if TYPE_CHECKING:
     from abalone_assets.settings.platform import Settings
 
 IN_DEV: Final = "DAGSTER_IS_DEV_CLI"
-"""Set by ``dagster dev`` and ``dg dev`` before they open their instance; all they start has it."""
+"""Set by ``dagster dev`` and any ``dg`` before they open their instance; all they start has it."""
 
 
 def begins_dagster_dev() -> bool:
     """Whether this process is a ``dagster dev`` that somebody but `abalone dev` has started."""
-    return IN_DEV in os.environ and VARIABLE not in os.environ
+    # ``dg`` says so whatever its command is.
+    return IN_DEV in os.environ and VARIABLE not in os.environ and "dev" in sys.argv[1:]
 
 
 def drive_home(settings: Settings) -> None:

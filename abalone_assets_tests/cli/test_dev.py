@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from abalone_assets.cli.dev import _mend
+from abalone_assets.cli.dev import _mend, new_log
 from abalone_assets.local.driver import driver_lock
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import abalone
@@ -45,3 +45,10 @@ def test_a_start_mends_the_catalog_and_says_what_it_put_aside(
     assert "cannot be opened" in " ".join(capsys.readouterr().err.split())
     with duckdb.connect(str(file), read_only=True) as connection:
         assert connection.execute("select 1").fetchall() == [(1,)]
+
+
+def test_the_log_of_the_run_before_is_kept(tmp_path: Path) -> None:
+    assert new_log(tmp_path) == tmp_path / "dev.log"
+    (tmp_path / "dev.log").write_text("why it ended")
+    assert not new_log(tmp_path).exists()
+    assert (tmp_path / "dev.log.1").read_text() == "why it ended"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import signal
 import socket
@@ -273,3 +274,10 @@ def test_a_wrong_call_is_told_as_such(home: Path, arguments: tuple[str, ...], sa
     result = abalone("predict", *arguments, *ANIMAL, text="")
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+@pytest.mark.usefixtures("home")
+def test_an_unknown_option_of_predict_is_named() -> None:
+    result = abalone("predict", "--ouput", "ages.csv", "--file", "-")
+    assert result.exit_code == 2
+    assert re.search(r"No such option.* .?--ouput", result.output)

@@ -60,6 +60,15 @@ def test_a_file_is_due_then_ingested_with_its_counts(home: Path, zone: FolderLan
     assert abs(found.landed_at - datetime.now(UTC)) < timedelta(hours=1)
 
 
+def test_a_file_without_a_row_that_could_be_used_says_so(
+    home: Path, zone: FolderLandingZone
+) -> None:
+    zone.land(NAME, b"X,1\n")
+    ingest(home, DAY)
+    found = look().file(NAME)
+    assert (found.state, found.why) == ("ingested", "none of its rows could be used")
+
+
 def test_a_file_that_was_written_again_is_changed_unless_its_bytes_are_the_same(
     home: Path, zone: FolderLandingZone
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.lake.lake import Lake
+from abalone_assets.local.driver import driver_lock
 from abalone_assets.local.instance import prepare_instance
 from abalone_assets.local.offspring import VARIABLE
 from abalone_assets.sample_data import surveys
@@ -77,3 +78,9 @@ def test_it_launches_one_table_of_a_step_that_writes_several(dg: Dg, home: Path)
     dg("launch", "--assets", "raw_abalone,merged_dataset")
     assert lake.preparation().digest == lake.manifest().digest
     assert all(lake.store.find(lake.key(name)) for name in ("train_split", "test_split"))
+
+
+def test_only_dg_dev_wants_to_drive_the_home(dg: Dg) -> None:
+    with driver_lock(load_settings(), "abalone dev") as lock:
+        assert lock is not None
+        assert "new_surveys" in dg("list", "defs", "--json")
