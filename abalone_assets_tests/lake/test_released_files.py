@@ -86,6 +86,9 @@ def test_only_the_months_that_changed_are_written(store: ObjectStore) -> None:
     before = store.find(key)
     record_released_files(store, SECOND)
     assert store.find(key) == before
+    head = store.read_json(HEAD_KEY)
+    assert head is not None
+    assert head["waiting"] == ["2025-04"]  # the other's release has ended
 
 
 def test_in_a_lake_of_before_nothing_is_said_that_is_not_known(store: ObjectStore) -> None:

@@ -64,6 +64,18 @@ def test_an_old_record_has_gaps_and_no_error(registry: FolderRegistry) -> None:
     assert (facts.data.rows, facts.rmse_low, facts.held_against) == (None, None, None)
 
 
+def reads_of(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The versions whose records are read from now on."""
+    get, read = FolderRegistry.get, list[int]()
+
+    def counted(self: FolderRegistry, version: int) -> ModelVersion:
+        read.append(version)
+        return get(self, version)
+
+    monkeypatch.setattr(FolderRegistry, "get", counted)
+    return read
+
+
 def status(state: State = "ingested", entry: IngestedFile | None = ENTRY) -> FileStatus:
     return FileStatus(NAME, DAY, state, "", None, entry)
 
@@ -105,13 +117,7 @@ def test_files_without_a_version_cost_one_walk_through_the_versions(
     record_released_files(lake.store, MANIFEST)
     for number in range(3):
         register(registry, f"r{number}", model_sha256=f"{number}" * 64)
-    get, read = FolderRegistry.get, list[int]()
-
-    def counted(self: FolderRegistry, version: int) -> ModelVersion:
-        read.append(version)
-        return get(self, version)
-
-    monkeypatch.setattr(FolderRegistry, "get", counted)
+    read = reads_of(monkeypatch)
     releases = FileReleases(lake, registry)
     assert releases.versions_of([status()] * 9) == [None] * 9
     assert read == [3, 2, 1]
@@ -122,7 +128,8 @@ def test_files_without_a_version_cost_one_walk_through_the_versions(
 def test_a_version_of_before_the_preparation_is_not_taken_for_its_own(
     lake: Lake, registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    register(registry, MANIFEST.digest)
+    for number in range(3):
+        register(registry, MANIFEST.digest, model_sha256=f"{number}" * 64)
     record_released_files(lake.store, MANIFEST)
     key = "merged_dataset/_released_files.2025-03.json"
     document = lake.store.read_json(key)
@@ -130,9 +137,11 @@ def test_a_version_of_before_the_preparation_is_not_taken_for_its_own(
     later = datetime.now(UTC).replace(year=2100).isoformat()
     document["files"][NAME]["at"] = later
     lake.store.write_json(key, document)
+    read = reads_of(monkeypatch)
     found = FileReleases(lake, registry).of(status())
     assert found is not None
     assert found.version is None
+    assert read == [3]  # and none of before it
 
 
 @pytest.mark.parametrize(
