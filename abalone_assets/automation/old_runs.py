@@ -46,6 +46,7 @@ _TRUE_OF_ASSETS: Final = (
     dg.DagsterEventType.ASSET_OBSERVATION.value,
 )
 _events = SqlEventLogStorageTable.c
+_later = SqlEventLogStorageTable.alias("later")
 _checks = AssetCheckExecutionsTable.c
 
 
@@ -105,7 +106,7 @@ class _History:
 
     def remove(self, run: Thing) -> bool:
         """Remove a run; cut short, it is a run still, and removed the next time."""
-        if run.name in self._last_runs_of_assets():
+        if self._is_last_of_an_asset(run.name):
             return False
         for path in self._files_of(run.name):
             remove_path(Thing(str(path), 0))
@@ -179,6 +180,27 @@ class _History:
                 )
             ).scalars()
             return {run for run in (*last, *materialized) if run}
+
+    def _is_last_of_an_asset(self, run_id: str) -> bool:
+        """The same of one run, which costs as much as it has assets, however long the history."""
+        materialized, later = _events.dagster_event_type == _TRUE_OF_ASSETS[0], _later.c
+        of_run = (
+            db.select(_events.asset_key, db.func.max(_events.id).label("id"))
+            .where(_events.run_id == run_id, materialized)
+            .group_by(_events.asset_key)
+            .subquery()
+        )
+        has_later = db.exists().where(
+            later.asset_key == of_run.c.asset_key,
+            later.dagster_event_type == _TRUE_OF_ASSETS[0],
+            later.id > of_run.c.id,
+        )
+        queries = (
+            db.select(AssetKeyTable.c.id).where(AssetKeyTable.c.last_run_id == run_id),
+            db.select(of_run.c.id).where(~has_later),
+        )
+        with self.events.index_connection() as connection:
+            return any(connection.execute(query.limit(1)).first() for query in queries)
 
     def _bytes_by_run(self) -> Mapping[str, int]:
         query = db.select(_events.run_id, db.func.sum(db.func.length(_events.event)))

@@ -113,11 +113,11 @@ class _Reader:
         return [
             FileReport(
                 status,
-                releases.of(status),
+                release,
                 self._bad_rows(status),
                 self.driver,
             )
-            for status in found
+            for status, release in zip(found, releases.of_all(found), strict=True)
         ]
 
     def _bad_rows(self, status: FileStatus) -> list[QuarantinedRow]:

@@ -34,10 +34,11 @@ def gc(*, does_it: bool, verbose: bool, as_json: bool) -> None:
     night.
     """
     from abalone_assets.automation.retention import all_kinds
-    from abalone_assets.cli.instance import opened_instance
+    from abalone_assets.cli.instance import instance_folder, opened_instance
     from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
+    folder = instance_folder(settings)
     with opened_instance(settings) as instance:
         kinds = all_kinds(settings, instance)
         freed = {kind.name: kind.free() if does_it else kind.surplus for kind in kinds}
@@ -45,11 +46,15 @@ def gc(*, does_it: bool, verbose: bool, as_json: bool) -> None:
     if as_json:
         dropped = {} if verbose else {"names"}
         rows = [{key: each[key] for key in each.keys() - dropped} for each in shown]
-        print_json({"removed": does_it, "runs_seen": instance is not None, "kinds": rows})
+        where = None if folder is None else str(folder)
+        seen = {"runs_seen": instance is not None, "instance": where}
+        print_json({"removed": does_it, **seen, "kinds": rows})
         return
     _show(shown, does_it=does_it, verbose=verbose)
-    if instance is None:
+    if folder is None:
         console().print("Dagster's runs were not looked at: DAGSTER_HOME names no instance here.")
+    else:
+        console().print(f"Dagster's runs are those of the instance {folder}.")
 
 
 def _row(kind: Kind, names: list[str]) -> dict[str, Any]:

@@ -19,30 +19,46 @@ if TYPE_CHECKING:
 def opened_instance(
     settings: Settings, *, make: bool = False
 ) -> Iterator[dg.DagsterInstance | None]:
-    """The home's Dagster instance, or the one of ``DAGSTER_HOME``; None where neither is.
+    """The instance of `instance_folder`; None where there is none.
 
     Args:
         settings: The settings in force.
         make: Make the home's where there is none, as `abalone dev` does, in the profile local.
 
     Raises:
-        InstanceError: It cannot be made.
+        InstanceError: It cannot be made, or ``DAGSTER_HOME`` names no folder.
     """
     import dagster as dg
 
-    from abalone_assets.local.instance import CONFIG_NAME, home_environment, prepare_instance
+    from abalone_assets.local.instance import InstanceError, home_environment, prepare_instance
 
-    named = os.environ.get("DAGSTER_HOME")
-    elsewhere = named is not None and Path(named).resolve() != settings.dagster_home
-    is_there = (settings.dagster_home / CONFIG_NAME).exists()
-    if not is_there and not elsewhere and make and settings.profile == "local":
+    if make and instance_folder(settings) is None and settings.profile == "local":
         prepare_instance(settings)
-        is_there = True
-    if is_there:
+    folder = instance_folder(settings)
+    if folder is None:
+        yield None
+    elif folder == settings.dagster_home:
         with home_environment(), dg.DagsterInstance.get() as instance:
             yield instance
-    elif elsewhere:
+    elif not folder.is_dir():
+        raise InstanceError(
+            f"{folder}: DAGSTER_HOME names no folder; correct it, or unset it to work on the"
+            " home's own instance"
+        )
+    else:
         with dg.DagsterInstance.get() as instance:
             yield instance
-    else:
-        yield None
+
+
+def instance_folder(settings: Settings) -> Path | None:
+    """The folder of the instance that a command works on; None where there is none.
+
+    Another ``DAGSTER_HOME`` than the home's own is somebody's word, and wins: after a move to
+    PostgreSQL the home's SQLite instance is still there, and nobody looks at it.
+    """
+    from abalone_assets.local.instance import CONFIG_NAME
+
+    own, named = settings.dagster_home, os.environ.get("DAGSTER_HOME")
+    if named and Path(named).resolve() != own:
+        return Path(named)
+    return own if (own / CONFIG_NAME).exists() else None

@@ -32,7 +32,7 @@ def restore(*, dry_run: bool, as_json: bool) -> None:
     results of checks that the records tell. Runs and logs do not come back. What Dagster knows
     already is left alone, so a second time changes nothing.
     """
-    from abalone_assets.cli.instance import opened_instance
+    from abalone_assets.cli.instance import instance_folder, opened_instance
     from abalone_assets.errors import SettingsError
     from abalone_assets.lake.lake import Lake
     from abalone_assets.registry.open import open_registry
@@ -52,10 +52,14 @@ def restore(*, dry_run: bool, as_json: bool) -> None:
             for each in with_progress(missing, "restoring", total=len(missing)):
                 record(instance, each)
     result = summary(missing, len(told) - len(missing))
+    folder = instance_folder(settings)
     if as_json:
-        print_json({"restored": not dry_run, **result.to_document()})
-    else:
-        _show(result, dry_run=dry_run)
+        where = None if folder is None else str(folder)
+        print_json({"restored": not dry_run, "instance": where, **result.to_document()})
+        return
+    _show(result, dry_run=dry_run)
+    if folder is not None:
+        console().print(f"Dagster's instance: {folder}")
 
 
 def _show(result: Restored, *, dry_run: bool) -> None:

@@ -2,18 +2,20 @@
 
 ``prepare`` records it when ``merged_dataset`` is made, since nothing else tells later: a version
 knows the digest of its data and no file. What is kept of a month is written again only when one of
-its days has changed, so a release pays for what came since the one before it.
+its days has changed, so a release pays for what came since the one before it. A release that ends
+without a version leaves its files to the next one, which adds its digest to theirs.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from abalone_assets.errors import StorageError
+from abalone_assets.lake.lake import RELEASE_KEY
 from abalone_assets.lake.manifest import month_of
 from abalone_assets.storage.records import record_of
 
@@ -38,19 +40,40 @@ class FirstRelease:
         digest: Of the release's data, by which its version is found; empty when the file was in an
             earlier release already, of the time before this was recorded.
         at: When its data was prepared, ISO time in UTC.
+        then: Digests of the next releases, up to the one that came to its end with a version.
     """
 
     sha256: str
     digest: str
     at: str
+    then: tuple[str, ...] = ()
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Of all of them: the first version made from one of these learnt from the file."""
+        return (self.digest, *self.then) if self.digest else ()
+
+    def tried_again(self, digest: str, ended_at: str) -> FirstRelease:
+        """It, with the digest of one more release, unless one has ended since it was noted."""
+        known = not self.digest or self.at <= ended_at or digest in self.digests
+        return self if known else replace(self, then=(*self.then, digest))
 
 
 @dataclass(frozen=True)
 class _Head:
-    """For each month a digest of what its days held when they were recorded last."""
+    """For each month a digest of what its days held when they were recorded last.
+
+    Attributes:
+        format: Of the document.
+        months: The digests.
+        at: When this was recorded, ISO time in UTC; empty in a record of before that was kept.
+        waiting: Months with files of which no release had come to its end with a version.
+    """
 
     format: int = FORMAT
     months: dict[str, str] = field(default_factory=dict)
+    at: str = ""
+    waiting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +82,24 @@ class _Month:
 
     format: int = FORMAT
     files: dict[str, FirstRelease] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Release:
+    """What counts here of how the last release ended."""
+
+    finished_at: str
+    version: int | None
+
+
+@dataclass(frozen=True)
+class _Preparation:
+    """What is recorded: of which digest its new files are, when, and when a release ended."""
+
+    manifest: Manifest
+    digest: str
+    at: str
+    ended_at: str
 
 
 _remembered: Final[dict[tuple[str, str], tuple[str, _Month | None]]] = {}
@@ -75,15 +116,29 @@ def record_released_files(store: ObjectStore, manifest: Manifest) -> None:
         StorageError: The store refuses.
     """
     head = _read(store, HEAD_KEY, _Head)
-    released_before = head is None and store.read_json("release.json") is not None
-    digest = "" if released_before else manifest.digest
+    release_before = head is None and store.find(RELEASE_KEY) is not None
+    preparation = _Preparation(
+        manifest,
+        "" if release_before else manifest.digest,
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        _ended_at(store),
+    )
     months = dict(head.months) if head else {}
+    waiting = {*head.waiting} if head and head.at > preparation.ended_at else set[str]()
     for month, days in _days_by_month(manifest).items():
         content = _digest([(day, manifest.summaries[day].content) for day in days])
-        if months.get(month) != content:
-            _record_month(store, manifest, month, days, digest)
+        if months.get(month) != content or month in waiting:
+            _record_month(store, preparation, month, days)
             months[month] = content
-    store.write_json(HEAD_KEY, asdict(_Head(months=months)))
+            waiting.add(month)
+    recorded = _Head(months=months, at=preparation.at, waiting=tuple(sorted(waiting)))
+    store.write_json(HEAD_KEY, asdict(recorded))
+
+
+def _ended_at(store: ObjectStore) -> str:
+    """When the last release came to its end, if that has made a version; else empty."""
+    release = _read(store, RELEASE_KEY, _Release)
+    return release.finished_at if release and release.version is not None else ""
 
 
 def first_release(store: ObjectStore, day: str, name: str, sha256: str) -> FirstRelease | None:
@@ -111,17 +166,20 @@ def _remembered_month(store: ObjectStore, key: str) -> _Month | None:
 
 
 def _record_month(
-    store: ObjectStore, manifest: Manifest, month: str, days: list[str], digest: str
+    store: ObjectStore, preparation: _Preparation, month: str, days: list[str]
 ) -> None:
     before = _read(store, _key(month), _Month)
-    known = before.files if before else {}
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    files = dict(known)
-    for file in (file for day in days for file in manifest.days[day].files if file.rows):
-        first = known.get(file.name)
-        if first is None or first.sha256 != file.sha256:
-            files[file.name] = FirstRelease(file.sha256, digest, now)
-    store.write_json(_key(month), asdict(_Month(files=files)))
+    files = dict(before.files) if before else {}
+    of_days = (file for day in days for file in preparation.manifest.days[day].files)
+    for file in (each for each in of_days if each.rows):
+        first = files.get(file.name)
+        files[file.name] = (
+            FirstRelease(file.sha256, preparation.digest, preparation.at)
+            if first is None or first.sha256 != file.sha256
+            else first.tried_again(preparation.manifest.digest, preparation.ended_at)
+        )
+    if before is None or files != before.files:
+        store.write_json(_key(month), asdict(_Month(files=files)))
 
 
 def _days_by_month(manifest: Manifest) -> dict[str, list[str]]:

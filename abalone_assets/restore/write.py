@@ -46,8 +46,8 @@ class Restored:
 def missing_in(instance: dg.DagsterInstance, told: Iterable[Told]) -> list[Told]:
     """What an instance does not know, the oldest first.
 
-    An asset without partitions that a run has materialized since is left as it is; of one with
-    partitions, those that are not materialized are missing.
+    An asset without partitions that a run or a person has materialized since is left as it is; of
+    one with partitions, those that are not materialized are missing.
     """
     everything = sorted(told, key=lambda each: each.at)
     by_asset: dict[str, list[Materialized]] = defaultdict(list)
@@ -80,10 +80,17 @@ def _known(instance: dg.DagsterInstance, told: Sequence[Materialized]) -> list[M
         partitions = instance.get_materialized_partitions(key)
         return [each for each in told if each.partition in partitions]
     latest = instance.get_latest_materialization_event(key)
-    if latest is not None and latest.run_id != RUNLESS_RUN_ID:
+    if latest is not None and not _is_restored(latest):
         return list(told)
     marks = set(_marks(instance, key))
     return [each for each in told if each.mark in marks]
+
+
+def _is_restored(event: dg.EventLogEntry) -> bool:
+    """Whether this wrote it; a person's "Report materialization" is of no run either."""
+    told = event.asset_materialization
+    is_marked = told is not None and RESTORED_TAG in (told.tags or {})
+    return event.run_id == RUNLESS_RUN_ID and is_marked
 
 
 def _marks(instance: dg.DagsterInstance, asset: dg.AssetKey) -> Iterator[str | None]:

@@ -88,6 +88,48 @@ def test_all_that_is_true_of_assets_stays(ingested: Platform) -> None:
     assert requests(ingested) == []
 
 
+def test_a_run_that_has_become_the_last_of_an_asset_meanwhile_stays(ingested: Platform) -> None:
+    storage = ingested.instance.event_log_storage
+    kind = runs_of(ingested)
+    last = ingested.instance.get_latest_materialization_event(SURVEYS)
+    assert last is not None
+    with storage.index_connection() as connection:  # type: ignore[attr-defined]
+        connection.exec_driver_sql(f"delete from event_logs where run_id = '{last.run_id}'")
+        before = connection.exec_driver_sql(
+            "select run_id from event_logs where dagster_event_type = 'ASSET_MATERIALIZATION'"
+            " order by id desc"
+        ).scalar()
+
+    freed = [run.name for run in kind.free()]
+
+    assert len(freed) == len(DAYS) - 1
+    assert before not in freed
+
+
+def test_a_run_that_the_page_of_an_asset_names_stays(ingested: Platform) -> None:
+    kind = runs_of(ingested)
+    named = kind.surplus[0].name
+    with ingested.instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
+        connection.exec_driver_sql(f"update asset_keys set last_run_id = '{named}'")
+
+    freed = [run.name for run in kind.free()]
+
+    assert len(freed) == len(DAYS) - 1
+    assert named not in freed
+
+
+def test_removals_do_not_go_through_the_whole_history_each(
+    ingested: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = runs_of(ingested)
+
+    def never(_: object) -> set[str]:
+        raise AssertionError
+
+    monkeypatch.setattr(old_runs._History, "_last_runs_of_assets", never)
+    assert len(kind.free()) == len(DAYS)
+
+
 def test_nothing_else_of_them_stays(ingested: Platform) -> None:
     gone = [run.name for run in runs_of(ingested).free()]
 

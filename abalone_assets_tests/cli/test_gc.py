@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
@@ -17,7 +17,11 @@ from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import files_below, ingest, name_of
 from abalone_assets_tests.cli.support import abalone, abalone_json, see_as_next_year
 from abalone_assets_tests.registry.test_contract import add
+from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import Platform, survey_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -84,6 +88,27 @@ def test_without_an_instance_the_stores_are_looked_at_alone(
 
     assert "Dagster's runs were not looked at" in result.output
     assert not abalone_json("gc")["runs_seen"]
+
+
+@pytest.mark.usefixtures("tired")
+def test_a_dagster_home_elsewhere_wins_over_what_is_left_in_the_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = tmp_path / "moved"
+    monkeypatch.setenv("DAGSTER_HOME", str(moved))
+    nowhere = abalone("gc", "--yes")
+    make_dagster_home(moved)
+
+    told = abalone_json("gc")
+    restored = abalone_json("restore")
+
+    assert nowhere.exit_code == 1
+    assert "DAGSTER_HOME names no folder" in nowhere.stderr
+    assert told["instance"] == restored["instance"] == str(moved)
+    assert "runs in Dagster's database" not in counts(told)
+    assert restored["materializations"]["new_surveys"] == 3
+    assert str(moved) in abalone("gc").output.replace("\n", "")
+    assert str(moved) in abalone("restore").output.replace("\n", "")
 
 
 def test_a_damaged_record_stops_it_before_anything_is_removed(tired: Platform) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.lake.lake import Lake, Release
+from abalone_assets.lake.lake import Lake, Outcome, Release
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, Manifest, day_digest
 from abalone_assets.lake.released_files import HEAD_KEY, first_release, record_released_files
 from abalone_assets.storage.object_store import ObjectStore
@@ -34,6 +34,14 @@ def store(tmp_path: Path) -> ObjectStore:
 
 FIRST = Manifest(None, {DAY: day_of(file(NAME, "a"))})
 SECOND = Manifest(None, {**FIRST.days, LATER: day_of(file(OTHER, "b"))})
+
+
+def ended(store: ObjectStore, digest: str, version: int | None, at: str) -> None:
+    outcome: Outcome = "deployed" if version else "rejected"
+    Lake(store.uri).record_release(Release(digest, outcome, "why", version, "run", at))
+
+
+AFTER, BEFORE = "2100-01-01T00:00:00+00:00", "2000-01-01T00:00:00+00:00"
 
 
 def digest_of(store: ObjectStore, day: str, name: str, sha256: str) -> str | None:
@@ -74,9 +82,13 @@ def test_a_file_without_a_good_row_is_in_no_release(store: ObjectStore) -> None:
 def test_only_the_months_that_changed_are_written(store: ObjectStore) -> None:
     record_released_files(store, FIRST)
     key = "merged_dataset/_released_files.2025-03.json"
+    ended(store, FIRST.digest, 1, AFTER)
     before = store.find(key)
     record_released_files(store, SECOND)
     assert store.find(key) == before
+    head = store.read_json(HEAD_KEY)
+    assert head is not None
+    assert head["waiting"] == ["2025-04"]  # the other's release has ended
 
 
 def test_in_a_lake_of_before_nothing_is_said_that_is_not_known(store: ObjectStore) -> None:
@@ -85,6 +97,34 @@ def test_in_a_lake_of_before_nothing_is_said_that_is_not_known(store: ObjectStor
     assert digest_of(store, DAY, NAME, "a") == ""
     record_released_files(store, SECOND)
     assert digest_of(store, LATER, OTHER, "b") == SECOND.digest
+
+
+def test_a_file_whose_release_failed_is_of_the_next_ones_too(store: ObjectStore) -> None:
+    record_released_files(store, FIRST)
+    record_released_files(store, FIRST)
+    record_released_files(store, SECOND)  # another month: that of the first has not changed
+    found = first_release(store, DAY, NAME, "a")
+    assert found is not None
+    assert found.digests == (FIRST.digest, SECOND.digest)
+    ended(store, SECOND.digest, None, AFTER)
+    third = Manifest(None, {**SECOND.days, "2025-05-02": day_of(file("abalone.x", "x"))})
+    record_released_files(store, third)
+    found = first_release(store, DAY, NAME, "a")
+    assert found is not None
+    assert found.digests[-1] == third.digest
+
+
+@pytest.mark.parametrize(("at", "count"), [(AFTER, 1), (BEFORE, 2)])
+def test_a_file_of_a_release_that_ended_is_of_no_later_one(
+    store: ObjectStore, at: str, count: int
+) -> None:
+    record_released_files(store, FIRST)
+    ended(store, FIRST.digest, 1, at)
+    more = day_of(file(NAME, "a"), file("abalone.20250314061501", "c"))
+    record_released_files(store, Manifest(None, {DAY: more}))
+    found = first_release(store, DAY, NAME, "a")
+    assert found is not None
+    assert len(found.digests) == count
 
 
 def test_a_damaged_record_stops_no_release(store: ObjectStore) -> None:

@@ -64,6 +64,18 @@ def test_an_old_record_has_gaps_and_no_error(registry: FolderRegistry) -> None:
     assert (facts.data.rows, facts.rmse_low, facts.held_against) == (None, None, None)
 
 
+def reads_of(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The versions whose records are read from now on."""
+    get, read = FolderRegistry.get, list[int]()
+
+    def counted(self: FolderRegistry, version: int) -> ModelVersion:
+        read.append(version)
+        return get(self, version)
+
+    monkeypatch.setattr(FolderRegistry, "get", counted)
+    return read
+
+
 def status(state: State = "ingested", entry: IngestedFile | None = ENTRY) -> FileStatus:
     return FileStatus(NAME, DAY, state, "", None, entry)
 
@@ -88,10 +100,36 @@ def test_a_file_waits_for_a_release_then_names_its_first_version(
     assert after.why == "first in version 1, approved by the gate"
 
 
+def test_a_file_whose_first_release_failed_has_the_version_of_the_next(
+    lake: Lake, registry: FolderRegistry
+) -> None:
+    record_released_files(lake.store, MANIFEST)
+    other = IngestedFile("abalone.20250401061500", 9, "token", "b" * 64, 3, 0)
+    second = Manifest(None, {**MANIFEST.days, "2025-04-01": IngestedDay("e", (other,))})
+    record_released_files(lake.store, second)
+    register(registry, second.digest)
+    assert FileReleases(lake, registry).versions_of([status()]) == [1]
+
+
+def test_files_without_a_version_cost_one_walk_through_the_versions(
+    lake: Lake, registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_released_files(lake.store, MANIFEST)
+    for number in range(3):
+        register(registry, f"r{number}", model_sha256=f"{number}" * 64)
+    read = reads_of(monkeypatch)
+    releases = FileReleases(lake, registry)
+    assert releases.versions_of([status()] * 9) == [None] * 9
+    assert read == [3, 2, 1]
+    assert [each and each.version for each in releases.of_all([status()] * 9)] == [None] * 9
+    assert read == [3, 2, 1] * 2
+
+
 def test_a_version_of_before_the_preparation_is_not_taken_for_its_own(
     lake: Lake, registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    register(registry, MANIFEST.digest)
+    for number in range(3):
+        register(registry, MANIFEST.digest, model_sha256=f"{number}" * 64)
     record_released_files(lake.store, MANIFEST)
     key = "merged_dataset/_released_files.2025-03.json"
     document = lake.store.read_json(key)
@@ -99,9 +137,11 @@ def test_a_version_of_before_the_preparation_is_not_taken_for_its_own(
     later = datetime.now(UTC).replace(year=2100).isoformat()
     document["files"][NAME]["at"] = later
     lake.store.write_json(key, document)
+    read = reads_of(monkeypatch)
     found = FileReleases(lake, registry).of(status())
     assert found is not None
     assert found.version is None
+    assert read == [3]  # and none of before it
 
 
 @pytest.mark.parametrize(

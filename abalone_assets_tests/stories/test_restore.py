@@ -221,7 +221,7 @@ def test_a_dry_run_says_the_same_and_does_nothing(lost: Path) -> None:
     with dg.DagsterInstance.get() as instance:
         assert list(instance.all_asset_keys()) == []
     shutil.rmtree(lost / "dagster")
-    assert abalone_json("restore", "--dry-run") == told
+    assert abalone_json("restore", "--dry-run") == {**told, "instance": None}
     assert not (lost / "dagster").exists()
 
 
@@ -242,6 +242,22 @@ def test_days_that_a_run_has_ingested_meanwhile_are_left_as_they_are(lost: Path)
         assert event is not None
         partitions = platform.instance.get_materialized_partitions(dg.AssetKey("new_surveys"))
         assert partitions == set(DAYS)
+
+
+@pytest.mark.usefixtures("lost")
+def test_what_a_person_has_reported_meanwhile_stays_the_latest() -> None:
+    reported = dg.AssetMaterialization("endpoint", description="Put back by hand.")
+    with dg.DagsterInstance.get() as instance:
+        instance.report_runless_asset_event(reported)
+
+        told = abalone_json("restore")
+
+        event = instance.get_latest_materialization_event(dg.AssetKey("endpoint"))
+    assert "endpoint" not in told["materializations"]
+    assert told["materializations"]["trained_model"] == 1
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.description == "Put back by hand."
 
 
 def test_a_day_whose_rows_are_lost_is_not_said_to_be_there(lost: Path) -> None:

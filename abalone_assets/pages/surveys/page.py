@@ -114,6 +114,7 @@ class Surveys:
         except SurveyError as error:
             raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
         strays, stray_count = ([], 0) if before else files.strays(SHOWN_STRAYS)
+        names = [file.name for file in page.files]
         return site.render(
             "surveys/list.html.jinja",
             path=self.path,
@@ -121,7 +122,7 @@ class Surveys:
             remarkable=remarkable,
             first_page=before is None,
             labels=LABELS,
-            versions={file.name: self._releases.version_of(file) for file in page.files},
+            versions=dict(zip(names, self._releases.versions_of(page.files), strict=True)),
             totals=_Totals.of(files.manifest),
             strays=strays,
             stray_count=stray_count,
