@@ -183,7 +183,9 @@ class _History:
 
     def _is_last_of_an_asset(self, run_id: str) -> bool:
         """The same of one run, which costs as much as it has assets, however long the history."""
-        materialized, later = _events.dagster_event_type == _TRUE_OF_ASSETS[0], _later.c
+        later = _later.c
+        # As an expression: SQLite would take the index of types, which finds the whole history.
+        materialized = _events.dagster_event_type.concat("") == _TRUE_OF_ASSETS[0]
         of_run = (
             db.select(_events.asset_key, db.func.max(_events.id).label("id"))
             .where(_events.run_id == run_id, materialized)
