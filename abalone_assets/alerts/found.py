@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.alerts.matters import Matter, Situation
 from abalone_assets.errors import EndpointError
-from abalone_assets.lake.names import DRIFT_REPORT
+from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.registry.open import open_registry
 from abalone_assets.registry.versions import UnknownVersionError
 from abalone_assets.serving.live_version import endpoint_state
-from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,22 +25,8 @@ RECENT: Final = timedelta(days=366)
 """Files of older survey days are history: who ingests such days looks at what becomes of them."""
 
 ENDPOINT: Final = "endpoint"
-_MAKE_ANEW: Final = "launch the job `monitor_requests`, which makes it anew"
 MISSES: Final = 2
 """Looks, one after another, that find the endpoint silent before somebody is told."""
-
-
-@dataclass(frozen=True)
-class _Feature:
-    feature: str
-    drifted: bool
-
-
-@dataclass(frozen=True)
-class _DriftReport:
-    """What of the drift report is a matter."""
-
-    features: list[_Feature]
 
 
 def lake_situation(lake: Lake, settings: Settings) -> Situation:
@@ -109,10 +93,8 @@ def _file(file: IngestedFile, share: float) -> Iterator[Matter]:
 
 
 def _drift(lake: Lake) -> Iterator[Matter]:
-    key = lake.key(DRIFT_REPORT, suffix="json")
-    document = lake.store.read_json(key) or {"features": []}
-    report = record_of(_DriftReport, document, lake.store.uri_of(key), remedy=_MAKE_ANEW)
-    drifted = [each.feature for each in report.features if each.drifted]
+    report = LastDrift(lake).numbers()
+    drifted = [each.feature for each in report.features if each.drifted] if report else []
     if drifted:
         names = ", ".join(name.replace("_", " ") for name in drifted)
         yield Matter(

@@ -62,15 +62,17 @@ def _row(kind: Kind, names: list[str]) -> dict[str, Any]:
 
 
 def _show(rows: Sequence[dict[str, Any]], *, does_it: bool, verbose: bool) -> None:
+    from rich.filesize import decimal
+
     print_table(
         ["what", "removed" if does_it else "would go", "size", "stays", "size "],
         (
             (
                 row["kind"],
                 str(row["count"]),
-                readable(row["bytes"]),
+                decimal(row["bytes"]),
                 str(row["kept_count"]),
-                readable(row["kept_bytes"]),
+                decimal(row["kept_bytes"]),
             )
             for row in rows
         ),
@@ -86,17 +88,6 @@ def _show(rows: Sequence[dict[str, Any]], *, does_it: bool, verbose: bool) -> No
     if not count:
         out.print("Nothing is older than the settings keep.")
     elif does_it:
-        out.print(f"Freed {readable(size)}: {counted(count, 'thing')}.")
+        out.print(f"Freed {decimal(size)}: {counted(count, 'thing')}.")
     else:
-        out.print(f"{readable(size)} would be freed: {counted(count, 'thing')}. Do it: --yes")
-
-
-def readable(size: int) -> str:
-    """Bytes as people read them, in powers of 1000."""
-    if size < 1000:  # noqa: PLR2004 - bytes as they are
-        return f"{size} B"
-    value, units = size / 1000, iter(("kB", "MB", "GB"))
-    unit = next(units)
-    while value >= 1000 and (larger := next(units, None)):  # noqa: PLR2004
-        value, unit = value / 1000, larger
-    return f"{value:.1f} {unit}"
+        out.print(f"{decimal(size)} would be freed: {counted(count, 'thing')}. Do it: --yes")

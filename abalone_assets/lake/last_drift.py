@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from abalone_assets.lake.names import DRIFT_REPORT
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
-
-_ASSET: Final = "drift_report"
 
 
 @dataclass(frozen=True)
@@ -55,9 +54,9 @@ class LastDrift:
         Raises:
             StorageError: The lake refuses, or the report is damaged.
         """
-        key = self.lake.key(_ASSET, suffix="json")
+        key = self.lake.key(DRIFT_REPORT, suffix="json")
         document = self.lake.store.read_json(key)
         if document is None:
             return None
         place = self.lake.store.uri_of(key)
-        return record_of(DriftNumbers, document, place, remedy=f"materialize {_ASSET} again")
+        return record_of(DriftNumbers, document, place, remedy=f"materialize {DRIFT_REPORT} again")

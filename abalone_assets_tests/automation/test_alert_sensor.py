@@ -208,9 +208,12 @@ def test_a_run_that_somebody_stopped_is_no_failure(platform: Platform, hook: Web
 
 
 def test_drift_is_told(platform: Platform, hook: Webhook) -> None:
-    features = [{"feature": "shell_weight", "drifted": True}, {"feature": "sex", "drifted": False}]
+    features = [
+        {"feature": "shell_weight", "psi": 0.4, "drifted": True},
+        {"feature": "sex", "psi": 0.0, "drifted": False},
+    ]
     key = platform.lake.key(DRIFT_REPORT, suffix="json")
-    platform.lake.store.write_json(key, {"features": features})
+    platform.lake.store.write_json(key, {"last": DAY, "animals": 500, "features": features})
     tick(platform)
     assert titles(hook) == ["requests have drifted: shell weight"]
 

@@ -9,7 +9,6 @@ import dagster as dg
 import pytest
 
 from abalone_assets.automation import old_runs
-from abalone_assets.cli.gc import readable
 from abalone_assets.defs.retention import GC_JOB, retention_schedule
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer
@@ -138,14 +137,6 @@ def test_the_schedule_asks_for_a_run_that_does_the_same_and_then_for_none(tired:
     assert len(list(tired.home.rglob("versions/*/model.tar.gz"))) == 2
     assert {run.job_name for run in tired.instance.get_runs()} == {"ingest_surveys", GC_JOB}
     assert asked(tired) == "nothing is older than the settings keep"
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (2_500_000, "2.5 MB"), (3e12, "3000.0 GB")],
-)
-def test_sizes_are_readable(size: int, text: str) -> None:
-    assert readable(int(size)) == text
 
 
 def test_json_names_what_goes_on_request(tired: Platform) -> None:

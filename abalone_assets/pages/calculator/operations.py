@@ -29,6 +29,11 @@ _ANIMAL: Final[dict[str, Any]] = {
 }
 _LINES: Final = "M,91,73,19,102.8,44.9,20.2,30\nF,106,84,27,135.4,51.3,28.3,42\n"
 _REFUSED: Final = [Body(Refusal)]
+_NO_ANIMAL: Final = {
+    HTTPStatus.BAD_REQUEST: _REFUSED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _REFUSED,
+}
+_NO_ANSWER: Final = {**_NO_ANIMAL, HTTPStatus.SERVICE_UNAVAILABLE: _REFUSED}
 
 OPERATIONS: Final = {
     "/age/model": Operation(
@@ -40,11 +45,7 @@ OPERATIONS: Final = {
     "/age/check": Operation(
         "check_animal",
         "What is wrong with an animal, or odd about it; it may be incomplete, and is not captured",
-        {
-            HTTPStatus.OK: [Body(CheckAnswer)],
-            HTTPStatus.BAD_REQUEST: _REFUSED,
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _REFUSED,
-        },
+        {HTTPStatus.OK: [Body(CheckAnswer)], **_NO_ANIMAL},
         [Body(Question, example=_ANIMAL)],
         method="post",
         tag=_TAG,
@@ -52,12 +53,7 @@ OPERATIONS: Final = {
     "/age": Operation(
         "age_of_animal",
         "How old an animal is, and how far to trust that",
-        {
-            HTTPStatus.OK: [Body(AgeAnswer)],
-            HTTPStatus.BAD_REQUEST: _REFUSED,
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _REFUSED,
-            HTTPStatus.SERVICE_UNAVAILABLE: _REFUSED,
-        },
+        {HTTPStatus.OK: [Body(AgeAnswer)], **_NO_ANSWER},
         [Body(Question, example=_ANIMAL)],
         method="post",
         tag=_TAG,
@@ -65,12 +61,7 @@ OPERATIONS: Final = {
     "/ages": Operation(
         "ages_of_table",
         "How old the animals of a CSV text are, line by line",
-        {
-            HTTPStatus.OK: [Body(AgesAnswer)],
-            HTTPStatus.BAD_REQUEST: _REFUSED,
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: _REFUSED,
-            HTTPStatus.SERVICE_UNAVAILABLE: _REFUSED,
-        },
+        {HTTPStatus.OK: [Body(AgesAnswer)], **_NO_ANSWER},
         [Body(media_type="text/csv", example=_LINES)],
         {"units": ("query", "mm-g")},
         method="post",
