@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from abalone_assets.cli.animals_file import (
+from abalone_assets.ageing.animals_file import (
     ANSWERS,
     BATCH_ROWS,
     STDOUT,
