@@ -62,7 +62,9 @@ MIN_RECORDS: Final = 10
 MAX_BEYOND_SHARE: Final = 0.5
 """Of a file's records, those that broke a rule of ``SCALE_RULES``, from some records on."""
 
-SCALE_RULES: Final = frozenset({"above_maximum", "not_positive", "not_an_integer", "out_of_range"})
+SCALE_RULES: Final = frozenset(
+    {"above_maximum", "not_positive", "not_an_integer", "out_of_range", "units"}
+)
 """The rules of the contract that values in another unit break."""
 
 LENGTHS: Final = ("length", "diameter", "height")

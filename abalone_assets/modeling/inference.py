@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 
 from abalone_assets import survey
-from abalone_assets.errors import AbaloneError
+from abalone_assets.errors import AbaloneError, SurveyError
 from abalone_assets.modeling.models.intervals import Intervals
 from abalone_assets.modeling.models.model import Model, load_intervals, load_model, predict_rings
 from abalone_assets.modeling.rows import Row, Rows, csv_columns, json_columns
+from abalone_assets.survey.columns import SCALE
+from abalone_assets.survey.units import CONTRACT_UNITS, Units
 
 if TYPE_CHECKING:
     import os
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 CSV: Final = "text/csv"
 JSON: Final = "application/json"
 CONTENT_TYPES: Final = (CSV, JSON)
+
+UNITS: Final = "units"
+"""The parameter of a content type that tells the units of a request's measurements."""
 
 ANSWER_DECIMALS: Final = 4
 
@@ -121,33 +126,49 @@ def input_fn(body: bytes | bytearray | str, content_type: str) -> Rows:
     Args:
         body: ``text/csv``: eight fields a line, without a header. ``application/json``:
             ``{"instances": [...]}``, each an array of eight or an object by column name.
-        content_type: The body's media type; parameters such as the charset are ignored.
+        content_type: The body's media type. Its parameter ``units``, such as ``units=mm-g``, says
+            what the measurements are in when that is not mm / 200 and g / 200; others, such as the
+            charset, are ignored.
 
     Returns:
         At least one valid row.
 
     Raises:
-        UnsupportedContentTypeError: Neither of the two types.
+        UnsupportedContentTypeError: Neither of the two types, or unknown units.
         InvalidRequestError: The body cannot be read, is empty, or holds an impossible abalone.
     """
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type not in CONTENT_TYPES:
-        raise UnsupportedContentTypeError(
-            f"content type {content_type!r} is not supported: send {' or '.join(CONTENT_TYPES)}"
-        )
+    media_type, units = _read_content_type(content_type)
     text = _decoded(body)
     if media_type == CSV:
-        columns = csv_columns(text)
+        columns = csv_columns(text, units)
         rows = [] if columns else _csv_rows(text)
     else:
         instances = _instances(text)
-        columns = json_columns(instances)
+        columns = json_columns(instances, units)
         rows = [] if columns else [_instance(*each) for each in enumerate(instances, start=1)]
     if columns:
         return Rows(columns, media_type)
     if not rows:
         raise InvalidRequestError("no rows: send at least one abalone")
-    return Rows.of([_validated(*each) for each in enumerate(rows, start=1)], media_type)
+    return Rows.of([_validated(*each, units) for each in enumerate(rows, start=1)], media_type)
+
+
+def _read_content_type(content_type: str) -> tuple[str, Units]:
+    """The media type, in lower case, and the units that it tells."""
+    media_type, *parameters = (part.strip() for part in content_type.split(";"))
+    if media_type.lower() not in CONTENT_TYPES:
+        raise UnsupportedContentTypeError(
+            f"content type {content_type!r} is not supported: send {' or '.join(CONTENT_TYPES)}"
+        )
+    pairs = [parameter.partition("=") for parameter in parameters]
+    told = {value.strip().strip('"').lower() for name, _, value in pairs if name.lower() == UNITS}
+    try:
+        units = {Units.named(name) for name in told} or {CONTRACT_UNITS}
+    except SurveyError as error:
+        raise UnsupportedContentTypeError(f"content type {content_type!r}: {error}") from error
+    if len(units) > 1:
+        raise UnsupportedContentTypeError(f"content type {content_type!r} tells several units")
+    return media_type.lower(), units.pop()
 
 
 def _decoded(body: bytes | bytearray | str) -> str:
@@ -196,11 +217,22 @@ def _by_name(instance: dict[str, Any], number: int) -> Row:
     return [instance[name] for name in survey.FEATURES]
 
 
-def _validated(number: int, row: Row) -> Row:
+def _validated(number: int, row: Row, units: Units) -> Row:
     try:
-        return survey.validate_measurements(row)
+        return survey.validate_measurements(row, units)
     except survey.SurveyRowError as error:
-        raise InvalidRequestError(error.message, number, error.column) from error
+        remedy = "" if error.looks_like is None else _remedy(units, error.looks_like)
+        raise InvalidRequestError(error.message + remedy, number, error.column) from error
+
+
+def _remedy(told: Units, looks_like: Units) -> str:
+    """What to do about an animal in other units than told."""
+    if looks_like == CONTRACT_UNITS:
+        return f": leave {UNITS}={told.name} out of the content type, or correct it"
+    return (
+        f": divide all of them by {SCALE}, or say {UNITS}={looks_like.name} in the content type, "
+        f"as in {CSV}; {UNITS}={looks_like.name}"
+    )
 
 
 def predict_fn(rows: Sequence[Row], predictor: Predictor) -> Predictions:

@@ -57,6 +57,7 @@ class Operation:
         parameters: By name, as ``path`` or ``query``, with an example.
         method: The HTTP method, in lower case.
         tag: What it belongs to.
+        description: What else a caller has to know.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Operation:
     parameters: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     method: str = "get"
     tag: str = "endpoint"
+    description: str = ""
 
     @property
     def shapes(self) -> set[type[BaseModel]]:
@@ -80,6 +82,8 @@ class Operation:
             "summary": self.summary,
             "tags": [self.tag],
         }
+        if self.description:
+            told["description"] = self.description
         if self.parameters:
             told["parameters"] = [
                 {

@@ -16,8 +16,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 import abalone_assets
-from abalone_assets.pages.operations import HTML, SCHEMA_REFERENCE, Body, Operation
+from abalone_assets.pages.operations import HTML, JSON, SCHEMA_REFERENCE, Body, Operation
 from abalone_assets.serving import shapes
+from abalone_assets.survey.columns import SCALE
+from abalone_assets.survey.units import MM_G
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,12 +33,26 @@ VERSION: Final = "3.1.1"
 _CSV: Final = "text/csv"
 _LINE: Final = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15\n"
 _ROW: Final = ["M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15]
+UNITS: Final = "units"
+"""The parameter of a content type that tells units, as `modeling.inference` reads it."""
+
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
+_MEASURED: Final = "M,91,73,19,102.8,44.9,20.2,30\n"
+_MEASURED_ROW: Final = ["M", 91, 73, 19, 102.8, 44.9, 20.2, 30]
+_IN_MM_AND_G: Final = f"; {UNITS}={MM_G.name}"
+
 _ASKS: Final = [
-    Body(media_type=_CSV, example=_LINE),
     Body(shapes.Instances, example={"instances": [_ROW]}),
+    Body(shapes.Instances, JSON + _IN_MM_AND_G, example={"instances": [_MEASURED_ROW]}),
+    Body(media_type=_CSV, example=_LINE),
+    Body(media_type=_CSV + _IN_MM_AND_G, example=_MEASURED),
 ]
+_UNITS_WORDS: Final = (
+    f"Lengths are in mm / {SCALE} and weights in g / {SCALE}, unless the content type tells other "
+    f"units by its parameter {UNITS}, such as {_CSV}{_IN_MM_AND_G}. An animal that clearly is in "
+    "other units than told is refused."
+)
 _PREDICTED: Final = [Body(media_type=_CSV), Body(shapes.Predictions)]
 _ERROR: Final = [Body(shapes.ServiceError)]
 
@@ -60,6 +76,7 @@ def endpoint_operations(endpoint: str) -> dict[str, Operation]:
             {HTTPStatus.OK: _PREDICTED} | refusals | by_model,
             _ASKS,
             method="post",
+            description=_UNITS_WORDS,
         ),
         "/endpoints/{name}": Operation(
             "describe_endpoint",
@@ -76,6 +93,7 @@ def endpoint_operations(endpoint: str) -> dict[str, Operation]:
             _ASKS,
             named,
             method="post",
+            description=_UNITS_WORDS,
         ),
         "/metrics": Operation(
             "metrics",

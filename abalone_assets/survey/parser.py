@@ -17,7 +17,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.survey.columns import COLUMNS, SEXES
+from abalone_assets.survey.columns import COLUMNS, FEATURES, SEXES
 from abalone_assets.survey.diagnosis import (
     BadRecords,
     certain_cause,
@@ -33,7 +33,12 @@ from abalone_assets.survey.header import (
     names_columns,
     read_header,
 )
-from abalone_assets.survey.rules import SurveyRowError, field_reader
+from abalone_assets.survey.rules import (
+    SurveyRowError,
+    check_units,
+    field_reader,
+    in_other_units,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,6 +66,8 @@ _MENDED_WORDS: Final = {
 }
 
 _NAMES: Final = tuple(column.name for column in COLUMNS)
+_LENGTH: Final = _NAMES.index("length")
+_WHOLE: Final = _NAMES.index("whole_weight")
 _CANONICAL_SEXES: Final = frozenset(SEXES)
 _BLANKS: Final = " \t"
 _SHOWN_CHARACTERS: Final = 60
@@ -470,6 +477,10 @@ class _Judge:
         values = [
             list(map(read, column)) for read, column in zip(self.fields, columns, strict=True)
         ]
+        if layout.has_units:
+            told = layout.told_units
+            for length, weight in zip(values[_LENGTH], values[_WHOLE], strict=True):
+                check_units(float(length), float(weight), told)
         if not _CANONICAL_SEXES.issuperset(columns[0]):
             self.mended[LOWER_CASE_SEX] += sum(sex.strip(_BLANKS).islower() for sex in columns[0])
         return values
@@ -483,6 +494,7 @@ class _Judge:
         except SurveyRowError as error:
             self._refuse_another_header(line, fields)
             text = raw.rstrip("\r\n")
+            error = self._in_other_units(error, fields)
             self.quarantined.append(
                 QuarantinedRow(
                     self.opened.file, line, error.column, error.rule, error.message, text
@@ -492,6 +504,14 @@ class _Judge:
             return True
         self.mended[LOWER_CASE_SEX] = counted  # the accepted records of a block are read again
         return False
+
+    def _in_other_units(self, error: SurveyRowError, fields: Sequence[str]) -> SurveyRowError:
+        """The error, with the units that the record looks like."""
+        layout = self.opened.layout
+        if len(fields) != layout.width:
+            return error
+        values = [fields[at].replace(",", ".") for at in layout.positions[: len(FEATURES)]]
+        return in_other_units(error, values, layout.told_units)
 
     def _is_empty(self, raw: str) -> bool:
         """Whether a record holds nothing, as spreadsheets leave below a table, quoted or not."""

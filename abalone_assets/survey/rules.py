@@ -23,7 +23,13 @@ from abalone_assets.survey.columns import (
     SEXES,
     Column,
 )
-from abalone_assets.survey.units import MM_G, as_size, guess_units
+from abalone_assets.survey.units import (
+    CONTRACT_UNITS,
+    MM_G,
+    Units,
+    as_size,
+    mistaken_units,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +42,14 @@ _NOT_FINITE: Final = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE | re
 _SHOWN_CHARACTERS: Final = 40
 _SHORT: Final = 16  # characters of a text that is remembered
 _DISTINCT_READINGS: Final = 2**13  # the scales' 0.0005 grid has fewer steps than this
+_LENGTH: Final = FEATURES.index("length")
+_DIAMETER: Final = FEATURES.index("diameter")
+_WHOLE: Final = FEATURES.index("whole_weight")
+_SIZE_RULES: Final = frozenset({"above_maximum", "not_positive"})
+_ROUND: Final = (0.4, 2.5)
+"""Diameter / length; UCI's animals have 0.6 to 1.0, and one, of a slip, 2.03."""
+_CM_KG: Final = Units.named("cm-kg")
+_LONGEST: Final = COLUMNS[1].maximum or 0.0
 _SEX_OF: Final = {**{sex: sex for sex in SEXES}, **{sex.lower(): sex for sex in SEXES}}
 
 
@@ -45,29 +59,35 @@ class SurveyRowError(SurveyError):
     Attributes:
         column: The first column at fault; None when the row as a whole is.
         rule: The broken rule: ``field_count``, ``quoting``, ``sex``, ``not_a_number``,
-            ``not_finite``, ``not_positive``, ``above_maximum``, ``not_an_integer`` or
-            ``out_of_range``.
+            ``not_finite``, ``not_positive``, ``above_maximum``, ``not_an_integer``,
+            ``out_of_range`` or ``units``: said to be in other units than the animal clearly is in.
         message: What was found and what is allowed.
+        looks_like: The units that the animal clearly is in, if these are others than it was said
+            to be in.
     """
 
-    def __init__(self, column: str | None, rule: str, message: str) -> None:
+    def __init__(
+        self, column: str | None, rule: str, message: str, looks_like: Units | None = None
+    ) -> None:
         super().__init__(message)
         self.column = column
         self.rule = rule
         self.message = message
+        self.looks_like = looks_like
 
 
 def validate_measurements(
-    values: Sequence[str | float],
+    values: Sequence[str | float], units: Units = CONTRACT_UNITS
 ) -> tuple[str, float, float, float, float, float, float, float]:
     """The canonical sex and seven measurements of one animal, in the order of ``FEATURES``.
 
     Args:
-        values: Eight values, as text or as numbers, in file units.
+        values: Eight values, as text or as numbers.
+        units: Of the measurements; believed, unless the animal clearly is in the survey's own.
 
     Raises:
-        SurveyRowError: A value breaks a rule, or there are not eight of them. Of one that is too
-            large it is told when the animal clearly is in mm and g.
+        SurveyRowError: A value breaks a rule, or there are not eight of them. It is told when the
+            animal clearly is in other units.
     """
     if isinstance(values, str) or len(values) != len(FEATURES):
         found = "one text" if isinstance(values, str) else f"{len(values)} values"
@@ -75,31 +95,64 @@ def validate_measurements(
             None, "field_count", f"found {found}; expected {len(FEATURES)}: {', '.join(FEATURES)}"
         )
     try:
-        canonical = tuple(
-            # What instruments show recurs: looked up, it costs a tenth of being read.
-            known(value) if type(value) is str and len(value) <= _SHORT else read(value)
-            for known, read, value in zip(_KNOWN_READERS, FIELD_READERS, values, strict=False)
-        )
+        if not units.is_contract:
+            canonical = tuple(
+                read(value) for read, value in zip(readers_in(units), values, strict=True)
+            )
+            check_units(float(canonical[_LENGTH]), float(canonical[_WHOLE]), units)
+        else:
+            canonical = tuple(
+                # What instruments show recurs: looked up, it costs a tenth of being read.
+                known(value) if type(value) is str and len(value) <= _SHORT else read(value)
+                for known, read, value in zip(_KNOWN_READERS, FIELD_READERS, values, strict=False)
+            )
     except SurveyRowError as error:
-        raise _in_other_units(error, values) from None
+        raise in_other_units(error, values, units) from None
     return cast("tuple[str, float, float, float, float, float, float, float]", canonical)
 
 
-def _in_other_units(error: SurveyRowError, values: Sequence[str | float]) -> SurveyRowError:
-    """The error, with what the animal looks like when a value of it is too large.
+def in_other_units(
+    error: SurveyRowError, values: Sequence[str | float], told: Units
+) -> SurveyRowError:
+    """The error, with what the animal looks like when a value of it is too large or too small.
 
-    Only mm and g are told of: they are what people measure in, and no slipped decimal point makes
-    an animal look like that, as it does with other pairs of units.
+    Only mm and g, and the survey's own, are told of. No slipped decimal point makes an animal look
+    like that: its other measurements stay as they are.
+
+    Args:
+        error: The rule that the animal breaks.
+        values: Its fields, in the order of ``FEATURES``.
+        told: The units that they are said to be in.
     """
-    length, weight = (as_size(values[FEATURES.index(name)]) for name in ("length", "whole_weight"))
-    if error.rule != "above_maximum" or length is None or weight is None:
+    length, diameter, weight = (as_size(values[at]) for at in (_LENGTH, _DIAMETER, _WHOLE))
+    if error.rule not in _SIZE_RULES or length is None or diameter is None or weight is None:
         return error
-    if guess_units([(length, weight)]) != MM_G:
+    found = mistaken_units(length, weight, told)
+    if found is None or not _ROUND[0] < diameter / length < _ROUND[1]:
         return error
-    message = (
-        f"{error.message}; these numbers look like {MM_G.words}: divide all of them by {SCALE}"
-    )
-    return SurveyRowError(error.column, error.rule, message)
+    words = found.words
+    if found == MM_G and _CM_KG.length.to_contract(length) <= _LONGEST:
+        words += f", or {_CM_KG.words} of a larger animal"  # which is as dense
+    message = f"{error.message}; these numbers look like {words}"
+    return SurveyRowError(error.column, error.rule, message, found)
+
+
+def check_units(length: float, weight: float, told: Units) -> None:
+    """Refuse an animal that obeys every other rule, but clearly is in other units than told.
+
+    Args:
+        length: Its canonical length.
+        weight: Its canonical whole weight.
+        told: The units that they were converted from.
+
+    Raises:
+        SurveyRowError: By the rule ``units``.
+    """
+    written = (length / told.length.to_contract(1.0), weight / told.weight.to_contract(1.0))
+    found = mistaken_units(*written, told)
+    if found is not None:
+        message = f"its measurements are said to be {told.words}, but look like {found.words}"
+        raise SurveyRowError(None, "units", message, found)
 
 
 def _broken(column: str, rule: str, value: object, allowed: str) -> SurveyRowError:
@@ -179,6 +232,18 @@ def field_reader(column: Column, unit: Unit | None = None) -> Callable[[object],
 
 FIELD_READERS: Final = tuple(map(field_reader, COLUMNS))
 """For each column, the function from a field to its canonical value; SurveyRowError if it fails."""
+
+
+@lru_cache(maxsize=64)
+def readers_in(units: Units) -> tuple[Callable[[object], str | float], ...]:
+    """For each of ``FEATURES``, the function from a field in these units to its canonical value."""
+    told = units.by_column()
+    return tuple(
+        field_reader(column, None if unit is None or unit.size == SCALE else unit)
+        for column in COLUMNS[: len(FEATURES)]
+        for unit in [told[column.name]]
+    )
+
 
 _KNOWN_READERS: Final = tuple(
     lru_cache(maxsize=_DISTINCT_READINGS)(read) for read in FIELD_READERS[: len(FEATURES)]

@@ -1,4 +1,9 @@
-"""Units that surveys come in: spellings, sizes, and which units a survey's numbers look like."""
+"""Units that surveys come in: spellings, sizes, and which units numbers look like.
+
+Everything that knows of units asks here. Of a whole survey :func:`guess_units` says what its
+numbers look like; of one animal :func:`mistaken_units` says whether it is in the other one of the
+two pairs that people mistake for each other: mm and g, and the survey's mm / 200 and g / 200.
+"""
 
 from __future__ import annotations
 
@@ -105,6 +110,11 @@ class Units:
         """Such as ``millimetres and grams``."""
         return f"{self.length.plural} and {self.weight.plural}"
 
+    @property
+    def is_contract(self) -> bool:
+        """Whether numbers in them need no conversion."""
+        return self.length.size == self.weight.size == SCALE
+
     def by_column(self) -> dict[str, Unit | None]:
         """The unit of each of the nine columns; None of sex and rings."""
         units: dict[Kind | None, Unit | None]
@@ -113,26 +123,34 @@ class Units:
 
     @classmethod
     def named(cls, name: str) -> Units:
-        """The units of a name such as ``mm-g``.
+        """The units of a name such as ``mm-g``; ``survey`` is the contract's own.
 
         Raises:
             SurveyError: There are none of this name.
         """
+        if name == SURVEY:
+            return CONTRACT_UNITS
         lengths = {unit.name: unit for unit in LENGTH_UNITS}
         weights = {unit.name: unit for unit in WEIGHT_UNITS}
         length, dash, weight = name.partition("-")
         if not dash or length not in lengths or weight not in weights:
             raise SurveyError(
                 f"units {name!r}: say one of {', '.join(lengths)}, a hyphen, and one of "
-                f"{', '.join(weights)}, such as mm-g; scaled is the contract's mm / {SCALE} or "
-                f"g / {SCALE}"
+                f"{', '.join(weights)}, such as mm-g; {SURVEY} is for the survey's own mm / "
+                f"{SCALE} and g / {SCALE}"
             )
         return cls(lengths[length], weights[weight])
 
 
+SURVEY: Final = "survey"
+"""A short name of the contract's units, beside ``scaled-scaled``."""
+
 CONTRACT_UNITS: Final = Units(LENGTH_UNITS[0], WEIGHT_UNITS[0])
 MM_G: Final = Units.named("mm-g")
 """What people measure in."""
+
+PEOPLE_USE: Final = (MM_G, CONTRACT_UNITS)
+"""Units that are mistaken for each other."""
 
 # What UCI's animals are, in the contract's units: the median of log(whole_weight / length^3) is
 # 1.59 with a standard deviation of 0.15, the same for infants and adults; the median length 0.545.
@@ -181,6 +199,32 @@ def guess_units(animals: Iterable[tuple[float, float]], told: Units | None = Non
     return units if best < _PLAUSIBLE_SCORE and second - best > _CLEAR_LEAD else None
 
 
+def mistaken_units(length: float, weight: float, told: Units) -> Units | None:
+    """Which of ``PEOPLE_USE`` one animal clearly is in, when it cannot be in the told units.
+
+    The same numbers make an animal 40,000 times as dense in mm and g as in the survey's units. All
+    of UCI's animals, the smallest of 15 mm too, are within a factor of 15 of the usual density, so
+    that no plausible animal is of both.
+
+    Args:
+        length: Its length, above 0, in the units that it really is in.
+        weight: Its whole weight, above 0, likewise.
+        told: The units that it is said to be in.
+    """
+    logarithm = math.log(weight / length**3)
+    if abs(_density(told, logarithm)) <= _IMPOSSIBLE_DENSITY:
+        return None
+    for units in PEOPLE_USE:
+        if units != told and abs(_density(units, logarithm)) < _PLAUSIBLE_DENSITY:
+            return units
+    return None
+
+
+# In units of the logarithm; UCI's animals are at most 2.7 off.
+_PLAUSIBLE_DENSITY: Final = 3.0
+_IMPOSSIBLE_DENSITY: Final = 4.0
+
+
 # Nobody weighs abalone in milligrams.
 _GUESSED: Final = tuple(
     Units(length, weight)
@@ -191,11 +235,17 @@ _GUESSED: Final = tuple(
 
 def _scores(units: Units, log_density: float, log_length: float) -> tuple[float, float]:
     """How unlike abalone the animals would be, in density and in size: squared standard scores."""
+    density = _density(units, log_density) / _LOG_DENSITY_SPREAD
     longer = math.log(units.length.size / SCALE)
-    heavier = math.log(units.weight.size / SCALE)
-    density = (log_density + heavier - 3 * longer - _LOG_DENSITY) / _LOG_DENSITY_SPREAD
     size = (log_length + longer - math.log(_TYPICAL_LENGTH)) / _LOG_LENGTH_SPREAD
     return density**2, size**2
+
+
+def _density(units: Units, log_density: float) -> float:
+    """How much denser than usual animals in these units are, in units of the logarithm."""
+    longer = math.log(units.length.size / SCALE)
+    heavier = math.log(units.weight.size / SCALE)
+    return log_density + heavier - 3 * longer - _LOG_DENSITY
 
 
 def _unusual(units: Units) -> float:

@@ -35,6 +35,9 @@ from abalone_assets_tests.modeling.support import (
 
 MODEL_FILE = MODEL_FILES["xgboost"]
 
+MEASURED = "M,91,73,19,102.8,44.9,20.2,30"
+"""The same animal in millimetres and grams."""
+
 ANIMAL = ("M", 0.455, 0.365, 0.095, 0.514, 0.2245, 0.101, 0.15)
 NAMED = {name: column[0].item() for name, column in one_animal().items() if name != "rings"}
 
@@ -76,6 +79,45 @@ class TestInput:
     @pytest.mark.parametrize("animal", [("m", *ANIMAL[1:]), {**NAMED, "sex": "m"}])
     def test_reads_a_sex_in_lower_case_as_ingestion_does(self, animal: object) -> None:
         assert input_fn(instances(animal), "application/json")[0][0] == "M"
+
+    @pytest.mark.parametrize(
+        ("body", "content_type"),
+        [
+            (MEASURED, "text/csv; units=mm-g"),
+            (MEASURED, 'text/csv;charset=utf-8;Units="MM-G"'),
+            ("M,9.1,7.3,1.9,0.1028,0.0449,0.0202,0.03", "text/csv; units=cm-kg"),
+            (CSV_ROW, "text/csv; units=survey"),
+            (CSV_ROW, "text/csv; units=scaled-scaled; units=survey"),
+            (instances(MEASURED.split(",")), "application/json; units=mm-g"),
+            (instances(["M", *map(float, MEASURED.split(",")[1:])]), "application/json;units=mm-g"),
+        ],
+    )
+    def test_reads_an_animal_in_the_units_that_the_content_type_tells(
+        self, body: str, content_type: str
+    ) -> None:
+        assert list(input_fn(body, content_type)) == [ANIMAL]
+
+    @pytest.mark.parametrize(
+        ("body", "content_type", "said"),
+        [
+            (MEASURED, "text/csv", "row 2.* look like millimetres and grams: divide all of them"),
+            (MEASURED, "text/csv; units=survey", "say units=mm-g in the content type, as in text"),
+            (CSV_ROW, "text/csv; units=mm-g", "leave units=mm-g out of the content type, or"),
+            ("M,0.01,0.008,0.002,2e-5,1e-5,1e-6,1e-6", "text/csv; units=mm-g", "it must be above"),
+        ],
+    )
+    def test_refuses_an_animal_in_other_units_than_told(
+        self, body: str, content_type: str, said: str
+    ) -> None:
+        good = MEASURED if "mm-g" in content_type else CSV_ROW
+        with pytest.raises(InvalidRequestError, match=said) as seen:
+            input_fn(f"{good}\n{body}", content_type)
+        assert seen.value.row == 2
+
+    @pytest.mark.parametrize("units", ["units=ells", "units=", "units=mm-g; units=survey"])
+    def test_refuses_units_that_it_does_not_know_or_that_differ(self, units: str) -> None:
+        with pytest.raises(UnsupportedContentTypeError, match=r"say one of|tells several units"):
+            input_fn(MEASURED, f"text/csv; {units}")
 
     def test_reads_several_lines(self) -> None:
         assert list(input_fn(f"{CSV_ROW}\n{CSV_ROW}\n", "text/csv")) == [ANIMAL, ANIMAL]

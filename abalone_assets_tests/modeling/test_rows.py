@@ -12,8 +12,15 @@ from hypothesis import strategies as st
 
 from abalone_assets.modeling import inference
 from abalone_assets.modeling.inference import InvalidRequestError, input_fn
-from abalone_assets.modeling.rows import FEW_CHARACTERS, Rows, csv_columns, json_columns
-from abalone_assets.survey import SEXES
+from abalone_assets.modeling.rows import (
+    FEW_CHARACTERS,
+    Rows,
+    csv_columns,
+    field_columns,
+    json_columns,
+)
+from abalone_assets.survey import SEXES, validate_measurements
+from abalone_assets.survey.units import MM_G
 from abalone_assets_tests.modeling.support import CSV_ROW
 
 MANY = 1 + FEW_CHARACTERS // len(CSV_ROW)
@@ -55,8 +62,8 @@ def as_number(text: str) -> float | str:
 
 def told_row_by_row(body: str, content_type: str) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inference, "csv_columns", lambda _: None)
-        patch.setattr(inference, "json_columns", lambda _: None)
+        patch.setattr(inference, "csv_columns", lambda *_: None)
+        patch.setattr(inference, "json_columns", lambda *_: None)
         return told(body, content_type)
 
 
@@ -85,6 +92,50 @@ def test_json_is_read_as_it_is_row_by_row(lines: list[str], extra: list[str]) ->
     odd_rows = [[*line.split(",")] for line in extra]
     body = json.dumps({"instances": [*clean_rows * MANY, *odd_rows]})
     assert told(body, "application/json") == told_row_by_row(body, "application/json")
+
+
+measured = st.tuples(
+    st.sampled_from(SEXES),
+    *[st.integers(1, 30_000).map(lambda step: f"{step / 100:g}")] * 3,
+    *[st.integers(1, 40_000).map(lambda step: f"{step / 100:g}")] * 4,
+).map(",".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    lines=st.lists(measured, min_size=1, max_size=3),
+    extra=st.lists(st.one_of(odd, clean), max_size=2),
+    units=st.sampled_from(["mm-g", "cm-kg", "in-oz", "mm-scaled", "survey"]),
+)
+def test_other_units_are_read_as_they_are_row_by_row(
+    lines: list[str], extra: list[str], units: str
+) -> None:
+    body = "\n".join([*lines * MANY, *extra, *lines])
+    for head in ("text/csv", "text/csv; charset=utf-8"):
+        content_type = f"{head}; units={units}"
+        assert told(body, content_type) == told_row_by_row(body, content_type)
+    rows = [[row[0], *map(as_number, row[1:])] for row in (line.split(",") for line in lines)]
+    body, content_type = json.dumps({"instances": rows * MANY}), f"application/json; units={units}"
+    assert told(body, content_type) == told_row_by_row(body, content_type)
+
+
+def test_clean_bodies_in_mm_and_g_take_the_short_way_to_the_same_animals() -> None:
+    line = "M,91,73,19,102.8,44.9,20.2,30"
+    for columns in (
+        csv_columns(f"{line}\n" * 2 * MANY, MM_G),
+        json_columns([["M", 91.0, 73.0, 19.0, 102.8, 44.9, 20.2, 30.0]] * MANY, MM_G),
+        field_columns([[field] * MANY for field in line.split(",")], MM_G),
+    ):
+        assert columns is not None
+        first = next(iter(Rows(columns, "text/csv")))
+        assert first == validate_measurements(CSV_ROW.split(","))
+
+
+@pytest.mark.parametrize("spoilt", ["0,1", " 1", "1e-1", "nan", "1_0", "\u0663", "", "-1", "9"])
+def test_fields_that_are_not_clean_are_read_row_by_row(spoilt: str) -> None:
+    columns = [[field, spoilt if at == 3 else field] for at, field in enumerate(CSV_ROW.split(","))]
+    assert field_columns(columns) is None
+    assert field_columns([each[:1] for each in columns]) is not None
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from abalone_assets.monitoring.captures import Captures
 from abalone_assets.serving.capture import CapturedRequest
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets.survey import FEATURES
 from abalone_assets_tests.monitoring.support import ANIMAL, record
 
 DAY = date(2025, 3, 3)
@@ -78,6 +79,14 @@ def test_reads_what_this_projects_server_writes(captures: Captures) -> None:
     assert [second[name] for name in ("row", "sex", "rings", "rings_low")] == [2, "F", 8.5, None]
     assert {row["model_version"] for row in (first, second)} == {3}
     assert {row["inference_id"] for row in (first, second)} == {"mine"}
+
+
+def test_animals_that_were_asked_about_in_mm_and_g_are_kept_in_the_units_of_a_survey(
+    captures: Captures,
+) -> None:
+    line = record("M,91,73,19,102.8,44.9,20.2,30", asked_in="text/csv; units=mm-g")
+    (row,) = rows(captures, line)
+    assert [str(row[name]) for name in FEATURES] == ANIMAL.split(",")
 
 
 def test_reads_bodies_in_base64(captures: Captures) -> None:

@@ -207,6 +207,24 @@ def test_a_client_that_is_made_from_it_asks_and_understands(
     assert [each.column for each in refused.value.data.errors] == ["height"]
 
 
+def test_it_says_how_to_ask_in_mm_and_g(client: TestClient, document: dict[str, Any]) -> None:
+    asked = document["paths"]["/invocations"]["post"]
+    assert "parameter units, such as text/csv; units=mm-g" in asked["description"]
+    examples = {
+        media_type: each["example"] for media_type, each in asked["requestBody"]["content"].items()
+    }
+    answers = {
+        client.post(
+            "/invocations",
+            content=example if isinstance(example, str) else json.dumps(example),
+            headers={"Content-Type": media_type, "Accept": "text/csv"},
+        ).text
+        for media_type, example in examples.items()
+    }
+    assert len(examples) == 4
+    assert len(answers) == 1
+
+
 def test_a_page_with_a_form_is_told_without_words_of_its_own(host: ModelHost) -> None:
     client = TestClient(build_app(host, None, [Tides()]))
     document = client.get("/openapi.json").json()

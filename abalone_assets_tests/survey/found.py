@@ -225,6 +225,16 @@ FOUND: Final = (
         (3, 0),
     ),
     Found(
+        "an animal in mm and g in a survey, or one of a survey's units in a file in mm and g",
+        QUARANTINED,
+        (
+            text([*ANIMALS[:3], *in_units(1, 1)[3:4], *ANIMALS[4:]]),
+            text([*in_units(1, 1)[:3], *ANIMALS[3:4], *in_units(1, 1)[4:]], named_units("mm", "g")),
+        ),
+        "above_maximum|units",
+        (3,),
+    ),
+    Found(
         "nine empty fields, as below the last line of a spreadsheet",
         QUARANTINED,
         (text([*ANIMALS, *[[""] * 9] * 40]),),

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.xdist_group("container")
 CSV, JSON = "text/csv", "application/json"
 ROW = LINES[0].encode()
 ROW_IN_JSON = json.dumps({"instances": [LINES[0].split(",")]}).encode()
+IN_MM_AND_G = b"M,100,80,26,140,60,30,40"
 BAD = b"M,0.5,tall,0.13,0.7,0.3,0.15,0.2"
 
 OLD_CODE = '''\
@@ -70,6 +71,10 @@ TABLE = {
     "a row": Asked(ROW, CSV, CSV, 200, CSV),
     "a row in JSON": Asked(ROW_IN_JSON, JSON, JSON, 200, JSON),
     "a charset": Asked(ROW, "text/csv; charset=utf-8", None, 200, CSV),
+    "mm and g": Asked(IN_MM_AND_G, "text/csv; units=mm-g", CSV, 200, CSV),
+    "mm and g, not said": Asked(IN_MM_AND_G, CSV, CSV, 400, "or say units=mm-g in the content"),
+    "not mm and g": Asked(ROW, "text/csv; units=mm-g", CSV, 400, "look like millimetres / 200"),
+    "unknown units": Asked(ROW, "text/csv; units=ells", CSV, 415, "units 'ells': say one of"),
     "a byte order mark": Asked(b"\xef\xbb\xbf" + ROW, CSV, None, 200, CSV),
     "no Accept": Asked(ROW, CSV, None, 200, CSV),
     "no Accept, JSON": Asked(ROW_IN_JSON, JSON, None, 200, JSON),
