@@ -26,6 +26,7 @@ NAMES = (
     "backfill",
     "preparation",
     "endpoint",
+    "predict_file",
     "gate",
     "synthesis",
     "quality",

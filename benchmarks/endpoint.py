@@ -33,7 +33,7 @@ from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import FEATURES, parse_survey
 from benchmarks.peers import HERE, python_of
-from benchmarks.timing import OURS, Measured, process_cost
+from benchmarks.timing import OURS, Measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -44,20 +44,18 @@ CONSTANT: Final = "constant handler"
 MLFLOW: Final = "MLflow"
 FLOOR: Final = "parse, predict and write, in the process"
 CLIENTS: Final = 16
-FILE_ROWS: Final = (100_000, 1_000_000)
 _READY_SECONDS: Final = 120
 _CONTENT_TYPES: Final = "text/csv"
 
 
-def measure(options: Options) -> list[Measured]:
-    """Ask for one row, for a hundred and for ten thousand; then age whole files."""
+def measure(options: Options) -> Measured:
+    """Ask for one row, for a hundred and for ten thousand."""
     answered = Measured("endpoint", notes=[f"{CLIENTS} clients are as many requests under way."])
-    files = Measured("predict_file", notes=["The endpoint's process is not in the peak."])
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="abalone-bench-")))
-        model = _model(folder)
+        model = default_model(folder)
         servers = {
-            OURS: stack.enter_context(_ours(folder, model)),
+            OURS: stack.enter_context(served(folder, model)),
             CONSTANT: stack.enter_context(_peer("constant", sys.executable, model)),
         }
         for name, peer in ((MLFLOW, "mlflow"), ("FastAPI + pandas", "fastapi")):
@@ -69,7 +67,7 @@ def measure(options: Options) -> list[Measured]:
         turns = options.turns(5)
         for rows, asked in ((1, 2000), (100, 300), (10_000, 8)):
             requests = max(3, asked // 20) if options.quick else asked
-            body = _body(rows)
+            body = animals(rows)
             sides: dict[str, Callable[[], Mapping[str, float]]] = {
                 name: partial(_one_client, port, _as_taken_by(name, body), requests)
                 for name, port in servers.items()
@@ -78,27 +76,15 @@ def measure(options: Options) -> list[Measured]:
             answered.alternate(sides, turns, case=f"{rows:,} rows" if rows > 1 else "1 row")
         busy = {
             name: partial(
-                _clients, port, _as_taken_by(name, _body(1)), 200 if options.quick else 4000
+                _clients, port, _as_taken_by(name, animals(1)), 200 if options.quick else 4000
             )
             for name, port in servers.items()
         }
         answered.alternate(busy, turns, case=f"1 row, {CLIENTS} clients")
-        for rows in (10_000,) if options.quick else FILE_ROWS[: 2 if options.long else 1]:
-            path = folder / f"{rows}.csv"
-            path.write_bytes(_body(rows))
-            files.alternate(
-                {
-                    OURS: partial(_predict, path, servers[OURS]),
-                    FLOOR: partial(_floor_of_file, path, model),
-                },
-                min(turns, 3),
-                case=f"{rows:,} rows",
-                warm_ups=0,
-            )
-    return [answered, files]
+    return answered
 
 
-def _model(folder: Path) -> Path:
+def default_model(folder: Path) -> Path:
     """The default model, extracted; its archive lies beside it."""
     raw = folder / "raw.parquet"
     survey = parse_survey(base_survey().read_bytes(), "abalone.data")
@@ -119,13 +105,13 @@ def _as_taken_by(server: str, body: bytes) -> bytes:
     return ",".join(FEATURES).encode() + b"\n" + body if server.lower() == MLFLOW.lower() else body
 
 
-def _body(rows: int) -> bytes:
+def animals(rows: int) -> bytes:
     lines = [line.rpartition(b",")[0] for line in base_survey().read_bytes().split()]
     return b"\n".join((lines * (1 + rows // len(lines)))[:rows]) + b"\n"
 
 
 @contextmanager
-def _ours(folder: Path, model: Path) -> Iterator[int]:
+def served(folder: Path, model: Path) -> Iterator[int]:
     """`abalone serve` of a home with the model; gives its port."""
     home = folder / "home"
     registry = FolderRegistry(ObjectStore(home / "registry"))
@@ -138,13 +124,13 @@ def _ours(folder: Path, model: Path) -> Iterator[int]:
     publish_pointer(registry.store, "abalone", version.version)
     port = _free_port()
     command = [sys.executable, "-m", "abalone_assets.cli", "serve", "--port", str(port)]
-    with _serving(command, port, {"ABALONE_HOME": str(home)}, _body(1)):
+    with _serving(command, port, {"ABALONE_HOME": str(home)}, animals(1)):
         yield port
 
 
 @contextmanager
 def _peer(name: str, python: str, model: Path) -> Iterator[int]:
-    port, probe = _free_port(), _as_taken_by(name, _body(1))
+    port, probe = _free_port(), _as_taken_by(name, animals(1))
     with _serving([python, str(HERE / name / "serve.py"), str(model), str(port)], port, {}, probe):
         yield port
 
@@ -264,22 +250,3 @@ def _floor(predictor: inference.Predictor, body: bytes, requests: int) -> dict[s
 def _answer(predictor: inference.Predictor, body: bytes) -> str:
     rows = inference.input_fn(body, _CONTENT_TYPES)
     return inference.output_fn(inference.predict_fn(rows, predictor), _CONTENT_TYPES)[0]
-
-
-def _predict(path: Path, port: int) -> dict[str, float]:
-    """`abalone predict` of a file: its own cost, and the time that it takes."""
-    command = [sys.executable, "-m", "abalone_assets.cli", "predict", "--file", path]
-    where = ["--output", path.with_suffix(".ages.csv"), "--url", f"http://127.0.0.1:{port}"]
-    cost = process_cost([*map(str, command), *map(str, where)], {"ABALONE_HOME": str(path.parent)})
-    return {"wall s": cost["wall s"], "CPU s": cost["CPU s"], "peak MiB": cost["peak MiB"]}
-
-
-def _floor_of_file(path: Path, model: Path) -> dict[str, float]:
-    """Parse and predict the whole file in one process, and write nothing."""
-    code = (
-        "import sys; from abalone_assets.modeling import inference as i; "
-        "m = i.model_fn(sys.argv[2]); "
-        "print(len(i.predict_fn(i.input_fn(open(sys.argv[1], 'rb').read(), 'text/csv'), m).rings))"
-    )
-    cost = process_cost([sys.executable, "-c", code, str(path), str(model)])
-    return {"wall s": cost["wall s"], "CPU s": cost["CPU s"], "peak MiB": cost["peak MiB"]}

@@ -28,6 +28,9 @@ FAILED: Final = 1
 NOT_LIVE: Final = 3
 """All went well, but the model version that was to go live did not."""
 
+PARTLY: Final = 4
+"""All that could be done was done; the rest was told of, such as lines that are no animals."""
+
 INTERRUPTED: Final = 130
 """128 + SIGINT, as shells report a program that Ctrl-C ended."""
 

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 import sys
+from collections.abc import Iterable
 from itertools import chain, zip_longest
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 from urllib.parse import urlsplit
 
 import click
 
-from abalone_assets.ageing.animals_file import (
-    ANSWERS,
-    BATCH_ROWS,
-    STDOUT,
-    Batch,
-    read_animals,
-    writing_ages,
-)
-from abalone_assets.cli.output import (
-    console,
-    counted,
-    example,
-    json_option,
-    print_table,
-    progress_bar,
-)
+from abalone_assets.ageing.ages_file import STDOUT
+from abalone_assets.ageing.animals_file import BATCH_ROWS, AnimalsFile
+from abalone_assets.cli.aged_file import AgedFile, of_rings, refuse_bad, remedy
+from abalone_assets.cli.output import console, example, json_option, print_table
+from abalone_assets.survey.units import CONTRACT_UNITS, Units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Sequence
 
+    from abalone_assets.ageing.animals_file import Batch
     from abalone_assets.serving.client import EndpointClient, Prediction
 
 ENDS: Final = ("rings_low", "rings_high")
@@ -49,23 +39,27 @@ def _check_url(_: click.Context, __: click.Parameter, url: str | None) -> str | 
     context_settings={"ignore_unknown_options": True},  # a negative number is no option
     epilog=example(
         "abalone predict M 0.455 0.365 0.095 0.514 0.2245 0.101 0.15",
-        "abalone predict --file animals.csv",
-        "abalone predict --file animals.csv --output ages.parquet",
+        "abalone predict --units mm-g M 91 73 19 102.8 44.9 20.2 30",
+        "abalone predict animals.csv",
+        "abalone predict --units mm-g --output ages.parquet animals.csv",
         "head -3 animals.csv | abalone predict -",
     ),
 )
-@click.argument("values", nargs=-1, metavar=f"[{VALUES} | -]")
+@click.argument("values", nargs=-1, metavar=f"[{VALUES} | FILE | -]")
+@click.option("--file", "file", type=click.File("rb"), help="The same as FILE; - is stdin.")
 @click.option(
-    "--file",
-    "file",
-    type=click.File(),
-    help="CSV of eight fields a line, or nine with the rings, which are ignored; a header may "
-    "lead. - is stdin.",
+    "--units",
+    metavar="LENGTH-WEIGHT",
+    help="Of the measurements, unless a header tells them: mm-g, or any that `abalone land` takes. "
+    "Default: survey, which is mm / 200 and g / 200.",
 )
 @click.option(
     "--output",
     metavar="FILE",
     help="Write animals and ages to this file, .csv or .parquet, however many; - is CSV on stdout.",
+)
+@click.option(
+    "--strict", is_flag=True, help="With --output: refuse a file in which a line is no animal."
 )
 @click.option(
     "--url",
@@ -75,27 +69,44 @@ def _check_url(_: click.Context, __: click.Parameter, url: str | None) -> str | 
 @json_option
 def predict(
     values: tuple[str, ...],
-    file: TextIO | None,
-    output: str | None,
-    url: str | None,
     *,
+    file: BinaryIO | None,
+    units: str | None,
+    output: str | None,
+    strict: bool,
+    url: str | None,
     as_json: bool,
 ) -> None:
     """Ask the running endpoint how old an abalone is.
 
-    Give the sex (M, F or I) and the seven measurements of one animal, in the survey's units
-    (lengths in mm / 200, weights in g / 200), or a CSV file of many.
+    Give the sex (M, F or I) and the seven measurements of one animal, or a CSV file of many: eight
+    columns in this order, or below a header of their names in any order, which may tell the units
+    (Length (mm), whole_weight_g). Other columns, such as an id, go along into --output. There a
+    line that is no animal has no age and a problem instead, and the exit code is 4.
     """
     for option in (value for value in values if value.startswith("--")):
         raise click.NoSuchOption(option)
     if output is not None and as_json:
         raise click.UsageError("give either --output or --json, not both")
-    batches = _batches(values, file)
+    if strict and output is None:
+        raise click.UsageError("--strict is for --output; without it a bad line is refused anyway")
+    told = Units.named(units) if units else None
+    stream = _stream(values, file)
+    if stream is None:
+        _one(values, told or CONTRACT_UNITS, output, url, as_json=as_json)
+        return
+    animals = click.get_current_context().with_resource(
+        AnimalsFile(stream, getattr(stream, "name", "stdin"), told)
+    )
+    batches = animals.batches(BATCH_ROWS)
     first = next(batches)
+    if output is None or strict:
+        refuse_bad(first, animals)
     client = _connected(url)
     _check_has_model(client)
     if output is not None:
-        _write(client, chain([first], batches), output, _size_of(file))
+        given = chain([first], batches)
+        AgedFile(client, animals, strict, stream).write(given, output)
         return
     following = next(batches, None)
     if following is not None and not as_json:
@@ -104,76 +115,66 @@ def predict(
         )
     given = chain([first], [] if following is None else [following], batches)
     if as_json:
-        _print_json(client, given)
+        _print_json(client, (_body(batch, animals) for batch in given))
     else:
-        _show(_animals(client.invoke(first.to_csv())), first)
+        _show(_animals(client.invoke(_body(first, animals))), first.ignored_rings)
 
 
-def _batches(values: Sequence[str], file: TextIO | None) -> Iterator[Batch]:
-    from abalone_assets.survey import validate_measurements
-
-    if values == ("-",) and file is None:
-        file = sys.stdin
-    elif values:
-        if file is not None:
-            raise click.UsageError("give either the values of one animal or --file, not both")
-        return iter([Batch([validate_measurements(values)], 0)])
-    if file is None:
-        raise click.UsageError(f"give {VALUES} of one animal, --file CSV, or - for stdin")
-    return read_animals(file, file.name, batch_rows=BATCH_ROWS)
-
-
-def _size_of(file: TextIO | None) -> int | None:
-    """The bytes of a file, None of a pipe."""
-    if file is None:
+def _stream(values: Sequence[str], file: BinaryIO | None) -> BinaryIO | None:
+    """The file that was named, in whichever way; None when the values are one animal's."""
+    if file is not None:
+        if values:
+            raise click.UsageError("give either --file, or a file or the values of one animal")
+        return file
+    if not values:
+        raise click.UsageError(f"give {VALUES} of one animal, a CSV file, or - for stdin")
+    if len(values) > 1:
         return None
+    if values == (STDOUT,):
+        return sys.stdin.buffer
+    if not Path(values[0]).is_file():
+        raise click.UsageError(f"{values[0]}: there is no such file; {VALUES} are one animal's")
+    return click.get_current_context().with_resource(Path(values[0]).open("rb"))
+
+
+def _one(
+    values: Sequence[str], units: Units, output: str | None, url: str | None, *, as_json: bool
+) -> None:
+    """Ask about one animal."""
+    from abalone_assets.errors import SurveyError
+    from abalone_assets.survey import SurveyRowError, validate_measurements
+
+    if output is not None:
+        raise click.UsageError("--output is for a file of animals")
     try:
-        status = os.fstat(file.fileno())
-    except (OSError, ValueError):
-        return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+        row = validate_measurements(values, units)
+    except SurveyRowError as error:
+        raise SurveyError(error.message + remedy(error.looks_like)) from error
+    client = _connected(url)
+    _check_has_model(client)
+    body = ",".join(map(str, row)) + "\n"
+    if as_json:
+        _print_json(client, [body])
+    else:
+        _show(_animals(client.invoke(body)), 0)
 
 
-def _write(client: EndpointClient, batches: Iterable[Batch], output: str, size: int | None) -> None:
-    """Ask batch after batch, and write each as it is answered."""
-    animals, asked, ignored, versions = 0, 0, 0, set[int]()
-    with (
-        progress_bar("animals") as show,
-        writing_ages(output, lambda text: click.echo(text, nl=False)) as write,
-    ):
-        for batch in batches:
-            body = batch.to_csv()
-            answered = _animals(client.invoke(body))
-            write(
-                [
-                    [*row, *(animal.get(name) for name in ANSWERS)]
-                    for row, animal in zip(batch.rows, answered, strict=True)
-                ]
-            )
-            animals, asked = animals + len(batch.rows), asked + len(body)
-            ignored += batch.ignored_rings
-            versions |= {animal["model_version"] for animal in answered}
-            show(animals, max(animals, round(animals * size / asked)) if size else animals)
-    named = ", ".join(map(str, sorted(versions)))
-    where = "" if output == STDOUT else f"{output}: "
-    said = f"{where}{counted(animals, 'animal')}, model version {named}{_of_rings(ignored)}"
-    console(stderr=True).print(said)
+def _body(batch: Batch, animals: AnimalsFile) -> str:
+    """What the endpoint is asked about a batch, all of which are animals."""
+    refuse_bad(batch, animals)
+    return batch.to_csv()
 
 
-def _print_json(client: EndpointClient, batches: Iterable[Batch]) -> None:
+def _print_json(client: EndpointClient, bodies: Iterable[str]) -> None:
     """The document, written as its animals are answered."""
     head = json.dumps({"endpoint": client.name, "url": client.url}, ensure_ascii=False)
     click.echo(f'{head[:-1]}, "predictions": [', nl=False)
     before = "\n"
-    for batch in batches:
-        for animal in _animals(client.invoke(batch.to_csv())):
+    for body in bodies:
+        for animal in _animals(client.invoke(body)):
             click.echo(f"{before} {json.dumps(animal)}", nl=False)
             before = ",\n"
     click.echo("\n]}")
-
-
-def _of_rings(ignored: int) -> str:
-    return f"; the rings of {counted(ignored, 'line')} were not looked at" if ignored else ""
 
 
 def _connected(url: str | None) -> EndpointClient:
@@ -228,7 +229,7 @@ def _animals(answer: Prediction) -> list[dict[str, Any]]:
     ]
 
 
-def _show(animals: Sequence[dict[str, Any]], batch: Batch) -> None:
+def _show(animals: Sequence[dict[str, Any]], ignored_rings: int) -> None:
     from abalone_assets.modeling.models.intervals import COVERAGE
 
     versions = ", ".join(map(str, sorted({animal["model_version"] for animal in animals})))
@@ -247,7 +248,7 @@ def _show(animals: Sequence[dict[str, Any]], batch: Batch) -> None:
         for number, animal in enumerate(animals, start=1)
     )
     print_table(headings, rows, right=headings)
-    ignored = _of_rings(batch.ignored_rings)
+    ignored = of_rings(ignored_rings)
     console().print(f"{len(animals)} animals, model version {versions}{ignored}")
 
 

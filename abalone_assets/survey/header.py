@@ -119,6 +119,15 @@ class Layout:
             _NAMES[at] for at in sorted(range(len(_NAMES)), key=self.positions.__getitem__)
         )
 
+    @property
+    def measures_in_one_way(self) -> bool:
+        """Whether all lengths are in one unit, and all weights."""
+        told = self.told_units.by_column()
+        return not self.has_units or all(
+            unit is None or unit == told[name]
+            for name, unit in zip(_NAMES, self.units, strict=False)
+        )
+
     def with_units(self, units: Units) -> Layout:
         """The same fields with all lengths and weights in these units."""
         told = tuple(units.by_column().values())
@@ -160,7 +169,11 @@ def names_columns(fields: Sequence[str]) -> bool:
 
 
 def read_header(
-    fields: Sequence[str], columns: Sequence[str] = _NAMES, *, remedy: str = _LAND_IT
+    fields: Sequence[str],
+    columns: Sequence[str] = _NAMES,
+    *,
+    remedy: str = _LAND_IT,
+    others: bool = False,
 ) -> Layout:
     """The layout that a header tells.
 
@@ -170,6 +183,7 @@ def read_header(
             out.
         columns: Those that it must name, the first ones of the contract; others are left out too.
         remedy: What to do about a header that is not understood.
+        others: Whether names that it does not know are columns of the file's own.
 
     Raises:
         HeaderError: A name or unit is unknown, a column is missing or named twice, or the unit of
@@ -186,7 +200,10 @@ def read_header(
             f"Subtract {AGE_OFFSET_YEARS} and call the column rings; if it has counted rings, just "
             "call it so"
         )
-    problems = [*_unknown(found), *_missing_or_repeated(found, columns)] or _partial_units(found)
+    problems = [
+        *_unknown([field for field in found if not others or field.column in {*columns}]),
+        *_missing_or_repeated(found, columns),
+    ] or _partial_units(found)
     if problems:
         raise HeaderError(
             f"its header is not understood: {'; '.join(problems)}. The columns are "
@@ -228,7 +245,7 @@ def _missing_or_repeated(found: Sequence[_Field], columns: Sequence[str]) -> lis
     named = [field.column for field in found]
     missing = [name for name in columns if name not in named]
     repeated = [
-        f"{name} is named {named.count(name)} times" for name in _NAMES if named.count(name) > 1
+        f"{name} is named {named.count(name)} times" for name in columns if named.count(name) > 1
     ]
     return [*([f"there is no {', no '.join(missing)}"] if missing else []), *repeated]
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from abalone_assets.ageing.ages_file import ANSWERS
+from abalone_assets.cli.aged_file import AgedFile
 from abalone_assets.serving.client import EndpointClient
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.state import read_state
@@ -117,6 +119,7 @@ def test_a_file_and_stdin_give_one_answer_for_each_line(answer: float, tmp_path:
     path = tmp_path / "animals.csv"
     path.write_text(f"{LINE}\n\n{LINE}\r\n{LINE}")
     for result in (
+        abalone("predict", path),
         abalone("predict", "--file", path),
         abalone("predict", "--file", "-", text=path.read_text()),
         abalone("predict", "-", text=path.read_text()),
@@ -145,11 +148,11 @@ def test_an_impossible_animal_is_refused_before_it_is_asked(answer: float) -> No
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"{LINE}\n\nM,1\n", "line 3: found 2 values"),
+        (f"{LINE}\n\nM,1\n", "line 3: found 2 fields"),
         (f"{LINE}\n{LINE}\n{LINE.replace('M', 'X')}\n", "line 3, column sex: sex is 'X'"),
         (f"{NAMES}\n{LINE}\n{LINE.replace('0.365', 'wide')}", "line 3, column diameter"),
         (f'{LINE}\n"M\n', "line 2: not CSV"),
-        (f'"sex\n"{NAMES.removeprefix("sex")}\n{LINE}\nM,1\n', "line 4: found 2 values"),
+        (f'"sex\n"{NAMES.removeprefix("sex")}\n{LINE}\nM,1\n', "line 4: found 2 fields"),
     ],
 )
 def test_a_bad_line_of_a_file_is_named_by_its_number_in_the_file(
@@ -159,7 +162,7 @@ def test_a_bad_line_of_a_file_is_named_by_its_number_in_the_file(
     path, ages = tmp_path / "animals.csv", tmp_path / "ages.csv"
     path.write_text(text)
     ages.write_text("before")
-    result = abalone("predict", "--file", path, "--output", ages)
+    result = abalone("predict", "--strict", "--output", ages, path)
     assert result.exit_code == 1
     assert f"{path}, {said}" in result.stderr
     assert sorted(each.name for each in tmp_path.iterdir()) == ["ages.csv", "animals.csv"]
@@ -172,23 +175,132 @@ def test_a_file_of_many_is_written_with_its_ages(
 ) -> None:
     monkeypatch.setattr(import_module("abalone_assets.cli.predict"), "BATCH_ROWS", 2)
     path = tmp_path / "animals.csv"
-    path.write_text(f"{NAMES},rings\n" + f"{LINE},9\n" * 5)
+    path.write_text(f"{NAMES},Rings\n" + f"{LINE},9\n" * 5)
     output = name if name == "-" else tmp_path / name
     result = abalone("predict", "--file", path, "--output", output)
     assert result.exit_code == 0, result.output
-    assert "5 animals, model version 1; the rings of 5 lines were not looked at" in result.stderr
+    assert "5 animals, model version 1\n" in result.stderr
     if name == "-":
         frame = pl.read_csv(result.stdout.encode())
     else:
         frame = (pl.read_parquet if name.endswith("parquet") else pl.read_csv)(output)
-    assert frame.columns == [
-        *NAMES.split(","),
-        *("rings", "rings_low", "rings_high", "age_years", "model_version"),
-    ]
+    assert frame[frame.columns[0]].cast(int).to_list() == [9] * 5
+    assert frame.columns == ["given_Rings", *NAMES.split(","), *ANSWERS, "problem"]
     assert frame["rings"].to_list() == [answer] * 5
     assert frame["sex"].to_list() == ["M"] * 5
     assert frame["shell_weight"].to_list() == [float(ANIMAL[-1])] * 5
     assert {path.name for path in tmp_path.iterdir()} <= {"animals.csv", name}
+
+
+def test_rings_that_no_header_names_are_not_looked_at(answer: float, tmp_path: Path) -> None:
+    path = tmp_path / "animals.csv"
+    path.write_text(f"{LINE},9\n{LINE}\n")
+    result = abalone("predict", path, "--output", "-")
+    assert result.exit_code == 0, result.output
+    assert "2 animals, model version 1; the rings of 1 line were not looked at" in result.stderr
+    assert pl.read_csv(result.stdout.encode())["rings"].to_list() == [answer] * 2
+
+
+@pytest.mark.parametrize("name", ["ages.csv", "ages.parquet"])
+def test_a_bad_line_costs_the_others_nothing(
+    answer: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(import_module("abalone_assets.cli.predict"), "BATCH_ROWS", 3)
+    path = tmp_path / "animals.csv"
+    bad = LINE.replace("M", "X")
+    path.write_text(f"{LINE}\n{bad}\n{LINE}\n{bad}\n{bad}\n{bad}\nM,1\n{LINE}\n{bad}\n")
+    result = abalone("predict", path, "--output", tmp_path / name)
+    assert result.exit_code == 4
+    said = result.stderr
+    assert "3 animals, model version 1" in said
+    assert f"6 lines without an age:\n  {path}, line 2, column sex: sex is 'X'" in said
+    assert "and 1 more" in said
+    frame = (pl.read_parquet if name.endswith("parquet") else pl.read_csv)(tmp_path / name)
+    aged = [answer, None, answer, None, None, None, None, answer, None]
+    assert frame["rings"].to_list() == aged
+    assert frame["model_version"].to_list() == [None if each is None else 1 for each in aged]
+    assert [each is None for each in frame["problem"]] == [each is not None for each in aged]
+    assert frame["problem"][6] == (
+        "line 7: found 2 fields; expected 8: sex, length, diameter, height, whole_weight, "
+        "shucked_weight, viscera_weight, shell_weight"
+    )
+    assert frame["sex"].to_list() == [*"MXM", *"XXXM", *"MX"]
+
+
+def test_a_file_without_a_single_animal_is_written_without_an_age(
+    answer: float, tmp_path: Path
+) -> None:
+    result = abalone("predict", "-", "--output", "-", text="X,1,1,1,1,1,1,1\n")
+    assert result.exit_code == 4
+    assert "0 animals, model version none was asked" in result.stderr
+    assert pl.read_csv(result.stdout.encode())["rings"].to_list() == [None]
+
+
+MEASURED = "91,73,19,102.8,44.9,20.2,30"
+
+
+def test_a_file_in_mm_and_g_gives_the_same_ages_as_told(answer: float, tmp_path: Path) -> None:
+    path, again = tmp_path / "animals.csv", tmp_path / "again.csv"
+    path.write_text(f"M,{MEASURED}\nm,{MEASURED}\n")
+    refused = abalone("predict", path)
+    assert refused.exit_code == 1
+    assert "look like millimetres and grams: say --units mm-g, or tell the units" in refused.stderr
+    first = abalone("predict", "--units", "mm-g", path, "--output", again)
+    assert first.exit_code == 0, first.output
+    frame = pl.read_csv(again)
+    assert frame["rings"].to_list() == [answer] * 2
+    assert frame["sex"].to_list() == ["M", "M"]
+    assert (frame["length_mm"][0], frame["whole_weight_g"][0]) == (91, 102.8)
+    # What is written can be asked about again: its header tells the units.
+    told = abalone("predict", again, "--output", "-")
+    assert pl.read_csv(told.stdout.encode())["rings"].to_list() == [answer] * 2
+    wrong = abalone("predict", again, "--units", "survey")
+    assert "its header tells the units mm and g itself" in wrong.stderr
+
+
+def test_one_animal_in_mm_and_g_is_aged_as_told(answer: float) -> None:
+    asked = ("M", *MEASURED.split(","))
+    (prediction,) = abalone_json("predict", "--units", "mm-g", *asked)["predictions"]
+    assert prediction["rings"] == answer
+    assert "say --units mm-g" in abalone("predict", *asked).stderr
+    assert "leave out --units" in abalone("predict", "--units", "mm-g", *ANIMAL).stderr
+    assert "such as mm-g" in abalone("predict", "--units", "ells", *ANIMAL).stderr
+
+
+def test_what_else_a_spreadsheet_holds_goes_along(answer: float, tmp_path: Path) -> None:
+    path = tmp_path / "animals.csv"
+    path.write_bytes(
+        b"\xef\xbb\xbfTag;Whole weight (g);LENGTH (mm);Diameter (mm);height (mm);"
+        b"Shucked weight (g);Viscera weight (g);Shell weight (g);Sex;Note\r\n"
+        b'"A;1";102,8;91;73;19;44,9;20,2;30;M;"calm, ""old"""\r\n'
+    )
+    result = abalone("predict", path, "--output", "-")
+    assert result.exit_code == 0, result.output
+    (row,) = pl.read_csv(result.stdout.encode()).to_dicts()
+    assert (row["Tag"], row["Note"], row["rings"]) == ("A;1", 'calm, "old"', answer)
+    assert (row["whole_weight_g"], row["length_mm"], row["sex"]) == (102.8, 91, "M")
+
+
+def test_a_file_that_is_not_there_is_a_wrong_call(home: Path) -> None:
+    result = abalone("predict", "animals.csv")
+    assert result.exit_code == 2
+    assert "animals.csv: there is no such file" in result.stderr
+
+
+def test_ctrl_c_leaves_no_file_behind(
+    answer: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, ages = tmp_path / "animals.csv", tmp_path / "ages.csv"
+    path.write_text(f"{LINE}\n" * 5)
+    monkeypatch.setattr(import_module("abalone_assets.cli.predict"), "BATCH_ROWS", 2)
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AgedFile, "_note", interrupted)
+    result = abalone("predict", path, "--output", ages)
+    assert result.exit_code == 130
+    assert [each.name for each in tmp_path.iterdir()] == ["animals.csv"]
 
 
 def test_more_than_a_table_holds_asks_for_an_output(
@@ -264,6 +376,8 @@ def test_an_empty_file_has_no_rows(answer: float, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("--file", "-"), "file"),
+        (("--output", "ages.csv"), "--output is for a file of animals"),
+        (("--strict",), "--strict is for --output"),
         *(
             (("--url", url), "is not an http:// URL")
             for url in ("nonsense", "ftp://host", "http://")

@@ -1,0 +1,167 @@
+"""The ages of a file of animals, written as they come: the animals as they were given, and more."""
+
+from __future__ import annotations
+
+import csv
+import os
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, Protocol
+
+from abalone_assets.errors import StorageError
+from abalone_assets.survey import FEATURES, age_years
+from abalone_assets.survey.header import PROBLEM
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from abalone_assets.ageing.animals_file import Batch
+    from abalone_assets.survey.animals_header import AnimalsHeader
+
+STDOUT: Final = "-"
+ANSWERS: Final = ("rings", "rings_low", "rings_high", "age_years", "model_version")
+_DECIMALS: Final = 4
+
+
+@dataclass(frozen=True)
+class Ages:
+    """What a model said of the animals of a batch.
+
+    Attributes:
+        rings: Predicted rings, one for each animal that was asked about.
+        intervals: Lower and upper end of each prediction interval, if the model has any.
+        version: The model version that answered.
+    """
+
+    rings: Sequence[float]
+    intervals: Sequence[tuple[float, float]] | None
+    version: int
+
+    def columns(self) -> list[Sequence[Any]]:
+        """The columns of ``ANSWERS``."""
+        count = len(self.rings)
+        low: Sequence[float | None] = [None] * count
+        high: Sequence[float | None] = [None] * count
+        if self.intervals:
+            low, high = zip(*self.intervals, strict=True)
+        years = [round(age_years(rings), _DECIMALS) for rings in self.rings]
+        return [self.rings, low, high, years, [self.version] * count]
+
+
+class Writer(Protocol):
+    """What takes batches, and what a model said of them."""
+
+    def __call__(self, batch: Batch, ages: Ages | None, /) -> None:
+        """Write all lines of a batch; those that were not asked about get no age."""
+
+
+def output_columns(header: AnimalsHeader) -> list[str]:
+    """The columns of what is written.
+
+    First what goes along, then the animals in the units that they were given in, which the names
+    tell, then ``ANSWERS``, and what is wrong with a line that has no age.
+    """
+    units = header.units
+    told = {} if units.is_contract else units.by_column()
+    measured = [f"{name}_{unit.name}" if (unit := told.get(name)) else name for name in FEATURES]
+    own = [*measured, *ANSWERS, PROBLEM]
+    return [
+        *(f"given_{name}" if name.casefold() in own else name for _, name in header.others),
+        *own,
+    ]
+
+
+@contextmanager
+def writing_ages(target: str, header: AnimalsHeader, stdout: IO[str]) -> Iterator[Writer]:
+    """Write ages to a CSV file, a Parquet file (``.parquet``) or, for ``-``, as CSV to stdout.
+
+    A file appears whole, over an earlier one, or not at all.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    names = output_columns(header)
+    with ExitStack() as stack:
+        if target == STDOUT:
+            yield _csv_writer(stdout, names)
+            return
+        path = Path(target)
+        try:
+            partial = path.with_name(f".{path.name}.{os.getpid()}")
+            stack.callback(partial.unlink, missing_ok=True)
+            with ExitStack() as opened:
+                if path.suffix == ".parquet":
+                    yield _parquet_writer(partial, names, len(header.others), opened)
+                else:
+                    file = opened.enter_context(partial.open("w", encoding="utf-8", newline=""))
+                    yield _csv_writer(file, names)
+            partial.replace(path)
+        except OSError as error:
+            raise StorageError(f"{target}: cannot be written: {error.strerror or error}") from error
+
+
+def _csv_writer(stream: IO[str], names: Sequence[str]) -> Writer:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+
+    def written(batch: Batch, ages: Ages | None) -> None:
+        columns = [*batch.others, _sexes(batch), *batch.given[1:], *_answers(batch, ages)]
+        writer.writerows(zip(*columns, strict=True))
+
+    return written
+
+
+def _parquet_writer(path: Path, names: Sequence[str], others: int, stack: ExitStack) -> Writer:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    text = {*range(others + 1), len(names) - 1}
+    kinds = [
+        pa.string() if place in text else pa.int64() if name == "model_version" else pa.float64()
+        for place, name in enumerate(names)
+    ]
+    schema = pa.schema(list(zip(names, kinds, strict=True)))
+    file = stack.enter_context(pq.ParquetWriter(path, schema))
+
+    def written(batch: Batch, ages: Ages | None) -> None:
+        measured = [[_number(field) for field in column] for column in batch.given[1:]]
+        columns = [*batch.others, _sexes(batch), *measured, *_answers(batch, ages)]
+        arrays = [pa.array(list(column), kind) for column, kind in zip(columns, kinds, strict=True)]
+        file.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+    return written
+
+
+def _sexes(batch: Batch) -> Sequence[str]:
+    """As the contract writes them, and as they were given where a line is no animal."""
+    if not batch.bad and batch.animals is not None:
+        return batch.animals.columns[0]
+    known = iter(batch.animals.columns[0] if batch.animals is not None else ())
+    return [
+        given if place in batch.bad else next(known) for place, given in enumerate(batch.given[0])
+    ]
+
+
+def _answers(batch: Batch, ages: Ages | None) -> list[Sequence[Any]]:
+    """The columns of ``ANSWERS``, and what is wrong, with a value for each line of the batch."""
+    columns = [[] for _ in ANSWERS] if ages is None else ages.columns()
+    if not batch.bad:
+        return [*columns, [None] * len(batch)]
+    good = [place for place in range(len(batch)) if place not in batch.bad]
+    spread = []
+    for column in columns:
+        values: list[Any] = [None] * len(batch)
+        for place, value in zip(good, column, strict=False):
+            values[place] = value
+        spread.append(values)
+    problems = [str(bad) if (bad := batch.bad.get(at)) else None for at in range(len(batch))]
+    return [*spread, problems]
+
+
+def _number(field: str) -> float | None:
+    """The number that a field is, if it is one."""
+    try:
+        return float(field)
+    except ValueError:
+        return None
