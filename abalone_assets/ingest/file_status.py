@@ -20,7 +20,7 @@ from abalone_assets.ingest.landing_zone import partition_of
 from abalone_assets.ingest.memory import MEMORY_KEYS, Memory, Patience, read_memory
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
-from abalone_assets.survey import MAX_FILE_BYTES, SURVEYS, FileKind, landed_day
+from abalone_assets.survey import MAX_FILE_BYTES, SURVEYS, FileKind, kind_of_file, landed_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -202,6 +202,8 @@ class LandedFiles(Generic[_Holder]):
             day = landed_day(name).isoformat()
         except SurveyError as error:
             return self._stray(name, error)
+        if kind_of_file(name) is not self.kind:
+            raise SurveyError(f"{name}: a file of this name is no {self.kind.form}")
         landed, entry = self.zone.find(name), self._entries(day).get(name)
         if landed is None and entry is None:
             raise SurveyError(

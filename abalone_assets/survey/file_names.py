@@ -68,6 +68,11 @@ SURVEYS: Final = FileKind("abalone", "a survey file's")
 ANIMALS: Final = FileKind("animals", "an unaged animals file's")
 """Eight columns a line: their ages are told by the live model."""
 
+WITHOUT_RINGS: Final = (
+    f"animals whose rings nobody counted come in a file called {ANIMALS.form}: call it so, and the "
+    "live model tells their ages"
+)
+
 
 def kind_of_file(name: str) -> FileKind:
     """What a file of this name holds; whatever is no other's is taken for a survey."""
