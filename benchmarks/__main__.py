@@ -26,6 +26,7 @@ NAMES = (
     "backfill",
     "preparation",
     "endpoint",
+    "ageing",
     "gate",
     "synthesis",
     "quality",
