@@ -18,7 +18,9 @@ def defs() -> dg.Definitions:
     """The asset graph, its automation, and the resources of the profile in force."""
     from abalone_assets import defs as package
     from abalone_assets.defs.automation import (
+        age_animals_job,
         alert_sensor,
+        animals_sensor,
         approval_sensor,
         deploy_job,
         ingest_surveys_job,
@@ -50,6 +52,7 @@ def defs() -> dg.Definitions:
         asset_checks=dg.load_asset_checks_from_package_module(package),
         jobs=[
             ingest_surveys_job,
+            age_animals_job,
             release_job,
             deploy_job,
             stop_orphaned_jobs_job,
@@ -58,7 +61,7 @@ def defs() -> dg.Definitions:
             monitor_requests_job,
             collect_garbage_job,
         ],
-        sensors=[survey_sensor, release_sensor, approval_sensor, alert_sensor],
+        sensors=[survey_sensor, animals_sensor, release_sensor, approval_sensor, alert_sensor],
         schedules=[nightly_release, job_sweep_schedule, monitoring_schedule, retention_schedule],
         resources={
             name: fixed(resource) for name, resource in profile_resources(load_settings()).items()

@@ -27,6 +27,7 @@ NAMES = (
     "preparation",
     "endpoint",
     "predict_file",
+    "ageing",
     "gate",
     "synthesis",
     "quality",

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.alerts.matters import Matter, Situation
 from abalone_assets.errors import EndpointError
+from abalone_assets.lake.animals import Animals
 from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.registry.open import open_registry
 from abalone_assets.registry.versions import UnknownVersionError
 from abalone_assets.serving.live_version import endpoint_state
+from abalone_assets.survey import SURVEYS, kind_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +39,8 @@ def lake_situation(lake: Lake, settings: Settings) -> Situation:
     """
     share = settings.max_quarantined_share
     rejected = _rejected(lake.release(), open_registry(settings))
-    return Situation((*rejected, *_files(lake.manifest(), share), *_drift(lake)))
+    files = (*_files(lake.manifest(), share), *_files(Animals(lake).manifest(), share))
+    return Situation((*rejected, *files, *_drift(lake)))
 
 
 def _rejected(release: Release | None, registry: ModelRegistry) -> Iterator[Matter]:
@@ -76,7 +79,9 @@ def _files(manifest: Manifest, share: float) -> Iterator[Matter]:
 def _file(file: IngestedFile, share: float) -> Iterator[Matter]:
     lines = file.rows + file.held_rows + file.quarantined
     if file.problem:
-        what, text = "is no survey", f"{file.problem}. Land it again, mended."
+        survey = kind_of_file(file.name) is SURVEYS
+        what = "is no survey" if survey else "cannot be aged"
+        text = f"{file.problem}. Land it again, mended."
     elif file.held:
         what = "is held"
         text = (

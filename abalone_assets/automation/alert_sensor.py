@@ -22,6 +22,7 @@ from abalone_assets.alerts.matters import (
 from abalone_assets.alerts.recipients import recipients_of, send_to_all
 from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.runs import (
+    AGE_JOB,
     DEPLOY_JOB,
     INGEST_JOB,
     MONITOR_JOB,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
     from abalone_assets.settings.platform import Settings
 
-WATCHED_JOBS: Final = (INGEST_JOB, RELEASE_JOB, DEPLOY_JOB, MONITOR_JOB)
+WATCHED_JOBS: Final = (INGEST_JOB, RELEASE_JOB, DEPLOY_JOB, MONITOR_JOB, AGE_JOB)
 STRAYS: Final = "strays"
 _LISTED_STRAYS: Final = 5
 _MOST_OF_AN_ERROR: Final = 300

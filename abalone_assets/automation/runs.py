@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
+from abalone_assets.lake.names import AGED_ANIMALS, QUARANTINED_ANIMALS, UNAGED_ANIMALS
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
@@ -27,11 +29,15 @@ IN_FLIGHT: Final = [status for status in dg.DagsterRunStatus if status not in EN
 INGEST_JOB: Final = "ingest_surveys"
 RELEASE_JOB: Final = "release"
 DEPLOY_JOB: Final = "deploy"
+AGE_JOB: Final = "age_animals"
 SWEEP_JOB: Final = "stop_orphaned_jobs"
 MONITOR_JOB: Final = "monitor_requests"
 DEPLOYED_ASSET: Final = dg.AssetKey("endpoint")
 INGESTED_ASSETS: Final = frozenset(map(dg.AssetKey, ("new_surveys", "quarantined_rows")))
 """The partitions of others are days of something else."""
+ANIMALS_ASSETS: Final = frozenset(
+    map(dg.AssetKey, (UNAGED_ANIMALS, QUARANTINED_ANIMALS, AGED_ANIMALS))
+)
 
 HISTORY: Final = 100
 """Latest runs of a job that count its failures."""
@@ -86,9 +92,17 @@ class Runs:
             raise ValueError("a tick needs the repository whose runs it looks at")
         return cls(context.instance, context.repository_def.asset_graph.get_all_asset_keys())
 
-    def days_in_flight(self) -> list[DayRange]:
-        """The survey days that runs in flight are ingesting, whoever launched them."""
-        return [days for run in self.in_flight() if _ingests(run) and (days := days_of(run))]
+    def days_in_flight(
+        self, job: str = INGEST_JOB, assets: Collection[dg.AssetKey] = INGESTED_ASSETS
+    ) -> list[DayRange]:
+        """The days that runs in flight of a job, or of its assets, are busy with."""
+        wanted = frozenset(assets)
+        return [
+            days
+            for run in self.in_flight()
+            if (run.job_name == job or wanted & (run.asset_selection or set()))
+            and (days := days_of(run))
+        ]
 
     def in_flight(self) -> list[dg.DagsterRun]:
         """The runs of this platform that are queued, starting, running or being cancelled."""
@@ -107,13 +121,15 @@ class Runs:
 
     def _is_ours(self, run: dg.DagsterRun) -> bool:
         ours = not self.assets.isdisjoint(run.asset_selection or ())
-        return ours or run.job_name in {INGEST_JOB, RELEASE_JOB, DEPLOY_JOB}
+        return ours or run.job_name in {INGEST_JOB, RELEASE_JOB, DEPLOY_JOB, AGE_JOB}
 
-    def failures_by_day(self, days: Sequence[str]) -> dict[str, FailedAttempts]:
-        """The days whose latest ingestion runs failed."""
+    def failures_by_day(
+        self, days: Sequence[str], job: str = INGEST_JOB
+    ) -> dict[str, FailedAttempts]:
+        """The days whose latest runs of a job failed."""
         history = [
             (covered, record)
-            for record in self._history(INGEST_JOB)
+            for record in self._history(job)
             if (covered := days_of(record.dagster_run))
         ]
         failures = {
@@ -152,10 +168,6 @@ class Runs:
         return self.instance.get_run_records(
             dg.RunsFilter(job_name=job, statuses=ENDED, tags=tags), limit=HISTORY
         )
-
-
-def _ingests(run: dg.DagsterRun) -> bool:
-    return run.job_name == INGEST_JOB or bool(INGESTED_ASSETS & (run.asset_selection or set()))
 
 
 def days_of(run: dg.DagsterRun) -> DayRange | None:

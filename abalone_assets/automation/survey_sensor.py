@@ -12,23 +12,22 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 
 from abalone_assets.automation.cursors import read_cursor
-from abalone_assets.automation.runs import INGEST_JOB, Runs, day_range_tags
+from abalone_assets.automation.day_requests import DayJob, requests_for
+from abalone_assets.automation.runs import INGEST_JOB, INGESTED_ASSETS, Runs
 from abalone_assets.ingest.landing_zone import Notifications
 from abalone_assets.ingest.memory import MEMORY_KEY, Patience, read_memory, write_memory
-from abalone_assets.ingest.reconcile import Due, find_due, missing_days, plan_ranges
+from abalone_assets.ingest.reconcile import Due, find_due, missing_days
 from abalone_assets.lake.manifest_store import MANIFEST_KEY, revoke_days
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from abalone_assets.automation.runs import FailedAttempts
     from abalone_assets.ingest.landing_zone import Landing, LandingZone
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest import Manifest
     from abalone_assets.settings.platform import Settings
 
-MAX_REQUESTS: Final = 5
-"""Ingestion runs that one tick asks for at the most."""
+SURVEY_JOB: Final = DayJob(INGEST_JOB, INGESTED_ASSETS)
 
 RECENT_DAYS: Final = 7
 MAX_OLD_DAYS: Final = 16
@@ -41,8 +40,6 @@ ALL_IN_THE_LAKE: Final = "every landed survey is in the lake"
 
 LISTED_STRAYS: Final = 100
 LISTED_NAMES: Final = 3
-
-DAYS_TAG: Final = "abalone/survey_days"
 
 
 @dataclass(frozen=True)
@@ -96,8 +93,8 @@ def survey_tick(
         manifest = lake.manifest()
         landing = zone.scan(first, today) if whole else zone.scan(first, today, recent, also=old)
         memory = read_memory(lake.store)
-        missing = _digest(missing_days(landing, manifest, memory))
-        if not whole and missing not in {_digest(()), cursor.missing}:
+        missing = digest_of(missing_days(landing, manifest, memory))
+        if not whole and missing not in {digest_of(()), cursor.missing}:
             whole, landing = True, zone.scan(first, today)  # only a look at all days can tell
         lost = _lost(lake, manifest, landing) if whole else _Lost()
         if lost.again:
@@ -109,12 +106,16 @@ def survey_tick(
         if remembered != memory:
             write_memory(lake.store, remembered)
         requests, reason = _ingestion_requests(Runs.seen_by(context), due, settings)
-        held_back = [notified.problem, *lost.warnings(lake), *_held_back(due, zone.uri)]
-        for warning in held_back[1:] if requests else ():
+        held = [
+            notified.problem,
+            *lost.warnings(lake),
+            *held_back(due, zone.uri, "survey days"),
+        ]
+        for warning in held[1:] if requests else ():
             context.log.warning(warning)
         settled = due.settled and remembered == memory and not (lost.again or lost.for_good)
         pending = [day for day in map(date.fromisoformat, due.days) if day < recent]
-        strays = _digest([(stray.file.name, stray.problem) for stray in landing.strays])
+        strays = digest_of([(stray.file.name, stray.problem) for stray in landing.strays])
         after = SurveyCursor(
             reconciled_at=now if whole else cursor.reconciled_at,
             reported_strays=strays if whole else cursor.reported_strays,
@@ -122,10 +123,10 @@ def survey_tick(
             pending=tuple(pending[:MAX_OLD_DAYS]),
             settled=depends_on if settled else "",
         )
-        news = whole and strays != (cursor.reported_strays or _digest(()))
+        news = whole and strays != (cursor.reported_strays or digest_of(()))
         return dg.SensorResult(
             run_requests=requests,
-            skip_reason=reason and "; ".join(filter(None, (reason, *held_back))),
+            skip_reason=reason and "; ".join(filter(None, (reason, *held))),
             cursor=json.dumps(asdict(after), default=str),
             asset_events=_stray_events(landing) if news else [],
         )
@@ -138,7 +139,7 @@ def _what_a_look_depends_on(zone: LandingZone, lake: Lake, first: date, today: d
         return ""
     documents = [lake.store.find(key) for key in (MANIFEST_KEY, MEMORY_KEY)]
     tokens = [found and found.e_tag for found in documents]
-    return _digest([landed, *tokens, first.isoformat(), today.isoformat()])
+    return digest_of([landed, *tokens, first.isoformat(), today.isoformat()])
 
 
 @dataclass(frozen=True)
@@ -159,12 +160,12 @@ class _Lost:
         if self.again:
             yield (
                 f"{lake.folder_uri('new_surveys')}: the lake lost {len(self.again)} survey days "
-                f"({_named(self.again)}); they are ingested again"
+                f"({named(self.again)}); they are ingested again"
             )
         if self.for_good:
             yield (
                 f"{lake.folder_uri('new_surveys')}: the lake lost {len(self.for_good)} survey days "
-                f"({_named(self.for_good)}) whose files are not in the landing zone either: no "
+                f"({named(self.for_good)}) whose files are not in the landing zone either: no "
                 "release can be made until they are back there, or forgotten: `abalone forget DAY…`"
             )
 
@@ -175,22 +176,23 @@ def _lost(lake: Lake, manifest: Manifest, landing: Landing) -> _Lost:
     return _Lost([day for day in days if day not in gone], sorted(gone))
 
 
-def _digest(value: object) -> str:
+def digest_of(value: object) -> str:
+    """A few characters that tell one JSON document from another."""
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
 
 
-def _held_back(due: Due, zone: str) -> Iterator[str]:
+def held_back(due: Due, zone: str, noun: str) -> Iterator[str]:
     """What is not ingested though it landed, or kept though it is gone, and what to do."""
     if due.vanished:
         yield (
-            f"{zone}: the files of {len(due.vanished)} survey days, {due.vanished[0]} to "
+            f"{zone}: the files of {len(due.vanished)} {noun}, {due.vanished[0]} to "
             f"{due.vanished[-1]}, are gone at once, as if it had gone away; the lake keeps their "
             "rows. Bring the landing zone back (is it mounted? is ABALONE_LANDING_ZONE_URI right?)"
             " or, if they were deleted on purpose, say so: `abalone forget DAY…`"
         )
     if due.growing:
         yield (
-            f"{len(due.growing)} files are still being written ({_named(due.growing)}) and are "
+            f"{len(due.growing)} files are still being written ({named(due.growing)}) and are "
             "taken in when they come to rest"
         )
     if due.unreadable:
@@ -201,7 +203,8 @@ def _held_back(due: Due, zone: str) -> Iterator[str]:
         )
 
 
-def _named(names: Iterable[str]) -> str:
+def named(names: Iterable[str]) -> str:
+    """The first of some names."""
     listed = sorted(names)
     return ", ".join(listed[:LISTED_NAMES]) + (", …" if len(listed) > LISTED_NAMES else "")
 
@@ -213,34 +216,7 @@ def _ingestion_requests(
         known = due.vanished or due.growing or due.unreadable
         reason = "nothing else is due" if known else ALL_IN_THE_LAKE
         return [], reason
-    in_flight = runs.days_in_flight()
-    free = [day for day in due.days if not any(day in days for days in in_flight)]
-    failures = runs.failures_by_day(free)
-    waiting = _waiting(runs, failures, timedelta(seconds=settings.retry_seconds))
-    ranges = plan_ranges(
-        set(free) - waiting,
-        failed={day: failed.days for day, failed in failures.items() if failed.days},
-        apart={*due.vanished, *(days.first for days in in_flight)},
-        limit=MAX_REQUESTS,
-    )
-    requests = [
-        dg.RunRequest(tags={**day_range_tags(days), DAYS_TAG: str(days)}) for days in ranges
-    ]
-    if requests:
-        return requests, None
-    return [], (
-        f"{len(due.days)} survey days are due: {len(due.days) - len(free)} in flight, "
-        f"{len(waiting)} wait after a failed run ({', '.join(sorted(waiting)[:3])})"
-    )
-
-
-def _waiting(runs: Runs, failures: Mapping[str, FailedAttempts], first_wait: timedelta) -> set[str]:
-    """The failed days whose time has not come; all of them while every run fails."""
-    now = datetime.now(UTC)
-    lately = runs.failures(INGEST_JOB)
-    if lately and lately.retry_at(first_wait) > now:
-        return set(failures)
-    return {day for day, failed in failures.items() if failed.retry_at(first_wait) > now}
+    return requests_for(SURVEY_JOB, runs, due.days, settings, apart=due.vanished)
 
 
 def _stray_events(landing: Landing) -> Sequence[dg.AssetObservation]:

@@ -8,11 +8,15 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Self
 
 from abalone_assets.errors import SurveyError
+from abalone_assets.ingest.animals_status import AnimalsFiles
 from abalone_assets.ingest.bad_rows import quarantined_rows
 from abalone_assets.ingest.file_status import FileStatus, SurveyFiles
+from abalone_assets.ingest.landing_zone import aged_key
+from abalone_assets.lake.names import QUARANTINED_ANIMALS
 from abalone_assets.local.driver import Driver
 from abalone_assets.registry.file_releases import FileReleases
 from abalone_assets.registry.open import open_registry
+from abalone_assets.survey import ANIMALS, kind_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,12 +35,14 @@ class FileReport:
         release: How far it has come on its way into a model; None when it adds nothing to one.
         bad_rows: Its quarantined rows.
         driver: The command that drives the sensors now, or None when none does, or AWS does.
+        ages: Where the ages of animals without rings are, or what they wait for; None of a survey.
     """
 
     status: FileStatus
     release: FileRelease | None
     bad_rows: list[QuarantinedRow]
     driver: str | None
+    ages: str | None = None
 
     def next_step(self) -> str:
         """What the user would do now."""
@@ -58,6 +64,8 @@ class FileReport:
         return self._driven("nothing to do")
 
     def _next_when_ingested(self) -> str:
+        if self.ages is not None:
+            return self.ages
         if self.bad_rows:
             return (
                 f"mend the quarantined rows in {self.status.name} and land it again (`abalone land "
@@ -78,6 +86,7 @@ class FileReport:
             **self.status.to_document(),
             "release": self.release and self.release.to_document(),
             "quarantined_rows": [asdict(row) for row in self.bad_rows],
+            **({} if self.ages is None else {"ages": self.ages}),
             "next": self.next_step(),
         }
 
@@ -120,6 +129,18 @@ class _Reader:
             for status, release in zip(found, releases.of_all(found), strict=True)
         ]
 
+    def animals_report(self, name: str) -> FileReport:
+        files = AnimalsFiles.of(self.settings)
+        status = files.file(name)
+        rows: list[QuarantinedRow] = []
+        if status.quarantined and status.day is not None:
+            lake = files.lake.lake
+            rows = quarantined_rows(lake, status.day, name, asset=QUARANTINED_ANIMALS)
+        ages = "its animals wait for a model that is live" if status.rows else "it has no animals"
+        if files.ages_of(status) is not None:
+            ages = f"the ages are in {files.zone.uri}/{aged_key(name)}"
+        return FileReport(status, None, rows, self.driver, ages)
+
     def _bad_rows(self, status: FileStatus) -> list[QuarantinedRow]:
         if status.day is None or not status.quarantined:
             return []
@@ -137,7 +158,10 @@ def report_on(subject: str, settings: Settings) -> FileReport | DayReport:
     try:
         day = date.fromisoformat(subject)
     except ValueError:
-        return reader.reports([reader.files.file(PurePath(subject).name)])[0]
+        name = PurePath(subject).name
+        if kind_of_file(name) is ANIMALS:
+            return reader.animals_report(name)
+        return reader.reports([reader.files.file(name)])[0]
     found = reader.files.day(day)
     if not found:
         raise SurveyError(

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @click.command(epilog=example("abalone forget 2025-03-14", "abalone forget --missing"))
 @click.argument("days", nargs=-1, metavar="[DAY]...", type=click.DateTime(["%Y-%m-%d"]))
 @click.option("--missing", is_flag=True, help="All days that `abalone status` says are missing.")
+@click.option("--animals", is_flag=True, help="Days of animals without rings, and their ages.")
 @json_option
-def forget(days: tuple[datetime, ...], *, missing: bool, as_json: bool) -> None:
+def forget(days: tuple[datetime, ...], *, missing: bool, animals: bool, as_json: bool) -> None:
     """Let go of survey days whose files were deleted on purpose.
 
     The lake keeps days whose files are gone at once, because that looks like a landing zone that
@@ -28,18 +29,22 @@ def forget(days: tuple[datetime, ...], *, missing: bool, as_json: bool) -> None:
     """
     from datetime import UTC, datetime
 
-    from abalone_assets.ingest.memory import read_memory
+    from abalone_assets.ingest.memory import MEMORY_KEYS, read_memory
     from abalone_assets.ingest.open import open_landing_zone
     from abalone_assets.ingest.reconcile import missing_days
+    from abalone_assets.lake.animals import Animals
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest_store import revoke_days
     from abalone_assets.settings.platform import load_settings
+    from abalone_assets.survey import ANIMALS, SURVEYS
 
     settings = load_settings()
     lake = Lake(settings.lake_uri)
+    kind = ANIMALS if animals else SURVEYS
+    held = Animals(lake) if animals else lake
     zone = open_landing_zone(settings.landing_zone_uri)
-    landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date())
-    manifest, memory = lake.manifest(), read_memory(lake.store)
+    landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date(), kind=kind)
+    manifest, memory = held.manifest(), read_memory(lake.store, MEMORY_KEYS[kind])
     chosen = {day.date().isoformat() for day in days}
     if missing:
         chosen.update(
@@ -49,7 +54,7 @@ def forget(days: tuple[datetime, ...], *, missing: bool, as_json: bool) -> None:
         raise click.UsageError("name the days, or give --missing")
     forgotten = _may_be_forgotten(sorted(chosen), manifest, landing)
     if forgotten:
-        revoke_days(lake.store, forgotten)
+        revoke_days(held.records if isinstance(held, Animals) else held.store, forgotten)
     _show({"days": forgotten, "rows": sum(map(manifest.rows_of, forgotten))}, as_json=as_json)
 
 

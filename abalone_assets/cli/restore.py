@@ -36,6 +36,7 @@ def restore(*, dry_run: bool, as_json: bool) -> None:
     from abalone_assets.errors import SettingsError
     from abalone_assets.lake.lake import Lake
     from abalone_assets.registry.open import open_registry
+    from abalone_assets.restore.animals import animals_told
     from abalone_assets.restore.releases import releases_told
     from abalone_assets.restore.surveys import surveys_told
     from abalone_assets.restore.write import missing_in, record, summary
@@ -43,7 +44,11 @@ def restore(*, dry_run: bool, as_json: bool) -> None:
 
     settings = load_settings()
     lake = Lake(settings.lake_uri)
-    told = [*surveys_told(lake), *releases_told(lake, open_registry(settings))]
+    told = [
+        *surveys_told(lake),
+        *animals_told(lake),
+        *releases_told(lake, open_registry(settings)),
+    ]
     with opened_instance(settings, make=not dry_run) as instance:
         if instance is None and not dry_run:
             raise SettingsError("set DAGSTER_HOME to the folder of the instance to restore")

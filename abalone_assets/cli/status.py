@@ -18,7 +18,12 @@ from abalone_assets.cli.output import (
 
 if TYPE_CHECKING:
     from abalone_assets.cli.file_report import DayReport, FileReport
-    from abalone_assets.cli.status_report import DecisionOnVersion, Live, StatusReport
+    from abalone_assets.cli.status_report import (
+        DecisionOnVersion,
+        Live,
+        StatusReport,
+        UnagedAnimals,
+    )
 
 LISTED: Final = 5
 LISTED_ROWS: Final = 20
@@ -36,7 +41,7 @@ LISTED_ROWS: Final = 20
 def status(subject: str | None, *, as_json: bool) -> None:
     """Show what is live and by whose word, what is pending, quarantined and held.
 
-    Of a survey FILE it shows what became of it and of its rows, and where it waits and why; of a
+    Of a FILE it shows what became of it and of its rows, and where it waits and why; of a
     DAY, an ISO date, the same of each file.
     """
     from abalone_assets.cli.status_report import StatusReport
@@ -77,6 +82,8 @@ def _show_file(report: FileReport) -> None:
         said += [("Note", note) for note in found.notes]
     if report.release is not None:
         said.append(("Release", report.release.why))
+    if report.ages is not None:
+        said.append(("Ages", report.ages))
     print_facts(said)
     rows = report.bad_rows
     print_table(
@@ -149,7 +156,32 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
         *([("Base refused", report.base_refused)] if report.base_refused else []),
         ("Surveys", surveys),
         *held,
+        *_animals(report.animals),
     ]
+
+
+def _animals(animals: UnagedAnimals | None) -> list[tuple[str, str]]:
+    """The animals whose rings nobody counted; nothing in a home that has none."""
+    if animals is None or not (animals.files or animals.due_days):
+        return []
+    said = (
+        f"{counted(animals.rows, 'animal')} in {counted(animals.files, 'file')}, "
+        f"{animals.quarantined} rows quarantined, {animals.aged} aged"
+    )
+    if animals.due_days:
+        said += (
+            f"; {counted(len(animals.due_days), 'day')} to take in ({_listed(animals.due_days)})"
+        )
+    if animals.days_to_age:
+        days = f"{counted(len(animals.days_to_age), 'day')} ({_listed(animals.days_to_age)})"
+        waits = "for a model: none is live yet" if animals.waiting_for_model else "to be aged"
+        said += f"; {days} wait{'s' if len(animals.days_to_age) == 1 else ''} {waits}"
+    if animals.vanished_days:
+        said += (
+            f"; the files of {counted(len(animals.vanished_days), 'day')} are gone at once "
+            f"({_listed(animals.vanished_days)}): the lake keeps the ages"
+        )
+    return [("Without rings", said)]
 
 
 def _live(live: Live) -> str:
@@ -251,6 +283,7 @@ def _show_lists(report: StatusReport) -> None:
         title=f"Held files, which are not ingested ({len(report.held_files)})",
     )
     ignored = report.stray_files | report.unreadable_files | report.unreadable_now
+    ignored |= report.animals.refused_files if report.animals else {}
     print_table(
         ["file", "problem"],
         list(ignored.items())[:LISTED],

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.base_survey import last_refusal, public_uri
 from abalone_assets.ingest.landing_zone import Landing, LandingZone
-from abalone_assets.ingest.memory import Memory, Patience, read_memory
+from abalone_assets.ingest.memory import ANIMALS_MEMORY_KEY, Memory, Patience, read_memory
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
+from abalone_assets.lake.animals import Animals
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.local.driver import Driver
 from abalone_assets.local.instance import has_own_landing_zone
@@ -20,6 +21,7 @@ from abalone_assets.registry.open import open_registry
 from abalone_assets.registry.overrides import Override
 from abalone_assets.registry.versions import desired_of, version_decided_on
 from abalone_assets.serving.live_version import EndpointState, endpoint_state
+from abalone_assets.survey import ANIMALS, SURVEYS, FileKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,6 +205,64 @@ class Totals:
 
 
 @dataclass(frozen=True)
+class UnagedAnimals:
+    """The animals whose rings nobody counted, and how far their ages are.
+
+    Attributes:
+        files: Files of them in the lake.
+        rows: Their animals.
+        quarantined: Their quarantined rows.
+        aged: Animals that have an age.
+        due_days: Days whose files are not in the lake as they are.
+        days_to_age: Days whose animals have no ages yet.
+        waiting_for_model: Whether these wait because no model is live.
+        refused_files: Files that could not be read, and why.
+        vanished_days: Days whose files are gone in a way that is not believed.
+    """
+
+    files: int
+    rows: int
+    quarantined: int
+    aged: int
+    due_days: list[str]
+    days_to_age: list[str]
+    waiting_for_model: bool
+    refused_files: dict[str, str]
+    vanished_days: list[str]
+
+    @classmethod
+    def of(
+        cls, settings: Settings, lake: Lake, zone: LandingZone, requested_version: int | None
+    ) -> Self:
+        """Look at the landing zone and the lake's records of them.
+
+        Raises:
+            StorageError: One of them cannot be read.
+        """
+        animals = Animals(lake)
+        manifest = animals.manifest()
+        today = datetime.now(UTC).date()
+        landing = _scan(settings, zone, manifest, today, ANIMALS)
+        memory = read_memory(lake.store, ANIMALS_MEMORY_KEY)
+        due = find_due(landing, manifest, zone.read, memory=memory)
+        days = [day for day in manifest.days.values() if day.files]
+        to_age = animals.days_to_age(manifest)
+        return cls(
+            files=sum(len(day.files) for day in days),
+            rows=sum(day.rows for day in days),
+            quarantined=sum(day.quarantined for day in days),
+            aged=sum(day.rows for day in animals.aged().values()),
+            due_days=list(due.days),
+            days_to_age=to_age,
+            waiting_for_model=bool(to_age) and requested_version is None,
+            refused_files={
+                file.name: file.problem for day in days for file in day.files if file.problem
+            },
+            vanished_days=list(due.vanished),
+        )
+
+
+@dataclass(frozen=True)
 class StatusReport:
     """The platform at one moment.
 
@@ -228,6 +288,7 @@ class StatusReport:
         held_files: Files that are held, and why: until somebody accepts or mends them.
         driver: The command that drives the sensors now, and its process; None when none does.
         base_refused: Why the base survey that was fetched last was not taken; None when it was.
+        animals: The animals whose rings nobody counted.
     """
 
     home: str
@@ -250,6 +311,7 @@ class StatusReport:
     held_files: dict[str, str]
     driver: str | None
     base_refused: str | None = None
+    animals: UnagedAnimals | None = None
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
@@ -269,10 +331,11 @@ class StatusReport:
         files = [file for day in manifest.days.values() for file in day.files]
         lost = lake.lost_days(manifest)
         kept = {day: entry for day, entry in manifest.days.items() if day not in lost}
+        live = Live.of(settings, registry)
         return cls(
             home=str(settings.home),
             profile=settings.profile,
-            live=Live.of(settings, registry),
+            live=live,
             approvals=Approvals.of(registry),
             due_days=list(due.days),
             vanished_days=list(due.vanished),
@@ -294,6 +357,7 @@ class StatusReport:
             base_refused=f"{refused.reason} (at {refused.at[:19]})"
             if refused and refused.uri == public_uri(settings.raw_uri)
             else None,
+            animals=UnagedAnimals.of(settings, lake, zone, live.requested_version),
         )
 
     @property
@@ -375,10 +439,16 @@ def _growing(landing: Landing, manifest: Manifest, memory: Memory, patience: Pat
     )
 
 
-def _scan(settings: Settings, zone: LandingZone, manifest: Manifest, today: date) -> Landing:
+def _scan(
+    settings: Settings,
+    zone: LandingZone,
+    manifest: Manifest,
+    today: date,
+    kind: FileKind = SURVEYS,
+) -> Landing:
     """What lies in the landing zone; nothing in a home where nothing has landed yet."""
     first = settings.first_survey_day
     new = has_own_landing_zone(settings) and not any(day.files for day in manifest.days.values())
     if new and not Path(settings.landing_zone_uri).exists():
         return Landing(first.isoformat(), today.isoformat(), {}, ())
-    return zone.scan(first, today)
+    return zone.scan(first, today, kind=kind)

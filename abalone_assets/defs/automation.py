@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from abalone_assets.automation.runs import (
+    AGE_JOB,
     DEPLOY_JOB,
     DEPLOYED_ASSET,
     INGEST_JOB,
@@ -32,6 +33,14 @@ ingest_surveys_job = dg.define_asset_job(
     selection=dg.AssetSelection.assets("new_surveys", "quarantined_rows"),
     description="Ingest a range of survey days in one run. What the lake holds of them is replaced "
     "by what the landing zone has now: a day whose files are gone loses its rows.",
+)
+
+age_animals_job = dg.define_asset_job(
+    AGE_JOB,
+    selection=dg.AssetSelection.groups("ageing"),
+    description="Take in a range of days of animals without rings, and tell the ages of those that "
+    "have none yet, by the live model. On AWS that is a billed batch transform job. No release "
+    "follows.",
 )
 
 released = dg.AssetSelection.assets("raw_abalone") | (
@@ -84,6 +93,31 @@ def survey_sensor(
         lambda: survey_tick(context, zone, opened, settings),
         lambda _: zone.sign(),
         settings.watch_seconds,
+    )
+
+
+@dg.sensor(
+    job=age_animals_job,
+    minimum_interval_seconds=_SETTINGS.sensor_seconds,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def animals_sensor(
+    context: dg.SensorEvaluationContext,
+    landing_zone: LandingZoneResource,
+    lake: LakeResource,
+    endpoint_host: EndpointHost,
+) -> dg.SensorResult:
+    """Take in files of animals without rings, and have them aged by the live model: each once."""
+    from abalone_assets.automation.animals_sensor import animals_tick
+
+    if reason := driven_by_another():
+        return dg.SensorResult(skip_reason=reason)
+    return animals_tick(
+        context,
+        landing_zone.open(),
+        lake.open(),
+        load_settings(),
+        lambda: endpoint_host.open().live_version(),
     )
 
 

@@ -12,3 +12,8 @@ request_days = dg.DailyPartitionsDefinition(
     start_date=load_settings().first_survey_day.isoformat(), end_offset=1
 )
 """Their own definition, although the days are the same: no run mixes surveys and requests."""
+
+animals_days = dg.DailyPartitionsDefinition(
+    start_date=load_settings().first_survey_day.isoformat(), end_offset=1
+)
+"""Of files of animals without rings; their own, lest a run mix them with surveys."""

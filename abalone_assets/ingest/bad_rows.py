@@ -21,7 +21,11 @@ _LINE_ENDING: Final = "\r\n"
 
 
 def quarantined_rows(
-    lake: Lake, day: str, file: str, limit: int | None = None
+    lake: Lake,
+    day: str,
+    file: str,
+    limit: int | None = None,
+    asset: str = "quarantined_rows",
 ) -> list[QuarantinedRow]:
     """The rows of a file that are in quarantine, in file order.
 
@@ -30,11 +34,12 @@ def quarantined_rows(
         day: The file's survey day, an ISO date.
         file: Its name.
         limit: How many at most; None for all.
+        asset: The table that they are in.
 
     Raises:
         StorageError: The day's rows cannot be read.
     """
-    uri = lake.uri("quarantined_rows", day)
+    uri = lake.uri(asset, day)
     try:
         rows = pl.scan_parquet(uri, glob=False, hive_partitioning=False)
         rows = rows.filter(pl.col("source_file") == file).sort("line", maintain_order=True)

@@ -12,15 +12,15 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, Self, TypeVar
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.ingest.landed_names import LandedNames
 from abalone_assets.ingest.landing_zone import partition_of
-from abalone_assets.ingest.memory import Memory, Patience, read_memory
+from abalone_assets.ingest.memory import MEMORY_KEYS, Memory, Patience, read_memory
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
-from abalone_assets.survey import MAX_FILE_BYTES, survey_day
+from abalone_assets.survey import MAX_FILE_BYTES, SURVEYS, FileKind, kind_of_file, landed_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from abalone_assets.ingest.landing_zone import LandedFile, LandingZone
     from abalone_assets.lake.manifest import IngestedDay, IngestedFile, Manifest
     from abalone_assets.settings.platform import Settings
+    from abalone_assets.storage.object_store import ObjectStore
+
+_Holder = TypeVar("_Holder", bound="Holder")
 
 State = Literal[
     "ingested",
@@ -139,42 +142,45 @@ class FilePage:
     older: str | None
 
 
-class SurveyFiles:
-    """What became of the survey files of a landing zone, as it is at this moment.
+class Holder(Protocol):
+    """What holds the rows of one kind of files: the lake, or its records of animals."""
+
+    @property
+    def store(self) -> ObjectStore:
+        """The lake's store."""
+
+    def manifest(self) -> Manifest:
+        """What it holds."""
+
+
+class LandedFiles(Generic[_Holder]):
+    """What became of the files of one kind in a landing zone, as it is at this moment.
 
     Args:
         zone: Where they land.
-        lake: Where their rows go.
+        lake: What holds their rows.
         first_day: The first partition.
         patience: How long a file must rest.
-        names: The landing zone's names, when they were listed before.
+        names: The landing zone's names of this kind, when they were listed before.
+        kind: Of the files.
     """
 
     def __init__(
         self,
         zone: LandingZone,
-        lake: Lake,
+        lake: _Holder,
         first_day: date,
         patience: Patience,
         names: LandedNames | None = None,
+        *,
+        kind: FileKind = SURVEYS,
     ) -> None:
         self.zone = zone
         self.lake = lake
+        self.kind = kind
         self._partitions = (first_day, datetime.now(UTC).date())
         self._patience = patience
-        self._names = names or LandedNames(zone)
-
-    @classmethod
-    def of(cls, settings: Settings, names: LandedNames | None = None) -> Self:
-        """Those of the landing zone and the lake that the settings name.
-
-        Raises:
-            SettingsError: An SSM parameter is missing or cannot be read.
-        """
-        zone = names.zone if names else open_landing_zone(settings.landing_zone_uri)
-        patience = Patience(**settings.patience)
-        lake = Lake(settings.lake_uri)
-        return cls(zone, lake, settings.first_survey_day, patience, names)
+        self._names = names or LandedNames(zone, kind)
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -183,7 +189,7 @@ class SurveyFiles:
 
     @cached_property
     def _memory(self) -> Memory:
-        return read_memory(self.lake.store)
+        return read_memory(self.lake.store, MEMORY_KEYS[self.kind])
 
     def file(self, name: str) -> FileStatus:
         """What became of a file.
@@ -193,9 +199,11 @@ class SurveyFiles:
             StorageError: One of them cannot be read.
         """
         try:
-            day = survey_day(name).isoformat()
+            day = landed_day(name).isoformat()
         except SurveyError as error:
             return self._stray(name, error)
+        if kind_of_file(name) is not self.kind:
+            raise SurveyError(f"{name}: a file of this name is no {self.kind.form}")
         landed, entry = self.zone.find(name), self._entries(day).get(name)
         if landed is None and entry is None:
             raise SurveyError(
@@ -210,7 +218,9 @@ class SurveyFiles:
         Raises:
             StorageError: The landing zone or the lake cannot be read.
         """
-        landed = {file.name: file for file in self.zone.list_day(day) if _is_of(day, file.name)}
+        landed = {
+            file.name: file for file in self.zone.list_day(day, self.kind) if _is_of(day, file.name)
+        }
         entries = self._entries(day.isoformat())
         return [
             self._status(day.isoformat(), name, landed.get(name), entries.get(name))
@@ -256,7 +266,7 @@ class SurveyFiles:
         landed, summaries = self._names.sorted().days, self.manifest.summaries
         days = sorted({*landed, *(day for day, each in summaries.items() if each.files)})
         if before is not None:
-            last = survey_day(before).isoformat()
+            last = landed_day(before).isoformat()
             days = days[: bisect_left(days, f"{last}~")]  # its own day too
         for day in reversed(days):
             summary = summaries.get(day)
@@ -274,7 +284,7 @@ class SurveyFiles:
     def _stray(self, name: str, error: SurveyError | None = None) -> FileStatus:
         if error is None:
             try:
-                survey_day(name)
+                landed_day(name)
             except SurveyError as found:
                 error = found
         if name not in self._names.sorted().others:
@@ -326,9 +336,25 @@ class SurveyFiles:
             return False
 
 
+class SurveyFiles(LandedFiles[Lake]):
+    """What became of the survey files of a landing zone, as it is at this moment."""
+
+    @classmethod
+    def of(cls, settings: Settings, names: LandedNames | None = None) -> Self:
+        """Those of the landing zone and the lake that the settings name.
+
+        Raises:
+            SettingsError: An SSM parameter is missing or cannot be read.
+        """
+        zone = names.zone if names else open_landing_zone(settings.landing_zone_uri)
+        patience = Patience(**settings.patience)
+        lake = Lake(settings.lake_uri)
+        return cls(zone, lake, settings.first_survey_day, patience, names)
+
+
 def _is_of(day: date, name: str) -> bool:
     try:
-        return survey_day(name) == day
+        return landed_day(name) == day
     except SurveyError:
         return False
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import shutil
 import stat
 import time
 from abc import ABC, abstractmethod
@@ -12,16 +14,23 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
+from uuid import uuid4
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.ingest import folder_watch
-from abalone_assets.survey import survey_day
+from abalone_assets.lake.leftovers import leftovers
+from abalone_assets.survey import ANIMALS, SURVEYS, FileKind, kind_of_file, landed_day
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
-FILE_PREFIX: Final = "abalone."
+AGED: Final = "aged"
+"""The folder beside the landed files in which the platform puts the ages of animals."""
+
+PIECE_BYTES: Final = 2**20
+"""Of a file that is copied; it is never in memory as a whole."""
+
 NO_DAYS: Final = frozenset[date]()
 
 WHOLE_AFTER_NS: Final = 10**9
@@ -104,13 +113,18 @@ class Notifications:
 
 
 class LandingZone(ABC):
-    """Where survey files arrive; the platform reads them and moves nothing."""
+    """Where survey files arrive; the platform reads them and moves nothing.
+
+    It writes into the folder ``aged`` only: a CSV of ages for each file of animals without rings.
+    """
 
     uri: str
 
     @abstractmethod
-    def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
-        """The files; with ``since``, of survey days from then on, and no other day's."""
+    def list_files(
+        self, since: date | None = None, kind: FileKind = SURVEYS
+    ) -> Iterator[LandedFile]:
+        """The files of all kinds; with ``since``, of one kind and of days from then on."""
 
     @abstractmethod
     def list_oddities(self) -> Iterator[StrayFile]:
@@ -134,20 +148,61 @@ class LandingZone(ABC):
         """
 
     @abstractmethod
-    def list_day(self, day: date) -> Iterator[LandedFile]:
-        """The files whose names begin as those of a survey day do."""
+    def list_day(self, day: date, kind: FileKind = SURVEYS) -> Iterator[LandedFile]:
+        """The files whose names begin as those of a day do."""
+
+    @abstractmethod
+    def download(self, name: str, target: Path) -> str:
+        """Copy one file to this machine, a piece at a time; returns its SHA-256.
+
+        Raises:
+            StorageError: It is not there, or cannot be read.
+        """
+
+    @abstractmethod
+    def write_aged(self, name: str, ages: Path) -> None:
+        """Put a CSV of ages beside the file of this name, in the folder ``aged``, atomically.
+
+        Raises:
+            StorageError: The landing zone takes no file there.
+        """
+
+    @abstractmethod
+    def has_aged(self, name: str) -> bool:
+        """Whether there is a CSV of ages of the file of this name.
+
+        Raises:
+            StorageError: The landing zone refuses to say.
+        """
+
+    @abstractmethod
+    def read_aged(self, name: str) -> Iterator[bytes] | None:
+        """The CSV of ages of the file of this name, in pieces; None when there is none.
+
+        Raises:
+            StorageError: It cannot be read.
+        """
+
+    @abstractmethod
+    def remove_aged(self, name: str) -> None:
+        """Remove the CSV of ages of the file of this name; none is no error.
+
+        Raises:
+            StorageError: It cannot be removed.
+        """
 
     def find(self, name: str) -> LandedFile | None:
-        """The survey file of this name; None when there is none, or the name is no survey's.
+        """The file of this name; None when there is none, or the name tells no day.
 
         Raises:
             StorageError: The landing zone cannot be read.
         """
         try:
-            day = survey_day(name)
+            day = landed_day(name)
         except SurveyError:
             return None
-        return next((file for file in self.list_day(day) if file.name == name), None)
+        files = self.list_day(day, kind_of_file(name))
+        return next((file for file in files if file.name == name), None)
 
     def list_names(self) -> Iterator[str]:
         """The names of all files, in no order; links and folders may be among them."""
@@ -180,27 +235,34 @@ class LandingZone(ABC):
         since: date | None = None,
         *,
         also: Collection[date] = NO_DAYS,
+        kind: FileKind = SURVEYS,
     ) -> Landing:
         """Sort what has landed into the partitions ``first_day`` to ``last_day``.
+
+        What is no file of any kind, or of no such day, is a stray among the surveys.
 
         Args:
             first_day: The first partition.
             last_day: The last partition.
             since: Scan the days from this one on only.
             also: Single days before ``since`` to scan as well; each costs a listing.
+            kind: Of the files that are looked for.
         """
-        files = {file.name: file for file in self.list_files(since)}
+        files = {file.name: file for file in self.list_files(since, kind)}
         for day in also:
-            files.update((file.name, file) for file in self.list_day(day))
+            files.update((file.name, file) for file in self.list_day(day, kind))
         days: dict[str, list[LandedFile]] = {}
-        strays = list[StrayFile]() if since else list(self.list_oddities())
+        strays = [] if since or kind is not SURVEYS else list(self.list_oddities())
         for _, file in sorted(files.items()):
             try:
                 day = partition_of(file.name, first_day, last_day)
             except SurveyError as error:
-                strays.append(StrayFile(file, str(error), waits=_is_of_future(file.name, last_day)))
+                if kind is SURVEYS:
+                    waits = _is_of_future(file.name, last_day)
+                    strays.append(StrayFile(file, str(error), waits=waits))
                 continue
-            if since is None or day >= since or day in also:
+            wanted = kind_of_file(file.name) is kind
+            if wanted and (since is None or day >= since or day in also):
                 days.setdefault(day.isoformat(), []).append(file)
         return Landing(
             first=max(first_day, since or first_day).isoformat(),
@@ -219,30 +281,31 @@ class FolderLandingZone(LandingZone):
         self.folder = folder
         self.uri = str(folder)
 
-    def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
+    def list_files(
+        self, since: date | None = None, kind: FileKind = SURVEYS
+    ) -> Iterator[LandedFile]:
         """The regular files; hidden ones are uploads under way.
 
         Raises:
             StorageError: The folder is gone, or cannot be read.
         """
-        first = day_prefix(since) if since else ""
-        return self._files(
-            lambda name: not since or (name[: len(FILE_PREFIX)] == FILE_PREFIX and name >= first)
-        )
+        first, prefix = day_prefix(since, kind) if since else "", kind.prefix
+        length = len(prefix)
+        return self._files(lambda name: not since or (name[:length] == prefix and name >= first))
 
-    def list_day(self, day: date) -> Iterator[LandedFile]:
-        """The regular files whose names begin as those of a survey day do.
+    def list_day(self, day: date, kind: FileKind = SURVEYS) -> Iterator[LandedFile]:
+        """The regular files whose names begin as those of a day do.
 
         Raises:
             StorageError: The folder is gone, or cannot be read.
         """
-        prefix = day_prefix(day)
+        prefix = day_prefix(day, kind)
         return self._files(lambda name: name.startswith(prefix))
 
     def find(self, name: str) -> LandedFile | None:
-        """The survey file of this name, without a look at the others."""
+        """The file of this name, without a look at the others."""
         try:
-            survey_day(name)
+            landed_day(name)
             found = (self.folder / name).lstat()
         except (SurveyError, FileNotFoundError):
             return None
@@ -260,7 +323,7 @@ class FolderLandingZone(LandingZone):
             names = os.listdir(self.folder)  # noqa: PTH208 - paths would cost ten times as much
         except OSError as error:
             raise _unreadable(self.folder, error) from error
-        return (printable(name) for name in names if not name.startswith("."))
+        return (printable(name) for name in names if not name.startswith(".") and name != AGED)
 
     def change_token(self) -> str | None:
         """What the kernel tells of the folder: see `folder_watch.change_token`."""
@@ -278,6 +341,8 @@ class FolderLandingZone(LandingZone):
             StorageError: The folder is gone, or cannot be read.
         """
         for entry, found in self._entries():
+            if entry.name == AGED and stat.S_ISDIR(found.st_mode):
+                continue
             if not stat.S_ISREG(found.st_mode):
                 file = LandedFile(printable(entry.name), found.st_size, _token(found))
                 yield StrayFile(file, _oddity(found.st_mode))
@@ -312,6 +377,68 @@ class FolderLandingZone(LandingZone):
             raise StorageError(
                 f"{self.folder / name}: cannot read this survey: {reason}"
             ) from error
+
+    def download(self, name: str, target: Path) -> str:
+        """Copy one file, a piece at a time."""
+        try:
+            with (self.folder / name).open("rb") as file:
+                return write_pieces(iter(lambda: file.read(PIECE_BYTES), b""), target)
+        except OSError as error:
+            reason = error.strerror or error
+            raise StorageError(f"{self.folder / name}: cannot read this file: {reason}") from error
+
+    def write_aged(self, name: str, ages: Path) -> None:
+        """Copy to a hidden name in the folder ``aged``, then rename.
+
+        Raises:
+            StorageError: The folder takes no such file.
+        """
+        target = self._aged(name)
+        try:
+            target.parent.mkdir(exist_ok=True)
+            temporary = target.with_name(f".{target.name}.{uuid4().hex}.staged")
+            for leftover in leftovers(target.parent):  # of a process that was killed
+                leftover.unlink(missing_ok=True)
+            try:
+                shutil.copyfile(ages, temporary)
+                temporary.replace(target)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            reason = error.strerror or error
+            raise StorageError(
+                f"{target}: cannot write these ages: {reason}; let the platform write into "
+                f"{target.parent}"
+            ) from error
+
+    def has_aged(self, name: str) -> bool:
+        """Whether the CSV lies there."""
+        return self._aged(name).is_file()
+
+    def read_aged(self, name: str) -> Iterator[bytes] | None:
+        """The CSV's bytes, in pieces."""
+        try:
+            file = self._aged(name).open("rb")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            reason = error.strerror or error
+            raise StorageError(f"{self._aged(name)}: cannot be read: {reason}") from error
+        return _pieces_of(file)
+
+    def remove_aged(self, name: str) -> None:
+        """Delete the CSV."""
+        try:
+            self._aged(name).unlink(missing_ok=True)
+        except NotADirectoryError:  # a file is called as the folder would be: no ages lie here
+            return
+        except OSError as error:
+            reason = error.strerror or error
+            raise StorageError(f"{self._aged(name)}: cannot be removed: {reason}") from error
+
+    def _aged(self, name: str) -> Path:
+        return self.folder / aged_key(name)
 
     def land(self, name: str, data: bytes, *, replace: bool = True) -> None:
         """Write to a hidden name beside it, then rename, or link where nothing may be replaced.
@@ -406,9 +533,34 @@ def _oddity(mode: int) -> str:
     return "no regular file but a device, pipe or socket; remove it"
 
 
-def day_prefix(day: date) -> str:
-    """What the names of a survey day's files begin with."""
-    return f"{FILE_PREFIX}{day:%Y%m%d}"
+def day_prefix(day: date, kind: FileKind = SURVEYS) -> str:
+    """What the names of a day's files begin with."""
+    return f"{kind.prefix}{day:%Y%m%d}"
+
+
+def aged_key(name: str) -> str:
+    """Where the CSV with the ages of a file's animals lies in the landing zone.
+
+    Raises:
+        SurveyError: The name is not that of a file of animals without rings.
+    """
+    ANIMALS.time(name)
+    return f"{AGED}/{name}.csv"
+
+
+def write_pieces(pieces: Iterable[bytes], target: Path) -> str:
+    """Write what comes in pieces to a file; returns its SHA-256."""
+    digest = hashlib.sha256()
+    with target.open("wb") as file:
+        for piece in pieces:
+            digest.update(piece)
+            file.write(piece)
+    return digest.hexdigest()
+
+
+def _pieces_of(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        yield from iter(lambda: file.read(PIECE_BYTES), b"")
 
 
 def printable(name: str) -> str:
@@ -418,7 +570,7 @@ def printable(name: str) -> str:
 
 def _is_of_future(name: str, last_day: date) -> bool:
     with suppress(SurveyError):
-        return survey_day(name) > last_day
+        return landed_day(name) > last_day
     return False
 
 
@@ -428,7 +580,7 @@ def partition_of(name: str, first_day: date, last_day: date) -> date:
     Raises:
         SurveyError: It is in none of them; the message says why.
     """
-    day = survey_day(name)
+    day = landed_day(name)
     if day < first_day:
         raise SurveyError(
             f"its day {day} is before the first partition {first_day}; "

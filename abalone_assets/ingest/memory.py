@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.ingest.landing_zone import same_file
 from abalone_assets.storage.records import record_of
-from abalone_assets.survey import survey_day
+from abalone_assets.survey import ANIMALS, SURVEYS, landed_day
 
 if TYPE_CHECKING:
     from abalone_assets.ingest.landing_zone import LandedFile, Landing
     from abalone_assets.storage.object_store import ObjectStore
 
 MEMORY_KEY: Final = "landing_zone/_looks.json"
+ANIMALS_MEMORY_KEY: Final = "landing_zone/_animals_looks.json"
+MEMORY_KEYS: Final = {SURVEYS: MEMORY_KEY, ANIMALS: ANIMALS_MEMORY_KEY}
 LONGEST_RETRY_SECONDS: Final = 3600.0
 LONGEST_REST_SECONDS: Final = 600.0
 
@@ -204,23 +206,23 @@ def _covers(landing: Landing, name: str) -> bool:
 
 def _day_of(name: str) -> str | None:
     try:
-        return survey_day(name).isoformat()
+        return landed_day(name).isoformat()
     except SurveyError:  # a damaged document
         return None
 
 
-def read_memory(store: ObjectStore) -> Memory:
+def read_memory(store: ObjectStore, key: str = MEMORY_KEY) -> Memory:
     """What the looks so far remember; nothing when there were none, or it cannot be read."""
     try:
-        return record_of(Memory, store.read_json(MEMORY_KEY) or {}, MEMORY_KEY, remedy="delete it")
+        return record_of(Memory, store.read_json(key) or {}, key, remedy="delete it")
     except StorageError:
         return Memory()
 
 
-def write_memory(store: ObjectStore, memory: Memory) -> None:
+def write_memory(store: ObjectStore, memory: Memory, key: str = MEMORY_KEY) -> None:
     """Keep it for the next look.
 
     Raises:
         StorageError: The store refuses.
     """
-    store.write_json(MEMORY_KEY, asdict(memory))
+    store.write_json(key, asdict(memory))

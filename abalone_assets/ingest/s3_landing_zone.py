@@ -13,17 +13,22 @@ from abalone_assets.aws.failures import translate_errors
 from abalone_assets.errors import AbaloneError, StorageError, SurveyError
 from abalone_assets.ingest import s3_notifications
 from abalone_assets.ingest.landing_zone import (
+    AGED,
+    PIECE_BYTES,
     LandedFile,
     LandingZone,
     Notifications,
     StrayFile,
+    aged_key,
     day_prefix,
     printable,
+    write_pieces,
 )
-from abalone_assets.survey import survey_day
+from abalone_assets.survey import SURVEYS, FileKind, landed_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +51,9 @@ class S3LandingZone(LandingZone):
         self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
         self._queue_url = queue_url
 
-    def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
+    def list_files(
+        self, since: date | None = None, kind: FileKind = SURVEYS
+    ) -> Iterator[LandedFile]:
         """The objects; names sort by time, so S3 lists only those from ``since`` on.
 
         Raises:
@@ -54,16 +61,16 @@ class S3LandingZone(LandingZone):
         """
         if since is None:
             return self._list(self._prefix)
-        before = f"{self._prefix}{day_prefix(since - timedelta(days=1))}~"
-        return self._list(self._prefix, StartAfter=before)
+        before = f"{self._prefix}{day_prefix(since - timedelta(days=1), kind)}~"
+        return self._list(self._prefix + kind.prefix, StartAfter=before)
 
-    def list_day(self, day: date) -> Iterator[LandedFile]:
-        """The objects whose names begin as those of a survey day do.
+    def list_day(self, day: date, kind: FileKind = SURVEYS) -> Iterator[LandedFile]:
+        """The objects whose names begin as those of a day do.
 
         Raises:
             StorageError: The bucket is missing or refuses.
         """
-        return self._list(self._prefix + day_prefix(day))
+        return self._list(self._prefix + day_prefix(day, kind))
 
     def list_oddities(self) -> Iterator[StrayFile]:
         """The prefixes below this one, each once, however many objects it has.
@@ -74,7 +81,7 @@ class S3LandingZone(LandingZone):
         for page in self._pages(self._prefix):
             for found in page.get("CommonPrefixes", []):
                 name = found["Prefix"].removeprefix(self._prefix)
-                if not name.startswith("."):
+                if not name.startswith(".") and name != f"{AGED}/":
                     problem = (
                         "a folder: no object below this prefix is taken in; copy its surveys to "
                         f"{self.uri}/"
@@ -99,6 +106,47 @@ class S3LandingZone(LandingZone):
         with translate_errors(StorageError, f"{self.uri}/{name}"):
             answer = client("s3").get_object(Bucket=self._bucket, Key=self._prefix + name)
             return bytes(answer["Body"].read())
+
+    def download(self, name: str, target: Path) -> str:
+        """Copy one object, a piece at a time."""
+        with translate_errors(StorageError, f"{self.uri}/{name}"):
+            answer = client("s3").get_object(Bucket=self._bucket, Key=self._prefix + name)
+            return write_pieces(answer["Body"].iter_chunks(PIECE_BYTES), target)
+
+    def write_aged(self, name: str, ages: Path) -> None:
+        """Put the CSV, in parts where it is large; S3 shows it when it is whole."""
+        key = aged_key(name)
+        with translate_errors(StorageError, f"{self.uri}/{key}"):
+            client("s3").upload_file(str(ages), self._bucket, self._prefix + key)
+
+    def has_aged(self, name: str) -> bool:
+        """Whether the CSV lies there."""
+        key = aged_key(name)
+        with translate_errors(StorageError, f"{self.uri}/{key}"):
+            request = {"Bucket": self._bucket, "Prefix": self._prefix + key, "MaxKeys": 1}
+            found = client("s3").list_objects_v2(**request).get("Contents", [])
+        return any(each["Key"] == self._prefix + key for each in found)
+
+    def read_aged(self, name: str) -> Iterator[bytes] | None:
+        """The CSV's bytes, in pieces."""
+        from botocore.exceptions import ClientError
+
+        key = aged_key(name)
+        with translate_errors(StorageError, f"{self.uri}/{key}"):
+            try:
+                answer = client("s3").get_object(Bucket=self._bucket, Key=self._prefix + key)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "NoSuchKey":
+                    raise
+                return None
+        pieces: Iterator[bytes] = answer["Body"].iter_chunks(PIECE_BYTES)
+        return pieces
+
+    def remove_aged(self, name: str) -> None:
+        """Delete the CSV."""
+        key = aged_key(name)
+        with translate_errors(StorageError, f"{self.uri}/{key}"):
+            client("s3").delete_object(Bucket=self._bucket, Key=self._prefix + key)
 
     def land(self, name: str, data: bytes, *, replace: bool = True) -> None:
         """Put the object; S3 shows it when it is whole."""
@@ -144,4 +192,4 @@ class S3LandingZone(LandingZone):
         for bucket, key in keys:
             if bucket == self._bucket and key.startswith(self._prefix):
                 with suppress(SurveyError):  # a stray; a look at everything reports it
-                    yield survey_day(key.removeprefix(self._prefix))
+                    yield landed_day(key.removeprefix(self._prefix))

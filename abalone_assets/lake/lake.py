@@ -21,6 +21,10 @@
     captured_requests/request_day=2025-03-03/data.parquet  what the endpoint was asked on a day
     captured_requests/_days.json               how many capture files were read of each day
     drift_report/_report.html                  the last drift report
+    _animals/manifest.json                     what has been taken in of animals, by day
+    _animals/_manifest/2025-03.<digest>.json   and the files of each month's days
+    aged_animals/_days.json                    which content of which of these days was aged
+    landing_zone/_animals_looks.json           what looks at the landing zone know of their files
     alerts.json                                what people were told of and is not over
     trained_model/<job>/output/model.tar.gz    a model archive, as SageMaker lays it out
     _staged/…                                  what Spark has not finished, or a killed run left
@@ -31,7 +35,7 @@ from __future__ import annotations
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
 
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.manifest import Manifest
@@ -40,6 +44,9 @@ from abalone_assets.lake.names import partition_column
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.storage.records import record_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RELEASE_KEY: Final = "release.json"
 BEGUN_KEY: Final = "release_begun.json"
@@ -126,6 +133,30 @@ class Preparation:
         }
 
 
+def days_of_lost(
+    store: ObjectStore, expected: Sequence[tuple[str, Sequence[str]]], prefixes: Sequence[str]
+) -> list[str]:
+    """The days, in order, of which an object is gone.
+
+    Args:
+        store: Holds the objects.
+        expected: Each object's key, with the days that it is of.
+        prefixes: All keys begin with one of these.
+
+    Raises:
+        StorageError: The store cannot be listed.
+    """
+    root = store.root
+    if root is not None:  # where many small questions cost less than a listing
+        gone = [days for key, days in expected if not os.path.isfile(f"{root}/{key}")]  # noqa: PTH113 - a path object for each costs five times the question
+    else:
+        found = {
+            stored.key for prefix in (prefixes if expected else ()) for stored in store.list(prefix)
+        }
+        gone = [days for key, days in expected if key not in found]
+    return sorted({day for days in gone for day in days})
+
+
 class Lake:
     """The objects of every asset, below a folder or an ``s3://`` prefix."""
 
@@ -176,17 +207,7 @@ class Lake:
             if rows
         ]
         expected += manifest.days_by_part.items()
-        root = self.store.root
-        if root is not None:  # where many small questions cost less than a listing
-            gone = [days for key, days in expected if not os.path.isfile(f"{root}/{key}")]  # noqa: PTH113 - a path object for each costs five times the question
-        else:
-            found = {
-                stored.key
-                for prefix in (("new_surveys/", "quarantined_rows/", PARTS) if expected else ())
-                for stored in self.store.list(prefix)
-            }
-            gone = [days for key, days in expected if key not in found]
-        return sorted({day for days in gone for day in days})
+        return days_of_lost(self.store, expected, ("new_surveys/", "quarantined_rows/", PARTS))
 
     def release(self) -> Release | None:
         """How the last release ended, or None before the first."""

@@ -85,14 +85,14 @@ class _WholeDocument:
 
 @dataclass(frozen=True)
 class _Read:
-    """The head that was read last: a process has one lake."""
+    """A head as it was read last."""
 
-    uri: str
     token: str | None
     manifest: Manifest
 
 
-_last: _Read | None = None
+_last: Final[dict[str, _Read]] = {}
+"""By the store's URI: a process has one lake, with a manifest of surveys and one of animals."""
 
 
 def read_manifest(store: ObjectStore) -> Manifest:
@@ -101,20 +101,18 @@ def read_manifest(store: ObjectStore) -> Manifest:
     Raises:
         StorageError: It is no manifest of a known format, or the store refuses.
     """
-    global _last  # noqa: PLW0603 - replaced as a whole, so that threads need no lock
-    known = _last if _last and _last.uri == store.uri else None
+    known = _last.get(store.uri)
     token, data = store.read_changed(MANIFEST_KEY, known.token if known else None)
     if data is None:
         return known.manifest if known and token else Manifest()
     manifest = _manifest_of(store, _parsed(store, MANIFEST_KEY, data))
-    _last = _Read(store.uri, token, manifest)
+    _last[store.uri] = _Read(token, manifest)
     return manifest
 
 
 def read_manifest_anew(store: ObjectStore) -> Manifest:
     """The manifest, and its parts when they are asked for, as they are stored now."""
-    global _last  # noqa: PLW0603 - as above
-    _last = None
+    _last.pop(store.uri, None)
     _part_at.cache_clear()
     return read_manifest(store)
 

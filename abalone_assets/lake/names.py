@@ -9,6 +9,9 @@ DATA_FILE: Final = "data.parquet"
 
 CAPTURED_REQUESTS: Final = "captured_requests"
 DRIFT_REPORT: Final = "drift_report"
+UNAGED_ANIMALS: Final = "unaged_animals"
+QUARANTINED_ANIMALS: Final = "quarantined_animals"
+AGED_ANIMALS: Final = "aged_animals"
 _OTHER_PARTITION_COLUMNS: Final = {CAPTURED_REQUESTS: "request_day"}
 
 

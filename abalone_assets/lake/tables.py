@@ -73,20 +73,43 @@ _CAPTURED: Final = (
     _LINE,
 )
 
+_UNAGED: Final = (*_SURVEY[:-1], _SOURCE_FILE, _LINE)
+_AGED: Final = (
+    *_SURVEY[:-1],
+    TableColumn("rings", "float64", "Predicted rings [count]", nullable=False),
+    TableColumn("rings_low", "float64", "Lower end of the prediction interval [count]"),
+    TableColumn("rings_high", "float64", "Upper end of the prediction interval [count]"),
+    TableColumn("age_years", "float64", "Predicted age [years]", nullable=False),
+    TableColumn("model_version", "int64", "The version that told the age.", nullable=False),
+    TableColumn(
+        "doubts",
+        "string",
+        "Why the age is not to be trusted, such as `outside:length; old`; null when nothing speaks "
+        "against it.",
+    ),
+    _SOURCE_FILE,
+    _LINE,
+)
+
+_QUARANTINED: Final = (
+    _SOURCE_FILE,
+    _LINE,
+    TableColumn("column", "string", "The column at fault; null for a whole row."),
+    TableColumn("rule", "string", "The rule of the survey contract it broke."),
+    TableColumn("message", "string", "What was found and what is allowed."),
+    TableColumn("raw", "string", "The row as it was written."),
+)
+
 _SURVEYS: Final = (*_SURVEY, _SOURCE_FILE, _LINE, _ORIGIN)
 _SPLIT: Final = (*_SURVEY, _FIRST_FILE, _ORIGIN)
 
 TABLES: Final[dict[str, tuple[TableColumn, ...]]] = {
     "raw_abalone": _SURVEYS,
     "new_surveys": _SURVEYS,
-    "quarantined_rows": (
-        _SOURCE_FILE,
-        _LINE,
-        TableColumn("column", "string", "The column at fault; null for a whole row."),
-        TableColumn("rule", "string", "The rule of the survey contract it broke."),
-        TableColumn("message", "string", "What was found and what is allowed."),
-        TableColumn("raw", "string", "The row as it was written."),
-    ),
+    "quarantined_rows": _QUARANTINED,
+    "unaged_animals": _UNAGED,
+    "quarantined_animals": _QUARANTINED,
+    "aged_animals": _AGED,
     "merged_dataset": (*_SPLIT, _BUCKET),
     "train_split": _SPLIT,
     "validation_split": _SPLIT,

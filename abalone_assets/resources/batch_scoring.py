@@ -18,7 +18,10 @@ from abalone_assets.resources.models import LocalModelRegistry
 from abalone_assets.storage.object_store import locate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from abalone_assets.ageing.ages import AnimalBlock
+    from abalone_assets.modeling.inference import Predictions
 
 BLOCK_BYTES: Final = 1 << 20
 """How much of a file is scored at once; SageMaker's container gets no larger requests either."""
@@ -56,6 +59,20 @@ class ScoringReport:
     job: JobReport
 
 
+@dataclass(frozen=True)
+class ScoredBlocks:
+    """Blocks of animals with what a model predicts for them.
+
+    Attributes:
+        answers: Each block and its predictions, in their order; they are made as they are asked
+            for where no job of its own made them.
+        job: The job that made them; None where none did.
+    """
+
+    answers: Iterator[tuple[AnimalBlock, Predictions]]
+    job: JobReport | None = None
+
+
 class BatchScorer(dg.ConfigurableResource[None], ABC):
     """Scores a file of animals with a version of the registry."""
 
@@ -70,6 +87,20 @@ class BatchScorer(dg.ConfigurableResource[None], ABC):
             StorageError: The file is missing, has no animals or holds an impossible one, which is
                 told with its line before anything is paid for.
             AbaloneError: The version is unknown, or may not answer.
+            Failure: A job of its own did not run to its end; reason, log and metadata say more.
+        """
+
+    @abstractmethod
+    def score_blocks(
+        self,
+        blocks: Callable[[], Iterator[AnimalBlock]],
+        version: int,
+        context: dg.AssetExecutionContext,
+    ) -> ScoredBlocks:
+        """Score blocks of animals, which are gone through once or twice.
+
+        Raises:
+            AbaloneError: The version is unknown, or its archive is damaged.
             Failure: A job of its own did not run to its end; reason, log and metadata say more.
         """
 
@@ -110,6 +141,19 @@ class LocalBatchScorer(BatchScorer):
             )
             animals = write_scores(answers, request.scores_uri, Path(folder))
         return ScoringReport(request.scores_uri, animals, JobReport(time.perf_counter() - started))
+
+    def score_blocks(
+        self,
+        blocks: Callable[[], Iterator[AnimalBlock]],
+        version: int,
+        context: dg.AssetExecutionContext,  # noqa: ARG002 - runs here
+    ) -> ScoredBlocks:
+        """Score block by block, by the code of the endpoint."""
+        from abalone_assets.modeling.inference import predict_fn
+        from abalone_assets.serving.model_host import load_model
+
+        predictor = load_model(self.registry.open(), version).predictor
+        return ScoredBlocks((block, predict_fn(block.rows, predictor)) for block in blocks())
 
 
 def animal_blocks(uri: str) -> Iterator[bytes]:

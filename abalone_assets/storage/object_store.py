@@ -166,6 +166,18 @@ class ObjectStore:
         if rest:
             yield rest
 
+    def download(self, key: str, path: Path) -> None:
+        """Write the object's content to a file, of which little is in memory at a time.
+
+        Raises:
+            StorageError: There is no such object, or the store refuses.
+        """
+        if self._is_missing:
+            raise StorageError(f"{self.uri_of(key)}: no such object")
+        with _translate_errors(self.uri_of(key)), path.open("wb") as file:
+            for chunk in self._store.get(key).stream():
+                file.write(bytes(chunk))
+
     def upload(self, key: str, path: Path) -> None:
         """Write a file's content atomically, in parts where it is large.
 

@@ -1,7 +1,8 @@
 """The survey contract: columns, units, rules, file names and the one parser of survey files.
 
 A survey is a CSV file of nine fields in the UCI Abalone order, or as its header says, one animal a
-line, called ``abalone.YYYYMMDDHHMMSS`` (UTC). A record that breaks a hard rule is quarantined with
+line, called ``abalone.YYYYMMDDHHMMSS`` (UTC); animals whose rings nobody counted come in files of
+eight fields, ``animals.YYYYMMDDHHMMSS``. A record that breaks a hard rule is quarantined with
 its place and its raw text; one that only looks odd (:data:`SOFT_RULES`) is kept and counted.
 
 The package needs the standard library and :mod:`abalone_assets.errors` only, and Python 3.10 or
@@ -23,7 +24,16 @@ from abalone_assets.survey.columns import (
     age_years,
 )
 from abalone_assets.survey.dialect import Reading
-from abalone_assets.survey.file_names import survey_day, survey_file_name, survey_time
+from abalone_assets.survey.file_names import (
+    ANIMALS,
+    SURVEYS,
+    FileKind,
+    kind_of_file,
+    landed_day,
+    survey_day,
+    survey_file_name,
+    survey_time,
+)
 from abalone_assets.survey.parser import (
     MAX_BAD_SHARE,
     MAX_FILE_BYTES,
@@ -41,6 +51,7 @@ from abalone_assets.survey.soft_rules import (
 
 __all__ = [
     "AGE_OFFSET_YEARS",
+    "ANIMALS",
     "COLUMNS",
     "FEATURES",
     "MAX_BAD_SHARE",
@@ -51,8 +62,10 @@ __all__ = [
     "MIN_BAD_RECORDS",
     "SEXES",
     "SOFT_RULES",
+    "SURVEYS",
     "TARGET",
     "Column",
+    "FileKind",
     "ParsedSurvey",
     "QuarantinedRow",
     "Reading",
@@ -61,6 +74,8 @@ __all__ = [
     "UnreadableSurveyError",
     "age_years",
     "canonical_survey",
+    "kind_of_file",
+    "landed_day",
     "parse_survey",
     "survey_day",
     "survey_file_name",

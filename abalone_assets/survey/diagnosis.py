@@ -10,9 +10,10 @@ from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from abalone_assets.survey.columns import AGE_OFFSET_YEARS, COLUMNS, SEXES
+from abalone_assets.survey.columns import AGE_OFFSET_YEARS, COLUMNS, FEATURES, SEXES
 from abalone_assets.survey.dialect import DELIMITERS
-from abalone_assets.survey.rules import SurveyRowError, field_reader
+from abalone_assets.survey.file_names import WITHOUT_RINGS
+from abalone_assets.survey.rules import SurveyRowError, field_reader, validate_measurements
 from abalone_assets.survey.units import CONTRACT_UNITS, Units, as_size, guess_units
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class BadRecords:
 
 def certain_cause(bad: BadRecords) -> str | None:
     """What explains every one of the records, however few they are; None when nothing does."""
-    return _cause(bad, 1.0, (_delimiter, _decimal_commas, _units))
+    return _cause(bad, 1.0, (_delimiter, _decimal_commas, _without_rings, _units))
 
 
 def likely_cause(bad: BadRecords, faults: Sequence[tuple[str | None, str, str]]) -> str:
@@ -104,7 +105,10 @@ def likely_cause(bad: BadRecords, faults: Sequence[tuple[str | None, str, str]])
         bad: The records.
         faults: Column, rule and message of each of them, sampled or not.
     """
-    causes = (_delimiter, _index, _decimal_commas, _bare_commas, _order, _age, _words, _units)
+    causes = (
+        *(_delimiter, _index, _decimal_commas, _bare_commas, _without_rings),
+        *(_order, _age, _words, _units),
+    )
     known = _cause(bad, _MOST, causes)
     if known:
         return known
@@ -216,6 +220,24 @@ def _bare_commas(bad: BadRecords) -> tuple[float, str]:
         "its numbers have decimal commas, and commas separate the fields too, so they cannot be "
         "told apart: export it with points, or with semicolons between the fields"
     )
+
+
+def _without_rings(bad: BadRecords) -> tuple[float, str]:
+    """Animals whose rings nobody counted, as a file of another kind holds them."""
+    no_header = bad.layout.width == len(_NAMES)
+    return bad.share(map(_is_unaged, bad.fields)) if no_header else 0.0, (
+        f"its records have {len(FEATURES)} fields, and no rings: {WITHOUT_RINGS}"
+    )
+
+
+def _is_unaged(fields: Sequence[str]) -> bool:
+    if len(fields) != len(FEATURES):
+        return False
+    try:
+        validate_measurements(fields)
+    except SurveyRowError:
+        return False
+    return True
 
 
 def _order(bad: BadRecords) -> tuple[float, str]:

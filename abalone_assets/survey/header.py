@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.survey.columns import AGE_OFFSET_YEARS, COLUMNS
+from abalone_assets.survey.columns import AGE_OFFSET_YEARS, COLUMNS, FEATURES
+from abalone_assets.survey.file_names import WITHOUT_RINGS
 from abalone_assets.survey.units import (
     CONTRACT_UNITS,
     LENGTH_UNITS,
@@ -200,6 +201,8 @@ def read_header(
             f"Subtract {AGE_OFFSET_YEARS} and call the column rings; if it has counted rings, just "
             "call it so"
         )
+    if "rings" in columns and "rings" not in named and {*FEATURES} <= {*named}:
+        raise HeaderError(f"its header has no rings: {WITHOUT_RINGS}")
     problems = [
         *_unknown([field for field in found if not others or field.column in {*columns}]),
         *_missing_or_repeated(found, columns),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from abalone_assets.automation import survey_sensor
+from abalone_assets.automation import day_requests
 from abalone_assets.automation.runs import day_range_tags
 from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
 from abalone_assets.ingest.memory import read_memory
@@ -22,6 +22,7 @@ from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Release
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile
 from abalone_assets.lake.manifest_store import commit_days, read_manifest_anew
+from abalone_assets.survey import SURVEYS, FileKind
 from abalone_assets_tests.automation.support import (
     INGEST,
     RELEASE_SENSOR,
@@ -202,7 +203,9 @@ def test_the_cursor_stays_small_whatever_lies_in_the_landing_zone(
     strays = [LandedFile(f"notes {number} {'x' * 200}.txt", 1, "e") for number in range(10_000)]
     rewritten = [replace(file, e_tag="new") for file in files.values()]
 
-    def list_files(_: FolderLandingZone, since: date | None = None) -> Iterator[LandedFile]:
+    def list_files(
+        _: FolderLandingZone, since: date | None = None, kind: FileKind = SURVEYS
+    ) -> Iterator[LandedFile]:
         assert since is None
         return iter([*rewritten, *strays])
 
@@ -395,11 +398,11 @@ class TestRequests:
         for seed, day in enumerate(months):
             platform.land(name_of(day), survey_rows(1, seed=seed))
         first = requests(platform)
-        assert ranges(first) == [(day, day) for day in months[: survey_sensor.MAX_REQUESTS]]
+        assert ranges(first) == [(day, day) for day in months[: day_requests.MAX_REQUESTS]]
         for request in first:
             launch(platform, request)
         rest = requests(platform)
-        assert ranges(rest) == [(day, day) for day in months[survey_sensor.MAX_REQUESTS :]]
+        assert ranges(rest) == [(day, day) for day in months[day_requests.MAX_REQUESTS :]]
 
     @pytest.mark.parametrize(
         "cursor", [None, "", "{}", "[]", "no json", '{"other": 1}', '{"reconciled_at": null}']

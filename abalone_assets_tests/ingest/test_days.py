@@ -20,6 +20,7 @@ from abalone_assets.lake.manifest import day_digest
 from abalone_assets.lake.manifest_store import commit_days, read_manifest
 from abalone_assets.sample_data import surveys
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets.survey import SURVEYS, FileKind
 from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
@@ -100,10 +101,12 @@ def test_a_simulation_that_lands_while_the_zone_is_listed_is_known_as_one(
     recorded: list[str] = []
 
     class Busy(FolderLandingZone):
-        def list_files(self, since: date | None = None) -> Iterator[LandedFile]:
+        def list_files(
+            self, since: date | None = None, kind: FileKind = SURVEYS
+        ) -> Iterator[LandedFile]:
             recorded.append(hashlib.sha256(simulated).hexdigest())
             self.land(FIRST, simulated)
-            return super().list_files(since)
+            return super().list_files(since, kind)
 
     parsed = parse_days(Busy(tmp_path), [MONDAY], synthetic=lambda: list(recorded))
     assert parsed.days[MONDAY].entry.synthetic_rows == 3

@@ -8,8 +8,10 @@ import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import polars as pl
 import pytest
 
+from abalone_assets.ageing.ages import AnimalBlock
 from abalone_assets.modeling import inference
 from abalone_assets.resources import batch_scoring
 from abalone_assets.resources.aws.batch_scoring import SageMakerBatchScorer
@@ -20,6 +22,7 @@ from abalone_assets.resources.models import (
     SageMakerModelRegistry,
 )
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets.survey import FEATURES
 from abalone_assets_tests.deploy.iam import as_deployed, denied, policy_of
 from abalone_assets_tests.pipes.lab import asset_of
 from abalone_assets_tests.pipes.lab import lab as lab  # noqa: PLC0414 - a fixture
@@ -29,6 +32,7 @@ from abalone_assets_tests.serving.support import LINES, register, tiny_archive
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from abalone_assets.modeling.inference import Predictions
     from abalone_assets_tests.pipes.lab import Lab
     from abalone_assets_tests.serving.sagemaker.hosting import Account
 
@@ -47,6 +51,11 @@ class Local:
     def score(self, text: str, version: int = 1) -> ScoringReport:
         self.store.write("animals.csv", text.encode())
         return self.scorer.score(request_in(self.store, version), dg.build_asset_context())
+
+    def score_blocks(self, blocks: list[AnimalBlock]) -> list[tuple[AnimalBlock, Predictions]]:
+        scored = self.scorer.score_blocks(lambda: iter(blocks), 1, dg.build_asset_context())
+        assert scored.job is None
+        return list(scored.answers)
 
 
 class OnSageMaker:
@@ -94,6 +103,18 @@ class OnSageMaker:
         dg.materialize([asset_of(run)], instance=self.lab.instance)
         return found[0]
 
+    def score_blocks(self, blocks: list[AnimalBlock]) -> list[tuple[AnimalBlock, Predictions]]:
+        found: list[tuple[AnimalBlock, Predictions]] = []
+
+        def run(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+            scored = self.scorer.score_blocks(lambda: iter(blocks), 1, context)
+            assert scored.job is not None
+            found.extend(scored.answers)
+            return dg.MaterializeResult(metadata=scored.job.metadata())
+
+        dg.materialize([asset_of(run)], instance=self.lab.instance)
+        return found
+
 
 def request_in(store: ObjectStore, version: int) -> ScoringRequest:
     return ScoringRequest(store.uri_of("animals.csv"), store.uri_of("scores.jsonl"), version)
@@ -140,6 +161,31 @@ def test_animals_are_answered_in_their_order(
         of_the_job = [call for call in calls if "Transform" in call.operation]
         of_the_job += [call for call in calls if call.service == "logs"]
         assert denied(policy_of("run"), of_the_job) == []
+
+
+@pytest.mark.service
+def test_blocks_are_answered_in_their_order_and_like_a_file(
+    scoring: Local | OnSageMaker, tmp_path: Path
+) -> None:
+    lines = list(LINES) * 4
+    frame = pl.read_csv("\n".join(lines).encode(), has_header=False, new_columns=list(FEATURES))
+    frame = frame.with_columns(pl.lit("animals.20250303120000").alias("source_file"))
+    blocks = [AnimalBlock("2025-03-03", frame[at : at + 5]) for at in range(0, len(lines), 5)]
+    told = scoring.score_blocks(blocks)
+    assert [len(block.frame) for block, _ in told] == [5, 5, 2]
+    found = [
+        {"rings": rings, "rings_low": low, "rings_high": high}
+        for _, each in told
+        if each.low is not None and each.high is not None
+        for rings, low, high in zip(each.rings, each.low, each.high, strict=True)
+    ]
+    assert found == [
+        {name: pytest.approx(each[name], abs=1e-4) for name in found[0]}
+        for each in expected(lines, tmp_path)
+    ]
+    if isinstance(scoring, OnSageMaker):
+        jobs = [c for c in scoring.lab.aws.calls if c.operation == "CreateTransformJob"]
+        assert len(jobs) == 1
 
 
 @pytest.mark.service

@@ -9,8 +9,10 @@ import aws_cdk as cdk
 from aws_cdk import aws_glue as glue
 from constructs import Construct
 
+from abalone_assets.ingest.landing_zone import AGED
 from abalone_assets.resources.etl_engine import s3a_region
 from abalone_assets.settings.aws import ids
+from abalone_assets.survey import ANIMALS
 from deploy.config import DeployError
 from deploy.stacks import boundary, job_permissions
 from deploy.stacks import names as n
@@ -110,6 +112,8 @@ class Glue(Construct):
                 s3_targets=[
                     glue.CfnCrawler.S3TargetProperty(
                         path=f"{self._names.data_uri(n.LANDING_ZONE)}/",
+                        # Its tables are of surveys: ages, and animals without rings, are assets.
+                        exclusions=[f"{AGED}/**", f"{ANIMALS.prefix}*"],
                         connection_name=self._connection.ref if self._connection else None,
                     )
                 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from abalone_assets.ingest.landing_zone import AGED
 from deploy.stacks import names as n
 from deploy.stacks.job_permissions import OBJECTS, catalog, watch_alarms
 from deploy.stacks.names import arn
@@ -69,6 +70,12 @@ def _data(names: Names) -> list[Permission]:
             ["s3:DeleteObject"],
             [names.data(prefix) for prefix in DELETED],
             wildcards=OBJECTS,
+        ),
+        Permission(
+            "DeleteAges",
+            ["s3:DeleteObject"],
+            [names.data(f"{n.LANDING_ZONE}/{AGED}")],
+            wildcards="the ages of a file are called like it",
         ),
         # No condition on the prefix: S3 says 404, not 403, only to who may list the bucket.
         Permission("ListData", ["s3:ListBucket"], [names.data_bucket_arn]),

@@ -13,15 +13,17 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from abalone_assets.errors import SurveyError
+from abalone_assets.ingest.animals_status import AnimalsFiles
 from abalone_assets.ingest.bad_rows import marked_survey, quarantined_rows
 from abalone_assets.ingest.file_status import FileStatus, State, SurveyFiles
 from abalone_assets.ingest.landed_names import LandedNames
 from abalone_assets.ingest.open import open_landing_zone
+from abalone_assets.lake.names import QUARANTINED_ANIMALS
 from abalone_assets.pages.site import HEADERS
-from abalone_assets.pages.surveys.downloads import attachment
+from abalone_assets.pages.surveys.downloads import attachment, streamed_attachment
 from abalone_assets.pages.surveys.uploads import SURVEYS
 from abalone_assets.registry.file_releases import FileReleases
-from abalone_assets.survey import UnreadableSurveyError, parse_survey
+from abalone_assets.survey import ANIMALS, UnreadableSurveyError, kind_of_file, parse_survey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 SHOWN_FILES: Final = 50
 SHOWN_ROWS: Final = 200
 SHOWN_STRAYS: Final = 20
+SHOWN_ANIMALS: Final = 20
 
 REREAD_BYTES: Final = 2**20
 """Files up to this size are read again for the rows that they were refused for."""
@@ -77,12 +80,14 @@ class Surveys:
     title: ClassVar[str] = "Surveys"
     path: ClassVar[str] = SURVEYS
     _names: LandedNames = field(init=False)
+    _animals: LandedNames = field(init=False)
     _releases: FileReleases = field(init=False)
 
     def __post_init__(self) -> None:
         """Keep what is the same for all requests."""
         zone = open_landing_zone(self.settings.landing_zone_uri)
         object.__setattr__(self, "_names", LandedNames(zone))
+        object.__setattr__(self, "_animals", LandedNames(zone, ANIMALS))
         object.__setattr__(self, "_releases", FileReleases(self._files().lake, self.registry))
 
     def routes(self, site: Site) -> Sequence[BaseRoute]:
@@ -101,6 +106,7 @@ class Surveys:
             Route(f"{self.path}/{{name}}", one),
             Route(f"{self.path}/{{name}}/original", self._original),
             Route(f"{self.path}/{{name}}/marked", self._marked),
+            Route(f"{self.path}/{{name}}/ages", self._ages),
         ]
 
     def _files(self) -> SurveyFiles:
@@ -127,7 +133,14 @@ class Surveys:
             strays=strays,
             stray_count=stray_count,
             may_upload=self.uploads.is_on,
+            animals=self._animals_shown() if before is None and not remarkable else [],
         )
+
+    def _animals_shown(self) -> list[dict[str, object]]:
+        """The newest files of animals without rings, and how far their ages are."""
+        files = AnimalsFiles.of(self.settings, self._animals)
+        newest = files.page(SHOWN_ANIMALS).files
+        return [{"file": file, "aged": files.ages_of(file)} for file in newest]
 
     def _find(self, request: Request) -> Response:
         """The page of a file, or the list from a day on."""
@@ -143,6 +156,8 @@ class Surveys:
         return RedirectResponse(target, HTTPStatus.SEE_OTHER, HEADERS)
 
     def _file(self, site: Site, request: Request) -> Response:
+        if kind_of_file(request.path_params["name"]) is ANIMALS:
+            return self._animals_file(site, request)
         files, status = self._known(request)
         rows = self._bad_rows(files, status, SHOWN_ROWS + 1)
         return site.render(
@@ -157,6 +172,40 @@ class Surveys:
             landed_now="landed" in request.query_params,
             may_upload=self.uploads.is_on,
         )
+
+    def _animals_file(self, site: Site, request: Request) -> Response:
+        """The page of a file of animals without rings, with its bad rows."""
+        files, status = self._known_animals(request)
+        rows: list[QuarantinedRow] = []
+        if status.quarantined and status.day is not None:
+            rows = quarantined_rows(
+                files.lake.lake, status.day, status.name, SHOWN_ROWS, QUARANTINED_ANIMALS
+            )
+        return site.render(
+            "surveys/animals.html.jinja",
+            path=self.path,
+            file=status,
+            label=LABELS[status.state],
+            aged=files.ages_of(status),
+            rows=rows,
+            more_rows=status.quarantined - len(rows),
+        )
+
+    def _known_animals(self, request: Request) -> tuple[AnimalsFiles, FileStatus]:
+        files = AnimalsFiles.of(self.settings, self._animals)
+        try:
+            return files, files.file(request.path_params["name"])
+        except SurveyError as error:
+            raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+
+    def _ages(self, request: Request) -> Response:
+        """The CSV of ages of a file of animals without rings."""
+        name = request.path_params["name"]
+        files, _ = self._known_animals(request)
+        ages = files.zone.read_aged(name) if kind_of_file(name) is ANIMALS else None
+        if ages is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND, f"{name} has no ages yet")
+        return streamed_attachment(ages, f"{name}.csv")
 
     def _original(self, request: Request) -> Response:
         files, status = self._known(request)

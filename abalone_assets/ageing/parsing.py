@@ -1,0 +1,344 @@
+"""Files of animals without rings: eight columns a line, read some ten thousand lines at a time.
+
+They obey the survey contract but for the rings, header and units included. A record that breaks a
+rule is put in quarantine, as of a survey; a file is refused that is something else as a whole.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final, TextIO
+
+import numpy as np
+
+from abalone_assets.modeling.rows import csv_columns
+from abalone_assets.survey import (
+    ANIMALS,
+    COLUMNS,
+    FEATURES,
+    MAX_BAD_SHARE,
+    MIN_BAD_RECORDS,
+    SURVEYS,
+    QuarantinedRow,
+    SurveyRowError,
+    UnreadableSurveyError,
+    validate_measurements,
+)
+from abalone_assets.survey.header import HeaderError, Layout, is_header, read_header
+from abalone_assets.survey.parser import without_empty_last_fields
+from abalone_assets.survey.rules import FIELD_READERS, field_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+BLOCK_CHARACTERS: Final = 2**19
+"""Some ten thousand animals: enough for columns to be quick, and little to hold."""
+
+FEW_LINES: Final = 256
+"""One bad record has so many read one by one, which takes ten times as long."""
+
+_WIDTH: Final = len(FEATURES)
+_REMEDY: Final = "correct the names, or take the header off"
+_MANY_READINGS: Final = 2**13
+
+_BAD_QUOTES: Final = SurveyRowError(
+    None, "quoting", "text follows a closing quote; a comma or the line's end must"
+)
+
+_Values = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some records of a file, in their order.
+
+    Attributes:
+        columns: Sex and the seven measurements, canonical, ``n`` values each.
+        lines: The physical line, from 1, where each of the ``n`` rows starts.
+        bad: The records that broke a rule.
+    """
+
+    columns: Sequence[Sequence[Any]]
+    lines: NDArray[np.int64]
+    bad: Sequence[QuarantinedRow] = ()
+
+
+@dataclass
+class AnimalsFile:
+    """A file of animals without rings, as far as it has been read.
+
+    Attributes:
+        path: Its copy on this machine.
+        name: Its name, for messages and quarantined rows.
+        rows: Animals so far.
+        notes: What whoever sent it should know, a sentence each.
+    """
+
+    path: Path
+    name: str
+    rows: int = 0
+    notes: tuple[str, ...] = ()
+    _bad: Counter[tuple[str | None, str]] = field(default_factory=Counter)
+    _examples: dict[tuple[str | None, str], str] = field(default_factory=dict)
+    _surveyed: int = 0
+    """Bad records that are rows of a survey."""
+    _line: int = 1
+
+    @property
+    def quarantined(self) -> int:
+        """Records that broke a rule so far."""
+        return self._bad.total()
+
+    @property
+    def records(self) -> int:
+        """Records that were read, neither blank nor the header."""
+        return self.rows + self.quarantined
+
+    def blocks(self) -> Iterator[Block]:
+        """The records; the file is to be believed only once all of them were read.
+
+        Raises:
+            UnreadableSurveyError: It is not UTF-8 text, has a quote that never closes or a header
+                that is not understood, it is a survey, or more than ``MAX_BAD_SHARE`` of its
+                records are bad.
+        """
+        try:
+            with self.path.open(encoding="utf-8-sig", newline="") as stream:
+                layout = self._read_header(stream)
+                while text := stream.read(BLOCK_CHARACTERS) + stream.readline():
+                    block = self._read_clean(text) if layout is None else None
+                    block = block or self._read_any(text, stream, layout)
+                    self.rows += len(block.lines)
+                    yield block
+        except UnicodeDecodeError as error:
+            raise self._refused("it is not UTF-8 text: export it as UTF-8 CSV") from error
+        self._refuse_bad_file()
+
+    def _refused(self, reason: str) -> UnreadableSurveyError:
+        return UnreadableSurveyError(self.name, reason)
+
+    def _read_header(self, stream: TextIO) -> Layout | None:
+        """What a header tells, if it is another layout than the contract's; it is passed over."""
+        first = stream.readline()
+        fields = next(csv.reader([first], skipinitialspace=True), [])
+        if not is_header(fields):
+            stream.seek(0)
+            return None
+        self._line = 2
+        if _names_a_survey(fields):
+            raise self._refused(_a_survey(self.name))
+        try:
+            layout = read_header(fields, FEATURES, remedy=_REMEDY)
+        except HeaderError as error:
+            raise self._refused(str(error)) from error
+        if (
+            layout.positions == tuple(range(_WIDTH))
+            and layout.width == _WIDTH
+            and not _told(layout)
+        ):
+            return None
+        notes = [f"read in the order {_order(layout)}"] if _other_order(layout) else []
+        notes += [f"converted from {layout.units_named}"] if _told(layout) else []
+        notes += [f"without {', '.join(layout.ignored)}"] if layout.ignored else []
+        self.notes = tuple(notes)
+        return layout
+
+    def _read_clean(self, text: str) -> Block | None:
+        """Records that nothing is odd about, read by column; None for any others."""
+        text = text.replace("\r\n", "\n") if "\r" in text else text
+        columns = csv_columns(text)
+        if columns is None:
+            return None
+        first, count = self._line, len(columns[0])
+        lines = np.arange(first, first + count, dtype=np.int64)
+        physical = text.count("\n") + (not text.endswith("\n"))
+        if physical != count:
+            there = np.array([bool(line) for line in text.split("\n")])
+            lines = first + np.flatnonzero(there)
+        self._line = first + physical
+        return Block(columns, lines)
+
+    def _read_any(self, text: str, stream: TextIO, layout: Layout | None) -> Block:
+        """Any records: a few at a time by column where these are clean, and else one by one.
+
+        One with a line break in quotes may go on behind the text.
+        """
+        pending = list(io.StringIO(text, newline=""))
+        pending.reverse()
+        read, found = _reader(layout), list[Block]()
+        while pending:
+            some = [pending.pop() for _ in range(min(FEW_LINES, len(pending)))]
+            clean = self._read_clean("".join(some)) if layout is None else None
+            found.append(clean or self._read_one_by_one(some, pending, stream, read))
+        return _one_block(found)
+
+    def _read_one_by_one(
+        self,
+        lines: list[str],
+        pending: list[str],
+        stream: TextIO,
+        read: Callable[[list[str]], _Values],
+    ) -> Block:
+        rows: list[_Values] = []
+        numbers: list[int] = []
+        bad: list[QuarantinedRow] = []
+        for line, fields, raw in self._records(lines, pending, stream):
+            try:
+                rows.append(read(fields))
+            except SurveyRowError as error:
+                bad.append(self._quarantined(line, fields, raw, error))
+            else:
+                numbers.append(line)
+        columns = list(zip(*rows, strict=True)) if rows else [()] * _WIDTH
+        return Block(columns, np.array(numbers, dtype=np.int64), bad)
+
+    def _records(
+        self, lines: list[str], pending: list[str], stream: TextIO
+    ) -> Iterator[tuple[int, list[str], str]]:
+        """First line, fields (none when the quotes are malformed) and text of each record.
+
+        Args:
+            lines: Where the records begin.
+            pending: What follows, last line first; a record that goes on takes lines from it.
+            stream: What follows that.
+        """
+        lines.reverse()
+        taken: list[str] = []
+
+        def pull() -> Iterator[str]:
+            while line := (
+                lines.pop() if lines else pending.pop() if pending else stream.readline()
+            ):
+                taken.append(line)
+                yield line
+
+        reader = csv.reader(pull(), skipinitialspace=True, strict=True)
+        while lines:
+            taken.clear()
+            try:
+                fields = next(reader)
+            except csv.Error as error:
+                if "expected after" not in str(error):  # as opposed to text behind a closing quote
+                    raise self._refused(
+                        f"a quote that opens at line {self._line} is never closed, or a field there"
+                        f" is too long ({error}): remove or close the quote"
+                    ) from error
+                fields = []
+            raw, line = "".join(taken), self._line
+            self._line += len(taken)
+            if len(fields) > 1 or (raw and not raw.isspace()):
+                yield line, fields, raw.rstrip("\r\n")
+
+    def _quarantined(
+        self, line: int, fields: Sequence[str], raw: str, error: SurveyRowError
+    ) -> QuarantinedRow:
+        broken = (error.column, error.rule)
+        self._bad[broken] += 1
+        self._examples.setdefault(broken, f"line {line}: {error.message}")
+        self._surveyed += error.rule == "field_count" and _is_surveyed(fields)
+        return QuarantinedRow(self.name, line, error.column, error.rule, error.message, raw)
+
+    def _refuse_bad_file(self) -> None:
+        """Refuse a survey, and a file of which too many records are bad.
+
+        Raises:
+            UnreadableSurveyError: It is one.
+        """
+        if self._surveyed and self._surveyed > MAX_BAD_SHARE * self.records:
+            raise self._refused(_a_survey(self.name))
+        bad = self.quarantined
+        if bad >= MIN_BAD_RECORDS and bad > MAX_BAD_SHARE * self.records:
+            ((broken, count),) = self._bad.most_common(1)
+            raise self._refused(
+                f"{bad} of {self.records} records break a rule, more than {MAX_BAD_SHARE:.0%}: the "
+                f"rule broken most is {broken[1]} ({count} times), as in {self._examples[broken]}"
+            )
+
+
+def _a_survey(name: str) -> str:
+    named = SURVEYS.prefix + name.removeprefix(ANIMALS.prefix)
+    return (
+        f"it has nine columns, with counted rings, so it is a survey: call it {named} "
+        f"({SURVEYS.form}); {ANIMALS.form} is for animals whose rings nobody counted"
+    )
+
+
+def _names_a_survey(header: Sequence[str]) -> bool:
+    try:
+        read_header(header)
+    except HeaderError:
+        return False
+    return True
+
+
+def _is_surveyed(fields: Sequence[str]) -> bool:
+    """Whether these are the nine fields of a survey's row."""
+    if len(fields) != len(COLUMNS):
+        return False
+    try:
+        for read, value in zip(FIELD_READERS, fields, strict=True):
+            read(value)
+    except SurveyRowError:
+        return False
+    return True
+
+
+def _told(layout: Layout) -> bool:
+    return any(layout.units)
+
+
+def _other_order(layout: Layout) -> bool:
+    return list(layout.positions) != sorted(layout.positions)
+
+
+def _order(layout: Layout) -> str:
+    return ", ".join(FEATURES[at] for at in np.argsort(layout.positions))
+
+
+def _one_block(blocks: Sequence[Block]) -> Block:
+    sexes = [sex for each in blocks for sex in each.columns[0]]
+    measured = (
+        np.concatenate([np.asarray(each.columns[at], dtype=np.float64) for each in blocks])
+        for at in range(1, _WIDTH)
+    )
+    columns: list[Sequence[Any]] = [sexes]
+    columns += (column.tolist() for column in measured)
+    lines = np.concatenate([each.lines for each in blocks])
+    return Block(columns, lines, [row for each in blocks for row in each.bad])
+
+
+def _reader(layout: Layout | None) -> Callable[[list[str]], _Values]:
+    """The function from a record's fields to its canonical values."""
+    if layout is None:
+        return _read_as_contracted
+    readers = [
+        lru_cache(maxsize=_MANY_READINGS)(field_reader(column, unit))
+        for column, unit in zip(COLUMNS, layout.units, strict=False)
+    ]
+    return partial(_read_laid_out, layout, readers)
+
+
+def _read_as_contracted(fields: list[str]) -> _Values:
+    if not fields:
+        raise _BAD_QUOTES
+    return validate_measurements(without_empty_last_fields(fields, _WIDTH))
+
+
+def _read_laid_out(
+    layout: Layout, readers: Sequence[Callable[[str], str | float]], fields: list[str]
+) -> _Values:
+    if not fields:
+        raise _BAD_QUOTES
+    fields = without_empty_last_fields(fields, layout.width)
+    if len(fields) != layout.width:
+        found = f"found {len(fields)} fields; expected {layout.width}, as many as the header names"
+        raise SurveyRowError(None, "field_count", found)
+    values = [read(fields[at]) for read, at in zip(readers, layout.positions, strict=True)]
+    return tuple(values)

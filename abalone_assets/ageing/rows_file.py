@@ -1,0 +1,153 @@
+"""Parquet files of many rows, written and read some thousand rows at a time."""
+
+from __future__ import annotations
+
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import polars as pl
+
+from abalone_assets.errors import StorageError
+from abalone_assets.etl.parquet_output import arrow_table, parquet_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from abalone_assets.storage.object_store import ObjectStore
+
+GROUP_ROWS: Final = 2**15
+"""Rows of a row group, at the least but for the last: what waits in memory."""
+
+BATCH_ROWS: Final = 2**13
+NOTE: Final = "abalone_aged"
+"""Key of what a file's footer says of its rows."""
+
+
+class RowsFile:
+    """A Parquet file that rows are added to.
+
+    Args:
+        path: Is written anew.
+        schema: The columns of the rows.
+    """
+
+    def __init__(self, path: Path, schema: pl.Schema) -> None:
+        self.path = path
+        self.rows = 0
+        self._schema = schema
+        self._writer = parquet_writer(str(path), schema)
+        self._waiting: list[pl.DataFrame] = []
+        self._waiting_rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Add rows behind those before."""
+        self._waiting.append(rows.select(self._schema.names()))
+        self._waiting_rows += len(rows)
+        self.rows += len(rows)
+        if self._waiting_rows >= GROUP_ROWS:
+            self._write()
+
+    def finish(self, note: Mapping[str, Any] | None = None) -> None:
+        """Write what is waiting, and the footer, with a note of the rows if there is one."""
+        if self._waiting_rows:
+            self._write()
+        if note is not None:
+            self._writer.add_key_value_metadata({NOTE: json.dumps(note)})
+        self._writer.close()
+
+    def _write(self) -> None:
+        self._writer.write_table(arrow_table(pl.concat(self._waiting)))
+        self._waiting, self._waiting_rows = [], 0
+
+
+def batches(path: Path, schema: pl.Schema) -> Iterator[pl.DataFrame]:
+    """The rows of a file in their order, some thousand at a time; columns that it lacks are null.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    for batch in _arrow_batches(path):
+        frame = pl.from_arrow(batch)
+        assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a batch is a table
+        empty = pl.DataFrame(schema=schema)
+        yield pl.concat([empty, frame], how="diagonal_relaxed").select(schema.names())
+
+
+def rows_of_file(path: Path, schema: pl.Schema, source_file: str) -> Iterator[pl.DataFrame]:
+    """The rows of a Parquet file that one landed file gave, in their order."""
+    for frame in batches(path, schema):
+        found = frame.filter(pl.col("source_file") == source_file)
+        if len(found):
+            yield found
+
+
+def note_of(path: Path) -> object:
+    """What the footer says of the rows; None when it says nothing, or cannot be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        noted = (pq.read_metadata(path).metadata or {}).get(NOTE.encode())
+        return None if noted is None else json.loads(noted)
+    except (OSError, ValueError, pa.ArrowException):
+        return None
+
+
+def on_this_machine(store: ObjectStore, key: str, folder: Path) -> Path | None:
+    """A file with an object's bytes: its own where it lies in a folder, else a copy.
+
+    Args:
+        store: Holds the object.
+        key: The object's.
+        folder: Takes the copy.
+
+    Returns:
+        None when there is no such object.
+
+    Raises:
+        StorageError: The store refuses.
+    """
+    if store.find(key) is None:
+        return None
+    if store.root is not None:
+        return store.root / key
+    copy = folder / key.replace("/", "--")
+    if not copy.exists():
+        store.download(key, copy)
+    return copy
+
+
+def joined(parts: Iterable[Path], target: Path, schema: pl.Schema) -> None:
+    """One file of the rows of some, which go; a single one is moved."""
+    files = list(parts)
+    if len(files) == 1:
+        import shutil
+
+        shutil.move(files[0], target)
+        return
+    with RowsFile(target, schema) as file:
+        for part in files:
+            for frame in batches(part, schema):
+                file.add(frame)
+            part.unlink()
+        file.finish()
+
+
+def _arrow_batches(path: Path) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(pq.ParquetFile(path))
+            yield from file.iter_batches(batch_size=BATCH_ROWS)
+        except (OSError, pa.ArrowException) as error:
+            raise StorageError(f"{path}: cannot be read: {error}") from error

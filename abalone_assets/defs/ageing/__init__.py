@@ -1,0 +1,1 @@
+"""Animals whose rings nobody counted: what landed, and the ages that the live model told."""

@@ -1,0 +1,91 @@
+"""The lake's records of animals without rings against the objects that they list."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from abalone_assets.doctor.finding import Finding, TroubleError, look_at
+from abalone_assets.doctor.verify.surveys import PARALLEL, named
+from abalone_assets.errors import AbaloneError, StorageError
+from abalone_assets.ingest.frames import rows_written
+from abalone_assets.lake.animals import Animals
+from abalone_assets.lake.manifest import DaySummary, day_digest
+from abalone_assets.lake.manifest_store import read_manifest_anew
+from abalone_assets.lake.names import AGED_ANIMALS, QUARANTINED_ANIMALS, UNAGED_ANIMALS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.manifest import Manifest
+
+TAKE_IN_AGAIN = (
+    "delete the folder `unaged_animals/survey_day=DAY` of these days from the lake: animals_sensor "
+    "then takes them in again from the files in the landing zone"
+)
+AGE_AGAIN = "delete the folder `aged_animals/survey_day=DAY`: animals_sensor has them aged again"
+
+
+def animals_findings(lake: Lake) -> Iterator[Finding]:
+    """Look at what was taken in of animals without rings, and at their ages."""
+    animals = Animals(lake)
+    try:
+        read_manifest_anew(animals.records)
+        manifest = animals.manifest()
+        days = [day for day in manifest.days if not manifest.summaries[day].being_written]
+        for day in days:
+            manifest.days[day]
+    except StorageError as error:
+        remedy = f"delete {animals.records.uri}: all animals are taken in again"
+        yield Finding("animals without rings", "failed", str(error), remedy)
+        return
+    yield look_at(
+        "animals without rings",
+        lambda: _each(days, lambda day: _taken_in(lake, manifest, day), "days of animals"),
+        remedy=TAKE_IN_AGAIN,
+    )
+    yield look_at("ages of animals", lambda: _ages(animals, manifest), remedy=AGE_AGAIN)
+
+
+def _each(days: Sequence[str], look: Callable[[str], str], what: str) -> str:
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        told = pool.map(look, days)
+        wrong = [f"{day}: {problem}" for day, problem in zip(days, told, strict=True) if problem]
+    if wrong:
+        raise StorageError(named(wrong, f"{what} are not as recorded"))
+    return f"{len(days)} {what} are as recorded"
+
+
+def _taken_in(lake: Lake, manifest: Manifest, day: str) -> str:
+    entry = manifest.days[day]
+    if day_digest(entry.files) != entry.digest or DaySummary.of(entry) != manifest.summaries[day]:
+        return "the manifest does not agree with itself"
+    listed = {UNAGED_ANIMALS: entry.rows, QUARANTINED_ANIMALS: entry.quarantined}
+    return ", ".join(filter(None, (_rows(lake, asset, day, n) for asset, n in listed.items())))
+
+
+def _ages(animals: Animals, manifest: Manifest) -> str:
+    aged = animals.aged()
+    told = _each(
+        list(aged),
+        lambda day: _rows(animals.lake, AGED_ANIMALS, day, aged[day].rows),
+        "days of ages",
+    )
+    if due := animals.days_to_age(manifest):
+        what = "days of animals have no ages"
+        remedy = "nothing: animals_sensor has them aged once a model is live"
+        raise TroubleError("warning", named(due, what), remedy)
+    return told
+
+
+def _rows(lake: Lake, asset: str, day: str, listed: int) -> str:
+    """What is wrong with an object; empty when it has the rows that are listed."""
+    from polars.exceptions import PolarsError
+
+    key = lake.key(asset, day)
+    try:
+        found = rows_written(lake.uri(asset, day)) if lake.store.find(key) else 0
+    except (AbaloneError, OSError, PolarsError) as error:
+        return f"{key} cannot be read: {error}"
+    return "" if found == listed else f"{key} has {found} of {listed} rows"
