@@ -10,6 +10,7 @@ from pydantic import Field
 from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.modeling.hyperparameters import (
     chosen_hyperparameters,
+    describe_frameworks,
     describe_hyperparameters,
 )
 from abalone_assets.resources.ml_platform import ChosenFramework, MLPlatform, TrainingRequest
@@ -25,9 +26,7 @@ class TrainingConfig(dg.Config):
 
     framework: ChosenFramework = Field(
         "default",
-        description="default: what trains every release. blend: boosted trees and a kernel "
-        "regression, whose mean is the best model. xgboost: the trees alone. tensorflow: the dense "
-        "network, in Keras.",
+        description=f"default: what trains every release. {describe_frameworks()}",
     )
     hyperparameters: dict[str, Any] = Field(
         {},
