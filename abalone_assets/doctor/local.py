@@ -6,7 +6,14 @@ import os
 import socket
 from typing import TYPE_CHECKING, Final
 
-from abalone_assets.doctor.finding import Finding, base_survey, look_at, packages, recipients
+from abalone_assets.doctor.finding import (
+    Finding,
+    base_survey,
+    look_at,
+    mlflow_server,
+    packages,
+    recipients,
+)
 from abalone_assets.errors import EndpointError, SettingsError, StorageError
 from abalone_assets.etl.java import ensure_java
 from abalone_assets.lake.catalog_file import CatalogFile
@@ -41,6 +48,7 @@ def local_findings(settings: Settings) -> Iterator[Finding]:
     )
     yield base_survey(settings)
     yield from recipients(settings)
+    yield from mlflow_server(settings)
     if (file := _catalog(settings)) is not None and _is_worth_a_look(file):
         yield look_at(
             "catalog", lambda: _catalog_state(file), remedy=REPAIR_REMEDY, otherwise="warning"

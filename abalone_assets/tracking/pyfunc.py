@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 PACKAGE = "abalone_assets"
 
@@ -51,7 +51,7 @@ class AbaloneModel(PythonModel):
             self.columns = import_module(f"{PACKAGE}.survey").FEATURES
             self.predictor = self.inference.model_fn(archive)
             example = pd.DataFrame([dict(zip(self.columns, EXAMPLE, strict=True))])
-            self.predict(context, example)  # so that all code is imported by now
+            self.predict(context, example)  # type: ignore[no-untyped-call]  # so that all code is imported by now
 
     # Without annotations: MLflow takes those for the schema, and the signature is that.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, ARG002
