@@ -20,6 +20,8 @@ from abalone_assets_tests.serving.support import tiny_archive
 from abalone_assets_tests.tracking.support import go_live, register, report_on
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from abalone_assets_tests.support.platform import Platform
 
 SENSOR = "mlflow_sensor"
@@ -27,7 +29,7 @@ SECRET = "pa55word"
 
 
 @pytest.fixture(autouse=True)
-def _named(monkeypatch: pytest.MonkeyPatch) -> None:
+def _named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABALONE_MLFLOW_URI", f"http://ana:{SECRET}@127.0.0.1:1")
 
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets_tests.docs.walkthrough import bash, changed_files, copied_project, walk
+from abalone_assets_tests.docs.walkthrough import (
+    bash,
+    changed_files,
+    contents,
+    copied_project,
+    walk,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,8 +54,9 @@ def test_a_framework_is_added_in_three_files_as_the_page_tells(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = copied_project(tmp_path)
+    files = contents(copy)
     walk("adding-a-framework.md", copy)
-    assert changed_files(copy) == {
+    assert changed_files(copy, files) == {
         "abalone_assets/modeling/frameworks/ridge.py",
         "abalone_assets/modeling/hyperparameters.py",
         "docs/settings.md",

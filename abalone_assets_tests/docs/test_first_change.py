@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets_tests.docs.walkthrough import bash, changed_files, copied_project, walk
+from abalone_assets_tests.docs.walkthrough import (
+    bash,
+    changed_files,
+    contents,
+    copied_project,
+    walk,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,10 +28,11 @@ print(trained_model.code_versions_by_key)'"""
 def test_the_first_change_goes_as_the_page_tells(tmp_path: Path) -> None:
     copy = copied_project(tmp_path)
     before = bash(copy, CODE_VERSION)
+    files = contents(copy)
     walk("first-change.md", copy)
     evaluation = json.loads((copy / "test-output/report/evaluation.json").read_text())
     assert next(iter(evaluation["feature_importance"])) == "log_shell_per_length"
-    assert changed_files(copy) == {
+    assert changed_files(copy, files) == {
         "abalone_assets/modeling/features.py",
         "abalone_assets_tests/modeling/test_features.py",
     }

@@ -84,17 +84,25 @@ def walk(page: str, copy: Path) -> None:
     commands, expected = zip(*steps(page), strict=True)
     printed = bash(copy, "\necho '--- next ---'\n".join(["true", *commands]))
     outputs = printed.split("--- next ---\n")[1:]
-    for output, lines in zip(outputs, expected, strict=True):
-        assert [line for line in lines if not says(output, line)] == [], output
+    missed = [
+        (line, output)
+        for output, lines in zip(outputs, expected, strict=True)
+        for line in lines
+        if not says(output, line)
+    ]
+    assert missed == []
 
 
-def changed_files(copy: Path) -> set[str]:
-    """The files of the copy that differ from the project's, or are new."""
+def contents(copy: Path) -> dict[str, bytes]:
+    """Every file of the copied folders, by its path."""
     return {
-        path.relative_to(copy).as_posix()
+        path.relative_to(copy).as_posix(): path.read_bytes()
         for name in COPIED
         for path in (copy / name).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
-        if not (kept := PROJECT / path.relative_to(copy)).exists()
-        or kept.read_bytes() != path.read_bytes()
     }
+
+
+def changed_files(copy: Path, before: dict[str, bytes]) -> set[str]:
+    """The files that are not as they were, or are new."""
+    return {name for name, data in contents(copy).items() if before.get(name) != data}
