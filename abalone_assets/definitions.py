@@ -33,6 +33,7 @@ def defs() -> dg.Definitions:
         stop_orphaned_jobs_job,
         survey_sensor,
     )
+    from abalone_assets.defs.mlflow import log_to_mlflow_job, mlflow_sensor
     from abalone_assets.defs.resources import profile_resources
     from abalone_assets.defs.retention import collect_garbage_job, retention_schedule
     from abalone_assets.defs.simulation.simulate_survey import simulate_survey_job
@@ -60,8 +61,16 @@ def defs() -> dg.Definitions:
             search_hyperparameters_job,
             monitor_requests_job,
             collect_garbage_job,
+            log_to_mlflow_job,
         ],
-        sensors=[survey_sensor, animals_sensor, release_sensor, approval_sensor, alert_sensor],
+        sensors=[
+            survey_sensor,
+            animals_sensor,
+            release_sensor,
+            approval_sensor,
+            alert_sensor,
+            mlflow_sensor,
+        ],
         schedules=[nightly_release, job_sweep_schedule, monitoring_schedule, retention_schedule],
         resources={
             name: fixed(resource) for name, resource in profile_resources(load_settings()).items()

@@ -13,7 +13,8 @@ from abalone_assets.modeling.dataset import target
 from abalone_assets.modeling.features import BOOSTER_FEATURES, design_matrix
 from abalone_assets.modeling.hyperparameters import KernelHyperparameters
 from abalone_assets.modeling.models.model import predict_rings
-from abalone_assets.modeling.training.learners import kernel_learner, learner_of
+from abalone_assets.modeling.training.learners import learner_by, learner_of
+from abalone_assets.modeling.training.train_kernel import fit_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +112,7 @@ def _best(train: Columns) -> Predict:
     families = [
         [_catboost(train, seed) for seed in range(BEST_SEEDS)],
         [our("xgboost", {"seed": seed})(train) for seed in range(BEST_SEEDS)],
-        [_by(kernel_learner(KernelHyperparameters(landmarks=rows)))(train)],
+        [_by(learner_by(fit_kernel, KernelHyperparameters(landmarks=rows)))(train)],
     ]
 
     def predict(columns: Columns) -> NDArray[np.float64]:
@@ -130,7 +131,7 @@ CANDIDATES: Final[Mapping[str, Candidate]] = {
     "catboost": Candidate("CatBoost, our features", _catboost, "catboost"),
     "xgboost": Candidate("our XGBoost (`xgboost`)", our("xgboost")),
     "kernel": Candidate(
-        "our kernel regression alone", _by(kernel_learner(KernelHyperparameters()))
+        "our kernel regression alone", _by(learner_by(fit_kernel, KernelHyperparameters()))
     ),
     "blend": Candidate("**the default (`blend`)**", our("blend")),
     "best": Candidate("best found: 5 CatBoost, 5 XGBoost, exact kernel", _best, "catboost"),

@@ -30,7 +30,7 @@ def main(survey: str) -> None:
     A revision whose evaluation has a report in it has no part of its own for that.
     """
     started = seconds()
-    from abalone_assets.external import evaluate, train_blend
+    from abalone_assets.external import evaluate, train
     from abalone_assets.modeling.archive import ARCHIVE_NAME, pack
 
     for package in ("xgboost", "scipy.stats", "pyarrow.parquet", "matplotlib.figure"):
@@ -44,7 +44,7 @@ def main(survey: str) -> None:
         def lap(name: str) -> None:
             laps[name] = seconds() - started - sum(laps.values())
 
-        train_blend.main([], {**_environ(root), **SINCE})
+        train.main(["--framework", "blend"], {**_environ(root), **SINCE})
         pack(root / "content", root / "model" / ARCHIVE_NAME)
         lap("training")
         arguments = ["--output-dir", str(root / "output"), "--champion-dir", str(root / "model")]

@@ -20,7 +20,7 @@ from abalone_assets.etl import polars_engine
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
 from abalone_assets.etl.split_audit import audit_test_split
 from abalone_assets.external import evaluate as evaluation_script
-from abalone_assets.external import train_blend
+from abalone_assets.external import train as training_script
 from abalone_assets.ingest.base_survey import fetch_base_survey
 from abalone_assets.ingest.days import parse_days
 from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
@@ -107,7 +107,7 @@ def train() -> None:
             "SM_CHANNEL_TRAIN": lake.folder_uri("train_split"),
             "SM_CHANNEL_VALIDATION": lake.folder_uri("validation_split"),
         }
-        train_blend.main([], environ)
+        training_script.main(["--framework", "blend"], environ)
         archive = folder / ARCHIVE_NAME
         pack(folder / "model", archive)
         lake.store.write(MODEL_KEY, archive.read_bytes())

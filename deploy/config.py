@@ -192,6 +192,11 @@ def _check_settings(given: Mapping[str, Any]) -> None:
     for name in given:
         if name in _SECRETS:
             raise DeployError(f"settings: {name}: {_SECRETS[name]}")
+        if name == "mlflow_uri" and "@" in str(given[name]):
+            raise DeployError(
+                f"settings: {name}: holds a password, and a task's variables are read by many: "
+                "give a SageMaker MLflow by its ARN, or a server that its network guards"
+            )
         if name not in known:
             raise DeployError(f"settings: {name}: no setting to choose here; {_hint(name, known)}")
     for kind in (Settings, AwsSettings):

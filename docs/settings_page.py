@@ -49,6 +49,7 @@ GROUPS: Final[dict[str, tuple[str, ...]]] = {
         "retry_seconds",
     ),
     "Alerts": ("notify",),
+    "MLflow": ("mlflow_uri",),
     "Training": ("framework", "hyperparameters", "max_synthetic_share"),
     "Gate": (
         "gate_max_rmse",

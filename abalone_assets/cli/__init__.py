@@ -18,6 +18,7 @@ from abalone_assets.cli.forget import forget
 from abalone_assets.cli.gc import gc
 from abalone_assets.cli.home import at_home
 from abalone_assets.cli.land import land
+from abalone_assets.cli.mlflow import mlflow
 from abalone_assets.cli.notify import notify
 from abalone_assets.cli.output import ErrorBoundary, example
 from abalone_assets.cli.predict import predict
@@ -49,7 +50,7 @@ def main() -> None:
 
 _NEED_A_HOME = (
     *(land, forget, serve, accept, approve, reject, release, rollback, synthesize),
-    *(gc, restore),
+    *(gc, restore, mlflow),
 )
 """What they keep would go unseen in one that nobody drives: `demo` and `dev` alone make it."""
 
@@ -73,6 +74,7 @@ for command in (
     verify,
     restore,
     notify,
+    mlflow,
 ):
     if command.callback is not None:
         command.callback = at_home(command.callback, must_exist=command in _NEED_A_HOME)

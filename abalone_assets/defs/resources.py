@@ -93,7 +93,6 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
         image=aws.xgboost_image,
         instance_type=aws.endpoint_instance_type,
         studio_notes=aws.studio_notes,
-        mlflow_uri=aws.mlflow_uri,
     )
     resources: dict[str, Any] = {
         "landing_zone": LandingZoneResource(

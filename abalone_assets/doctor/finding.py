@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
@@ -91,6 +92,20 @@ def recipients(settings: Settings) -> Iterator[Finding]:
             lambda: ", ".join(each.name for each in recipients_of(names)),
             remedy="mend ABALONE_NOTIFY; `abalone notify` then sends a test message",
         )
+
+
+def mlflow_server(settings: Settings) -> Iterator[Finding]:
+    """Whether the MLflow that the settings name could be told of versions; says no secret."""
+    from abalone_assets.tracking.server import MlflowServer
+
+    def look(server: MlflowServer) -> str:
+        server.require_client()
+        answers = _reach_by_http(f"{server.uri}/health") if server.uri.startswith("http") else ""
+        return f"{server.uri}{answers}"
+
+    if (server := MlflowServer.of(settings)) is not None:
+        remedy = "look at the server, or unset ABALONE_MLFLOW_URI: no release waits for it"
+        yield look_at("mlflow", partial(look, server), remedy=remedy, otherwise="warning")
 
 
 def base_survey(settings: Settings) -> Finding:

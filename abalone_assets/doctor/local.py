@@ -6,12 +6,20 @@ import os
 import socket
 from typing import TYPE_CHECKING, Final
 
-from abalone_assets.doctor.finding import Finding, base_survey, look_at, packages, recipients
+from abalone_assets.doctor.finding import (
+    Finding,
+    base_survey,
+    look_at,
+    mlflow_server,
+    packages,
+    recipients,
+)
 from abalone_assets.errors import EndpointError, SettingsError, StorageError
 from abalone_assets.etl.java import ensure_java
 from abalone_assets.lake.catalog_file import CatalogFile
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.leftovers import remove_leftovers
+from abalone_assets.modeling.framework import framework_named
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -40,6 +48,7 @@ def local_findings(settings: Settings) -> Iterator[Finding]:
     )
     yield base_survey(settings)
     yield from recipients(settings)
+    yield from mlflow_server(settings)
     if (file := _catalog(settings)) is not None and _is_worth_a_look(file):
         yield look_at(
             "catalog", lambda: _catalog_state(file), remedy=REPAIR_REMEDY, otherwise="warning"
@@ -48,18 +57,17 @@ def local_findings(settings: Settings) -> Iterator[Finding]:
 
 def _chosen(settings: Settings) -> Iterator[Finding]:
     """What the settings choose beside the defaults, and an extra installs."""
-    if settings.framework == "tensorflow":
-        yield look_at("framework tensorflow", _keras, remedy="pip install 'abalone-assets[keras]'")
+    framework = framework_named(settings.framework)
+    if framework.extra:
+        yield look_at(
+            f"framework {settings.framework}",
+            lambda: ", ".join(f"{name} {each}" for name, each in framework.versions().items()),
+            remedy=f"pip install 'abalone-assets[{framework.extra}]'",
+        )
     if settings.etl_engine == "spark":
         extra = "pip install 'abalone-assets[spark]'"
         yield look_at("etl engine spark", _spark, remedy=extra)
         yield look_at("java", ensure_java, remedy=f"install Java 8, 11 or 17, or {extra}")
-
-
-def _keras() -> str:
-    from abalone_assets.modeling.training.train_network import network_versions
-
-    return ", ".join(f"{name} {version}" for name, version in network_versions().items())
 
 
 def _spark() -> str:

@@ -1,16 +1,14 @@
-"""Train a model of XGBoost by SageMaker's training contract.
+"""Train a model by SageMaker's training contract.
 
-As a process: ``python -m abalone_assets.external.train --eta 0.05``.
+As a process: ``python -m abalone_assets.external.train --framework blend --eta 0.05``. It needs
+NumPy and what the framework does, so its container runs it.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from abalone_assets.external.training import main, run
 
-from abalone_assets.external.training import Trainer
-
-TRAINER: Final = Trainer("abalone_assets.external.train", "xgboost", log_every=50)
-main: Final = TRAINER.run
+__all__ = ["main"]
 
 if __name__ == "__main__":
-    TRAINER.run_as_script()
+    run()

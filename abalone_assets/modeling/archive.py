@@ -25,13 +25,8 @@ import abalone_assets
 from abalone_assets.errors import ModelArchiveError
 from abalone_assets.modeling.card import ModelCard
 from abalone_assets.modeling.features import features_named
-from abalone_assets.modeling.models.model import (
-    CARD_FILE,
-    OUT_OF_FOLD_FILE,
-    load_intervals,
-    load_model,
-    load_out_of_fold,
-)
+from abalone_assets.modeling.loading import load_intervals, load_model, load_out_of_fold
+from abalone_assets.modeling.models.model import CARD_FILE, OUT_OF_FOLD_FILE
 from abalone_assets.modeling.models.npz import read_npz, to_npz
 from abalone_assets.modeling.offline_project import OFFLINE_PROJECT
 
@@ -59,8 +54,12 @@ VENDORED: Final = (
     "survey/*.py",
     "modeling/__init__.py",
     "modeling/features.py",
+    "modeling/hyperparameters.py",
     "modeling/inference.py",
     "modeling/container.py",
+    "modeling/framework.py",
+    "modeling/frameworks/*.py",
+    "modeling/loading.py",
     "modeling/rows.py",
     "modeling/models/*.py",
 )

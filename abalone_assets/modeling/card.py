@@ -17,7 +17,7 @@ class ModelCard:
     """Where a model comes from.
 
     Attributes:
-        framework: ``blend``, ``xgboost`` or ``tensorflow``.
+        framework: A name of `hyperparameters.Framework`.
         versions: Version of the framework, of Python and of what else shaped the model.
         objective: The loss it minimises, in the framework's terms.
         hyperparameters: By name.

@@ -1,14 +1,16 @@
 """What can be chosen about a training: the framework, and its hyperparameters with their ranges.
 
-Each hyperparameter is said here and nowhere else: the entry scripts' arguments, the asset's config
-and their help follow from the fields below. Nothing heavy is imported, so that the asset may.
+Each hyperparameter is said here and nowhere else: the entry script's arguments, the asset's config,
+their help and what a search tries follow from the fields below. Nothing heavy is imported, so that
+the asset may. A framework is named here and is a module of `modeling.frameworks`:
+docs/adding-a-framework.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Final, Literal, cast
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, ClassVar, Final, Literal, cast
 
 from abalone_assets.errors import AbaloneError
 
@@ -31,19 +33,50 @@ class HyperparameterError(AbaloneError):
     """A hyperparameter is unknown, of the wrong type or outside its range."""
 
 
-def _bounded(default: float, low: float, high: float, description: str) -> Any:  # noqa: ANN401 - as dataclasses.field
-    return field(default=default, metadata={"low": low, "high": high, "description": description})
+@dataclass(frozen=True)
+class Tried:
+    """What a search tries of a hyperparameter; the default must be within.
+
+    Attributes:
+        low: Least value; integers make a range of integers.
+        high: Largest value.
+        log: Whether ratios, rather than differences, count.
+        step: Distance of the integers tried.
+    """
+
+    low: float
+    high: float
+    log: bool = False
+    step: int = 1
+
+
+def _bounded(
+    default: float, low: float, high: float, description: str, tried: Tried | None = None
+) -> Any:  # noqa: ANN401 - as dataclasses.field
+    metadata = {"low": low, "high": high, "description": description, "tried": tried}
+    return field(default=default, metadata=metadata)
+
+
+def is_tried(hyperparameter: Field[Any]) -> bool:
+    """Whether a search tries values of it."""
+    return hyperparameter.metadata["tried"] is not None
 
 
 @dataclass(frozen=True)
 class CommonHyperparameters:
     """What every framework takes: numbers that are checked when they are set.
 
-    Each field's ``metadata`` holds its ``description``, ``low`` and ``high``.
+    Each field's ``metadata`` holds its ``description``, ``low`` and ``high``, and ``tried``, what a
+    search tries, or None.
+
+    Attributes:
+        about: What the framework is, in a sentence for the launchpad.
 
     Raises:
         HyperparameterError: A value is of the wrong type or out of range, or ``folds`` is 1.
     """
+
+    about: ClassVar[str]
 
     folds: int = _bounded(
         5, 0, 20, "Folds of the out-of-fold predictions that a release is judged by; 0: none"
@@ -78,13 +111,27 @@ class BoosterHyperparameters(CommonHyperparameters):
     many trees as cross-validation finds enough.
     """
 
-    eta: float = _bounded(0.1, 1e-4, 1.0, "Learning rate: the weight of each tree")
-    max_depth: int = _bounded(4, 1, 16, "Splits between a tree's root and its deepest leaf")
-    subsample: float = _bounded(0.7, 0.05, 1.0, "Share of the rows drawn for each tree")
-    colsample_bytree: float = _bounded(0.6, 0.05, 1.0, "Share of the features drawn for each tree")
-    min_child_weight: float = _bounded(10.0, 0.0, 1e4, "Least sum of Hessians in a leaf")
-    reg_lambda: float = _bounded(10.0, 0.0, 1e6, "L2 penalty on the leaves' weights")
-    num_boost_round: int = _bounded(80, 1, 20_000, "Trees to grow")
+    about = "The trees alone."
+
+    eta: float = _bounded(
+        0.1, 1e-4, 1.0, "Learning rate: the weight of each tree", Tried(0.01, 0.3, log=True)
+    )
+    max_depth: int = _bounded(
+        4, 1, 16, "Splits between a tree's root and its deepest leaf", Tried(2, 6)
+    )
+    subsample: float = _bounded(
+        0.7, 0.05, 1.0, "Share of the rows drawn for each tree", Tried(0.4, 1.0)
+    )
+    colsample_bytree: float = _bounded(
+        0.6, 0.05, 1.0, "Share of the features drawn for each tree", Tried(0.3, 1.0)
+    )
+    min_child_weight: float = _bounded(
+        10.0, 0.0, 1e4, "Least sum of Hessians in a leaf", Tried(1.0, 100.0, log=True)
+    )
+    reg_lambda: float = _bounded(
+        10.0, 0.0, 1e6, "L2 penalty on the leaves' weights", Tried(0.1, 100.0, log=True)
+    )
+    num_boost_round: int = _bounded(80, 1, 20_000, "Trees to grow", Tried(50, 800, step=10))
 
 
 @dataclass(frozen=True)
@@ -95,14 +142,25 @@ class KernelHyperparameters(CommonHyperparameters):
     random lie some 6 apart.
     """
 
-    length_scale: float = _bounded(8.0, 0.01, 1e4, "Distance over which animals are alike")
-    noise: float = _bounded(0.6, 1e-6, 1e6, "Variance of the rings' logarithm around the likeness")
+    length_scale: float = _bounded(
+        8.0, 0.01, 1e4, "Distance over which animals are alike", Tried(2.0, 40.0, log=True)
+    )
+    noise: float = _bounded(
+        0.6,
+        1e-6,
+        1e6,
+        "Variance of the rings' logarithm around the likeness",
+        Tried(0.03, 5.0, log=True),
+    )
+    # More of them than the default gain next to nothing and cost time; fewer only lose.
     landmarks: int = _bounded(700, 1, 5000, "Animals that others are compared with")
 
 
 @dataclass(frozen=True)
 class BlendHyperparameters(BoosterHyperparameters, KernelHyperparameters):
     """How to train both parts of a blend, and how much either has to say."""
+
+    about = "Boosted trees and a kernel regression, whose mean is the best model."
 
     booster_share: float = _bounded(0.5, 0.0, 1.0, "Weight of the boosted trees in the mean")
 
@@ -115,6 +173,8 @@ class NetworkHyperparameters(CommonHyperparameters):
     learns the same in a third of the time. Out-of-fold predictions would cost as much again for
     every fold, so there are none unless asked for.
     """
+
+    about = "The dense network, in Keras."
 
     folds: int = _bounded(0, 0, 20, "Folds of the out-of-fold predictions; 0: none")
     hidden_units: int = _bounded(64, 1, 1024, "Units of each of the two hidden layers")
@@ -131,7 +191,7 @@ HYPERPARAMETERS: Final[Mapping[Framework, type[CommonHyperparameters]]] = {
     "xgboost": BoosterHyperparameters,
     "tensorflow": NetworkHyperparameters,
 }
-"""What each framework's entry script takes."""
+"""What each framework takes: all frameworks that there are, as `Framework` names them."""
 
 
 def chosen_hyperparameters(framework: str, given: Mapping[str, Any]) -> CommonHyperparameters:
@@ -152,6 +212,13 @@ def chosen_hyperparameters(framework: str, given: Mapping[str, Any]) -> CommonHy
             f"{framework} has no hyperparameter {', '.join(unknown)}: it has {', '.join(names)}"
         )
     return kind(**given)
+
+
+def describe_frameworks(names: Iterable[str] = HYPERPARAMETERS) -> str:
+    """What each framework is, a sentence each."""
+    return " ".join(
+        f"{name}: {kind.about}" for name, kind in HYPERPARAMETERS.items() if name in names
+    )
 
 
 def describe_hyperparameters() -> str:

@@ -18,8 +18,9 @@ import numpy as np
 
 from abalone_assets import survey
 from abalone_assets.errors import AbaloneError, SurveyError
+from abalone_assets.modeling.loading import load_intervals, load_model
 from abalone_assets.modeling.models.intervals import Intervals
-from abalone_assets.modeling.models.model import Model, load_intervals, load_model, predict_rings
+from abalone_assets.modeling.models.model import Model, predict_rings
 from abalone_assets.modeling.rows import Row, Rows, csv_columns, json_columns
 from abalone_assets.survey.columns import SCALE
 from abalone_assets.survey.units import CONTRACT_UNITS, Units

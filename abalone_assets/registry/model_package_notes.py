@@ -22,7 +22,6 @@ from abalone_assets.registry.notes import Noted
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from abalone_assets.registry.mlflow_runs import MlflowRuns
     from abalone_assets.registry.notes import ReleaseNotes
     from abalone_assets.registry.versions import ModelVersion
 
@@ -37,12 +36,11 @@ _OFF: Final = "set ABALONE_STUDIO_NOTES=false to do without"
 
 
 class StudioNotes:
-    """Writes model card, lineage and, where there is an MLflow, run of versions.
+    """Writes model card and lineage of versions.
 
     Args:
         group: The model package group.
         sagemaker: boto3's client, which should not repeat calls by itself.
-        runs: Writes the runs.
         patience: Seconds for the calls for one version.
     """
 
@@ -51,10 +49,8 @@ class StudioNotes:
         group: str,
         sagemaker: Any,  # noqa: ANN401 - boto3 makes its clients at run time
         *,
-        runs: MlflowRuns | None = None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
-        self.runs = runs
         self.group = group
         self._sagemaker = sagemaker
         self._patience = patience
@@ -88,10 +84,7 @@ class StudioNotes:
         def write_lineage() -> None:
             Lineage(self.group, call).note(version, str(package["ModelPackageArn"]), notes)
 
-        tasks = {"model card": write_card, "lineage": write_lineage}
-        if (runs := self.runs) is not None:
-            tasks["experiment run"] = lambda: runs.note(version, notes, call.require_time)
-        return _all_that_goes(version, tasks)
+        return _all_that_goes(version, {"model card": write_card, "lineage": write_lineage})
 
     def decide(self, version: ModelVersion, package: Mapping[str, Any]) -> Noted:
         """Write a person's decision to what was noted of the version, if anything was.

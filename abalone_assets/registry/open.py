@@ -28,7 +28,6 @@ def open_registry(settings: Settings) -> ModelRegistry:
             aws.endpoint_instance_type,
             aws.xgboost_image,
             studio_notes=aws.studio_notes,
-            mlflow_uri=aws.mlflow_uri,
         )
     from abalone_assets.registry.folder import FolderRegistry
 
@@ -42,7 +41,6 @@ def open_model_packages(
     image: str,
     *,
     studio_notes: bool,
-    mlflow_uri: str,
 ) -> ModelPackageRegistry:
     """The registry of a model package group.
 
@@ -53,7 +51,6 @@ def open_model_packages(
         image: Image that serves the models; empty takes SageMaker's for XGBoost, whose container
             has NumPy, so that it answers for every framework.
         studio_notes: Whether a version's model card and lineage are written, too.
-        mlflow_uri: Where its run is written then; empty for nowhere.
 
     Raises:
         SettingsError: A parameter is missing or cannot be read.
@@ -61,7 +58,6 @@ def open_model_packages(
     from abalone_assets.aws.clients import client, region
     from abalone_assets.aws.images import image_uri
     from abalone_assets.aws.parameters import resolve
-    from abalone_assets.registry.mlflow_runs import MlflowRuns
     from abalone_assets.registry.model_package_notes import CALL_SECONDS, StudioNotes
     from abalone_assets.registry.model_packages import ModelPackageRegistry
 
@@ -70,8 +66,7 @@ def open_model_packages(
 
     name = resolve(group)
     courtesy = client("sagemaker", retries=False, read_seconds=CALL_SECONDS)
-    runs = MlflowRuns(name, mlflow_uri) if mlflow_uri else None
-    studio = StudioNotes(name, courtesy, runs=runs) if studio_notes else None
+    studio = StudioNotes(name, courtesy) if studio_notes else None
     return ModelPackageRegistry(
         name, ObjectStore(uri), client("sagemaker"), serving_image, studio=studio
     )

@@ -6,7 +6,6 @@ import json
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -36,12 +35,6 @@ ChosenFramework = Literal["default", Framework]
 _COMPARED: Final = frozenset({"champion", "reference"})
 _ARCHIVES: Final = _COMPARED | {"model"}
 PROBES: Final = 5
-SCRIPTS: Final[dict[Framework, str]] = {
-    "blend": "train_blend",
-    "xgboost": "train",
-    "tensorflow": "train_network",
-}
-"""Name of the entry script that trains with a framework, in ``abalone_assets.external``."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,7 @@ class TrainingRequest:
         output_uri: Folder or prefix of the models; the archive goes to
             ``<output_uri>/<job>/output/``, and the platform names the job.
         hyperparameters: Passed to the entry script as ``--name value``.
-        framework: Which entry script trains, and in which container on SageMaker.
+        framework: What trains, and in which container on SageMaker.
         inputs: Names the content of the channels, such as a digest: a job that already ran for the
             same content in the same run is not run again.
     """
@@ -182,6 +175,7 @@ class LocalMLPlatform(MLPlatform):
 
     def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:
         """Train here and put the archive where SageMaker would."""
+        from abalone_assets.external import train
         from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
 
         started = time.perf_counter()
@@ -195,8 +189,7 @@ class LocalMLPlatform(MLPlatform):
                 data = _made(root / "input" / "data" / channel)
                 _get(uri, data / DATA_FILE)
                 environ[f"SM_CHANNEL_{channel.upper()}"] = str(data)
-            script = import_module(f"abalone_assets.external.{SCRIPTS[request.framework]}")
-            script.main(arguments_of(request.hyperparameters), environ)
+            train.main(arguments_of(training_arguments(request)), environ)
             archive = root / ARCHIVE_NAME
             pack(root / "model", archive)
             card = read_card(archive)
@@ -244,6 +237,11 @@ class LocalMLPlatform(MLPlatform):
             folders = {f"{each.name}-dir": each for each in root.iterdir()}
             evaluate.main(arguments_of({**folders, **request.options}))
             return evaluation_report(output, request, JobReport(time.perf_counter() - started))
+
+
+def training_arguments(request: TrainingRequest) -> dict[str, Any]:
+    """What the entry script is given, by name."""
+    return {"framework": request.framework, **request.hyperparameters}
 
 
 def arguments_of(values: Mapping[str, object]) -> list[str]:

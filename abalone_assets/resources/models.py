@@ -99,9 +99,6 @@ class SageMakerModelRegistry(ModelRegistryResource):
     studio_notes: bool = Field(
         default=True, description="Write model card and lineage of a version, too."
     )
-    mlflow_uri: str = Field(
-        default="", description="MLflow that gets a version's run then; empty for none."
-    )
 
     def open(self) -> "ModelPackageRegistry":
         """The registry, opened now.
@@ -117,7 +114,6 @@ class SageMakerModelRegistry(ModelRegistryResource):
             self.instance_type,
             self.image,
             studio_notes=self.studio_notes,
-            mlflow_uri=self.mlflow_uri,
         )
 
 

@@ -7,7 +7,7 @@ interrupted study goes on as if it had never stopped.
 
 from abalone_assets.search.proposal import Proposal
 from abalone_assets.search.sample import SearchError
-from abalone_assets.search.spaces import PARTS, SPACES, Part
+from abalone_assets.search.spaces import PARTS, SPACES, Part, searched_framework
 from abalone_assets.search.study import Study, StudyPlan, run_study, study_key
 from abalone_assets.search.trials import Trial, best_of, trials_of_part
 
@@ -22,6 +22,7 @@ __all__ = [
     "Trial",
     "best_of",
     "run_study",
+    "searched_framework",
     "study_key",
     "trials_of_part",
 ]

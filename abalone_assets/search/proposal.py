@@ -118,8 +118,8 @@ def _predictions(
 
 
 def _blended(predicted: Mapping[Part, NDArray[np.float64]], share: float) -> NDArray[np.float64]:
-    if "kernel" not in predicted:
-        return predicted["booster"]
+    if len(predicted) == 1:
+        return next(iter(predicted.values()))
     return share * predicted["booster"] + (1 - share) * predicted["kernel"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from abalone_assets.search.trials import Trial
 
 SHOWN_TRIALS: Final = 10
-_COLOURS: Final[dict[Part, str]] = {"booster": BLUE, "kernel": ORANGE}
+_COLOURS: Final = (BLUE, ORANGE)
+"""Of the parts of a model, in their order."""
 _GREY: Final = "#999999"
 _SLICES_A_ROW: Final = 4
 
@@ -113,11 +115,14 @@ def best_trials(study: Study) -> list[dict[str, Any]]:
 def study_plots(study: Study) -> dict[str, bytes]:
     """Every picture of a study, by name, as PNG bytes."""
     parts = {part: trials_of_part(study.trials, part) for part in study.plan.parts}
-    drawn = {"history": _history(parts), "importances": _importances(parts)}
-    return drawn | {f"{part}_slices": _slices(part, trials) for part, trials in parts.items()}
+    colours = dict(zip(parts, cycle(_COLOURS), strict=False))
+    drawn = {"history": _history(parts, colours), "importances": _importances(parts, colours)}
+    return drawn | {
+        f"{part}_slices": _slices(part, trials, colours[part]) for part, trials in parts.items()
+    }
 
 
-def _history(parts: dict[Part, list[Trial]]) -> bytes:
+def _history(parts: dict[Part, list[Trial]], colours: dict[Part, str]) -> bytes:
     """The error of each complete trial, and the least so far."""
     figure = new_figure(6.4, 3.6, "constrained")
     axes = framed(figure.add_subplot(), "Error of the trials, and the least so far", 10)
@@ -126,9 +131,9 @@ def _history(parts: dict[Part, list[Trial]]) -> bytes:
         numbers = [trial.number + 1 for trial in complete]
         errors = [trial.rmse for trial in complete]
         least = np.minimum.accumulate(errors)
-        axes.scatter(numbers, errors, s=14, color=_COLOURS[part], alpha=0.6, linewidths=0)
-        axes.step(numbers, least, where="post", color=_COLOURS[part], label=part)
-        axes.axhline(errors[0], color=_COLOURS[part], linewidth=0.8, linestyle=":")
+        axes.scatter(numbers, errors, s=14, color=colours[part], alpha=0.6, linewidths=0)
+        axes.step(numbers, least, where="post", color=colours[part], label=part)
+        axes.axhline(errors[0], color=colours[part], linewidth=0.8, linestyle=":")
     # A few hopeless trials would flatten all others.
     seen = [
         trial.rmse for trials in parts.values() for trial in trials if trial.state == "complete"
@@ -139,13 +144,13 @@ def _history(parts: dict[Part, list[Trial]]) -> bytes:
     return to_png(figure)
 
 
-def _importances(parts: dict[Part, list[Trial]]) -> bytes:
+def _importances(parts: dict[Part, list[Trial]], colours: dict[Part, str]) -> bytes:
     """What decides whether a trial is a good one, the most important on top of each part."""
     figure = new_figure(6.4, 3.6, "constrained")
     axes = framed(figure.add_subplot(), "What decides (PED-ANOVA, adds up to 1 in each part)", 10)
     for part, trials in parts.items():
         found = importances(SPACES[part], trials)
-        axes.barh([*found], [*found.values()], color=_COLOURS[part], label=part)
+        axes.barh([*found], [*found.values()], color=colours[part], label=part)
     axes.invert_yaxis()
     axes.set(xlabel="share of the variance among the best trials")
     if axes.patches:
@@ -153,7 +158,7 @@ def _importances(parts: dict[Part, list[Trial]]) -> bytes:
     return to_png(figure)
 
 
-def _slices(part: Part, trials: Sequence[Trial]) -> bytes:
+def _slices(part: Part, trials: Sequence[Trial], colour: str) -> bytes:
     """The error against each hyperparameter, complete trials only; today's are ringed."""
     space = SPACES[part]
     complete = [trial for trial in trials if trial.state == "complete"]
@@ -166,7 +171,7 @@ def _slices(part: Part, trials: Sequence[Trial]) -> bytes:
     )
     for place, dimension in enumerate(space, start=1):
         axes = framed(figure.add_subplot(rows, columns, place), dimension.name, 10)
-        _slice(axes, dimension, complete, _COLOURS[part])
+        _slice(axes, dimension, complete, colour)
     return to_png(figure)
 
 

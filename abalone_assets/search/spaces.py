@@ -6,23 +6,23 @@ A part can be fitted by itself, with what is tried.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
-from abalone_assets.modeling.hyperparameters import (
-    BoosterHyperparameters,
-    KernelHyperparameters,
-    SearchedFramework,
-)
-from abalone_assets.modeling.training.learners import kernel_learner, learner_of
+from abalone_assets.modeling.framework import framework_named
+from abalone_assets.modeling.hyperparameters import SearchedFramework, is_tried
+from abalone_assets.modeling.training.learners import learner_by
+from abalone_assets.search.sample import SearchError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
+    from abalone_assets.modeling.framework import Part as FittedPart
     from abalone_assets.modeling.hyperparameters import CommonHyperparameters
     from abalone_assets.modeling.training.learners import Learner
 
-Part = Literal["booster", "kernel"]
+Part = str
+"""Name of a part of a model, such as ``kernel``."""
 
 SIGNIFICANT_DIGITS: Final = 3
 """Of what is tried: more would not be felt, and what is recommended should be readable."""
@@ -69,29 +69,41 @@ class Dimension:
         return int(value) if self.is_integer else float(f"{value:.{SIGNIFICANT_DIGITS}g}")
 
 
+def _parts_of(framework: SearchedFramework) -> Mapping[str, FittedPart]:
+    return framework_named(framework).parts
+
+
+def _space_of(part: FittedPart) -> tuple[Dimension, ...]:
+    tried = [each for each in fields(part.hyperparameters) if is_tried(each)]
+    return tuple(Dimension(each.name, **asdict(each.metadata["tried"])) for each in tried)
+
+
+PARTS: Final[Mapping[SearchedFramework, tuple[Part, ...]]] = {
+    framework: (*_parts_of(framework),) for framework in get_args(SearchedFramework)
+}
+"""What a framework's model is made of. Each part is tuned by itself, as if it stood alone."""
+
+_FITTED: Final[Mapping[Part, FittedPart]] = {
+    name: part for framework in PARTS for name, part in _parts_of(framework).items()
+}
+
 SPACES: Final[Mapping[Part, tuple[Dimension, ...]]] = {
-    "booster": (
-        Dimension("eta", 0.01, 0.3, log=True),
-        Dimension("max_depth", 2, 6),
-        Dimension("subsample", 0.4, 1.0),
-        Dimension("colsample_bytree", 0.3, 1.0),
-        Dimension("min_child_weight", 1.0, 100.0, log=True),
-        Dimension("reg_lambda", 0.1, 100.0, log=True),
-        Dimension("num_boost_round", 50, 800, step=10),
-    ),
-    # More landmarks than the default's 700 gain next to nothing and cost time; fewer only lose.
-    "kernel": (
-        Dimension("length_scale", 2.0, 40.0, log=True),
-        Dimension("noise", 0.03, 5.0, log=True),
-    ),
+    name: _space_of(part) for name, part in _FITTED.items()
 }
 """Every space holds the defaults. Each part's first trial is what releases train with today."""
 
-PARTS: Final[Mapping[SearchedFramework, tuple[Part, ...]]] = {
-    "xgboost": ("booster",),
-    "blend": ("booster", "kernel"),
-}
-"""What a framework's model is made of. Each part is tuned by itself, as if it stood alone."""
+
+def searched_framework(framework: str) -> SearchedFramework:
+    """A framework, known to be one that can be searched.
+
+    Raises:
+        SearchError: It cannot.
+    """
+    if framework not in PARTS:
+        raise SearchError(
+            f"releases train {framework}, which is not searched: choose {' or '.join(PARTS)}"
+        )
+    return cast("SearchedFramework", framework)
 
 
 def searched_of(today: CommonHyperparameters, part: Part) -> dict[str, float | int]:
@@ -103,9 +115,7 @@ def part_learner(
     part: Part, chosen: Mapping[str, float | int], today: CommonHyperparameters
 ) -> Learner:
     """How a part is fitted with these hyperparameters, the others being as they are today."""
-    kind = KernelHyperparameters if part == "kernel" else BoosterHyperparameters
+    alone = _FITTED[part]
+    kind = alone.hyperparameters
     values: dict[str, Any] = {each.name: getattr(today, each.name) for each in fields(kind)}
-    settled = kind(**{**values, **chosen})
-    if isinstance(settled, KernelHyperparameters):
-        return kernel_learner(settled)
-    return learner_of("xgboost", settled)
+    return learner_by(alone.fit, kind(**{**values, **chosen}))

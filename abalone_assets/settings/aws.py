@@ -151,13 +151,6 @@ class AwsSettings(EnvironmentSettings):
         description="Write model card and lineage of a version for SageMaker Studio; what goes "
         "wrong there is a warning.",
     )
-    mlflow_uri: str = Field(
-        "",
-        pattern=r"^(|https?://\S+|arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:"
-        r"mlflow-(app|tracking-server)/[\w-]+)$",
-        description="ARN of a SageMaker MLflow App or tracking server, or address of an MLflow "
-        "server, that gets a run of each version, beside these notes; empty for none.",
-    )
     xgboost_image: str = Field("", description="XGBoost's image URI; empty takes SageMaker's.")
     tensorflow_image: str = Field(
         "", description="TensorFlow's image URI; empty takes SageMaker's."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
@@ -42,6 +43,11 @@ ENDPOINT_NAME_PATTERN: Final = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 """SageMaker's, for an endpoint's name: it is also safe as a part of a key."""
 
 MIN_TOKEN_CHARACTERS: Final = 16
+
+MLFLOW_PATTERN: Final = (
+    r"|https?://[^\s/]+\S*|arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:"
+    r"mlflow-(app|tracking-server)/[\w-]+"
+)
 
 Profile = Literal["local", "aws"]
 Seconds = Annotated[int, Field(ge=1)]
@@ -176,6 +182,13 @@ class Settings(EnvironmentSettings):
         "drift and a silent endpoint: URLs as Apprise takes them (https://appriseit.com), such as "
         "`mailtos://user:password@example.com`, and ARNs of SNS topics, separated by blanks.",
     )
+    mlflow_uri: SecretStr = Field(
+        SecretStr(""),
+        description="MLflow that gets a run and a registered model of each version, by "
+        "`mlflow_sensor` or `abalone mlflow`; needs the extra `mlflow`. The address of a tracking "
+        "server, such as `https://user:password@mlflow.example.com`, or the ARN of a SageMaker "
+        "MLflow App or tracking server; empty for none.",
+    )
     upload_token: SecretStr = Field(
         SecretStr(""),
         description="What whoever uploads a survey on the server's page has to know, 16 characters "
@@ -209,6 +222,16 @@ class Settings(EnvironmentSettings):
     def _is_readable(cls, uri: str) -> str:
         if urlsplit(uri).scheme not in {"", "file", "s3", "http", "https"}:
             raise ValueError("expected a path, a file://, s3://, http:// or https:// URI")
+        return uri
+
+    @field_validator("mlflow_uri")
+    @classmethod
+    def _is_mlflow(cls, uri: SecretStr) -> SecretStr:
+        if not re.fullmatch(MLFLOW_PATTERN, uri.get_secret_value()):
+            raise ValueError(
+                "expected the http:// or https:// address of an MLflow server, or the ARN of a "
+                "SageMaker MLflow App or tracking server"
+            )
         return uri
 
     @field_validator("upload_token")

@@ -30,6 +30,7 @@ COMMANDS = [
     "forget",
     "gc",
     "land",
+    "mlflow",
     "notify",
     "predict",
     "reject",

@@ -63,7 +63,8 @@ def _asset(graph: AssetGraph, node: AssetNode) -> dict[str, Any]:
         "partitions": str(node.partitions_def) if node.partitions_def else None,
         "backfill_policy": str(node.backfill_policy.policy_type) if node.backfill_policy else None,
         "checks": {name: "blocking" if blocking else "warns" for name, blocking in checks.items()},
-        "code_version": node.code_version,
+        # Without the digest of the features: who adds one changes no snapshot.
+        "code_version": node.code_version and node.code_version.partition(".")[0],
         "described": bool(node.description),
         "has_code_reference": "dagster/code_references" in node.metadata,
         "materializable": node.is_materializable,

@@ -75,6 +75,8 @@ def test_what_the_cdk_itself_puts_into_the_context_is_left_alone() -> None:
         ('settings={"gate_max_rmse": -1}', "settings: gate_max_rmse: Input should be greater"),
         ('settings={"hyperparameters": {"etta": 1}}', "blend has no hyperparameter etta"),
         ('settings={"notify": "mailto://u:p@b.c"}', "settings: notify: holds secrets, and"),
+        ('settings={"mlflow_uri": "https://u:p@b.c"}', "settings: mlflow_uri: holds a password"),
+        ('settings={"mlflow_uri": "b.c"}', "settings: mlflow_uri: Value error, expected the http"),
         ('settings={"upload_token": "x"}', "settings: upload_token: is a secret"),
         ('settings={"canary_percent": 200}', "settings: canary_percent: Input should be less"),
     ],

@@ -14,7 +14,6 @@ from abalone_assets.doctor.live.cost import REQUESTS, costs, total
 from abalone_assets.doctor.live.permissions import ACTIONS
 from abalone_assets.doctor.live.proof import Proof
 from abalone_assets.doctor.live.releases import Releases
-from abalone_assets.registry.mlflow_runs import MlflowRuns
 from abalone_assets.registry.model_package_notes import StudioNotes
 from abalone_assets.settings.aws import load_aws_settings
 from abalone_assets.settings.platform import load_settings
@@ -38,10 +37,7 @@ INSIDE = {
     "ABALONE_KMS_KEY_ARN": KEY,
     "ABALONE_NETWORK_ISOLATION": "true",
 }
-NOTED = {
-    "ABALONE_STUDIO_NOTES": "true",
-    "ABALONE_MLFLOW_URI": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:mlflow-app/app-0a1b2c3d",
-}
+NOTED = {"ABALONE_STUDIO_NOTES": "true"}
 WARM = {"ABALONE_TRAINING_KEEP_ALIVE_SECONDS": "1800"}
 
 
@@ -113,8 +109,7 @@ def test_a_trial_is_noted_nowhere_and_keeps_nothing_warm(
     proved: AwsStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose(monkeypatch, NOTED | WARM)
-    for notes in (StudioNotes, MlflowRuns):
-        monkeypatch.setattr(notes, "note", lambda *_, **__: pytest.fail("notes a trial"))
+    monkeypatch.setattr(StudioNotes, "note", lambda *_, **__: pytest.fail("notes a trial"))
     trial = Account.of(load_aws_settings()).new_trial()
     releases = Releases.of(profile_resources(load_settings()))
     assert releases.ml_platform.keep_alive_seconds == 1800

@@ -7,11 +7,10 @@ from unittest.mock import create_autospec
 import pytest
 
 from abalone_assets.errors import AbaloneError
-from abalone_assets.external import train_blend, train_network
 from abalone_assets.external.entry import ArgumentError
 from abalone_assets.external.reporting import Reporter
-from abalone_assets.external.train import TRAINER, main
-from abalone_assets.external.training import Trainer, TrainingEnvironmentError
+from abalone_assets.external.train import main
+from abalone_assets.external.training import TrainingEnvironmentError, parse
 from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
 from abalone_assets.modeling.dataset import DatasetError
 from abalone_assets.modeling.hyperparameters import (
@@ -21,8 +20,8 @@ from abalone_assets.modeling.hyperparameters import (
     HyperparameterError,
     NetworkHyperparameters,
 )
+from abalone_assets.modeling.loading import load_model
 from abalone_assets.modeling.models.blend import BlendModel
-from abalone_assets.modeling.models.model import load_model
 from abalone_assets_tests.external.support import run_module, training_environment
 from abalone_assets_tests.modeling.support import QUICK, quick_model
 
@@ -78,7 +77,7 @@ def test_logs_metrics_every_fifty_rounds_and_then_the_folds(
 @pytest.mark.service
 def test_as_a_process_logs_metrics_to_stdout(environ: dict[str, str], tmp_path: Path) -> None:
     chosen = ["--landmarks", "50", "--folds", "0", "--num_boost_round", "50", "--eta", "0.2"]
-    done = run_module("train_blend", *chosen, environ=environ)
+    done = run_module("train", "--framework", "blend", *chosen, environ=environ)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("[50] train:rmse=")
     assert isinstance(load_model(tmp_path / "model"), BlendModel)
@@ -91,27 +90,27 @@ def test_as_a_process_ends_with_one_clear_line_on_a_mistake(environ: dict[str, s
 
 
 @pytest.mark.parametrize(
-    ("trainer", "arguments", "chosen"),
+    ("framework", "arguments", "chosen"),
     [
-        (TRAINER, [], BoosterHyperparameters()),
-        (TRAINER, ["--max_depth", "6"], BoosterHyperparameters(max_depth=6)),
-        (
-            train_blend.TRAINER,
-            ["--noise", "0.3", "--eta", "0.1"],
-            BlendHyperparameters(noise=0.3, eta=0.1),
-        ),
-        (train_network.TRAINER, ["--batch_size", "64"], NetworkHyperparameters(batch_size=64)),
+        ("xgboost", [], BoosterHyperparameters()),
+        ("xgboost", ["--max_depth", "6"], BoosterHyperparameters(max_depth=6)),
+        ("blend", ["--noise", "0.3", "--eta", "0.1"], BlendHyperparameters(noise=0.3, eta=0.1)),
+        ("tensorflow", ["--batch_size", "64"], NetworkHyperparameters(batch_size=64)),
     ],
 )
 def test_arguments_default_to_those_of_the_framework(
-    trainer: Trainer, arguments: list[str], chosen: CommonHyperparameters
+    framework: str, arguments: list[str], chosen: CommonHyperparameters
 ) -> None:
-    assert trainer.parse(arguments) == chosen
+    assert parse([*arguments, "--framework", framework]) == (framework, chosen)
+
+
+def test_trees_alone_are_what_trains_unless_said() -> None:
+    assert parse([]) == ("xgboost", BoosterHyperparameters())
 
 
 def test_help_describes_every_hyperparameter(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        TRAINER.parse(["--help"])
+        parse(["--help"])
     text = capsys.readouterr().out
     assert all(f"--{name}" in text for name in vars(QUICK))
     assert "Learning rate" in text
@@ -121,6 +120,7 @@ def test_help_describes_every_hyperparameter(capsys: pytest.CaptureFixture[str])
     ("arguments", "error"),
     [
         (["--epochs", "9"], ArgumentError),
+        (["--framework", "catboost"], ArgumentError),
         (["--eta", "fast"], ArgumentError),
         (["--max_depth", "2.5"], ArgumentError),
         (["--sub", "0.5"], ArgumentError),
@@ -129,7 +129,7 @@ def test_help_describes_every_hyperparameter(capsys: pytest.CaptureFixture[str])
 )
 def test_refuses_wrong_arguments(arguments: list[str], error: type[AbaloneError]) -> None:
     with pytest.raises(error):
-        TRAINER.parse(arguments)
+        parse(arguments)
 
 
 @pytest.mark.parametrize(

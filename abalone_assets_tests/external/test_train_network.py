@@ -7,14 +7,23 @@ from unittest.mock import create_autospec
 import pytest
 
 from abalone_assets.external.reporting import Reporter
-from abalone_assets.external.train_network import main
-from abalone_assets.modeling.models.model import load_model
+from abalone_assets.external.train import main
+from abalone_assets.modeling.loading import load_model
 from abalone_assets.modeling.models.network import NetworkModel
 from abalone_assets_tests.external.support import training_environment
 
 pytestmark = pytest.mark.xdist_group("keras")
 
-ARGUMENTS = ["--hidden_units", "8", "--epochs", "12", "--learning_rate", "0.01"]
+ARGUMENTS = [
+    "--framework",
+    "tensorflow",
+    "--hidden_units",
+    "8",
+    "--epochs",
+    "12",
+    "--learning_rate",
+    "0.01",
+]
 
 
 def test_writes_the_network_and_its_metrics_as_the_booster_does(

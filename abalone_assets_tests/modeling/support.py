@@ -17,17 +17,19 @@ from abalone_assets.modeling.card import FittedModel, ModelCard
 from abalone_assets.modeling.dataset import COLUMN_NAMES, row_keys, rows_sha256, take
 from abalone_assets.modeling.evaluation.evaluate import Splits
 from abalone_assets.modeling.features import Columns, design_matrix
+from abalone_assets.modeling.framework import framework_named
 from abalone_assets.modeling.hyperparameters import (
     BlendHyperparameters,
     BoosterHyperparameters,
     NetworkHyperparameters,
 )
-from abalone_assets.modeling.models.booster import BoosterModel
+from abalone_assets.modeling.learnt import score_splits
+from abalone_assets.modeling.loading import load_model
+from abalone_assets.modeling.models.booster import BOOSTER_FILE, BoosterModel
 from abalone_assets.modeling.models.intervals import Intervals
-from abalone_assets.modeling.models.model import CARD_FILE, MODEL_FILES, Model, load_model
-from abalone_assets.modeling.models.network import NetworkModel
+from abalone_assets.modeling.models.model import CARD_FILE, Model
+from abalone_assets.modeling.models.network import NETWORK_FILE, NetworkModel
 from abalone_assets.modeling.models.out_of_fold import OutOfFold
-from abalone_assets.modeling.training.learnt import score_splits
 from abalone_assets.modeling.training.train import fit
 from abalone_assets.modeling.training.train_network import FEATURES
 from abalone_assets.sample_data import base_survey
@@ -124,12 +126,12 @@ def quick_network() -> FittedModel:
         rows={name: part["rings"].size for name, part in parts.items()},
         training_rows_sha256=rows_sha256(parts["train"]),
     )
-    files = {MODEL_FILES["tensorflow"]: served, "model.keras": b"as Keras saves it"}
+    files = {NETWORK_FILE: served, "model.keras": b"as Keras saves it"}
     return FittedModel(papers, FEATURES, files, {"train": [2.0], "validation": [2.0]})
 
 
 def ubj(model: FittedModel) -> bytes:
-    return model.files[MODEL_FILES["xgboost"]]
+    return model.files[BOOSTER_FILE]
 
 
 def loaded(model: FittedModel, folder: Path) -> Model:
@@ -147,7 +149,7 @@ def booster_of(model: FittedModel, folder: Path) -> BoosterModel:
 def save_bare(data: bytes, folder: Path, framework: str = "xgboost", **entries: object) -> None:
     """A model's file and a card that vouches for it, and says little else."""
     card = {"framework": framework, "model_sha256": hashlib.sha256(data).hexdigest(), **entries}
-    (folder / MODEL_FILES[framework]).write_bytes(data)
+    (folder / framework_named(framework).file).write_bytes(data)
     (folder / CARD_FILE).write_text(json.dumps(card))
 
 

@@ -20,8 +20,9 @@ from abalone_assets.modeling.inference import (
     output_fn,
     predict_fn,
 )
+from abalone_assets.modeling.models.booster import BOOSTER_FILE
 from abalone_assets.modeling.models.intervals import Intervals
-from abalone_assets.modeling.models.model import CARD_FILE, MODEL_FILES, predict_rings
+from abalone_assets.modeling.models.model import CARD_FILE, predict_rings
 from abalone_assets_tests.modeling.support import (
     CSV_ROW,
     loaded,
@@ -33,7 +34,7 @@ from abalone_assets_tests.modeling.support import (
     ubj,
 )
 
-MODEL_FILE = MODEL_FILES["xgboost"]
+MODEL_FILE = BOOSTER_FILE
 
 MEASURED = "M,91,73,19,102.8,44.9,20.2,30"
 """The same animal in millimetres and grams."""

@@ -5,7 +5,7 @@ It is the role of the run workers and of the code location, whose sensors look a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from abalone_assets.ingest.landing_zone import AGED
 from deploy.stacks import names as n
@@ -244,17 +244,26 @@ def _registry(names: Names) -> list[Permission]:
     ]
 
 
-def _experiments(names: Names) -> list[Permission]:
-    """Runs in the one MLflow of SageMaker's that the settings name; any other needs no right here.
+_MLFLOW_CALLS: Final = (
+    *("GetExperimentByName", "CreateExperiment"),
+    *("SearchRuns", "CreateRun", "GetRun", "UpdateRun", "LogBatch", "SetTag"),
+    *("SearchRegisteredModels", "CreateRegisteredModel", "GetRegisteredModel"),
+    *("SearchModelVersions", "CreateModelVersion", "SetModelVersionTag"),
+    *("SetRegisteredModelAlias", "DeleteRegisteredModelAlias"),
+)
 
-    An MLflow App checks one action for its whole API, a tracking server one for each call.
+
+def _experiments(names: Names) -> list[Permission]:
+    """Versions in the one MLflow of SageMaker's that the settings name; any other needs no right.
+
+    An MLflow App checks one action for its whole API, a tracking server one for each call. Files
+    go to the server's own bucket, on which whoever made it has to give the right.
     """
     if not names.mlflow_uri.startswith("arn:"):
         return []
     actions = ["sagemaker:CallMlflowAppApi"]
     if ":mlflow-tracking-server/" in names.mlflow_uri:
-        calls = ("GetExperimentByName", "CreateExperiment", "SearchRuns", "CreateRun")
-        actions = [f"sagemaker-mlflow:{call}" for call in (*calls, "LogBatch", "UpdateRun")]
+        actions = [f"sagemaker-mlflow:{call}" for call in _MLFLOW_CALLS]
     return [Permission("WriteExperiments", actions, [names.mlflow_uri])]
 
 

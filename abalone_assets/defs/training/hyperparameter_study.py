@@ -4,13 +4,13 @@ The asset is external to Dagster's asset jobs, so that no "Materialize all" begi
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import dagster as dg
 from pydantic import Field
 
 from abalone_assets.defs.metadata import made_by_job, plots_page, records_table
-from abalone_assets.modeling.hyperparameters import SearchedFramework
+from abalone_assets.modeling.hyperparameters import SearchedFramework, describe_frameworks
 from abalone_assets.resources.ml_platform import MLPlatform
 from abalone_assets.resources.storage import LakeResource
 
@@ -28,8 +28,8 @@ class StudyConfig(dg.Config):
 
     framework: Literal["default", SearchedFramework] = Field(
         "default",
-        description="default: what trains every release. blend: the trees, the kernel, then their "
-        "shares. xgboost: the trees alone.",
+        description="default: what trains every release. Each part of a model is searched by "
+        f"itself. {describe_frameworks(get_args(SearchedFramework))}",
     )
     trials: int = Field(60, ge=1, le=10_000, description="Trials of each part of the model.")
     seed: int = Field(0, ge=0, le=2**31 - 1, description="Seed of what is tried.")
@@ -65,10 +65,10 @@ def hyperparameter_study(
     release may write them anew meanwhile.
     """
     from abalone_assets.search import (
-        SearchError,
         StudyPlan,
         best_of,
         run_study,
+        searched_framework,
         study_key,
         trials_of_part,
     )
@@ -77,12 +77,8 @@ def hyperparameter_study(
     opened = lake.open()
     columns, digest = training_rows(opened)
     framework = ml_platform.chosen_framework(config.framework)
-    if framework == "tensorflow":
-        raise SearchError(
-            "releases train tensorflow, which is not searched: choose blend or xgboost"
-        )
     plan = StudyPlan(
-        framework=framework,
+        framework=searched_framework(framework),
         seed=config.seed,
         folds=config.folds,
         today=ml_platform.hyperparameters_of(framework),

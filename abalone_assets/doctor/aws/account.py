@@ -10,7 +10,14 @@ from abalone_assets.aws.failures import AwsError, translate_errors
 from abalone_assets.aws.parameters import resolve
 from abalone_assets.doctor.aws.data import data_findings
 from abalone_assets.doctor.aws.services import service_findings
-from abalone_assets.doctor.finding import Finding, base_survey, look_at, packages, recipients
+from abalone_assets.doctor.finding import (
+    Finding,
+    base_survey,
+    look_at,
+    mlflow_server,
+    packages,
+    recipients,
+)
 from abalone_assets.settings.aws import SSM_SCHEME, STACK_VALUES, ZONES
 from abalone_assets.settings.environment import variable
 
@@ -39,6 +46,7 @@ def aws_findings(
     yield from service_findings(aws, values, settings.endpoint_name, on_progress)
     yield base_survey(settings)
     yield from recipients(settings)
+    yield from mlflow_server(settings)
 
 
 def _packages() -> Finding:

@@ -50,7 +50,6 @@ class Releases:
             group=trial.name,
             uri=f"{trial.jobs_uri}/registry",
             studio_notes=False,
-            mlflow_uri="",
         )
         bound = {"jobs_uri": trial.jobs_uri, "max_runtime_seconds": JOB_SECONDS}
         return Releases(

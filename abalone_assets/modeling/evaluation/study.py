@@ -8,6 +8,7 @@ from abalone_assets.modeling.dataset import is_surveyed, rows_sha256, take
 from abalone_assets.modeling.evaluation.evaluate import Evaluation, predictions_on
 from abalone_assets.modeling.evaluation.importance import importance
 from abalone_assets.modeling.evaluation.learning_curve import learning_curve
+from abalone_assets.modeling.framework import framework_named
 from abalone_assets.modeling.hyperparameters import chosen_hyperparameters
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import EvaluationError, rmse
@@ -61,9 +62,9 @@ def study_model(candidate: ArchivedModel, splits: Splits, judged: EvaluationDocu
 
 
 def _refit(candidate: ArchivedModel) -> _Refit | None:
-    """The model's own recipe for other rows; None for the network, which would take minutes."""
+    """The model's own recipe for other rows; None where that would take minutes."""
     card = candidate.card
-    if card.framework == "tensorflow":
+    if not framework_named(card.framework).refits:
         return None
     chosen = chosen_hyperparameters(card.framework, card.hyperparameters)
     learner = learner_of(card.framework, chosen)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from xgboost import Booster
 
+BOOSTER_FILE: Final = "model.ubj"
+"""Its file in an archive."""
+
 FEW_ROWS: Final = 8
 """Up to so many rows, trees compiled to arrays are faster than XGBoost itself."""
 

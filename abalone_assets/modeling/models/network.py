@@ -7,7 +7,7 @@ container that serves needs neither TensorFlow nor Keras.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+NETWORK_FILE: Final = "network.npz"
+"""Its file in an archive."""
 
 
 @dataclass(frozen=True)

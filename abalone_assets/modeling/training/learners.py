@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from abalone_assets.modeling.framework import framework_named
 from abalone_assets.modeling.hyperparameters import (
     CommonHyperparameters,
     HyperparameterError,
-    KernelHyperparameters,
     chosen_hyperparameters,
 )
-from abalone_assets.modeling.training import train_blend, train_booster, train_network
-from abalone_assets.modeling.training.train_kernel import fit_kernel
 from abalone_assets.modeling.training.weights import counted
 
 if TYPE_CHECKING:
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abalone_assets.modeling.features import Columns
+    from abalone_assets.modeling.framework import Fit
     from abalone_assets.modeling.models.model import Model
 
     Learner = Callable[[Columns, NDArray[np.float64]], Model]
@@ -48,17 +47,9 @@ def learner_of(
         defaults = chosen_hyperparameters(framework, {})
         if not isinstance(chosen, type(defaults)):
             raise HyperparameterError(f"{framework} does not take {type(chosen).__name__}")
-    refit = _REFITS[framework]
-    return lambda columns, weights: refit(*counted(columns, weights), chosen)
+    return learner_by(framework_named(framework).fit, chosen)
 
 
-def kernel_learner(chosen: KernelHyperparameters) -> Learner:
-    """The learner of a blend's kernel regression alone; see `learner_of`."""
-    return lambda columns, weights: fit_kernel(*counted(columns, weights), chosen)
-
-
-_REFITS: Final[Mapping[str, Callable[..., Model]]] = {
-    "blend": train_blend.fit_blend,
-    "xgboost": train_booster.fit_booster,
-    "tensorflow": train_network.fit_network,
-}
+def learner_by(fit: Fit, chosen: CommonHyperparameters) -> Learner:
+    """The learner that fits with these hyperparameters; see `learner_of`."""
+    return lambda columns, weights: fit(*counted(columns, weights), chosen)

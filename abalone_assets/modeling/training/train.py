@@ -11,30 +11,28 @@ import logging
 import platform
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import abalone_assets
 from abalone_assets.modeling.card import FittedModel, ModelCard
 from abalone_assets.modeling.dataset import concat, is_surveyed, row_keys, rows_sha256, take, target
+from abalone_assets.modeling.framework import framework_named
 from abalone_assets.modeling.hyperparameters import (
     CommonHyperparameters,
     Framework,
     chosen_hyperparameters,
 )
 from abalone_assets.modeling.known_animals import KnownAnimals
+from abalone_assets.modeling.learnt import Progress, score_splits
 from abalone_assets.modeling.models.intervals import Intervals
-from abalone_assets.modeling.models.model import MODEL_FILES, predict_rings
-from abalone_assets.modeling.training import train_blend, train_booster, train_network
+from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.training.cross_fitting import cross_fit, out_of_fold_scores
 from abalone_assets.modeling.training.learners import learner_of
-from abalone_assets.modeling.training.learnt import Learnt, Progress, score_splits
 from abalone_assets.modeling.training.weights import counted, sample_weights, synthetic_weight_share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.models.model import Model
     from abalone_assets.modeling.models.out_of_fold import OutOfFold
@@ -68,21 +66,21 @@ def fit(
         FeatureError: A column is missing or holds an impossible value.
         DatasetError: A split has no rows or no usable rings.
         HyperparameterError: The hyperparameters are of another framework, or do not fit the data.
-        KerasMissingError: The framework is ``tensorflow`` and the extra ``keras`` not installed.
+        AbaloneError: The framework needs what is not installed; the message says which extra.
     """
     chosen = hyperparameters or chosen_hyperparameters(framework, {})
-    learner = learner_of(framework, chosen)
+    learner, trained_by = learner_of(framework, chosen), framework_named(framework)
     splits = {"train": train, "validation": validation}
     rows = {name: target(columns).size for name, columns in splits.items()}
     weights = sample_weights(train, chosen.max_synthetic_share)
     heavy, their_weights = counted(train, weights)
-    learnt = _LEARN[framework](heavy, their_weights, validation, chosen, on_progress)
+    learnt = trained_by.learn(heavy, their_weights, validation, chosen, on_progress)
     animals = {name: _animals(columns) for name, columns in splits.items()}
     everything = concat([train, validation])
-    threads = 1 if framework == "tensorflow" else None  # Keras has one state for all
+    threads = None if trained_by.fits_side_by_side else 1
     out_of_fold = _out_of_fold(everything, learner, chosen, threads)
     intervals = _intervals(learnt.model, validation)
-    answering = learnt.files[MODEL_FILES[framework]]
+    answering = learnt.files[trained_by.file]
     card = ModelCard(
         framework=framework,
         versions={
@@ -116,13 +114,6 @@ def fit(
         out_of_fold=out_of_fold,
         learnt_rows=row_keys(everything),
     )
-
-
-_LEARN: Final[Mapping[Framework, Callable[..., Learnt]]] = {
-    "blend": train_blend.learn,
-    "xgboost": train_booster.learn,
-    "tensorflow": train_network.learn,
-}
 
 
 def _animals(columns: Columns) -> Columns:

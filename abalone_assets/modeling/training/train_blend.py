@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abalone_assets.modeling.models.blend import BlendModel
-from abalone_assets.modeling.models.model import MODEL_FILES
+from abalone_assets.modeling.learnt import Learnt
+from abalone_assets.modeling.models.blend import BLEND_FILE, BlendModel
 from abalone_assets.modeling.models.trees import OBJECTIVE
-from abalone_assets.modeling.training.learnt import Learnt
 from abalone_assets.modeling.training.train_booster import (
     booster_versions,
     fit_booster,
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.hyperparameters import BlendHyperparameters
-    from abalone_assets.modeling.training.learnt import Progress
+    from abalone_assets.modeling.learnt import Progress
 
 
 def fit_blend(
@@ -44,7 +43,7 @@ def learn(
     model = BlendModel(booster, fit_kernel(train, weights, chosen), chosen.booster_share)
     return Learnt(
         model=model,
-        files={MODEL_FILES["blend"]: model.to_npz()},
+        files={BLEND_FILE: model.to_npz()},
         versions=booster_versions(),
         objective=f"{OBJECTIVE} and squared error of ln(rings)",
         best_iteration=chosen.num_boost_round - 1,

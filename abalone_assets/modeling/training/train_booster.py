@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from abalone_assets.modeling.dataset import target
 from abalone_assets.modeling.features import BOOSTER_FEATURES, design_matrix
-from abalone_assets.modeling.models.booster import BoosterModel
-from abalone_assets.modeling.models.model import MODEL_FILES
+from abalone_assets.modeling.learnt import Learnt
+from abalone_assets.modeling.models.booster import BOOSTER_FILE, BoosterModel
 from abalone_assets.modeling.models.trees import OBJECTIVE
-from abalone_assets.modeling.training.learnt import Learnt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.modeling.features import Columns
     from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
-    from abalone_assets.modeling.training.learnt import Progress
+    from abalone_assets.modeling.learnt import Progress
 
 
 def fit_booster(
@@ -96,7 +95,7 @@ def learn(
     model, history = watch_booster(train, weights, validation, chosen, on_progress)
     return Learnt(
         model=model,
-        files={MODEL_FILES["xgboost"]: model.to_ubj()},
+        files={BOOSTER_FILE: model.to_ubj()},
         versions=booster_versions(),
         objective=OBJECTIVE,
         best_iteration=chosen.num_boost_round - 1,

@@ -23,10 +23,9 @@ from abalone_assets.errors import AbaloneError
 from abalone_assets.modeling.dataset import is_surveyed, row_keys, take, target
 from abalone_assets.modeling.features import design_matrix
 from abalone_assets.modeling.hyperparameters import HyperparameterError, NetworkHyperparameters
-from abalone_assets.modeling.models.model import MODEL_FILES
-from abalone_assets.modeling.models.network import NetworkModel
+from abalone_assets.modeling.learnt import Learnt, Progress
+from abalone_assets.modeling.models.network import NETWORK_FILE, NetworkModel
 from abalone_assets.modeling.scores import rmse
-from abalone_assets.modeling.training.learnt import Learnt, Progress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -87,7 +86,7 @@ def learn(
     return Learnt(
         model=best.model,
         files={
-            MODEL_FILES["tensorflow"]: best.model.to_npz(),
+            NETWORK_FILE: best.model.to_npz(),
             KERAS_FILE: _saved(keras, network, best.model),
         },
         versions=network_versions(),

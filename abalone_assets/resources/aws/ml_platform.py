@@ -1,7 +1,6 @@
 """Training and evaluation as SageMaker jobs in its framework containers, in script mode."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +13,6 @@ from abalone_assets.aws.network import Boundary
 from abalone_assets.errors import StorageError
 from abalone_assets.resources.jobs import JobReport, digest_of, job_report, pipes_options
 from abalone_assets.resources.ml_platform import (
-    SCRIPTS,
     EvaluationReport,
     EvaluationRequest,
     MLPlatform,
@@ -22,18 +20,14 @@ from abalone_assets.resources.ml_platform import (
     TrainingRequest,
     arguments_of,
     evaluation_report,
+    training_arguments,
 )
 from abalone_assets.storage.object_store import ObjectStore, locate
 
 PROCESSING: Final = "/opt/ml/processing"
 CODE_CHANNEL: Final = "code"
 VOLUME_GB: Final = 10
-CONTAINERS: Final[Mapping[str, str]] = {
-    "blend": "xgboost",
-    "xgboost": "xgboost",
-    "tensorflow": "tensorflow",
-}
-"""Whose container runs a framework's script: the blend's needs XGBoost and NumPy."""
+SCRIPT: Final = "train"
 METRICS: Final = [
     {"Name": f"{split}:rmse", "Regex": rf"{split}:rmse=([0-9.]+)"}
     for split in ("train", "validation")
@@ -102,20 +96,21 @@ class SageMakerPlatform(MLPlatform):
         from abalone_assets.aws.clients import region
         from abalone_assets.aws.images import takes_metric_definitions
         from abalone_assets.aws.parameters import resolve
+        from abalone_assets.modeling.framework import framework_named
         from abalone_assets.resources.aws.code_bundle import CodeBundles
 
-        image = self._image(CONTAINERS[request.framework], self.training_instance_type)
-        script = SCRIPTS[request.framework]
-        code, channels = CodeBundles(jobs).training(script), dict(request.channels)
+        container = framework_named(request.framework).container
+        image = self._image(container, self.training_instance_type)
+        code, channels = CodeBundles(jobs).training(SCRIPT), dict(request.channels)
         if self.network_isolation:  # the container cannot fetch it
             channels[CODE_CHANNEL] = code
             code = f"/opt/ml/input/data/{CODE_CHANNEL}/{code.rpartition('/')[2]}"
         script_mode = {
-            "sagemaker_program": f"{script}.py",
+            "sagemaker_program": f"{SCRIPT}.py",
             "sagemaker_submit_directory": code,
             "sagemaker_region": region(),
         }
-        hyperparameters = {**request.hyperparameters, **script_mode}
+        hyperparameters = {**training_arguments(request), **script_mode}
         return {
             "AlgorithmSpecification": {
                 "TrainingImage": image,

@@ -13,8 +13,9 @@ from abalone_assets.modeling.features import BOOSTER_FEATURES, FEATURE_NAMES, de
 from abalone_assets.modeling.hyperparameters import BlendHyperparameters
 from abalone_assets.modeling.models.blend import BlendModel, read_blend
 from abalone_assets.modeling.training.cross_fitting import cross_fit, out_of_fold_scores
-from abalone_assets.modeling.training.learners import kernel_learner
+from abalone_assets.modeling.training.learners import learner_by
 from abalone_assets.modeling.training.train import fit
+from abalone_assets.modeling.training.train_kernel import fit_kernel
 from abalone_assets_tests.modeling.support import (
     QUICK_BLEND,
     quick_blend,
@@ -53,7 +54,7 @@ def test_is_the_weighted_mean_of_its_parts() -> None:
 
 def test_errs_less_than_either_part_out_of_fold() -> None:
     together = concat([splits()["train"], splits()["validation"]])
-    kernel = cross_fit(kernel_learner(QUICK_BLEND), together, QUICK_BLEND.folds)
+    kernel = cross_fit(learner_by(fit_kernel, QUICK_BLEND), together, QUICK_BLEND.folds)
     trees, both = quick_model().out_of_fold, quick_blend().out_of_fold
     assert trees is not None
     assert both is not None

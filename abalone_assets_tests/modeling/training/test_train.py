@@ -14,11 +14,11 @@ from abalone_assets.modeling.hyperparameters import (
     HyperparameterError,
     KernelHyperparameters,
 )
+from abalone_assets.modeling.learnt import Progress
 from abalone_assets.modeling.models.intervals import Intervals
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import rmse
 from abalone_assets.modeling.training.learners import learner_of
-from abalone_assets.modeling.training.learnt import Progress
 from abalone_assets.modeling.training.train import fit
 from abalone_assets_tests.modeling.support import (
     QUICK,

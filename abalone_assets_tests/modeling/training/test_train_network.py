@@ -16,11 +16,11 @@ from abalone_assets.modeling.card import FittedModel
 from abalone_assets.modeling.dataset import take
 from abalone_assets.modeling.features import design_matrix
 from abalone_assets.modeling.hyperparameters import HyperparameterError, NetworkHyperparameters
+from abalone_assets.modeling.learnt import Progress
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.models.network import NetworkModel, read_network
 from abalone_assets.modeling.scores import rmse
 from abalone_assets.modeling.training.learners import learner_of
-from abalone_assets.modeling.training.learnt import Progress
 from abalone_assets.modeling.training.train import fit
 from abalone_assets.modeling.training.train_network import (
     FEATURES,

@@ -144,7 +144,7 @@ def test_a_bundle_lies_where_its_content_says_and_is_written_once(bundles: CodeB
     first, again = bundles.evaluation(), bundles.evaluation()
     assert first == again
     assert bundles.training("train") == bundles.training("train")
-    assert bundles.training("train") != bundles.training("train_network")
+    assert bundles.training("train") != bundles.training("evaluate")
     written = Path(first).stat().st_mtime_ns
     bundles.evaluation()
     assert Path(first).stat().st_mtime_ns == written

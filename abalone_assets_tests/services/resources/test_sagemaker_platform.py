@@ -7,9 +7,10 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from abalone_assets.modeling.framework import framework_named
 from abalone_assets.modeling.hyperparameters import Framework
 from abalone_assets.pipes import PipesJobError
-from abalone_assets.resources.aws.ml_platform import CONTAINERS, SageMakerPlatform
+from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
 from abalone_assets.resources.ml_platform import (
     EvaluationReport,
     EvaluationRequest,
@@ -121,7 +122,7 @@ def test_jobs_make_what_the_local_platform_makes(
     described = described_job(aws)
     image = described["AlgorithmSpecification"]["TrainingImage"].partition("/")[2]
     assert image.startswith(("sagemaker-xgboost", "tensorflow-training"))
-    assert CONTAINERS[framework] in image
+    assert framework_named(framework).container in image
     if spot:
         check_spot(aws, described)
     else:

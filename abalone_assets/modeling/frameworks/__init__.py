@@ -1,0 +1,1 @@
+"""The frameworks, a module each, by the names in `modeling.hyperparameters`; see `framework`."""

@@ -1,0 +1,1 @@
+"""MLflow, with a real server."""
