@@ -23,9 +23,11 @@ from abalone_assets.alerts.recipients import recipients_of, send_to_all
 from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.runs import (
     DEPLOY_JOB,
+    GC_JOB,
     INGEST_JOB,
     MONITOR_JOB,
     RELEASE_JOB,
+    VERIFY_JOB,
     Runs,
 )
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
     from abalone_assets.settings.platform import Settings
 
-WATCHED_JOBS: Final = (INGEST_JOB, RELEASE_JOB, DEPLOY_JOB, MONITOR_JOB)
+WATCHED_JOBS: Final = (INGEST_JOB, RELEASE_JOB, DEPLOY_JOB, MONITOR_JOB, GC_JOB, VERIFY_JOB)
 STRAYS: Final = "strays"
 _LISTED_STRAYS: Final = 5
 _MOST_OF_AN_ERROR: Final = 300
