@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.doctor.finding import Finding, base_survey, look_at, packages, recipients
+from abalone_assets.doctor.home import home_findings
 from abalone_assets.errors import EndpointError, SettingsError, StorageError
 from abalone_assets.etl.java import ensure_java
 from abalone_assets.lake.catalog_file import CatalogFile
@@ -33,6 +34,7 @@ def local_findings(settings: Settings) -> Iterator[Finding]:
         lambda: _home(settings.home),
         remedy="set ABALONE_HOME to a folder that you may write to",
     )
+    yield from home_findings(settings)
     yield look_at(
         "endpoint",
         lambda: _endpoint_address(settings),
