@@ -38,6 +38,7 @@ def defs() -> dg.Definitions:
     from abalone_assets.defs.retention import collect_garbage_job, retention_schedule
     from abalone_assets.defs.simulation.simulate_survey import simulate_survey_job
     from abalone_assets.defs.training.hyperparameter_study import search_hyperparameters_job
+    from abalone_assets.defs.verification import verify_schedule, verify_stores_job
     from abalone_assets.resources.fixed import fixed
     from abalone_assets.settings.platform import load_settings
 
@@ -62,6 +63,7 @@ def defs() -> dg.Definitions:
             monitor_requests_job,
             collect_garbage_job,
             log_to_mlflow_job,
+            verify_stores_job,
         ],
         sensors=[
             survey_sensor,
@@ -71,7 +73,13 @@ def defs() -> dg.Definitions:
             alert_sensor,
             mlflow_sensor,
         ],
-        schedules=[nightly_release, job_sweep_schedule, monitoring_schedule, retention_schedule],
+        schedules=[
+            nightly_release,
+            job_sweep_schedule,
+            monitoring_schedule,
+            retention_schedule,
+            verify_schedule,
+        ],
         resources={
             name: fixed(resource) for name, resource in profile_resources(load_settings()).items()
         },

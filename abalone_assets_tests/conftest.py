@@ -130,6 +130,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         if variable.startswith("ABALONE_") and not variable.startswith("ABALONE_TEST_"):
             monkeypatch.delenv(variable)
     home = tmp_path / "home"
+    home.mkdir(mode=0o700)
     make_dagster_home(home / "dagster")
     (home / "landing_zone").mkdir()
     monkeypatch.setenv("ABALONE_HOME", str(home))

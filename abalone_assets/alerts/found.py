@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,7 @@ from abalone_assets.serving.live_version import endpoint_state
 from abalone_assets.survey import SURVEYS, kind_of_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from abalone_assets.lake.lake import Lake, Release
     from abalone_assets.lake.manifest import IngestedFile, Manifest
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 RECENT: Final = timedelta(days=366)
 """Files of older survey days are history: who ingests such days looks at what becomes of them."""
+
+FILES_OF_A_DAY: Final = 5
+"""Files of a day that are told of one by one. Of others there is a number, or a folder of spoilt
+files makes messages, and a record of what was told, that nobody can read."""
 
 ENDPOINT: Final = "endpoint"
 MISSES: Final = 2
@@ -72,8 +77,23 @@ def _files(manifest: Manifest, share: float) -> Iterator[Matter]:
     first = (datetime.now(UTC).date() - RECENT).isoformat()
     for day, summary in manifest.summaries.items():
         if day >= first and (summary.quarantined or summary.remarks):
-            for file in manifest.days[day].files:
-                yield from _file(file, share)
+            files = sorted(manifest.days[day].files, key=lambda file: file.name)
+            matters = [matter for file in files for matter in _file(file, share)]
+            yield from matters[:FILES_OF_A_DAY]
+            if more := matters[FILES_OF_A_DAY:]:
+                yield _more_files(day, more)
+
+
+def _more_files(day: str, matters: Sequence[Matter]) -> Matter:
+    count = len(matters)
+    what = f"{count} more {'file' if count == 1 else 'files'} of {day}"
+    which = hashlib.sha256("\n".join(each.instance for each in matters).encode()).hexdigest()[:16]
+    return Matter(
+        f"files:{day}",
+        f"{what} need somebody",
+        f"{what} need somebody, such as {matters[0].title}: `abalone status {day}` has all.",
+        which,
+    )
 
 
 def _file(file: IngestedFile, share: float) -> Iterator[Matter]:

@@ -24,9 +24,11 @@ from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.runs import (
     AGE_JOB,
     DEPLOY_JOB,
+    GC_JOB,
     INGEST_JOB,
     MONITOR_JOB,
     RELEASE_JOB,
+    VERIFY_JOB,
     Runs,
 )
 
@@ -34,7 +36,15 @@ if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
     from abalone_assets.settings.platform import Settings
 
-WATCHED_JOBS: Final = (INGEST_JOB, RELEASE_JOB, DEPLOY_JOB, MONITOR_JOB, AGE_JOB)
+WATCHED_JOBS: Final = (
+    INGEST_JOB,
+    RELEASE_JOB,
+    DEPLOY_JOB,
+    MONITOR_JOB,
+    AGE_JOB,
+    GC_JOB,
+    VERIFY_JOB,
+)
 STRAYS: Final = "strays"
 _LISTED_STRAYS: Final = 5
 _MOST_OF_AN_ERROR: Final = 300

@@ -32,6 +32,8 @@ DEPLOY_JOB: Final = "deploy"
 AGE_JOB: Final = "age_animals"
 SWEEP_JOB: Final = "stop_orphaned_jobs"
 MONITOR_JOB: Final = "monitor_requests"
+GC_JOB: Final = "collect_garbage"
+VERIFY_JOB: Final = "verify_stores"
 DEPLOYED_ASSET: Final = dg.AssetKey("endpoint")
 INGESTED_ASSETS: Final = frozenset(map(dg.AssetKey, ("new_surveys", "quarantined_rows")))
 """The partitions of others are days of something else."""

@@ -11,6 +11,7 @@ import click
 from abalone_assets import __version__
 from abalone_assets.cli.accept import accept
 from abalone_assets.cli.approve import approve, reject
+from abalone_assets.cli.backup import backup
 from abalone_assets.cli.demo import demo
 from abalone_assets.cli.dev import dev
 from abalone_assets.cli.doctor import doctor
@@ -50,7 +51,7 @@ def main() -> None:
 
 _NEED_A_HOME = (
     *(land, forget, serve, accept, approve, reject, release, rollback, synthesize),
-    *(gc, restore, mlflow),
+    *(gc, restore, backup, mlflow),
 )
 """What they keep would go unseen in one that nobody drives: `demo` and `dev` alone make it."""
 
@@ -72,6 +73,7 @@ for command in (
     synthesize,
     gc,
     verify,
+    backup,
     restore,
     notify,
     mlflow,

@@ -1,12 +1,9 @@
 """The night's tidying: what the settings do not keep goes, so that nothing grows for ever."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 
+from abalone_assets.automation.runs import GC_JOB
 from abalone_assets.settings.platform import load_settings
-
-GC_JOB = "collect_garbage"
 
 
 @dg.op
@@ -35,19 +32,9 @@ def collect_garbage_job() -> None:
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def retention_schedule(
-    context: dg.ScheduleEvaluationContext,
-) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Look every night; a run begins only where something is to go."""
-    from abalone_assets.automation.retention import all_kinds
+def retention_schedule() -> dg.RunRequest | dg.SkipReason:
+    """Ask for a run every night: to look through a large home takes longer than a tick may."""
     from abalone_assets.defs.automation import driven_by_another
 
-    surplus = (
-        0
-        if (reason := driven_by_another())
-        else sum(len(kind.surplus) for kind in all_kinds(load_settings(), context.instance))
-    )
-    if surplus:
-        yield dg.RunRequest()
-    else:
-        yield dg.SkipReason(reason or "nothing is older than the settings keep")
+    reason = driven_by_another()
+    return dg.SkipReason(reason) if reason else dg.RunRequest()

@@ -14,6 +14,7 @@ from abalone_assets.doctor.finding import (
     packages,
     recipients,
 )
+from abalone_assets.doctor.home import home_findings
 from abalone_assets.errors import EndpointError, SettingsError, StorageError
 from abalone_assets.etl.java import ensure_java
 from abalone_assets.lake.catalog_file import CatalogFile
@@ -41,6 +42,7 @@ def local_findings(settings: Settings) -> Iterator[Finding]:
         lambda: _home(settings.home),
         remedy="set ABALONE_HOME to a folder that you may write to",
     )
+    yield from home_findings(settings)
     yield look_at(
         "endpoint",
         lambda: _endpoint_address(settings),

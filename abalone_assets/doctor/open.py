@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from abalone_assets.errors import SettingsError
@@ -25,9 +26,10 @@ def repair(settings: Settings) -> Iterator[Finding]:
             "--repair mends the files of the profile local; in the profile aws the next run of "
             "the asset `quarantined_rows` or `merged_dataset` brings Glue's tables up to date"
         )
+    from abalone_assets.doctor.home import repair_home
     from abalone_assets.doctor.local import repair_local
 
-    return repair_local(settings)
+    return chain(repair_home(settings), repair_local(settings))
 
 
 def examine(settings: Settings, on_progress: Callable[[str], None]) -> Iterator[Finding]:

@@ -80,6 +80,7 @@ def prepare_instance(settings: Settings) -> Path:
     folder = settings.dagster_home
     config, packaged = folder / CONFIG_NAME, Path(__file__).with_name(CONFIG_NAME).read_bytes()
     try:
+        make_home(home)
         folder.mkdir(parents=True, exist_ok=True)
         if not config.exists() or _revision(config.read_bytes()) < _revision(packaged):
             temporary = folder / f".{CONFIG_NAME}.{os.getpid()}"
@@ -92,6 +93,18 @@ def prepare_instance(settings: Settings) -> Path:
         ) from error
     make_landing_zone(settings)
     return folder
+
+
+def make_home(home: Path) -> None:
+    """Make a home that is missing, for this user alone, whatever the umask.
+
+    One that is there keeps its mode: others may have been let in on purpose.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    home.parent.mkdir(parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, exist_ok=True)
 
 
 def has_own_landing_zone(settings: Settings) -> bool:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError
+from abalone_assets.ingest.frames import rows_written
 from abalone_assets.registry.version_facts import VersionFacts
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from abalone_assets.registry.registry import ModelRegistry
 
 SPLITS: Final = ("train_split", "validation_split", "test_split")
+
+MOST_ROWS: Final = 1_000_000
+"""Rows of the splits that are compared on, in the server that answers predictions, too."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,12 @@ def _splits(lake: Lake) -> Iterator[dict[str, Path]]:
             "release; `abalone dev` makes one"
         )
     with TemporaryDirectory(prefix="abalone-splits-") as scratch:
+        rows = rows_written(*map(lake.uri, SPLITS))
+        if rows > MOST_ROWS:
+            raise StorageError(
+                f"the splits have {rows:,} rows, and versions are compared here on {MOST_ROWS:,} "
+                "at most: the page of each has what it was evaluated by"
+            )
         folders = {name: Path(scratch, name) for name in SPLITS}
         for name, folder in folders.items():
             folder.mkdir()

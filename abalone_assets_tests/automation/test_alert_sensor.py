@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from abalone_assets.alerts import matters
+from abalone_assets.alerts.found import FILES_OF_A_DAY
 from abalone_assets.alerts.recipients import AlertError
 from abalone_assets.lake.lake import Release
 from abalone_assets.lake.names import DRIFT_REPORT
@@ -246,3 +247,23 @@ def test_ten_minutes_lie_between_two_messages(
     finish(platform, "rejected", 4)
     assert "ten minutes after the last message" in tick(platform)
     assert len(hook.posted) == 1
+
+
+def test_a_folder_of_spoilt_files_is_few_matters_and_a_small_record(
+    platform: Platform, hook: Webhook
+) -> None:
+    """One matter a file had made a record of 17 MB of 100,000 of them."""
+    for second in range(FILES_OF_A_DAY + 7):
+        platform.land(name_of(DAY, f"0615{second:02}"), b"\0")
+    ingest(platform)
+    tick(platform)
+    told = matters.read_told(platform.lake.store)
+    files = [key for key in told.matters if key.startswith("file")]
+    assert len(files) == FILES_OF_A_DAY + 1
+    assert f"7 more files of {DAY} need somebody" in hook.posted[0]["message"]
+    assert tick(platform) == "nothing is new"
+
+    (platform.landing_zone.folder / name_of(DAY, f"0615{FILES_OF_A_DAY + 6:02}")).unlink()
+    ingest(platform)
+    tick(platform)
+    assert titles(hook)[1:] == [f"6 more files of {DAY} need somebody"]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COMMANDS = [
     "accept",
     "approve",
+    "backup",
     "demo",
     "dev",
     "doctor",

@@ -14,7 +14,7 @@ from abalone_assets.lake.manifest import DaySummary, day_digest
 from abalone_assets.lake.manifest_store import read_manifest_anew
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import polars as pl
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from abalone_assets.lake.manifest import IngestedDay, IngestedFile, Manifest
     from abalone_assets.settings.platform import Settings
 
-    Days = dict[str, IngestedDay]
+    Days = Mapping[str, IngestedDay]
 
 PARALLEL: Final = 8
 """Objects that are read at once."""
@@ -39,17 +39,29 @@ INGEST_AGAIN: Final = (
 )
 
 
-def survey_findings(lake: Lake, zone: LandingZone, settings: Settings) -> Iterator[Finding]:
-    """Look at manifest, base survey, survey days and the files that they were read from."""
+def survey_findings(
+    lake: Lake, zone: LandingZone, settings: Settings, chosen: Callable[[Days], Sequence[str]]
+) -> Iterator[Finding]:
+    """Look at manifest, base survey, survey days and the files that they were read from.
+
+    Args:
+        lake: The lake.
+        zone: Where the files lie.
+        settings: The settings in force.
+        chosen: Which of the manifest's days are read.
+    """
     try:
         read_manifest_anew(lake.store)
         manifest = lake.manifest()
-        days = {day: manifest.days[day] for day in manifest.days}
+        known = {day: manifest.days[day] for day in manifest.days}
     except StorageError as error:
         remedy = "delete manifest.json: all surveys are ingested again"
         yield Finding("manifest", "failed", str(error), remedy)
         return
-    yield Finding("manifest", "ok", f"{len(days)} days with {manifest.rows} rows, all parts there")
+    days = {day: known[day] for day in chosen(known)}
+    share = "" if len(days) == len(known) else f"; {len(days)} of the days are read now"
+    told = f"{len(known)} days with {manifest.rows} rows, all parts there{share}"
+    yield Finding("manifest", "ok", told)
     yield look_at(
         "base survey in the lake",
         lambda: _base_survey(lake, manifest),

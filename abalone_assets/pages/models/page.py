@@ -40,6 +40,9 @@ MAX_DIGITS: Final = 9
 PARALLEL_COMPARISONS: Final = 1
 """Threads that comparisons may take at a time: requests for predictions need the others."""
 
+WAITING_COMPARISONS: Final = 4
+"""Requests that may wait for that; more are told to come back, and hold nothing."""
+
 
 @dataclass(frozen=True)
 class Models:
@@ -69,6 +72,11 @@ class Models:
             return self._version(site, request)
 
         async def compare(request: Request) -> Response:
+            if self._limiter.statistics().tasks_waiting >= WAITING_COMPARISONS:
+                raise HTTPException(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    "others compare versions just now; load the page again in some seconds",
+                )
             return await to_thread.run_sync(
                 lambda: self._compare(site, request), limiter=self._limiter
             )

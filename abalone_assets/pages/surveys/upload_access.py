@@ -92,7 +92,7 @@ class UploadAccess:
         if authorization[: len(_BEARER)].lower() == _BEARER:
             given = given or authorization[len(_BEARER) :].strip()
         if self.token and not hmac.compare_digest(given.encode(), self.token.encode()):
-            what = "is not right" if given else "is missing"
+            what = "is not right" if given else "is missing, or comes after the file"
             raise _forbidden(f"the upload token {what}; ask whoever runs this server for it")
 
 

@@ -25,7 +25,7 @@ from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.pages.site import HEADERS
 from abalone_assets.pages.surveys.checks import UNITS, Choices, check_upload, units_to_choose
 from abalone_assets.pages.surveys.downloads import attachment
-from abalone_assets.pages.surveys.forms import MAX_UPLOAD_BYTES, Form, read_form
+from abalone_assets.pages.surveys.forms import MAX_UPLOAD_BYTES, Form, read_form, read_upload
 from abalone_assets.pages.surveys.staged_uploads import StagedUpload, StagedUploads
 from abalone_assets.survey import UnreadableSurveyError
 
@@ -80,8 +80,9 @@ class Uploads:
 
         async def send(request: Request) -> Response:
             self.access.check_request(request)
-            given = await read_form(request)
-            self.access.check_token(request.headers, given.text("token"))
+            given = await read_upload(
+                request, lambda token: self.access.check_token(request.headers, token)
+            )
             return await self._in_thread(lambda: self._sent(site, given))
 
         async def checked(request: Request) -> Response:
@@ -90,6 +91,7 @@ class Uploads:
 
         async def confirm(request: Request) -> Response:
             self.access.check_request(request)
+            self._upload(request)  # who has no key of one has nothing to say
             given = await read_form(request)
             return await self._in_thread(lambda: self._confirmed(site, request, given))
 

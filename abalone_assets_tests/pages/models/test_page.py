@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from abalone_assets.errors import StorageError
 from abalone_assets.lake.reports import Reports
-from abalone_assets.pages.models.page import SHOWN_VERSIONS
+from abalone_assets.pages.models.page import SHOWN_VERSIONS, WAITING_COMPARISONS
 from abalone_assets.pages.models.words import verdict
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets_tests.pages.support import Site
-from abalone_assets_tests.registry.compared import register_two, write_splits
+from abalone_assets_tests.registry.compared import SIZES, register_two, write_splits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -167,3 +171,36 @@ def test_a_verdict_goes_no_further_than_the_interval(
     found = verdict(compared(low, high), 4)
     assert found.kind == kind
     assert words in found.text
+
+
+def test_few_may_wait_for_a_comparison(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may ask for one, and each had kept a thread and the splits in memory."""
+    going, go_on = threading.Event(), threading.Event()
+
+    def compared(*_: object) -> None:
+        going.set()
+        go_on.wait(30)
+        raise StorageError("done")
+
+    monkeypatch.setattr("abalone_assets.pages.models.page.compare_versions", compared)
+    write_splits(site.lake)
+    with site.client as client, ThreadPoolExecutor(WAITING_COMPARISONS + 2) as pool:
+        places = [f"/models/compare?one=1&other={n + 2}" for n in range(WAITING_COMPARISONS + 1)]
+        asked = [pool.submit(client.get, place) for place in places]
+        assert going.wait(30)
+        time.sleep(1)  # the others wait by now
+        assert client.get("/models/compare?one=1&other=99").status_code == 503
+        go_on.set()
+        assert {each.result().status_code for each in asked} == {409}
+        assert client.get("/models/compare?one=1&other=99").status_code == 409
+
+
+def test_more_rows_than_the_server_has_memory_for_are_not_compared(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_splits(site.lake)
+    register_two(site.registry)
+    monkeypatch.setattr("abalone_assets.registry.comparison.MOST_ROWS", sum(SIZES.values()) - 1)
+    response = site.get("/models/compare?one=1&other=2")
+    assert response.status_code == 409
+    assert "the splits have 600 rows" in response.text

@@ -7,11 +7,13 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
 
 from abalone_assets.ingest.landing import check_files
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.pages.surveys import staged_uploads
-from abalone_assets.pages.surveys.forms import MAX_UPLOAD_BYTES
+from abalone_assets.pages.surveys.forms import FORM_BYTES, MAX_UPLOAD_BYTES
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.cli.support import GOOD_ROW
 from abalone_assets_tests.pages.support import HERE, Site
@@ -330,6 +332,60 @@ def test_with_a_token_the_pages_own_form_is_taken_over_plain_http(
     ):
         site.client.headers["Origin"] = origin
         assert upload(site, ROWS, token=TOKEN).status_code == status
+
+
+def send(site: Site, body: bytes, **headers: str) -> Response:
+    content = {"Content-Type": "multipart/form-data; boundary=b"}
+    return site.client.post("/surveys/upload", content=body, headers=content | headers)
+
+
+def field(name: str, value: str, more: str = "") -> bytes:
+    head = f'--b\r\nContent-Disposition: form-data; name="{name}"{more}\r\n\r\n'
+    return f"{head}{value}\r\n".encode()
+
+
+FILE = field("file", ROWS, f'; filename="{NAME}"')
+END = b"--b--\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (FILE + END, {}),
+        (field("token", "wrong") + FILE + END, {}),
+        (FILE + field("token", TOKEN) + END, {}),
+        (FILE + END, {"Authorization": "Bearer wrong"}),
+    ],
+)
+def test_of_a_file_that_comes_before_the_token_nothing_is_kept(
+    home: Path, monkeypatch: pytest.MonkeyPatch, body: bytes, headers: dict[str, str]
+) -> None:
+    """A stranger could have had files of 16 MB spooled, as many as there are connections."""
+    monkeypatch.setenv("ABALONE_UPLOAD_TOKEN", TOKEN)
+    site, written = Site.of(home, "0.0.0.0", "http://crew.example"), []
+    with monkeypatch.context() as patched:
+        patched.setattr(UploadFile, "write", lambda _, data: written.append(data))
+        assert send(site, body, **headers).status_code == 403
+    assert written == []
+    assert send(site, field("token", TOKEN) + FILE + END).status_code == 303
+
+
+def test_a_form_that_is_none_is_told_so(site: Site) -> None:
+    assert send(site, b"nonsense").status_code == 400
+    assert send(site, FILE.replace(b"; name", b"; what") + END).status_code == 400
+
+
+def test_a_form_that_says_it_is_too_large_is_not_read(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Request, "stream", lambda _: pytest.fail("read"))
+    assert send(site, b"x" * (MAX_UPLOAD_BYTES + FORM_BYTES + 1)).status_code == 413
+
+
+def test_who_confirms_what_nobody_uploaded_sends_in_vain(site: Site) -> None:
+    too_much = {"time": "x" * (FORM_BYTES + 1)}
+    assert confirm(site, "/surveys/upload/" + "a" * 22, **too_much).status_code == 404
+    assert confirm(site, staged(site, ROWS), **too_much).status_code == 413
 
 
 def test_a_token_that_is_set_is_asked_for_on_this_machine_too(

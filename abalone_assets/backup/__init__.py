@@ -1,0 +1,1 @@
+"""Copies of all that a home keeps, each of one moment."""

@@ -1,0 +1,186 @@
+"""What `abalone doctor` finds of a local home's own troubles, and mends when it is asked to.
+
+Each is something that was seen to go wrong: what a kill leaves, a share that went away, a home that
+others can read.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psutil
+
+from abalone_assets.doctor.finding import Finding, Outcome
+from abalone_assets.errors import StorageError
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.lease import LEASE_KEY, Lease, read_lease
+from abalone_assets.lake.leftovers import leftovers, remove_leftovers
+from abalone_assets.serving.state import read_state
+from abalone_assets.storage.object_store import ObjectStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from abalone_assets.settings.platform import Settings
+
+REPAIR: Final = "run `abalone doctor --repair`"
+OTHERS: Final = stat.S_IRWXO
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that is amiss.
+
+    Attributes:
+        subject: What.
+        found: What it is like.
+        remedy: What to do about it.
+        mend: Does so, and says what was done; None where only a person can.
+        outcome: How bad it is.
+    """
+
+    subject: str
+    found: str
+    remedy: str = REPAIR
+    mend: Callable[[], str] | None = None
+    outcome: Outcome = "warning"
+
+
+def home_findings(settings: Settings) -> Iterator[Finding]:
+    """What is amiss with the home; nothing of what is well."""
+    for each in _troubles(settings):
+        yield Finding(each.subject, each.outcome, each.found, each.remedy)
+
+
+def repair_home(settings: Settings) -> Iterator[Finding]:
+    """Mend what nobody's data depends on; says what was done, and what a person has to do."""
+    for each in list(_troubles(settings)):
+        if each.mend is None:
+            continue
+        subject = f"{each.subject} repaired"
+        try:
+            yield Finding(subject, "ok", each.mend())
+        except (OSError, StorageError) as error:
+            yield Finding(subject, "failed", str(error), "mend what it names, and repair again")
+
+
+def _troubles(settings: Settings) -> Iterator[Trouble]:
+    yield from _mode(settings.home)
+    yield from _landing_zone(settings)
+    yield from _leftovers(settings)
+    yield from _lease(settings)
+    yield from _server_state(settings.endpoint_state_file)
+    yield from _history(settings)
+
+
+def _mode(home: Path) -> Iterator[Trouble]:
+    """A home that everybody on the machine may enter; to share it with a group is a choice."""
+    if not home.is_dir():
+        return
+    mode = stat.S_IMODE(home.stat().st_mode)
+    if mode & OTHERS:
+
+        def close() -> str:
+            home.chmod(mode & ~OTHERS)
+            return f"{home}: closed to other users; its group has what it had"
+
+        yield Trouble(
+            "access to the home",
+            f"{home}: every user of this machine may enter it (mode {mode:04o})",
+            f"{REPAIR}, and let crews land in a folder that ABALONE_LANDING_ZONE_URI names",
+            close,
+        )
+
+
+def _landing_zone(settings: Settings) -> Iterator[Trouble]:
+    """A landing zone that went away; never made here: an empty one means deleted surveys."""
+    root = ObjectStore(settings.landing_zone_uri).root
+    if root is None or root.is_dir():
+        return
+    try:
+        files = sum(each.files for each in Lake(settings.lake_uri).manifest().summaries.values())
+    except StorageError:
+        return  # `abalone verify` says what is wrong with the manifest
+    if files:
+        yield Trouble(
+            "landing zone",
+            f"{root}: no such folder, and the lake has the rows of {files} files that lay there",
+            "mount it, or bring it back from a copy; the lake keeps the rows meanwhile",
+            outcome="failed",
+        )
+
+
+def _leftovers(settings: Settings) -> Iterator[Trouble]:
+    """What killed processes were writing."""
+    roots = [ObjectStore(uri).root for uri in (settings.lake_uri, settings.registry_uri)]
+    found = [path for root in roots if root is not None for path in leftovers(root)]
+    if found:
+
+        def remove() -> str:
+            removed = [path for root in roots if root for path in remove_leftovers(root)]
+            return f"{len(removed)} files that killed processes were writing were removed"
+
+        yield Trouble(
+            "leftovers",
+            f"{len(found)} files that killed processes were writing, such as {found[0]}",
+            mend=remove,
+        )
+
+
+def _lease(settings: Settings) -> Iterator[Trouble]:
+    """A lease of a release that is over, or a record that is none."""
+    store = Lake(settings.lake_uri).store
+    try:
+        lease = read_lease(store)
+    except StorageError as error:
+        yield Trouble("release lease", str(error), "delete it while no release runs")
+        return
+    if lease.holder and lease.is_abandoned:
+        yield Trouble(
+            "release lease",
+            f"{lease} holds the lake, and its process has ended",
+            f"nothing: the next release takes it; or {REPAIR}",
+            lambda: _free(store, lease),
+        )
+
+
+def _free(store: ObjectStore, seen: Lease) -> str:
+    def freed(document: object) -> dict[str, object]:
+        # Another release may have taken it since: that one keeps it.
+        mine = document == asdict(seen)
+        return asdict(replace(seen, holder="", process="")) if mine else dict(document)  # type: ignore[call-overload]
+
+    store.update_json(LEASE_KEY, freed)
+    return f"the lease of run {seen.holder} is free"
+
+
+def _server_state(path: Path) -> Iterator[Trouble]:
+    """The address of an endpoint server that was killed."""
+    state = read_state(path)
+    if state is not None and not psutil.pid_exists(state.pid):
+
+        def remove() -> str:
+            path.unlink(missing_ok=True)
+            return f"{path}: removed"
+
+        yield Trouble(
+            "endpoint state",
+            f"{path} tells of a server at {state.url}, whose process {state.pid} has ended",
+            mend=remove,
+        )
+
+
+def _history(settings: Settings) -> Iterator[Trouble]:
+    """A lost database of Dagster's, where the home has its own."""
+    folder = settings.dagster_home
+    lake = Lake(settings.lake_uri)
+    if folder.is_dir() and not any(folder.rglob("*.db")) and lake.release() is not None:
+        yield Trouble(
+            "Dagster's database",
+            f"{folder}: there is none, though the lake has been released from",
+            "start `abalone dev`, which makes one, and run `abalone restore`: it shows again what "
+            "the records tell; with PostgreSQL this is as it should be",
+        )

@@ -1,0 +1,122 @@
+"""Copies of folders in which others write."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.backup.stable_copy import PASSES, Copy
+from abalone_assets.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A record, and the objects that it names."""
+    (tmp_path / "lake/a").mkdir(parents=True)
+    for name in ("a/one", "a/two", "record"):
+        (tmp_path / "lake" / name).write_text("first")
+    return tmp_path / "lake"
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def while_copying(patch: pytest.MonkeyPatch, what: Callable[[], object], *, times: int) -> None:
+    """Let others do something right after each of the first files was copied."""
+    take, left = Copy.take, [what] * times
+
+    def taken(copy: Copy, name: str, temporary: Path) -> None:
+        take(copy, name, temporary)
+        if left:
+            left.pop()()
+
+    patch.setattr(Copy, "take", taken)
+
+
+def test_a_copy_is_of_one_moment_whatever_is_written_meanwhile(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_all() -> None:
+        (source / "record").unlink()
+        for name in ("a/one", "a/three", "record"):
+            (source / name).write_text("later")
+        (source / "a/two").unlink(missing_ok=True)
+
+    while_copying(monkeypatch, write_all, times=1)
+    copy = Copy(tmp_path / "copy")
+    copy.add_folders({"lake": source})
+    assert contents(tmp_path / "copy/lake") == contents(source)
+    assert copy.digests.keys() == {"lake/a/one", "lake/a/three", "lake/record"}
+    assert set(copy.digests.values()) == {hashlib.sha256(b"later").hexdigest()}
+    assert copy.sizes == dict.fromkeys(copy.digests, 5)
+
+
+def test_a_file_that_is_written_again_with_size_and_time_as_before_is_copied_again(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    def write() -> None:
+        before = (source / "a/one").stat()
+        (source / "a/one").write_text("other")
+        os.utime(source / "a/one", ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    while_copying(monkeypatch, write, times=3)
+    Copy(tmp_path / "copy").add_folders({"lake": source})
+    assert contents(tmp_path / "copy/lake")["a/one"] == "other"
+
+
+def test_where_writes_never_end_it_gives_up(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = iter(range(10 * PASSES))
+    while_copying(
+        monkeypatch, lambda: (source / "record").write_text(str(next(numbers))), times=10 * PASSES
+    )
+    with pytest.raises(StorageError, match="faster than it can be copied"):
+        Copy(tmp_path / "copy").add_folders({"lake": source})
+
+
+def test_what_a_store_is_writing_is_no_part_of_it(source: Path, tmp_path: Path) -> None:
+    (source / "_staged").mkdir()
+    for name in ("_staged/x", "a/four#1", "a/link"):
+        (source / name).write_text("half")
+    (source / "a/link").unlink()
+    (source / "a/link").symlink_to(source / "record")
+    Copy(tmp_path / "copy").add_folders({"lake": source})
+    assert contents(tmp_path / "copy/lake").keys() == {"a/one", "a/two", "record"}
+    Copy(tmp_path / "surveys").add_folders({"landing_zone": source}, all_files=True)
+    assert contents(tmp_path / "surveys").keys() >= {"landing_zone/a/four#1"}
+
+
+def test_equal_files_of_an_earlier_copy_are_shared_and_others_are_not(
+    source: Path, tmp_path: Path
+) -> None:
+    first = Copy(tmp_path / "first")
+    first.add_folders({"lake": source})
+    (source / "record").write_text("later")
+    second = Copy(tmp_path / "second", first.folder, first.digests)
+    second.add_folders({"lake": source})
+    same = {
+        name: (tmp_path / "first" / name).samefile(tmp_path / "second" / name)
+        for name in second.digests
+    }
+    assert same == {"lake/a/one": True, "lake/a/two": True, "lake/record": False}
+    assert (tmp_path / "first/lake/record").read_text() == "first"
+
+
+def test_others_may_not_read_a_copy(source: Path, tmp_path: Path) -> None:
+    (source / "record").chmod(0o644)
+    Copy(tmp_path / "copy").add_folders({"lake": source})
+    assert (tmp_path / "copy/lake/record").stat().st_mode & 0o077 == 0

@@ -1,0 +1,164 @@
+"""A home is copied while it works, lost, and copied back: nothing is missing and nothing is due."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.backup.home import ABOUT, PARTIAL, SUMS, backups
+from abalone_assets.backup.stable_copy import Copy
+from abalone_assets.local.driver import LOCK_NAME, RECORD_NAME
+from abalone_assets_tests.automation.support import ingest, name_of, requests
+from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.stories.finished import DAYS, finished_home
+from abalone_assets_tests.support.platform import Platform, survey_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.xdist_group("backup")  # one home for all
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    with finished_home(tmp_path_factory.mktemp("backed_up")) as platform:
+        yield platform
+
+
+@pytest.fixture
+def home(finished: Platform) -> Path:
+    for name in ("driver.json", "driver.lock"):
+        assert name in {LOCK_NAME, RECORD_NAME}
+        (finished.home / "dagster" / name).write_text("")
+    (finished.home / "captured_requests").mkdir(exist_ok=True)
+    (finished.home / "captured_requests/one.jsonl").write_text("{}")
+    return finished.home
+
+
+def test_a_lost_home_comes_back_from_its_copy_and_nothing_is_due(
+    finished: Platform, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = {run.run_id for run in finished.instance.get_runs()}
+    made = abalone_json("backup", tmp_path / "copies")
+    copy = Path(made["folder"])
+    assert {"dagster", "lake", "landing_zone", "registry", "captured_requests"} == set(
+        made["parts"]
+    )
+
+    lost_and_back = tmp_path / "back"
+    shutil.copytree(copy, lost_and_back)
+    monkeypatch.setenv("ABALONE_HOME", str(lost_and_back))
+    monkeypatch.setenv("DAGSTER_HOME", str(lost_and_back / "dagster"))
+
+    findings = abalone_json("verify")["findings"]
+    assert {each["outcome"] for each in findings} <= {"ok"}, findings
+    with Platform.at(lost_and_back) as back:
+        assert {run.run_id for run in back.instance.get_runs()} == runs
+        for sensor in ("survey_sensor", "release_sensor", "approval_sensor"):
+            assert requests(back, sensor) == [], back.reasons
+        back.land(name_of("2025-03-05"), survey_rows(6, seed=9))
+        assert ingest(back) == [True]
+    assert not (copy / "landing_zone" / name_of("2025-03-05")).exists()
+
+
+def test_the_copy_can_be_looked_at_with_every_systems_own_tool(home: Path, tmp_path: Path) -> None:
+    copy = Path(abalone_json("backup", tmp_path)["folder"])
+    checked = subprocess.run(["sha256sum", "--quiet", "-c", SUMS], cwd=copy, check=False)
+    assert checked.returncode == 0
+    assert abalone("backup", "--check", copy).exit_code == 0
+    (copy / "landing_zone" / name_of(DAYS[0])).chmod(0o600)
+    (copy / "landing_zone" / name_of(DAYS[0])).write_bytes(b"rot")
+    (copy / "lake/manifest.json").unlink()
+    result = abalone("backup", "--check", copy, "--json")
+    assert result.exit_code == 1
+    assert (
+        json.loads(result.stdout)["altered"]
+        == [
+            f"landing_zone/{name_of(DAYS[0])}",
+            "lake/manifest.json",
+        ][::-1]
+    )
+    nothing = abalone("backup", "--check", home)
+    assert nothing.exit_code == 1
+    assert "no whole copy" in nothing.stderr
+
+
+def test_who_drives_the_home_and_open_databases_are_not_copied(
+    finished: Platform, home: Path, tmp_path: Path
+) -> None:
+    database = next((home / "dagster").rglob("runs.db"))
+    with sqlite3.connect(database, isolation_level=None) as writer:
+        writer.execute("begin immediate")  # somebody is amid a write
+        writer.execute("create table half_written (x)")
+        copy = Path(abalone_json("backup", tmp_path)["folder"])
+        writer.execute("rollback")
+    writer.close()
+    names = {path.name for path in copy.rglob("*")}
+    assert not names & {LOCK_NAME, RECORD_NAME, "runs.db-wal"}
+    with sqlite3.connect(copy / database.relative_to(home)) as copied:
+        tables = {name for (name,) in copied.execute("select name from sqlite_master")}
+        assert copied.execute("pragma integrity_check").fetchone() == ("ok",)
+    copied.close()
+    assert "runs" in tables
+    assert "half_written" not in tables
+
+
+def test_a_second_copy_shares_what_is_equal(home: Path, tmp_path: Path) -> None:
+    first = Path(abalone_json("backup", tmp_path)["folder"])
+    # Named by the second: the first is put back a day.
+    first = first.rename(tmp_path / "2025-01-01T000000Z")
+    second = abalone_json("backup", tmp_path)
+    archive = "registry/versions/000002/model.tar.gz"
+    assert (first / archive).samefile(Path(second["folder"]) / archive)
+    assert second["earlier"] == str(first)
+    assert backups(tmp_path) == [first, Path(second["folder"])]
+
+
+def test_cut_short_it_leaves_no_copy_and_the_next_one_is_whole(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / PARTIAL / "lake").mkdir(parents=True)  # as one that was killed left it
+    (tmp_path / PARTIAL / "lake/leftover").write_text("")
+    with monkeypatch.context() as patched:
+        full = OSError(28, "No space left on device")
+        patched.setattr(Copy, "add_folders", lambda *_, **__: (_ for _ in ()).throw(full))
+        result = abalone("backup", tmp_path)
+        assert result.exit_code == 1
+        assert "No space left" in result.stderr
+        assert "choose a folder with enough room" in result.stderr
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
+    copy = Path(abalone_json("backup", tmp_path)["folder"])
+    assert not (copy / "lake/leftover").exists()
+    assert (copy / ABOUT).exists()
+
+
+def test_what_is_no_place_for_a_copy_is_refused(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = abalone("backup", home / "lake/copies")
+    assert inside.exit_code == 1
+    assert "choose another" in inside.stderr
+    with monkeypatch.context() as patched:
+        patched.setenv("ABALONE_LANDING_ZONE_URI", "s3://surveys/here")
+        on_s3 = abalone("backup", tmp_path)
+    assert on_s3.exit_code == 1
+    assert "a backup is of folders" in on_s3.stderr
+
+
+def test_surveys_may_be_left_out_and_others_may_read_nothing(home: Path, tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        made = abalone_json("backup", tmp_path / "copies", "--without-surveys")
+    finally:
+        os.umask(umask)
+    assert "landing_zone" not in made["parts"]
+    copies = tmp_path / "copies"
+    modes = {path: path.stat().st_mode & 0o077 for path in (copies, *copies.glob("2*/**/*"))}
+    assert {path for path, mode in modes.items() if mode} == set()
