@@ -9,6 +9,7 @@ DATA_FILE: Final = "data.parquet"
 
 CAPTURED_REQUESTS: Final = "captured_requests"
 DRIFT_REPORT: Final = "drift_report"
+LIVE_PERFORMANCE: Final = "live_performance"
 _OTHER_PARTITION_COLUMNS: Final = {CAPTURED_REQUESTS: "request_day"}
 
 
