@@ -179,9 +179,13 @@ def pages_of(settings: Settings, registry: ModelRegistry, host: str) -> list[Pag
         host: The address that the server listens on.
     """
     access = UploadAccess(host, settings.upload_token.get_secret_value())
+
+    def deployed() -> int | None:
+        return _deployed(settings, registry)
+
     pages: list[Page] = [
-        Models(registry, settings.lake_uri, lambda: _deployed(settings, registry)),
-        ReportList(Reports(ObjectStore(settings.lake_uri)), registry),
+        Models(registry, settings.lake_uri, deployed),
+        ReportList(Reports(ObjectStore(settings.lake_uri)), registry, deployed),
         Drift(LastDrift(Lake(settings.lake_uri))),
     ]
     if _has_landing_zone(settings):
