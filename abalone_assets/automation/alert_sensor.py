@@ -20,6 +20,7 @@ from abalone_assets.alerts.matters import (
     told_after,
 )
 from abalone_assets.alerts.recipients import recipients_of, send_to_all
+from abalone_assets.alerts.surveys import zone_situation
 from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.runs import (
     AGE_JOB,
@@ -52,9 +53,15 @@ _MOST_OF_AN_ERROR: Final = 300
 
 @dataclass(frozen=True)
 class AlertCursor:
-    """What ``alert_sensor`` remembers: how many looks in a row found the endpoint silent."""
+    """What ``alert_sensor`` remembers.
+
+    Attributes:
+        misses: How many looks in a row found the endpoint silent.
+        zone_misses: How many found the landing zone gone.
+    """
 
     misses: int = 0
+    zone_misses: int = 0
 
 
 def alert_tick(
@@ -73,13 +80,13 @@ def alert_tick(
     if not recipients:
         return dg.SensorResult(skip_reason="ABALONE_NOTIFY names nobody to tell")
     cursor = read_cursor(AlertCursor, context.cursor)
-    endpoint, misses = endpoint_situation(settings, cursor.misses)
-    situation = Situation.joined(
-        (lake_situation(lake, settings), endpoint, _run_situation(context), _strays(context))
-    )
+    endpoint, misses = endpoint_situation(settings, lake.release(), cursor.misses)
+    zone, zone_misses = zone_situation(settings, lake, cursor.zone_misses)
+    looks = (lake_situation(lake, settings), endpoint, zone)
+    situation = Situation.joined((*looks, _run_situation(context), _strays(context)))
     told = read_told(lake.store)
     news = news_of(told, situation)
-    after = json.dumps(asdict(AlertCursor(misses)))
+    after = json.dumps(asdict(AlertCursor(misses, zone_misses)))
     if not news:
         return dg.SensorResult(skip_reason="nothing is new", cursor=after)
     if until := told.quiet_until(datetime.now(UTC)):

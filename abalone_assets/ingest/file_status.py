@@ -227,7 +227,14 @@ class LandedFiles(Generic[_Holder]):
             for name in sorted({*landed, *entries})
         ]
 
-    def page(self, limit: int, *, before: str | None = None, remarkable: bool = False) -> FilePage:
+    def page(
+        self,
+        limit: int,
+        *,
+        before: str | None = None,
+        remarkable: bool = False,
+        day: date | None = None,
+    ) -> FilePage:
         """The newest files.
 
         Args:
@@ -235,14 +242,15 @@ class LandedFiles(Generic[_Holder]):
             before: Only files whose names sort before this one.
             remarkable: Only ingested files of which there is more to say than how many rows they
                 have: those with quarantined rows, refused, held, or with a note.
+            day: Only files of this survey day.
 
         Raises:
             SurveyError: ``before`` is no survey file's name.
             StorageError: The landing zone or the lake cannot be read.
         """
         found: list[FileStatus] = []
-        for day, name in self._newest_first(before, remarkable=remarkable):
-            entry = self._entries(day).get(name)
+        for of_day, name in self._newest_first(before, day, remarkable=remarkable):
+            entry = self._entries(of_day).get(name)
             if remarkable and not (entry and _is_remarkable(entry)):
                 continue
             landed = self.zone.find(name)
@@ -250,7 +258,7 @@ class LandedFiles(Generic[_Holder]):
                 continue  # a link or a folder of such a name, or deleted since
             if len(found) == limit:
                 return FilePage(found, older=found[-1].name)
-            found.append(self._status(day, name, landed, entry))
+            found.append(self._status(of_day, name, landed, entry))
         return FilePage(found, older=None)
 
     def strays(self, limit: int) -> tuple[list[FileStatus], int]:
@@ -262,9 +270,13 @@ class LandedFiles(Generic[_Holder]):
         others = self._names.sorted().others
         return [self._stray(name) for name in others[:limit]], len(others)
 
-    def _newest_first(self, before: str | None, *, remarkable: bool) -> Iterator[tuple[str, str]]:
+    def _newest_first(
+        self, before: str | None, only: date | None, *, remarkable: bool
+    ) -> Iterator[tuple[str, str]]:
         landed, summaries = self._names.sorted().days, self.manifest.summaries
         days = sorted({*landed, *(day for day, each in summaries.items() if each.files)})
+        if only is not None:
+            days = [day for day in days if day == only.isoformat()]
         if before is not None:
             last = landed_day(before).isoformat()
             days = days[: bisect_left(days, f"{last}~")]  # its own day too

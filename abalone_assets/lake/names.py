@@ -12,6 +12,7 @@ DRIFT_REPORT: Final = "drift_report"
 UNAGED_ANIMALS: Final = "unaged_animals"
 QUARANTINED_ANIMALS: Final = "quarantined_animals"
 AGED_ANIMALS: Final = "aged_animals"
+LIVE_PERFORMANCE: Final = "live_performance"
 _OTHER_PARTITION_COLUMNS: Final = {CAPTURED_REQUESTS: "request_day"}
 
 

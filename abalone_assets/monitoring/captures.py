@@ -2,7 +2,7 @@
 
 The layout is that of the SageMaker developer guide, "Capture data from real-time endpoint":
 ``<endpoint>/<variant>/yyyy/mm/dd/hh/<file>.jsonl``, one ``captureData`` document a line. The
-endpoint server of this project writes the same.
+endpoint server of this project writes the same, and a line for each request that it refused.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from abalone_assets.ingest.frames import schema_of
 from abalone_assets.lake.names import CAPTURED_REQUESTS
 from abalone_assets.modeling.inference import CSV, RequestError, input_fn
 from abalone_assets.serving.protocol import VARIANT
+from abalone_assets.serving.refusals import REFUSAL, reason_of
 from abalone_assets.survey import FEATURES
 
 if TYPE_CHECKING:
@@ -36,8 +37,12 @@ if TYPE_CHECKING:
 PARALLEL_READS: Final = 8
 """Capture files that are read at once: an endpoint that is asked all the time has many."""
 
+OUTSIDE: Final = "the request is outside the contract"
+"""How the problem of a request begins that was, or has to be, refused."""
+
 _HOUR: Final = re.compile(r"\d{4}/\d{2}/\d{2}/\d{2}", re.ASCII)
 _VERSION: Final = re.compile(r"model_version=(\d{1,18})", re.ASCII)
+_REASON: Final = re.compile(r"[a-z_ ]{1,40}", re.ASCII)
 _ENDS: Final = ("rings_low", "rings_high")
 
 
@@ -149,6 +154,9 @@ def _animals(document: Any) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401 - any 
     except _UnreadableError as error:
         yield _unreadable(str(error))
         return
+    if REFUSAL in document:
+        yield _unreadable(_refused(document[REFUSAL]), event)
+        return
     try:
         animals, answers = _both_sides(document["captureData"])
     except _UnreadableError as error:
@@ -165,7 +173,7 @@ def _event(document: Any) -> tuple[str, datetime, int | None, str | None]:  # no
         _UnreadableError: The document is no captured request.
     """
     try:
-        about, _ = document["eventMetadata"], document["captureData"]
+        about, _ = document["eventMetadata"], document.get(REFUSAL) or document["captureData"]
         time = datetime.fromisoformat(about["inferenceTime"])
         event_id, inference_id = about["eventId"], about.get("inferenceId")
         told = [_VERSION.fullmatch(each) for each in about.get("customAttributes") or ()]
@@ -175,6 +183,13 @@ def _event(document: Any) -> tuple[str, datetime, int | None, str | None]:  # no
         raise _UnreadableError("the line is no captured request: its id or time is none")
     version = next((int(found[1]) for found in told if found), None)
     return event_id, time, version, None if inference_id is None else str(inference_id)
+
+
+def _refused(refusal: object) -> str:
+    """What this project's server says of a request that it did not answer."""
+    told = refusal if isinstance(refusal, dict) else {}
+    reason = _REASON.fullmatch(str(told.get("reason")))
+    return f"{OUTSIDE} ({reason[0] if reason else 'unknown'}): refused with {told.get('status')}"
 
 
 def _both_sides(captured: Mapping[str, Any]) -> tuple[list[Any], list[tuple[Any, ...]]]:
@@ -187,7 +202,7 @@ def _both_sides(captured: Mapping[str, Any]) -> tuple[list[Any], list[tuple[Any,
     try:
         animals = [tuple(row) for row in input_fn(asked, content_type)]
     except RequestError as error:
-        raise _UnreadableError(f"the request is outside the contract: {error}") from error
+        raise _UnreadableError(f"{OUTSIDE} ({reason_of(error)}): {error}") from error
     answered, content_type = _side(captured, "endpointOutput")
     try:
         answers = _answers(answered.decode(), content_type)

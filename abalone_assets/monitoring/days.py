@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from abalone_assets.ingest.frames import to_parquet
+from abalone_assets.lake.last_drift import DAYS_KEY, LastDrift
 from abalone_assets.lake.names import CAPTURED_REQUESTS
-from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,33 +18,8 @@ if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
     from abalone_assets.monitoring.captures import Captures
 
-DAYS_KEY: Final = f"{CAPTURED_REQUESTS}/_days.json"
-
 LATE: Final = timedelta(days=2)
 """How long a day is looked at again: captures are written some time after the requests."""
-
-
-@dataclass(frozen=True)
-class ReadDays:
-    """The days in the lake.
-
-    Attributes:
-        files: Number of capture files that were read of each day, by ISO date.
-    """
-
-    files: dict[str, int]
-
-
-def read_days(lake: Lake) -> ReadDays:
-    """What was read so far.
-
-    Raises:
-        StorageError: The lake refuses, or the record is damaged.
-    """
-    document = lake.store.read_json(DAYS_KEY)
-    if document is None:
-        return ReadDays({})
-    return record_of(ReadDays, document, lake.store.uri_of(DAYS_KEY), remedy="delete it")
 
 
 def record_days(lake: Lake, files: Mapping[str, int]) -> None:
@@ -69,7 +43,7 @@ def due_days(captures: Captures, lake: Lake, today: date, first: date) -> list[s
     Raises:
         StorageError: Captures or lake cannot be read.
     """
-    read = read_days(lake).files
+    read = LastDrift(lake).days().files
     return [
         day.isoformat()
         for day, files in captures.files_by_day().items()

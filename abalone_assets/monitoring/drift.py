@@ -43,6 +43,7 @@ LEVEL: Final = FALSE_ALARMS_A_YEAR / LOOKS_A_YEAR / COMPARISONS
 PREDICTION: Final = "prediction"
 """What the predicted rings are called beside the features."""
 
+_SHARE_DECIMALS: Final = 4
 _HALF: Final = 0.5
 """Animals added to each bin, so that an empty one has a logarithm."""
 
@@ -61,6 +62,9 @@ class FeatureDrift:
         drifted: Whether both say so.
         reference: Mean of the reference; of the sex, the share of infants.
         requests: The same of the requests.
+        bins: Share of the requests in each tenth of the reference, by size, some joined where many
+            animals have one value; of the sex, of each sex.
+        expected: The reference's own shares.
     """
 
     feature: str
@@ -71,6 +75,8 @@ class FeatureDrift:
     drifted: bool
     reference: float
     requests: float
+    bins: tuple[float, ...]
+    expected: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -176,7 +182,8 @@ def _drift(
     psi = population_stability_index(*counts)
     statistic, p_value = result
     drifted = p_value < LEVEL and psi >= MODERATE_PSI
-    return FeatureDrift(feature, test, statistic, p_value, psi, drifted, *means)
+    expected, bins = (tuple((each / each.sum()).round(_SHARE_DECIMALS).tolist()) for each in counts)
+    return FeatureDrift(feature, test, statistic, p_value, psi, drifted, *means, bins, expected)
 
 
 def population_stability_index(expected: NDArray[np.int64], actual: NDArray[np.int64]) -> float:

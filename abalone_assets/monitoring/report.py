@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from abalone_assets.monitoring import plots
+from abalone_assets.monitoring.captures import OUTSIDE
 from abalone_assets.monitoring.drift import (
     LEVEL,
     MIN_ANIMALS,
@@ -30,7 +31,8 @@ WINDOW: Final = timedelta(days=7)
 """Requests that one report looks at, up to the last day that has any."""
 
 TREND: Final = timedelta(days=90)
-REPORT_KEY: Final = "drift_report/_report.html"
+
+_REASON: Final = rf"^{OUTSIDE} \(([a-z_ ]+)\)"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,10 @@ class DriftReport:
         first: First day of the requests that were compared.
         last: Last day.
         lines: Captured lines of these days.
-        unreadable: Those of them without an animal: outside the contract, or damaged.
+        outside_contract: Those of them that were refused, or should have been: their request is
+            outside the contract.
+        reasons: How many of these for what, in a few fixed words, the most frequent first.
+        unreadable: Those of them that are damaged.
         animals: Animals that were asked about, each counted once.
         outside: Share of these with a measurement that no training animal reached.
         features: Each comparison; none with too few animals.
@@ -52,6 +57,8 @@ class DriftReport:
     first: date
     last: date
     lines: int
+    outside_contract: int
+    reasons: dict[str, int]
     unreadable: int
     animals: int
     outside: float | None
@@ -63,6 +70,12 @@ class DriftReport:
     def drifted(self) -> list[str]:
         """Names of what has drifted."""
         return [each.feature for each in self.features if each.drifted]
+
+    @property
+    def outside_contract_share(self) -> float:
+        """Share of the requests that were outside the contract; of those that can be read."""
+        readable = self.lines - self.unreadable
+        return self.outside_contract / readable if readable else 0.0
 
     @property
     def verdict(self) -> str:
@@ -83,7 +96,12 @@ class DriftReport:
             for name, points in self.psi_by_day.items()
         }
         days = {"first": self.first.isoformat(), "last": self.last.isoformat()}
-        return {**document, **days, "psi_by_day": trend, "verdict": self.verdict}
+        more = {
+            "outside_contract_share": self.outside_contract_share,
+            "p_limit": LEVEL,
+            "psi_limit": MODERATE_PSI,
+        }
+        return {**document, **days, **more, "psi_by_day": trend, "verdict": self.verdict}
 
     def to_html(self) -> str:
         """One page without references to anything else."""
@@ -120,6 +138,8 @@ def drift_report(requests: pl.DataFrame, reference: Reference) -> DriftReport | 
     first = last - WINDOW + timedelta(days=1)
     window = dated.filter(pl.col("day") >= first)
     columns, predicted = _animals(window)
+    reasons = reasons_of(window)
+    outside_contract = sum(reasons.values())
     features = compare(reference, columns, predicted)
     by_day = _by_day(dated, reference)
     drifted = frozenset(each.feature for each in features if each.drifted)
@@ -132,13 +152,30 @@ def drift_report(requests: pl.DataFrame, reference: Reference) -> DriftReport | 
         first=first,
         last=last,
         lines=window["source_file", "line"].n_unique(),
-        unreadable=int(window["problem"].is_not_null().sum()),
+        outside_contract=outside_contract,
+        reasons=reasons,
+        unreadable=int(window["problem"].is_not_null().sum()) - outside_contract,
         animals=int(predicted.size),
         outside=float(reference.outside(columns).mean()) if predicted.size else None,
         features=features,
         psi_by_day=by_day,
         pictures=pictures,
     )
+
+
+def reasons_of(requests: pl.DataFrame) -> dict[str, int]:
+    """How many requests were outside the contract for what, the most frequent first.
+
+    Args:
+        requests: Captured requests, as the table has them.
+    """
+    import polars as pl
+
+    problems = requests["problem"].drop_nulls()
+    reasons = problems.filter(problems.str.starts_with(OUTSIDE)).str.extract(_REASON)
+    counted = reasons.fill_null("unknown").alias("reason").value_counts(name="requests")
+    ordered = counted.sort(pl.col("requests"), pl.col("reason"), descending=[True, False])
+    return {reason: int(count) for reason, count in ordered.iter_rows()}
 
 
 def _animals(requests: pl.DataFrame) -> tuple[dict[str, NDArray[Any]], NDArray[np.float64]]:

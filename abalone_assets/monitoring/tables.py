@@ -9,8 +9,8 @@ import polars as pl
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import schema_of
+from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.lake.names import CAPTURED_REQUESTS
-from abalone_assets.monitoring.days import read_days
 
 if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
@@ -22,7 +22,7 @@ def captured_rows(lake: Lake, newest_days: int | None = None) -> pl.DataFrame:
     Raises:
         StorageError: The lake refuses, or a partition is damaged.
     """
-    days = [day for day, files in sorted(read_days(lake).files.items()) if files]
+    days = [day for day, files in sorted(LastDrift(lake).days().files.items()) if files]
     return _rows(lake, CAPTURED_REQUESTS, days[-newest_days:] if newest_days else days)
 
 

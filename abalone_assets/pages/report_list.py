@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -11,9 +11,10 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from abalone_assets.lake.reports import PAGE_PATH
+from abalone_assets.registry.version_facts import VersionFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -32,10 +33,17 @@ REPORT_HEADERS: Final = {
 
 @dataclass(frozen=True)
 class ReportList:
-    """The reports of a lake, and the registry that knows the models' versions."""
+    """The reports of a lake.
+
+    Attributes:
+        reports: The reports.
+        registry: It knows of which versions they are.
+        live: Tells which version is deployed, if any.
+    """
 
     reports: Reports
     registry: ModelRegistry
+    live: Callable[[], int | None] = field(default=lambda: None)
     title: ClassVar[str] = "Reports"
     path: ClassVar[str] = PAGE_PATH
 
@@ -48,15 +56,15 @@ class ReportList:
                 path=self.path,
                 reports=self.reports.newest_first(),
                 versions=self._versions(),
+                live=self.live(),
             )
 
         return [Route(self.path, index), Route(f"{self.path}/{{model_sha256}}", self._report)]
 
-    def _versions(self) -> dict[str, int]:
-        return {
-            str(each.evaluation.get("model_sha256")): each.version
-            for each in self.registry.versions()
-        }
+    def _versions(self) -> dict[str, VersionFacts]:
+        """The version of each model; of several that are the same model, the newest."""
+        facts = [VersionFacts.of(version) for version in self.registry.versions()]
+        return {each.model_sha256: each for each in facts if each.model_sha256}
 
     def _report(self, request: Request) -> Response:
         content = self.reports.read(request.path_params["model_sha256"])

@@ -90,6 +90,8 @@ class Site:
     def problem(self, status: int, message: str) -> Response:
         """A page that says what is wrong, for an error that a person in a browser runs into."""
         known = HTTPStatus(status)
+        if known == HTTPStatus.NOT_FOUND and message == known.phrase:  # no route: nobody said more
+            message = "There is no page at this address."
         return self.render("problem.html.jinja", status=known, phrase=known.phrase, message=message)
 
 

@@ -13,7 +13,8 @@ Whatever people open in a browser is in ``abalone_assets.pages``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +39,7 @@ from abalone_assets.serving.model_host import ModelHost, RefusedRequestError, Se
 from abalone_assets.serving.openapi import PATH as OPENAPI_PATH
 from abalone_assets.serving.openapi import Api, endpoint_operations
 from abalone_assets.serving.protocol import ERROR_HEADER, MAX_BODY_BYTES, VARIANT, VERSION_HEADER
+from abalone_assets.serving.refusals import TOO_LARGE, RefusedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,12 +65,14 @@ class EndpointApp:
     Attributes:
         started_at: When the server started, UTC.
         requests: How many requests were answered with predictions.
+        refused: How many were not, for the client's mistake, by reason.
     """
 
     host: ModelHost
     capture: DataCapture | None
     started_at: datetime
     requests: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
 
     async def ping(self, _request: Request) -> Response:
         """200 while a model is loaded, 503 before."""
@@ -83,6 +87,7 @@ class EndpointApp:
             **self.host.view.describe(),
             "started_at": self.started_at.isoformat(),
             "requests": self.requests,
+            "refused": dict(sorted(self.refused.items())),
             "capture": self.capture and self.capture.describe(),
         }
         return JSONResponse(document)
@@ -96,13 +101,18 @@ class EndpointApp:
         self._check_name(request)
         # One look: this request is answered by this model, whatever is swapped in meanwhile.
         served = self._served()
-        body = await read_body(request, MAX_BODY_BYTES)
+        try:
+            body = await read_body(request, MAX_BODY_BYTES)
+        except HTTPException as error:
+            self._refuse(request, served, TOO_LARGE, error.status_code, MAX_BODY_BYTES)
+            raise
         content_type = request.headers.get("content-type", "")
         accept = request.headers.get("accept", "*/*")
         inference_id = request.headers.get(_INFERENCE_ID_HEADER)
         try:
             answer, answer_type = await self.ask(served, body, content_type, accept, inference_id)
         except RefusedRequestError as error:
+            self._refuse(request, served, error.reason, error.status, len(body))
             return _refused(error, by_runtime="name" in request.path_params)
         headers = {VERSION_HEADER: str(served.version), _VARIANT_HEADER: VARIANT}
         return Response(answer, headers={"Content-Type": answer_type, **headers})
@@ -143,6 +153,23 @@ class EndpointApp:
             )
         return answer, answer_type
 
+    def _refuse(
+        self, request: Request, model: ServedModel, reason: str, status: int, length: int
+    ) -> None:
+        """Count a request that is not answered, and capture that, but nothing of its body."""
+        self.refused[reason] += 1
+        if self.capture is not None:
+            self.capture.record(
+                RefusedRequest.of(
+                    reason,
+                    status,
+                    content_type=request.headers.get("content-type", ""),
+                    length=length,
+                    model_version=model.version,
+                    inference_id=request.headers.get(_INFERENCE_ID_HEADER),
+                )
+            )
+
     def _check_name(self, request: Request) -> None:
         name = request.path_params.get("name", self.host.endpoint)
         if name != self.host.endpoint:
@@ -177,7 +204,7 @@ def build_app(
 ) -> Starlette:
     """The ASGI application of an endpoint; the caller starts the host and the capture."""
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
-    metrics = Metrics(host, capture, drift)
+    metrics = Metrics(host, capture, drift, endpoint.refused)
     site = Site([Calculator(endpoint, host.registry), *pages])
     api = Api(endpoint_operations(host.endpoint) | OPERATIONS)
 

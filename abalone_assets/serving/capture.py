@@ -2,7 +2,8 @@
 
 Layout and fields follow the SageMaker developer guide, "Capture data from real-time endpoint":
 ``<endpoint>/AllTraffic/yyyy/mm/dd/hh/<file>.jsonl``, one ``captureData`` document a line. Files are
-written whole, off the request path, and never changed afterwards.
+written whole, off the request path, and never changed afterwards. A request that was refused is a
+line too, of which `refusals` says what it holds; SageMaker has no such lines.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from abalone_assets.errors import StorageError
 from abalone_assets.serving.pointer import check_endpoint_name
@@ -32,6 +33,45 @@ STOP_TIMEOUT_SECONDS: Final = 10.0
 _ENCODINGS: Final = {"text/csv": "CSV", "application/json": "JSON"}
 
 logger = logging.getLogger(__name__)
+
+
+class CaptureLine(Protocol):
+    """What becomes of one request, as a line of a capture file."""
+
+    @property
+    def event_id(self) -> str:
+        """Its own id."""
+
+    @property
+    def model_version(self) -> int:
+        """The version that answered, or would have."""
+
+    @property
+    def inference_id(self) -> str | None:
+        """The caller's own identifier of the request, if it sent one."""
+
+    @property
+    def time(self) -> datetime:
+        """When it was answered or refused, UTC."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes while it waits to be written, roughly."""
+
+    def to_json_line(self) -> str:
+        """The line, without its end."""
+
+
+def event_metadata(line: CaptureLine) -> dict[str, Any]:
+    """The part of a line that says when, of what version, and by which ids."""
+    metadata: dict[str, Any] = {
+        "eventId": line.event_id,
+        "customAttributes": [f"model_version={line.model_version}"],
+        "inferenceTime": line.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    if line.inference_id is not None:
+        metadata["inferenceId"] = line.inference_id
+    return metadata
 
 
 @dataclass(frozen=True)
@@ -60,19 +100,12 @@ class CapturedRequest:
 
     def to_json_line(self) -> str:
         """The request as a line of a capture file, without its end."""
-        metadata: dict[str, Any] = {
-            "eventId": self.event_id,
-            "customAttributes": [f"model_version={self.model_version}"],
-            "inferenceTime": self.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        }
-        if self.inference_id is not None:
-            metadata["inferenceId"] = self.inference_id
         document = {
             "captureData": {
                 "endpointInput": _side("INPUT", self.input_type, self.input_data),
                 "endpointOutput": _side("OUTPUT", self.output_type, self.output_data),
             },
-            "eventMetadata": metadata,
+            "eventMetadata": event_metadata(self),
             "eventVersion": "0",
         }
         return json.dumps(document)
@@ -101,7 +134,7 @@ class DataCapture:
         self._prefix = f"{check_endpoint_name(endpoint)}/{VARIANT}"
         self._flush_seconds = flush_seconds
         self._max_pending_bytes = max_pending_bytes
-        self._pending: list[CapturedRequest] = []
+        self._pending: list[CaptureLine] = []
         self._pending_bytes = 0
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -115,8 +148,8 @@ class DataCapture:
         self._stopping.set()
         self._thread.join(STOP_TIMEOUT_SECONDS)
 
-    def record(self, request: CapturedRequest) -> None:
-        """Queue a request for writing; drops it when too much is waiting."""
+    def record(self, request: CaptureLine) -> None:
+        """Queue a line for writing; drops it when too much is waiting."""
         with self._lock:
             if self._pending_bytes + request.size > self._max_pending_bytes:
                 self.lost += 1
@@ -145,7 +178,7 @@ class DataCapture:
             self.flush()
         self.flush()
 
-    def _write(self, hour: str, requests: Sequence[CapturedRequest]) -> None:
+    def _write(self, hour: str, requests: Sequence[CaptureLine]) -> None:
         first = requests[0].time
         name = f"{first:%M-%S}-{first.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
         lines = "".join(request.to_json_line() + "\n" for request in requests)

@@ -32,7 +32,7 @@ from starlette.responses import Response
 from abalone_assets.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable
+    from collections.abc import Awaitable, Iterable, Mapping
 
     from prometheus_client.metrics_core import Metric
     from starlette.requests import Request
@@ -79,12 +79,18 @@ class Metrics(Collector):
         host: Whose model answers.
         capture: Where answered requests are captured, or None.
         drift: The last drift report, or None.
+        refused: How many requests were refused, by reason, as the application counts them.
     """
 
     def __init__(
-        self, host: ModelHost, capture: DataCapture | None, drift: LastDrift | None = None
+        self,
+        host: ModelHost,
+        capture: DataCapture | None,
+        drift: LastDrift | None = None,
+        refused: Mapping[str, int] | None = None,
     ) -> None:
         self._host = host
+        self._refused = {} if refused is None else refused
         self._capture = capture
         self._drift = drift
         self._answers: dict[str, _Answers] = {}
@@ -111,6 +117,14 @@ class Metrics(Collector):
         """What the client library writes."""
         yield from self._answered()
         yield from self._live()
+        refused = CounterMetricFamily(
+            "abalone_refused_requests",
+            "Requests that were not answered for the client's mistake, by what was wrong.",
+            labels=["reason"],
+        )
+        for reason, count in list(self._refused.items()):
+            refused.add_metric([reason], count)
+        yield refused
         if self._capture is not None:
             yield from _captured(self._capture)
         if self._drift is not None:
@@ -177,11 +191,13 @@ class Measured:
 
 def _captured(capture: DataCapture) -> Iterable[Metric]:
     yield CounterMetricFamily(
-        "abalone_captured_requests", "Requests that were captured.", capture.written
+        "abalone_captured_requests",
+        "Requests that were captured, answered or refused.",
+        capture.written,
     )
     yield CounterMetricFamily(
         "abalone_capture_lost_requests",
-        "Answered requests that could not be captured.",
+        "Requests, answered or refused, that could not be captured.",
         capture.lost,
     )
 
@@ -207,3 +223,12 @@ def _drifted(drift: LastDrift) -> Iterable[Metric]:
         drifted.add_metric([each.feature], each.drifted)
     yield psi
     yield drifted
+    shares = {} if numbers is None else numbers.shares
+    for name, what in (
+        ("outside_contract", "requests that were outside the contract"),
+        ("outside_range", "asked-about animals with a measurement that no training animal reached"),
+    ):
+        gauge = GaugeMetricFamily(f"abalone_requests_{name}_ratio", f"Share of the {what}.")
+        if (share := shares.get(name)) is not None:
+            gauge.add_metric([], share)
+        yield gauge

@@ -35,11 +35,17 @@ logger = logging.getLogger(__name__)
 
 
 class RefusedRequestError(EndpointError):
-    """A request that the model cannot answer."""
+    """A request that the model cannot answer.
 
-    def __init__(self, status: int, message: str) -> None:
+    Attributes:
+        status: The HTTP status that says so.
+        reason: Why, in a few fixed words.
+    """
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)
         self.status = status
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -64,13 +70,14 @@ class ServedModel:
                 no acceptable type can be produced (406).
         """
         from abalone_assets.modeling import inference
+        from abalone_assets.serving.refusals import reason_of
 
         try:
             rows = inference.input_fn(body, content_type)
             predictions = inference.predict_fn(rows, self.predictor)
             text, answer_type = inference.output_fn(predictions, accept)
         except inference.RequestError as error:
-            raise RefusedRequestError(error.status, str(error)) from error
+            raise RefusedRequestError(error.status, reason_of(error), str(error)) from error
         return text.encode(), answer_type
 
 

@@ -16,6 +16,7 @@ from abalone_assets.errors import EndpointError
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.lake.reports import Reports
+from abalone_assets.pages.drift.page import Drift
 from abalone_assets.pages.guarded_page import GuardedPage
 from abalone_assets.pages.models.page import Models
 from abalone_assets.pages.report_list import ReportList
@@ -178,9 +179,14 @@ def pages_of(settings: Settings, registry: ModelRegistry, host: str) -> list[Pag
         host: The address that the server listens on.
     """
     access = UploadAccess(host, settings.upload_token.get_secret_value())
+
+    def deployed() -> int | None:
+        return _deployed(settings, registry)
+
     pages: list[Page] = [
-        Models(registry, settings.lake_uri, lambda: _deployed(settings, registry)),
-        ReportList(Reports(ObjectStore(settings.lake_uri)), registry),
+        Models(registry, settings.lake_uri, deployed),
+        ReportList(Reports(ObjectStore(settings.lake_uri)), registry, deployed),
+        Drift(LastDrift(Lake(settings.lake_uri))),
     ]
     if _has_landing_zone(settings):
         pages.insert(0, Surveys(settings, registry, Uploads(settings, access)))

@@ -29,7 +29,7 @@ class Predictions(BaseModel):
 
 
 class CaptureState(BaseModel):
-    """What became of the answered requests."""
+    """What became of the requests that were answered or refused."""
 
     uri: str
     written: int
@@ -50,7 +50,8 @@ class EndpointState(BaseModel):
     refused_request: str | None
     failure_reason: str | None
     started_at: str
-    requests: int
+    requests: int = Field(description="Answered with predictions.")
+    refused: dict[str, int] = Field(description="Not answered for a client's mistake, by reason.")
     capture: CaptureState | None
 
 

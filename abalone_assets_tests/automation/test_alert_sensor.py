@@ -9,21 +9,25 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from abalone_assets.alerts import matters
-from abalone_assets.alerts.found import FILES_OF_A_DAY
+from abalone_assets.alerts import matters, surveys
 from abalone_assets.alerts.recipients import AlertError
+from abalone_assets.alerts.surveys import FILES_OF_A_DAY
 from abalone_assets.lake.lake import Release
+from abalone_assets.lake.manifest import StoredDays
 from abalone_assets.lake.names import DRIFT_REPORT
 from abalone_assets.registry.folder import FolderRegistry
+from abalone_assets.sample_data import base_survey
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import block, ingest, launch, name_of, requests, today
 from abalone_assets_tests.support.inbox import Webhook, webhook
 from abalone_assets_tests.support.platform import survey_rows
+from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from abalone_assets.lake.manifest import IngestedDay
     from abalone_assets_tests.support.platform import Platform
 
 ALERTS = "alert_sensor"
@@ -160,6 +164,106 @@ def test_few_bad_rows_and_those_of_years_ago_are_nobodys_matter(
     assert tick(platform) == "nothing is new"
 
 
+@pytest.mark.parametrize(
+    ("data", "title"),
+    [
+        (b"PK\x03\x04" + bytes(60), "is no survey"),
+        (Animals.of(base_survey())[:60].with_error(ERRORS["weights * 0.2"]).file(), "is held"),
+    ],
+    ids=["no survey", "held"],
+)
+def test_a_file_of_years_ago_that_waits_for_somebody_is_told_until_it_is_mended(
+    platform: Platform, hook: Webhook, data: bytes, title: str
+) -> None:
+    old = name_of("2024-01-02")
+    platform.land(old, data)
+    ingest(platform)
+    tick(platform)
+    assert titles(hook) == [f"{old} {title}"]
+    assert tick(platform) == "nothing is new"
+    platform.land(old, survey_rows(18))
+    ingest(platform)
+    tick(platform)
+    assert titles(hook)[1:] == [f"over: {old} {title}"]
+
+
+def test_bad_rows_that_were_told_are_not_over_because_they_grew_old(
+    platform: Platform, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = name_of("2025-06-02")
+    platform.land(name, survey_rows(6) + b"M,a,b,c,d,e,f,g,h\n")
+    ingest(platform)
+    monkeypatch.setattr(surveys, "RECENT", timedelta(days=36_600))
+    tick(platform)
+    assert titles(hook) == [f"{name} lost 1 of 7 rows"]
+    monkeypatch.setattr(surveys, "RECENT", timedelta())
+    assert tick(platform) == "nothing is new"
+    platform.land(name, survey_rows(18))
+    ingest(platform)
+    tick(platform)
+    assert titles(hook)[1:] == [f"over: {name} lost 1 of 7 rows"]
+
+
+def test_the_files_of_old_days_are_read_once(
+    platform: Platform, hook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.land(name_of("2024-01-02"), b"PK\x03\x04" + bytes(60))
+    ingest(platform)
+    tick(platform)
+    read: list[str] = []
+    found = StoredDays.__getitem__
+
+    def reading(days: StoredDays, day: str) -> IngestedDay:
+        read.append(day)
+        return found(days, day)
+
+    monkeypatch.setattr(StoredDays, "__getitem__", reading)
+    assert tick(platform) == "nothing is new"
+    assert read == []
+
+
+def test_a_landing_zone_that_went_away_is_told_at_the_second_look_and_when_it_is_back(
+    platform: Platform, hook: Webhook
+) -> None:
+    zone = platform.home / "landing_zone"
+    away = zone.rename(platform.home / "unmounted")
+    assert tick(platform) == "nothing is new"
+    tick(platform)
+    assert titles(hook) == ["the landing zone cannot be read"]
+    assert str(zone) in hook.posted[0]["message"]
+    assert tick(platform) == "nothing is new"
+    away.rename(zone)
+    tick(platform)
+    assert titles(hook)[1:] == ["over: the landing zone cannot be read"]
+    zone.rename(away)
+    assert tick(platform) == "nothing is new"  # two looks in a row, anew
+    away.rename(zone)
+    assert tick(platform) == "nothing is new"
+    assert len(hook.posted) == 2
+
+
+def test_a_landing_zone_that_is_suddenly_empty_is_told_once_and_when_its_files_are_back(
+    platform: Platform, hook: Webhook
+) -> None:
+    days = [f"2025-06-{day:02d}" for day in range(1, 10)]
+    for number, day in enumerate(days):
+        platform.land(name_of(day), survey_rows(3, seed=number))
+    ingest(platform)
+    zone = platform.home / "landing_zone"
+    full = zone.rename(platform.home / "unmounted")
+    zone.mkdir()
+    requests(platform)
+    for _ in range(2):
+        tick(platform)
+    assert titles(hook) == ["survey files are gone from the landing zone"]
+    assert "9 survey days, 2025-06-01 to 2025-06-09, are gone" in hook.posted[0]["message"]
+    zone.rmdir()
+    full.rename(zone)
+    requests(platform)
+    tick(platform)
+    assert titles(hook)[1:] == ["over: survey files are gone from the landing zone"]
+
+
 def test_stray_files_are_told_until_they_are_gone(platform: Platform, hook: Webhook) -> None:
     platform.land("notes.txt", b"from the crew\n")
     observe(platform)
@@ -217,6 +321,7 @@ def test_drift_is_told(platform: Platform, hook: Webhook) -> None:
     platform.lake.store.write_json(key, {"last": DAY, "animals": 500, "features": features})
     tick(platform)
     assert titles(hook) == ["requests have drifted: shell weight"]
+    assert "All of it: http://127.0.0.1:8080/drift" in hook.posted[0]["message"]
 
 
 def test_a_silent_endpoint_is_told_at_the_second_look(platform: Platform, hook: Webhook) -> None:
@@ -225,6 +330,30 @@ def test_a_silent_endpoint_is_told_at_the_second_look(platform: Platform, hook: 
     tick(platform)
     (told,) = titles(hook)
     assert told.startswith("endpoint abalone does not answer, and should serve version 1: is ")
+
+
+def test_an_endpoint_without_a_model_is_told_once_there_should_be_one(
+    platform: Platform, hook: Webhook
+) -> None:
+    for _ in range(2):
+        assert tick(platform) == "nothing is new"  # nothing was ever released
+    finish(platform, "deployed", 1)
+    assert tick(platform) == "nothing is new"
+    tick(platform)
+    (told,) = titles(hook)
+    assert told.startswith("endpoint abalone has no model, though one was released: `abalone")
+    assert tick(platform) == "nothing is new"
+
+
+def test_a_rejection_says_whether_anything_answers(platform: Platform, hook: Webhook) -> None:
+    finish(platform, "rejected", 3)
+    tick(platform)
+    assert "was rejected, and the endpoint has no model yet." in hook.posted[0]["message"]
+    assert tick(platform) == "nothing is new"  # which is no second matter
+    publish_pointer(ObjectStore(platform.home / "registry"), "abalone", 1)
+    finish(platform, "rejected", 4)
+    tick(platform)
+    assert "was rejected, and the endpoint keeps what it serves." in hook.posted[1]["message"]
 
 
 def test_when_nobody_can_be_told_the_next_tick_tries_again(

@@ -20,15 +20,16 @@ from abalone_assets.defs.automation import monitoring_schedule
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.monitoring.captures import Captures
-from abalone_assets.monitoring.days import due_days, read_days
+from abalone_assets.monitoring.days import due_days
 from abalone_assets.resources.captures import CapturesResource
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.serving.capture import CapturedRequest
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import FEATURES
-from abalone_assets_tests.monitoring.support import animals
+from abalone_assets_tests.monitoring.support import animals, refused
 
 if TYPE_CHECKING:
     pass
@@ -186,13 +187,60 @@ def test_a_damaged_line_is_kept_and_told(watched: Watched) -> None:
     assert watched.rows(FIRST)["problem"].null_count() == 2
 
 
+def test_requests_that_were_refused_are_a_share_with_its_reasons_and_no_damage(
+    watched: Watched,
+) -> None:
+    watched.ask(FIRST, slice(0, 60))
+    lines = [refused(reason=reason) for reason in ("sex", "sex", "row")]
+    watched.captures.store.write(
+        "abalone/AllTraffic/2025/03/03/11/b.jsonl", "\n".join([*lines, "{"]).encode()
+    )
+    result = watched.monitor(FIRST, FIRST)
+    assert result.success
+    (readable,) = [
+        each
+        for each in result.get_asset_check_evaluations()
+        if each.check_name == "requests_are_readable"
+    ]
+    assert not readable.passed
+    counts = {name: each.value for name, each in readable.metadata.items()}
+    assert counts == {"lines": 64, "unreadable": 1, "outside_contract": 3}
+    report = watched.document("drift_report")
+    assert (report["lines"], report["unreadable"], report["outside_contract"]) == (63, 0, 3)
+    assert report["outside_contract_share"] == pytest.approx(3 / 63)
+    assert report["reasons"] == {"sex": 2, "row": 1}
+    (made,) = result.asset_materializations_for_node("drift_report")
+    assert made.metadata["outside_contract_share"].value == pytest.approx(3 / 63)
+    table = made.metadata["outside_contract_reasons"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [(each.data["reason"], each.data["requests"]) for each in table.records] == [
+        ("sex", 2),
+        ("row", 1),
+    ]
+    (day,) = [
+        each
+        for each in result.asset_materializations_for_node("captured_requests")
+        if each.partition == FIRST.isoformat()
+    ]
+    assert day.metadata["outside_contract_sex"].value == 2
+    page = watched.lake.store.read("drift_report/_report.html").decode()
+    assert "3 of them (4.8 %) outside the contract" in page
+
+
+def test_requests_that_were_all_refused_are_a_report_without_animals(watched: Watched) -> None:
+    watched.captures.store.write("abalone/AllTraffic/2025/03/03/11/b.jsonl", refused().encode())
+    assert watched.monitor(FIRST, FIRST).success
+    report = watched.document("drift_report")
+    assert (report["animals"], report["outside_contract_share"], report["features"]) == (0, 1, [])
+
+
 def test_the_rows_of_a_day_outlive_its_capture_files(watched: Watched) -> None:
     watched.ask(FIRST, slice(0, 2))
     assert watched.monitor(FIRST, FIRST).success  # more than 90 days ago
     assert watched.captures.files_by_day() == {}
     assert watched.monitor(FIRST, FIRST).success
     assert len(watched.rows(FIRST)) == 2
-    assert read_days(watched.lake).files == {"2025-03-03": 1}
+    assert LastDrift(watched.lake).days().files == {"2025-03-03": 1}
 
 
 def test_a_capture_file_that_nobody_has_read_is_not_deleted(watched: Watched) -> None:

@@ -12,9 +12,10 @@ import pytest
 
 from abalone_assets.monitoring.captures import Captures
 from abalone_assets.serving.capture import CapturedRequest
+from abalone_assets.serving.refusals import RefusedRequest
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import FEATURES
-from abalone_assets_tests.monitoring.support import ANIMAL, record
+from abalone_assets_tests.monitoring.support import ANIMAL, record, refused
 
 DAY = date(2025, 3, 3)
 KEY = "abalone/AllTraffic/2025/03/03/10/29-27-123.jsonl"
@@ -103,9 +104,14 @@ def test_reads_bodies_in_base64(captures: Captures) -> None:
         ("1", "no captured request"),
         (record(time="yesterday"), "no captured request"),
         (record(time="2025-03-03T10:00:00"), "no captured request"),
-        (record("M,1"), "outside the contract: row 1"),
+        (record("M,1"), "outside the contract (row): row 1"),
+        (record("X" + ANIMAL[1:]), "outside the contract (sex): row 1, column sex"),
         (record("not base64", encoding="BASE64"), "endpointInput cannot be read"),
-        (record(asked_in="image/png"), "outside the contract"),
+        (record(asked_in="image/png"), "outside the contract (content type)"),
+        (refused(reason="length"), "outside the contract (length): refused with 400"),
+        (refused(reason="<b>markup</b>"), "outside the contract (unknown): refused with 400"),
+        (refused(reason=None), "outside the contract (unknown)"),
+        ('{"refusal": {"reason": "sex"}}', "no captured request"),
         (record(answer="none"), "holds no predictions"),
         (record(answer="nan"), "holds no predictions"),
         (record(answer="[]", answered_in="application/json"), "holds no predictions"),
@@ -120,6 +126,18 @@ def test_a_line_without_animals_is_a_row_that_says_why(
     assert problem in bad["problem"]
     assert (bad["line"], bad["length"], bad["rings"]) == (1, None, None)
     assert (good["line"], good["problem"]) == (2, None)
+
+
+def test_a_refused_request_is_known_by_its_time_its_version_and_its_callers_id(
+    captures: Captures,
+) -> None:
+    line = RefusedRequest.of(
+        "sex", 400, content_type="text/csv", length=7, model_version=3, inference_id="mine"
+    ).to_json_line()
+    (row,) = rows(captures, line)
+    assert (row["model_version"], row["inference_id"], row["rings"]) == (3, "mine", None)
+    assert row["problem"] == "the request is outside the contract (sex): refused with 400"
+    assert row["asked_at"] is not None
 
 
 def test_finds_the_files_of_each_day_and_nothing_else(captures: Captures) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,7 +40,7 @@ def live(lake: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runni
     reports.keep(version.evaluation["model_sha256"], PAGE)
     reports.keep(KNOWN, PAGE)
     (lake / "manifest.html").write_text("not for browsers")
-    with running_server(registry, pages=[ReportList(reports, registry)]) as running:
+    with running_server(registry, pages=[ReportList(reports, registry, lambda: 1)]) as running:
         yield running
 
 
@@ -58,10 +59,14 @@ def test_a_report_is_a_page_that_may_run_and_fetch_nothing(live: RunningServer) 
 def test_the_index_links_to_every_report_and_names_versions(live: RunningServer) -> None:
     response = get(live, "/reports")
     assert response.status_code == 200
-    assert response.text.count("<tr>") == 3
-    assert f'href="/reports/{KNOWN}"' in response.text
-    assert "<td>1</td>" in response.text
-    assert "<td>none</td>" in response.text
+    assert response.text.count('<tr role="row">') == 3
+    assert f'href="/reports/{KNOWN}">Report on a model of no version</a>' in response.text
+    assert ">Report on version 1</a>" in response.text
+    assert '<a href="/models/1">what is known of it</a>' in response.text
+    assert '<span class="badge good">live</span>' in response.text
+    assert '<span class="badge">approved by the gate</span>' in response.text
+    assert "2.100" in response.text
+    assert re.search(r">20\d\d-\d\d-\d\d \d\d:\d\d</td>", response.text)
 
 
 @pytest.mark.parametrize(

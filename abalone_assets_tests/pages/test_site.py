@@ -104,7 +104,8 @@ def test_a_person_is_told_of_an_error_by_a_page_and_a_program_by_json(client: Te
 def test_a_path_that_leads_nowhere_has_the_navigation_to_go_on(client: TestClient) -> None:
     page = client.get("/elsewhere", headers=BROWSER)
     assert page.status_code == 404
-    assert 'href="/tides"' in page.text
+    assert '<a href="/tides">Tides &amp; Moon</a>.' in page.text
+    assert "There is no page at this address." in page.text
 
 
 def test_storage_that_refuses_is_told(client: TestClient) -> None:

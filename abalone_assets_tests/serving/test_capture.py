@@ -10,12 +10,15 @@ import pytest
 import requests
 
 from abalone_assets.serving.capture import CapturedRequest, DataCapture
+from abalone_assets.serving.protocol import MAX_BODY_BYTES
+from abalone_assets.serving.refusals import LINE_BYTES, RefusedRequest
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.serving.support import (
     BODY,
     ENDPOINT,
     RunningServer,
     local_prediction,
+    running_server,
     serving,
     wait_until,
 )
@@ -59,7 +62,6 @@ def test_answered_requests_are_captured_as_sagemaker_writes_them(
         }
         url = f"{running.url}/endpoints/{ENDPOINT}/invocations"
         assert requests.post(url, data=BODY, headers=headers, timeout=10).ok
-        assert requests.post(url, data="bad\n", headers=headers, timeout=10).status_code == 424
         wait_for_capture(running, "written", 1)
 
     (document,) = captured(store)
@@ -78,6 +80,60 @@ def test_answered_requests_are_captured_as_sagemaker_writes_them(
     assert metadata["customAttributes"] == ["model_version=1"]
     assert datetime.fromisoformat(metadata["inferenceTime"]).tzinfo is not None
     assert document["eventVersion"] == "0"
+
+
+SECRET = "Ana's password is hunter2"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "reason", "status"),
+    [
+        (f"{SECRET},.5,.4,.1,.7,.3,.1,.2\n", {}, "sex", 400),
+        (f"M,.5,.4,{SECRET},.7,.3,.1,.2\n", {}, "height", 400),
+        (f"M,.5,{SECRET}\n", {}, "row", 400),
+        ("\n", {}, "body", 400),
+        (BODY, {"Content-Type": f"text/{SECRET}"}, "content type", 415),
+        (BODY, {"Accept": "image/png"}, "accept", 406),
+        (BODY.encode().ljust(MAX_BODY_BYTES + 1, b"\n"), {}, "too large", 413),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.islower() else "",
+)
+@pytest.mark.parametrize("path", ["/invocations", f"/endpoints/{ENDPOINT}/invocations"])
+def test_of_a_refused_request_its_reason_is_captured_and_nothing_of_what_it_held(
+    archives: list[bytes],
+    registry: FolderRegistry,
+    store: ObjectStore,
+    path: str,
+    body: str | bytes,
+    headers: dict[str, str],
+    reason: str,
+    status: int,
+) -> None:
+    with serving(registry, archives[0], capture_store=store) as running:
+        sent = {"Content-Type": "text/csv", "X-Amzn-SageMaker-Inference-Id": "mine", **headers}
+        answer = requests.post(running.url + path, data=body, headers=sent, timeout=10)
+        assert answer.status_code == (424 if "endpoints" in path and status != 413 else status)
+        wait_for_capture(running, "written", 1)
+        described = running.client.describe()
+        assert (described["requests"], described["refused"]) == (0, {reason: 1})
+    (document,) = captured(store)
+    refusal = document["refusal"]
+    assert (refusal["reason"], refusal["status"]) == (reason, status)
+    assert refusal["mediaType"] == ("other" if reason == "content type" else "text/csv")
+    assert refusal["bytes"] == (MAX_BODY_BYTES if status == 413 else len(body))
+    assert "captureData" not in document
+    assert "hunter2" not in json.dumps(document)
+    metadata = document["eventMetadata"]
+    assert (metadata["inferenceId"], metadata["customAttributes"]) == ("mine", ["model_version=1"])
+
+
+def test_what_no_model_could_answer_is_no_refusal(
+    registry: FolderRegistry, store: ObjectStore
+) -> None:
+    with running_server(registry, capture_store=store) as running:
+        assert requests.post(f"{running.url}/invocations", data="X", timeout=10).status_code == 503
+        assert running.client.describe()["refused"] == {}
+    assert captured(store) == []
 
 
 def test_everything_answered_before_the_server_stops_is_written(
@@ -163,3 +219,15 @@ def test_more_waiting_data_than_allowed_is_dropped_and_counted(store: ObjectStor
     capture.record(request())
     capture.flush()
     assert (capture.written, capture.lost) == (3, 3)
+
+
+def test_waiting_refusals_are_bounded_too(store: ObjectStore) -> None:
+    capture = DataCapture(store, ENDPOINT, max_pending_bytes=2 * LINE_BYTES)
+    for _ in range(3):
+        capture.record(
+            RefusedRequest.of(
+                "sex", 400, content_type="", length=1, model_version=1, inference_id=None
+            )
+        )
+    capture.flush()
+    assert (capture.written, capture.lost) == (2, 1)

@@ -145,6 +145,15 @@ def test_what_was_captured_and_what_was_lost_is_told(
     assert samples(client)["abalone_capture_lost_requests_total",] == 1
 
 
+def test_refused_requests_are_counted_by_reason(client: TestClient, host: ModelHost) -> None:
+    serve(host, 1)
+    for body in ("X,1", "X,.5,.4,.1,.7,.3,.1,.2", "X,.5,.4,.1,.7,.3,.1,.2"):
+        client.post("/invocations", content=body, headers={"Content-Type": "text/csv"})
+    found = samples(client)
+    assert found["abalone_refused_requests_total", "row"] == 1
+    assert found["abalone_refused_requests_total", "sex"] == 2
+
+
 def test_a_server_without_capture_tells_nothing_of_it(host: ModelHost) -> None:
     found = samples(TestClient(build_app(host, None)))
     assert not [key for key in found if "capture" in key[0]]
@@ -173,6 +182,13 @@ def test_the_last_drift_report_is_told_feature_by_feature(
     assert found["abalone_drift_detected", "length"] == 1
     lake.write_json("drift_report/data.json", report | {"features": [shift | {"drifted": False}]})
     assert samples(client)["abalone_drift_detected", "length"] == 0
+    assert ("abalone_requests_outside_contract_ratio",) not in samples(client)
+    lake.write_json(
+        "drift_report/data.json", report | {"outside": 0.02, "outside_contract_share": 0.1}
+    )
+    found = samples(client)
+    assert found["abalone_requests_outside_contract_ratio",] == 0.1
+    assert found["abalone_requests_outside_range_ratio",] == 0.02
     lake.write_json("drift_report/data.json", {"features": "none"})
     assert ("abalone_drift_psi", "length") not in samples(client)
     assert [each.message for each in caplog.records] == ["the last drift report cannot be read"]

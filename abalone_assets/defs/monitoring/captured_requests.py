@@ -27,7 +27,8 @@ from abalone_assets.resources.storage import LakeResource
         dg.AssetCheckSpec(
             "requests_are_readable",
             asset=ASSET,
-            description="Every captured line holds animals that obey the contract, and answers.",
+            description="Every captured line can be read: it holds animals and answers, or says "
+            "why the request was refused.",
         )
     ],
 )
@@ -39,30 +40,38 @@ def captured_requests(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """A row for each animal that the endpoint was asked about on a day, with the answer.
 
-    Read from the endpoint's data capture. A day whose capture files are gone, as they are after
-    some months, keeps the rows that were read of it.
-    """
-    import polars as pl
+    Read from the endpoint's data capture. Of a request that this machine's server refused there is
+    a row that says why; SageMaker's capture has none of these, only CloudWatch counts them.
 
+    A day whose capture files are gone, as they are after some months, keeps the rows that were read
+    of it.
+    """
     from abalone_assets.monitoring.days import delete_old, read_day
+    from abalone_assets.monitoring.report import reasons_of
 
     opened, found = lake.open(), captures.open()
-    counts = {"lines": 0, "unreadable": 0}
+    counts = {"lines": 0, "unreadable": 0, "outside_contract": 0}
     shown: dict[str, dict[str, Any]] = {}
     for day in context.partition_keys:
         rows = read_day(found, opened, day)
         if rows is None:
             context.log.info("%s: its capture files are gone; its rows stay", day)
             continue
-        unreadable = rows.filter(pl.col("problem").is_not_null())
+        animals, reasons = rows["problem"].null_count(), reasons_of(rows)
+        outside = sum(reasons.values())
         counts["lines"] += rows["source_file", "line"].n_unique()
-        counts["unreadable"] += len(unreadable)
+        counts["unreadable"] += len(rows) - animals - outside
+        counts["outside_contract"] += outside
         shown[day] = {
-            "dagster/row_count": len(rows) - len(unreadable),
-            "unreadable": len(unreadable),
+            "dagster/row_count": animals,
+            "unreadable": len(rows) - animals - outside,
+            "outside_contract": outside,
+            **{
+                f"outside_contract_{name.replace(' ', '_')}": each for name, each in reasons.items()
+            },
             "preview": preview(rows),
         }
-        context.log.info("%s: %d animals", day, len(rows) - len(unreadable))
+        context.log.info("%s: %d animals, %d requests refused", day, animals, outside)
     add_partitions_metadata(context, ASSET, shown)
     yield dg.MaterializeResult(asset_key=ASSET)
     yield dg.AssetCheckResult(

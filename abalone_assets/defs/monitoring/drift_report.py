@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from abalone_assets.defs.metadata import plots_page, records_table
+from abalone_assets.lake.last_drift import REPORT_KEY
 from abalone_assets.lake.names import CAPTURED_REQUESTS as ASSET
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource
@@ -44,7 +45,7 @@ def drift_report(
     import polars as pl
 
     from abalone_assets.monitoring.reference import reference_of
-    from abalone_assets.monitoring.report import REPORT_KEY, TREND
+    from abalone_assets.monitoring.report import TREND
     from abalone_assets.monitoring.report import drift_report as report_on
     from abalone_assets.monitoring.tables import captured_rows
 
@@ -59,7 +60,12 @@ def drift_report(
         yield dg.AssetCheckResult(passed=True, metadata={"animals": 0})
         return
     opened.store.write(REPORT_KEY, report.to_html().encode())
-    numbers = {"animals": report.animals, "unreadable": report.unreadable}
+    numbers = {
+        "animals": report.animals,
+        "unreadable": report.unreadable,
+        "outside_contract": report.outside_contract,
+        "outside_contract_share": report.outside_contract_share,
+    }
     context.log.info("%s", report.verdict)
     yield dg.AssetCheckResult(
         passed=not report.drifted,
@@ -76,7 +82,16 @@ def drift_report(
             "features": records_table(features, _FEATURE_COLUMNS),
             "plots": plots_page(report.pictures),
             **numbers,
+            **_reasons(report.reasons),
             **({} if report.outside is None else {"outside_training_range": report.outside}),
             **{f"psi_{each.feature}": each.psi for each in report.features},
         },
     )
+
+
+def _reasons(reasons: dict[str, int]) -> dict[str, dg.TableMetadataValue]:
+    """Why requests were outside the contract; nothing where none was."""
+    if not reasons:
+        return {}
+    rows = [{"reason": reason, "requests": count} for reason, count in reasons.items()]
+    return {"outside_contract_reasons": records_table(rows, ["reason", "requests"])}

@@ -17,6 +17,7 @@ from abalone_assets.ingest.animals_status import AnimalsFiles
 from abalone_assets.ingest.bad_rows import marked_survey, quarantined_rows
 from abalone_assets.ingest.file_status import FileStatus, State, SurveyFiles
 from abalone_assets.ingest.landed_names import LandedNames
+from abalone_assets.ingest.landing_zone import FILE_PREFIX
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.names import QUARANTINED_ANIMALS
 from abalone_assets.pages.site import HEADERS
@@ -113,19 +114,20 @@ class Surveys:
         return SurveyFiles.of(self.settings, self._names)
 
     def _index(self, site: Site, request: Request) -> Response:
-        files, before = self._files(), request.query_params.get("before")
-        remarkable = request.query_params.get("show") == "remarkable"
+        files, before, day = self._files(), request.query_params.get("before"), _day(request)
+        remarkable = request.query_params.get("show") == "remarkable" and day is None
         try:
-            page = files.page(SHOWN_FILES, before=before, remarkable=remarkable)
+            page = files.page(SHOWN_FILES, before=before, remarkable=remarkable, day=day)
         except SurveyError as error:
             raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
-        strays, stray_count = ([], 0) if before else files.strays(SHOWN_STRAYS)
+        strays, stray_count = ([], 0) if before or day else files.strays(SHOWN_STRAYS)
         names = [file.name for file in page.files]
         return site.render(
             "surveys/list.html.jinja",
             path=self.path,
             page=page,
             remarkable=remarkable,
+            day=day,
             first_page=before is None,
             labels=LABELS,
             versions=dict(zip(names, self._releases.versions_of(page.files), strict=True)),
@@ -143,7 +145,7 @@ class Surveys:
         return [{"file": file, "aged": files.ages_of(file)} for file in newest]
 
     def _find(self, request: Request) -> Response:
-        """The page of a file, or the list from a day on."""
+        """The page of a file, or the files of a day."""
         wanted = request.query_params.get("what", "").strip()
         try:
             day = date.fromisoformat(wanted)
@@ -152,22 +154,23 @@ class Surveys:
                 return RedirectResponse(self.path, HTTPStatus.SEE_OTHER, HEADERS)
             target = f"{self.path}/{quote(wanted, safe='')}"
         else:
-            target = f"{self.path}?before=abalone.{day:%Y%m%d}235959#files"
+            target = f"{self.path}?day={day}#files"
         return RedirectResponse(target, HTTPStatus.SEE_OTHER, HEADERS)
 
     def _file(self, site: Site, request: Request) -> Response:
         if kind_of_file(request.path_params["name"]) is ANIMALS:
             return self._animals_file(site, request)
         files, status = self._known(request)
-        rows = self._bad_rows(files, status, SHOWN_ROWS + 1)
+        rows, count = self._bad_rows(files, status, SHOWN_ROWS)
         return site.render(
             "surveys/file.html.jinja",
             path=self.path,
             file=status,
             label=LABELS[status.state],
             release=self._releases.of(status),
-            rows=rows[:SHOWN_ROWS],
-            more_rows=max(status.quarantined, len(rows)) - SHOWN_ROWS,
+            rows=rows,
+            bad_rows_count=count,
+            more_rows=count - len(rows),
             may_mark=bool(rows) and _is_as_ingested(status),
             landed_now="landed" in request.query_params,
             may_upload=self.uploads.is_on,
@@ -218,34 +221,42 @@ class Surveys:
                 HTTPStatus.CONFLICT,
                 f"{status.name} is not what was taken in: {status.why}; look at it again then",
             )
-        data, rows = _bytes_of(files, status), self._bad_rows(files, status)
+        data, (rows, _) = _bytes_of(files, status), self._bad_rows(files, status)
         try:
             return attachment(marked_survey(data, status.name, rows), f"{status.name}.marked.csv")
         except UnreadableSurveyError as error:
             raise HTTPException(HTTPStatus.CONFLICT, str(error)) from error
 
     def _known(self, request: Request) -> tuple[SurveyFiles, FileStatus]:
-        files = self._files()
+        files, name = self._files(), request.path_params["name"]
         try:
-            return files, files.file(request.path_params["name"])
-        except SurveyError as error:
-            raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+            return files, files.file(name)
+        except SurveyError as error:  # which names places of this machine
+            message = (
+                f"There is no file {name}, neither in the landing zone nor in the lake. Surveys "
+                f"are called {FILE_PREFIX}YYYYMMDDHHMMSS; {self.path} lists them."
+            )
+            raise HTTPException(HTTPStatus.NOT_FOUND, message) from error
 
     def _bad_rows(
         self, files: SurveyFiles, status: FileStatus, limit: int | None = None
-    ) -> list[QuarantinedRow]:
-        """The rows that are in quarantine, or for which the whole file was refused."""
+    ) -> tuple[list[QuarantinedRow], int]:
+        """The rows in quarantine, or for which the whole file was refused, and how many there are.
+
+        Fewer are given than there are with a limit.
+        """
         if status.day is None or status.ingested is None:
-            return []
+            return [], 0
         if status.quarantined:
-            return quarantined_rows(files.lake, status.day, status.name, limit)
+            rows = quarantined_rows(files.lake, status.day, status.name, limit)
+            return rows, status.quarantined
         if status.state != "refused" or status.ingested.size > REREAD_BYTES:
-            return []
+            return [], 0
         try:
             parse_survey(files.zone.read(status.name), status.name)
         except UnreadableSurveyError as error:
-            return list(error.bad_rows)[:limit]
-        return []
+            return list(error.bad_rows)[:limit], len(error.bad_rows)
+        return [], 0
 
 
 @dataclass(frozen=True)
@@ -266,6 +277,22 @@ class _Totals:
             sum(day.quarantined for day in days),
             sum(day.held for day in days),
         )
+
+
+def _day(request: Request) -> date | None:
+    """The day in the query; None when it is left out.
+
+    Raises:
+        HTTPException: It is none (400).
+    """
+    given = request.query_params.get("day", "").strip()
+    if not given:
+        return None
+    try:
+        return date.fromisoformat(given)
+    except ValueError as error:
+        message = f"{given!r} is no day: write it as 2025-03-14"
+        raise HTTPException(HTTPStatus.BAD_REQUEST, message) from error
 
 
 def _is_as_ingested(status: FileStatus) -> bool:

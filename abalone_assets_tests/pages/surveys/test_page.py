@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from abalone_assets.ingest.memory import Memory, write_memory
 from abalone_assets.lake.released_files import record_released_files
 from abalone_assets.pages.surveys.page import SHOWN_FILES, SHOWN_ROWS
 from abalone_assets.sample_data import base_survey
@@ -93,7 +95,7 @@ def test_what_is_no_survey_is_listed_with_the_reason(site: Site) -> None:
     [
         (NAME, f"/surveys/{NAME}"),
         (f" {NAME} ", f"/surveys/{NAME}"),
-        ("2025-03-14", "/surveys?before=abalone.20250314235959#files"),
+        ("2025-03-14", "/surveys?day=2025-03-14#files"),
         ("../x y", "/surveys/..%2Fx%20y"),
         ("//evil.example", "/surveys/%2F%2Fevil.example"),
         ("", "/surveys"),
@@ -102,6 +104,36 @@ def test_what_is_no_survey_is_listed_with_the_reason(site: Site) -> None:
 def test_a_file_or_a_day_is_found(site: Site, what: str, place: str) -> None:
     response = site.client.get("/surveys/find", params={"what": what})
     assert (response.status_code, response.headers["location"]) == (303, place)
+
+
+def test_a_day_lists_its_own_files_and_no_others(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("20250313061500", "20250314061500", "20250314091500", "20250315061500"):
+        site.land(f"abalone.{name}", GOOD_ROW)
+    page = site.text("/surveys?day=2025-03-14")
+    assert "Files of 2025-03-14, newest first" in page
+    assert re.findall(r">abalone\.(\d+)</a>", page) == ["20250314091500", "20250314061500"]
+    assert 'href="/surveys?before=abalone.20250314000000#files">Files of earlier days' in page
+    earlier = site.text("/surveys?before=abalone.20250314000000")
+    assert re.findall(r">abalone\.(\d+)</a>", earlier) == ["20250313061500"]
+    assert "There is no file of 2025-03-20." in site.text("/surveys?day=2025-03-20")
+    answer = site.get("/surveys?day=yesterday")
+    assert (answer.status_code, "is no day" in answer.text) == (400, True)
+    monkeypatch.setattr("abalone_assets.pages.surveys.page.SHOWN_FILES", 1)
+    first = site.text("/surveys?day=2025-03-14")
+    assert 'href="/surveys?before=abalone.20250314091500&amp;day=2025-03-14"' in first
+    second = site.text("/surveys?before=abalone.20250314091500&day=2025-03-14")
+    assert re.findall(r">abalone\.(\d+)</a>", second) == ["20250314061500"]
+    assert 'href="/surveys?day=2025-03-14">Newest' in second
+
+
+def test_a_file_that_went_away_says_why_its_rows_are_still_there(site: Site) -> None:
+    site.land(NAME, GOOD_ROW)
+    (site.zone.folder / NAME).unlink()
+    assert "the next ingestion of its day takes its rows out" in site.text("/surveys")
+    write_memory(site.lake.store, Memory(missing=("2025-03-14",)))
+    assert "the lake keeps its rows until the files are back" in site.text("/surveys")
 
 
 def test_a_files_page_has_its_bad_rows_with_line_column_reason_and_text(site: Site) -> None:
@@ -133,8 +165,22 @@ def test_a_refused_file_names_the_rows_it_is_refused_for(site: Site) -> None:
     text = site.text(f"/surveys/{NAME}")
     assert "refused" in text
     assert text.count('data-label="line"') == 9
+    assert "<dt>bad rows</dt><dd>9, for which the whole file was refused</dd>" in text
     marked = site.get(f"/surveys/{NAME}/marked").text
     assert marked.count("sex is") == 9
+
+
+def test_of_a_refused_file_with_very_many_bad_rows_it_says_how_many_more(site: Site) -> None:
+    site.land(NAME, GOOD_ROW + BAD * (SHOWN_ROWS + 5))
+    text = site.text(f"/surveys/{NAME}")
+    assert text.count('data-label="line"') == SHOWN_ROWS
+    assert f"<dt>bad rows</dt><dd>{SHOWN_ROWS + 5}, for which" in text
+    assert "and 5 more" in text
+
+
+def test_a_file_that_is_none_at_all_tells_of_no_bad_rows(site: Site) -> None:
+    site.land(NAME, "PK\x03\x04" + "\0" * 60)
+    assert "<dt>bad rows" not in site.text(f"/surveys/{NAME}")
 
 
 def test_a_held_file_says_what_to_do(site: Site) -> None:
@@ -187,6 +233,9 @@ def test_what_is_nowhere_is_a_page_that_says_so(site: Site, path: str) -> None:
     response = site.get(path)
     assert response.status_code == 404
     assert "<h1>Not Found</h1>" in response.text
+    assert "There is no file " in response.text or "There is no page at this" in response.text
+    assert 'Go on at <a href="/">Age Calculator</a>, <a href="/surveys">' in response.text
+    assert str(site.home) not in response.text
 
 
 def test_nothing_but_surveys_is_downloaded(site: Site) -> None:

@@ -1,0 +1,1 @@
+"""What the endpoint was asked lately, beside what its model has learnt."""
