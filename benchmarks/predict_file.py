@@ -36,8 +36,8 @@ def measure(options: Options) -> Measured:
     measured = Measured(
         "predict_file",
         notes=[
-            "Both sides start an interpreter and take blocks of 10,000 animals; ours writes a CSV "
-            "file of all of them besides.",
+            "Both sides start an interpreter and take blocks of 10,000 animals; ours writes all of "
+            + "them to a CSV file besides.",
             "The endpoint's process, which predicts for ours, is in neither its CPU nor its peak.",
         ],
     )

@@ -201,7 +201,7 @@ def read_header(
             f"Subtract {AGE_OFFSET_YEARS} and call the column rings; if it has counted rings, just "
             "call it so"
         )
-    if "rings" in columns and "rings" not in named and {*FEATURES} <= {*named}:
+    if "rings" in columns and {*named} - {_INDEX} == {*FEATURES}:
         raise HeaderError(f"its header has no rings: {WITHOUT_RINGS}")
     problems = [
         *_unknown([field for field in found if not others or field.column in {*columns}]),

@@ -262,6 +262,12 @@ FOUND: Final = (
         "NUL|UTF-16|Latin-1|never closed",
     ),
     Found(
+        "a header of animals whose rings nobody counted",
+        REFUSED,
+        (text([fields[:8] for fields in ANIMALS], UCI[:8]),),
+        "its header has no rings: .* animals.YYYYMMDDHHMMSS",
+    ),
+    Found(
         "a header with unknown names or units, a column missing or repeated, units for some only",
         REFUSED,
         (
@@ -282,7 +288,7 @@ FOUND: Final = (
             text(header=named_units("furlongs", "g")),
             text(header=named_units("%", "g")),
             text(header=named_units("g", "mm")),
-            text([fields[:8] for fields in ANIMALS], UCI[:8]),
+            text(header=[*UCI[:8], "anillos"]),
             text(header=[*UCI[:7], "viscera_weight", "Rings"]),
             text(header=[UCI[0], "Length (mm)", *UCI[2:]]),
             text([[*fields, "1"] for fields in ANIMALS], [*UCI, "Station"]),
