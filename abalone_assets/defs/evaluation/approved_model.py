@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from abalone_assets.errors import AbaloneError
+from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.models import Gate, ModelRegistryResource
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
@@ -42,6 +43,7 @@ def approved_model(
     model_registry: ModelRegistryResource,
     lake: LakeResource,
     release_lease: ReleaseLease,
+    catalog: Catalog,
 ) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
     """The model's version in the registry; nothing follows while that is rejected.
 
@@ -99,6 +101,7 @@ def approved_model(
                 datetime.now(UTC).isoformat(timespec="seconds"),
             )
         )
+        catalog.refresh_or_warn(context)
         return
     yield dg.MaterializeResult(
         value={
