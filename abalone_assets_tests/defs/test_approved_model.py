@@ -136,7 +136,8 @@ def test_a_good_model_is_approved_and_deployed_with_the_probes_of_its_record(
     assert releases.live == 1
     assert releases.registry.get(1).probes == [tuple(PROBE)]
     assert metadata(run, "approved_model")["version"] == 1
-    assert metadata(run, "endpoint")["decision"].startswith("Approved: RMSE 2.100")
+    assert metadata(run, "endpoint")["decision"].startswith("Approved: the first model")
+    assert metadata(run, "endpoint")["why"].startswith("Approved: RMSE 2.100 on the 209 test rows")
     ended = releases.last
     assert (ended.digest, ended.outcome, ended.version) == ("r1", "deployed", 1)
 
@@ -167,7 +168,8 @@ def test_a_rejected_model_is_a_version_that_is_not_deployed(releases: Releases) 
     ).records
     assert observation.asset_observation is not None
     shown = observation.asset_observation.metadata
-    assert (shown["version"].value, shown["decision"].value) == (2, rejected.reason)
+    assert (shown["version"].value, shown["why"].value) == (2, rejected.reason)
+    assert shown["decision"].value == rejected.in_short
     ended = releases.last
     assert (ended.outcome, ended.version, ended.reason) == ("rejected", 2, rejected.reason)
 

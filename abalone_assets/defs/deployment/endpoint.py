@@ -63,7 +63,8 @@ def endpoint(
         },
         metadata={
             "version": version.version,
-            "decision": why,
+            "decision": why_desired(candidates, short=True),
+            "why": why,
             "previous": str(deployment.previous or "none"),
             "served": deployment.served,
             "message": deployment.message,

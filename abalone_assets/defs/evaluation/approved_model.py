@@ -54,6 +54,7 @@ def approved_model(
     assets after it are skipped, and the endpoint keeps what it serves: `approved_version`.
     """
     from abalone_assets.lake.lake import Release
+    from abalone_assets.modeling.evaluation.decision_words import in_short as decision_in_short
     from abalone_assets.modeling.evaluation.gate import decide
     from abalone_assets.registry.version_facts import DATA
     from abalone_assets.registry.versions import COMPARED_AT, PROBES
@@ -80,8 +81,11 @@ def approved_model(
     )
     reason = decision.reason if version.last_override is None else version.reason
     noted = _noted(context, registry, version, evaluation, lake.open())
+    # The page's overview has no room for the whole sentence; it stands below, under its own name.
+    brief = decision_in_short(asdict(decision), evaluation["metrics"])
     shown = {
-        "decision": reason,
+        "decision": brief if version.last_override is None else version.in_short,
+        "why": reason,
         "rmse": evaluation["metrics"]["rmse"],
         "version": version.version,
         **noted.metadata(),

@@ -49,7 +49,10 @@ def survey_findings(lake: Lake, zone: LandingZone, settings: Settings) -> Iterat
         remedy = "delete manifest.json: all surveys are ingested again"
         yield Finding("manifest", "failed", str(error), remedy)
         return
-    yield Finding("manifest", "ok", f"{len(days)} days with {manifest.rows} rows, all parts there")
+    # Days without files stand in it where a run went over a gap: they are no surveys.
+    surveyed = sum(bool(entry.files) for entry in days.values())
+    told = f"{surveyed} survey days and the base survey: {manifest.rows} rows, all parts there"
+    yield Finding("manifest", "ok", told)
     yield look_at(
         "base survey in the lake",
         lambda: _base_survey(lake, manifest),
@@ -92,7 +95,8 @@ def _days(lake: Lake, zone: LandingZone, manifest: Manifest, days: Days) -> str:
             named(due, "survey days are being written, or were when a run was killed"),
             "nothing: survey_sensor has them ingested again",
         )
-    return f"{len(written)} days hold the rows of each of their files"
+    surveyed = sum(bool(entry.files) for entry in written.values())
+    return f"{surveyed} days with files hold the rows of each of them"
 
 
 def _day(lake: Lake, zone: LandingZone, manifest: Manifest, day: str) -> str:

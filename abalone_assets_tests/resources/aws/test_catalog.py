@@ -22,7 +22,7 @@ from abalone_assets.resources.models import SageMakerModelRegistry
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.survey import COLUMNS
 from abalone_assets_tests.aws.support import calls_of
-from abalone_assets_tests.serving.sagemaker.hosting import GROUP, constant_archive
+from abalone_assets_tests.serving.sagemaker.hosting import GROUP, IMAGE, constant_archive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,14 +48,16 @@ def lake(aws: AwsStandIn) -> Lake:
     return Lake(f"s3://{aws.bucket}/lake")
 
 
+def registry_of(lake: Lake) -> SageMakerModelRegistry:
+    uri = f"{lake.store.uri.removesuffix('lake')}registry"
+    return SageMakerModelRegistry(group=GROUP, uri=uri, image=IMAGE, instance_type="")
+
+
 @pytest.fixture
 def catalog(lake: Lake) -> GlueCatalog:
-    registry = SageMakerModelRegistry(
-        group=GROUP, uri=lake.store.uri.replace("lake", "registry"), image="", instance_type=""
-    )
     return GlueCatalog(
         lake=LakeResource(uri=lake.store.uri),
-        registry=registry,
+        registry=registry_of(lake),
         database=DATABASE,
         crawler=CRAWLER,
     )
@@ -382,7 +384,7 @@ def _end_crawl() -> None:
 def test_records_are_tables_whose_objects_lie_at_the_table_s_location(
     aws: AwsStandIn, lake: Lake, catalog: GlueCatalog, tmp_path: Path
 ) -> None:
-    registry = catalog.registry.open()
+    registry = registry_of(lake).open()
     registry.register(
         constant_archive(1.0),
         evaluation={"rmse": 2.1, "rows": 209, "model_sha256": "a"},

@@ -299,12 +299,12 @@ def test_the_event_log_says_why_a_model_was_rejected_and_what_was_skipped(story:
     (check,) = rejected["ASSET_CHECK_EVALUATION", "approved_model"]
     evaluated = check.asset_check_evaluation_data
     assert (evaluated.check_name, evaluated.passed) == ("gate", False)
-    reason = evaluated.metadata["decision"].value
+    reason = evaluated.metadata["why"].value
     assert "is above the limit of 0.5" in str(reason)
     assert reason == story.chapters[2].release["reason"]
     (observation,) = rejected["ASSET_OBSERVATION", "approved_model"]
     observed = observation.asset_observation_data.asset_observation
-    assert observed.metadata["decision"].value == reason
+    assert observed.metadata["why"].value == reason
     assert ("STEP_SKIPPED", "endpoint") in rejected
     (stands,) = rejected["ASSET_MATERIALIZATION", "approved_model"]
     told = stands.step_materialization_data.materialization.metadata
