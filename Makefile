@@ -44,8 +44,9 @@ format: $(VENV)/.dev ## Mend what the linter can mend
 types: $(VENV)/.dev ## Check types, strictly
 	$(BIN)/mypy
 
-docs: $(VENV)/.base ## Write docs/settings.md from the settings, and the tables of docs/benchmarks.md
+docs: $(VENV)/.base ## Write docs/settings.md, docs/catalog.md and the tables of docs/benchmarks.md
 	$(BIN)/python docs/settings_page.py
+	$(BIN)/python docs/catalog_page.py
 	$(BIN)/python docs/benchmark_tables.py
 
 bench: $(VENV)/.dev ## Measure, beside peers; `make docs` then fills the tables of docs/benchmarks.md

@@ -36,8 +36,10 @@ def measure(options: Options) -> Measured:
     measured = Measured(
         "predict_file",
         notes=[
-            "Both sides start an interpreter and take blocks of 10,000 animals; ours writes all of "
-            + "them to a CSV file besides.",
+            (
+                "Both sides start an interpreter and take blocks of 10,000 animals; ours writes "
+                "all of them to a CSV file besides."
+            ),
             "The endpoint's process, which predicts for ours, is in neither its CPU nor its peak.",
         ],
     )

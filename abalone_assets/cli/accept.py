@@ -32,6 +32,7 @@ def accept(file: str, because: str, *, as_json: bool) -> None:
 
     Its day becomes due, and its rows are ingested as those of any file. Only these very bytes are
     accepted: another content under its name is judged anew. `abalone status` lists what is held.
+    A refused file is another matter: nothing in it can be read, so it is mended and landed again.
     """
     from abalone_assets.ingest.accepted_files import accept_file
     from abalone_assets.lake.lake import Lake

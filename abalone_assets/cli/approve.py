@@ -56,6 +56,7 @@ def reject(version: int, because: str, *, as_json: bool) -> None:
 
 
 def _decide(number: int, because: str, *, approved: bool, as_json: bool) -> None:
+    from abalone_assets.cli.catalog import refresh_or_warn
     from abalone_assets.registry.open import open_registry
     from abalone_assets.settings.platform import load_settings
 
@@ -64,6 +65,7 @@ def _decide(number: int, because: str, *, approved: bool, as_json: bool) -> None
     before = _known(registry, number)
     decide = registry.approve if approved else registry.reject
     after = decide(number, because=because, by=who())
+    refresh_or_warn(settings, registry)
     outcome = {
         "version": after.version,
         "approved": after.approved,

@@ -44,7 +44,7 @@ class FileReport:
     driver: str | None
     ages: str | None = None
 
-    def next_step(self) -> str:
+    def next_step(self) -> str:  # noqa: PLR0911 - a state each
         """What the user would do now."""
         name = self.status.name
         match self.status.state:
@@ -54,11 +54,21 @@ class FileReport:
                     f'right: `abalone accept {name} --because "…"`'
                 )
             case "refused":
-                return f"mend {name} and land it again: `abalone land --force {name}`"
+                return (
+                    f"mend {name} and land it again: `abalone land --force {name}`; as it is, "
+                    "nothing of it is used, and there is nothing to accept"
+                )
             case "stray":
                 return f"give {name} a survey's name, or take it out of the landing zone"
-            case "missing" | "waits":
-                return "nothing to do, unless it should not be so"
+            case "missing":
+                return (
+                    "bring the landing zone's files back (is it mounted?), or say that they were "
+                    f"deleted on purpose: `abalone forget {self.status.day}`"
+                )
+            case "gone":
+                return self._driven(f"nothing to do, or land {name} again to keep its rows")
+            case "waits":
+                return "nothing to do: it is ingested when its day has come, UTC"
             case "ingested":
                 return self._next_when_ingested()
         return self._driven("nothing to do")
@@ -165,7 +175,7 @@ def report_on(subject: str, settings: Settings) -> FileReport | DayReport:
     found = reader.files.day(day)
     if not found:
         raise SurveyError(
-            f"{day}: no file of this day is in {reader.files.zone.uri} or in the lake; `abalone "
-            "status` shows what there is"
+            f"{day}: no file of this day is in {reader.files.zone.uri} or in the lake: none has "
+            "landed, or they were deleted, and the ingestion after that took their rows out"
         )
     return DayReport(day.isoformat(), reader.reports(found))

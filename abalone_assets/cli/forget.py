@@ -2,30 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from abalone_assets.cli.output import console, counted, example, json_option, print_json
+from abalone_assets.cli.output import (
+    FAILED,
+    agrees,
+    console,
+    counted,
+    example,
+    json_option,
+    print_json,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from abalone_assets.ingest.landing_zone import Landing
     from abalone_assets.lake.manifest import Manifest
 
+LISTED: Final = 10
+"""Days that are shown at each end of a long list."""
 
-@click.command(epilog=example("abalone forget 2025-03-14", "abalone forget --missing"))
+
+@click.command(epilog=example("abalone forget 2025-03-14", "abalone forget --missing --yes"))
 @click.argument("days", nargs=-1, metavar="[DAY]...", type=click.DateTime(["%Y-%m-%d"]))
 @click.option("--missing", is_flag=True, help="All days that `abalone status` says are missing.")
 @click.option("--animals", is_flag=True, help="Days of animals without rings, and their ages.")
+@click.option("--yes", "is_agreed", is_flag=True, help="Do not ask which --missing days are meant.")
 @json_option
-def forget(days: tuple[datetime, ...], *, missing: bool, animals: bool, as_json: bool) -> None:
+@click.pass_context
+def forget(
+    ctx: click.Context,
+    days: tuple[datetime, ...],
+    *,
+    missing: bool,
+    animals: bool,
+    is_agreed: bool,
+    as_json: bool,
+) -> None:
     """Let go of survey days whose files were deleted on purpose.
 
     The lake keeps days whose files are gone at once, because that looks like a landing zone that
     went away. This says that it did not: the next release leaves these days out. Files of them
-    that land later are taken in as new.
+    that land later are taken in as new. --missing shows the days first, and asks.
     """
     from datetime import UTC, datetime
 
@@ -53,9 +75,26 @@ def forget(days: tuple[datetime, ...], *, missing: bool, animals: bool, as_json:
     elif not chosen:
         raise click.UsageError("name the days, or give --missing")
     forgotten = _may_be_forgotten(sorted(chosen), manifest, landing)
+    if missing and forgotten:
+        for line in _listed(forgotten, manifest):
+            click.echo(line, err=as_json)
+        asked = f"Forget {counted(len(forgotten), 'survey day')}?"
+        if not (is_agreed or agrees(asked, otherwise="add --yes", as_json=as_json)):
+            click.echo("Nothing was changed.", err=as_json)
+            ctx.exit(FAILED)
     if forgotten:
         revoke_days(held.records if isinstance(held, Animals) else held.store, forgotten)
     _show({"days": forgotten, "rows": sum(map(manifest.rows_of, forgotten))}, as_json=as_json)
+
+
+def _listed(days: list[str], manifest: Manifest) -> Iterator[str]:
+    """What would be let go of: the first and the last days, and how much there is in between."""
+    for day in days if len(days) <= 2 * LISTED else [*days[:LISTED], "", *days[-LISTED:]]:
+        if day:
+            files = manifest.days[day].files
+            yield f"  {day}: {counted(len(files), 'file')}, {counted(manifest.rows_of(day), 'row')}"
+        else:
+            yield f"  … {len(days) - 2 * LISTED} more days …"
 
 
 def _may_be_forgotten(days: list[str], manifest: Manifest, landing: Landing) -> list[str]:

@@ -78,9 +78,9 @@ def _show(result: Restored, *, dry_run: bool) -> None:
         right={"materializations", "checks"},
     )
     count = sum(result.materializations.values()) + sum(result.checks.values())
-    known = f"{counted(result.known, 'event')} of the records' were known already."
+    known = f"Dagster knew {counted(result.known, 'event')} that the records tell of already."
     if not count:
-        console().print(f"Nothing to do: {known}")
+        console().print(f"Nothing to do. {known}")
         return
     done = "would be restored" if dry_run else "restored"
-    console().print(f"{counted(count, 'event')} {done}; {known}")
+    console().print(f"{counted(count, 'event')} {done}. {known}")

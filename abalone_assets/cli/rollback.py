@@ -52,6 +52,7 @@ def rollback(ctx: click.Context, because: str | None, *, is_agreed: bool, as_jso
     Beside `abalone dev` its sensors deploy, and this waits for them; without, this deploys. Exits
     with 3 when the version is not live by then.
     """
+    from abalone_assets.cli.catalog import refresh_or_warn
     from abalone_assets.local.instance import home_environment
     from abalone_assets.local.processes import interrupted_by_signals
     from abalone_assets.registry.open import open_registry
@@ -67,6 +68,7 @@ def rollback(ctx: click.Context, because: str | None, *, is_agreed: bool, as_jso
             ctx.exit(FAILED)
         reason = (because or "").strip() or f"rolled back to version {good.version}"
         registry.reject(bad.version, because=reason, by=who())
+        refresh_or_warn(settings, registry)
         done = _deploy(settings, good, RunProgress(console(stderr=as_json)))
         outcome = {"from_version": bad.version, "to_version": good.version, **done}
     if as_json:

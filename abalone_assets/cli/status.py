@@ -119,7 +119,9 @@ def _show_day(report: DayReport) -> None:
 
 def _rows(report: FileReport) -> str:
     entry = report.status.ingested
-    said = f"{counted(report.status.rows, 'row')}, {report.status.quarantined} quarantined"
+    if report.status.state == "refused":
+        return "none: nothing of a refused file is used, so none is quarantined either"
+    said = _taken_in(report.status.rows, report.status.quarantined)
     if entry is not None and entry.held_rows:
         said += f", {entry.held_rows} held"
     if entry is not None and entry.odd_animals:
@@ -127,15 +129,21 @@ def _rows(report: FileReport) -> str:
     return said
 
 
+def _taken_in(rows: int, quarantined: int) -> str:
+    """How many rows are in tables, and how many others are not."""
+    others = f"{quarantined} quarantined" if quarantined else "none quarantined"
+    return f"{counted(rows, 'row')} taken in, {others}"
+
+
 def _facts(report: StatusReport) -> list[tuple[str, str]]:
     totals = report.totals
     base = "not ingested yet"
     if totals.base_survey:
-        rows = f"{counted(totals.base_rows, 'row')}, {totals.base_quarantined} quarantined"
+        rows = _taken_in(totals.base_rows, totals.base_quarantined)
         base = f"{rows}, from {totals.base_survey}"
     surveys = (
         f"{counted(totals.files, 'file')} on {counted(totals.days, 'day')}: "
-        f"{counted(totals.rows, 'row')}, {totals.quarantined} quarantined"
+        f"{_taken_in(totals.rows, totals.quarantined)}"
     )
     if report.earlier_days:
         earlier = counted(len(report.earlier_days), "survey day")
@@ -144,14 +152,14 @@ def _facts(report: StatusReport) -> list[tuple[str, str]]:
     held = [("Held", f"{files} of {rows}, off as a whole")] if totals.held_files else []
     desired, decided_by = report.approvals.desired_version, report.approvals.decided_by
     chosen = "none" if desired is None else f"version {desired}"
-    people = [("People want", f"{chosen}: {_decision(decided_by)}")] if decided_by else []
+    people = [("People want", f"{chosen} live: {_decision(decided_by)}")] if decided_by else []
     return [
         ("Home", f"{report.home} (profile {report.profile})"),
         ("Live", _live(report.live)),
         *people,  # nothing while the gate chose what is live
         ("Pending", _pending(report)),
         ("Last release", _release(report)),
-        ("Last decision", _decision(report.approvals.last_decision)),
+        *([("Last decision", _decision(report.new_decision))] if report.new_decision else []),
         ("Base survey", base),
         *([("Base refused", report.base_refused)] if report.base_refused else []),
         ("Surveys", surveys),
@@ -236,14 +244,14 @@ def _release(report: StatusReport) -> str:
     if release is None:
         return "none yet"
     version = f" version {release.version}" if release.version else ""
-    return f"{release.outcome}{version} at {release.finished_at}. {release.reason}"
+    return f"{release.outcome}{version} at {release.finished_at}. {report.release_in_short}"
 
 
 def _decision(decision: DecisionOnVersion | None) -> str:
     if decision is None:
         return "none yet"
     decided = f"{_verb(decision)} by {decision.by} at {decision.at[:19]}"
-    return f"version {decision.version} {decided}. {decision.because}"
+    return f"version {decision.version} {decided}. {decision.in_short}"
 
 
 def _verb(decision: DecisionOnVersion) -> str:
@@ -280,10 +288,16 @@ def _show_lists(report: StatusReport) -> None:
     print_table(
         ["file", "why"],
         list(report.held_files.items())[:LISTED],
-        title=f"Held files, which are not ingested ({len(report.held_files)})",
+        title=f"Held files: read, but in no table until somebody accepts them "
+        f"({len(report.held_files)})",
     )
-    ignored = report.stray_files | report.unreadable_files | report.unreadable_now
-    ignored |= report.animals.refused_files if report.animals else {}
+    refused = report.unreadable_files | (report.animals.refused_files if report.animals else {})
+    print_table(
+        ["file", "problem"],
+        list(refused.items())[:LISTED],
+        title=f"Refused files: nothing can be read from them ({len(refused)})",
+    )
+    ignored = report.stray_files | report.unreadable_now
     print_table(
         ["file", "problem"],
         list(ignored.items())[:LISTED],

@@ -17,9 +17,11 @@ from abalone_assets.lake.animals import Animals
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.local.driver import Driver
 from abalone_assets.local.instance import has_own_landing_zone
+from abalone_assets.modeling.evaluation.decision_words import in_short, shortened
 from abalone_assets.registry.open import open_registry
 from abalone_assets.registry.overrides import Override
-from abalone_assets.registry.versions import desired_of, version_decided_on
+from abalone_assets.registry.record_rows import THE_GATE
+from abalone_assets.registry.versions import UnknownVersionError, desired_of, version_decided_on
 from abalone_assets.serving.live_version import EndpointState, endpoint_state
 from abalone_assets.survey import ANIMALS, SURVEYS, FileKind
 
@@ -65,9 +67,14 @@ class Live(EndpointState):
 
 @dataclass(frozen=True)
 class DecisionOnVersion(Override):
-    """A decision of a person, or of ``the gate``, and the version that it is on."""
+    """A decision of a person, or of ``the gate``, and the version that it is on.
+
+    Attributes:
+        in_short: Why, in a line.
+    """
 
     version: int
+    in_short: str
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ class Approvals:
 
 def _overrides(versions: Sequence[ModelVersion]) -> list[DecisionOnVersion]:
     return [
-        DecisionOnVersion(**vars(override), version=version.version)
+        DecisionOnVersion(**vars(override), version=version.version, in_short=override.because)
         for version in versions
         for override in version.overrides
     ]
@@ -113,9 +120,10 @@ def _of_the_gate(version: ModelVersion) -> DecisionOnVersion:
     return DecisionOnVersion(
         approved=version.approved_by_gate,
         because=str(version.decision.get("reason", "no reason is recorded")),
-        by="the gate",
+        by=THE_GATE,
         at=version.created_at,
         version=version.version,
+        in_short=in_short(version.decision, version.evaluation),
     )
 
 
@@ -276,6 +284,7 @@ class StatusReport:
             until they are back or forgotten.
         release_due: Whether the lake holds anything that was not released.
         release: How the last release ended, or None before the first.
+        release_in_short: Why, in a line.
         totals: What the lake has ingested.
         quarantine: The rows that were put aside.
         waiting_files: Files in the landing zone of a day in the future; ingested when it comes.
@@ -299,6 +308,7 @@ class StatusReport:
     vanished_days: list[str]
     release_due: bool
     release: Release | None
+    release_in_short: str
     totals: Totals
     quarantine: Quarantine
     waiting_files: list[str]
@@ -323,6 +333,7 @@ class StatusReport:
         landing = _scan(settings, zone, manifest, today)
         strays = {stray.file.name: stray.problem for stray in landing.strays}
         waiting = [stray.file.name for stray in landing.strays if stray.waits]
+        release = lake.release()
         driver, refused = Driver.of(settings), last_refusal(lake.store)
         memory = read_memory(lake.store)
         # Without patience: a file that is still being written is not in the lake either.
@@ -340,7 +351,8 @@ class StatusReport:
             due_days=list(due.days),
             vanished_days=list(due.vanished),
             release_due=bool(manifest.raw or manifest.days) and lake.release_due(),
-            release=lake.release(),
+            release=release,
+            release_in_short=_in_short(release, registry),
             totals=Totals.of(manifest),
             quarantine=Quarantine.of(lake, replace(manifest, days=kept)),
             waiting_files=waiting,
@@ -359,6 +371,15 @@ class StatusReport:
             else None,
             animals=UnagedAnimals.of(settings, lake, zone, live.requested_version),
         )
+
+    @property
+    def new_decision(self) -> DecisionOnVersion | None:
+        """The last decision, unless the last release or what people want tells it already."""
+        last, release = self.approvals.last_decision, self.release
+        if last is None or last == self.approvals.decided_by:
+            return None
+        is_released = release is not None and release.version == last.version
+        return None if last.by == THE_GATE and is_released else last
 
     @property
     def deployment_due(self) -> bool:
@@ -380,13 +401,13 @@ class StatusReport:
             if self.driver:
                 return f"nothing to do: {self.driver} is at work on what is pending"
             return "`abalone dev` ingests, releases and deploys what is pending"
-        return self._next_with_held_files() if self.held_files else self._next_at_rest()
+        return self._next_with_files() or self._next_at_rest()
 
     def _next_on_aws(self) -> str:
         if self.due_days or self.release_due or self.deployment_due:
             return "nothing to do: the sensors ingest, release and deploy what is pending"
-        if self.held_files:
-            return self._next_with_held_files()
+        if told := self._next_with_files():
+            return told
         if self.live.version is None and self.release is not None:
             return f"no version answers; the last release ended so: {self.release.reason}"
         return (
@@ -400,7 +421,16 @@ class StatusReport:
             return self._next_without_answer(self.release)
         return "`abalone land FILE` lands a survey, `abalone predict` asks the model"
 
-    def _next_with_held_files(self) -> str:
+    def _next_with_files(self) -> str:
+        """What to do about files that are held or refused; empty when there are none."""
+        if not self.held_files:
+            if not self.unreadable_files:
+                return ""
+            name = next(iter(self.unreadable_files))
+            return (
+                f"mend {name} and land it again (`abalone land --force`), or delete it: nothing of "
+                f"a refused file is used; `abalone status {name}` says what is wrong"
+            )
         name = next(iter(self.held_files))
         return (
             f"land {name} again in mm / 200 and g / 200 (`abalone land --force`), or say that it is"
@@ -421,6 +451,20 @@ class StatusReport:
     def to_document(self) -> dict[str, Any]:
         """The report as a JSON document."""
         return {**asdict(self), "next": self.next_step()}
+
+
+def _in_short(release: Release | None, registry: ModelRegistry) -> str:
+    """Why a release ended as it did, in a line."""
+    if release is None:
+        return ""
+    try:
+        known = registry.get(release.version) if release.version else None
+    except UnknownVersionError:
+        known = None
+    if known is None or not release.reason.startswith(str(known.decision.get("reason") or "\0")):
+        return shortened(release.reason)  # a person's word, or a record that is gone
+    told = in_short(known.decision, known.evaluation)
+    return f"{told} But a person wants another live." if release.outcome == "overruled" else told
 
 
 def _growing(landing: Landing, manifest: Manifest, memory: Memory, patience: Patience) -> list[str]:

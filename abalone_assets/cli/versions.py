@@ -21,8 +21,9 @@ LISTED: Final = 20
 def versions(*, whole: bool, as_json: bool) -> None:
     """List the model versions: from which data, how good, approved by whom, and what is live.
 
-    The newest comes first. Errors are in rings, on rows that no version has learnt from; RMSE has
-    its 95 % interval.
+    The newest comes first. RMSE is in rings, on the version's own test rows, with its 95 %
+    interval; "unseen rows" are those that neither of two versions had learnt from. --json has the
+    gate's whole sentences.
     """
     from abalone_assets.registry.open import open_registry
     from abalone_assets.registry.version_facts import VersionFacts
@@ -57,7 +58,7 @@ def _show(shown: list[VersionFacts], live: int | None) -> None:
                 _known(each.data.days),
                 _rmse(each),
                 each.status,
-                each.reason,
+                each.in_short,
             )
             for each in shown
         ),

@@ -55,7 +55,7 @@ def _local(settings: Settings, lake: LakeResource) -> Mapping[str, Any]:
     registry = LocalModelRegistry(uri=settings.registry_uri)
     return {
         "landing_zone": LandingZoneResource(uri=settings.landing_zone_uri),
-        "catalog": DuckDBCatalog(lake=lake, file=str(settings.catalog_file)),
+        "catalog": DuckDBCatalog(lake=lake, registry=registry, file=str(settings.catalog_file)),
         "etl_engine": PolarsEngine() if settings.etl_engine == "polars" else SparkEngine(),
         "ml_platform": LocalMLPlatform(**_training(settings)),
         "batch_scorer": LocalBatchScorer(registry=registry),
@@ -98,7 +98,12 @@ def _aws(settings: Settings, aws: AwsSettings, lake: LakeResource) -> Mapping[st
         "landing_zone": LandingZoneResource(
             uri=settings.landing_zone_uri, queue_url=aws.survey_queue_url
         ),
-        "catalog": GlueCatalog(lake=lake, database=aws.glue_database, crawler=aws.glue_crawler),
+        "catalog": GlueCatalog(
+            lake=lake,
+            registry=registry,
+            database=aws.glue_database,
+            crawler=aws.glue_crawler,
+        ),
         "etl_engine": GlueEngine(
             jobs_uri=aws.jobs_uri,
             job=aws.glue_job,

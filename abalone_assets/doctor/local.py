@@ -21,6 +21,8 @@ from abalone_assets.lake.catalog_file import CatalogFile
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.leftovers import remove_leftovers
 from abalone_assets.modeling.framework import framework_named
+from abalone_assets.registry.open import open_registry
+from abalone_assets.registry.record_tables import outdated_record_tables, refresh_record_tables
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -53,7 +55,10 @@ def local_findings(settings: Settings) -> Iterator[Finding]:
     yield from mlflow_server(settings)
     if (file := _catalog(settings)) is not None and _is_worth_a_look(file):
         yield look_at(
-            "catalog", lambda: _catalog_state(file), remedy=REPAIR_REMEDY, otherwise="warning"
+            "catalog",
+            lambda: _catalog_state(file, settings),
+            remedy=REPAIR_REMEDY,
+            otherwise="warning",
         )
 
 
@@ -99,6 +104,7 @@ def repair_local(settings: Settings, *, anew: bool = True) -> Iterator[Finding]:
     notes: list[str] = []
 
     def refresh() -> str:
+        refresh_record_tables(file.lake, open_registry(settings))
         refreshed = file.refresh(anew=anew)
         notes.extend(refreshed.notes)
         return f"{file.file}: {len(refreshed.tables)} tables, as the lake holds them"
@@ -119,7 +125,9 @@ def _is_worth_a_look(catalog: CatalogFile) -> bool:
     return catalog.file.exists() or next(catalog.lake.store.list(), None) is not None
 
 
-def _catalog_state(catalog: CatalogFile) -> str:
+def _catalog_state(catalog: CatalogFile, settings: Settings) -> str:
+    if tables := outdated_record_tables(catalog.lake, open_registry(settings)):
+        raise StorageError(f"{catalog.file}: outdated: {', '.join(tables)}")
     outdated = catalog.outdated()
     if outdated is not None:
         raise StorageError(outdated)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from abalone_assets.errors import SurveyError
 from abalone_assets.lake.manifest_store import read_manifest, revoke_days
 from abalone_assets.storage.records import record_of
+from abalone_assets.survey import survey_day
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,6 +123,17 @@ def _holds_any_of(day: IngestedDay, accepted: Mapping[str, AcceptedFile]) -> boo
     return any(file.held and file.sha256 in accepted for file in day.files)
 
 
+def _refusal(store: ObjectStore, name: str) -> str | None:
+    """Why a file of this name was refused, if it was."""
+    try:
+        day = survey_day(name).isoformat()
+    except SurveyError:
+        return None
+    entry = read_manifest(store).days.get(day)
+    found = (file.problem for file in (entry.files if entry else ()) if file.name == name)
+    return next(found, None)
+
+
 def _files_of(document: Any | None, store: ObjectStore) -> dict[str, AcceptedFile]:  # noqa: ANN401 - JSON of any shape
     if document is None:
         return {}
@@ -134,6 +146,11 @@ def _not_held(store: ObjectStore, name: str, held: Mapping[str, IngestedFile]) -
     before = next((each for each in accepted_files(store).values() if each.name == name), None)
     if before:
         return SurveyError(f"{name}: not held; {before.by} accepted it at {before.at}")
+    if problem := _refusal(store, name):
+        return SurveyError(
+            f"{name}: refused, not held: {problem}. Nothing of a refused file can be read as a "
+            "survey, so there is nothing to accept; mend it and land it again"
+        )
     listed = ", ".join(held) or "none is"
     return SurveyError(
         f"{name}: no such file is held (held: {listed}); a file is held, or not, once its day is in"

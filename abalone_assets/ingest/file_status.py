@@ -55,8 +55,8 @@ WHY: Final[Mapping[State, str]] = {
     "growing": "it was still being written when a sensor last looked; it is taken in when it rests",
     "gone": "it is no longer in the landing zone; the next ingestion of its day takes its rows out",
     "missing": (
-        "its whole day went from the landing zone in a way that is not believed: the lake keeps "
-        "its rows until the files are back, or somebody says `abalone forget`"
+        "it is missing in the landing zone with its whole day, as when a share is not mounted: the "
+        "lake keeps its rows until the files are back, or somebody says `abalone forget`"
     ),
 }
 """What each state means, where the file itself does not tell more."""
@@ -207,7 +207,8 @@ class LandedFiles(Generic[_Holder]):
         landed, entry = self.zone.find(name), self._entries(day).get(name)
         if landed is None and entry is None:
             raise SurveyError(
-                f"{name}: no such file is in {self.zone.uri} or in the lake; "
+                f"{name}: no such file is in {self.zone.uri} or in the lake: it has not landed, or "
+                "was deleted, and the ingestion after that took its rows out; "
                 f"`abalone status {day}` shows the files of its day"
             )
         return self._status(day, name, landed, entry)

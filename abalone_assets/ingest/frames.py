@@ -24,6 +24,8 @@ _DTYPES: Final = {
     "float64": pl.Float64(),
     "int64": pl.Int64(),
     "timestamp": pl.Datetime("us", "UTC"),
+    "date": pl.Date(),
+    "boolean": pl.Boolean(),
 }
 
 

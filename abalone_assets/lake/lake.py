@@ -18,6 +18,8 @@
     <asset>/_…                                 what else is known of it: SQL engines skip such names
     <asset>/survey_day=2025-03-03/data.parquet one survey day of a partitioned asset
     merged_dataset/_keys.<version>-<digest>.npy  of rows that are kept, see `etl.kept_outputs`
+    model_versions/data.parquet                the records as tables, see `registry.record_tables`;
+                                               model_metrics, model_decisions, released_files, too
     captured_requests/request_day=2025-03-03/data.parquet  what the endpoint was asked on a day
     captured_requests/_days.json               how many capture files were read of each day
     drift_report/_report.html                  the last drift report

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 HEAD_KEY: Final = "merged_dataset/_released_files.json"
 FORMAT: Final = 1
+_MONTH_KEY: Final = re.compile(r"merged_dataset/_released_files\.(\d{4}-\d{2})\.json")
 
 REMEMBERED_MONTHS: Final = 24
 
@@ -150,6 +152,30 @@ def first_release(store: ObjectStore, day: str, name: str, sha256: str) -> First
     month = _remembered_month(store, _key(month_of(day)))
     found = month.files.get(name) if month else None
     return found if found and found.sha256 == sha256 else None
+
+
+def released_months(store: ObjectStore) -> dict[str, str]:
+    """The months, such as ``2025-03``, that have files in a release, each with its write token.
+
+    Raises:
+        StorageError: The store refuses.
+    """
+    found = {
+        key[1]: each.e_tag
+        for each in store.list(HEAD_KEY.rpartition("/")[0] + "/")
+        if (key := _MONTH_KEY.fullmatch(each.key))
+    }
+    return dict(sorted(found.items()))
+
+
+def files_of_month(store: ObjectStore, month: str) -> dict[str, FirstRelease]:
+    """The first release of each file of a month, by the file's name.
+
+    Raises:
+        StorageError: The store refuses.
+    """
+    found = _read(store, _key(month), _Month)
+    return dict(found.files) if found else {}
 
 
 def _remembered_month(store: ObjectStore, key: str) -> _Month | None:

@@ -32,10 +32,16 @@ class TableColumn:
     """
 
     name: str
-    dtype: Literal["string", "float64", "int64", "timestamp"]
+    dtype: Literal["string", "float64", "int64", "timestamp", "date", "boolean"]
     description: str
     nullable: bool = True
 
+
+MODEL_VERSIONS: Final = "model_versions"
+MODEL_METRICS: Final = "model_metrics"
+MODEL_DECISIONS: Final = "model_decisions"
+RELEASED_FILES: Final = "released_files"
+"""Tables that are no assets: `registry.record_tables` writes them from the records."""
 
 _SURVEY: Final = tuple(
     TableColumn(
@@ -103,6 +109,85 @@ _QUARANTINED: Final = (
 _SURVEYS: Final = (*_SURVEY, _SOURCE_FILE, _LINE, _ORIGIN)
 _SPLIT: Final = (*_SURVEY, _FIRST_FILE, _ORIGIN)
 
+_VERSION: Final = TableColumn("version", "int64", "Number of the model version.", nullable=False)
+_RELEASE_DIGEST: Final = TableColumn(
+    "release_digest", "string", "Digest of the data; versions of the same data share it."
+)
+
+_MODEL_VERSIONS: Final = (
+    _VERSION,
+    TableColumn("registered_at", "timestamp", "When it was registered, UTC.", nullable=False),
+    TableColumn("approved", "boolean", "Whether it may answer requests: the last word."),
+    TableColumn("decided_by", "string", "Whose word that is: a person's, or the gate's."),
+    TableColumn("approved_at", "timestamp", "Of its newest approval, rejected since or not, UTC."),
+    TableColumn("rmse", "float64", "On the test split's surveyed rows [rings]"),
+    TableColumn("rmse_low", "float64", "Lower end of its 95 % interval [rings]"),
+    TableColumn("rmse_high", "float64", "Upper end of it [rings]"),
+    TableColumn("mae", "float64", "Mean absolute error on the same rows [rings]"),
+    TableColumn("test_rows", "int64", "How many rows these are [count]"),
+    TableColumn("rows", "int64", "Rows of base survey and survey days in its data [count]"),
+    TableColumn("days", "int64", "Survey days with rows in its data [count]"),
+    TableColumn("first_day", "date", "The first of these days, UTC."),
+    TableColumn("last_day", "date", "The last of them, UTC."),
+    TableColumn("champion", "int64", "The version that it had to hold against."),
+    TableColumn("reference", "int64", "The older version that it had to hold against, too."),
+    _RELEASE_DIGEST,
+    TableColumn("model_sha256", "string", "Digest of the model's file, which names its report."),
+    TableColumn("archive_sha256", "string", "Digest of the model's archive."),
+)
+
+_MODEL_METRICS: Final = (
+    _VERSION,
+    TableColumn(
+        "measured_on",
+        "string",
+        "Of which rows: test_split (the surveyed ones), out_of_fold (each predicted by a fit that "
+        "had not seen it), or compared (those that neither it nor other_version had learnt from).",
+        nullable=False,
+    ),
+    TableColumn("other_version", "int64", "The champion, where measured_on is compared."),
+    TableColumn("slice_of", "string", "all, sex or age_band.", nullable=False),
+    TableColumn("slice", "string", "Which rows of these: all, F, 6-10 rings …", nullable=False),
+    TableColumn(
+        "metric",
+        "string",
+        "rmse, mae, bias (predicted minus counted), r2, coverage (share of intervals that hold the "
+        "count), baseline_rmse (of predicting the mean); compared: rmse, other_rmse, and "
+        "rmse_difference between them.",
+        nullable=False,
+    ),
+    TableColumn("value", "float64", "The number, in the unit.", nullable=False),
+    TableColumn("low", "float64", "Lower end of its interval: 95 %, of a difference 90 %."),
+    TableColumn("high", "float64", "Upper end of it."),
+    TableColumn("unit", "string", "rings, or share (a number without unit).", nullable=False),
+    TableColumn("rows", "int64", "How many rows it was measured on [count]"),
+)
+
+_MODEL_DECISIONS: Final = (
+    _VERSION,
+    TableColumn("decided_at", "timestamp", "When, UTC.", nullable=False),
+    TableColumn("decided_by", "string", "A person, or the gate.", nullable=False),
+    TableColumn("approved", "boolean", "What was decided.", nullable=False),
+    TableColumn("rule", "string", "The gate's rule that decided; null for a person."),
+    TableColumn("reason", "string", "Why, as it was said.", nullable=False),
+    TableColumn("holds", "boolean", "Whether it is the last word on the version.", nullable=False),
+)
+
+_RELEASED_FILES: Final = (
+    TableColumn("source_file", "string", "Name of the survey file.", nullable=False),
+    TableColumn("survey_day", "date", "Its survey day, UTC.", nullable=False),
+    TableColumn("sha256", "string", "Digest of its bytes.", nullable=False),
+    TableColumn(
+        "first_released_at",
+        "timestamp",
+        "When the data of the first release that holds these bytes was prepared, UTC; of a file "
+        "that was released before this was recorded, when it was.",
+        nullable=False,
+    ),
+    TableColumn("version", "int64", "The first version that learnt from it; null while none has."),
+    _RELEASE_DIGEST,
+)
+
 TABLES: Final[dict[str, tuple[TableColumn, ...]]] = {
     "raw_abalone": _SURVEYS,
     "new_surveys": _SURVEYS,
@@ -115,8 +200,12 @@ TABLES: Final[dict[str, tuple[TableColumn, ...]]] = {
     "validation_split": _SPLIT,
     "test_split": _SPLIT,
     "captured_requests": _CAPTURED,
+    MODEL_VERSIONS: _MODEL_VERSIONS,
+    MODEL_METRICS: _MODEL_METRICS,
+    MODEL_DECISIONS: _MODEL_DECISIONS,
+    RELEASED_FILES: _RELEASED_FILES,
 }
-"""The columns of each asset that is kept as Parquet, in their order."""
+"""The columns of each asset, and of each table of records, that is kept as Parquet, in order."""
 
 
 @dataclass(frozen=True)

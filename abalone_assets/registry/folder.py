@@ -21,7 +21,7 @@ from abalone_assets.registry.versions import ModelVersion, UnknownVersionError, 
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from abalone_assets.registry.overrides import Override
     from abalone_assets.storage.object_store import ObjectStore, StoredObject
@@ -76,6 +76,24 @@ class FolderRegistry(ModelRegistry):
         """The versions; one listing tells their numbers."""
         numbers = self._numbers(RECORD_NAME)
         return (self.get(n) for n in reversed(numbers) if before is None or n < before)
+
+    def tokens(self) -> dict[int, str]:
+        """The write tokens of a version's two documents; one listing tells them."""
+        found: dict[int, dict[str, str]] = {}
+        for stored in self._listed():
+            key = _VERSION_KEY.fullmatch(stored.key)
+            if key is not None and key[2] in {RECORD_NAME, OVERRIDES_NAME}:
+                found.setdefault(int(key[1]), {})[key[2]] = stored.e_tag
+        return {
+            number: f"{tokens[RECORD_NAME]} {tokens.get(OVERRIDES_NAME, '')}"
+            for number, tokens in sorted(found.items())
+            if RECORD_NAME in tokens
+        }
+
+    def several(self, numbers: Collection[int]) -> Iterator[ModelVersion]:
+        """The versions of these numbers."""
+        known = self._numbers(RECORD_NAME)
+        return (self.get(number) for number in reversed(known) if number in numbers)
 
     def candidates(self) -> list[ModelVersion]:
         """All versions on which people decided, and the newest that only the gate approved."""

@@ -124,6 +124,28 @@ class ModelPackageRegistry(ModelRegistry):
         package = next(self._packages(self._summaries()), None)
         return None if package is None else self._version(package)
 
+    def tokens(self) -> dict[int, str]:
+        """Each package with its approval status, from two listings.
+
+        Where people have decided nothing tells: SageMaker lists no time of a package's update.
+        """
+        overridden = self._overridden()
+        return {
+            summary["ModelPackageVersion"]: (
+                ""
+                if summary["ModelPackageVersion"] in overridden or _decided_by_person(summary)
+                else f"{summary['ModelPackageArn']} {summary['CreationTime'].isoformat()} "
+                f"{summary['ModelApprovalStatus']}"
+            )
+            for summary in self._summaries()
+            if summary.get("ModelApprovalStatus") in _DECIDED
+        }
+
+    def several(self, numbers: Collection[int]) -> Iterator[ModelVersion]:
+        """The versions of these numbers; packages of others are skipped."""
+        chosen = (each for each in self._summaries() if each["ModelPackageVersion"] in numbers)
+        return map(self._version, self._packages(chosen))
+
     def candidates(self) -> list[ModelVersion]:
         """All versions on which people decided, and the newest that only the gate approved.
 
@@ -135,7 +157,8 @@ class ModelPackageRegistry(ModelRegistry):
         for summary in self._summaries():
             by_gate = was_approved_by_gate(summary)
             approved = summary.get("ModelApprovalStatus") == APPROVED
-            by_person = summary["ModelPackageVersion"] in overridden or by_gate != approved
+            number = summary["ModelPackageVersion"]
+            by_person = number in overridden or _decided_by_person(summary)
             is_newest = by_gate and approved and all(each.overrides for each in chosen)
             if by_person or is_newest:
                 chosen += map(self._version, self._packages([summary]))
@@ -327,6 +350,11 @@ class ModelPackageRegistry(ModelRegistry):
 
 def _is_ours(package: dict[str, Any]) -> bool:
     return REGISTRATION_PROPERTY in (package.get("CustomerMetadataProperties") or {})
+
+
+def _decided_by_person(summary: Mapping[str, Any]) -> bool:
+    """Whether a package's status is not the gate's, which its description tells."""
+    return was_approved_by_gate(summary) != (summary.get("ModelApprovalStatus") == APPROVED)
 
 
 def _overrides_key(package: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from abalone_assets.registry.versions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from abalone_assets.registry.notes import ReleaseNotes
     from abalone_assets.storage.object_store import ObjectStore, StoredObject
@@ -100,6 +100,22 @@ class ModelRegistry(ABC):
         Raises:
             UnknownVersionError: There is no such version.
             StorageError: Its record is damaged or lost.
+        """
+
+    @abstractmethod
+    def tokens(self) -> dict[int, str]:
+        """For each version what changes with every write of its record or of decisions on it.
+
+        Cheap, however many versions there are: it reads none. A token is empty where nothing tells
+        whether anything was written.
+        """
+
+    @abstractmethod
+    def several(self, numbers: Collection[int]) -> Iterator[ModelVersion]:
+        """The versions of these numbers, as far as there are any, newest first.
+
+        Raises:
+            StorageError: A record is damaged or lost.
         """
 
     @abstractmethod

@@ -45,6 +45,7 @@ class VersionFacts:
         approved: Whether it may answer requests.
         status: By whose word, such as ``approved by the gate``.
         reason: That word in a sentence.
+        in_short: It in a line.
         gate: What the gate said.
         decided_by_people: What people said since, oldest first, a sentence each.
         rmse: On its test rows.
@@ -62,6 +63,7 @@ class VersionFacts:
     approved: bool
     status: str
     reason: str
+    in_short: str
     gate: str
     decided_by_people: tuple[str, ...]
     rmse: float | None
@@ -87,6 +89,7 @@ class VersionFacts:
             approved=version.approved,
             status=version.status,
             reason=version.reason,
+            in_short=version.in_short,
             gate=str(version.decision.get("reason", "")),
             decided_by_people=tuple(map(str, version.overrides)),
             rmse=evaluation.get("rmse"),

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import StorageError
+from abalone_assets.modeling.evaluation.decision_words import in_short
 from abalone_assets.modeling.evaluation.reference import REFERENCE_RULES
 from abalone_assets.registry.overrides import Override
 
@@ -104,6 +105,12 @@ class ModelVersion:
         return str(self.decision.get("reason", "")) if last is None else str(last)
 
     @property
+    def in_short(self) -> str:
+        """The last word in a line, for lists."""
+        last = self.last_override
+        return in_short(self.decision, self.evaluation) if last is None else str(last)
+
+    @property
     def probes(self) -> list[tuple[str, float]]:
         """Requests as CSV lines, each with the rings that it must answer; none in old records."""
         return [(line, rings) for line, rings in self.evaluation.get(PROBES, ())]
@@ -182,13 +189,18 @@ def champion_of(live: int | None, candidates: Sequence[ModelVersion]) -> int | N
     return None if desired is None else desired.version
 
 
-def why_desired(candidates: Sequence[ModelVersion]) -> str:
-    """The decision that made the desired version so, in a sentence; empty when none is approved."""
+def why_desired(candidates: Sequence[ModelVersion], *, short: bool = False) -> str:
+    """The decision that made the desired version so, in a sentence; empty when none is approved.
+
+    Args:
+        candidates: See `desired_of`.
+        short: In a line, for lists.
+    """
     desired, decided_on = desired_of(candidates), version_decided_on(candidates)
     if desired is None:
         return ""
     if decided_on is None or decided_on is desired:
-        return desired.reason
+        return desired.in_short if short else desired.reason
     return f"In place of version {decided_on.version}: {decided_on.reason}"
 
 

@@ -1,38 +1,70 @@
-"""The catalog: every asset as a table that SQL can ask for by its name."""
+"""The catalog: every asset, and the records of models, as tables that SQL can ask for by name."""
 
 from abc import ABC, abstractmethod
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
 
 from abalone_assets.errors import AbaloneError
+from abalone_assets.resources.models import ModelRegistryResource
 from abalone_assets.resources.storage import LakeResource
+
+if TYPE_CHECKING:
+    from abalone_assets.lake.lake import Lake
 
 
 class Catalog(dg.ConfigurableResource[None], ABC):
-    """Keeps a table for each Parquet asset of the lake."""
+    """Keeps a table for each Parquet asset of the lake, and for each kind of record."""
+
+    lake: LakeResource
+    registry: ModelRegistryResource
 
     @abstractmethod
-    def refresh(self) -> list[str]:
+    def sync(self, lake: "Lake") -> list[str]:
         """Make the tables agree with what lies in the lake; returns their names.
 
         Raises:
             AbaloneError: The catalog or the lake refuses.
         """
 
+    def refresh_tables(self) -> list[str]:
+        """The same with the lake of the profile."""
+        return self.sync(self.lake.open())
+
+    def refresh_records(self) -> None:
+        """Write what the records of versions, decisions and releases say into the lake's tables.
+
+        Raises:
+            AbaloneError: A record is damaged, or the registry or the lake refuses.
+        """
+        from abalone_assets.registry.record_tables import refresh_record_tables
+
+        refresh_record_tables(self.lake.open(), self.registry.open())
+
+    def refresh(self) -> list[str]:
+        """Bring records and tables up to date; returns the tables' names.
+
+        Raises:
+            AbaloneError: Registry, catalog or lake refuse.
+        """
+        self.refresh_records()
+        return self.refresh_tables()
+
     def refresh_or_warn(self, context: dg.AssetExecutionContext) -> None:
         """Refresh after work that is done and recorded, which no refusal makes undone.
 
         The next refresh makes up for it; until then the run's log warns of outdated tables.
         """
-        try:
-            self.refresh()
-        except AbaloneError as error:
-            context.log.warning(
-                "the catalog's tables are outdated until its next refresh: %s", error
-            )
+        for refresh in (self.refresh_records, self.refresh_tables):
+            try:
+                refresh()
+            except AbaloneError as error:
+                context.log.warning(
+                    "the catalog's tables are outdated until its next refresh: %s", error
+                )
 
 
 class DuckDBCatalog(Catalog):
@@ -41,10 +73,9 @@ class DuckDBCatalog(Catalog):
     DuckDB reads S3 only with an extension that it downloads, so a lake on S3 gets no such file.
     """
 
-    lake: LakeResource
     file: str = Field(description="Path of the DuckDB file.")
 
-    def refresh(self) -> list[str]:
+    def sync(self, lake: "Lake") -> list[str]:
         """Bring the table of each asset that has Parquet objects up to date.
 
         A file that somebody has open for writing is left to him, with a warning.
@@ -55,7 +86,6 @@ class DuckDBCatalog(Catalog):
         from abalone_assets.lake.catalog_file import CatalogBusyError, CatalogFile
         from abalone_assets.lake.tables import data_objects
 
-        lake = self.lake.open()
         if lake.store.root is None:
             return []
         log = dg.get_dagster_logger("catalog")
@@ -75,14 +105,13 @@ class GlueCatalog(Catalog):
     A crawler makes the table of the landing zone's files: surveys as they were written.
     """
 
-    lake: LakeResource
     database: str = Field(description="Name of the Glue database, or ssm:/path/name.")
     crawler: str = Field(description="Name of the landing zone's crawler, or ssm:/path/name.")
     crawl_interval_hours: float = Field(
         default=24.0, description="Least time between two crawls of the landing zone."
     )
 
-    def refresh(self) -> list[str]:
+    def sync(self, lake: "Lake") -> list[str]:
         """Register a table for each asset that has Parquet objects; start the crawler when due.
 
         Raises:
@@ -93,7 +122,7 @@ class GlueCatalog(Catalog):
         from abalone_assets.aws.parameters import resolve
         from abalone_assets.lake.glue_tables import GlueTables, start_crawler
 
-        tables = GlueTables(resolve(self.database), self.lake.open())
+        tables = GlueTables(resolve(self.database), lake)
         names = tables.sync()
         start_crawler(resolve(self.crawler), interval=timedelta(hours=self.crawl_interval_hours))
         return names

@@ -11,6 +11,7 @@ from abalone_assets.defs.evaluation.evaluation import metrics_metadata
 from abalone_assets.errors import StorageError
 from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.lake.names import CAPTURED_REQUESTS, partition_column
+from abalone_assets.modeling.evaluation.decision_words import in_short
 from abalone_assets.restore.told import Checked, Materialized, Told
 
 if TYPE_CHECKING:
@@ -106,7 +107,8 @@ def _version(version: ModelVersion, registry: ModelRegistry) -> Iterator[Told]:
         metadata = {"rmse": metrics.get("rmse")}
     yield Materialized("evaluation", judged, source, metadata=metadata)
     shown = {
-        "decision": str(version.decision.get("reason", "")),
+        "decision": in_short(version.decision, metrics),
+        "why": str(version.decision.get("reason", "")),
         "rmse": metrics.get("rmse"),
         "version": version.version,
     }

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pytest
 
 from abalone_assets.local.driver import driver_lock
@@ -54,6 +55,25 @@ def test_an_approval_is_kept_with_who_and_why(registry: FolderRegistry) -> None:
     desired = registry.desired_version()
     assert desired is not None
     assert desired.status == "approved by ana"
+
+
+def test_the_catalog_tells_of_it_at_once(registry: FolderRegistry, home: Path) -> None:
+    said = abalone("reject", "1", "--because", "a broken scale")
+    assert said.stderr == ""
+    asked = "select decided_by, reason from model_decisions where version = 1 and holds"
+    with duckdb.connect(str(home / "catalog.duckdb"), read_only=True) as connection:
+        assert connection.execute(asked).fetchall() == [("ana", "a broken scale")]
+    assert registry.get(1).rejected_by_person
+
+
+def test_a_catalog_that_refuses_takes_back_no_decision(
+    registry: FolderRegistry, home: Path
+) -> None:
+    (home / "catalog.duckdb" / "file").mkdir(parents=True)
+    said = abalone("approve", "2", *WHY)
+    assert said.exit_code == 0
+    assert "outdated until its next refresh" in " ".join(said.stderr.split())
+    assert registry.get(2).approved
 
 
 def test_without_a_daemon_it_says_how_to_deploy(registry: FolderRegistry) -> None:

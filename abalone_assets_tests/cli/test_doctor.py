@@ -16,7 +16,10 @@ from abalone_assets.doctor.finding import packages
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.lake.catalog_file import CatalogFile
 from abalone_assets.lake.lake import Lake
+from abalone_assets.registry.folder import FolderRegistry
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.serving.support import register
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -123,7 +126,7 @@ def test_a_missing_package_is_named() -> None:
     assert (finding.outcome, finding.found) == ("failed", "not installed: no-such-package")
 
 
-@pytest.mark.parametrize("fault", ["missing", "damaged", "outdated", "tampered"])
+@pytest.mark.parametrize("fault", ["missing", "damaged", "outdated", "tampered", "of old records"])
 def test_a_catalog_that_does_not_answer_for_the_lake_is_named_and_repaired(
     home: Path, fault: str
 ) -> None:
@@ -138,6 +141,9 @@ def test_a_catalog_that_does_not_answer_for_the_lake_is_named_and_repaired(
         CatalogFile(file, lake).refresh()
         with duckdb.connect(str(file)) as connection:
             connection.execute("delete from abalone_lake.merged_dataset")
+    elif fault == "of old records":
+        CatalogFile(file, lake).refresh()
+        register(FolderRegistry(ObjectStore(home / "registry")), b"one")
     said = abalone("doctor")
     assert said.exit_code == 0
     named = "catalog: run `abalone doctor --repair`" in said.stdout

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.cli import output
+from abalone_assets.cli.forget import _listed
+from abalone_assets.lake.manifest import IngestedDay, Manifest
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json, ingest
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ def empty(zone: Path) -> None:
         file.unlink()
 
 
-@pytest.mark.parametrize("arguments", [DAYS, ["--missing"]])
+@pytest.mark.parametrize("arguments", [DAYS, ["--missing", "--yes"]])
 def test_days_deleted_on_purpose_are_due_once_somebody_says_so(
     home: Path, zone: Path, arguments: list[str]
 ) -> None:
@@ -41,6 +44,30 @@ def test_days_deleted_on_purpose_are_due_once_somebody_says_so(
         ingest(home, day)
     assert abalone_json("status")["due_days"] == []
     assert "Nothing to do" in abalone("forget", "--missing").output
+
+
+def test_missing_days_are_shown_and_forgotten_only_if_somebody_agrees(
+    zone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty(zone)
+    assert "add --yes" in abalone("forget", "--missing").stderr
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    asked = abalone("forget", "--missing", text="n\n")
+    assert asked.exit_code == 1
+    assert "2025-03-02: 1 file, 1 row" in asked.output
+    assert "Forget 2 survey days?" in asked.output
+    assert abalone_json("status")["totals"]["rows"] == 2
+    assert "Forgot 2 survey days" in abalone("forget", "--missing", text="y\n").output
+    assert abalone_json("status")["totals"]["rows"] == 0
+
+
+def test_of_many_missing_days_the_ends_are_shown() -> None:
+    days = {f"2025-03-{number:02}": IngestedDay("d", ()) for number in range(1, 31)}
+    shown = [*_listed(sorted(days), Manifest(None, days))]
+    assert shown[0] == "  2025-03-01: 0 files, 0 rows"
+    assert shown[10] == "  … 10 more days …"
+    assert shown[-1].startswith("  2025-03-30")
+    assert len(shown) == 21
 
 
 @pytest.mark.usefixtures("zone")

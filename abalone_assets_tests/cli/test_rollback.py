@@ -6,10 +6,12 @@ import shutil
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+import duckdb
 import pytest
 
 from abalone_assets.cli import output
 from abalone_assets.cli.run_progress import RunProgress
+from abalone_assets.errors import EndpointError
 from abalone_assets.local.driver import driver_lock
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.live_version import live_version
@@ -47,6 +49,21 @@ def test_a_home_without_an_instance_gets_one(registry: FolderRegistry, home: Pat
 
 def rejected(registry: FolderRegistry) -> list[int]:
     return [each.version for each in registry.versions() if each.rejected_by_person]
+
+
+def test_the_catalog_tells_of_it_whether_it_can_be_deployed_or_not(
+    registry: FolderRegistry, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_module("abalone_assets.cli.rollback"), "_deploy", never)
+    assert abalone("rollback", "--yes", "--because", "the scale was off").exit_code == 1
+    asked = "select version, reason from model_decisions where decided_by = 'ana'"
+    with duckdb.connect(str(home / "catalog.duckdb"), read_only=True) as connection:
+        assert connection.execute(asked).fetchall() == [(4, "the scale was off")]
+    assert rejected(registry) == [4]
+
+
+def never(*_: object) -> None:
+    raise EndpointError("no server")
 
 
 def test_it_goes_back_one_good_version_at_a_time_and_deploys_it(registry: FolderRegistry) -> None:

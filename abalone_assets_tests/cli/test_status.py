@@ -93,6 +93,81 @@ def test_the_last_release_is_shown_with_its_reason(home: Path) -> None:
     assert reason in " ".join(abalone("status").output.split())
 
 
+GATE = {
+    "approved": False,
+    "reason": "Rejected: " + "on 4,177 rows that neither model had learnt from, " * 5 + "worse.",
+    "rule": "worse_than_champion",
+}
+
+
+def test_a_decision_is_told_in_a_line_and_once(home: Path) -> None:
+    # The whole sentence of the gate stood there twice and filled the screen.
+    registry, lake = FolderRegistry(ObjectStore(home / "registry")), Lake(str(home / "lake"))
+    paired = {"overall": {"difference": 0.212, "rows": 4177}}
+    evaluation = {"rmse": 2.3, "rows": 209, "champion": {"version": "1", "paired": paired}}
+    registry.register(b"two", evaluation=evaluation, decision=GATE, release_digest="r")
+    reason, at = str(GATE["reason"]), "2025-03-14T07:00:00"
+    lake.record_release(Release("r", "rejected", reason, 1, "run", at))
+    said = " ".join(abalone("status").output.split())
+    short = "Rejected: worse than version 1, RMSE 0.212 more on 4,177 unseen rows."
+    assert said.count(short) == 1
+    assert reason not in said
+    assert "Last decision" not in said
+    assert abalone_json("status")["release"]["reason"] == reason
+    lake.record_release(Release("r", "overruled", f"{reason} But …", 1, "run", at))
+    assert f"{short} But a person wants another live." in " ".join(abalone("status").output.split())
+
+
+def test_what_people_want_is_told_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER", "ana")
+    registry = FolderRegistry(ObjectStore(home / "registry"))
+    register(registry, b"one")
+    register(registry, b"two")
+    registry.approve(1, because="the new one drifts", by="ana")
+    said = " ".join(abalone("status").output.split())
+    assert "People want version 1 live: version 1 approved by ana" in said
+    assert "Last decision" not in said
+    registry.reject(2, because="worse on females", by="ben")
+    assert "Last decision version 2 rejected by ben" in " ".join(abalone("status").output.split())
+
+
+def test_refused_files_name_the_next_step_and_are_no_held_ones(home: Path) -> None:
+    land(home, NAME, "\0")
+    ingest(home, "2025-03-14")
+    lake = Lake(str(home / "lake"))
+    lake.record_release(Release(lake.manifest().digest, "rejected", "r", None, "run", "2025"))
+    document = abalone_json("status")
+    assert document["next"].startswith(f"mend {NAME} and land it again")
+    said = " ".join(abalone("status").output.split())
+    assert "Refused files: nothing can be read from them (1)" in said
+    one = " ".join(abalone("status", NAME).output.split())
+    assert "Rows none: nothing of a refused file is used" in one
+    refused = abalone("accept", NAME, "--because", "it is right")
+    assert refused.exit_code == 1
+    assert "refused, not held" in refused.stderr
+    assert "there is nothing to accept" in refused.stderr
+
+
+def test_a_file_that_is_gone_or_missing_says_what_to_do(home: Path) -> None:
+    for day in ("2025-03-14", "2025-03-15", "2025-03-16"):
+        land(home, f"abalone.{day.replace('-', '')}061500", GOOD_ROW)
+        ingest(home, day)
+    (home / "landing_zone" / NAME).unlink()
+    assert f"or land {NAME} again" in abalone_json("status", NAME)["next"] or (
+        "`abalone dev` goes on" in abalone_json("status", NAME)["next"]
+    )
+    lake = Lake(str(home / "lake"))
+    write_memory(lake.store, Memory(missing=("2025-03-14",)))
+    found = abalone_json("status", NAME)
+    assert found["state"] == "missing"
+    assert "`abalone forget 2025-03-14`" in found["next"]
+    ingest(home, "2025-03-14")
+    gone = abalone("status", NAME)
+    assert "was deleted, and the ingestion after that took its rows out" in gone.stderr
+    day = abalone("status", "2025-03-14")
+    assert "the ingestion after that took their rows out" in day.stderr
+
+
 def test_quarantined_rows_are_counted_by_rule_and_the_newest_shown(home: Path) -> None:
     land(home, NAME, GOOD_ROW + "X,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15\n" + "M,1\n" * 2)
     land(home, "abalone.20250401061500", "M,[b]1\n")
@@ -205,7 +280,7 @@ def test_a_file_tells_its_rows_its_bad_rows_and_how_far_it_has_come(home: Path) 
     assert (bad["line"], bad["column"], bad["rule"]) == (2, "sex", "sex")
     assert after["release"]["released"] is False
     shown = " ".join(abalone("status", NAME).output.split())
-    assert "1 row, 1 quarantined" in shown
+    assert "1 row taken in, 1 quarantined" in shown
     assert "<b>X</b>,0.455" in shown
     assert "no release has taken it in yet" in shown
 
@@ -224,7 +299,7 @@ def test_a_driver_at_work_is_named_where_a_file_waits(home: Path) -> None:
         (NAME, GOOD_ROW + "X,1\n", "mend the quarantined rows"),
         (NAME, KILOGRAMS, f"land {NAME} again, corrected"),
         ("notes.txt", "hello", "give notes.txt a survey's name"),
-        ("abalone.20990101000000", GOOD_ROW, "nothing to do, unless"),
+        ("abalone.20990101000000", GOOD_ROW, "nothing to do: it is ingested when"),
     ],
     ids=["refused", "ingested", "quarantined", "held", "stray", "future"],
 )

@@ -44,6 +44,20 @@ def test_the_newest_come_first_with_what_is_live_and_whose_word_holds(
     assert "2.100" in output
 
 
+def test_the_table_has_a_line_of_the_decision_and_json_the_whole_sentence(
+    registry: FolderRegistry,
+) -> None:
+    sentence = "Approved: " + "on 4,177 rows that neither model had learnt from, " * 5
+    decision = {"approved": True, "reason": sentence, "rule": "first_model"}
+    evaluation = {"rmse": 2.1, "rows": 209}
+    registry.register(b"one", evaluation=evaluation, decision=decision, release_digest="r")
+    shown = abalone("versions").output
+    assert "Approved: the first model" in shown
+    assert "neither model" not in shown
+    (told,) = abalone_json("versions")["versions"]
+    assert (told["reason"], told["in_short"][:26]) == (sentence, "Approved: the first model,")
+
+
 def test_the_older_ones_are_shown_when_asked_for(registry: FolderRegistry) -> None:
     for number in range(LISTED + 2):
         register(registry, b"%d" % number)

@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import duckdb
+import polars as pl
 import pytest
 
 from abalone_assets.defs.deployment.endpoint import endpoint
 from abalone_assets.defs.evaluation.approved_model import approved_model
 from abalone_assets.defs.resources import profile_resources
+from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.lake.lake import Lake, Preparation, Release
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.registry.notes import Noted, ReleaseNotes
@@ -60,6 +63,12 @@ class Releases:
         found = self.lake.release()
         assert found is not None
         return found
+
+    def sql(self, query: str) -> list[tuple[Any, ...]]:
+        """What the catalog answers."""
+        file = str(self.home / "catalog.duckdb")
+        with duckdb.connect(file, read_only=True) as connection:
+            return list(connection.execute(query).fetchall())
 
     def evaluate(
         self, model: str, rmse: float, *, release: str = "r1", champion: Any = None, **known: Any
@@ -127,7 +136,8 @@ def test_a_good_model_is_approved_and_deployed_with_the_probes_of_its_record(
     assert releases.live == 1
     assert releases.registry.get(1).probes == [tuple(PROBE)]
     assert metadata(run, "approved_model")["version"] == 1
-    assert metadata(run, "endpoint")["decision"].startswith("Approved: RMSE 2.100")
+    assert metadata(run, "endpoint")["decision"].startswith("Approved: the first model")
+    assert metadata(run, "endpoint")["why"].startswith("Approved: RMSE 2.100 on the 209 test rows")
     ended = releases.last
     assert (ended.digest, ended.outcome, ended.version) == ("r1", "deployed", 1)
 
@@ -158,7 +168,8 @@ def test_a_rejected_model_is_a_version_that_is_not_deployed(releases: Releases) 
     ).records
     assert observation.asset_observation is not None
     shown = observation.asset_observation.metadata
-    assert (shown["version"].value, shown["decision"].value) == (2, rejected.reason)
+    assert (shown["version"].value, shown["why"].value) == (2, rejected.reason)
+    assert shown["decision"].value == rejected.in_short
     ended = releases.last
     assert (ended.outcome, ended.version, ended.reason) == ("rejected", 2, rejected.reason)
 
@@ -196,6 +207,32 @@ def test_a_model_that_a_person_has_rejected_is_rejected_with_the_persons_reason(
     assert ended.reason.startswith("Rejected by ana on ")
     assert ended.reason.endswith(": learnt from a broken scale.")
     assert len(releases.registry.versions()) == 2
+
+
+def test_the_catalog_tells_of_a_release_when_it_has_ended(releases: Releases) -> None:
+    asked = "select version, decided_by, approved, rule from model_decisions order by all"
+    releases.release("one", 2.1, "r1")
+    assert releases.sql(asked) == [(1, "the gate", True, "first_model")]
+    releases.release("two", 2.9, "r2")
+    assert releases.sql(asked)[1:] == [(2, "the gate", False, "above_max_rmse")]
+    releases.registry.approve(2, because="the scale was checked", by="ana")  # nobody refreshes
+    assert releases.run("endpoint").success
+    assert releases.sql(asked)[1:] == [
+        (2, "ana", True, None),
+        (2, "the gate", False, "above_max_rmse"),
+    ]
+
+
+def test_a_damaged_record_keeps_the_other_tables_up_to_date(releases: Releases) -> None:
+    releases.release("one", 2.1, "r1")
+    releases.registry.store.write("versions/000001/overrides.json", b"[{}]")
+    rows = pl.DataFrame({"number": [1]})
+    releases.lake.store.write(releases.lake.key("merged_dataset"), to_parquet(rows))
+    catalog = profile_resources(load_settings())["catalog"]
+    with dg.build_asset_context() as context:
+        catalog.refresh_or_warn(context)
+    assert releases.sql("from merged_dataset") == [(1,)]
+    assert releases.sql("select version from model_versions") == [(1,)]
 
 
 class TestMaterializingTheEndpointAlone:

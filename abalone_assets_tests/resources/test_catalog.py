@@ -16,6 +16,7 @@ from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.lake.lake import Lake
 from abalone_assets.resources.catalog import DuckDBCatalog
+from abalone_assets.resources.models import LocalModelRegistry
 from abalone_assets.resources.storage import LakeResource
 
 if TYPE_CHECKING:
@@ -34,7 +35,13 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def catalog(lake: Lake, file: Path) -> DuckDBCatalog:
-    return DuckDBCatalog(lake=LakeResource(uri=lake.store.uri), file=str(file))
+    return catalog_of(lake.store.uri, file)
+
+
+def catalog_of(uri: str, file: Path) -> DuckDBCatalog:
+    """The catalog of a lake, with a registry in the same folder that has no version."""
+    registry = LocalModelRegistry(uri=str(file.parent / "registry"))
+    return DuckDBCatalog(lake=LakeResource(uri=uri), registry=registry, file=str(file))
 
 
 def put(lake: Lake, asset: str, *numbers: int, day: str | None = None) -> None:
@@ -162,7 +169,7 @@ def test_the_lake_may_lie_in_a_folder_of_any_name(tmp_path: Path, folder: str) -
     put(lake, "merged_dataset", 1, 2)
     put(lake, "new_surveys", 3, day="2025-03-03")
     file = tmp_path / folder / "catalog.duckdb"
-    DuckDBCatalog(lake=LakeResource(uri=lake.store.uri), file=str(file)).refresh()
+    catalog_of(lake.store.uri, file).refresh()
     assert ask(file, "select sum(number) from merged_dataset") == [(3,)]
     assert ask(file, "from new_surveys") == [(3, date(2025, 3, 3))]
     columns = "select column_name from duckdb_columns() where schema_name = 'main' and "
@@ -192,8 +199,11 @@ def _in_another_process(file: Path, query: str) -> str:
 REFRESHER = """
 import sys
 from abalone_assets.resources.catalog import DuckDBCatalog
+from abalone_assets.resources.models import LocalModelRegistry
 from abalone_assets.resources.storage import LakeResource
-catalog = DuckDBCatalog(lake=LakeResource(uri=sys.argv[1]), file=sys.argv[2])
+registry = LocalModelRegistry(uri=sys.argv[2] + ".registry")
+lake = LakeResource(uri=sys.argv[1])
+catalog = DuckDBCatalog(lake=lake, registry=registry, file=sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(10):
@@ -298,7 +308,7 @@ def test_a_copy_of_the_home_answers_with_its_own_rows(
     shutil.rmtree(lake.store.uri)
     moved = copy / "catalog" / file.name
     assert ask(moved, "select number from new_surveys") == [(1,)]
-    DuckDBCatalog(lake=LakeResource(uri=str(copy / "lake")), file=str(moved)).refresh()
+    catalog_of(str(copy / "lake"), moved).refresh()
     assert ask(moved, "select number from new_surveys") == [(1,)]
 
 
@@ -429,7 +439,7 @@ def test_days_that_do_not_fit_together_are_one_clear_error(
 def test_a_lake_on_s3_has_its_catalog_there(s3: str, file: Path) -> None:
     lake = Lake(s3)
     put(lake, "merged_dataset", 1)
-    assert DuckDBCatalog(lake=LakeResource(uri=s3), file=str(file)).refresh() == []
+    assert catalog_of(s3, file).refresh() == []
     assert not file.exists()
 
 

@@ -206,7 +206,7 @@ class TestARejectedModel:
         ).records
         (observation,) = [record.asset_observation for record in records]
         assert observation is not None
-        assert observation.metadata["decision"].value == story.rejected.reason
+        assert observation.metadata["why"].value == story.rejected.reason
         assert "is above" in story.rejected.reason
 
     def test_fails_the_check_of_the_gate_with_the_reason(self, story: Story) -> None:
@@ -219,7 +219,7 @@ class TestARejectedModel:
         ]
         assert not evaluation.passed
         assert evaluation.severity is dg.AssetCheckSeverity.WARN
-        assert evaluation.metadata["decision"].value == story.rejected.reason
+        assert evaluation.metadata["why"].value == story.rejected.reason
 
     def test_becomes_a_version_and_changes_neither_the_others_nor_the_endpoint(
         self, story: Story

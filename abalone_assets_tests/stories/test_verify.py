@@ -182,7 +182,7 @@ def test_a_finished_home_is_as_recorded_and_stays_as_it_is(home: Path) -> None:
     findings = found(abalone_json("verify"))
 
     assert {each["outcome"] for each in findings.values()} == {"ok"}
-    assert "2 days with 812 rows" in findings["manifest"]["found"]
+    assert "2 survey days and the base survey: 812 rows" in findings["manifest"]["found"]
     assert findings["landing zone"]["found"].startswith("2 files hold the bytes")
     assert files_below(home / "lake") | files_below(home / "registry") == before
     assert "All is well." in abalone("verify").output

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
@@ -27,6 +28,7 @@ def endpoint(
     model_registry: ModelRegistryResource,
     lake: LakeResource,
     release_lease: ReleaseLease,
+    catalog: Catalog,
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """The version that answers requests, proved by real invocations with rows of the test split.
 
@@ -52,6 +54,7 @@ def endpoint(
     context.log.info(deployment.message)
     release_lease.hold(context)
     _record_release(lake.open(), version.version, why, context.run.run_id)
+    catalog.refresh_or_warn(context)
     return dg.MaterializeResult(
         value={
             "version": version.version,
@@ -60,7 +63,8 @@ def endpoint(
         },
         metadata={
             "version": version.version,
-            "decision": why,
+            "decision": why_desired(candidates, short=True),
+            "why": why,
             "previous": str(deployment.previous or "none"),
             "served": deployment.served,
             "message": deployment.message,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from abalone_assets.errors import AbaloneError
+from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.models import Gate, ModelRegistryResource
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
@@ -42,6 +43,7 @@ def approved_model(
     model_registry: ModelRegistryResource,
     lake: LakeResource,
     release_lease: ReleaseLease,
+    catalog: Catalog,
 ) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
     """The model's version in the registry; nothing follows while that is rejected.
 
@@ -52,6 +54,7 @@ def approved_model(
     assets after it are skipped, and the endpoint keeps what it serves: `approved_version`.
     """
     from abalone_assets.lake.lake import Release
+    from abalone_assets.modeling.evaluation.decision_words import in_short as decision_in_short
     from abalone_assets.modeling.evaluation.gate import decide
     from abalone_assets.registry.version_facts import DATA
     from abalone_assets.registry.versions import COMPARED_AT, PROBES
@@ -78,8 +81,11 @@ def approved_model(
     )
     reason = decision.reason if version.last_override is None else version.reason
     noted = _noted(context, registry, version, evaluation, lake.open())
+    # The page's overview has no room for the whole sentence; it stands below, under its own name.
+    brief = decision_in_short(asdict(decision), evaluation["metrics"])
     shown = {
-        "decision": reason,
+        "decision": brief if version.last_override is None else version.in_short,
+        "why": reason,
         "rmse": evaluation["metrics"]["rmse"],
         "version": version.version,
         **noted.metadata(),
@@ -99,6 +105,7 @@ def approved_model(
                 datetime.now(UTC).isoformat(timespec="seconds"),
             )
         )
+        catalog.refresh_or_warn(context)
         return
     yield dg.MaterializeResult(
         value={

@@ -59,8 +59,12 @@ def survey_findings(
         yield Finding("manifest", "failed", str(error), remedy)
         return
     days = {day: known[day] for day in chosen(known)}
+    # Days without files stand in it where a run went over a gap: they are no surveys.
+    surveyed = sum(bool(entry.files) for entry in known.values())
     share = "" if len(days) == len(known) else f"; {len(days)} of the days are read now"
-    told = f"{len(known)} days with {manifest.rows} rows, all parts there{share}"
+    told = (
+        f"{surveyed} survey days and the base survey: {manifest.rows} rows, all parts there{share}"
+    )
     yield Finding("manifest", "ok", told)
     yield look_at(
         "base survey in the lake",
@@ -104,7 +108,8 @@ def _days(lake: Lake, zone: LandingZone, manifest: Manifest, days: Days) -> str:
             named(due, "survey days are being written, or were when a run was killed"),
             "nothing: survey_sensor has them ingested again",
         )
-    return f"{len(written)} days hold the rows of each of their files"
+    surveyed = sum(bool(entry.files) for entry in written.values())
+    return f"{surveyed} days with files hold the rows of each of them"
 
 
 def _day(lake: Lake, zone: LandingZone, manifest: Manifest, day: str) -> str:

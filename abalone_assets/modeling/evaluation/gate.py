@@ -129,7 +129,7 @@ def decide(evaluation: Mapping[str, Any], limits: GateLimits) -> Decision:
         why, rule = _approval(evaluation, limits)
     except RejectedError as error:
         return Decision(approved=False, reason=f"Rejected: {error}.", rule=error.rule)
-    within = f"RMSE {evaluation['rmse']:.3f} is within the limit of {limits.max_rmse:g}"
+    within = f"{_on_test_rows(evaluation)} is within the limit of {limits.max_rmse:g}"
     return Decision(approved=True, reason=f"Approved: {within}, and {why}.", rule=rule)
 
 
@@ -140,6 +140,11 @@ def rows_out_of_place(split: Mapping[str, Any]) -> int:
         split: What the evaluation document says of the splits: `split_integrity.SplitIntegrity`.
     """
     return sum(split[count] or 0 for count in _SPLIT_COUNTS)
+
+
+def _on_test_rows(evaluation: Mapping[str, Any]) -> str:
+    """The RMSE and which rows it is of: another one in the sentence is of other rows."""
+    return f"RMSE {evaluation['rmse']:.3f} on the {evaluation['rows']:,} test rows"
 
 
 def _check_alone(evaluation: Mapping[str, Any], limits: GateLimits) -> None:
@@ -155,7 +160,7 @@ def _check_alone(evaluation: Mapping[str, Any], limits: GateLimits) -> None:
     rows, least = evaluation.get("rows"), limits.min_rows
     few = f"the test split has {rows} surveyed rows, and {least} are needed to judge a model"
     require(is_size(rows) and rows >= least, few, "too_few_rows")
-    above = f"RMSE {score:.3f} is above the limit of {limits.max_rmse:g}"
+    above = f"{_on_test_rows(evaluation)} is above the limit of {limits.max_rmse:g}"
     require(score <= limits.max_rmse, above, "above_max_rmse")
 
 
@@ -232,7 +237,7 @@ def _approval(evaluation: Mapping[str, Any], limits: GateLimits) -> tuple[str, s
     on_known = known.told_beside(overall, least) if known else ""
     few = [f"{each.where} ({each.rows})" for each in slices if each.rows < limits.min_slice_rows]
     unjudged = f"; too few rows to judge {', '.join(few)}" if few else ""
-    return f"{unseen} it is {overall}{on_known}{older or ''}{unjudged}", rule
+    return f"{found}{on_known}{older or ''}{unjudged}", rule
 
 
 def _check_final_fit(evaluation: Mapping[str, Any], limits: GateLimits) -> None:

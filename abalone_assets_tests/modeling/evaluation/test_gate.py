@@ -75,7 +75,8 @@ def test_approves_the_first_model_that_is_good_enough() -> None:
     first = decision()
     assert_decided(first, "first_model")
     assert first.reason == (
-        "Approved: RMSE 2.100 is within the limit of 2.5, and there is no champion yet."
+        "Approved: RMSE 2.100 on the 209 test rows is within the limit of 2.5, and there is no "
+        "champion yet."
     )
     assert_decided(decision(rmse=2.5), "first_model")
 
@@ -217,7 +218,7 @@ def test_says_why_the_test_rows_alone_are_compared() -> None:
     few = {**champion(), "test_rows_alone": "the out-of-fold predictions are of 5 folds and of 2"}
     assert (
         " that neither model had learnt from (the test rows alone: the out-of-fold predictions are"
-        " of 5 folds and of 2) it is 0.000 above"
+        " of 5 folds and of 2), RMSE 2.000 is 0.000 above"
     ) in decision(champion=few).reason
 
 
@@ -256,8 +257,9 @@ def test_names_the_worst_slice() -> None:
 
 def test_gives_the_numbers_of_a_comparison_in_one_sentence() -> None:
     assert decision(champion=champion(BETTER)).reason == (
-        "Approved: RMSE 2.100 is within the limit of 2.5, and on 4,177 rows that neither model had"
-        " learnt from it is 0.012 below champion version 3's 2.000 (90 % interval \N{MINUS SIGN}"
+        "Approved: RMSE 2.100 on the 209 test rows is within the limit of 2.5, and on 4,177 rows"
+        " that neither model had learnt from, RMSE 1.988 is 0.012 below champion version 3's"
+        " 2.000 (90 % interval \N{MINUS SIGN}"
         "0.020 to \N{MINUS SIGN}0.004, at most +0.040 allowed)."
     )
     unclear = champion(comparison(0.05, -0.1, 0.2, rows=209))

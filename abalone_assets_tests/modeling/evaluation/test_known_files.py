@@ -128,8 +128,9 @@ def test_evidence_on_known_rows_that_is_unusable_never_approves(files: Any) -> N
 
 def test_an_approval_tells_both_comparisons_and_where_the_gain_is() -> None:
     assert decision(GAIN, known()).reason == (
-        "Approved: RMSE 2.100 is within the limit of 2.5, and on 4,177 rows that neither model had"
-        " learnt from it is 0.212 below champion version 3's 2.000 (90 % interval \N{MINUS SIGN}"
+        "Approved: RMSE 2.100 on the 209 test rows is within the limit of 2.5, and on 4,177 rows"
+        " that neither model had learnt from, RMSE 1.788 is 0.212 below champion version 3's"
+        " 2.000 (90 % interval \N{MINUS SIGN}"
         "0.250 to \N{MINUS SIGN}0.180, at most +0.040 allowed), and on the 3,968 of files that it"
         " knew 0.005 above champion version 3's 2.000 (90 % interval \N{MINUS SIGN}0.003 to +0.012,"
         " at most +0.040 allowed); the gain is on the rows new to it (abalone.20250814093000)"

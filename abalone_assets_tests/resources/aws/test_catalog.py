@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import polars as pl
 import pytest
 
@@ -17,11 +18,15 @@ from abalone_assets.lake.glue_tables import glue_columns, start_crawler
 from abalone_assets.lake.lake import Lake, Preparation
 from abalone_assets.lake.tables import AssetTable, asset_tables
 from abalone_assets.resources.catalog import GlueCatalog
+from abalone_assets.resources.models import SageMakerModelRegistry
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.survey import COLUMNS
 from abalone_assets_tests.aws.support import calls_of
+from abalone_assets_tests.serving.sagemaker.hosting import GROUP, IMAGE, constant_archive
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 DATABASE, CRAWLER = "abalone", "abalone-landing-zone"
@@ -32,6 +37,7 @@ DAY, NEXT_DAY = "2025-03-03", "2025-03-04"
 
 @pytest.fixture
 def lake(aws: AwsStandIn) -> Lake:
+    client("sagemaker").create_model_package_group(ModelPackageGroupName=GROUP)
     client("glue").create_database(DatabaseInput={"Name": DATABASE})
     client("glue").create_crawler(
         Name=CRAWLER,
@@ -42,9 +48,19 @@ def lake(aws: AwsStandIn) -> Lake:
     return Lake(f"s3://{aws.bucket}/lake")
 
 
+def registry_of(lake: Lake) -> SageMakerModelRegistry:
+    uri = f"{lake.store.uri.removesuffix('lake')}registry"
+    return SageMakerModelRegistry(group=GROUP, uri=uri, image=IMAGE, instance_type="")
+
+
 @pytest.fixture
 def catalog(lake: Lake) -> GlueCatalog:
-    return GlueCatalog(lake=LakeResource(uri=lake.store.uri), database=DATABASE, crawler=CRAWLER)
+    return GlueCatalog(
+        lake=LakeResource(uri=lake.store.uri),
+        registry=registry_of(lake),
+        database=DATABASE,
+        crawler=CRAWLER,
+    )
 
 
 def put(lake: Lake, asset: str, day: str | None = None, **columns: pl.DataType) -> None:
@@ -363,3 +379,38 @@ def _end_crawl() -> None:
 
     crawler = glue_backends["123456789012"]["us-east-1"].crawlers[CRAWLER]
     crawler.crawls[-1].status = "COMPLETED"
+
+
+def test_records_are_tables_whose_objects_lie_at_the_table_s_location(
+    aws: AwsStandIn, lake: Lake, catalog: GlueCatalog, tmp_path: Path
+) -> None:
+    registry = registry_of(lake).open()
+    registry.register(
+        constant_archive(1.0),
+        evaluation={"rmse": 2.1, "rows": 209, "model_sha256": "a"},
+        decision={"approved": False, "reason": "too far off", "rule": "above_max_rmse"},
+        release_digest="r1",
+    )
+    registry.approve(1, because="the scale was checked", by="ana")
+    assert catalog.refresh() == ["model_decisions", "model_metrics", "model_versions"]
+    described = table("model_decisions")
+    columns = {
+        column["Name"]: (column["Type"], column["Comment"])
+        for column in described["StorageDescriptor"]["Columns"]
+    }
+    assert columns["decided_at"] == ("timestamp", "When, UTC.")
+    assert columns["approved"][0] == "boolean"
+    types = {
+        column["Name"]: column["Type"]
+        for column in table("model_versions")["StorageDescriptor"]["Columns"]
+    }
+    assert (types["version"], types["first_day"], types["rmse"]) == ("bigint", "date", "double")
+
+    prefix = described["StorageDescriptor"]["Location"].removeprefix(f"s3://{aws.bucket}/")
+    listed = aws.client("s3").list_objects_v2(Bucket=aws.bucket, Prefix=prefix)["Contents"]
+    (key,) = [each["Key"] for each in listed]
+    local = tmp_path / "data.parquet"
+    aws.client("s3").download_file(aws.bucket, key, str(local))
+    with duckdb.connect() as connection:
+        said = connection.execute(f"select decided_by, approved, rule from '{local}'").fetchall()
+    assert said == [("the gate", False, "above_max_rmse"), ("ana", True, None)]

@@ -22,6 +22,7 @@ import pytest
 from abalone_assets import definitions
 from abalone_assets.aws.parameters import forget
 from abalone_assets.local.run import LocalPlatform
+from abalone_assets.registry.record_tables import RECORD_TABLES
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.automation.support import platform_in
 from abalone_assets_tests.cli.support import abalone_json
@@ -298,12 +299,12 @@ def test_the_event_log_says_why_a_model_was_rejected_and_what_was_skipped(story:
     (check,) = rejected["ASSET_CHECK_EVALUATION", "approved_model"]
     evaluated = check.asset_check_evaluation_data
     assert (evaluated.check_name, evaluated.passed) == ("gate", False)
-    reason = evaluated.metadata["decision"].value
+    reason = evaluated.metadata["why"].value
     assert "is above the limit of 0.5" in str(reason)
     assert reason == story.chapters[2].release["reason"]
     (observation,) = rejected["ASSET_OBSERVATION", "approved_model"]
     observed = observation.asset_observation_data.asset_observation
-    assert observed.metadata["decision"].value == reason
+    assert observed.metadata["why"].value == reason
     assert ("STEP_SKIPPED", "endpoint") in rejected
     (stands,) = rejected["ASSET_MATERIALIZATION", "approved_model"]
     told = stands.step_materialization_data.materialization.metadata
@@ -334,7 +335,7 @@ def test_athena_finds_a_table_for_every_frame(story: Story) -> None:
     glue = story.client("glue")
     tables = {table["Name"]: table for table in glue.get_tables(DatabaseName=DATABASE)["TableList"]}
     frames = {"raw_abalone", "new_surveys", "quarantined_rows", "merged_dataset", *SPLITS}
-    assert tables.keys() == frames
+    assert tables.keys() == {*frames, *RECORD_TABLES}
     days = glue.get_partitions(DatabaseName=DATABASE, TableName="new_surveys")["Partitions"]
     assert sorted(day["Values"][0] for day in days)[:1] == ["2025-03-14"]
     assert glue.get_crawler(Name=CRAWLER)["Crawler"]["State"] in {"RUNNING", "READY"}
