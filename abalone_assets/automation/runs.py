@@ -154,6 +154,12 @@ class Runs:
         )
 
 
+def has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether the instance knows a run, and it has come to its end."""
+    run = instance.get_run_by_id(run_id) if run_id else None
+    return run is not None and run.is_finished
+
+
 def _ingests(run: dg.DagsterRun) -> bool:
     return run.job_name == INGEST_JOB or bool(INGESTED_ASSETS & (run.asset_selection or set()))
 
