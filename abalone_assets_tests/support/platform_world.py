@@ -303,9 +303,10 @@ class PlatformWorld:
             self.registry.reject(desired.version, because="history", by="ana")
 
     def accept_all(self) -> None:
-        for file in held_files(self.lake.store):
-            with suppress(SurveyError):  # its day waits for another file of it
-                accept_file(self.lake.store, file.name, because="weighed again", by="ana")
+        with suppress(StorageError):  # a lost part of the manifest, until the next tick
+            for file in held_files(self.lake.store):
+                with suppress(SurveyError):  # its day waits for another file of it
+                    accept_file(self.lake.store, file.name, because="weighed again", by="ana")
 
     def simulate(self, name: str, data: bytes, *, recorded_first: bool) -> None:
         """A simulated survey, which a driver of an earlier time may land before it is recorded."""
