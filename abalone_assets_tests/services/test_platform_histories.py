@@ -47,7 +47,7 @@ HELD = [
     Animals.of(base_survey())[:60].with_error(ERRORS["weights * 0.2"]).file(),
     Animals.of(base_survey())[60:120].with_error(ERRORS["lengths * 5"]).file(),
 ]
-MEANWHILE = ["ingests", "ingests all", "releases", "rejects", "approves", "deletes", "corrects"]
+MEANWHILE = ["tells of a simulation", "ingests", "ingests all", "releases", "rejects", "approves", "deletes", "corrects"]
 STRIKES = st.lists(
     st.builds(
         Strike,
@@ -294,4 +294,5 @@ def test_it_settles_as_a_new_platform_would(
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
+        _min_steps=STEPS // 2,
     )

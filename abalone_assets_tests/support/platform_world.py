@@ -7,7 +7,7 @@ runs; its lease has the identity of a process that is no more.
 
 from __future__ import annotations
 
-import json
+import hashlib
 import shutil
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -273,6 +273,7 @@ class PlatformWorld:
             "ingests": lambda: self.tick_and_run(other, "survey_sensor"),
             "ingests all": lambda: self.backfill(other, DayRange("2025-02-27", "2025-03-06")),
             "releases": lambda: self.tick_and_run(other, "release_sensor"),
+            "tells of a simulation": lambda: [self.know(path) for path in self._paths()[:1]],
             "rejects": lambda: self.decide(0, approves=False),
             "approves": lambda: self.decide(0, approves=True),
             "deletes": lambda: [path.unlink() for path in self._paths()[:1]],
@@ -309,18 +310,19 @@ class PlatformWorld:
                     accept_file(self.lake.store, file.name, because="weighed again", by="ana")
 
     def simulate(self, name: str, data: bytes, *, recorded_first: bool) -> None:
-        """A simulated survey, which a driver of an earlier time may land before it is recorded."""
-        import hashlib
-
-        digest = hashlib.sha256(data).hexdigest()
-        made = SyntheticFile(name, data.count(b"\n"), "copula", seed=0, data_version="v1")
-        steps = [
-            lambda: record_synthetic_file(self.lake.store, digest, made),
-            lambda: self.zone.land(name, data),
-        ]
+        """A simulated survey, which may land before anybody tells that it is one."""
+        steps = [lambda: self._know(name, data), lambda: self.zone.land(name, data)]
         for step in steps if recorded_first else steps[::-1]:
             with suppress(StorageError):  # a lost part of the manifest, until the next tick
                 step()
+
+    def know(self, path: Path) -> None:
+        """A person tells that a landed file is a simulation."""
+        self._know(path.name, path.read_bytes())
+
+    def _know(self, name: str, data: bytes) -> None:
+        made = SyntheticFile(name, data.count(b"\n"), "copula", seed=0, data_version="v1")
+        record_synthetic_file(self.lake.store, hashlib.sha256(data).hexdigest(), made)
 
     def collect_garbage(self, *, next_year: bool) -> None:
         with pytest.MonkeyPatch.context() as patch:
