@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -33,6 +34,7 @@ from abalone_assets.lake.manifest import (
 from abalone_assets.lake.writers import (
     SharedDaysError,
     Writer,
+    after_failing,
     after_sharing,
     is_alone,
     with_writer,
@@ -192,6 +194,39 @@ def revoke_days(
         return _Change(manifest.raw, revoked, writers)
 
     _update(store, change)
+
+
+@contextmanager
+def writing_days(
+    store: ObjectStore,
+    days: Collection[str],
+    writer: Writer,
+    has_ended: Callable[[str], bool] = lambda _: False,
+) -> Iterator[None]:
+    """Revoke these days, and note that this run writes them no more if it fails.
+
+    One that is killed notes nothing; see `Writer.is_gone`.
+
+    Raises:
+        StorageError: The store refuses.
+    """
+    revoke_days(store, days, writer=writer, has_ended=has_ended)
+    try:
+        yield
+    except BaseException:
+        with suppress(StorageError):
+            _update(store, lambda manifest: _failed(manifest, days, writer))
+        raise
+
+
+def _failed(manifest: Manifest, days: Iterable[str], writer: Writer) -> _Change:
+    writers = {day: _writers_of(manifest, day) for day in days}
+    its = {day: each for day, each in writers.items() if any(w.run == writer.run for w in each)}
+    return _Change(
+        manifest.raw,
+        dict.fromkeys(its, BEING_WRITTEN),
+        {day: after_failing(each, writer) for day, each in its.items()},
+    )
 
 
 def _writers_of(manifest: Manifest, day: str) -> tuple[Writer, ...]:
@@ -356,5 +391,5 @@ def _part_at(uri: str, part: str) -> Mapping[str, IngestedDay]:
 def _parsed(store: ObjectStore, key: str, data: bytes) -> object:
     try:
         return json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StorageError(f"{store.uri_of(key)}: not a JSON document: {error}") from error

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 LONGEST_WRITING: Final = timedelta(hours=1)
-"""A run that nobody knows, on another machine, is taken to have ended after so long."""
+"""A run of another Dagster instance is taken to have ended after so long."""
 
 
 class SharedDaysError(AbaloneError):
@@ -68,8 +68,8 @@ class Writer:
         """
         if self.ended or has_ended(self.run):
             return True
-        if self.machine == machine():
-            return not process_lives(self.process)
+        if self.machine == machine() and not process_lives(self.process):
+            return True
         return datetime.now(UTC) - datetime.fromisoformat(self.since) > LONGEST_WRITING
 
 
@@ -86,6 +86,11 @@ def with_writer(
 def is_alone(writers: Iterable[Writer], writer: Writer) -> bool:
     """Whether nobody but this run has written a day since it began to."""
     return [each.run for each in writers] == [writer.run]
+
+
+def after_failing(writers: Iterable[Writer], writer: Writer) -> tuple[Writer, ...]:
+    """Who writes a day when this run has failed: it may have written, and writes no more."""
+    return tuple(replace(each, ended=True) if each.run == writer.run else each for each in writers)
 
 
 def after_sharing(writers: Iterable[Writer], writer: Writer) -> tuple[Writer, ...]:

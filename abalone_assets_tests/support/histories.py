@@ -42,6 +42,7 @@ from abalone_assets.lake.manifest_store import (
     commit_days,
     read_manifest_anew,
     revoke_days,
+    writing_days,
 )
 from abalone_assets.lake.writers import Writer
 from abalone_assets.settings.platform import Settings, load_settings
@@ -138,16 +139,16 @@ class World:
             judge=judge,
             earlier=Earlier.of(lake, self.settings),
         )
-        revoke_days(lake.store, parsed.days, writer=writer, has_ended=self.ended.__contains__)
-        for asset, frames in zip(ASSETS, (parsed.rows, parsed.quarantined), strict=True):
-            for day, frame in frames.items():
-                lake.store.write(lake.key(asset, day), to_parquet(frame))
-        commit_days(
-            lake.store,
-            parsed.entries,
-            valid=lambda manifest: judge_name(manifest.raw) == judge.name,
-            writer=writer,
-        )
+        with writing_days(lake.store, parsed.days.keys(), writer, self.ended.__contains__):
+            for asset, frames in zip(ASSETS, (parsed.rows, parsed.quarantined), strict=True):
+                for day, frame in frames.items():
+                    lake.store.write(lake.key(asset, day), to_parquet(frame))
+            commit_days(
+                lake.store,
+                parsed.entries,
+                valid=lambda manifest: judge_name(manifest.raw) == judge.name,
+                writer=writer,
+            )
         ingest_accepted_again(lake.store)
         ingest_simulated_again(lake.store, parsed.days)
 

@@ -35,7 +35,7 @@ from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.reconcile import DayRange, missing_days
 from abalone_assets.ingest.synthetic_files import LEDGER_KEY as SYNTHETIC_KEY
 from abalone_assets.ingest.synthetic_files import SyntheticFile, record_synthetic_file
-from abalone_assets.lake import lease
+from abalone_assets.lake import lease, writers
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest_store import MANIFEST_KEY, read_manifest_anew, revoke_days
 from abalone_assets.lake.names import partition_column
@@ -85,8 +85,9 @@ class Everywhere:
     def installed(cls, patch: pytest.MonkeyPatch) -> Everywhere:
         """Put the seams in."""
         shared = cls(install_faults(patch), Clock.installed(patch))
-        patch.setattr(lease, "process_identity", lambda _: shared.identity)
-        patch.setattr(lease, "process_lives", lambda identity: identity in shared.alive)
+        for module in (lease, writers):
+            patch.setattr(module, "process_identity", lambda _: shared.identity)
+            patch.setattr(module, "process_lives", lambda identity: identity in shared.alive)
         acquire = lease.HeldLease.acquire
 
         def remembered(held: lease.HeldLease, say: Callable[[str], object]) -> None:

@@ -88,7 +88,7 @@ def parse_survey_days(
     from abalone_assets.ingest.earlier import Earlier
     from abalone_assets.ingest.judging import Judge, judge_name
     from abalone_assets.ingest.synthetic_files import ingest_simulated_again, synthetic_files
-    from abalone_assets.lake.manifest_store import commit_days, revoke_days
+    from abalone_assets.lake.manifest_store import commit_days, writing_days
     from abalone_assets.lake.writers import Writer
 
     opened = lake.open()
@@ -103,15 +103,15 @@ def parse_survey_days(
     )
     writer = Writer.this(context.run.run_id)
     ended = partial(has_ended, context.instance)
-    revoke_days(opened.store, parsed.days, writer=writer, has_ended=ended)
-    yield from _tables(context, opened, parsed)
-    yield from told_of_all(context, ingestion_checks(opened, parsed))
-    commit_days(
-        opened.store,
-        parsed.entries,
-        valid=lambda manifest: judge_name(manifest.raw) == judge.name,
-        writer=writer,
-    )
+    with writing_days(opened.store, parsed.days.keys(), writer, ended):
+        yield from _tables(context, opened, parsed)
+        yield from told_of_all(context, ingestion_checks(opened, parsed))
+        commit_days(
+            opened.store,
+            parsed.entries,
+            valid=lambda manifest: judge_name(manifest.raw) == judge.name,
+            writer=writer,
+        )
     ingest_accepted_again(opened.store)
     ingest_simulated_again(opened.store, parsed.days)
     catalog.refresh_or_warn(context)
