@@ -172,6 +172,12 @@ class Runs:
         )
 
 
+def has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether the instance knows a run, and it has come to its end."""
+    run = instance.get_run_by_id(run_id) if run_id else None
+    return run is not None and run.is_finished
+
+
 def days_of(run: dg.DagsterRun) -> DayRange | None:
     """The partitions of a run as its tags say them, or None for a run without partitions."""
     from abalone_assets.ingest.reconcile import DayRange

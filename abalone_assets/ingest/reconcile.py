@@ -100,6 +100,8 @@ def find_due(
         if landing.covers(day) and (summary.files or summary.being_written)
     }
     vanished = missing_days(landing, manifest, memory)
+    if vanished:  # nor is one believed to be gone whose run died: nobody knows what it held
+        known = {day for day in known if manifest.summaries[day].files or day in landing.days}
     remembered = memory.days()
     days = [
         day

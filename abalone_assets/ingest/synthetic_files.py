@@ -82,7 +82,7 @@ def record_synthetic_file(store: ObjectStore, sha256: str, file: SyntheticFile) 
         return asdict(_Ledger(FORMAT, files))
 
     store.update_json(LEDGER_KEY, change)
-    _ingest_again(store, sha256)
+    _revoke_mistaken(store, (sha256,))
 
 
 def synthetic_files(store: ObjectStore) -> Mapping[str, SyntheticFile]:
@@ -113,15 +113,32 @@ def _files_of(document: Any | None, store: ObjectStore) -> dict[str, SyntheticFi
     return record_of(_Ledger, document, place, remedy=remedy, version=FORMAT).files
 
 
-def _ingest_again(store: ObjectStore, sha256: str) -> None:
-    """Revoke what took the file for a survey, because it had landed before it was recorded."""
+def ingest_simulated_again(store: ObjectStore, days: Collection[str] = ()) -> None:
+    """Revoke what took a simulation for a survey that was recorded while it was ingested.
+
+    Args:
+        store: Of the lake.
+        days: The survey days to look at, beside the base survey; ISO dates.
+    """
+    simulated = synthetic_files(store).keys()
+    if simulated:
+        _revoke_mistaken(store, simulated, set(days))
+
+
+def _revoke_mistaken(
+    store: ObjectStore, simulated: Collection[str], days: Collection[str] | None = None
+) -> None:
     manifest = read_manifest(store)
     mistaken = [
         day
-        for day, entry in manifest.days.items()
-        if any(file.sha256 == sha256 and file.origin != SYNTHETIC for file in entry.files)
+        for day in manifest.days
+        if (days is None or day in days)
+        and any(
+            file.sha256 in simulated and file.origin != SYNTHETIC
+            for file in manifest.days[day].files
+        )
     ]
     if mistaken:
         revoke_days(store, mistaken)
-    if manifest.raw and manifest.raw.digest == sha256 and manifest.raw.origin != SYNTHETIC:
+    if manifest.raw and manifest.raw.digest in simulated and manifest.raw.origin != SYNTHETIC:
         commit_raw(store, None)

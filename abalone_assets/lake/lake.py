@@ -211,6 +211,22 @@ class Lake:
         expected += manifest.days_by_part.items()
         return days_of_lost(self.store, expected, ("new_surveys/", "quarantined_rows/", PARTS))
 
+    def require_unchanged(self, manifest: Manifest) -> None:
+        """Make sure that what was read of this manifest's days is what it says of them.
+
+        Raises:
+            StorageError: Some were written since, be it that they are as before by now.
+        """
+        now = self.manifest().summaries
+        listed = manifest.summaries
+        written = [day for day in manifest.days_with_rows if now.get(day) != listed[day]]
+        if written:
+            raise StorageError(
+                f"{self.folder_uri('new_surveys')}: {written[0]} and {len(written) - 1} other days"
+                " were written while they were read, so nothing is made of that: `release_sensor`"
+                " tries again, or launch it again"
+            )
+
     def release(self) -> Release | None:
         """How the last release ended, or None before the first."""
         return self._record(RELEASE_KEY, Release)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
+from abalone_assets.lake.writers import Writer
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class DaySummary:
         quarantined: Rows in ``quarantined_rows``.
         remarks: How many of its files were refused, are held, or have a note.
         held: How many of its files are held.
+        writers: Which runs write it; none of a day that is not being written.
     """
 
     content: str = ""
@@ -142,6 +144,7 @@ class DaySummary:
     quarantined: int = 0
     remarks: int = 0
     held: int = 0
+    writers: tuple[Writer, ...] = ()
 
     @classmethod
     def of(cls, day: IngestedDay) -> Self:

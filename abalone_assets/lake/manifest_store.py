@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -29,6 +30,14 @@ from abalone_assets.lake.manifest import (
     Manifest,
     StoredDays,
     month_of,
+)
+from abalone_assets.lake.writers import (
+    SharedDaysError,
+    Writer,
+    after_failing,
+    after_sharing,
+    is_alone,
+    with_writer,
 )
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.storage.records import record_of
@@ -122,25 +131,104 @@ def commit_days(
     days: Mapping[str, IngestedDay],
     *,
     valid: Callable[[Manifest], bool] = lambda _: True,
+    writer: Writer | None = None,
 ) -> None:
     """Record that the lake now holds this content of these days.
 
     Unless it is valid beside what the manifest says now, the days stay revoked, and so due.
+
+    Args:
+        store: Of the lake.
+        days: Their content.
+        valid: Judges the manifest.
+        writer: The run that revoked the days and wrote them.
+
+    Raises:
+        SharedDaysError: Others have written some of them since; those stay due.
+        StorageError: The store refuses.
     """
+    shared: list[str] = []
 
     def change(manifest: Manifest) -> _Change:
-        committed = days if valid(manifest) else dict.fromkeys(days, BEING_WRITTEN)
-        return manifest.raw, committed
+        if not valid(manifest):
+            return _Change(manifest.raw, dict.fromkeys(days, BEING_WRITTEN))
+        writers = {day: _writers_of(manifest, day) for day in days}
+        shared[:] = [day for day in days if writer and not is_alone(writers[day], writer)]
+        return _Change(
+            manifest.raw,
+            {**days, **dict.fromkeys(shared, BEING_WRITTEN)},
+            {day: after_sharing(writers[day], writer) for day in shared if writer},
+        )
+
+    _update(store, change)
+    if shared:
+        raise SharedDaysError(shared)
+
+
+def revoke_days(
+    store: ObjectStore,
+    days: Iterable[str],
+    *,
+    writer: Writer | None = None,
+    has_ended: Callable[[str], bool] = lambda _: False,
+) -> None:
+    """Record that these days are being written: until their commit they are due, and hold nothing.
+
+    A release in the meantime leaves them out rather than read what may be half of a day.
+
+    Args:
+        store: Of the lake.
+        days: ISO dates.
+        writer: The run that is about to write them; without one, no run that writes them now is
+            believed.
+        has_ended: Whether Dagster knows of a run that it has ended.
+    """
+    revoked = dict.fromkeys(days, BEING_WRITTEN)
+
+    def change(manifest: Manifest) -> _Change:
+        writers = {
+            day: with_writer(_writers_of(manifest, day), writer, has_ended) for day in revoked
+        }
+        return _Change(manifest.raw, revoked, writers)
 
     _update(store, change)
 
 
-def revoke_days(store: ObjectStore, days: Iterable[str]) -> None:
-    """Record that these days are being written: until their commit they are due, and hold nothing.
+@contextmanager
+def writing_days(
+    store: ObjectStore,
+    days: Collection[str],
+    writer: Writer,
+    has_ended: Callable[[str], bool] = lambda _: False,
+) -> Iterator[None]:
+    """Revoke these days, and note that this run writes them no more if it fails.
 
-    A release in the meantime leaves them out rather than read what may be half of a day.
+    One that is killed notes nothing; see `Writer.is_gone`.
+
+    Raises:
+        StorageError: The store refuses.
     """
-    commit_days(store, dict.fromkeys(days, BEING_WRITTEN))
+    revoke_days(store, days, writer=writer, has_ended=has_ended)
+    try:
+        yield
+    except BaseException:
+        with suppress(StorageError):
+            _update(store, lambda manifest: _failed(manifest, days, writer))
+        raise
+
+
+def _failed(manifest: Manifest, days: Iterable[str], writer: Writer) -> _Change:
+    writers = {day: _writers_of(manifest, day) for day in days}
+    its = {day: each for day, each in writers.items() if any(w.run == writer.run for w in each)}
+    return _Change(
+        manifest.raw,
+        dict.fromkeys(its, BEING_WRITTEN),
+        {day: after_failing(each, writer) for day, each in its.items()},
+    )
+
+
+def _writers_of(manifest: Manifest, day: str) -> tuple[Writer, ...]:
+    return manifest.summaries[day].writers if day in manifest.summaries else ()
 
 
 def commit_raw(
@@ -153,10 +241,24 @@ def commit_raw(
 
     Together with it, the days that are other ones now that their files are judged against it.
     """
-    _update(store, lambda manifest: (raw, judge_again(manifest)))
+
+    def change(manifest: Manifest) -> _Change:
+        days = judge_again(manifest)
+        return _Change(raw, days, {day: _writers_of(manifest, day) for day in days})
+
+    _update(store, change)
 
 
-_Change = tuple["IngestedRaw | None", Mapping[str, IngestedDay]]
+@dataclass(frozen=True)
+class _Change:
+    """What the manifest says of the base survey and of some days from now on.
+
+    ``writers`` has the runs that write a day, for those that are being written.
+    """
+
+    raw: IngestedRaw | None
+    days: Mapping[str, IngestedDay]
+    writers: Mapping[str, tuple[Writer, ...]] = field(default_factory=dict)
 
 
 def _update(store: ObjectStore, change: Callable[[Manifest], _Change]) -> None:
@@ -165,23 +267,32 @@ def _update(store: ObjectStore, change: Callable[[Manifest], _Change]) -> None:
         if head:
             _collect_garbage(store, head)
         manifest = _manifest_of(store, document)
-        raw, changed = change(manifest)
-        if head is None:  # of one document, or none yet: all of it goes into parts
-            changed = {**manifest.days, **changed}
+        made = change(manifest)
+        # Of one document, or where there is none yet, all of it goes into parts.
+        changed = made.days if head else {**manifest.days, **made.days}
         months = dict(head.months) if head else {}
         for month, days in _by_month(changed).items():
-            months[month] = _with(store, month, months.get(month), days)
-        return _Head(FORMAT, raw, dict(sorted(months.items())))
+            months[month] = _with(store, month, months.get(month), days, made.writers)
+        return _Head(FORMAT, made.raw, dict(sorted(months.items())))
 
     store.update_json(MANIFEST_KEY, swap, encode=_json_of)
 
 
 def _with(
-    store: ObjectStore, month: str, before: _Month | None, changed: Mapping[str, IngestedDay]
+    store: ObjectStore,
+    month: str,
+    before: _Month | None,
+    changed: Mapping[str, IngestedDay],
+    writers: Mapping[str, tuple[Writer, ...]],
 ) -> _Month:
     """A month with these days changed, its part written; revoked days need none."""
     summaries = dict(before.days) if before else {}
-    summaries |= {day: DaySummary.of(entry) for day, entry in changed.items()}
+    summaries |= {
+        day: DaySummary.of(entry)
+        if entry.digest
+        else replace(DaySummary.of(entry), writers=writers.get(day, ()))
+        for day, entry in changed.items()
+    }
     summaries = dict(sorted(summaries.items()))
     written = {day: entry for day, entry in changed.items() if entry.digest}
     if not written:
@@ -199,7 +310,15 @@ def _with(
 
 def _json_of(record: object) -> bytes:
     """The JSON of nested records: what `asdict` would give, without its copies of all of it."""
-    return json.dumps(record, ensure_ascii=False, allow_nan=False, default=vars).encode()
+    return json.dumps(record, ensure_ascii=False, allow_nan=False, default=_fields).encode()
+
+
+def _fields(record: object) -> dict[str, object]:
+    """The fields of a record; of the many days that nobody writes, not that nobody does."""
+    fields = vars(record)
+    if fields.get("writers", True):
+        return fields
+    return {name: value for name, value in fields.items() if name != "writers"}
 
 
 def _by_month(days: Mapping[str, IngestedDay]) -> dict[str, dict[str, IngestedDay]]:
@@ -270,5 +389,5 @@ def _part_at(uri: str, part: str) -> Mapping[str, IngestedDay]:
 def _parsed(store: ObjectStore, key: str, data: bytes) -> object:
     try:
         return json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StorageError(f"{store.uri_of(key)}: not a JSON document: {error}") from error

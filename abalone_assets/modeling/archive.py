@@ -264,7 +264,7 @@ def _card(text: bytes) -> ModelCard:
         # What later versions added to the card is missing in older ones.
         known = {each.name for each in fields(ModelCard)} & set(document)
         return ModelCard(**{name: document[name] for name in known})
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelArchiveError(f"{CARD_FILE} is no model card: {error!r}") from error
 
 

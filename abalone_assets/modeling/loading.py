@@ -67,7 +67,7 @@ def load_out_of_fold(folder: str | os.PathLike[str]) -> OutOfFold | None:
 def _read_card(folder: Path) -> dict[str, Any]:
     try:
         card = json.loads((folder / CARD_FILE).read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelArchiveError(
             f"{folder}: not an extracted model archive with {CARD_FILE}: {error}"
         ) from error

@@ -19,8 +19,15 @@ async def read_body(request: Request, most: int) -> bytes:
         most: Bytes that it may have.
 
     Raises:
-        HTTPException: It has more (413).
+        HTTPException: It has more (413), or is compressed (415).
     """
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in {"", "identity"}:
+        raise HTTPException(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"a body in the content coding {coding[:40]!r} is not read; send it as it is",
+            headers={"Accept-Encoding": "identity"},
+        )
     too_large = HTTPException(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         f"the request body exceeds {most} bytes; send fewer rows at a time",

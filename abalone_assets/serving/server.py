@@ -119,9 +119,12 @@ class EndpointServer:
     def _build(self) -> uvicorn.Server:
         import uvicorn
 
+        from abalone_assets.serving.connections import LimitedConnection
+
         config = uvicorn.Config(
             build_app(self._models, self._capture, self._pages, self._drift),
             access_log=False,
+            http=LimitedConnection,
             lifespan="off",
             log_config=None,
             log_level="warning",

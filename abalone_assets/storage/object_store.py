@@ -244,7 +244,7 @@ class ObjectStore:
         _, data = self.read_changed(key, None)
         try:
             return None if data is None else json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StorageError(f"{self.uri_of(key)}: not a JSON document: {error}") from error
 
     def write_json(self, key: str, document: object, *, create_only: bool = False) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -21,34 +21,51 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from abalone_assets.ingest.accepted_files import LEDGER_KEY as ACCEPTED_KEY
 from abalone_assets.ingest.reconcile import DayRange
+from abalone_assets.ingest.synthetic_files import LEDGER_KEY as SYNTHETIC_KEY
+from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.automation.support import Clock, name_of
-from abalone_assets_tests.support.histories import FIRST_DAY, Fault, World, install_faults
+from abalone_assets_tests.support.faults import KILLS, REFUSES, Strike, install_faults
+from abalone_assets_tests.support.histories import ASSETS, FIRST_DAY, World, keep_s3_in_memory
 from abalone_assets_tests.support.platform import survey_rows
+from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+FIRST_SEED = int(os.environ.get("ABALONE_TEST_SEED", "1"))
+SEEDS = int(os.environ.get("ABALONE_TEST_SEEDS", "1"))
 HISTORIES = int(os.environ.get("ABALONE_TEST_HISTORIES", "12"))
 STEPS = int(os.environ.get("ABALONE_TEST_HISTORY_STEPS", "14"))
 """As many fit into some seconds."""
 
+SHRINKS = bool(os.environ.get("ABALONE_TEST_SHRINK"))
+"""Whether the shortest history that fails is looked for, which takes minutes."""
+
 DAYS = [f"2025-03-{number:02}" for number in (3, 4, 6)]
 NAMES = [name_of(day, at) for day in DAYS for at in ("060000", "180000")]
 BAD_ROW = b"M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,many\n"
-FAULTS = st.builds(
-    Fault,
-    number=st.integers(0, 11),
-    when=st.sampled_from(["before", "after"]),
-    kills=st.booleans(),
+HELD = Animals.of(base_survey())[:60].with_error(ERRORS["weights * 0.2"]).file()
+OTHERS = ["ingests", "ingests all", "corrects", "corrects and ingests all", "deletes"]
+PEOPLE = ["tells of a simulation", "accepts"]
+STRIKES = st.lists(
+    st.builds(
+        Strike,
+        number=st.integers(0, 11),
+        when=st.sampled_from(["before", "after"]),
+        does=st.sampled_from([KILLS, REFUSES, *OTHERS, *PEOPLE]),
+    ),
+    max_size=2,
+    unique_by=lambda strike: strike.number,
 )
 """An ingestion of two days makes some ten writes."""
 
 CONTENTS = st.one_of(
     st.builds(survey_rows, st.integers(1, 4), seed=st.integers(0, 9)),
     st.builds(lambda seed: survey_rows(2, seed=seed) + BAD_ROW, st.integers(0, 9)),
-    st.sampled_from([b"", b"no survey at all\n"]),
+    st.sampled_from([b"", b"no survey at all\n", HELD]),
 )
 PICK = st.integers(0, 99)
 
@@ -94,45 +111,60 @@ class Histories(RuleBasedStateMachine):
     def rename(self, pick: int, name: str) -> None:
         self.picked(pick).rename(self.world.folder / name)
 
-    @rule(day=st.sampled_from(DAYS))
-    def wipe_a_partition(self, day: str) -> None:
-        self.world.wipe(day)
+    @rule(day=st.sampled_from(DAYS), asset=st.sampled_from(ASSETS))
+    def wipe_a_partition(self, day: str, asset: str) -> None:
+        self.world.wipe(day, asset)
+
+    @precondition(lambda self: self.world.names)
+    @rule(pick=PICK)
+    def tell_of_a_simulation(self, pick: int) -> None:
+        self.world.know_as_simulated(self.picked(pick))
+
+    @rule()
+    def accept_what_is_held(self) -> None:
+        self.world.accept_all()
 
     @rule()
     def lose_the_manifests_parts(self) -> None:
         self.world.lose_part()
 
-    @rule()
-    def lose_the_cursor(self) -> None:
-        self.world.cursor = None
+    @rule(cursor=st.sampled_from([None, "", "{", "[]", "null", '{"pending": ["x"]}']))
+    def lose_or_damage_the_cursor(self, cursor: str | None) -> None:
+        self.world.cursor = cursor
 
     @rule(hours=st.sampled_from([-1.0, 0.01, 1.0, 30.0]))
     def move_the_clock(self, hours: float) -> None:
         self.world.clock.advance(seconds=3600 * hours)
 
-    @rule(fault=st.one_of(st.just(Fault()), FAULTS))
-    def tick_and_ingest(self, fault: Fault) -> None:
-        self.world.try_to(self.world.tick_and_ingest, fault)
+    @rule(strikes=STRIKES)
+    def tick_and_ingest(self, strikes: list[Strike]) -> None:
+        self.world.try_to(self.world.tick_and_ingest, strikes)
 
-    @rule(first=st.sampled_from(DAYS), last=st.sampled_from(DAYS), fault=FAULTS)
-    def backfill(self, first: str, last: str, fault: Fault) -> None:
+    @rule(first=st.sampled_from(DAYS), last=st.sampled_from(DAYS), strikes=STRIKES)
+    def backfill(self, first: str, last: str, strikes: list[Strike]) -> None:
         days = DayRange(*sorted((first, last)))
-        self.world.try_to(lambda: self.world.ingest(days), fault)
+        self.world.try_to(lambda: self.world.ingest(days), strikes)
 
     def teardown(self) -> None:
-        if not hasattr(self, "world"):
-            return
-        self.world.settle()
-        assert self.world.tick() == []
-        rebuilt = self.make_world()
-        rebuilt.folder = self.world.folder
-        rebuilt.ingest(DayRange(DAYS[0], DAYS[-1]))
-        found, expected = self.world.held(), rebuilt.held()
-        for asset in ("new_surveys", "quarantined_rows"):
-            of = {day: rows for day, rows in found[asset].items() if rows}
-            assert of == {day: rows for day, rows in expected[asset].items() if rows}
-        assert found["files"] == expected["files"]
-        assert found["digest"] == expected["digest"]
+        if hasattr(self, "world"):
+            _settles_as_new(self.world, self.make_world())
+
+
+def _settles_as_new(world: World, rebuilt: World) -> None:
+    """Settle, and compare with a new lake of the same landing zone and the same words of people."""
+    world.settle()
+    assert world.tick() == []
+    rebuilt.folder = world.folder
+    for key in (ACCEPTED_KEY, SYNTHETIC_KEY):
+        if world.lake.store.find(key):
+            rebuilt.lake.store.write(key, world.lake.store.read(key))
+    rebuilt.ingest(DayRange(DAYS[0], DAYS[-1]))
+    found, expected = world.held(), rebuilt.held()
+    for asset in ASSETS:
+        of = {day: rows for day, rows in found[asset].items() if rows}
+        assert of == {day: rows for day, rows in expected[asset].items() if rows}
+    assert found["files"] == expected["files"]
+    assert found["digest"] == expected["digest"]
 
 
 @pytest.fixture
@@ -141,28 +173,39 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-@pytest.mark.timeout(0 if HISTORIES > 100 else 300)
-@pytest.mark.parametrize("lake", ["folder", "memory like S3"])
-def test_it_settles_as_what_a_new_lake_would_be(
-    lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
-) -> None:
+@pytest.fixture(params=["folder", "memory like S3"])
+def make_world(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    instance: dg.DagsterInstance,
+) -> Callable[[], World]:
+    """Makes new worlds, on a folder or on an object store."""
     monkeypatch.setenv("ABALONE_HOME", str(tmp_path))
     monkeypatch.setenv("ABALONE_SETTLE_SECONDS", "0")
     monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", FIRST_DAY)
-    fault, clock, numbers = (
-        install_faults(monkeypatch),
-        Clock.installed(monkeypatch),
-        itertools.count(),
-    )
+    keep_s3_in_memory(monkeypatch)
+    faults, clock = install_faults(monkeypatch), Clock.installed(monkeypatch)
+    numbers = itertools.count()
 
-    def make_world() -> World:
+    def make() -> World:
         clock.reset()
-        number = next(numbers)
-        folder = tmp_path / f"landing{number}"
+        count = next(numbers)
+        folder = tmp_path / f"landing{count}"
         folder.mkdir()
-        uri = str(tmp_path / f"lake{number}") if lake == "folder" else f"s3://memory/lake{number}"
-        return World(folder, uri, fault, clock, instance)
+        on_disk = request.param == "folder"
+        uri = str(tmp_path / f"lake{count}") if on_disk else f"s3://memory/lake{count}"
+        return World(folder, uri, faults, clock, instance)
 
+    return make
+
+
+@pytest.mark.timeout(0 if HISTORIES > 100 else 300)
+@pytest.mark.parametrize("number", range(FIRST_SEED, FIRST_SEED + SEEDS))
+def test_it_settles_as_what_a_new_lake_would_be(
+    number: int, make_world: Callable[[], World]
+) -> None:
+    @seed(number)
     class Here(Histories):
         pass
 
@@ -173,7 +216,53 @@ def test_it_settles_as_what_a_new_lake_would_be(
             max_examples=HISTORIES,
             stateful_step_count=STEPS,
             deadline=None,
+            database=None,
+            phases=[Phase.generate, *([Phase.shrink] if SHRINKS else [])],
             suppress_health_check=list(HealthCheck),
-            print_blob=True,
         ),
     )
+
+
+@pytest.mark.parametrize("ends", [KILLS, REFUSES])
+@pytest.mark.parametrize("write", range(1, 7))
+def test_a_run_that_fails_after_another_wrote_its_day_leaves_it_due(
+    make_world: Callable[[], World], write: int, ends: str
+) -> None:
+    """Its rows are of before, and what the other one committed is of after the correction."""
+    world = make_world()
+    world.zone.land(NAMES[0], survey_rows(3, seed=1))
+    other = Strike(write, "before", "corrects and ingests all")
+    strikes = [other, Strike(write, "after", ends)]
+    world.try_to(lambda: world.ingest(DayRange(DAYS[0], DAYS[-1])), strikes)
+    _settles_as_new(world, make_world())
+
+
+@pytest.mark.parametrize("write", range(5))
+def test_a_file_that_turns_out_to_be_a_simulation_while_it_is_ingested_is_one(
+    make_world: Callable[[], World], write: int
+) -> None:
+    world = make_world()
+    world.zone.land(NAMES[0], survey_rows(3, seed=1))
+    strikes = [Strike(write, "before", "tells of a simulation")]
+    world.try_to(lambda: world.ingest(DayRange(DAYS[0], DAYS[0])), strikes)
+    _settles_as_new(world, make_world())
+    assert world.lake.manifest().days[DAYS[0]].synthetic_rows == 3
+
+
+def test_a_day_whose_run_died_keeps_its_rows_while_the_landing_zone_is_away(
+    make_world: Callable[[], World],
+) -> None:
+    """A machine that lost its power comes back before the share is mounted again."""
+    world = make_world()
+    for name in NAMES[:4]:
+        world.zone.land(name, survey_rows(3, seed=NAMES.index(name)))
+    world.settle()
+    before = world.held()
+    world.try_to(lambda: world.ingest(DayRange(DAYS[0], DAYS[0])), [Strike(0, "after", KILLS)])
+    away = world.folder.rename(world.folder.with_suffix(".away"))
+    world.folder.mkdir()
+    assert world.tick() == []
+    world.folder.rmdir()
+    away.rename(world.folder)
+    world.settle()
+    assert world.held() == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import narwhals as nw
@@ -14,7 +14,7 @@ import pytest
 
 from abalone_assets.defs.preparation import checks
 from abalone_assets.errors import StorageError
-from abalone_assets.etl import lake_inputs, outputs
+from abalone_assets.etl import lake_inputs, outputs, polars_engine
 from abalone_assets.etl.preparation import split
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareReport
 from abalone_assets.lake.released_files import first_release
@@ -176,6 +176,38 @@ def test_a_preparation_that_did_not_end_vouches_for_nothing(
     assert not prepare_only(prepared).success
     with pytest.raises(StorageError, match="materialize merged_dataset first"):
         prepared.lake.preparation()
+
+
+def test_a_survey_that_is_corrected_while_it_is_merged_and_back_again_leaves_nothing_behind(
+    prepared: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manifest is as it was then, so nothing else would tell that its rows are not."""
+    other, corrected, as_it_was = (
+        name_of("2025-03-10"),
+        survey_rows(9, seed=12),
+        survey_rows(9, seed=13),
+    )
+    prepared.land(other, as_it_was)
+    assert ingest(prepared) == [True]
+    merge = polars_engine.prepare
+
+    def correct_and_merge(*arguments: Any) -> PrepareReport:
+        prepared.land(other, corrected)
+        assert ingest(prepared) == [True]
+        return merge(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(polars_engine, "prepare", correct_and_merge)
+        assert not prepare_only(prepared).success
+    prepared.land(other, as_it_was)
+    assert ingest(prepared) == [True]
+    with pytest.raises(StorageError, match="materialize merged_dataset first"):
+        prepared.lake.preparation()
+    assert prepared.lake.release_due()
+    assert prepare_only(prepared).success
+    made = pl.read_parquet(prepared.lake.uri("merged_dataset"))
+    assert made["source_file"].to_list().count(other) == len(as_it_was.splitlines())
+    (prepared.home / "landing_zone" / other).unlink()
 
 
 def test_each_file_is_recorded_with_the_first_release_that_it_is_a_part_of(

@@ -7,12 +7,13 @@ of the same landing zone.
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cached_property
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 import polars as pl
@@ -20,7 +21,8 @@ from obstore.store import MemoryStore
 
 from abalone_assets.automation.runs import days_of
 from abalone_assets.automation.survey_sensor import survey_tick
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import AbaloneError, StorageError, SurveyError
+from abalone_assets.ingest.accepted_files import accept_file, held_files, ingest_accepted_again
 from abalone_assets.ingest.days import parse_days
 from abalone_assets.ingest.earlier import Earlier
 from abalone_assets.ingest.frames import to_parquet
@@ -28,90 +30,47 @@ from abalone_assets.ingest.judging import Judge, judge_name
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.ingest.memory import read_memory
 from abalone_assets.ingest.reconcile import DayRange, missing_days
+from abalone_assets.ingest.synthetic_files import (
+    SyntheticFile,
+    ingest_simulated_again,
+    record_synthetic_file,
+    synthetic_files,
+)
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest_store import (
     MANIFEST_KEY,
     commit_days,
     read_manifest_anew,
     revoke_days,
+    writing_days,
 )
+from abalone_assets.lake.writers import Writer
 from abalone_assets.settings.platform import Settings, load_settings
 from abalone_assets.storage import object_store
-from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import Clock
+from abalone_assets_tests.support.faults import Killed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import pytest
 
     from abalone_assets.lake.manifest import IngestedFile
+    from abalone_assets_tests.support.faults import Faults, Strike
 
-When = Literal["before", "after"]
 ASSETS: Final = ("new_surveys", "quarantined_rows")
 FIRST_DAY: Final = "2025-03-01"
+ALL_DAYS: Final = ("2025-03-03", "2025-03-06")
 ROUNDS: Final = 30
+RUNS: Final = itertools.count()
 REPOSITORY: Final = dg.Definitions(assets=[dg.AssetSpec(name) for name in ASSETS])
 
 
-class Killed(BaseException):
-    """The process is gone: no code of it runs any more."""
-
-
-@dataclass
-class Fault:
-    """What happens at the n-th write of the stores, counted from when it is set.
-
-    Attributes:
-        number: Which write, from 0; negative for none.
-        when: Before or after its effect.
-        kills: Whether the process dies there, or the store refuses.
-    """
-
-    number: int = -1
-    when: When = "before"
-    kills: bool = False
-
-    def around(self, write: Callable[[], Any]) -> Any:
-        strikes = self.number == 0
-        self.number -= 1
-        if strikes and self.when == "before":
-            self._strike()
-        done = write()
-        if strikes:
-            self._strike()
-        return done
-
-    def _strike(self) -> None:
-        if self.kills:
-            raise Killed
-        raise OSError("the store refuses")
-
-
-@dataclass(frozen=True)
-class _Faulty:
-    """An obstore whose writes meet the fault."""
-
-    inner: Any
-    fault: Fault
-
-    def __getattr__(self, name: str) -> Any:
-        call = getattr(self.inner, name)
-        if name not in {"put", "delete"}:
-            return call
-        return lambda *arguments, **options: self.fault.around(lambda: call(*arguments, **options))
-
-
-def install_faults(patch: pytest.MonkeyPatch) -> Fault:
-    """Let every store's writes meet a fault, and ``s3://`` be in memory; it is to be set later."""
-    fault, opened = Fault(), ObjectStore.__dict__["_store"].func
+def keep_s3_in_memory(patch: pytest.MonkeyPatch) -> None:
+    """Let ``s3://`` be in memory."""
     memory: dict[str, MemoryStore] = {}
-    stores = cached_property(lambda store: _Faulty(opened(store), fault))
-    stores.__set_name__(ObjectStore, "_store")
-    patch.setattr(ObjectStore, "_store", stores)
     patch.setattr(object_store, "open_s3_store", lambda uri: memory.setdefault(uri, MemoryStore()))
-    return fault
 
 
 @dataclass
@@ -121,17 +80,18 @@ class World:
     Attributes:
         folder: Where its files are.
         lake_uri: Where its lake is.
-        fault: What the stores do.
+        faults: What the stores do.
         clock: The sensor's.
     """
 
     folder: Path
     lake_uri: str
-    fault: Fault
+    faults: Faults
     clock: Clock
     instance: dg.DagsterInstance
     cursor: str | None = None
     lost_part: bool = False
+    ended: set[str] = field(default_factory=set)
     settings: Settings = field(default_factory=load_settings)
 
     @property
@@ -162,21 +122,35 @@ class World:
         return [days for days in asked if days]
 
     def ingest(self, days: DayRange) -> None:
-        """What the asset does, in its order."""
+        """A run of what the asset does; Dagster knows afterwards that it has ended."""
+        writer = Writer.this(f"run {next(RUNS)}")
+        try:
+            self._ingest(days, writer)
+        finally:
+            self.ended.add(writer.run)
+
+    def _ingest(self, days: DayRange, writer: Writer) -> None:
         lake = self.lake
         judge = Judge.of(lake)
         parsed = parse_days(
-            self.zone, list(each_day(days)), judge=judge, earlier=Earlier.of(lake, self.settings)
+            self.zone,
+            list(each_day(days)),
+            synthetic=lambda: synthetic_files(lake.store).keys(),
+            judge=judge,
+            earlier=Earlier.of(lake, self.settings),
         )
-        revoke_days(lake.store, parsed.days)
-        for asset, frames in zip(ASSETS, (parsed.rows, parsed.quarantined), strict=True):
-            for day, frame in frames.items():
-                lake.store.write(lake.key(asset, day), to_parquet(frame))
-        commit_days(
-            lake.store,
-            parsed.entries,
-            valid=lambda manifest: judge_name(manifest.raw) == judge.name,
-        )
+        with writing_days(lake.store, parsed.days.keys(), writer, self.ended.__contains__):
+            for asset, frames in zip(ASSETS, (parsed.rows, parsed.quarantined), strict=True):
+                for day, frame in frames.items():
+                    lake.store.write(lake.key(asset, day), to_parquet(frame))
+            commit_days(
+                lake.store,
+                parsed.entries,
+                valid=lambda manifest: judge_name(manifest.raw) == judge.name,
+                writer=writer,
+            )
+        ingest_accepted_again(lake.store)
+        ingest_simulated_again(lake.store, parsed.days)
 
     def tick_and_ingest(self) -> int:
         """A tick and what it asks for; how much that was."""
@@ -185,20 +159,53 @@ class World:
             self.ingest(days)
         return len(asked)
 
-    def try_to(self, work: Callable[[], object], fault: Fault) -> None:
-        """Work while the stores fail; a process that is killed takes what it knew along."""
-        vars(self.fault).update(vars(fault))
+    def try_to(self, work: Callable[[], object], strikes: Sequence[Strike]) -> None:
+        """Work while something happens at the writes; a killed process forgets what it knew."""
+        self.faults.set(strikes)
+        self.faults.meanwhile = self.meanwhile
         try:
-            with suppress(StorageError):
+            with suppress(AbaloneError):
                 work()
         except Killed:
             read_manifest_anew(self.lake.store)
         finally:
-            self.fault.number = -1
+            self.faults.set(())
 
-    def wipe(self, day: str) -> None:
+    def meanwhile(self, name: str) -> None:
+        """What others do at a write: another run, a crew, a person."""
+        paths = [self.folder / each for each in self.names]
+        doing: dict[str, Callable[[], object]] = {
+            "ingests": self.tick_and_ingest,
+            "ingests all": lambda: self.ingest(DayRange(*ALL_DAYS)),
+            "corrects": lambda: [_correct(path) for path in paths[:1]],
+            "corrects and ingests all": lambda: [
+                *(_correct(path) for path in paths[:1]),
+                self.ingest(DayRange(*ALL_DAYS)),
+            ],
+            "deletes": lambda: [path.unlink() for path in paths[-1:]],
+            "tells of a simulation": lambda: [self.know_as_simulated(path) for path in paths[:1]],
+            "accepts": self.accept_all,
+        }
+        with suppress(AbaloneError):
+            doing[name]()
+
+    def know_as_simulated(self, path: Path) -> None:
+        """A person says that a landed file is a simulation."""
+        data = path.read_bytes()
+        made = SyntheticFile(path.name, data.count(b"\n"), "copula", seed=0, data_version="v1")
+        with suppress(StorageError):  # a lost part of the manifest, until the next tick
+            record_synthetic_file(self.lake.store, hashlib.sha256(data).hexdigest(), made)
+
+    def accept_all(self) -> None:
+        """A person accepts every held file."""
+        with suppress(StorageError):  # a lost part of the manifest, until the next tick
+            for file in held_files(self.lake.store):
+                with suppress(SurveyError):  # its day waits for another file of it
+                    accept_file(self.lake.store, file.name, because="weighed again", by="ana")
+
+    def wipe(self, day: str, asset: str) -> None:
         """Delete a day's rows from the lake, as somebody does by hand."""
-        self.lake.store.delete(self.lake.key("new_surveys", day))
+        self.lake.store.delete(self.lake.key(asset, day))
 
     def lose_part(self) -> None:
         """Lose the parts of the manifest."""
@@ -255,7 +262,15 @@ class World:
 
 def told(file: IngestedFile) -> tuple[Any, ...]:
     """What the manifest tells of a file, but for the time of its write."""
-    return file.name, file.size, file.sha256, file.rows, file.quarantined, file.problem or ""
+    counts = file.size, file.sha256, file.rows, file.quarantined, file.held_rows
+    return file.name, *counts, file.origin, file.held or "", file.problem or ""
+
+
+def _correct(path: Path) -> None:
+    """What a crew does that finds a wrong count of rings, or adds an empty line."""
+    data = path.read_bytes()
+    rings = b"8\n" if data[-2:-1] == b"7" else b"7\n"
+    path.write_bytes(data[:-2] + rings if data[-2:-1].isdigit() else data + b"\n")
 
 
 def each_day(days: DayRange) -> Iterator[str]:

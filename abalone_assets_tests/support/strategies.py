@@ -8,6 +8,15 @@ from hypothesis import strategies as st
 
 from abalone_assets.survey import COLUMNS, MAX_RINGS, MEASUREMENTS, SEXES
 
+
+class Shown(bytes):
+    """Bytes of which a report shows the beginning only."""
+
+    def __repr__(self) -> str:
+        more = f" … {len(self)} bytes" if len(self) > 400 else ""
+        return f"{bytes(self[:400])!r}{more}"
+
+
 MAXIMUM = {column.name: column.maximum or 0 for column in COLUMNS}
 
 rows_of_a_survey: st.SearchStrategy[list[tuple[Any, ...]]] = st.lists(

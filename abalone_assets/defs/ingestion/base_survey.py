@@ -51,7 +51,11 @@ def raw_abalone(
     from abalone_assets.ingest.base_survey import REFUSAL_KEY
     from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
     from abalone_assets.ingest.judging import Judge
-    from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
+    from abalone_assets.ingest.synthetic_files import (
+        ingest_simulated_again,
+        origin_of,
+        synthetic_files,
+    )
     from abalone_assets.lake.manifest import IngestedRaw
     from abalone_assets.lake.manifest_store import commit_raw
 
@@ -99,6 +103,7 @@ def raw_abalone(
         ),
         judge_again=judge.judge_again(opened),
     )
+    ingest_simulated_again(store)
     store.delete(REFUSAL_KEY)
     catalog.refresh_or_warn(context)
 

@@ -1,10 +1,12 @@
 """The survey days: what crews landed, good rows and quarantined rows, and how a run judges them."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from abalone_assets.automation.runs import has_ended
 from abalone_assets.defs.ingestion.checks import ACCEPT_COMMAND, CHECKS, ingestion_checks
 from abalone_assets.defs.metadata import (
     add_partitions_metadata,
@@ -85,8 +87,9 @@ def parse_survey_days(
     from abalone_assets.ingest.days import parse_days
     from abalone_assets.ingest.earlier import Earlier
     from abalone_assets.ingest.judging import Judge, judge_name
-    from abalone_assets.ingest.synthetic_files import synthetic_files
-    from abalone_assets.lake.manifest_store import commit_days, revoke_days
+    from abalone_assets.ingest.synthetic_files import ingest_simulated_again, synthetic_files
+    from abalone_assets.lake.manifest_store import commit_days, writing_days
+    from abalone_assets.lake.writers import Writer
 
     opened = lake.open()
     judge = Judge.of(opened)
@@ -98,13 +101,19 @@ def parse_survey_days(
         judge=judge,
         earlier=Earlier.of(opened, load_settings()),
     )
-    revoke_days(opened.store, parsed.days)
-    yield from _tables(context, opened, parsed)
-    yield from told_of_all(context, ingestion_checks(opened, parsed))
-    commit_days(
-        opened.store, parsed.entries, valid=lambda manifest: judge_name(manifest.raw) == judge.name
-    )
+    writer = Writer.this(context.run.run_id)
+    ended = partial(has_ended, context.instance)
+    with writing_days(opened.store, parsed.days.keys(), writer, ended):
+        yield from _tables(context, opened, parsed)
+        yield from told_of_all(context, ingestion_checks(opened, parsed))
+        commit_days(
+            opened.store,
+            parsed.entries,
+            valid=lambda manifest: judge_name(manifest.raw) == judge.name,
+            writer=writer,
+        )
     ingest_accepted_again(opened.store)
+    ingest_simulated_again(opened.store, parsed.days)
     catalog.refresh_or_warn(context)
 
 

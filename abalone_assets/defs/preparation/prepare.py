@@ -84,10 +84,13 @@ def prepare(
         remove_leftovers(opened.store.root)
     manifest = opened.manifest()
     opened.begin_preparation(manifest.digest, context.run.run_id)
-    report, job = etl_engine.prepare(
-        lake_request(opened, manifest), context, lambda: release_lease.hold(context)
-    )
-    release_lease.hold(context)
+
+    def require_same() -> None:
+        release_lease.hold(context)
+        opened.require_unchanged(manifest)  # a crew may land again what was just read
+
+    report, job = etl_engine.prepare(lake_request(opened, manifest), context, require_same)
+    require_same()
     opened.record_preparation(
         Preparation.of(manifest, rows_in=report.rows_in, repeats=report.repeats)
     )
