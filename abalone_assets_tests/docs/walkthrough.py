@@ -85,12 +85,12 @@ def walk(page: str, copy: Path) -> None:
     printed = bash(copy, "\necho '--- next ---'\n".join(["true", *commands]))
     outputs = printed.split("--- next ---\n")[1:]
     missed = [
-        (line, output)
+        f"{line!r} is not in\n{output}"
         for output, lines in zip(outputs, expected, strict=True)
         for line in lines
         if not says(output, line)
     ]
-    assert missed == []
+    assert not missed, "\n".join(missed)
 
 
 def contents(copy: Path) -> dict[str, bytes]:
