@@ -203,8 +203,15 @@ def read_file(data: bytes, name: str, options: Options, verdicts: Verdicts) -> R
         if given != data or reading != Reading() or survey.header_line or survey.mended:
             canonical = canonical_survey(data, name, reading=reading)
     except UnreadableSurveyError as error:
-        bad = error.bad_rows
-        return ReadFile(given, problem=error.reason, same=(given,), bad_rows=bad, reading=reading)
+        return ReadFile(
+            given,
+            problem=error.reason,
+            looks_like=error.looks_like,
+            same=(given,),
+            doubted_units=error.looks_like,
+            bad_rows=error.bad_rows,
+            reading=reading,
+        )
     except SurveyError as error:
         return ReadFile(given, problem=str(error), same=(given,), reading=reading)
     encoding = () if given == data else ("it was written in UTF-16",)

@@ -117,6 +117,16 @@ def likely_cause(bad: BadRecords, faults: Sequence[tuple[str | None, str, str]])
     return f"the rule broken most is {rule} ({count} times), as in: {message}"
 
 
+def units_that_mend(bad: BadRecords) -> Units | None:
+    """The units, other than the told ones, that would read nearly all of the file, if any would."""
+    told = bad.layout.told_units
+    units = guess_units(_sizes(bad), told)
+    if units is None or units == told:
+        return None
+    share = bad.share(_obeys(fields, units) for fields in bad.animals)
+    return units if share * bad.share_of_file >= _NEARLY_ALL else None
+
+
 def looks_like(columns: Mapping[str, Sequence[str | float]], told: Units) -> Units | None:
     """The units that a survey's numbers look like, as they were before they were converted.
 
@@ -266,19 +276,22 @@ def _words(bad: BadRecords) -> tuple[float, str]:
 
 
 def _units(bad: BadRecords) -> tuple[float, str]:
-    sizes = [(as_size(f[_LENGTH]), as_size(f[_WHOLE])) for f in bad.animals]
-    known = [(length, weight) for length, weight in sizes if length and weight]
     if bad.layout.has_units:
         told = bad.layout.told_units
-        reason = _contradiction(told, guess_units(known, told))
+        reason = _contradiction(told, guess_units(_sizes(bad), told))
         return (1.0 if reason else 0.0), reason or ""
-    units = guess_units(known)
+    units = guess_units(_sizes(bad))
     if units is None or units == CONTRACT_UNITS:
         return 0.0, ""
     share = bad.share(_obeys(fields, units) for fields in bad.animals)
     if share * bad.share_of_file < _NEARLY_ALL:
         return share, f"part of the file looks like {units.words}: write all of it in one way"
     return share, f"these look like {units.words}: {mend_units(units)}"
+
+
+def _sizes(bad: BadRecords) -> list[tuple[float, float]]:
+    sizes = [(as_size(f[_LENGTH]), as_size(f[_WHOLE])) for f in bad.animals]
+    return [(length, weight) for length, weight in sizes if length and weight]
 
 
 def _obeys(fields: Sequence[str], units: Units) -> bool:

@@ -23,6 +23,7 @@ from abalone_assets.survey.diagnosis import (
     certain_cause,
     contradicted_units,
     likely_cause,
+    units_that_mend,
 )
 from abalone_assets.survey.dialect import Reading, without_separator_line
 from abalone_assets.survey.header import (
@@ -87,13 +88,21 @@ class UnreadableSurveyError(SurveyError):
         file: The file's name.
         reason: What is wrong with it and what to do.
         bad_rows: The records for which it is refused, where it is for these, in file order.
+        looks_like: The units in which it would be read, if these are all that is wrong.
     """
 
-    def __init__(self, file: str, reason: str, bad_rows: Sequence[QuarantinedRow] = ()) -> None:
+    def __init__(
+        self,
+        file: str,
+        reason: str,
+        bad_rows: Sequence[QuarantinedRow] = (),
+        looks_like: Units | None = None,
+    ) -> None:
         super().__init__(f"{file}: {reason}")
         self.file = file
         self.reason = reason
         self.bad_rows = tuple(bad_rows)
+        self.looks_like = looks_like
 
 
 @dataclass(frozen=True)
@@ -458,11 +467,15 @@ class _Judge:
                 f"{count} of {judged} records break a rule of the survey contract, more than "
                 f"{MAX_BAD_SHARE:.0%}: {cause}"
             )
-            raise UnreadableSurveyError(self.opened.file, reason, self.quarantined)
+            raise self._refused(reason, bad)
         if count == judged:
             reason = certain_cause(bad) or ""
             if reason:
-                raise UnreadableSurveyError(self.opened.file, reason, self.quarantined)
+                raise self._refused(reason, bad)
+
+    def _refused(self, reason: str, bad: BadRecords) -> UnreadableSurveyError:
+        units = None if self.opened.named.has_units else units_that_mend(bad)
+        return UnreadableSurveyError(self.opened.file, reason, self.quarantined, units)
 
     def _read_columns(self, records: Sequence[_Record]) -> list[list[_Value]]:
         layout = self.opened.layout

@@ -36,7 +36,8 @@ def aged_row(
     predicted: Mapping[str, float], row: TableRow, units: Units, facts: ModelFacts
 ) -> dict[str, Any]:
     """A line of a table, as it stood there, with its age."""
-    return {"line": row.line, **row.fields, **age_of(predicted, row.animal, units, facts)}
+    others = {"others": dict(row.others)}
+    return {"line": row.line, **row.fields, **others, **age_of(predicted, row.animal, units, facts)}
 
 
 def age_of(

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.pages.calculator.problems import UNITS, Problem
 from abalone_assets.survey import COLUMNS, FEATURES, SurveyRowError
-from abalone_assets.survey.rules import field_reader
-from abalone_assets.survey.units import CONTRACT_UNITS, MM_G, Units, as_size, guess_units
+from abalone_assets.survey.rules import readers_in
+from abalone_assets.survey.units import PEOPLE_USE, as_size, guess_units, mistaken_units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-PEOPLE_USE: Final = (MM_G, CONTRACT_UNITS)
-"""Units that are mistaken for each other: numbers that are clearly of the other are refused."""
+    from abalone_assets.survey.units import Units
 
 Field = str | float | None
 _COLUMNS: Final = COLUMNS[: len(FEATURES)]
@@ -58,7 +56,7 @@ def read_animal(fields: Mapping[str, Field], units: Units) -> Animal | list[Prob
     """
     values: list[str | float] = []
     problems: list[Problem] = []
-    for column, read in zip(_COLUMNS, _readers(units), strict=True):
+    for column, read in zip(_COLUMNS, readers_in(units), strict=True):
         given = fields.get(column.name)
         if given is None or (isinstance(given, str) and not given.strip()):
             problems.append(Problem(column.name, "missing", f"{column.name} is missing"))
@@ -98,7 +96,9 @@ def _units_problem(fields: Mapping[str, Field], units: Units) -> Problem | None:
     found = guess_units([(length, weight)], units)
     if found == units:
         return None
-    if found in PEOPLE_USE and units in PEOPLE_USE:
+    if found not in PEOPLE_USE:  # as it does of a small animal
+        found = mistaken_units(length, weight, units)
+    if found is not None and units in PEOPLE_USE:
         return Problem(UNITS, UNITS, look_like(found))
     return _UNLIKE
 
@@ -106,14 +106,3 @@ def _units_problem(fields: Mapping[str, Field], units: Units) -> Problem | None:
 def look_like(units: Units) -> str:
     """What to do about numbers that are clearly of these units."""
     return f"these numbers look like {units.words}: say so, or correct them"
-
-
-@lru_cache(maxsize=64)
-def _readers(units: Units) -> tuple[Callable[[object], str | float], ...]:
-    told = units.by_column()
-    contract = CONTRACT_UNITS.by_column()
-    return tuple(
-        field_reader(column, None if told[column.name] == contract[column.name] else unit)
-        for column in _COLUMNS
-        for unit in [told[column.name]]
-    )

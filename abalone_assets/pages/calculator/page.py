@@ -26,12 +26,12 @@ from abalone_assets.pages.bodies import read_body
 from abalone_assets.pages.calculator.answers import aged_row, answer_of
 from abalone_assets.pages.calculator.doubts import doubts
 from abalone_assets.pages.calculator.facts import ModelFacts, facts_of
-from abalone_assets.pages.calculator.measured import PEOPLE_USE, Animal, read_animal
+from abalone_assets.pages.calculator.measured import Animal, read_animal
 from abalone_assets.pages.calculator.problems import UNITS, Problem
 from abalone_assets.pages.calculator.questions import Question
 from abalone_assets.pages.calculator.table import MAX_ANIMALS, Table, TableError, read_table
 from abalone_assets.survey import AGE_OFFSET_YEARS, COLUMNS, FEATURES
-from abalone_assets.survey.units import CONTRACT_UNITS, MM_G, Units
+from abalone_assets.survey.units import CONTRACT_UNITS, MM_G, PEOPLE_USE, Units
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -109,6 +109,7 @@ class AgedRow(Age):
     shucked_weight: str
     viscera_weight: str
     shell_weight: str
+    others: dict[str, str] = Field(description="What else stands in the line, by the header.")
 
 
 class BadLineAnswer(BaseModel):

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Final
 from abalone_assets.errors import SurveyError
 from abalone_assets.pages.calculator.measured import Animal, look_like, read_animal
 from abalone_assets.pages.calculator.problems import Problem
-from abalone_assets.survey import COLUMNS, FEATURES
+from abalone_assets.survey import FEATURES
+from abalone_assets.survey.animals_header import AnimalsHeader, read_animals_header
 from abalone_assets.survey.dialect import guess_decimal, guess_delimiter, without_separator_line
-from abalone_assets.survey.header import Layout, names_columns, read_header
-from abalone_assets.survey.units import Units, as_size, guess_units
+from abalone_assets.survey.units import as_size, guess_units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from abalone_assets.survey.units import Units
+
 MAX_ANIMALS: Final = 10_000
-"""More are no table that a person reads; `abalone predict --file` ages files of any size."""
+"""More are no table that a person reads; `abalone predict` ages files of any size."""
 
 _SHOWN_CHARACTERS: Final = 120
 _Line = tuple[int, list[str]]
@@ -37,11 +39,13 @@ class TableRow:
         line: Its number in the text, from 1.
         fields: What stood there, by survey column.
         animal: What it means.
+        others: What else stood there, such as an id, by its name in the header.
     """
 
     line: int
     fields: Mapping[str, str]
     animal: Animal
+    others: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def read_table(data: bytes, units: Units) -> Table:
     """The animals of a text: eight fields a line, or nine with the rings, which are left out.
 
     Fields are separated by commas, semicolons, tabs or bars, numbers have decimal points or commas.
-    A header is obeyed: order, units, and columns that are not needed.
+    A header is obeyed: order, units, and columns that are not needed, which go along.
 
     Args:
         data: The text as UTF-8.
@@ -100,10 +104,10 @@ def read_table(data: bytes, units: Units) -> Table:
     try:
         decimal = guess_decimal(text, delimiter) if delimiter != "," else "."
         lines = list(_lines(text, delimiter))
-        layout = None
-        if lines and names_columns(lines[0][1]):
-            layout = read_header(lines[0][1], FEATURES, remedy="correct the names")
-            lines = lines[1:]
+        header = AnimalsHeader(units=units)
+        if lines:
+            header = read_animals_header(lines[0][1], units, header_wins=True)
+            lines = lines[header.is_line :]
     except SurveyError as error:
         raise TableError(str(error)) from error
     if not lines:
@@ -111,45 +115,33 @@ def read_table(data: bytes, units: Units) -> Table:
     if len(lines) > MAX_ANIMALS:
         raise TableError(
             f"{len(lines):,} lines are more than the {MAX_ANIMALS:,} that are aged at once: split "
-            "it, or age the file with `abalone predict --file`"
+            "it, or age the file with `abalone predict`"
         )
-    told = layout is not None and layout.has_units
-    stated = _stated(layout) if layout is not None and told else units
-    found = [(number, fields, _by_column(fields, layout)) for number, fields in lines]
+    found = [(number, fields, _by_column(fields, header)) for number, fields in lines]
     if decimal == ",":
         for _, _, named in found:
             named.update({name: field.replace(",", ".") for name, field in named.items()})
-    _check_units([named for _, _, named in found], stated)
-    return _judged(found, stated, told=told, delimiter=delimiter)
-
-
-def _stated(layout: Layout) -> Units:
-    """The units that a header tells."""
-    units = layout.told_units
-    measured = set(zip(FEATURES, layout.units, strict=True))
-    if not measured <= set(units.by_column().items()):
-        raise TableError("its header tells several units of length, or of weight: write all in one")
-    return units
+    _check_units([named for _, _, named in found], header.units)
+    return _judged(found, header, delimiter)
 
 
 def _judged(
-    found: Sequence[tuple[int, list[str], dict[str, str]]],
-    units: Units,
-    *,
-    told: bool,
-    delimiter: str,
+    found: Sequence[tuple[int, list[str], dict[str, str]]], header: AnimalsHeader, delimiter: str
 ) -> Table:
     rows: list[TableRow] = []
     bad: list[BadLine] = []
     for number, fields, named in found:
-        read: Animal | list[Problem] = (
-            read_animal(named, units) if named else [_miscounted(len(fields))]
-        )
+        read: Animal | list[Problem] = [
+            Problem(None, "field_count", header.miscounted(len(fields)))
+        ]
+        if named:
+            read = read_animal(named, header.units)
         if isinstance(read, Animal):
-            rows.append(TableRow(number, named, read))
+            others = {name: fields[place] for place, name in header.others}
+            rows.append(TableRow(number, named, read, others))
         else:
             bad.append(BadLine(number, read, delimiter.join(fields)[:_SHOWN_CHARACTERS]))
-    return Table(units, told, rows, bad)
+    return Table(header.units, header.told, rows, bad)
 
 
 def _decoded(data: bytes) -> str:
@@ -175,28 +167,12 @@ def _lines(text: str, delimiter: str) -> Iterator[_Line]:
         raise TableError(f"line {reader.line_num} is no CSV: {error}") from error
 
 
-def _by_column(fields: list[str], layout: Layout | None) -> dict[str, str]:
+def _by_column(fields: list[str], header: AnimalsHeader) -> dict[str, str]:
     """The fields by column; nothing when there are not as many as there should be."""
-    width = len(FEATURES) if layout is None else layout.width
-    known = _without_empty(fields, width)
-    if layout is None and len(known) == len(COLUMNS):
-        known = known[: len(FEATURES)]
-    if len(known) != width:
+    known = header.trimmed(fields)
+    if len(known) != header.width:
         return {}
-    places = range(width) if layout is None else layout.positions
-    return {name: known[at] for name, at in zip(FEATURES, places, strict=True)}
-
-
-def _without_empty(fields: list[str], width: int) -> list[str]:
-    """The fields without empty ones at the end, which spreadsheets add."""
-    while len(fields) > width and not fields[-1]:
-        fields = fields[:-1]
-    return fields
-
-
-def _miscounted(count: int) -> Problem:
-    said = f"found {count} field{'s' if count > 1 else ''}; expected {', '.join(FEATURES)}"
-    return Problem(None, "field_count", said)
+    return {name: known[at] for name, at in zip(FEATURES, header.places, strict=True)}
 
 
 def _check_units(found: Sequence[Mapping[str, str]], units: Units) -> None:

@@ -108,4 +108,5 @@ def test_no_animal_of_uci_is_taken_for_one_of_other_units_nor_the_other_way_roun
         ):
             assert isinstance(read_animal(fields, units), Animal)
             found = read_animal(fields, wrong)
-            assert not isinstance(found, Animal) or found.odd
+            assert not isinstance(found, Animal)
+            assert found[0].rule == "units"

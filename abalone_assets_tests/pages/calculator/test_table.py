@@ -48,6 +48,7 @@ def test_a_header_tells_order_units_and_what_else_is_left_out() -> None:
     assert found.lines == CANONICAL.splitlines(keepends=True)[0]
     assert (found.units.name, found.told) == ("cm-g", True)
     assert found.rows[0].fields["length"] == "9.1"
+    assert found.rows[0].others == {"id": "7", "Rings": "15"}
 
 
 def test_lines_that_are_no_animals_are_told_and_the_others_are_read() -> None:
@@ -71,7 +72,7 @@ def test_lines_are_counted_as_an_editor_shows_them() -> None:
     [
         ("", "no animal"),
         (f"{NAMES}\n", "no animal"),
-        ("sex,length,colour\nM,91,red\n", "does not know 'colour'"),
+        ("sex,length,colour\nM,91,red\n", "there is no diameter, no height"),
         (f"{NAMES.replace('height', 'height (mm)')}\n{MEASURED}", "tells a unit"),
         ('M,"91\n', "no CSV"),
         (CANONICAL, "look like millimetres / 200 and grams / 200"),

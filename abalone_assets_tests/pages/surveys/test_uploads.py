@@ -55,6 +55,17 @@ def landed(site: Site) -> dict[str, str]:
     return {path.name: path.read_text() for path in site.zone.folder.iterdir()}
 
 
+def test_the_form_asks_for_the_units_first(site: Site) -> None:
+    text = site.text("/surveys/upload")
+    assert text.index("Units</label>") < text.index("Survey file</label>")
+    chosen = staged(site, ROWS, units="mm-g")
+    assert chosen.endswith("?units=mm-g")
+    assert "Its numbers look like millimetres / 200 and grams / 200" in site.text(chosen)
+    assert site.text(staged(site, ROWS)).index("What the check found") < site.text(
+        staged(site, ROWS)
+    ).index("Read it otherwise")
+
+
 def test_a_good_file_lands_when_it_is_confirmed_and_not_before(site: Site) -> None:
     place = staged(site, ROWS)
     assert "All 12 rows can be used" in site.text(place)
@@ -119,7 +130,11 @@ def test_a_file_in_doubt_is_read_in_the_units_that_are_chosen(site: Site) -> Non
         for row in rows
     )
     place = staged(site, "sex,length,diameter,height,whole,shucked,viscera,shell,rings\n" + grams)
-    assert "It cannot land like this" in site.text(place)
+    text = site.text(place)
+    assert "It cannot land like this" in text
+    assert "Its numbers look like millimetres and grams" in text
+    assert '<option value="mm-g" selected>' in text
+    assert text.index("Read it otherwise") < text.index("What the check found")
     assert "All 12 rows can be used" in site.text(f"{place}?units=mm-g")
     assert confirm(site, place, units="mm-g").status_code == 303
     assert landed(site)[NAME].splitlines()[0] == "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15"

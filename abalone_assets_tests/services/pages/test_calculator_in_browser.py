@@ -238,6 +238,32 @@ def test_a_file_is_chosen_and_its_bad_lines_are_told(page: Page, tmp_path: Path)
     assert page.locator("img[src=x]").count() == 0
 
 
+def test_a_crews_own_columns_go_along_and_its_header_tells_the_units(
+    page: Page, tmp_path: Path
+) -> None:
+    file = tmp_path / "crew.csv"
+    file.write_text(
+        "\ufeffTag;Shell weight (g);LENGTH (mm);Diameter (mm);Height (mm);Whole weight (g);"
+        "Shucked weight (g);Viscera weight (g);sex\r\n"
+        "A<b>7</b>;30;91;73;19;102,8;44,9;20,2;m\r\n"
+    )
+    page.get_by_label("The survey's: mm / 200").check()
+    page.get_by_label("Choose a CSV file").set_input_files(file)
+    page.get_by_text("1 animal aged by model version 1.").wait_for()
+    table = page.get_by_role("region", name="Ages").get_by_role("table")
+    names = table.get_by_role("columnheader").all_inner_texts()
+    told = dict(zip(names, table.get_by_role("cell").all_inner_texts(), strict=True))
+    assert (told["Tag"], told["length (mm)"], told["whole weight (g)"]) == (
+        *("A<b>7</b>", "91"),
+        "102.8",
+    )
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    head, row = Path(download.value.path()).read_text().splitlines()
+    assert head.startswith("line,Tag,sex,length (mm)")
+    assert row.startswith("2,A<b>7</b>,m,91,73,19,102.8,")
+
+
 def test_a_file_is_dropped(page: Page) -> None:
     dropped = page.evaluate_handle(
         """text => {

@@ -168,6 +168,31 @@ def test_a_crew_uploads_a_file_is_shown_its_bad_rows_mends_them_and_lands_it(
     context.close()
 
 
+def test_a_file_in_mm_and_g_that_says_nothing_is_read_once_its_units_are_chosen(
+    browser: Browser, live: RunningServer, home: Path
+) -> None:
+    path = spreadsheet(home)
+    plain = "Sex,Length,Diameter,Height,Whole,Shucked,Viscera,Shell,Rings"
+    lines = [plain, *path.read_text().splitlines()[1:]]
+    path.write_text("\r\n".join([*lines[:4], *lines[5:9], *lines[10:]]) + "\r\n")
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.set_default_timeout(TIMEOUT_MS)
+    page.goto(f"{live.url}/surveys/upload")
+    assert not violations(page)
+    choose(page, path)
+    page.get_by_text("It cannot land like this").wait_for()
+    page.get_by_text("Its numbers look like millimetres and grams").wait_for()
+    assert page.get_by_label("Units").input_value() == "mm-g"
+    assert not violations(page)
+    page.get_by_role("button", name="Check again").click()
+    page.get_by_text("All 18 rows can be used").wait_for()
+    page.get_by_role("button", name="Land it").click()
+    page.get_by_text("It has landed. While").wait_for()
+    first = zone_of(home).read(NAME).decode().splitlines()[0]
+    assert first == survey_rows(1).decode().strip()
+    page.close()
+
+
 def test_an_engineer_compares_two_versions(browser: Browser, live: RunningServer) -> None:
     with opened(browser, live.url) as page:
         page.get_by_role("link", name="Models").click()

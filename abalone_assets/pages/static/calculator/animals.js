@@ -26,7 +26,7 @@ async function ask(body) {
   refuse(null);
   at("ages").hidden = true;
   if (body.size > MOST_BYTES) {
-    refuse("This file is too large for the page: age it with `abalone predict --file`.");
+    refuse("This file is too large for the page: age it with `abalone predict`.");
     return;
   }
   submit.setAttribute("aria-busy", "true");
@@ -57,17 +57,19 @@ function show(answer) {
 
 const unitOf = (name) => document.querySelector(`#units [value="${name}"]`).dataset;
 
-function headings({ units: name }) {
+const others = (animals) => Object.keys(animals[0]?.others ?? {});
+
+function headings({ animals, units: name }) {
   const { length, weight } = unitOf(name);
   const measured = MEASUREMENTS.map((each) => `${each.replace("_", " ")} (${each.endsWith("weight") ? weight : length})`);
-  return ["line", "years", "from", "to", "rings", "not to be trusted", "sex", ...measured];
+  return ["line", "years", "from", "to", "rings", "not to be trusted", ...others(animals), "sex", ...measured];
 }
 
 const within = (number) => (number === null ? "" : tenth(number));
 
 const row = (animal) => [
   animal.line, tenth(animal.age_years), within(animal.age_low), within(animal.age_high), tenth(animal.rings),
-  animal.warnings.map(brief).join(" "), animal.sex, ...MEASUREMENTS.map((name) => animal[name]),
+  animal.warnings.map(brief).join(" "), ...Object.values(animal.others), animal.sex, ...MEASUREMENTS.map((name) => animal[name]),
 ];
 
 const brief = (warning) => (warning.rule === "old" ? "An old animal." : problem(warning));
@@ -103,9 +105,10 @@ function download() {
   const { length, weight } = unitOf(name);
   const measured = MEASUREMENTS.map((each) => `${each} (${each.endsWith("weight") ? weight : length})`);
   const told = ["age_years", "age_low", "age_high", "rings", "rings_low", "rings_high"];
-  const head = ["line", "sex", ...measured, ...told, "model_version", "not_to_be_trusted"];
+  const head = ["line", ...others(animals), "sex", ...measured, ...told, "model_version", "not_to_be_trusted"];
   const body = animals.map((animal) => [
-    animal.line, animal.sex, ...MEASUREMENTS.map((each) => animal[each]), ...told.map((each) => animal[each] ?? ""),
+    animal.line, ...Object.values(animal.others), animal.sex, ...MEASUREMENTS.map((each) => animal[each]),
+    ...told.map((each) => animal[each] ?? ""),
     model.version, animal.warnings.map(problem).join(" "),
   ]);
   const text = [head, ...body].map((values) => values.map(quoted).join(",") + "\r\n").join("");
