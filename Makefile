@@ -76,7 +76,7 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	@echo "Installing all that the tests need into $(VENV): over 1 GB to fetch, 3.4 GB on disk; it takes many minutes ..."
+	@echo "Installing all that the tests need into $(VENV): over 1 GB to fetch, 3.5 GB on disk; it takes many minutes ..."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.base $(VENV)/.deploy
 

@@ -7,8 +7,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from filelock import FileLock, Timeout
 
 from abalone_assets.settings.environment import variable
 from abalone_assets.storage.object_store import ObjectStore
@@ -16,7 +19,7 @@ from abalone_assets.tracking.server import MlflowError, MlflowServer
 from abalone_assets.tracking.told import read_told, state_of, write_told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from abalone_assets.settings.platform import Settings
 
@@ -56,7 +59,7 @@ def tell_mlflow(
         patience: Seconds for all of it.
 
     Raises:
-        MlflowError: No server is named, or its client is not installed.
+        MlflowError: No server is named, its client is not installed, or another process tells it.
         StorageError: Lake or registry refuses.
     """
     server = MlflowServer.of(settings)
@@ -67,10 +70,30 @@ def tell_mlflow(
         )
     server.require_client()
     lake = ObjectStore(settings.lake_uri)
-    told, state = read_told(lake), state_of(settings)
-    sent = _told_by_a_child(server, say, patience)
-    write_told(lake, told.after(server.identity, state, succeeded=sent.problem is None))
+    with _alone(settings):
+        told, state = read_told(lake), state_of(settings)
+        sent = _told_by_a_child(server, say, patience)
+        write_told(lake, told.after(server.identity, state, succeeded=sent.problem is None))
     return sent
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Two that tell at a time would make each version's run twice; on AWS a pool keeps them apart.
+
+    Raises:
+        MlflowError: Another process of this home is telling.
+    """
+    if settings.profile == "aws":
+        yield
+        return
+    try:
+        with FileLock(settings.home / "mlflow.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise MlflowError(
+            f"{settings.home}: another process is telling MLflow; wait until it has ended"
+        ) from error
 
 
 def _told_by_a_child(server: MlflowServer, say: Callable[[str], None], patience: float) -> Sent:

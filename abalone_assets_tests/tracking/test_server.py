@@ -6,6 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 from abalone_assets.doctor.finding import mlflow_server
 from abalone_assets.errors import SettingsError
@@ -54,6 +55,15 @@ def test_without_an_address_there_is_no_server(home: Path) -> None:
     result = abalone("mlflow")
     assert (result.exit_code, result.stdout) == (1, "")
     assert home.exists()
+
+
+def test_two_do_not_tell_at_a_time(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABALONE_MLFLOW_URI", "http://127.0.0.1:1")
+    with (
+        FileLock(home / "mlflow.lock"),
+        pytest.raises(MlflowError, match="another process is telling MLflow; wait until"),
+    ):
+        tell_mlflow(load_settings(), lambda _: None)
 
 
 def test_a_password_is_told_to_the_client_and_to_nobody_else(
