@@ -129,8 +129,9 @@ def _land(settings: Settings, show: RunProgress) -> int:
     from abalone_assets.sample_data import surveys
 
     zone = open_landing_zone(settings.landing_zone_uri)
-    files = list(check_files(read_files(surveys()), zone, settings.first_survey_day))
-    refuse_obstacles(files)
+    given = read_files(surveys())
+    files = list(check_files(given.contents, zone, settings.first_survey_day))
+    refuse_obstacles(files, given, force=False)
     for file in files:
         file.land(zone)
     new = sum(file.change != "identical" for file in files)

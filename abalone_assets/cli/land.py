@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from abalone_assets.cli.landing import Given
     from abalone_assets.ingest.landing import CheckedFile, Options, Verdicts
     from abalone_assets.settings.platform import Settings
 
@@ -92,7 +93,8 @@ def land(
     units, semicolons or decimal commas, is converted where it is certain; what is not is refused
     with the option that makes it so, and so is a file that ingestion would hold, as its animals
     look unlike those of the base survey. Rows that break the survey contract land with their file;
-    ingestion quarantines them.
+    ingestion quarantines them. A download with marked rows, FILE.marked.csv, replaces its file when
+    all of them are mended.
     """
     from abalone_assets.cli.landing import read_files, refuse_obstacles
     from abalone_assets.ingest.landing import check_files
@@ -108,23 +110,23 @@ def land(
     make_landing_zone(settings)
     zone = open_landing_zone(settings.landing_zone_uri)
     checks = check_files(
-        given,
+        given.contents,
         zone,
         settings.first_survey_day,
         force=force,
         options=options,
         verdicts=_verdicts(settings),
     )
-    checked = list(with_progress(checks, "checking", total=len(given)))
-    refuse_obstacles(checked)
+    checked = list(with_progress(checks, "checking", total=len(given.paths)))
+    refuse_obstacles(checked, given, force=force)
     if not dry_run:
         for file in with_progress(checked, "landing", total=len(checked)):
             file.land(zone)
     if as_json:
-        documents = [_document(file) for file in checked]
+        documents = [{**_document(file), "given": str(given.paths[file.name])} for file in checked]
         print_json({"landing_zone": zone.uri, "dry_run": dry_run, "files": documents})
     else:
-        _show(checked, zone.uri, dry_run=dry_run)
+        _show(checked, given, zone.uri, dry_run=dry_run)
 
 
 def _verdicts(settings: Settings) -> Verdicts:
@@ -163,14 +165,14 @@ def _options(
     )
 
 
-def _dated(given: dict[str, bytes], date: str) -> dict[str, bytes]:
+def _dated(given: Given, date: str) -> Given:
     """The one file, under the name of its time."""
     from abalone_assets.survey import survey_file_name
     from abalone_assets.synthesis.survey_file import survey_moment
 
-    if len(given) != 1:
+    if len(given.paths) != 1:
         raise click.BadParameter("tells the time of one file: give one", param_hint="--date")
-    return {survey_file_name(survey_moment(date)): data for data in given.values()}
+    return given.dated(survey_file_name(survey_moment(date)))
 
 
 def _document(file: CheckedFile) -> dict[str, Any]:
@@ -202,7 +204,7 @@ def _warnings(file: CheckedFile) -> Iterator[str]:
         )
 
 
-def _show(checked: Sequence[CheckedFile], uri: str, *, dry_run: bool) -> None:
+def _show(checked: Sequence[CheckedFile], given: Given, uri: str, *, dry_run: bool) -> None:
     rows = map(_document, checked)
     print_table(
         ["file", "rows", "to quarantine", ""],
@@ -212,8 +214,8 @@ def _show(checked: Sequence[CheckedFile], uri: str, *, dry_run: bool) -> None:
         ),
         right=["rows", "to quarantine"],
     )
-    _tell_notes(checked)
-    _warn_of_quarantine(checked)
+    _tell_notes(checked, given)
+    _warn_of_quarantine(checked, given)
     out = console()
     if dry_run:
         out.print(f"Nothing was landed in {uri}: --dry-run shows what would be.")
@@ -240,20 +242,25 @@ def _outcome(row: dict[str, Any], *, dry_run: bool) -> str | Text:
     return f"{change}; it waits until its day comes" if row["waits"] else change
 
 
-def _tell_notes(checked: Sequence[CheckedFile]) -> None:
+def _tell_notes(checked: Sequence[CheckedFile], given: Given) -> None:
     out = console(stderr=True)
     for file in checked:
         for note in _document(file)["notes"]:
-            out.print(f"{file.name}: {note}", style="yellow")
+            out.print(f"{given.named(file.name)}: {note}", style="yellow")
 
 
-def _warn_of_quarantine(checked: Sequence[CheckedFile]) -> None:
-    rows = [row for file in checked if file.survey for row in file.survey.quarantined]
+def _warn_of_quarantine(checked: Sequence[CheckedFile], given: Given) -> None:
+    from abalone_assets.cli.landing import landed_lines
+
+    rows = [(file, row) for file in checked if file.survey for row in file.survey.quarantined]
     if not rows:
         return
     out = console(stderr=True)
     out.print(f"To be quarantined: {counted(len(rows), 'row')}", style="yellow")
-    for row in rows[:SHOWN_ROWS]:
-        out.print(f"  {row.file}:{row.line} {row.rule}: {row.message}")
+    for file, row in rows[:SHOWN_ROWS]:
+        # Of the given file, which is open beside it; `abalone status` will tell the landed one's.
+        line = landed_lines(file).get(row.line, row.line)
+        there = "" if line == row.line else f" (line {line} as it lands)"
+        out.print(f"  {given.paths[file.name]}:{row.line}{there} {row.rule}: {row.message}")
     if len(rows) > SHOWN_ROWS:
         out.print(f"  and {len(rows) - SHOWN_ROWS} more")

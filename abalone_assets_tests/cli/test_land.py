@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.cli import output
+from abalone_assets.ingest.bad_rows import marked_survey
 from abalone_assets.ingest.frames import survey_frame, to_parquet
 from abalone_assets.ingest.synthetic_files import SyntheticFile, record_synthetic_file
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.lake.manifest_store import commit_raw
 from abalone_assets.sample_data import base_survey
-from abalone_assets.survey import parse_survey, survey_file_name
+from abalone_assets.survey import COLUMNS, parse_survey, survey_file_name
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json, ingest
 from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 from abalone_assets_tests.survey.found import (
@@ -60,6 +61,7 @@ def test_a_survey_lands_and_its_rows_are_counted(home: Path, tmp_path: Path) -> 
     assert document["files"] == [
         {
             "file": NAME,
+            "given": str(tmp_path / NAME),
             "bytes": len(content),
             "rows": 2,
             "quarantined": 1,
@@ -394,7 +396,7 @@ class TestAFileThatWillBeHeld:
     ) -> None:
         result = abalone("land", survey(tmp_path, content=animals(error)), *options)
         assert result.exit_code == 1
-        assert f"nothing was landed: {NAME}: it would be held: " in result.stderr
+        assert f"nothing was landed: {tmp_path / NAME}: it would be held: " in result.stderr
         assert reason in result.stderr
         assert "--force lands it all the same; its rows stay out until" in result.stderr
         assert landed(home) == {}
@@ -464,3 +466,58 @@ class TestAFileThatWillBeHeld:
     def test_a_few_animals_are_never_refused_for_it(self, home: Path, tmp_path: Path) -> None:
         few = b"".join(animals(WRONG).splitlines(keepends=True)[:2])
         assert abalone("land", survey(tmp_path, content=few)).exit_code == 0
+
+
+def test_what_is_said_of_a_file_names_the_given_one(home: Path, tmp_path: Path) -> None:
+    given = survey(tmp_path, "crew 3.csv", "\0")
+    said = abalone("land", "--date", "2025-03-14T06:15:00", given)
+    assert f"{given} (as {NAME}): " in said.stderr
+    plain = survey(tmp_path, content="\0")
+    assert f"{plain}: " in abalone("land", plain).stderr
+    assert landed(home) == {}
+
+
+def test_lines_are_those_of_the_given_file_and_those_that_it_gets(
+    home: Path, tmp_path: Path
+) -> None:
+    bad = GOOD_ROW.replace("M", "Q", 1)
+    header = ",".join(column.name for column in COLUMNS)
+    lines = f"{header}\n\n{GOOD_ROW}{bad}"
+    content = lines.replace(",", ";").replace("\n", "\r\n")
+    given = survey(tmp_path, "crew.csv", content)
+    document = abalone_json("land", "--date", "2025-03-14T06:15:00", given)
+    assert document["files"][0]["given"] == str(given)
+    assert landed(home)[NAME].splitlines()[1].startswith("Q")
+    said = abalone("land", "--date", "2025-03-14T06:15:01", "--dry-run", given)
+    assert f"{given}:4 (line 2 as it lands) sex:" in said.stderr
+    same = survey(tmp_path, content=GOOD_ROW + bad)
+    assert f"{same}:2 sex:" in abalone("land", "--dry-run", "--force", same).stderr
+
+
+def test_a_download_with_marks_replaces_its_file_when_all_rows_are_mended(
+    home: Path, tmp_path: Path
+) -> None:
+    bad = GOOD_ROW.replace("M", "Q", 1)
+    content = (GOOD_ROW + bad + bad).encode()
+    abalone("land", survey(tmp_path, content=content))
+    marked = marked_survey(content, NAME, parse_survey(content, NAME).quarantined).decode()
+    first = survey(tmp_path / "half", f"{NAME}.marked.csv", _mended(marked, 1))
+    said = abalone("land", first)
+    assert said.exit_code == 1
+    assert "rows are still bad: line 4 (" in said.stderr
+    assert "line 3" not in said.stderr
+    assert landed(home)[NAME] == content.decode()
+    whole = survey(tmp_path / "whole", f"{NAME}.marked.csv", _mended(marked, 2))
+    (file,) = abalone_json("land", whole)["files"]
+    assert (file["file"], file["change"], file["rows"]) == (NAME, "replaced", 3)
+    assert [row[0] for row in landed(home)[NAME].splitlines()] == ["M", "F", "F"]
+    forced = abalone("land", "--force", first)
+    assert forced.exit_code == 0, forced.stderr
+
+
+def _mended(marked: str, rows: int) -> str:
+    """The first bad rows mended, with their marks left as they are."""
+    lines = marked.splitlines()
+    bad = [at for at, line in enumerate(lines) if ",Q," in line][:rows]
+    mended = (line.replace(",Q,", ",F,") if at in bad else line for at, line in enumerate(lines))
+    return "\n".join(mended) + "\n"
