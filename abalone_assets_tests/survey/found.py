@@ -280,6 +280,16 @@ FOUND: Final = (
         "its header is not understood: .* The columns are sex, length",
     ),
     Found(
+        "animals without rings, few or many, with and without a header",
+        REFUSED,
+        (
+            text([fields[:8] for fields in ANIMALS]),
+            text([fields[:8] for fields in ANIMALS[:2]]),
+            text([fields[:8] for fields in ANIMALS], UCI[:8]),
+        ),
+        "animals whose rings nobody counted come in a file called animals.YYYYMMDDHHMMSS",
+    ),
+    Found(
         "a header with units that its numbers contradict",
         REFUSED,
         (
