@@ -78,7 +78,7 @@ def csv_columns(text: str) -> list[Sequence[Any]] | None:
     if max(map(len, fields)) > csv.field_size_limit():  # which `csv` refuses
         return None
     columns = [fields[place :: len(FEATURES)] for place in range(len(FEATURES))]
-    return _checked(columns)
+    return checked_columns(columns)
 
 
 def json_columns(instances: Sequence[object]) -> list[Sequence[Any]] | None:
@@ -90,10 +90,10 @@ def json_columns(instances: Sequence[object]) -> list[Sequence[Any]] | None:
         return None
     columns = list(zip(*arrays, strict=True))
     numbers = {kind for column in columns[1:] for kind in set(map(type, column))}
-    return _checked(columns) if numbers == {float} else None
+    return checked_columns(columns) if numbers == {float} else None
 
 
-def _checked(columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]] | None:
+def checked_columns(columns: Sequence[Sequence[Any]]) -> list[Sequence[Any]] | None:
     """The columns, canonical, if every sex is plain and every number possible."""
     sexes = columns[0]
     try:
