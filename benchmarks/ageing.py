@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -126,7 +125,9 @@ class _measured:  # noqa: N801 - reads as a statement
 
     def __exit__(self, *_: object) -> None:
         cpu, wall = time.process_time() - self.cpu, time.perf_counter() - self.wall
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        # Not `resource`'s, which begins with that of the process that started this one.
+        told = Path("/proc/self/status").read_text().split("VmHWM:")[1]
+        peak = int(told.split()[0]) / 1024
         print(json.dumps({"CPU s": cpu, "wall s": wall, "peak MiB": peak}))
 
 

@@ -18,7 +18,7 @@ from abalone_assets.pages.calculator.doubts import OLD_ERROR
 from abalone_assets.survey import COLUMNS, MEASUREMENTS, SEXES, SOFT_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from abalone_assets.modeling.card import ModelCard
 
@@ -52,9 +52,13 @@ class Doubter:
 
     def doubts(self) -> pl.Expr:
         """The doubts of each row of sex, measurements and predicted rings; null for none."""
-        said = [pl.when(wrong).then(pl.lit(word)) for word, wrong in self._words()]
-        joined = pl.concat_str(said, separator=SEPARATOR, ignore_nulls=True)
-        return pl.when(joined != "").then(joined).alias("doubts")
+        words = dict(self._words())
+        bits = [wrong.cast(pl.UInt32) * (1 << at) for at, wrong in enumerate(words.values())]
+        # Few combinations occur: each is spelled once, not in each row.
+        spelled = pl.sum_horizontal(bits).map_batches(
+            lambda found: _spelled(found, list(words)), return_dtype=pl.String
+        )
+        return spelled.alias("doubts")
 
     def _words(self) -> Iterator[tuple[str, pl.Expr]]:
         for rule in SOFT_RULES:
@@ -88,3 +92,13 @@ class Doubter:
         ]
         if old:
             yield OLD, pl.any_horizontal(old)
+
+
+def _spelled(bits: pl.Series, words: Sequence[str]) -> pl.Series:
+    """The words of the bits that are set; null where none is."""
+    combinations = bits.unique().to_list()
+    told = [
+        SEPARATOR.join(word for at, word in enumerate(words) if each >> at & 1) or None
+        for each in combinations
+    ]
+    return bits.replace_strict(combinations, told, return_dtype=pl.String)

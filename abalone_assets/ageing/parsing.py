@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO, TypeAlias
 
 import numpy as np
+import polars as pl
 
-from abalone_assets.modeling.rows import csv_columns
+from abalone_assets.modeling.rows import checked_columns
 from abalone_assets.survey import (
     ANIMALS,
     COLUMNS,
@@ -41,8 +43,17 @@ if TYPE_CHECKING:
 BLOCK_CHARACTERS: Final = 2**19
 """Some ten thousand animals: enough for columns to be quick, and little to hold."""
 
-FEW_LINES: Final = 256
-"""One bad record has so many read one by one, which takes ten times as long."""
+FEW_LINES: Final = 64
+"""A number that is out of bounds has so many records read one by one, ten times as slowly."""
+
+_ODD_LINE: Final = re.compile(
+    r"^(?![MFI](?:,[0-9]+(?:\.[0-9]+)?){7}(?:\n|\Z))(?:.*\n|.+\Z)", re.MULTILINE
+)
+"""What is no sex and seven plain decimal numbers."""
+
+_CLEAN_SCHEMA: Final = pl.Schema(
+    {name: pl.String() if name == "sex" else pl.Float64() for name in FEATURES}
+)
 
 _WIDTH: Final = len(FEATURES)
 _REMEDY: Final = "correct the names, or take the header off"
@@ -53,6 +64,7 @@ _BAD_QUOTES: Final = SurveyRowError(
 )
 
 _Values = tuple[Any, ...]
+_Read: TypeAlias = "Callable[[list[str]], _Values]"
 
 
 @dataclass(frozen=True)
@@ -113,8 +125,7 @@ class AnimalsFile:
             with self.path.open(encoding="utf-8-sig", newline="") as stream:
                 layout = self._read_header(stream)
                 while text := stream.read(BLOCK_CHARACTERS) + stream.readline():
-                    block = self._read_clean(text) if layout is None else None
-                    block = block or self._read_any(text, stream, layout)
+                    block = self._read_any(text, stream, layout)
                     self.rows += len(block.lines)
                     yield block
         except UnicodeDecodeError as error:
@@ -151,45 +162,51 @@ class AnimalsFile:
         return layout
 
     def _read_clean(self, text: str) -> Block | None:
-        """Records that nothing is odd about, read by column; None for any others."""
-        text = text.replace("\r\n", "\n") if "\r" in text else text
-        columns = csv_columns(text)
+        """Lines that look clean, read by column; None when a number among them is out of bounds."""
+        frame = pl.read_csv(text.encode(), has_header=False, schema=_CLEAN_SCHEMA)
+        sexes, *numbers = frame.get_columns()
+        columns = checked_columns([sexes.to_list(), *(each.to_numpy() for each in numbers)])
         if columns is None:
             return None
-        first, count = self._line, len(columns[0])
-        lines = np.arange(first, first + count, dtype=np.int64)
-        physical = text.count("\n") + (not text.endswith("\n"))
-        if physical != count:
-            there = np.array([bool(line) for line in text.split("\n")])
-            lines = first + np.flatnonzero(there)
-        self._line = first + physical
-        return Block(columns, lines)
+        first = self._line
+        self._line += len(frame)
+        return Block(columns, np.arange(first, self._line, dtype=np.int64))
 
     def _read_any(self, text: str, stream: TextIO, layout: Layout | None) -> Block:
-        """Any records: a few at a time by column where these are clean, and else one by one.
+        """Any records: by column where they look clean, and else one by one.
 
         One with a line break in quotes may go on behind the text.
         """
-        pending = list(io.StringIO(text, newline=""))
-        pending.reverse()
         read, found = _reader(layout), list[Block]()
-        while pending:
-            some = [pending.pop() for _ in range(min(FEW_LINES, len(pending)))]
-            clean = self._read_clean("".join(some)) if layout is None else None
-            found.append(clean or self._read_one_by_one(some, pending, stream, read))
-        return _one_block(found)
+        if layout is not None or '"' in text or "\r" in text.replace("\r\n", ""):
+            return self._read_one_by_one(_lines_of(text), stream, read)
+        text, start = text.replace("\r\n", "\n"), 0
+        for odd in _ODD_LINE.finditer(text):
+            found += self._read_looking_clean(text[start : odd.start()], stream, read)
+            found.append(self._read_one_by_one([odd.group()], stream, read))
+            start = odd.end()
+        found += self._read_looking_clean(text[start:], stream, read)
+        return found[0] if len(found) == 1 else _one_block(found)
 
-    def _read_one_by_one(
-        self,
-        lines: list[str],
-        pending: list[str],
-        stream: TextIO,
-        read: Callable[[list[str]], _Values],
-    ) -> Block:
+    def _read_looking_clean(self, text: str, stream: TextIO, read: _Read) -> Iterator[Block]:
+        """By column, but for the few records around one whose number is out of bounds."""
+        if not text:
+            return
+        block = self._read_clean(text)
+        if block is not None:
+            yield block
+            return
+        lines = _lines_of(text)
+        for start in range(0, len(lines), FEW_LINES):
+            few = lines[start : start + FEW_LINES]
+            block = self._read_clean("".join(few)) if len(lines) > FEW_LINES else None
+            yield block or self._read_one_by_one(few, stream, read)
+
+    def _read_one_by_one(self, lines: list[str], stream: TextIO, read: _Read) -> Block:
         rows: list[_Values] = []
         numbers: list[int] = []
         bad: list[QuarantinedRow] = []
-        for line, fields, raw in self._records(lines, pending, stream):
+        for line, fields, raw in self._records(lines, stream):
             try:
                 rows.append(read(fields))
             except SurveyRowError as error:
@@ -199,28 +216,23 @@ class AnimalsFile:
         columns = list(zip(*rows, strict=True)) if rows else [()] * _WIDTH
         return Block(columns, np.array(numbers, dtype=np.int64), bad)
 
-    def _records(
-        self, lines: list[str], pending: list[str], stream: TextIO
-    ) -> Iterator[tuple[int, list[str], str]]:
+    def _records(self, lines: list[str], stream: TextIO) -> Iterator[tuple[int, list[str], str]]:
         """First line, fields (none when the quotes are malformed) and text of each record.
 
         Args:
             lines: Where the records begin.
-            pending: What follows, last line first; a record that goes on takes lines from it.
-            stream: What follows that.
+            stream: What follows; a record that goes on takes lines from it.
         """
-        lines.reverse()
+        left = lines[::-1]
         taken: list[str] = []
 
         def pull() -> Iterator[str]:
-            while line := (
-                lines.pop() if lines else pending.pop() if pending else stream.readline()
-            ):
+            while line := left.pop() if left else stream.readline():
                 taken.append(line)
                 yield line
 
         reader = csv.reader(pull(), skipinitialspace=True, strict=True)
-        while lines:
+        while left:
             taken.clear()
             try:
                 fields = next(reader)
@@ -302,6 +314,10 @@ def _order(layout: Layout) -> str:
     return ", ".join(FEATURES[at] for at in np.argsort(layout.positions))
 
 
+def _lines_of(text: str) -> list[str]:
+    return list(io.StringIO(text, newline=""))
+
+
 def _one_block(blocks: Sequence[Block]) -> Block:
     sexes = [sex for each in blocks for sex in each.columns[0]]
     measured = (
@@ -314,7 +330,7 @@ def _one_block(blocks: Sequence[Block]) -> Block:
     return Block(columns, lines, [row for each in blocks for row in each.bad])
 
 
-def _reader(layout: Layout | None) -> Callable[[list[str]], _Values]:
+def _reader(layout: Layout | None) -> _Read:
     """The function from a record's fields to its canonical values."""
     if layout is None:
         return _read_as_contracted

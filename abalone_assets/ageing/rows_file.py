@@ -21,6 +21,12 @@ GROUP_ROWS: Final = 2**15
 """Rows of a row group, at the least but for the last: what waits in memory."""
 
 BATCH_ROWS: Final = 2**13
+_DISTINCT: Final = frozenset(
+    {"shucked_weight", "viscera_weight", "shell_weight", "line", "raw", "message"}
+    | {"rings", "rings_low", "rings_high", "age_years"}
+)
+"""Columns of many different values: to look for repeats in them takes longer than to write them."""
+
 NOTE: Final = "abalone_aged"
 """Key of what a file's footer says of its rows."""
 
@@ -37,7 +43,8 @@ class RowsFile:
         self.path = path
         self.rows = 0
         self._schema = schema
-        self._writer = parquet_writer(str(path), schema)
+        repeated = [name for name in schema if name not in _DISTINCT]
+        self._writer = parquet_writer(str(path), schema, use_dictionary=repeated)
         self._waiting: list[pl.DataFrame] = []
         self._waiting_rows = 0
 

@@ -90,7 +90,7 @@ def csv_columns(text: str, units: Units = CONTRACT_UNITS) -> list[Sequence[Any]]
     if max(map(len, fields)) > csv.field_size_limit():  # which `csv` refuses
         return None
     columns = [fields[place :: len(FEATURES)] for place in range(len(FEATURES))]
-    return _checked(columns, units)
+    return checked_columns(columns, units)
 
 
 def field_columns(
@@ -105,7 +105,7 @@ def field_columns(
     numbers = "\n".join(["\n".join(column) for column in columns[1:]])
     if "," in numbers or not numbers.isascii() or numbers.encode().translate(None, _NUMBERS):
         return None
-    return _checked(columns, units)
+    return checked_columns(columns, units)
 
 
 def json_columns(
@@ -119,10 +119,12 @@ def json_columns(
         return None
     columns = list(zip(*arrays, strict=True))
     numbers = {kind for column in columns[1:] for kind in set(map(type, column))}
-    return _checked(columns, units) if numbers == {float} else None
+    return checked_columns(columns, units) if numbers == {float} else None
 
 
-def _checked(columns: Sequence[Sequence[Any]], units: Units) -> list[Sequence[Any]] | None:
+def checked_columns(
+    columns: Sequence[Sequence[Any]], units: Units = CONTRACT_UNITS
+) -> list[Sequence[Any]] | None:
     """The columns, canonical, if every sex is plain and every number possible."""
     sexes = columns[0]
     try:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.survey.columns import AGE_OFFSET_YEARS, COLUMNS, FEATURES
+from abalone_assets.survey.columns import AGE_OFFSET_YEARS, COLUMNS
 from abalone_assets.survey.file_names import WITHOUT_RINGS
 from abalone_assets.survey.units import (
     CONTRACT_UNITS,
@@ -201,8 +201,6 @@ def read_header(
             f"Subtract {AGE_OFFSET_YEARS} and call the column rings; if it has counted rings, just "
             "call it so"
         )
-    if "rings" in columns and {*named} - {_INDEX} == {*FEATURES}:
-        raise HeaderError(f"its header has no rings: {WITHOUT_RINGS}")
     problems = [
         *_unknown([field for field in found if not others or field.column in {*columns}]),
         *_missing_or_repeated(found, columns),
@@ -250,7 +248,8 @@ def _missing_or_repeated(found: Sequence[_Field], columns: Sequence[str]) -> lis
     repeated = [
         f"{name} is named {named.count(name)} times" for name in columns if named.count(name) > 1
     ]
-    return [*([f"there is no {', no '.join(missing)}"] if missing else []), *repeated]
+    hint = f" ({WITHOUT_RINGS})" if missing == ["rings"] else ""
+    return [*([f"there is no {', no '.join(missing)}{hint}"] if missing else []), *repeated]
 
 
 def _partial_units(found: Sequence[_Field]) -> list[str]:

@@ -262,12 +262,6 @@ FOUND: Final = (
         "NUL|UTF-16|Latin-1|never closed",
     ),
     Found(
-        "a header of animals whose rings nobody counted",
-        REFUSED,
-        (text([fields[:8] for fields in ANIMALS], UCI[:8]),),
-        "its header has no rings: .* animals.YYYYMMDDHHMMSS",
-    ),
-    Found(
         "a header with unknown names or units, a column missing or repeated, units for some only",
         REFUSED,
         (
@@ -288,12 +282,22 @@ FOUND: Final = (
             text(header=named_units("furlongs", "g")),
             text(header=named_units("%", "g")),
             text(header=named_units("g", "mm")),
-            text(header=[*UCI[:8], "anillos"]),
+            text([fields[:8] for fields in ANIMALS], UCI[:8]),
             text(header=[*UCI[:7], "viscera_weight", "Rings"]),
             text(header=[UCI[0], "Length (mm)", *UCI[2:]]),
             text([[*fields, "1"] for fields in ANIMALS], [*UCI, "Station"]),
         ),
         "its header is not understood: .* The columns are sex, length",
+    ),
+    Found(
+        "animals without rings, few or many, with and without a header",
+        REFUSED,
+        (
+            text([fields[:8] for fields in ANIMALS]),
+            text([fields[:8] for fields in ANIMALS[:2]]),
+            text([fields[:8] for fields in ANIMALS], UCI[:8]),
+        ),
+        "animals whose rings nobody counted come in a file called animals.YYYYMMDDHHMMSS",
     ),
     Found(
         "a header with units that its numbers contradict",

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest import Manifest
 
-MAX_DOUBTFUL_SHARE = 0.4
-"""Of UCI's animals a quarter are doubtful: old ones, most of them."""
+MAX_DOUBTFUL_SHARE = 0.25
+"""Of animals like those that a model learnt from a tenth are doubtful, most of them old."""
 
 INTAKE_CHECKS = [
     dg.AssetCheckSpec(

@@ -1,0 +1,145 @@
+"""Files of animals without rings, as commands, alerts and pages tell of them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abalone_assets.alerts.found import lake_situation
+from abalone_assets.lake.lake import Lake
+from abalone_assets.restore.animals import animals_told
+from abalone_assets.settings.platform import load_settings
+from abalone_assets_tests.ageing.support import MONDAY, TUESDAY, animals, animals_name
+from abalone_assets_tests.ageing.test_stores import Shore, shore_at
+from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.pages.support import Site
+from abalone_assets_tests.support.platform import survey_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAME, OTHER = animals_name(MONDAY), animals_name(TUESDAY)
+BAD = "M,0.4,<b>wide</b>,0.1,0.5,0.2,0.1,0.15\n"
+
+
+@pytest.fixture
+def shore(home: Path, tmp_path: Path) -> Shore:
+    """A home with a file of twenty animals and a bad row, which is taken in."""
+    shore = shore_at(str(home / "landing_zone"), str(home / "lake"), tmp_path)
+    shore.zone.land(NAME, animals(20) + BAD.encode())
+    shore.take_in([MONDAY])
+    return shore
+
+
+def test_status_says_what_waits_for_a_model_and_what_is_aged(shore: Shore) -> None:
+    shore.zone.land(OTHER, survey_rows(9))
+    told = abalone_json("status")["animals"]
+    assert (told["files"], told["rows"], told["quarantined"], told["aged"]) == (1, 20, 1, 0)
+    assert (told["due_days"], told["days_to_age"]) == ([TUESDAY], [MONDAY])
+    assert told["waiting_for_model"]
+    said = " ".join(abalone("status").output.split())
+    assert "1 day (2025-03-03) waits for a model: none is live yet" in said
+    shore.settle()
+    told = abalone_json("status")
+    assert told["animals"]["aged"] == 20
+    assert not told["animals"]["waiting_for_model"]
+    assert "nine columns" in told["animals"]["refused_files"][OTHER]
+    assert told["stray_files"] == {}
+    assert "20 aged" in " ".join(abalone("status").output.split())
+
+
+def test_status_tells_of_one_file(shore: Shore) -> None:
+    before = abalone_json("status", NAME)
+    assert (before["state"], before["rows"], before["quarantined"]) == ("ingested", 20, 1)
+    assert before["quarantined_rows"][0]["raw"] == BAD.rstrip()
+    assert "wait for a model" in before["ages"]
+    shore.settle()
+    assert f"aged/{NAME}.csv" in abalone_json("status", NAME)["ages"]
+    assert f"aged/{NAME}.csv" in abalone("status", NAME).output.replace("\n", "")
+    assert "no such file" in abalone("status", OTHER).output
+    shore.zone.land(OTHER, animals(3))
+    assert abalone_json("status", OTHER)["state"] == "to_ingest"
+
+
+def test_the_page_lists_animals_with_a_download_of_their_ages(shore: Shore, home: Path) -> None:
+    site = Site.of(home)
+    text = site.text("/surveys")
+    assert "Animals without rings" in text
+    assert "waits for a model" in text
+    assert site.get(f"/surveys/{NAME}/ages").status_code == 404
+    shore.settle()
+    assert f'href="/surveys/{NAME}/ages"' in site.text("/surveys")
+    answer = site.get(f"/surveys/{NAME}/ages")
+    assert answer.content == shore.csv(NAME)
+    assert f"{NAME}.csv" in answer.headers["content-disposition"]
+    page = site.text(f"/surveys/{NAME}")
+    assert "&lt;b&gt;wide&lt;/b&gt;" in page
+    assert "by version 1" in page
+    assert site.get(f"/surveys/{OTHER}").status_code == 404
+    assert site.get("/surveys/abalone.20250303120000/ages").status_code == 404
+    assert "Animals without rings" not in site.text("/surveys?show=remarkable")
+
+
+def test_a_home_without_animals_says_nothing_of_them(home: Path) -> None:
+    assert "Without rings" not in abalone("status").output
+    assert "Animals without rings" not in Site.of(home).text("/surveys")
+
+
+def test_verify_finds_objects_that_are_not_as_recorded(shore: Shore) -> None:
+    shore.settle()
+    found = {each["subject"]: each for each in abalone_json_of("verify")}
+    assert found["animals without rings"]["outcome"] == "ok"
+    assert found["ages of animals"]["outcome"] == "ok"
+    lake = shore.animals.lake
+    aged, unaged = (lake.key(asset, MONDAY) for asset in ("aged_animals", "unaged_animals"))
+    lake.store.write(aged, lake.store.read(lake.key("quarantined_animals", MONDAY)))
+    found = {each["subject"]: each for each in abalone_json_of("verify")}
+    assert "has 1 of 20 rows" in found["ages of animals"]["found"]
+    lake.store.write(unaged, b"no Parquet")
+    found = {each["subject"]: each for each in abalone_json_of("verify")}
+    assert found["animals without rings"]["outcome"] == "failed"
+    assert "cannot be read" in found["animals without rings"]["found"]
+
+
+def abalone_json_of(command: str) -> list[dict[str, str]]:
+    findings: list[dict[str, str]] = json.loads(abalone(command, "--json").stdout)["findings"]
+    return findings
+
+
+def test_forget_lets_go_of_days_whose_files_were_deleted(shore: Shore, home: Path) -> None:
+    shore.settle()
+    (home / "landing_zone" / NAME).unlink()
+    assert abalone_json("status")["animals"]["vanished_days"] == [MONDAY]
+    assert "no survey day" in abalone("forget", MONDAY).output
+    assert abalone_json("forget", "--animals", "--missing") == {"days": [MONDAY], "rows": 20}
+    shore.settle()
+    assert shore.csv(NAME) is None
+    assert shore.ages(MONDAY).height == 0
+
+
+def test_a_refused_file_is_a_matter_to_tell_people(shore: Shore, home: Path) -> None:
+    today = datetime.now(UTC).date().isoformat()
+    name = animals_name(today, "000000")
+    shore.zone.land(name, survey_rows(9))
+    shore.take_in([today])
+    (matter,) = lake_situation(Lake(str(home / "lake")), load_settings()).matters
+    assert name in matter.title
+    assert "cannot be aged" in matter.title
+    assert "nine columns" in matter.text
+
+
+def test_restore_knows_what_was_taken_in_and_aged(shore: Shore) -> None:
+    shore.settle()
+    told = {
+        (each.asset, each.partition): each.metadata["dagster/row_count"]
+        for each in animals_told(shore.animals.lake)
+        if hasattr(each, "partition")
+    }
+    assert told == {
+        ("unaged_animals", MONDAY): 20,
+        ("quarantined_animals", MONDAY): 1,
+        ("aged_animals", MONDAY): 20,
+    }
