@@ -24,6 +24,7 @@ NAMES = (
     "landing",
     "ticks",
     "backfill",
+    "captures",
     "preparation",
     "endpoint",
     "gate",

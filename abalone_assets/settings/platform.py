@@ -173,7 +173,8 @@ class Settings(EnvironmentSettings):
     notify: SecretStr = Field(
         SecretStr(""),
         description="Whom `alert_sensor` tells of failed runs, rejected models, files that need "
-        "somebody, a lost landing zone, drift and a silent endpoint: URLs as Apprise takes them (https://appriseit.com), such as "
+        "somebody, a lost landing zone, drift and a silent endpoint: URLs as Apprise takes them "
+        "(https://appriseit.com), such as "
         "`mailtos://user:password@example.com`, and ARNs of SNS topics, separated by blanks.",
     )
     upload_token: SecretStr = Field(

@@ -76,37 +76,6 @@ def test_json_is_answered_with_rings_and_age(live: RunningServer, archives: list
     assert answer["age_years"] == pytest.approx(answer["rings"] + 1.5)
 
 
-def test_boto3s_runtime_client_works_unchanged(live: RunningServer, archives: list[bytes]) -> None:
-    response = boto3_runtime(live.url).invoke_endpoint(
-        EndpointName=ENDPOINT, Body=BODY, ContentType="text/csv", Accept="text/csv"
-    )
-    rings = [float(line) for line in response["Body"].read().decode().split()]
-    assert rings == local_prediction(archives[0])
-    assert response["ContentType"] == "text/csv"
-    assert response["InvokedProductionVariant"] == "AllTraffic"
-
-
-def test_boto3_sees_an_unknown_endpoint_as_a_validation_error(live: RunningServer) -> None:
-    client = boto3_runtime(live.url)
-    with pytest.raises(client.exceptions.ValidationError, match="Endpoint other not found") as seen:
-        client.invoke_endpoint(EndpointName="other", Body=BODY, ContentType="text/csv")
-    assert seen.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
-
-
-def test_boto3_sees_a_malformed_row_as_a_model_error_that_names_row_and_column(
-    live: RunningServer,
-) -> None:
-    client = boto3_runtime(live.url)
-    body = BODY + "M,0.5,tall,0.13,0.7,0.3,0.15,0.2\n"
-    with pytest.raises(client.exceptions.ModelError) as seen:
-        client.invoke_endpoint(EndpointName=ENDPOINT, Body=body, ContentType="text/csv")
-    answer = seen.value.response
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 424
-    assert answer["OriginalStatusCode"] == 400
-    assert "row 4" in answer["OriginalMessage"]
-    assert "diameter" in answer["OriginalMessage"]
-
-
 CSV = {"Content-Type": "text/csv"}
 
 
@@ -314,18 +283,6 @@ def test_a_single_row_takes_no_way_to_a_thread(
         assert post(live, "/invocations", body, Content_Type="text/csv").status_code == 200
     first, large, last = threads
     assert first == last != large
-
-
-def boto3_runtime(url: str) -> Any:
-    import boto3
-
-    return boto3.client(
-        "sagemaker-runtime",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
 
 
 def refuses_connections(url: str) -> bool:
