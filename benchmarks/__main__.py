@@ -25,6 +25,7 @@ NAMES = (
     "ticks",
     "backfill",
     "captures",
+    "drift",
     "preparation",
     "endpoint",
     "gate",

@@ -6,12 +6,13 @@ that knows their labels.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from abalone_assets_tests.support.browser import TIMEOUT_MS, chromium
-from abalone_assets_tests.support.inbox import Mailbox, mailbox
+from abalone_assets_tests.support.inbox import Mailbox, mailbox, text_of
 from abalone_assets_tests.support.platform import small_base, survey_rows
 from abalone_assets_tests.support.quick_daemon import quick_daemon
 from abalone_assets_tests.support.stack import Stack, running_stack
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("crew")
 
-NAME = "abalone.20250610061500"
+AT = (datetime.now(UTC) - timedelta(days=1)).replace(hour=6, minute=15, second=0, microsecond=0)
+NAME, DAY = f"abalone.{AT:%Y%m%d%H%M%S}", AT.date().isoformat()
 NAMES = (
     "Sex;Length (mm);Diameter (mm);Height (mm);Whole (g);Shucked (g);Viscera (g);Shell (g);Rings"
 )
@@ -81,7 +83,7 @@ def spreadsheet(path: Path) -> Path:
 def check(page: Page, path: Path) -> None:
     """Upload a file and have it checked."""
     page.get_by_label("Survey file").set_input_files(path)
-    page.get_by_label("When the survey was made").fill("2025-06-10T06:15:00")
+    page.get_by_label("When the survey was made").fill(f"{AT:%Y-%m-%dT%H:%M:%S}")
     page.get_by_role("button", name="Check the file").click()
 
 
@@ -132,7 +134,7 @@ def test_a_spreadsheet_with_slips_ends_in_the_model_and_its_crew_is_told(
     stack.await_(lambda: over in box.subjects, "the mail that it is over")
     stack.await_release()
     manifest = stack.lake.manifest()
-    assert (manifest.rows_of("2025-06-10"), manifest.summaries["2025-06-10"].quarantined) == (24, 0)
+    assert (manifest.rows_of(DAY), manifest.summaries[DAY].quarantined) == (ROWS, 0)
 
     # Both pages say so.
     page.goto(f"{stack.endpoint_url}/surveys")
@@ -150,4 +152,5 @@ def test_a_spreadsheet_with_slips_ends_in_the_model_and_its_crew_is_told(
 
     # Each matter once, and once more when it was over.
     assert [each for each in box.subjects if NAME in each] == [lost, over]
-    assert "17 % of its rows break the survey contract." in str(box.messages[0])
+    (message,) = [each for each in box.messages if each["Subject"] == lost]
+    assert "17 % of its rows break the survey contract." in text_of(message)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 CONSTANTS: Final[dict[str, dict[str, Any]]] = {
+    "abalone_assets.local.processes": {"START_SECONDS": 240.0},  # beside all the other tests
     "abalone_assets.alerts.matters": {"LOOK_SECONDS": 2, "QUIET": timedelta(seconds=2)},
     "dagster._daemon.sensor": {"MIN_INTERVAL_LOOP_TIME": 1},
     "dagster._daemon.controller": {
