@@ -145,10 +145,12 @@ def test_a_spreadsheet_with_slips_ends_in_the_model_and_its_crew_is_told(
     page.get_by_role("heading", name="Version", exact=False).first.wait_for()
     live = stack.live_version()
     assert live != first
-    page.get_by_role("link", name="Models").click()
+    page.get_by_role("link", name="Models", exact=True).click()
     newest = page.get_by_role("row").filter(has=page.get_by_role("link", name=f"version {live}"))
     newest.get_by_text("live", exact=True).wait_for()
     newest.get_by_text("1 survey day").wait_for()
+
+    # An `animals.` file, which has no rings, belongs here: landed, aged, and its ages on the page.
 
     # Each matter once, and once more when it was over.
     assert [each for each in box.subjects if NAME in each] == [lost, over]
