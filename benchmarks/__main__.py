@@ -24,6 +24,8 @@ NAMES = (
     "landing",
     "ticks",
     "backfill",
+    "captures",
+    "drift",
     "preparation",
     "endpoint",
     "predict_file",

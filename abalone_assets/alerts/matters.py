@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 TOLD_KEY: Final = "alerts.json"
 FORMAT: Final = 1
 
+LOOK_SECONDS: Final = 60
+"""Between two looks at what is so."""
+
 QUIET: Final = timedelta(minutes=10)
 """Between two messages, so that whatever happens sends six an hour at most."""
 

@@ -112,7 +112,7 @@ def _run(
             wait_until(lambda: _answers(url), dagster, "answers")
             out.print(f"UI        {url}", style="bold green")
             out.print(f"Endpoint  {client.url}", style="bold green")
-            out.print(f"Pages     {client.url}/  (the Age Calculator, surveys and models)")
+            out.print(f"Pages     {client.url}/  (the Age Calculator, surveys, models, drift)")
             land = Typed.on(settings.home).command("land FILE")
             out.print(f"Surveys   {settings.landing_zone_uri}  (`{land}`)")
             if log is not None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from abalone_assets.alerts.matters import LOOK_SECONDS
 from abalone_assets.automation.runs import (
     AGE_JOB,
     DEPLOY_JOB,
@@ -164,14 +165,14 @@ def approval_sensor(
 
 @dg.sensor(
     target=None,
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=LOOK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
 def alert_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
     """Tell whom `ABALONE_NOTIFY` names of what needs them: each matter once, and when it is over.
 
-    Failed runs, rejected models, refused files, strays, drift, and an endpoint that is silent; one
-    message every ten minutes at most.
+    Failed runs, rejected models, files that need somebody, a landing zone that went away, strays,
+    drift, and an endpoint that is silent or has no model; one message every ten minutes at most.
     """
     from abalone_assets.automation.alert_sensor import alert_tick
 

@@ -18,7 +18,6 @@ from abalone_assets_tests.serving.support import (
     BODY,
     DEADLINE_SECONDS,
     ENDPOINT,
-    LINES,
     RunningServer,
     local_prediction,
     new_registry,
@@ -75,71 +74,6 @@ def test_json_is_answered_with_rings_and_age(live: RunningServer, archives: list
     (answer,) = response.json()["predictions"]
     assert answer["rings"] == local_prediction(archives[0])[0]
     assert answer["age_years"] == pytest.approx(answer["rings"] + 1.5)
-
-
-def test_boto3s_runtime_client_works_unchanged(live: RunningServer, archives: list[bytes]) -> None:
-    response = boto3_runtime(live.url).invoke_endpoint(
-        EndpointName=ENDPOINT, Body=BODY, ContentType="text/csv", Accept="text/csv"
-    )
-    rings = [float(line) for line in response["Body"].read().decode().split()]
-    assert rings == local_prediction(archives[0])
-    assert response["ContentType"] == "text/csv"
-    assert response["InvokedProductionVariant"] == "AllTraffic"
-
-
-@pytest.mark.parametrize("media_type", ["text/csv", "application/json"])
-def test_boto3_gets_the_same_answer_in_mm_and_g_as_in_the_units_of_a_survey(
-    live: RunningServer, media_type: str
-) -> None:
-    survey = [line.split(",") for line in LINES]
-    measured = [[row[0], *(f"{float(each) * 200:.2f}" for each in row[1:])] for row in survey]
-    answers = []
-    for rows, content_type in ((survey, media_type), (measured, f"{media_type}; units=mm-g")):
-        many = [row for row in rows for _ in range(50)]  # by column
-        for asked in (rows, many):
-            numbers = [[row[0], *map(float, row[1:])] for row in asked]
-            lines = "".join(",".join(row) + "\n" for row in asked)
-            body = json.dumps({"instances": numbers}) if "json" in media_type else lines
-            response = boto3_runtime(live.url).invoke_endpoint(
-                EndpointName=ENDPOINT, Body=body, ContentType=content_type, Accept="text/csv"
-            )
-            answers.append([float(line) for line in response["Body"].read().decode().split()])
-    few, many, few_measured, many_measured = answers
-    assert few_measured == pytest.approx(few, abs=1e-9)
-    assert many_measured == pytest.approx(many, abs=1e-9)
-    assert len(few) == 3
-
-
-def test_boto3_is_told_of_mm_and_g_that_nobody_declared(live: RunningServer) -> None:
-    client = boto3_runtime(live.url)
-    for body, content_type, said in (
-        ("M,100,80,26,140,60,30,40", "text/csv", "look like millimetres and grams"),
-        (LINES[0], "text/csv; units=mm-g", "look like millimetres / 200"),
-    ):
-        with pytest.raises(client.exceptions.ModelError, match=said) as seen:
-            client.invoke_endpoint(EndpointName=ENDPOINT, Body=body, ContentType=content_type)
-        assert seen.value.response["OriginalStatusCode"] == 400
-
-
-def test_boto3_sees_an_unknown_endpoint_as_a_validation_error(live: RunningServer) -> None:
-    client = boto3_runtime(live.url)
-    with pytest.raises(client.exceptions.ValidationError, match="Endpoint other not found") as seen:
-        client.invoke_endpoint(EndpointName="other", Body=BODY, ContentType="text/csv")
-    assert seen.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
-
-
-def test_boto3_sees_a_malformed_row_as_a_model_error_that_names_row_and_column(
-    live: RunningServer,
-) -> None:
-    client = boto3_runtime(live.url)
-    body = BODY + "M,0.5,tall,0.13,0.7,0.3,0.15,0.2\n"
-    with pytest.raises(client.exceptions.ModelError) as seen:
-        client.invoke_endpoint(EndpointName=ENDPOINT, Body=body, ContentType="text/csv")
-    answer = seen.value.response
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 424
-    assert answer["OriginalStatusCode"] == 400
-    assert "row 4" in answer["OriginalMessage"]
-    assert "diameter" in answer["OriginalMessage"]
 
 
 CSV = {"Content-Type": "text/csv"}
@@ -349,18 +283,6 @@ def test_a_single_row_takes_no_way_to_a_thread(
         assert post(live, "/invocations", body, Content_Type="text/csv").status_code == 200
     first, large, last = threads
     assert first == last != large
-
-
-def boto3_runtime(url: str) -> Any:
-    import boto3
-
-    return boto3.client(
-        "sagemaker-runtime",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
 
 
 def refuses_connections(url: str) -> bool:

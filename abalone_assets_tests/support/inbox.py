@@ -40,9 +40,14 @@ class Mailbox:
 
     def last_text(self) -> str:
         """The newest message as a mail program shows it where it shows HTML."""
-        body = self.messages[-1].get_body(preferencelist=("html", "plain"))
-        assert body is not None
-        return str(body.get_content())
+        return text_of(self.messages[-1])
+
+
+def text_of(message: EmailMessage) -> str:
+    """A message as a mail program shows it where it shows HTML."""
+    body = message.get_body(preferencelist=("html", "plain"))
+    assert body is not None
+    return str(body.get_content())
 
 
 class _Controller(Controller):

@@ -13,8 +13,9 @@ import requests
 
 from abalone_assets.lake.reports import Reports
 from abalone_assets.modeling.archive import read_card
-from abalone_assets.pages.report_list import ReportList
 from abalone_assets.serving.pointer import publish_pointer
+from abalone_assets.serving.server import pages_of
+from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.modeling.support import packed, quick_blend, quick_model, survey_frame
 from abalone_assets_tests.serving.support import (
@@ -93,12 +94,13 @@ def registry(archives: list[bytes], tmp_path: Path) -> FolderRegistry:
 
 
 @pytest.fixture
-def live(registry: FolderRegistry, tmp_path: Path) -> Iterator[RunningServer]:
-    """Version 1 answers, and there is a report on it."""
+def live(registry: FolderRegistry, home: Path) -> Iterator[RunningServer]:
+    """Version 1 answers, and there is a report on it, beside all the other pages."""
     publish_pointer(registry.store, ENDPOINT, 1)
-    reports = Reports(ObjectStore(tmp_path / "lake"))
+    reports = Reports(ObjectStore(home / "lake"))
     reports.keep(registry.get(1).evaluation["model_sha256"], REPORT)
-    with running_server(registry, pages=[ReportList(reports, registry)]) as running:
+    settings = load_settings().model_copy(update={"endpoint_name": ENDPOINT})
+    with running_server(registry, pages=pages_of(settings, registry, "127.0.0.1")) as running:
         running.wait_for_version(1)
         yield running
 

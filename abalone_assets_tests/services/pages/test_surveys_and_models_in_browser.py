@@ -9,6 +9,7 @@ import pytest
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.released_files import record_released_files
+from abalone_assets.lake.reports import Reports
 from abalone_assets.registry.version_facts import DATA
 from abalone_assets.sample_data import base_survey
 from abalone_assets.serving.pointer import publish_pointer
@@ -226,8 +227,14 @@ def test_the_pages_suit_everybody_on_phone_and_desktop_light_and_dark(
         choose(page, spreadsheet(home))
         page.get_by_text("cannot be used").wait_for()
         check = page.url.removeprefix(live.url)
+    reports = Reports(Lake(str(home / "lake")).store)
+    for digest in (f"{1:064x}", f"{2:064x}", "c" * 64):
+        reports.keep(digest, b"<!doctype html><title>Report</title>")
     pages = {
         "surveys": "/surveys",
+        "day": "/surveys?day=2025-06-08",
+        "no-such-file": "/surveys/abalone.20250101000000",
+        "reports": "/reports",
         "survey": "/surveys/abalone.20250608061500",
         "held-survey": "/surveys/abalone.20250609061500",
         "upload": "/surveys/upload",

@@ -6,6 +6,7 @@ Dagster looks at sensors every 5 s and for backfills every 30 s, which no settin
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
-CONSTANTS: Final[dict[str, dict[str, float]]] = {
+CONSTANTS: Final[dict[str, dict[str, Any]]] = {
+    "abalone_assets.local.processes": {"START_SECONDS": 240.0},  # beside all the other tests
+    "abalone_assets.alerts.matters": {"LOOK_SECONDS": 2, "QUIET": timedelta(seconds=2)},
     "dagster._daemon.sensor": {"MIN_INTERVAL_LOOP_TIME": 1},
     "dagster._daemon.controller": {
         "DEFAULT_DAEMON_INTERVAL_SECONDS": 2,

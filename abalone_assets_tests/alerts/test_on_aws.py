@@ -1,0 +1,47 @@
+"""What is told of a landing zone and an endpoint on AWS."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from abalone_assets.alerts.found import ENDPOINT, endpoint_situation
+from abalone_assets.alerts.matters import Situation
+from abalone_assets.alerts.surveys import LANDING_ZONE, zone_situation
+from abalone_assets.lake.lake import Lake, Release
+from abalone_assets.settings.platform import load_settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from abalone_assets_tests.fakes.standin import AwsStandIn
+
+RELEASED = Release("digest", "deployed", "Approved.", 1, "a run", "2025-03-03")
+
+
+def test_a_bucket_that_refuses_is_a_landing_zone_that_went_away(
+    home: Path, s3: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(str(home / "lake"))
+    monkeypatch.setenv("ABALONE_LANDING_ZONE_URI", f"{s3}/landing")
+    assert zone_situation(load_settings(), lake, 5)[0].matters == ()
+    monkeypatch.setenv("ABALONE_LANDING_ZONE_URI", "s3://no-such-bucket/landing")
+    situation, misses = zone_situation(load_settings(), lake, 0)
+    assert (situation.matters, situation.undecided) == ((), {LANDING_ZONE})
+    situation, _ = zone_situation(load_settings(), lake, misses)
+    (matter,) = situation.matters
+    assert matter.key == LANDING_ZONE
+    assert "s3://no-such-bucket/landing" in matter.text
+
+
+def test_an_endpoint_that_somebody_deleted_is_one_without_a_model(
+    home: Path, aws: AwsStandIn
+) -> None:
+    settings = load_settings().model_copy(update={"profile": "aws"})
+    assert endpoint_situation(settings, None, 5) == (Situation(), 0)
+    situation, misses = endpoint_situation(settings, RELEASED, 0)
+    assert situation.undecided == {ENDPOINT}
+    situation, _ = endpoint_situation(settings, RELEASED, misses)
+    (matter,) = situation.matters
+    assert matter.title.startswith("endpoint abalone has no model, though one was released")
