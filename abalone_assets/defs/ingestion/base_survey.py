@@ -52,6 +52,7 @@ def raw_abalone(
     from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
     from abalone_assets.ingest.judging import Judge
     from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
+    from abalone_assets.lake.kept_inputs import stored_sha256
     from abalone_assets.lake.manifest import IngestedRaw
     from abalone_assets.lake.manifest_store import commit_raw
 
@@ -96,6 +97,7 @@ def raw_abalone(
             rows=len(rows),
             quarantined=len(quarantined),
             origin=origin,
+            rows_sha256=stored_sha256(store, opened.key("raw_abalone")),
         ),
         judge_again=judge.judge_again(opened),
     )

@@ -86,6 +86,7 @@ def parse_survey_days(
     from abalone_assets.ingest.earlier import Earlier
     from abalone_assets.ingest.judging import Judge, judge_name
     from abalone_assets.ingest.synthetic_files import synthetic_files
+    from abalone_assets.lake.kept_inputs import with_rows_digests
     from abalone_assets.lake.manifest_store import commit_days, revoke_days
 
     opened = lake.open()
@@ -102,7 +103,9 @@ def parse_survey_days(
     yield from _tables(context, opened, parsed)
     yield from told_of_all(context, ingestion_checks(opened, parsed))
     commit_days(
-        opened.store, parsed.entries, valid=lambda manifest: judge_name(manifest.raw) == judge.name
+        opened.store,
+        with_rows_digests(opened, parsed.entries),
+        valid=lambda manifest: judge_name(manifest.raw) == judge.name,
     )
     ingest_accepted_again(opened.store)
     catalog.refresh_or_warn(context)

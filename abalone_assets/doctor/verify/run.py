@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from abalone_assets.doctor.verify.inputs import input_findings
 from abalone_assets.doctor.verify.models import model_findings
 from abalone_assets.doctor.verify.surveys import survey_findings
 from abalone_assets.ingest.open import open_landing_zone
@@ -26,4 +27,6 @@ def verify(settings: Settings) -> Iterator[Finding]:
     """
     lake = Lake(settings.lake_uri)
     yield from survey_findings(lake, open_landing_zone(settings.landing_zone_uri), settings)
-    yield from model_findings(lake, open_registry(settings), settings)
+    registry = open_registry(settings)
+    yield from model_findings(lake, registry, settings)
+    yield from input_findings(lake, registry)

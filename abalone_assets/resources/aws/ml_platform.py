@@ -12,15 +12,14 @@ from pydantic import Field
 
 from abalone_assets.aws.network import Boundary
 from abalone_assets.errors import StorageError
+from abalone_assets.external.local_training import SCRIPTS, arguments_of
 from abalone_assets.resources.jobs import JobReport, digest_of, job_report, pipes_options
 from abalone_assets.resources.ml_platform import (
-    SCRIPTS,
     EvaluationReport,
     EvaluationRequest,
     MLPlatform,
     TrainingReport,
     TrainingRequest,
-    arguments_of,
     evaluation_report,
 )
 from abalone_assets.storage.object_store import ObjectStore, locate
@@ -96,7 +95,8 @@ class SageMakerPlatform(MLPlatform):
                 f"{model_uri}: holds the model {card.model_sha256}, but the job "
                 f"{invocation.job.name} reported {reported and reported.value}"
             )
-        return TrainingReport(model_uri, card, job_report(invocation, "SageMaker training"))
+        job = job_report(invocation, "SageMaker training")
+        return TrainingReport(model_uri, card, job, {"platform": job.platform})
 
     def _training_job(self, request: TrainingRequest, jobs: ObjectStore) -> dict[str, Any]:
         from abalone_assets.aws.clients import region
