@@ -14,6 +14,7 @@ from abalone_assets.cli.approve import approve, reject
 from abalone_assets.cli.backup import backup
 from abalone_assets.cli.demo import demo
 from abalone_assets.cli.dev import dev
+from abalone_assets.cli.diff import diff
 from abalone_assets.cli.doctor import doctor
 from abalone_assets.cli.forget import forget
 from abalone_assets.cli.gc import gc
@@ -24,6 +25,7 @@ from abalone_assets.cli.notify import notify
 from abalone_assets.cli.output import ErrorBoundary, example
 from abalone_assets.cli.predict import predict
 from abalone_assets.cli.release import release
+from abalone_assets.cli.reproduce import reproduce
 from abalone_assets.cli.restore import restore
 from abalone_assets.cli.rollback import rollback
 from abalone_assets.cli.serve import serve
@@ -63,6 +65,8 @@ for command in (
     forget,
     status,
     versions,
+    diff,
+    reproduce,
     serve,
     predict,
     accept,

@@ -18,8 +18,8 @@ def verify(ctx: click.Context, *, as_json: bool) -> None:
 
     Every survey day has the rows of each of its files, every file in the landing zone the bytes
     that were ingested, the splits have every row, and every model version the archive that was
-    registered. Exits with 1 when something is not as recorded. It reads all of it: seconds on a
-    laptop, and requests and traffic on S3.
+    registered and the rows that it was trained on. Exits with 1 when something is not as recorded.
+    It reads all of it: seconds on a laptop, and requests and traffic on S3.
     """
     from abalone_assets.doctor.verify.run import verify as look
     from abalone_assets.settings.platform import load_settings

@@ -6,6 +6,7 @@ the outputs hold of the others is kept. The bytes are those of a preparation of 
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -64,6 +65,7 @@ def prepare(
             files = {name: written[name] for name in request.outputs}
             done = _add_newest(request, files) or _prepare_all(request, files, written.get(_KEYS))
             rows = {name: _count(pl.scan_parquet(path, glob=False)) for name, path in files.items()}
+            sha256 = {name: _sha256(files[name]) for name in request.splits}
         forget_keys(request, but=keys_file(request) if done.keeps else None)
     return PrepareReport(
         engine=f"polars {pl.__version__}",
@@ -72,6 +74,7 @@ def prepare(
         rows=rows,
         synthetic_rows=done.synthetic_rows,
         seconds=time.perf_counter() - started,
+        sha256=sha256,
     )
 
 
@@ -144,6 +147,11 @@ def _extend(kept: dict[str, KeptRows], rows: Iterable[pl.DataFrame], files: dict
             outputs.add(block)
         outputs.close()
     return outputs.synthetic_rows
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _count(frame: pl.LazyFrame) -> int:

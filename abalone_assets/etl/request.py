@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from abalone_assets.survey.splits import SPLIT_PERCENT
@@ -68,6 +68,7 @@ class PrepareReport:
         rows: Rows written to each output, ``merged_dataset`` included.
         synthetic_rows: Simulated ones among those of ``merged_dataset``.
         seconds: Wall time.
+        sha256: Of the bytes of each split; none where the engine does not see them.
     """
 
     engine: str
@@ -76,6 +77,7 @@ class PrepareReport:
     rows: dict[str, int]
     synthetic_rows: int
     seconds: float
+    sha256: dict[str, str] = field(default_factory=dict)
 
     @property
     def synthetic_share(self) -> float:

@@ -17,6 +17,8 @@
     <asset>/data.parquet or <asset>/data.json  an unpartitioned asset
     <asset>/_…                                 what else is known of it: SQL engines skip such names
     <asset>/survey_day=2025-03-03/data.parquet one survey day of a partitioned asset
+    merged_dataset/_inputs.json                what it was made from, see `lake.kept_inputs`
+    _kept/…                                    of which this is what is no longer current
     merged_dataset/_keys.<version>-<digest>.npy  of rows that are kept, see `etl.kept_outputs`
     model_versions/data.parquet                the records as tables, see `registry.record_tables`;
                                                model_metrics, model_decisions, released_files, too
@@ -35,7 +37,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
 
@@ -54,6 +58,10 @@ RELEASE_KEY: Final = "release.json"
 BEGUN_KEY: Final = "release_begun.json"
 PREPARATION_KEY: Final = "merged_dataset/_preparation.json"
 
+_WRITTEN_ANEW: Final = (
+    "was written again since this release prepared it, by another one, so what was made of it is"
+    " dropped: launch the job `release`"
+)
 _Record = TypeVar("_Record")
 Outcome = Literal["deployed", "rejected", "overruled"]
 
@@ -96,6 +104,19 @@ class BegunRelease:
 
 
 @dataclass(frozen=True)
+class Written:
+    """An object as a preparation wrote it.
+
+    Attributes:
+        e_tag: The store's token of that write.
+        sha256: Of its bytes; empty where the engine, elsewhere, does not tell.
+    """
+
+    e_tag: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
 class Preparation:
     """What ``merged_dataset`` was made from.
 
@@ -107,6 +128,8 @@ class Preparation:
         days: Survey days with rows; None in a record of before these were kept, like their ends.
         first_day: The first of them, an ISO date; None when there is none.
         last_day: The last.
+        engine: Name and version of what prepared; empty in a record of before.
+        splits: Its splits as they were written, by name; none in a record of before.
     """
 
     digest: str
@@ -116,13 +139,24 @@ class Preparation:
     days: int | None = None
     first_day: str | None = None
     last_day: str | None = None
+    engine: str = ""
+    splits: Mapping[str, Written] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, manifest: Manifest, *, rows_in: int, repeats: int) -> Self:
+    def of(
+        cls,
+        manifest: Manifest,
+        *,
+        rows_in: int,
+        repeats: int,
+        engine: str = "",
+        splits: Mapping[str, Written] | None = None,
+    ) -> Self:
         """What was made from a manifest."""
         days = manifest.days_with_rows
         first, last = (days[0], days[-1]) if days else (None, None)
-        return cls(manifest.digest, manifest.rows, rows_in, repeats, len(days), first, last)
+        counted = (manifest.digest, manifest.rows, rows_in, repeats, len(days), first, last)
+        return cls(*counted, engine, splits or {})
 
     @property
     def data(self) -> dict[str, int | str | None]:
@@ -211,22 +245,6 @@ class Lake:
         expected += manifest.days_by_part.items()
         return days_of_lost(self.store, expected, ("new_surveys/", "quarantined_rows/", PARTS))
 
-    def require_unchanged(self, manifest: Manifest) -> None:
-        """Make sure that what was read of this manifest's days is what it says of them.
-
-        Raises:
-            StorageError: Some were written since, be it that they are as before by now.
-        """
-        now = self.manifest().summaries
-        listed = manifest.summaries
-        written = [day for day in manifest.days_with_rows if now.get(day) != listed[day]]
-        if written:
-            raise StorageError(
-                f"{self.folder_uri('new_surveys')}: {written[0]} and {len(written) - 1} other days"
-                " were written while they were read, so nothing is made of that: `release_sensor`"
-                " tries again, or launch it again"
-            )
-
     def release(self) -> Release | None:
         """How the last release ended, or None before the first."""
         return self._record(RELEASE_KEY, Release)
@@ -273,6 +291,42 @@ class Lake:
             uri = self.store.uri_of(PREPARATION_KEY)
             raise StorageError(f"{uri}: materialize merged_dataset first")
         return found
+
+    def written(self, sha256: Mapping[str, str]) -> dict[str, Written]:
+        """What a preparation has just written, by asset.
+
+        Args:
+            sha256: Of each asset that it wrote; empty where it does not say.
+
+        Raises:
+            StorageError: One of them is not there.
+        """
+        found = {asset: self.store.find(self.key(asset)) for asset in sha256}
+        if gone := [asset for asset, stored in found.items() if stored is None]:
+            raise StorageError(f"{self.uri(gone[0])}: no such object; launch the job `release`")
+        return {asset: Written(each.e_tag, sha256[asset]) for asset, each in found.items() if each}
+
+    @contextmanager
+    def steady_splits(self) -> Iterator[Preparation]:
+        """What the splits are of, as they stay from the beginning to the end of a block.
+
+        A run that was asleep while another took the lake over may write its splits over theirs.
+
+        Raises:
+            StorageError: There are none yet, or they were written by another preparation.
+        """
+        preparation = self.preparation()
+        self._require_splits_of(preparation)
+        yield preparation
+        if self.preparation() != preparation:
+            raise StorageError(f"{self.uri('merged_dataset')} {_WRITTEN_ANEW}")
+        self._require_splits_of(preparation)
+
+    def _require_splits_of(self, preparation: Preparation) -> None:
+        for asset, written in preparation.splits.items():
+            stored = self.store.find(self.key(asset))
+            if stored is None or stored.e_tag != written.e_tag:
+                raise StorageError(f"{self.uri(asset)} {_WRITTEN_ANEW}")
 
     def data_of(self, digest: str) -> dict[str, int | str | None] | None:
         """What ``merged_dataset`` holds, while it is made from what this digest stands for."""

@@ -60,11 +60,13 @@ class IngestedDay:
     """One survey day in the lake; its ``digest`` is empty while it is being written.
 
     ``judged_by`` tells against which profile its files were judged; empty in a manifest of before.
+    ``rows_sha256`` is of its object in ``new_surveys``; empty without rows, or in one of before.
     """
 
     digest: str
     files: tuple[IngestedFile, ...] = ()
     judged_by: str = ""
+    rows_sha256: str = ""
 
     @property
     def rows(self) -> int:
@@ -111,6 +113,7 @@ class IngestedRaw:
         rows: Rows that obey the survey contract.
         quarantined: Rows that do not.
         origin: Whether its file was surveyed, simulated or is example data, as the bundled one is.
+        rows_sha256: SHA-256 of its object in ``raw_abalone``; empty in a manifest of before.
     """
 
     digest: str
@@ -119,6 +122,7 @@ class IngestedRaw:
     rows: int
     quarantined: int
     origin: str = SURVEYED
+    rows_sha256: str = ""
 
 
 @dataclass(frozen=True)

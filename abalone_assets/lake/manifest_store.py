@@ -302,10 +302,24 @@ def _with(
     # A part that was lost is not needed once all of its days are written anew.
     days = {**(_read_part(store, before.part) if before and stay else {}), **written}
     valid = {day: days[day] for day, each in summaries.items() if not each.being_written}
-    data = _json_of(_Part(FORMAT, valid))
+    data = part_bytes(valid)
     part = f"{PARTS}{month}.{hashlib.sha256(data).hexdigest()[:16]}.json"
     store.write(part, data)  # again if it is there, so that it is young
     return _Month(part, summaries)
+
+
+def part_bytes(days: Mapping[str, IngestedDay]) -> bytes:
+    """The document of a month's days, as it is stored."""
+    return _json_of(_Part(FORMAT, dict(days)))
+
+
+def part_days(document: object, place: str, *, remedy: str = REMEDY) -> Mapping[str, IngestedDay]:
+    """The days of such a document.
+
+    Raises:
+        StorageError: It is none.
+    """
+    return record_of(_Part, document, place, remedy=remedy, version=FORMAT).days
 
 
 def _json_of(record: object) -> bytes:
@@ -382,8 +396,7 @@ def _part_at(uri: str, part: str) -> Mapping[str, IngestedDay]:
             f"{store.uri_of(part)}: no such part of the manifest: either it was changed long after "
             f"it was read, and a new look finds it, or the part was lost: {REMEDY}"
         )
-    place = store.uri_of(part)
-    return record_of(_Part, document, place, remedy=REMEDY, version=FORMAT).days
+    return part_days(document, store.uri_of(part))
 
 
 def _parsed(store: ObjectStore, key: str, data: bytes) -> object:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from abalone_assets.errors import StorageError
+from abalone_assets.registry.provenance import Provenance, provenance_of
 from abalone_assets.registry.versions import MODEL_DIGEST
 
 if TYPE_CHECKING:
@@ -54,6 +56,9 @@ class VersionFacts:
         test_rows: How many test rows there were.
         held_against: The champion that it was compared with, or None.
         model_sha256: The digest of the model's file, under which its report is kept.
+        framework: What trained it; None in old records, like the code and its libraries.
+        code: The version of the code, such as ``0.1.0, commit 1a2b3c4d5e with changes``.
+        libraries: Versions of what it was trained with, by name.
     """
 
     version: int
@@ -72,6 +77,9 @@ class VersionFacts:
     test_rows: int | None
     held_against: str | None
     model_sha256: str | None
+    framework: str | None = None
+    code: str | None = None
+    libraries: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, version: ModelVersion) -> Self:
@@ -81,6 +89,7 @@ class VersionFacts:
         champion = _mapping(evaluation.get("champion")).get("version")
         digest = evaluation.get(MODEL_DIGEST)
         known = _mapping(evaluation.get(DATA))
+        made = _provenance(version)
         return cls(
             version=version.version,
             registered_at=version.created_at,
@@ -98,11 +107,21 @@ class VersionFacts:
             test_rows=evaluation.get("rows"),
             held_against=None if champion is None else str(champion),
             model_sha256=None if digest is None else str(digest),
+            framework=made.framework if made else None,
+            code=str(made.code) if made else None,
+            libraries=dict(made.libraries) if made else {},
         )
 
     def to_document(self) -> dict[str, Any]:
         """The facts as a JSON document."""
         return asdict(self)
+
+
+def _provenance(version: ModelVersion) -> Provenance | None:
+    try:
+        return provenance_of(version)
+    except StorageError:  # whoever needs it says what is damaged
+        return None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ import dagster as dg
 from pydantic import Field
 
 from abalone_assets.errors import StorageError
+from abalone_assets.external.local_training import arguments_of
 from abalone_assets.lake.names import DATA_FILE
 from abalone_assets.modeling.hyperparameters import (
     DEFAULT_FRAMEWORK,
@@ -49,6 +50,7 @@ class TrainingRequest:
         framework: What trains, and in which container on SageMaker.
         inputs: Names the content of the channels, such as a digest: a job that already ran for the
             same content in the same run is not run again.
+        sha256: Of each channel's object, by the channel's name, where that is known.
     """
 
     channels: dict[str, str]
@@ -56,6 +58,7 @@ class TrainingRequest:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     framework: Framework = DEFAULT_FRAMEWORK
     inputs: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,13 @@ class TrainingReport:
 
     Attributes:
         model_uri: Its archive: the only word on where that is.
+        machine: What is known of where it was trained, by name.
     """
 
     model_uri: str
     card: ModelCard
     job: JobReport
+    machine: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -175,29 +180,21 @@ class LocalMLPlatform(MLPlatform):
 
     def train(self, request: TrainingRequest, context: dg.AssetExecutionContext) -> TrainingReport:
         """Train here and put the archive where SageMaker would."""
-        from abalone_assets.external import train
-        from abalone_assets.modeling.archive import ARCHIVE_NAME, pack, read_card
+        from abalone_assets.external.local_training import require_digest, this_machine, train_here
+        from abalone_assets.modeling.archive import ARCHIVE_NAME, read_card
 
         started = time.perf_counter()
-        with TemporaryDirectory(prefix="training-") as folder:
-            root = Path(folder)
-            environ = {
-                "SM_MODEL_DIR": str(_made(root / "model")),
-                "SM_OUTPUT_DATA_DIR": str(_made(root / "output" / "data")),
-            }
-            for channel, uri in request.channels.items():
-                data = _made(root / "input" / "data" / channel)
-                _get(uri, data / DATA_FILE)
-                environ[f"SM_CHANNEL_{channel.upper()}"] = str(data)
-            train.main(arguments_of(training_arguments(request)), environ)
-            archive = root / ARCHIVE_NAME
-            pack(root / "model", archive)
-            card = read_card(archive)
-            job = f"train-{context.op_execution_context.run_id}"
-            model_uri = f"{request.output_uri}/{job}/output/{ARCHIVE_NAME}"
-            store, key = locate(model_uri)
-            store.write(key, archive.read_bytes())
-        return TrainingReport(model_uri, card, JobReport(time.perf_counter() - started))
+        channels = {
+            channel: require_digest(_read(uri), request.sha256.get(channel, ""), uri)
+            for channel, uri in request.channels.items()
+        }
+        archive = train_here(request.framework, channels, request.hyperparameters)
+        job = f"train-{context.op_execution_context.run_id}"
+        model_uri = f"{request.output_uri}/{job}/output/{ARCHIVE_NAME}"
+        store, key = locate(model_uri)
+        store.write(key, archive)
+        took = JobReport(time.perf_counter() - started)
+        return TrainingReport(model_uri, read_card(archive), took, this_machine())
 
     def evaluate(
         self,
@@ -233,21 +230,10 @@ class LocalMLPlatform(MLPlatform):
                 needed = {name: uri for name, uri in needed if name not in _COMPARED}.items()
             for name, uri in needed:
                 file = ARCHIVE_NAME if name in _ARCHIVES else DATA_FILE
-                _get(uri, _made(root / name) / file)
+                (_made(root / name) / file).write_bytes(_read(uri))
             folders = {f"{each.name}-dir": each for each in root.iterdir()}
             evaluate.main(arguments_of({**folders, **request.options}))
             return evaluation_report(output, request, JobReport(time.perf_counter() - started))
-
-
-def training_arguments(request: TrainingRequest) -> dict[str, Any]:
-    """What the entry script is given, by name."""
-    return {"framework": request.framework, **request.hyperparameters}
-
-
-def arguments_of(values: Mapping[str, object]) -> list[str]:
-    """Values as a script's ``--name value``; None leaves one out."""
-    given = {name: value for name, value in values.items() if value is not None}
-    return [part for name, value in given.items() for part in (f"--{name}", str(value))]
 
 
 def evaluation_report(output: Path, request: EvaluationRequest, job: JobReport) -> EvaluationReport:
@@ -278,9 +264,9 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _get(uri: str, path: Path) -> None:
+def _read(uri: str) -> bytes:
     store, key = locate(uri)
-    path.write_bytes(store.read(key))
+    return store.read(key)
 
 
 def _probes(predictions: Path) -> list[tuple[str, float]]:

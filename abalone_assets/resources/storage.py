@@ -135,14 +135,17 @@ def write_frames(
 ) -> None:
     """Write the frame of each partition, or of None for an unpartitioned asset, atomically each.
 
+    What they replace is kept first, where a model may have been trained on it.
+
     Raises:
         StorageError: What the first write that failed has raised.
     """
     from abalone_assets.ingest.frames import to_parquet
+    from abalone_assets.lake.kept_inputs import replace_rows
 
     def write(partition_frame: "tuple[str | None, pl.DataFrame]") -> None:
         partition, frame = partition_frame
-        lake.store.write(lake.key(asset, partition), to_parquet(frame))
+        replace_rows(lake, asset, partition, to_parquet(frame))
 
     pool = ThreadPoolExecutor(PARALLEL_WRITES)
     try:

@@ -9,6 +9,7 @@ from abalone_assets.lake.lake import Lake
 from abalone_assets.monitoring.captures import Captures
 from abalone_assets.registry.open import open_registry
 from abalone_assets.registry.versions import MODEL_DIGEST
+from abalone_assets.retention.kept_inputs import kept_inputs
 from abalone_assets.retention.lake_objects import (
     compared_versions,
     reports,
@@ -45,6 +46,7 @@ def stored_kinds(settings: Settings, now: datetime | None = None) -> list[Kind]:
     kept = [version for version in versions if version.version in reasons]
     kinds = [
         version_archives(registry, reasons, settings, now),
+        kept_inputs(lake, registry, reasons.keys(), now),
         trained_archives(lake, now),
         reports(lake, {str(each.evaluation.get(MODEL_DIGEST)) for each in kept}, now),
         request_rows(lake, settings.keep_request_days, now),

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from abalone_assets.defs.preparation import checks
+from abalone_assets.defs.preparation.prepare import ATTEMPTS
 from abalone_assets.errors import StorageError
 from abalone_assets.etl import lake_inputs, outputs, polars_engine
 from abalone_assets.etl.preparation import split
@@ -178,35 +179,61 @@ def test_a_preparation_that_did_not_end_vouches_for_nothing(
         prepared.lake.preparation()
 
 
-def test_a_survey_that_is_corrected_while_it_is_merged_and_back_again_leaves_nothing_behind(
+def test_a_survey_that_is_corrected_while_it_is_merged_and_back_again_is_merged_once_more(
     prepared: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The manifest is as it was then, so nothing else would tell that its rows are not."""
-    other, corrected, as_it_was = (
-        name_of("2025-03-10"),
-        survey_rows(9, seed=12),
-        survey_rows(9, seed=13),
-    )
+    other = name_of("2025-03-10")
+    as_it_was, corrected = survey_rows(9, seed=13), survey_rows(7, seed=12)
     prepared.land(other, as_it_was)
     assert ingest(prepared) == [True]
     merge = polars_engine.prepare
+    merged: list[int] = []
 
     def correct_and_merge(*arguments: Any) -> PrepareReport:
+        if merged:
+            merged.append(1)
+            return merge(*arguments)
         prepared.land(other, corrected)
         assert ingest(prepared) == [True]
-        return merge(*arguments)
+        report = merge(*arguments)
+        merged.append(1)
+        prepared.land(other, as_it_was)
+        assert ingest(prepared) == [True]
+        return report
 
     with monkeypatch.context() as patch:
         patch.setattr(polars_engine, "prepare", correct_and_merge)
-        assert not prepare_only(prepared).success
-    prepared.land(other, as_it_was)
+        assert prepare_only(prepared).success
+    assert len(merged) == 2
+    made = pl.read_parquet(prepared.lake.uri("merged_dataset"))
+    assert made["source_file"].to_list().count(other) == 9
+    (prepared.home / "landing_zone" / other).unlink()
+
+
+def test_surveys_that_are_corrected_each_time_they_are_merged_leave_nothing_behind(
+    prepared: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, merge, times = name_of("2025-03-10"), polars_engine.prepare, iter(range(20, 99))
+
+    def merge_and_correct(*arguments: Any) -> PrepareReport:
+        report = merge(*arguments)
+        prepared.land(other, survey_rows(9, seed=next(times)))
+        assert ingest(prepared) == [True]
+        return report
+
+    prepared.land(other, survey_rows(9, seed=13))
     assert ingest(prepared) == [True]
+    with monkeypatch.context() as patch:
+        patch.setattr(polars_engine, "prepare", merge_and_correct)
+        result = prepare_only(prepared)
+    (failure,) = [each for each in result.all_events if each.is_step_failure]
+    assert "2025-03-10 and 0 others were ingested again" in str(failure.step_failure_data.error)
+    assert next(times) == 20 + ATTEMPTS
     with pytest.raises(StorageError, match="materialize merged_dataset first"):
         prepared.lake.preparation()
     assert prepared.lake.release_due()
     assert prepare_only(prepared).success
-    made = pl.read_parquet(prepared.lake.uri("merged_dataset"))
-    assert made["source_file"].to_list().count(other) == len(as_it_was.splitlines())
     (prepared.home / "landing_zone" / other).unlink()
 
 

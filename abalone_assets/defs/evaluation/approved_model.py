@@ -56,6 +56,7 @@ def approved_model(
     from abalone_assets.lake.lake import Release
     from abalone_assets.modeling.evaluation.decision_words import in_short as decision_in_short
     from abalone_assets.modeling.evaluation.gate import decide
+    from abalone_assets.registry.provenance import PROVENANCE
     from abalone_assets.registry.version_facts import DATA
     from abalone_assets.registry.versions import COMPARED_AT, PROBES
     from abalone_assets.storage.object_store import locate
@@ -75,6 +76,7 @@ def approved_model(
             PROBES: evaluation["probes"],
             COMPARED_AT: evaluation.get(COMPARED_AT),
             DATA: lake.open().data_of(evaluation["release_digest"]),
+            PROVENANCE: evaluation.get(PROVENANCE),
         },
         decision=asdict(decision),
         release_digest=evaluation["release_digest"],

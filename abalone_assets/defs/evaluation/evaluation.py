@@ -50,6 +50,7 @@ def evaluation(
     The reference is the last version that was approved as more than just as good as its champion.
     """
     from abalone_assets.etl.split_audit import audit_test_split
+    from abalone_assets.registry.provenance import PROVENANCE
     from abalone_assets.registry.versions import COMPARED_AT, champion_of, desired_of
 
     release_lease.hold(context)
@@ -63,23 +64,24 @@ def evaluation(
     if reference and reference != champion:
         against["reference"] = reference
     opened = lake.open()
-    audit = audit_test_split(opened.uri("merged_dataset"), opened.uri("test_split"))
-    request = EvaluationRequest(
-        model_sha256=trained_model["card"]["model_sha256"],
-        folders={
-            "model": trained_model["model_uri"],
-            **{name: opened.uri(f"{name}_split") for name in ("train", "validation", "test")},
-            **{role: registry.model_uri(version) for role, version in against.items()},
-        },
-        options={
-            **{f"{role}-version": version for role, version in against.items()},
-            "champion-tolerance": gate.open().champion_tolerance,
-            "missing-rows": audit.missing,
-            "foreign-rows": audit.foreign,
-        },
-        inputs=trained_model["release_digest"],
-    )
-    report = ml_platform.evaluate(request, context)
+    with opened.steady_splits():
+        audit = audit_test_split(opened.uri("merged_dataset"), opened.uri("test_split"))
+        request = EvaluationRequest(
+            model_sha256=trained_model["card"]["model_sha256"],
+            folders={
+                "model": trained_model["model_uri"],
+                **{name: opened.uri(f"{name}_split") for name in ("train", "validation", "test")},
+                **{role: registry.model_uri(version) for role, version in against.items()},
+            },
+            options={
+                **{f"{role}-version": version for role, version in against.items()},
+                "champion-tolerance": gate.open().champion_tolerance,
+                "missing-rows": audit.missing,
+                "foreign-rows": audit.foreign,
+            },
+            inputs=trained_model["release_digest"],
+        )
+        report = ml_platform.evaluate(request, context)
     return dg.MaterializeResult(
         value={
             "model_uri": trained_model["model_uri"],
@@ -89,6 +91,7 @@ def evaluation(
             COMPARED_AT: compared_at,
             "desired_version": None if desired is None else desired.version,
             "request": asdict(request),
+            PROVENANCE: trained_model.get(PROVENANCE),
         },
         metadata={
             "report_page": dg.MetadataValue.url(report_pages.url(request.model_sha256)),

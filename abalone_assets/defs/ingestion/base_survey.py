@@ -56,6 +56,7 @@ def raw_abalone(
         origin_of,
         synthetic_files,
     )
+    from abalone_assets.lake.kept_inputs import stored_sha256
     from abalone_assets.lake.manifest import IngestedRaw
     from abalone_assets.lake.manifest_store import commit_raw
 
@@ -100,6 +101,7 @@ def raw_abalone(
             rows=len(rows),
             quarantined=len(quarantined),
             origin=origin,
+            rows_sha256=stored_sha256(store, opened.key("raw_abalone")),
         ),
         judge_again=judge.judge_again(opened),
     )

@@ -88,6 +88,7 @@ def parse_survey_days(
     from abalone_assets.ingest.earlier import Earlier
     from abalone_assets.ingest.judging import Judge, judge_name
     from abalone_assets.ingest.synthetic_files import ingest_simulated_again, synthetic_files
+    from abalone_assets.lake.kept_inputs import with_rows_digests
     from abalone_assets.lake.manifest_store import commit_days, writing_days
     from abalone_assets.lake.writers import Writer
 
@@ -108,7 +109,7 @@ def parse_survey_days(
         yield from told_of_all(context, ingestion_checks(opened, parsed))
         commit_days(
             opened.store,
-            parsed.entries,
+            with_rows_digests(opened, parsed.entries),
             valid=lambda manifest: judge_name(manifest.raw) == judge.name,
             writer=writer,
         )

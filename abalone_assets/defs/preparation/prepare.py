@@ -17,7 +17,11 @@ from abalone_assets.resources.storage import LakeResource
 if TYPE_CHECKING:
     from abalone_assets.etl.request import PrepareReport
     from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.manifest import Manifest
     from abalone_assets.resources.jobs import JobReport
+
+ATTEMPTS = 3
+"""At a preparation of days that are ingested again while they are read."""
 
 
 def _split_spec(name: str, percent: int) -> dg.AssetSpec:
@@ -73,7 +77,6 @@ def prepare(
     Whichever of its tables are selected, all are written: splits are of one merged dataset.
     Nothing is recorded while outputs of two contents may lie side by side.
     """
-    from abalone_assets.etl.lake_inputs import lake_request
     from abalone_assets.lake.lake import Preparation
     from abalone_assets.lake.leftovers import remove_leftovers
     from abalone_assets.lake.released_files import record_released_files
@@ -82,17 +85,11 @@ def prepare(
     opened = lake.open()
     if opened.store.root is not None:
         remove_leftovers(opened.store.root)
-    manifest = opened.manifest()
-    opened.begin_preparation(manifest.digest, context.run.run_id)
-
-    def require_same() -> None:
-        release_lease.hold(context)
-        opened.require_unchanged(manifest)  # a crew may land again what was just read
-
-    report, job = etl_engine.prepare(lake_request(opened, manifest), context, require_same)
-    require_same()
+    manifest, report, job = _prepared(context, opened, etl_engine, release_lease)
+    splits = {name: report.sha256.get(name, "") for name in SPLIT_PERCENT}
+    counts = {"rows_in": report.rows_in, "repeats": report.repeats}
     opened.record_preparation(
-        Preparation.of(manifest, rows_in=report.rows_in, repeats=report.repeats)
+        Preparation.of(manifest, **counts, engine=report.engine, splits=opened.written(splits))
     )
     record_released_files(opened.store, manifest)
     context.log.info(
@@ -100,6 +97,38 @@ def prepare(
     )
     yield from told_of_all(context, _results(opened, report, manifest.digest, job))
     catalog.refresh_or_warn(context)
+
+
+def _prepared(
+    context: dg.AssetExecutionContext, lake: "Lake", engine: EtlEngine, lease: ReleaseLease
+) -> "tuple[Manifest, PrepareReport, JobReport]":
+    """Prepare what a manifest lists; again, when a day of it was ingested again meanwhile.
+
+    Raises:
+        StorageError: So it was each time.
+    """
+    from abalone_assets.errors import StorageError
+    from abalone_assets.etl.lake_inputs import lake_request
+    from abalone_assets.lake.kept_inputs import changed_since, record_inputs
+
+    for attempts_left in reversed(range(ATTEMPTS)):
+        manifest = lake.manifest()
+        record_inputs(lake, manifest)
+        lake.begin_preparation(manifest.digest, context.run.run_id)
+        request = lake_request(lake, manifest)
+        report, job = engine.prepare(request, context, lambda: lease.hold(context))
+        lease.hold(context)
+        changed = changed_since(manifest, lake.manifest())
+        if not changed:
+            break
+        if not attempts_left:
+            raise StorageError(
+                f"{lake.store.uri}: {changed[0]} and {len(changed) - 1} others were ingested again "
+                f"while they were read, {ATTEMPTS} times, so nothing is made of that; "
+                "release_sensor releases when ingestion has come to rest"
+            )
+        context.log.info("%s was ingested again while it was read: once more", changed[0])
+    return manifest, report, job
 
 
 def _results(

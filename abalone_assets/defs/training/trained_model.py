@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
 
 
+CHANNELS = ("train", "validation")
+
+
 class TrainingConfig(dg.Config):
     """What trains the model, and how."""
 
@@ -59,33 +62,50 @@ def trained_model(
     release_lease: ReleaseLease,
 ) -> dg.MaterializeResult[dict[str, Any]]:
     """`model.tar.gz` in SageMaker's layout; the validation split calibrates its intervals."""
+    from abalone_assets.lake.kept_inputs import last_inputs
+    from abalone_assets.registry.code_version import code_version
+    from abalone_assets.registry.provenance import PROVENANCE, Provenance
+
     framework = ml_platform.chosen_framework(config.framework)
     hyperparameters = {**ml_platform.hyperparameters_of(framework), **config.hyperparameters}
     chosen_hyperparameters(framework, hyperparameters)  # before a job is paid for
     release_lease.hold(context)
     opened = lake.open()
-    digest = opened.preparation().digest
-    _refuse_empty_splits(opened, digest, context.run.run_id)
-    report = ml_platform.train(
-        TrainingRequest(
-            channels={
-                "train": opened.uri("train_split"),
-                "validation": opened.uri("validation_split"),
-            },
-            output_uri=opened.folder_uri("trained_model"),
-            hyperparameters=hyperparameters,
-            framework=framework,
-            inputs=digest,
-        ),
-        context,
-    )
+    with opened.steady_splits() as prepared:
+        _refuse_empty_splits(opened, prepared.digest, context.run.run_id)
+        written = {name: prepared.splits.get(f"{name}_split") for name in CHANNELS}
+        report = ml_platform.train(
+            TrainingRequest(
+                channels={name: opened.uri(f"{name}_split") for name in CHANNELS},
+                output_uri=opened.folder_uri("trained_model"),
+                hyperparameters=hyperparameters,
+                framework=framework,
+                inputs=prepared.digest,
+                sha256={name: each.sha256 for name, each in written.items() if each},
+            ),
+            context,
+        )
     card = asdict(report.card)
+    provenance = Provenance.of(
+        report.card,
+        prepared,
+        last_inputs(opened),
+        code=code_version(),
+        machine=report.machine,
+        run_id=context.run.run_id,
+    )
     return dg.MaterializeResult(
-        value={"model_uri": report.model_uri, "release_digest": digest, "card": card},
+        value={
+            "model_uri": report.model_uri,
+            "release_digest": prepared.digest,
+            "card": card,
+            PROVENANCE: provenance.to_document(),
+        },
         metadata={
             **report.card.headlines(),
             "model": dg.MetadataValue.path(report.model_uri),
             "model_card": dg.MetadataValue.json(card),
+            "code": str(provenance.code),
             **report.job.metadata(),
         },
         data_version=dg.DataVersion(report.card.model_sha256),

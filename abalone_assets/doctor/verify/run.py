@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.doctor.verify.animals import animals_findings
+from abalone_assets.doctor.verify.inputs import input_findings
 from abalone_assets.doctor.verify.models import model_findings
 from abalone_assets.doctor.verify.surveys import survey_findings
 from abalone_assets.ingest.open import open_landing_zone
@@ -46,7 +47,9 @@ def verify(settings: Settings, night: int | None = None) -> Iterator[Finding]:
 
     yield from survey_findings(lake, zone, settings, chosen)
     yield from animals_findings(lake)
-    yield from model_findings(lake, open_registry(settings), settings)
+    registry = open_registry(settings)
+    yield from model_findings(lake, registry, settings)
+    yield from input_findings(lake, registry)
 
 
 def verify_at_night(

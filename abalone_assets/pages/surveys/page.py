@@ -17,7 +17,6 @@ from abalone_assets.ingest.animals_status import AnimalsFiles
 from abalone_assets.ingest.bad_rows import marked_survey, quarantined_rows
 from abalone_assets.ingest.file_status import FileStatus, State, SurveyFiles
 from abalone_assets.ingest.landed_names import LandedNames
-from abalone_assets.ingest.landing_zone import FILE_PREFIX
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.names import QUARANTINED_ANIMALS
 from abalone_assets.pages.site import HEADERS
@@ -25,6 +24,7 @@ from abalone_assets.pages.surveys.downloads import attachment, streamed_attachme
 from abalone_assets.pages.surveys.uploads import SURVEYS
 from abalone_assets.registry.file_releases import FileReleases
 from abalone_assets.survey import ANIMALS, UnreadableSurveyError, kind_of_file, parse_survey
+from abalone_assets.survey import SURVEYS as SURVEY_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -234,7 +234,7 @@ class Surveys:
         except SurveyError as error:  # which names places of this machine
             message = (
                 f"There is no file {name}, neither in the landing zone nor in the lake. Surveys "
-                f"are called {FILE_PREFIX}YYYYMMDDHHMMSS; {self.path} lists them."
+                f"are called {SURVEY_FILES.form}; {self.path} lists them."
             )
             raise HTTPException(HTTPStatus.NOT_FOUND, message) from error
 

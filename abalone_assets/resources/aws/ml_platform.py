@@ -11,6 +11,7 @@ from pydantic import Field
 
 from abalone_assets.aws.network import Boundary
 from abalone_assets.errors import StorageError
+from abalone_assets.external.local_training import arguments_of, training_arguments
 from abalone_assets.resources.jobs import JobReport, digest_of, job_report, pipes_options
 from abalone_assets.resources.ml_platform import (
     EvaluationReport,
@@ -18,9 +19,7 @@ from abalone_assets.resources.ml_platform import (
     MLPlatform,
     TrainingReport,
     TrainingRequest,
-    arguments_of,
     evaluation_report,
-    training_arguments,
 )
 from abalone_assets.storage.object_store import ObjectStore, locate
 
@@ -90,7 +89,8 @@ class SageMakerPlatform(MLPlatform):
                 f"{model_uri}: holds the model {card.model_sha256}, but the job "
                 f"{invocation.job.name} reported {reported and reported.value}"
             )
-        return TrainingReport(model_uri, card, job_report(invocation, "SageMaker training"))
+        job = job_report(invocation, "SageMaker training")
+        return TrainingReport(model_uri, card, job, {"platform": job.platform})
 
     def _training_job(self, request: TrainingRequest, jobs: ObjectStore) -> dict[str, Any]:
         from abalone_assets.aws.clients import region
@@ -110,7 +110,10 @@ class SageMakerPlatform(MLPlatform):
             "sagemaker_submit_directory": code,
             "sagemaker_region": region(),
         }
-        hyperparameters = {**training_arguments(request), **script_mode}
+        hyperparameters = {
+            **training_arguments(request.framework, request.hyperparameters),
+            **script_mode,
+        }
         return {
             "AlgorithmSpecification": {
                 "TrainingImage": image,

@@ -1,0 +1,1 @@
+"""Versions made again, and what differs between two."""
