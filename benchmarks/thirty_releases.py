@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.lake.lake import Lake
 from abalone_assets.provenance.rebuild import rebuild
@@ -25,6 +26,9 @@ from abalone_assets_tests.support.many_releases import bring, empty_landing_zone
 
 if TYPE_CHECKING:
     from abalone_assets_tests.support.platform import Platform
+
+FEW: Final = {"KEEP_VERSIONS": "2", "KEEP_VERSION_DAYS": "1"}
+"""Settings with which most of thirty versions are old: what a release adds for good."""
 
 
 def _sizes(platform: Platform) -> dict[str, int]:
@@ -49,7 +53,6 @@ def measure(base: Path, releases: int, versions: int) -> dict[str, Any]:
         for number in range(1, releases + 1):
             bring(platform, number)
             grown.append(_sizes(platform))
-            print(f"release {number}: {grown[-1]}", flush=True)
         in_force = load_settings()
         registry, lake = open_registry(in_force), Lake(in_force.lake_uri)
         for kind in stored_kinds(in_force, datetime.now(UTC) + timedelta(days=2)):
@@ -63,7 +66,11 @@ def measure(base: Path, releases: int, versions: int) -> dict[str, Any]:
             rebuilt = rebuild(registry, lake, number, lambda _: None)
             seconds.append(time.perf_counter() - began)
             verdicts[number] = rebuilt.verdict
-            print(f"version {number}: {rebuilt.to_document()}", flush=True)
+        for name, value in FEW.items():
+            os.environ[f"ABALONE_{name}"] = value
+        for kind in stored_kinds(load_settings(), datetime.now(UTC) + timedelta(days=9)):
+            kind.free()
+        few = _sizes(platform)
         first, last = grown[0], grown[-1]
         return {
             "releases": releases,
@@ -73,6 +80,9 @@ def measure(base: Path, releases: int, versions: int) -> dict[str, Any]:
             },
             "bytes_per_release_after_gc": {
                 part: (swept[part] - first.get(part, 0)) // (releases - 1) for part in swept
+            },
+            "bytes_per_release_after_gc_to_few": {
+                part: (few[part] - first.get(part, 0)) // (releases - 1) for part in few
             },
             "verdicts": verdicts,
             "reproduce_seconds_median": statistics.median(seconds),

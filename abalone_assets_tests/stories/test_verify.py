@@ -99,6 +99,10 @@ def archive(home: Path) -> Path:
     return home / "registry/versions/000002/model.tar.gz"
 
 
+def kept_document(home: Path) -> Path:
+    return min((home / "lake/_kept/days").iterdir())
+
+
 def remove_outputs(home: Path) -> None:
     for path in home.glob("lake/trained_model/*/output/model.tar.gz"):
         path.unlink()
@@ -169,6 +173,24 @@ DAMAGES: list[tuple[Callable[[Path], object], str, str, str]] = [
     (lambda home: spoil(archive(home)), "model versions", "failed", "version 2: .*SHA-256 is"),
     (lambda home: archive(home).unlink(), "model versions", "failed", "version 2: .*is gone"),
     (mislead, "model versions", "failed", "version 9 "),
+    (
+        lambda home: spoil(kept_document(home)),
+        "inputs of versions",
+        "failed",
+        "1 kept objects do not have the digest of their name",
+    ),
+    (
+        lambda home: kept_document(home).unlink(),
+        "inputs of versions",
+        "failed",
+        "1 inputs of versions are gone: _kept/days/2025-03.* of version",
+    ),
+    (
+        lambda home: cut(home / "lake/raw_abalone/data.parquet"),
+        "inputs of versions",
+        "failed",
+        "2 inputs of versions are gone: base survey of version 1, base survey of version 2",
+    ),
 ]
 
 

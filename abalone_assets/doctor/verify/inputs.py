@@ -39,7 +39,7 @@ def _inputs(lake: Lake, registry: ModelRegistry) -> str:
         raise StorageError(named(wrong, "kept objects do not have the digest of their name"))
     archived = registry.archives()
     versions = [each for each in registry.versions() if not archived or each.version in archived]
-    recorded, missing = _missing(lake, versions)
+    recorded, missing = _missing(lake, versions, frozenset(kept))
     if missing:
         raise StorageError(named(missing, "inputs of versions are gone"))
     unrecorded = len(versions) - recorded
@@ -47,7 +47,9 @@ def _inputs(lake: Lake, registry: ModelRegistry) -> str:
     return f"{recorded} versions have all that they were made from{others}"
 
 
-def _missing(lake: Lake, versions: list[ModelVersion]) -> tuple[int, list[str]]:
+def _missing(
+    lake: Lake, versions: list[ModelVersion], kept: frozenset[str]
+) -> tuple[int, list[str]]:
     """Of how many versions the inputs are recorded, and which of these are gone."""
     recorded, known = 0, dict[tuple[str, str], bool]()
     missing: list[str] = []
@@ -56,6 +58,10 @@ def _missing(lake: Lake, versions: list[ModelVersion]) -> tuple[int, list[str]]:
         if provenance is None or provenance.inputs is None:
             continue
         recorded += 1
+        documents = [month.document for month in provenance.inputs.months.values()]
+        if lost := [key for key in documents if key not in kept]:
+            missing.append(f"{lost[0]} of version {version.version}")
+            continue
         for place, sha256 in objects_of(lake.store, provenance.inputs):
             if (place, sha256) not in known:
                 known[place, sha256] = rows_of(lake, place, sha256) is not None

@@ -8,13 +8,16 @@ Two hidden layers of rectified linear units and a linear one, Adam and the mean 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
@@ -45,6 +48,7 @@ WATCHED_PART: Final = 7
 Not the validation split: that calibrates the intervals, and would look too good to a network that
 had stopped by it.
 """
+_NO_DATE: Final = "1980-01-01@00:00:00"
 KERAS_FILE: Final = "model.keras"
 """The same network for whoever wants to go on in Keras; nothing here reads it."""
 
@@ -303,4 +307,17 @@ def _saved(keras: Any, network: Any, model: NetworkModel) -> bytes:  # noqa: ANN
     with TemporaryDirectory() as folder:
         path = Path(folder) / KERAS_FILE
         keras.Model(network.inputs, network.outputs, name=network.name).save(path)
-        return path.read_bytes()
+        return _timeless(path.read_bytes())
+
+
+def _timeless(saved: bytes) -> bytes:
+    """A ``.keras`` file, a ZIP archive, without times: equal networks are equal bytes."""
+    written = BytesIO()
+    with ZipFile(BytesIO(saved)) as old, ZipFile(written, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "metadata.json":
+                told = {**json.loads(content), "date_saved": _NO_DATE}
+                content = json.dumps(told).encode()
+            new.writestr(ZipInfo(name), content)  # of 1980, as ZIP's time begins
+    return written.getvalue()
