@@ -182,7 +182,11 @@ def test_a_survey_that_is_corrected_while_it_is_merged_and_back_again_leaves_not
     prepared: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The manifest is as it was then, so nothing else would tell that its rows are not."""
-    other, corrected, as_it_was = name_of("2025-03-10"), survey_rows(9, seed=12), survey_rows(9, seed=13)
+    other, corrected, as_it_was = (
+        name_of("2025-03-10"),
+        survey_rows(9, seed=12),
+        survey_rows(9, seed=13),
+    )
     prepared.land(other, as_it_was)
     assert ingest(prepared) == [True]
     merge = polars_engine.prepare

@@ -47,7 +47,16 @@ HELD = [
     Animals.of(base_survey())[:60].with_error(ERRORS["weights * 0.2"]).file(),
     Animals.of(base_survey())[60:120].with_error(ERRORS["lengths * 5"]).file(),
 ]
-MEANWHILE = ["tells of a simulation", "ingests", "ingests all", "releases", "rejects", "approves", "deletes", "corrects"]
+MEANWHILE = [
+    "tells of a simulation",
+    "ingests",
+    "ingests all",
+    "releases",
+    "rejects",
+    "approves",
+    "deletes",
+    "corrects",
+]
 STRIKES = st.lists(
     st.builds(
         Strike,
@@ -101,7 +110,7 @@ class PlatformHistories(RuleBasedStateMachine):
     told: ClassVar[list[int]] = []
 
     @initialize(first=st.booleans())
-    def begin(self, first: bool) -> None:
+    def begin(self, *, first: bool) -> None:
         self.world = self.make_world()
         if first:
             self.world.zone.land(NAMES[2], survey_rows(3, seed=10))
@@ -145,7 +154,7 @@ class PlatformHistories(RuleBasedStateMachine):
         self.picked(pick).rename(self.world.folder / "landing_zone" / name)
 
     @rule(name=st.sampled_from(NAMES), number=st.integers(10, 14), recorded_first=st.booleans())
-    def land_a_simulation(self, name: str, number: int, recorded_first: bool) -> None:
+    def land_a_simulation(self, name: str, number: int, *, recorded_first: bool) -> None:
         data = survey_rows(3, seed=number)
         self.world.simulate(name, data, recorded_first=recorded_first)
 
@@ -154,7 +163,7 @@ class PlatformHistories(RuleBasedStateMachine):
         self.world.accept_all()
 
     @rule(pick=st.integers(0, 3), approves=st.booleans())
-    def decide_on_a_version(self, pick: int, approves: bool) -> None:
+    def decide_on_a_version(self, pick: int, *, approves: bool) -> None:
         self.world.decide(pick, approves=approves)
 
     @rule()
@@ -166,7 +175,7 @@ class PlatformHistories(RuleBasedStateMachine):
         self.world.choose(chosen)
 
     @rule(another=st.booleans())
-    def choose_base_survey(self, another: bool) -> None:
+    def choose_base_survey(self, *, another: bool) -> None:
         self.world.choose({"RAW_URI": str(self.world.folder / f"base{int(another)}.csv")})
 
     @rule(day=st.sampled_from(DAYS), asset=st.sampled_from(["new_surveys", "quarantined_rows"]))
@@ -190,7 +199,7 @@ class PlatformHistories(RuleBasedStateMachine):
         self.world.shared.clock.advance(seconds=3600 * hours)
 
     @rule(next_year=st.booleans())
-    def collect_garbage(self, next_year: bool) -> None:
+    def collect_garbage(self, *, next_year: bool) -> None:
         self.world.collect_garbage(next_year=next_year)
 
     @rule(number=st.integers(0, 1), sensor=st.sampled_from(sorted(JOBS)), strikes=STRIKES)
@@ -202,7 +211,9 @@ class PlatformHistories(RuleBasedStateMachine):
     def ingest_and_release(self, number: int, strikes: list[Strike]) -> None:
         driver = self.world.drivers[number]
         self.world.try_to(driver, lambda: self.world.tick_and_run(driver, "survey_sensor"), ())
-        self.world.try_to(driver, lambda: self.world.tick_and_run(driver, "release_sensor"), strikes)
+        self.world.try_to(
+            driver, lambda: self.world.tick_and_run(driver, "release_sensor"), strikes
+        )
 
     @rule(first=st.sampled_from(DAYS), last=st.sampled_from(DAYS), strikes=STRIKES)
     def backfill(self, first: str, last: str, strikes: list[Strike]) -> None:

@@ -19,7 +19,6 @@ import pytest
 
 from abalone_assets import definitions
 from abalone_assets.automation import retention
-from abalone_assets.automation.retention import all_kinds
 from abalone_assets.automation.runs import (
     DEPLOY_JOB,
     INGEST_JOB,
@@ -44,7 +43,6 @@ from abalone_assets.registry.versions import desired_of
 from abalone_assets.resources.ml_platform import LocalMLPlatform
 from abalone_assets.serving.pointer import read_pointer
 from abalone_assets.settings.platform import load_settings
-from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import Clock
 from abalone_assets_tests.cli.support import see_as_next_year
 from abalone_assets_tests.support.faults import Killed, install_faults
@@ -367,7 +365,7 @@ class PlatformWorld:
                     self.lost_part, asked = False, asked + 1
             asked += len(self._forget())
             quiet = 0 if asked else quiet + 1
-            if quiet == 2:  # noqa: PLR2004 - one tick may only have looked
+            if quiet == 2:
                 return number
         raise AssertionError(f"it does not settle: {self.problems[-5:]}")
 
@@ -391,9 +389,7 @@ class PlatformWorld:
             patch.setenv("ABALONE_REGISTRY_URI", f"{self.stores or folder}/{folder.name}-registry")
             self.make_home(folder / "dagster")
             with dg.DagsterInstance.from_config(str(folder / "dagster")) as instance:
-                platform = Platform(
-                    home=folder, definitions=definitions.defs(), instance=instance
-                )
+                platform = Platform(home=folder, definitions=definitions.defs(), instance=instance)
                 for key in (ACCEPTED_KEY, SYNTHETIC_KEY):
                     if before.store.find(key):
                         self.lake.store.write(key, before.store.read(key))
@@ -401,9 +397,8 @@ class PlatformWorld:
                 problems = len(self.problems)
                 assets = ("raw_abalone", *PREPARED)
                 self.launch(driver, "raw_abalone")
-                days = [day for day in self.zone.scan(
-                    self.settings.first_survey_day, self.shared.clock.now().date()
-                ).days]
+                today = self.shared.clock.now().date()
+                days = self.zone.scan(self.settings.first_survey_day, today).days
                 if days:
                     self.backfill(driver, DayRange(min(days), max(days)))
                 self.launch(driver, *assets[1:])
@@ -418,15 +413,26 @@ class PlatformWorld:
         days = {day: manifest.days[day] for day in manifest.days if manifest.days[day].files}
         files = {
             day: sorted(
-                (each.name, each.size, each.sha256, each.rows, each.quarantined, each.origin,
-                 each.held or "", each.problem or "")
+                (
+                    each.name,
+                    each.size,
+                    each.sha256,
+                    each.rows,
+                    each.quarantined,
+                    each.origin,
+                    each.held or "",
+                    each.problem or "",
+                )
                 for each in entry.files
             )
             for day, entry in days.items()
         }
         held: dict[str, Any] = {"digest": manifest.digest, "files": files}
         for asset in INGESTED:
-            rows = {day: self._rows(lake.key(asset, day), partition_column(asset)) for day in manifest.days}
+            rows = {
+                day: self._rows(lake.key(asset, day), partition_column(asset))
+                for day in manifest.days
+            }
             held[asset] = {day: each for day, each in rows.items() if each}
         for asset in PREPARED:
             held[asset] = self._rows(lake.key(asset))

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from abalone_assets.survey import COLUMNS, MAX_RINGS, MEASUREMENTS, SEXES
 
 
-
 class Shown(bytes):
     """Bytes of which a report shows the beginning only."""
 
     def __repr__(self) -> str:
-        more = f" … {len(self)} bytes" if len(self) > 400 else ""  # noqa: PLR2004
+        more = f" … {len(self)} bytes" if len(self) > 400 else ""
         return f"{bytes(self[:400])!r}{more}"
 
 
