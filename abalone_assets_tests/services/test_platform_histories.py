@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
@@ -25,6 +26,8 @@ from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.registry.versions import desired_of
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.automation.support import name_of
+from abalone_assets_tests.services.production.home import NO_COMPUTE_LOGS
+from abalone_assets_tests.services.production.postgres import HOST, PASSWORD, USER
 from abalone_assets_tests.support.faults import KILLS, REFUSES, Strike
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import BASE_ROWS, survey_rows
@@ -34,6 +37,8 @@ from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from abalone_assets_tests.services.production.postgres import Cluster
 
 HISTORIES = int(os.environ.get("ABALONE_TEST_HISTORIES", "3"))
 STEPS = int(os.environ.get("ABALONE_TEST_HISTORY_STEPS", "10"))
@@ -260,11 +265,40 @@ def _left_over(world: PlatformWorld) -> list[str]:
     return [path.name for path in world.folder.rglob("*.staged")]
 
 
-@pytest.mark.timeout(0 if HISTORIES > 10 else 300)
+def make_postgres_home(cluster: Cluster, folder: Path) -> None:
+    """A Dagster home whose instance is on a new database of PostgreSQL."""
+    database = cluster.create_database()
+    folder.mkdir(parents=True, exist_ok=True)
+    url = {
+        "scheme": "postgresql+psycopg2",
+        "hostname": HOST,
+        "port": cluster.port,
+        "username": USER,
+        "password": PASSWORD,
+        "db_name": database.name,
+    }
+    document = {
+        "telemetry": {"enabled": False},
+        "compute_logs": NO_COMPUTE_LOGS,
+        "storage": {"postgres": {"postgres_db": url}},
+    }
+    (folder / "dagster.yaml").write_text(json.dumps(document))  # JSON is YAML too
+
+
+@pytest.mark.timeout(0 if HISTORIES > 10 else 600)
 @pytest.mark.parametrize("number", range(FIRST_SEED, FIRST_SEED + SEEDS))
+@pytest.mark.parametrize("place", ["folder", "s3", "cluster"])
 def test_it_settles_as_a_new_platform_would(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str,
+    number: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    """On folders, with lake and registry on S3's stand-in, and with PostgreSQL's instances."""
+    service = None if place == "folder" else request.getfixturevalue(place)
+    make_home = partial(make_postgres_home, service) if place == "cluster" else make_dagster_home
+    histories = HISTORIES if place == "folder" else max(1, HISTORIES // 10)
     for variable in list(os.environ):
         if variable.startswith("ABALONE_") and not variable.startswith("ABALONE_TEST_"):
             monkeypatch.delenv(variable)
@@ -276,7 +310,8 @@ def test_it_settles_as_a_new_platform_would(
         folder.mkdir()
         (folder / "base0.csv").write_bytes(b"".join(lines[:BASE_ROWS]))
         (folder / "base1.csv").write_bytes(b"".join(lines[:1100]))
-        world = PlatformWorld(folder, shared, pytest.MonkeyPatch(), make_dagster_home)
+        world = PlatformWorld(folder, shared, pytest.MonkeyPatch(), make_home)
+        world.stores = f"{service}/{folder.name}" if place == "s3" else ""
         world.open(
             {
                 "RAW_URI": str(folder / "base0.csv"),
@@ -298,7 +333,7 @@ def test_it_settles_as_a_new_platform_would(
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=HISTORIES,
+            max_examples=histories,
             stateful_step_count=STEPS,
             deadline=None,
             database=None,
