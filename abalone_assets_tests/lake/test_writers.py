@@ -91,8 +91,12 @@ def test_a_day_that_somebody_revokes_while_it_is_written_stays_revoked(store: Ob
 
 
 def test_one_that_fails_says_so(store: ObjectStore) -> None:
-    with pytest.raises(OSError, match="full"), writing_days(store, [DAY], ONE):
-        raise OSError("full")
+    def fail() -> None:
+        with writing_days(store, [DAY], ONE):
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
     assert writers(store) == {"one": True}
 
 

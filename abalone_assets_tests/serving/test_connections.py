@@ -177,7 +177,9 @@ def test_a_client_that_closed_its_side_gets_all_of_its_answers(live: RunningServ
     with connect(live) as connection:
         connection.sendall(request_of(MANY) * 3)
         connection.shutdown(socket.SHUT_WR)
-        assert told(connection).count("HTTP/1.1 200") == 3
+        answers = told(connection)
+    assert answers.count("HTTP/1.1 200") == 3
+    assert answers.count("connection: close") == 1, "nobody asks any more"
 
 
 def test_a_client_that_closed_its_side_in_a_request_gets_none(live: RunningServer) -> None:

@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -59,6 +59,7 @@ ALL: Final = [
 ]
 BOUNDARIES: Final = ALL * TIMES if TIMES else SELECTED
 SECONDS: Final = 600.0
+STARTS: Final = 5
 POLL_SECONDS: Final = 0.02
 
 
@@ -80,12 +81,18 @@ class Killed:
 
     @contextmanager
     def running(self) -> Iterator[Stack]:
-        """The platform, which may end."""
-        try:
-            with running_stack(self.home, self.environ) as stack:
-                yield stack
-        except ProcessLookupError:
-            pass
+        """The platform, which may end; one that is too late to start is started again."""
+        for left in reversed(range(STARTS)):
+            started = running_stack(self.home, self.environ)
+            try:
+                stack = started.__enter__()
+                break
+            except StackError:
+                if not left:
+                    raise
+        with ExitStack() as stack_of:
+            stack_of.push(started)
+            yield stack
 
     def kill_at(self, stack: Stack, process: str, job: str, step: str, end: str) -> int:
         """Land a survey, wait for the boundary in a new run, and kill; how many processes."""
