@@ -10,7 +10,7 @@ export ABALONE_HOME ?= $(CURDIR)/.abalone
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-fast soak lint format types docs bench synth deploy destroy clean
+.PHONY: help demo dev test test-fast soak soak-kills fuzz lint format types docs bench synth deploy destroy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,9 +28,18 @@ test: $(VENV)/.dev $(JARS) $(TOOLKITS) ## Run all tests
 test-fast: $(VENV)/.dev ## Run the tests that need neither services nor minutes
 	$(PYTEST) -m 'not service and not story'
 
-soak: $(VENV)/.dev ## Many long histories of files and faults: HISTORIES=1000 of STEPS=40, each on both stores
-	ABALONE_TEST_HISTORIES=$(or $(HISTORIES),1000) ABALONE_TEST_HISTORY_STEPS=$(or $(STEPS),40) \
-	  $(PYTEST) abalone_assets_tests/automation/test_histories.py
+soak: $(VENV)/.dev ## Many long histories of files, releases and faults: SEED=1 SEEDS=8 HISTORIES=125 STEPS=30; goes on at any SEED
+	ABALONE_TEST_SEED=$(or $(SEED),1) ABALONE_TEST_SEEDS=$(or $(SEEDS),8) \
+	  ABALONE_TEST_HISTORIES=$(or $(HISTORIES),125) ABALONE_TEST_HISTORY_STEPS=$(or $(STEPS),30) \
+	  $(PYTEST) -v abalone_assets_tests/automation/test_histories.py \
+	  abalone_assets_tests/services/test_platform_histories.py
+
+soak-kills: $(VENV)/.dev ## Kill every process of a running platform at every boundary of a step: TIMES=3
+	ABALONE_TEST_KILLS=$(or $(TIMES),3) $(BIN)/pytest abalone_assets_tests/stories/dev/test_kills.py
+
+fuzz: $(VENV)/.dev ## Ask the endpoint, the parser and the archives what nobody would: EXAMPLES=20000
+	ABALONE_TEST_EXAMPLES=$(or $(EXAMPLES),20000) $(PYTEST) abalone_assets_tests/serving/test_fuzz.py \
+	  abalone_assets_tests/survey/test_fuzz.py abalone_assets_tests/modeling/test_fuzz.py
 
 lint: $(VENV)/.dev ## Check style, and which room imports which
 	$(BIN)/ruff check .

@@ -97,8 +97,10 @@ def survey_tick(
         if not whole and missing not in {digest_of(()), cursor.missing}:
             whole, landing = True, zone.scan(first, today)  # only a look at all days can tell
         lost = _lost(lake, manifest, landing) if whole else _Lost()
-        if lost.again:
-            revoke_days(lake.store, lost.again)  # a release in the meantime leaves them out
+        unknown = lake.lost_earlier_days() if whole else []
+        if lost.again or unknown:
+            # A release in the meantime leaves them out.
+            revoke_days(lake.store, [*lost.again, *unknown])
             manifest = lake.manifest()
         patience = Patience(**settings.patience, now=now)
         due = find_due(landing, manifest, zone.read, memory=memory, patience=patience)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from abalone_assets.local.code_server import CodeServerWatch
     from abalone_assets.local.driver import DriverLock
     from abalone_assets.local.processes import Child
     from abalone_assets.settings.platform import Settings
@@ -90,6 +91,7 @@ def _run(
     import dagster as dg
 
     from abalone_assets.cli.typed import Typed
+    from abalone_assets.local.code_server import CodeServerWatch
     from abalone_assets.local.instance import (
         fail_orphaned_runs,
         make_pools,
@@ -117,7 +119,7 @@ def _run(
             out.print(f"Surveys   {settings.landing_zone_uri}  (`{land}`)")
             if log is not None:
                 out.print(f"Log       {log}")
-            _supervise(settings, lock, [server, dagster])
+            _supervise(settings, lock, [server, dagster], CodeServerWatch(dagster.pid, url))
 
 
 @contextmanager
@@ -147,7 +149,9 @@ def _start_dagster(
     )
 
 
-def _supervise(settings: Settings, lock: DriverLock, children: Sequence[Child]) -> None:
+def _supervise(
+    settings: Settings, lock: DriverLock, children: Sequence[Child], code: CodeServerWatch
+) -> None:
     """Wait until a child ends by itself, or the home is deleted.
 
     Raises:
@@ -169,6 +173,8 @@ def _supervise(settings: Settings, lock: DriverLock, children: Sequence[Child]) 
                 f"{settings.home}, or the Dagster folder in it, was deleted while `abalone dev` ran"
                 " on it; start it again for a new home"
             )
+        if code.look():
+            console(stderr=True).print("The process with the code was killed: it is loaded again")
         time.sleep(POLL_SECONDS)
 
 

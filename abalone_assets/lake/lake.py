@@ -245,6 +245,21 @@ class Lake:
         expected += manifest.days_by_part.items()
         return days_of_lost(self.store, expected, ("new_surveys/", "quarantined_rows/", PARTS))
 
+    def lost_earlier_days(self) -> list[str]:
+        """The days before the first survey day whose files nobody knows any more, in order.
+
+        Their month's part of the manifest is lost, and with it stands still whatever else changes
+        in that month.
+
+        Raises:
+            StorageError: The lake cannot be read.
+        """
+        first = load_settings().first_survey_day.isoformat()
+        by_part = read_manifest(self.store).days_by_part
+        earlier = {part: [day for day in days if day < first] for part, days in by_part.items()}
+        gone = (part for part, days in earlier.items() if days and self.store.find(part) is None)
+        return sorted(day for part in gone for day in earlier[part])
+
     def release(self) -> Release | None:
         """How the last release ended, or None before the first."""
         return self._record(RELEASE_KEY, Release)

@@ -114,7 +114,10 @@ def test_forget_lets_go_of_days_whose_files_were_deleted(shore: Shore, home: Pat
     (home / "landing_zone" / NAME).unlink()
     assert abalone_json("status")["animals"]["vanished_days"] == [MONDAY]
     assert "no survey day" in abalone("forget", MONDAY).output
-    assert abalone_json("forget", "--animals", "--missing") == {"days": [MONDAY], "rows": 20}
+    assert abalone_json("forget", "--animals", "--missing", "--yes") == {
+        "days": [MONDAY],
+        "rows": 20,
+    }
     shore.settle()
     assert shore.csv(NAME) is None
     assert shore.ages(MONDAY).height == 0

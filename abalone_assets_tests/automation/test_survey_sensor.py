@@ -296,6 +296,25 @@ class TestALakeThatLostADay:
         assert platform.lake.manifest().digest == digest
         assert requests(platform) == []
 
+    def test_gets_them_also_beside_days_before_the_first_survey_day(
+        self, platform: Platform, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of these the same part has the files, and nothing of the month could be written."""
+        platform.land(name_of("2025-03-01"), survey_rows(2, seed=1))
+        platform.land(FILE, survey_rows(3))
+        assert ingest(platform) == [True, True]
+        monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", DAY)
+        for stored in list(platform.lake.store.list("_manifest/")):
+            platform.lake.store.delete(stored.key)
+        read_manifest_anew(platform.lake.store)
+        platform.land(name_of("2025-03-04"), survey_rows(4, seed=2))
+        assert all(ingest(platform))
+        assert platform.lake.manifest().rows_of(DAY) == 3
+        assert platform.lake.manifest().rows_of("2025-03-04") == 4
+        monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", "2025-03-01")
+        assert ingest(platform) == [True]
+        assert platform.lake.manifest().rows_of("2025-03-01") == 2
+
     def test_says_so_when_it_is_not_there_either(self, platform: Platform) -> None:
         for seed, day in enumerate((DAY, "2025-03-04")):
             platform.land(name_of(day), survey_rows(3, seed=seed))

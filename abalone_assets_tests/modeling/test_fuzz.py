@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import tarfile
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -66,10 +67,8 @@ def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def _read(folder: Path, archive: bytes) -> None:
     path = folder / "model.tar.gz"
     path.write_bytes(archive)
-    try:
+    with suppress(ModelArchiveError):
         read_archived(path)
-    except ModelArchiveError as error:
-        assert str(error)
 
 
 @pytest.mark.timeout(0 if EXAMPLES > 1000 else 300)

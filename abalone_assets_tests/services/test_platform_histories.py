@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
@@ -25,6 +26,8 @@ from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.registry.versions import desired_of
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.automation.support import name_of
+from abalone_assets_tests.services.production.home import NO_COMPUTE_LOGS
+from abalone_assets_tests.services.production.postgres import HOST, PASSWORD, USER
 from abalone_assets_tests.support.faults import KILLS, REFUSES, Strike
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import BASE_ROWS, survey_rows
@@ -34,6 +37,8 @@ from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from abalone_assets_tests.services.production.postgres import Cluster
 
 HISTORIES = int(os.environ.get("ABALONE_TEST_HISTORIES", "3"))
 STEPS = int(os.environ.get("ABALONE_TEST_HISTORY_STEPS", "10"))
@@ -110,7 +115,7 @@ class PlatformHistories(RuleBasedStateMachine):
     told: ClassVar[list[int]] = []
 
     @initialize(first=st.booleans())
-    def begin(self, first: bool) -> None:
+    def begin(self, *, first: bool) -> None:
         self.world = self.make_world()
         if first:
             self.world.zone.land(NAMES[2], survey_rows(3, seed=10))
@@ -154,7 +159,7 @@ class PlatformHistories(RuleBasedStateMachine):
         self.picked(pick).rename(self.world.folder / "landing_zone" / name)
 
     @rule(name=st.sampled_from(NAMES), number=st.integers(10, 14), recorded_first=st.booleans())
-    def land_a_simulation(self, name: str, number: int, recorded_first: bool) -> None:
+    def land_a_simulation(self, name: str, number: int, *, recorded_first: bool) -> None:
         data = survey_rows(3, seed=number)
         self.world.simulate(name, data, recorded_first=recorded_first)
 
@@ -163,7 +168,7 @@ class PlatformHistories(RuleBasedStateMachine):
         self.world.accept_all()
 
     @rule(pick=st.integers(0, 3), approves=st.booleans())
-    def decide_on_a_version(self, pick: int, approves: bool) -> None:
+    def decide_on_a_version(self, pick: int, *, approves: bool) -> None:
         self.world.decide(pick, approves=approves)
 
     @rule()
@@ -175,7 +180,7 @@ class PlatformHistories(RuleBasedStateMachine):
         self.world.choose(chosen)
 
     @rule(another=st.booleans())
-    def choose_base_survey(self, another: bool) -> None:
+    def choose_base_survey(self, *, another: bool) -> None:
         self.world.choose({"RAW_URI": str(self.world.folder / f"base{int(another)}.csv")})
 
     @rule(day=st.sampled_from(DAYS), asset=st.sampled_from(["new_surveys", "quarantined_rows"]))
@@ -199,7 +204,7 @@ class PlatformHistories(RuleBasedStateMachine):
         self.world.shared.clock.advance(seconds=3600 * hours)
 
     @rule(next_year=st.booleans())
-    def collect_garbage(self, next_year: bool) -> None:
+    def collect_garbage(self, *, next_year: bool) -> None:
         self.world.collect_garbage(next_year=next_year)
 
     @rule(number=st.integers(0, 1), sensor=st.sampled_from(sorted(JOBS)), strikes=STRIKES)
@@ -260,11 +265,40 @@ def _left_over(world: PlatformWorld) -> list[str]:
     return [path.name for path in world.folder.rglob("*.staged")]
 
 
-@pytest.mark.timeout(0 if HISTORIES > 10 else 300)
+def make_postgres_home(cluster: Cluster, folder: Path) -> None:
+    """A Dagster home whose instance is on a new database of PostgreSQL."""
+    database = cluster.create_database()
+    folder.mkdir(parents=True, exist_ok=True)
+    url = {
+        "scheme": "postgresql+psycopg2",
+        "hostname": HOST,
+        "port": cluster.port,
+        "username": USER,
+        "password": PASSWORD,
+        "db_name": database.name,
+    }
+    document = {
+        "telemetry": {"enabled": False},
+        "compute_logs": NO_COMPUTE_LOGS,
+        "storage": {"postgres": {"postgres_db": url}},
+    }
+    (folder / "dagster.yaml").write_text(json.dumps(document))  # JSON is YAML too
+
+
+@pytest.mark.timeout(0 if HISTORIES > 10 else 600)
 @pytest.mark.parametrize("number", range(FIRST_SEED, FIRST_SEED + SEEDS))
+@pytest.mark.parametrize("place", ["folder", "s3", "cluster"])
 def test_it_settles_as_a_new_platform_would(
-    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: str,
+    number: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
+    """On folders, with lake and registry on S3's stand-in, and with PostgreSQL's instances."""
+    service = None if place == "folder" else request.getfixturevalue(place)
+    make_home = partial(make_postgres_home, service) if place == "cluster" else make_dagster_home
+    histories = HISTORIES if place == "folder" else max(1, HISTORIES // 10)
     for variable in list(os.environ):
         if variable.startswith("ABALONE_") and not variable.startswith("ABALONE_TEST_"):
             monkeypatch.delenv(variable)
@@ -276,7 +310,8 @@ def test_it_settles_as_a_new_platform_would(
         folder.mkdir()
         (folder / "base0.csv").write_bytes(b"".join(lines[:BASE_ROWS]))
         (folder / "base1.csv").write_bytes(b"".join(lines[:1100]))
-        world = PlatformWorld(folder, shared, pytest.MonkeyPatch(), make_dagster_home)
+        world = PlatformWorld(folder, shared, pytest.MonkeyPatch(), make_home)
+        world.stores = f"{service}/{folder.name}" if place == "s3" else ""
         world.open(
             {
                 "RAW_URI": str(folder / "base0.csv"),
@@ -298,7 +333,7 @@ def test_it_settles_as_a_new_platform_would(
     run_state_machine_as_test(
         Here,
         settings=settings(
-            max_examples=HISTORIES,
+            max_examples=histories,
             stateful_step_count=STEPS,
             deadline=None,
             database=None,

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -48,11 +49,10 @@ from abalone_assets.lake.writers import Writer
 from abalone_assets.settings.platform import Settings, load_settings
 from abalone_assets.storage import object_store
 from abalone_assets_tests.automation.support import Clock
-from abalone_assets_tests.support.faults import Killed
+from abalone_assets_tests.support.faults import Killed, correct, each_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     import pytest
 
@@ -177,17 +177,19 @@ class World:
         doing: dict[str, Callable[[], object]] = {
             "ingests": self.tick_and_ingest,
             "ingests all": lambda: self.ingest(DayRange(*ALL_DAYS)),
-            "corrects": lambda: [_correct(path) for path in paths[:1]],
-            "corrects and ingests all": lambda: [
-                *(_correct(path) for path in paths[:1]),
-                self.ingest(DayRange(*ALL_DAYS)),
-            ],
-            "deletes": lambda: [path.unlink() for path in paths[-1:]],
-            "tells of a simulation": lambda: [self.know_as_simulated(path) for path in paths[:1]],
+            "corrects": lambda: each_of(paths[:1], correct),
+            "corrects and ingests all": self.correct_and_ingest_all,
+            "deletes": lambda: each_of(paths[-1:], Path.unlink),
+            "tells of a simulation": lambda: each_of(paths[:1], self.know_as_simulated),
             "accepts": self.accept_all,
         }
         with suppress(AbaloneError):
             doing[name]()
+
+    def correct_and_ingest_all(self) -> None:
+        """A crew corrects a file, which another run ingests at once."""
+        each_of([self.folder / each for each in self.names[:1]], correct)
+        self.ingest(DayRange(*ALL_DAYS))
 
     def know_as_simulated(self, path: Path) -> None:
         """A person says that a landed file is a simulation."""
@@ -264,13 +266,6 @@ def told(file: IngestedFile) -> tuple[Any, ...]:
     """What the manifest tells of a file, but for the time of its write."""
     counts = file.size, file.sha256, file.rows, file.quarantined, file.held_rows
     return file.name, *counts, file.origin, file.held or "", file.problem or ""
-
-
-def _correct(path: Path) -> None:
-    """What a crew does that finds a wrong count of rings, or adds an empty line."""
-    data = path.read_bytes()
-    rings = b"8\n" if data[-2:-1] == b"7" else b"7\n"
-    path.write_bytes(data[:-2] + rings if data[-2:-1].isdigit() else data + b"\n")
 
 
 def each_day(days: DayRange) -> Iterator[str]:

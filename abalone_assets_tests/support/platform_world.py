@@ -11,6 +11,7 @@ import hashlib
 import shutil
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
@@ -45,12 +46,11 @@ from abalone_assets.serving.pointer import read_pointer
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.automation.support import Clock
 from abalone_assets_tests.cli.support import see_as_next_year
-from abalone_assets_tests.support.faults import Killed, install_faults
+from abalone_assets_tests.support.faults import Killed, correct, each_of, install_faults
 from abalone_assets_tests.support.platform import Platform
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.settings.platform import Settings
@@ -272,11 +272,11 @@ class PlatformWorld:
             "ingests": lambda: self.tick_and_run(other, "survey_sensor"),
             "ingests all": lambda: self.backfill(other, DayRange("2025-02-27", "2025-03-06")),
             "releases": lambda: self.tick_and_run(other, "release_sensor"),
-            "tells of a simulation": lambda: [self.know(path) for path in self._paths()[:1]],
+            "tells of a simulation": lambda: each_of(self._paths()[:1], self.know),
             "rejects": lambda: self.decide(0, approves=False),
             "approves": lambda: self.decide(0, approves=True),
-            "deletes": lambda: [path.unlink() for path in self._paths()[:1]],
-            "corrects": lambda: [_correct(path) for path in self._paths()[-1:]],
+            "deletes": lambda: each_of(self._paths()[:1], Path.unlink),
+            "corrects": lambda: each_of(self._paths()[-1:], correct),
         }
         try:
             with suppress(AbaloneError):
@@ -331,7 +331,7 @@ class PlatformWorld:
                 kind.free()
 
     def lose_database(self, driver: Driver) -> None:
-        driver.platform.instance.dispose()
+        driver.platform.instance.dispose()  # type: ignore[no-untyped-call]
         shutil.rmtree(driver.home)
         self.make_home(driver.home)
         driver.platform = self._opened(driver.home)
@@ -397,12 +397,8 @@ class PlatformWorld:
                 problems = len(self.problems)
                 assets = ("raw_abalone", *PREPARED)
                 self.launch(driver, "raw_abalone")
-                days = [
-                    day
-                    for day in self.zone.scan(
-                        self.settings.first_survey_day, self.shared.clock.now().date()
-                    ).days
-                ]
+                today = self.shared.clock.now().date()
+                days = self.zone.scan(self.settings.first_survey_day, today).days
                 if days:
                     self.backfill(driver, DayRange(min(days), max(days)))
                 self.launch(driver, *assets[1:])
@@ -449,8 +445,3 @@ class PlatformWorld:
             return []
         frame = pl.read_parquet(BytesIO(self.lake.store.read(key)), hive_partitioning=False)
         return sorted(frame.drop(but, strict=False).rows(), key=repr)
-
-
-def _correct(path: Path) -> None:
-    data = path.read_bytes()
-    path.write_bytes(data[:-2] + b"7\n" if data[-2:-1].isdigit() else data + b"\n")

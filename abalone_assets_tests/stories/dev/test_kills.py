@@ -1,9 +1,9 @@
 """A process of the running platform is killed at a step's boundary, and no hand mends it.
 
 At each boundary that a run records, one landing: its run comes there, the process gets SIGKILL, and
-everything must be ingested, released and live in the end. Where `abalone dev` ends with the process,
-it is started again, as a supervisor does. The suite kills a few; ``make soak-kills`` all, so many
-times: ``TIMES=3``.
+everything must be ingested, released and live in the end. Where `abalone dev` ends with the
+process, it is started again, as a supervisor does. The suite kills a few; ``make soak-kills`` all,
+so many times: ``TIMES=3``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -59,6 +59,7 @@ ALL: Final = [
 ]
 BOUNDARIES: Final = ALL * TIMES if TIMES else SELECTED
 SECONDS: Final = 600.0
+STARTS: Final = 5
 POLL_SECONDS: Final = 0.02
 
 
@@ -80,15 +81,21 @@ class Killed:
 
     @contextmanager
     def running(self) -> Iterator[Stack]:
-        """The platform, which may end."""
-        try:
-            with running_stack(self.home, self.environ) as stack:
-                yield stack
-        except ProcessLookupError:
-            pass
+        """The platform, which may end; one that is too late to start is started again."""
+        for left in reversed(range(STARTS)):
+            started = running_stack(self.home, self.environ)
+            try:
+                stack = started.__enter__()
+                break
+            except StackError:
+                if not left:
+                    raise
+        with ExitStack() as stack_of:
+            stack_of.push(started)
+            yield stack
 
     def kill_at(self, stack: Stack, process: str, job: str, step: str, end: str) -> int:
-        """Land a survey, wait for the boundary in a new run, and kill; which processes that were."""
+        """Land a survey, wait for the boundary in a new run, and kill; how many processes."""
         with dg.DagsterInstance.from_config(str(self.home / "dagster")) as instance:
             known = {run.run_id for run in instance.get_runs()}
             day, rest = divmod(self.landed, 20)
@@ -152,7 +159,7 @@ def pids_of(stack: Stack, process: str, run: dg.DagsterRun) -> list[int]:
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
-    """A released home."""
+    """A home, and what this process reads its instance with."""
     folder = tmp_path_factory.mktemp("killed")
     environ = {
         **{f"ABALONE_{name}": value for name, value in small_base(folder).items()},
@@ -164,8 +171,10 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killed]:
         "ABALONE_GATE_SLICE_TOLERANCE": "10",
     }
     found = Killed(folder / "home", environ)
-    yield found
-    if "ABALONE_TEST_KILLS_LOG" in os.environ:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DAGSTER_HOME", str(found.home / "dagster"))
+        yield found
+    if "ABALONE_TEST_KILLS_LOG" in os.environ:  # once all is over, whatever became of it
         Path(os.environ["ABALONE_TEST_KILLS_LOG"]).write_text("\n".join([*found.told, ""]))
 
 
