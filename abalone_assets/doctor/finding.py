@@ -132,5 +132,5 @@ def _reach_by_http(uri: str) -> str:
     except requests.RequestException as error:
         raise StorageError(
             f"{public_uri(uri)}: the network refused ({type(error).__name__})"
-        ) from error
+        ) from None  # whose words have the whole URI in them
     return " answers"

@@ -292,7 +292,9 @@ def _download(uri: str) -> bytes:
             data = answer.raw.read(MAX_FILE_BYTES + 1, decode_content=True)
     except (requests.RequestException, HTTPError, OSError) as error:
         cause = type(error).__name__
-        raise NetworkRefusedError(f"{public_uri(uri)}: the network refused ({cause})") from error
+        # Its own words have the whole URI in them, with password and signature, and Dagster keeps
+        # what an error comes from.
+        raise NetworkRefusedError(f"{public_uri(uri)}: the network refused ({cause})") from None
     if len(data) > MAX_FILE_BYTES:
         raise StorageError(
             f"{public_uri(uri)}: more than the {MAX_FILE_BYTES} bytes that a survey may have"
