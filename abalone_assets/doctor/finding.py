@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from abalone_assets.errors import AbaloneError, StorageError
-from abalone_assets.ingest.base_survey import local_path, public_uri
+from abalone_assets.ingest.base_survey import local_path
+from abalone_assets.settings.public_uri import public_uri
 from abalone_assets.storage.object_store import locate
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dagster._core.definitions.definition_config_schema import (
     convert_user_facing_definition_config_schema,
 )
 
-from abalone_assets.ingest.base_survey import public_uri
+from abalone_assets.settings.public_uri import public_uri
 
 Resource = dg.ConfigurableResource[Any] | dg.ConfigurableIOManager
 
