@@ -4,13 +4,15 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 JARS := $(VENV)/share/hadoop-aws
 TOOLKITS := $(VENV)/share/toolkits/made
+AUDIT := $(VENV)/share/audit
 PYTEST := $(BIN)/pytest -n auto --dist loadgroup
 export ABALONE_HOME ?= $(CURDIR)/.abalone
 # The suite starts a hundred interpreters, and the platform one a run: none should compile it anew.
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-fast soak soak-kills fuzz lint format types docs bench synth deploy destroy clean
+.PHONY: help demo dev test test-fast soak soak-kills fuzz lint format types licences audit sbom docs bench synth deploy \
+	destroy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +54,15 @@ format: $(VENV)/.dev ## Mend what the linter can mend
 
 types: $(VENV)/.dev ## Check types, strictly
 	$(BIN)/mypy
+
+licences: $(VENV)/.dev $(AUDIT)/.made ## Check that every dependency's licence is one that we take
+	$(AUDIT)/bin/pip-licenses --python $(BIN)/python >/dev/null
+
+audit: $(VENV)/.dev $(AUDIT)/.made ## Ask PyPI whether a dependency has a known weakness
+	$(AUDIT)/bin/python .ci/audit.py $(AUDIT)/bin/pip-audit $(BIN)/python
+
+sbom: $(VENV)/.base $(AUDIT)/.made ## Write sbom.json: what is installed here, as CycloneDX
+	$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json $(BIN)/python
 
 docs: $(VENV)/.base ## Write docs/settings.md, docs/catalog.md and the tables of docs/benchmarks.md
 	$(BIN)/python docs/settings_page.py
@@ -106,4 +117,11 @@ $(JARS): | $(VENV)/bin/python
 $(TOOLKITS): abalone_assets_tests/fakes/toolkits.txt abalone_assets_tests/fakes/toolkits.py | $(VENV)/.dev
 	@echo "Installing what SageMaker's XGBoost image runs into $(@D): 0.7 GB on disk; it takes some minutes ..."
 	$(BIN)/python -m abalone_assets_tests.fakes.toolkits
+	@touch $@
+
+# What looks at the dependencies has an environment of its own, or it would be looked at, too.
+$(AUDIT)/.made: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing what looks at dependencies into $(AUDIT): some 20 MB to fetch, 0.1 GB on disk; it takes a minute ..."
+	$(BIN)/python -m venv --clear $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt cyclonedx-bom pip-audit pip-licenses
 	@touch $@

@@ -36,12 +36,16 @@ def defs() -> dg.Definitions:
     from abalone_assets.defs.mlflow import log_to_mlflow_job, mlflow_sensor
     from abalone_assets.defs.resources import profile_resources
     from abalone_assets.defs.retention import collect_garbage_job, retention_schedule
+    from abalone_assets.defs.run_log import log_runs_as_json
     from abalone_assets.defs.simulation.simulate_survey import simulate_survey_job
     from abalone_assets.defs.training.hyperparameter_study import search_hyperparameters_job
     from abalone_assets.defs.verification import verify_schedule, verify_stores_job
     from abalone_assets.resources.fixed import fixed
     from abalone_assets.settings.platform import load_settings
 
+    settings = load_settings()
+    if settings.log_format == "json":
+        log_runs_as_json()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)  # code references are beta, and worth it
         assets = [
@@ -80,9 +84,7 @@ def defs() -> dg.Definitions:
             retention_schedule,
             verify_schedule,
         ],
-        resources={
-            name: fixed(resource) for name, resource in profile_resources(load_settings()).items()
-        },
+        resources={name: fixed(resource) for name, resource in profile_resources(settings).items()},
         executor=dg.in_process_executor,
     )
 

@@ -12,10 +12,10 @@ import dagster as dg
 
 from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.runs import DIGEST_TAG, RELEASE_JOB, Runs
-from abalone_assets.ingest.base_survey import public_uri
 from abalone_assets.ingest.memory import Patience, read_memory
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lease import read_lease
+from abalone_assets.settings.public_uri import public_uri
 
 if TYPE_CHECKING:
     from abalone_assets.ingest.landing_zone import LandingZone

@@ -107,7 +107,7 @@ def _run(
             fail_orphaned_runs(instance)
             make_pools(instance)
             watching = watching_environment(settings, instance)
-        with _start_dagster(watching, lock, port, log) as dagster, _told_stop():
+        with _start_dagster(settings, watching, lock, port, log) as dagster, _told_stop():
             lock.record([server, dagster])
             client = wait_for_server(settings, server)
             url = f"http://{HOST}:{port}"
@@ -133,13 +133,19 @@ def _told_stop() -> Iterator[None]:
 
 
 def _start_dagster(
-    environment: dict[str, str], lock: DriverLock, port: int, log: Path | None
+    settings: Settings,
+    environment: dict[str, str],
+    lock: DriverLock,
+    port: int,
+    log: Path | None,
 ) -> Child:
     from abalone_assets.local.instance import local_workspace
     from abalone_assets.local.processes import Child
 
     arguments = ["-W", "ignore:Function `dev_command`", "-m", "dagster", "dev"]
     arguments += ["--workspace", str(local_workspace()), "--host", HOST, "--port", str(port)]
+    if settings.log_format == "json":
+        arguments += ["--log-format", "json"]
     return Child(
         "Dagster (UI and daemon)",
         arguments,

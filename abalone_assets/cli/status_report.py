@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest.base_survey import last_refusal, public_uri
+from abalone_assets.ingest.base_survey import last_refusal
 from abalone_assets.ingest.landing_zone import Landing, LandingZone
 from abalone_assets.ingest.memory import ANIMALS_MEMORY_KEY, Memory, Patience, read_memory
 from abalone_assets.ingest.open import open_landing_zone
@@ -23,6 +23,7 @@ from abalone_assets.registry.overrides import Override
 from abalone_assets.registry.record_rows import THE_GATE
 from abalone_assets.registry.versions import UnknownVersionError, desired_of, version_decided_on
 from abalone_assets.serving.live_version import EndpointState, endpoint_state
+from abalone_assets.settings.public_uri import public_uri
 from abalone_assets.survey import ANIMALS, SURVEYS, FileKind
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from abalone_assets.errors import AbaloneError, StorageError
-from abalone_assets.ingest.base_survey import local_path, public_uri
+from abalone_assets.ingest.base_survey import local_path
+from abalone_assets.settings.public_uri import public_uri
 from abalone_assets.storage.object_store import locate
 
 if TYPE_CHECKING:
@@ -147,5 +148,5 @@ def _reach_by_http(uri: str) -> str:
     except requests.RequestException as error:
         raise StorageError(
             f"{public_uri(uri)}: the network refused ({type(error).__name__})"
-        ) from error
+        ) from None  # whose words have the whole URI in them
     return " answers"

@@ -16,10 +16,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.sample_data import base_survey
+from abalone_assets.settings.public_uri import public_uri
 from abalone_assets.storage.object_store import locate
 from abalone_assets.storage.records import record_of
 from abalone_assets.survey import MAX_FILE_BYTES, ParsedSurvey, parse_survey
@@ -237,15 +238,6 @@ def last_refusal(store: ObjectStore) -> Refusal | None:
     return record_of(Refusal, document, store.uri_of(REFUSAL_KEY), remedy="delete it")
 
 
-def public_uri(uri: str) -> str:
-    """The URI without user, password, query and fragment, fit for logs and metadata."""
-    parts = urlsplit(uri)
-    if parts.scheme not in {"http", "https"}:
-        return uri
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, parts.path, "", ""))
-
-
 def _read(uri: str) -> bytes:
     parts = urlsplit(uri)
     if parts.scheme in {"http", "https"}:
@@ -292,7 +284,9 @@ def _download(uri: str) -> bytes:
             data = answer.raw.read(MAX_FILE_BYTES + 1, decode_content=True)
     except (requests.RequestException, HTTPError, OSError) as error:
         cause = type(error).__name__
-        raise NetworkRefusedError(f"{public_uri(uri)}: the network refused ({cause})") from error
+        # Its own words have the whole URI in them, with password and signature, and Dagster keeps
+        # what an error comes from.
+        raise NetworkRefusedError(f"{public_uri(uri)}: the network refused ({cause})") from None
     if len(data) > MAX_FILE_BYTES:
         raise StorageError(
             f"{public_uri(uri)}: more than the {MAX_FILE_BYTES} bytes that a survey may have"

@@ -12,6 +12,8 @@ from dagster._core.definitions.definition_config_schema import (
     convert_user_facing_definition_config_schema,
 )
 
+from abalone_assets.settings.public_uri import public_uri
+
 Resource = dg.ConfigurableResource[Any] | dg.ConfigurableIOManager
 
 
@@ -26,9 +28,14 @@ def fixed(resource: Resource) -> dg.ResourceDefinition:
 
 def _values(resource: Resource) -> str:
     """Its values as a list in Markdown."""
-    values = {name: getattr(resource, name) for name in type(resource).model_fields}
+    values = {name: _shown(getattr(resource, name)) for name in type(resource).model_fields}
     return "\n".join(
         f"- {name}: `{value}`"
         for name, value in values.items()
         if value not in ("", None) and not isinstance(value, dg.ConfigurableResource)
     )
+
+
+def _shown(value: Any) -> Any:  # noqa: ANN401 - whatever a resource is set to
+    """A value without the password and the signature that a URI may have."""
+    return public_uri(value) if isinstance(value, str) else value

@@ -248,13 +248,13 @@ class ModelHost:
 
     def _refused(self, view: HostView, pointer: EndpointPointer, error: Exception) -> HostView:
         reason = f"version {pointer.version} cannot be served: {_first_line(error)}"
-        logger.warning(reason)
+        logger.warning(reason, extra={"model_version": pointer.version})
         return replace(view, refused=Refusal(pointer.version, pointer.requested_at, reason))
 
     def _delayed(self, view: HostView, pointer: EndpointPointer, error: Exception) -> HostView:
         problem = f"version {pointer.version} cannot be fetched yet: {_first_line(error)}"
         if problem != self.view.problem:
-            logger.warning(problem)
+            logger.warning(problem, extra={"model_version": pointer.version})
         return replace(view, problem=problem)
 
 

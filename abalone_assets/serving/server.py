@@ -29,6 +29,7 @@ from abalone_assets.serving.capture import DEFAULT_FLUSH_SECONDS, DataCapture
 from abalone_assets.serving.model_host import DEFAULT_POLL_SECONDS, ModelHost
 from abalone_assets.serving.pointer import read_pointer
 from abalone_assets.serving.state import ServerState, remove_state, write_state
+from abalone_assets.settings.logs import log_as_json
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -158,6 +159,8 @@ def serve(
         EndpointError: The name is malformed, the port is taken or the state file cannot be written.
         StorageError: The registry, the lake or the capture folder cannot be opened.
     """
+    if settings.log_format == "json":
+        log_as_json()
     sys.setswitchinterval(SWITCH_SECONDS)
     registry = FolderRegistry(ObjectStore(settings.registry_uri))
     lake = Lake(settings.lake_uri)

@@ -62,6 +62,11 @@ class Settings(EnvironmentSettings):
 
     profile: Profile = Field("local", description="Which backings the resources use.")
     home: Path = Field(description="Folder of everything the local profile keeps.")
+    log_format: Literal["text", "json"] = Field(
+        "text",
+        description="How `abalone dev`, `abalone serve` and runs log: for people, or as JSON Lines "
+        "with run, job, step, asset, file and version.",
+    )
     lake_uri: str = Field(description="Folder or s3:// prefix of the lake.")
     landing_zone_uri: str = Field(description="Folder or s3:// prefix crews drop surveys into.")
     registry_uri: str = Field(description="Folder or s3:// prefix of the model registry.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pytest
 
-from abalone_assets.cli.dev import _mend, new_log
+from abalone_assets.cli.dev import _mend, _start_dagster, new_log
 from abalone_assets.local.driver import driver_lock
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import abalone
@@ -52,3 +52,21 @@ def test_the_log_of_the_run_before_is_kept(tmp_path: Path) -> None:
     (tmp_path / "dev.log").write_text("why it ended")
     assert not new_log(tmp_path).exists()
     assert (tmp_path / "dev.log.1").read_text() == "why it ended"
+
+
+@pytest.mark.parametrize("chosen", ["text", "json"])
+def test_dagsters_services_log_as_the_setting_says(
+    home: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    monkeypatch.setenv("ABALONE_LOG_FORMAT", chosen)
+    settings, started = load_settings(), []
+
+    class Started:
+        def __init__(self, _name: str, arguments: list[str], *_: object, **__: object) -> None:
+            started.append(arguments)
+
+    monkeypatch.setattr("abalone_assets.local.processes.Child", Started)
+    with driver_lock(settings, "abalone dev") as lock:
+        assert lock is not None
+        _start_dagster(settings, {}, lock, 3000, None)
+    assert (started[0][-2:] == ["--log-format", "json"]) == (chosen == "json")

@@ -33,7 +33,7 @@ def commands(*arguments: str) -> Sequence[str]:
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize(("target", "steps"), [("demo", 1), ("test", 3), ("synth", 1)])
+@pytest.mark.parametrize(("target", "steps"), [("demo", 1), ("test", 3), ("synth", 1), ("sbom", 2)])
 def test_each_quiet_step_says_before_how_much_is_fetched(
     target: str, steps: int, tmp_path: Path
 ) -> None:

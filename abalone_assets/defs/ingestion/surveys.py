@@ -153,8 +153,11 @@ def _metadata_of_days(
             continue
         entry = survey.entry
         held = [f"{name}: {reason}" for name, reason in entry.held_files.items()]
-        for file in held:
-            context.log.warning("held: %s; mend and land it again, or %s", file, ACCEPT_COMMAND)
+        for name, file in zip(entry.held_files, held, strict=True):
+            context.log.warning(
+                "held: %s; mend and land it again, or %s", file, ACCEPT_COMMAND,
+                extra={"file": name},
+            )  # fmt: skip
         shared = {
             "digest": entry.digest,
             "files": files_table(entry.files),

@@ -382,6 +382,7 @@ def test_of_a_file_that_comes_before_the_token_nothing_is_kept(
         patched.setattr(UploadFile, "write", lambda _, data: written.append(data))
         assert send(site, body, **headers).status_code == 403
     assert written == []
+    assert send(site, field("token", "wrong") + END).status_code == 403  # nor is a file asked for
     assert send(site, field("token", TOKEN) + FILE + END).status_code == 303
 
 
