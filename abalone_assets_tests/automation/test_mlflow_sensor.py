@@ -77,6 +77,8 @@ def test_versions_reports_decisions_and_what_is_live_are_told_once(
     assert is_told_once()
     open_registry(load_settings()).approve(2, because="good", by="ana")
     assert is_told_once()
+    open_registry(load_settings()).reject(1, because="older, and bad", by="ana")
+    assert is_told_once()
     monkeypatch.setenv("ABALONE_MLFLOW_URI", "http://127.0.0.1:2")
     assert tick(platform) is None, "another server knows nothing"
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pandas as pd
+import psutil
 import pytest
 import requests
 from starlette.testclient import TestClient
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 pytestmark = [
+    pytest.mark.timeout(900),  # a server needs half a minute to start on a busy machine
     pytest.mark.xdist_group("mlflow"),
     pytest.mark.filterwarnings("default"),  # MLflow's own habits
 ]
@@ -181,14 +183,17 @@ def test_a_version_is_a_run_and_a_model_that_answers_as_the_endpoint(
     frame = pd.DataFrame(columns, columns=list(survey.FEATURES))
     code = f"""
 import json, sys, mlflow, pandas
+import abalone_assets.errors
+installed = abalone_assets, abalone_assets.errors
 mlflow.set_tracking_uri({mlflow.tracking_uri!r})
 frame = pandas.read_json(sys.stdin, orient="split", convert_dates=False, dtype=False)
 model = mlflow.pyfunc.load_model("models:/{settings.endpoint_name}@champion")
 other = mlflow.pyfunc.load_model("models:/{settings.endpoint_name}/2")
 answers = [each.predict(frame).to_dict("records") for each in (model, other)]
 print(json.dumps(answers))
-import abalone_assets
-assert not hasattr(abalone_assets, "modeling"), "the installed package is left alone"
+names = [name for name in sys.modules if name.startswith("abalone_assets")]
+assert names == ["abalone_assets", "abalone_assets.errors"], names
+assert installed == (*map(sys.modules.get, names),), "the installed package is left alone"
 assert not [name for name in sys.modules if name.startswith("dagster")]
 try:
     model.predict(frame.assign(length=-1.0))
@@ -308,6 +313,30 @@ def test_a_sagemaker_server_is_found_by_its_arn(
     assert (sent.problem, sent.versions, sent.server) == (None, (1,), arn)
     assert run_of(mlflow, 1).data.tags["approval"] == "approved by the gate"
     assert [*(tmp_path / "files").rglob("model/MLmodel")]
+
+
+def test_what_tells_ends_with_whom_it_tells_for(home: Path) -> None:
+    register(tiny_archive(1), "a")
+    code = """
+from abalone_assets.settings.platform import load_settings
+from abalone_assets.tracking.tell import tell_mlflow
+tell_mlflow(load_settings(), print)
+"""
+    with silent_server() as uri:
+        environment = {**os.environ, "ABALONE_MLFLOW_URI": uri}
+        parent = subprocess.Popen([sys.executable, "-c", code], env=environment)
+        children: list[psutil.Process] = []
+        for _ in range(600):
+            children = psutil.Process(parent.pid).children()
+            if children:
+                break
+            time.sleep(0.1)
+        time.sleep(1)
+        parent.kill()
+        parent.wait()
+        assert len(children) == 1
+        assert psutil.wait_procs(children, timeout=60)[1] == []
+    assert home.exists()
 
 
 def test_a_silent_server_costs_no_more_than_the_patience(
