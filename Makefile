@@ -20,8 +20,9 @@ help: ## Show this list
 demo: $(VENV)/.base ## Land surveys, train, deploy and ask the endpoint a question, all on this machine
 	@$(BIN)/abalone demo
 
-dev: $(VENV)/.base ## Start the Dagster UI, its daemon and the endpoint server; PORT=3100 is the UI's
-	@$(BIN)/abalone dev $(if $(PORT),--port $(PORT))
+dev: $(VENV)/.base ## Start the Dagster UI, its daemon and the endpoint server; PORT=3100 ENDPOINT_PORT=8081
+	@trap : INT; $(BIN)/abalone dev $(if $(PORT),--port $(PORT)) \
+	  $(if $(ENDPOINT_PORT),--endpoint-port $(ENDPOINT_PORT)) || [ $$? -eq 130 ] # Ctrl-C is no error
 
 test: $(VENV)/.dev $(JARS) $(TOOLKITS) ## Run all tests
 	@$(BIN)/python -m abalone_assets_tests.support.programs

@@ -92,17 +92,18 @@ def release(
     ingested first, and Ctrl-C ends the run. One release works on a lake at a time; this one waits
     for its turn.
 
+    In the profile aws it is a run of the deployed Dagster: of the one at ABALONE_DAGSTER_URL, or of
+    the instance in DAGSTER_HOME in the deployed image.
+
     Exits with 0 when the model is live, with 3 when it was rejected or a person wants another
     version live, and with 1 when the release failed.
     """
     from abalone_assets.cli.typed import Typed
-    from abalone_assets.local.instance import home_environment
     from abalone_assets.local.processes import interrupted_by_signals
     from abalone_assets.local.run import RunFailedError
 
     began = time.monotonic()
-    with interrupted_by_signals(), home_environment() as settings:
-        _refuse_other_profiles(settings)
+    with interrupted_by_signals(), _environment() as settings:
         config = _training_config(settings, framework, given or {})
         show = RunProgress(console(stderr=as_json))
         try:
@@ -120,14 +121,18 @@ def release(
     ctx.exit(codes.get(outcome["outcome"], NOT_LIVE))
 
 
-def _refuse_other_profiles(settings: Settings) -> None:
-    from abalone_assets.errors import SettingsError
+@contextmanager
+def _environment() -> Iterator[Settings]:
+    """The settings in force; in the profile local Dagster's variables are the home's meanwhile."""
+    from abalone_assets.local.instance import home_environment
+    from abalone_assets.settings.platform import load_settings
 
-    if settings.profile != "local":
-        raise SettingsError(
-            "the profile aws has an instance of its own, which this machine does not reach: launch"
-            " the job `release` in its UI"
-        )
+    settings = load_settings()
+    if settings.profile != "local":  # its DAGSTER_HOME is the deployed instance's
+        yield settings
+        return
+    with home_environment() as settings:
+        yield settings
 
 
 def _training_config(
@@ -158,6 +163,8 @@ def _release(settings: Settings, config: dict[str, Any], show: RunProgress) -> d
     from abalone_assets.local.driver import drive_or_follow
     from abalone_assets.local.instance import prepare_instance
 
+    if settings.profile != "local":
+        return _outcome(settings, _run_on_aws(settings, config, show))
     prepare_instance(settings)
     with (
         drive_or_follow(settings, COMMAND, WAIT_SECONDS, show.waits_for) as driver,
@@ -169,6 +176,20 @@ def _release(settings: Settings, config: dict[str, Any], show: RunProgress) -> d
         else:
             run_id = _run_there(settings, definitions, instance, config, show, driver)
     return _outcome(settings, run_id)
+
+
+def _run_on_aws(settings: Settings, config: dict[str, Any], show: RunProgress) -> str:
+    """Launch a release at the deployed Dagster, and follow it."""
+    import dagster as dg
+
+    from abalone_assets.cli.release_on_aws import deployed_dagster, release_there
+    from abalone_assets.definitions import defs
+
+    with deployed_dagster() as deployed:
+        definitions = defs()
+        with dg.DagsterInstance.ephemeral() as instance:
+            request = _request(settings, definitions, instance, config)
+        return release_there(deployed, definitions, request, show)
 
 
 @contextmanager

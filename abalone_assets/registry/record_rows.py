@@ -70,7 +70,7 @@ def decision_rows(version: ModelVersion) -> list[dict[str, Any]]:
         }
         for each in version.overrides
     ]
-    rows = [gate, *people]
+    rows: list[dict[str, Any]] = [gate, *people]
     return [
         {"version": version.version, **row, "holds": number == len(rows)}
         for number, row in enumerate(rows, start=1)

@@ -65,6 +65,12 @@ class AwsSettings(EnvironmentSettings):
     survey_queue_url: str = Field(
         description="URL of the SQS queue that S3 tells of landed surveys."
     )
+    dagster_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+(/\S*)?)?$",
+        description="http:// or https:// URL of the deployed Dagster's web server, where "
+        "`abalone release` launches; empty outside the deployed image refuses.",
+    )
     glue_job: str = Field(description="Name of the Glue job that prepares the data.")
     glue_database: str = Field(description="Name of the Glue database that lists the assets.")
     glue_crawler: str = Field(description="Name of the Glue crawler over the landing zone.")

@@ -168,4 +168,5 @@ def test_the_instance_on_aws_is_not_this_machines(
         monkeypatch.setenv(f"ABALONE_{zone}_URI", "s3://bucket/prefix")
     result = abalone("release")
     assert result.exit_code == 1
-    assert "launch the job `release` in its UI" in result.stderr
+    assert "set ABALONE_DAGSTER_URL to its web server" in result.stderr
+    assert "or run it in the deployed image, where DAGSTER_HOME" in result.stderr

@@ -43,8 +43,3 @@ def test_each_quiet_step_says_before_how_much_is_fetched(
     for number in quiet:
         told = [line for line in lines[max(0, number - 2) : number] if line.startswith("echo")]
         assert re.search(r"[0-9.]+ [GM]B.*; it takes", told[-1]), lines[number]
-
-
-def test_dev_takes_the_port_of_the_ui() -> None:
-    assert commands("dev", "PORT=3100")[-1].endswith("abalone dev --port 3100")
-    assert commands("dev")[-1].split() == [".venv/bin/abalone", "dev"]

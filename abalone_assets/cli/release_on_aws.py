@@ -1,0 +1,209 @@
+"""``abalone release`` in the profile aws: a run of the deployed Dagster, launched and followed.
+
+It is launched as the UI does, by GraphQL: at the web server that ``ABALONE_DAGSTER_URL`` names, or,
+in the deployed image, by what a web server would do with the same request.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from abalone_assets.errors import AbaloneError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import dagster as dg
+
+    from abalone_assets.cli.run_progress import RunProgress
+
+LOCATION: Final = "abalone_assets"
+"""The code location's name in every workspace file of this project."""
+
+POLL_SECONDS: Final = 2.0
+REQUEST_SECONDS: Final = 60
+ENDED: Final = {"FAILURE": "failed", "CANCELED": "was cancelled"}
+
+LAUNCH: Final = """mutation($parameters: ExecutionParams!) {
+    launchRun(executionParams: $parameters) {
+        __typename
+        ... on LaunchRunSuccess { run { runId } }
+        ... on RunConfigValidationInvalid { errors { message } }
+        ... on Error { message } } }"""
+STATUS: Final = """query($id: ID!) {
+    runOrError(runId: $id) { __typename ... on Run { status } ... on Error { message } } }"""
+
+
+class DeployedDagsterError(AbaloneError):
+    """The deployed Dagster cannot be reached, or refuses."""
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The deployed Dagster.
+
+    Attributes:
+        ask: Answers a GraphQL query with its variables: the whole answer.
+        place: What to call it.
+    """
+
+    ask: Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
+    place: str
+
+    def answer(self, query: str, **variables: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        """The one answer of a query.
+
+        Raises:
+            DeployedDagsterError: Dagster refuses it.
+        """
+        told = self.ask(query, variables)
+        if errors := told.get("errors"):
+            raise DeployedDagsterError(f"{self.place}: {errors[0]['message']}")
+        [found] = told["data"].values()
+        refused = found.get("message") or [each["message"] for each in found.get("errors", ())]
+        if refused:
+            raise DeployedDagsterError(f"{self.place}: {found['__typename']}: {refused}")
+        return dict(found)
+
+
+def release_there(
+    deployed: Deployed, definitions: dg.Definitions, request: dg.RunRequest, show: RunProgress
+) -> str:
+    """Launch a release at the deployed Dagster and wait until it ends; returns the run's id.
+
+    Raises:
+        DeployedDagsterError: Dagster cannot be reached, or refuses the run.
+        RunFailedError: The run failed, or was cancelled.
+    """
+    run_id = _launch(deployed, definitions, request)
+    show.say(f"run {run_id} is in the queue of {deployed.place}", mark="…", style="cyan")
+    _follow(deployed, run_id)
+    return run_id
+
+
+@contextmanager
+def deployed_dagster() -> Iterator[Deployed]:
+    """The deployed Dagster, by the first of the two ways that there is.
+
+    Raises:
+        SettingsError: There is neither.
+    """
+    from abalone_assets.settings.aws import load_aws_settings
+
+    url, workspace = load_aws_settings().dagster_url, _workspace_file()
+    if url:
+        yield Deployed(partial(_over_http, url), url)
+    elif workspace is not None:
+        with _in_process(workspace) as ask:
+            yield Deployed(ask, f"the instance in {os.environ['DAGSTER_HOME']}")
+    else:
+        raise SettingsError(
+            "the profile aws has a Dagster of its own, which this command must reach: set "
+            "ABALONE_DAGSTER_URL to its web server, such as http://localhost:3000 behind a port "
+            "forward, or run it in the deployed image, where DAGSTER_HOME holds dagster.yaml; or "
+            "launch the job `release` in its UI"
+        )
+
+
+def _over_http(url: str, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the web server answers.
+
+    Raises:
+        DeployedDagsterError: It does not, or not as Dagster's does.
+    """
+    import requests
+
+    try:
+        answer = requests.post(
+            f"{url.rstrip('/')}/graphql",
+            json={"query": query, "variables": variables},
+            timeout=REQUEST_SECONDS,
+        )
+        found: dict[str, Any] = answer.json()
+    except requests.RequestException as error:
+        raise DeployedDagsterError(
+            f"{url}: no answer of Dagster's web server, which ABALONE_DAGSTER_URL names: {error}"
+        ) from error
+    return found
+
+
+def _workspace_file() -> Path | None:
+    """The workspace of a deployed instance: beside its folder, as the image has it, or in it."""
+    home = Path(os.environ.get("DAGSTER_HOME") or "/nowhere")
+    if not (home / "dagster.yaml").is_file():
+        return None
+    found = (folder / "workspace.yaml" for folder in (home, home.parent))
+    return next((file for file in found if file.is_file()), None)
+
+
+@contextmanager
+def _in_process(
+    workspace: Path,
+) -> Iterator[Callable[[str, Mapping[str, Any]], Mapping[str, Any]]]:
+    """What the web server of an instance would do: the run joins the instance's queue."""
+    import asyncio
+
+    import dagster as dg
+    from dagster._core.workspace.context import WorkspaceProcessContext
+    from dagster._core.workspace.load_target import WorkspaceFileTarget
+    from dagster_graphql.schema import create_schema
+
+    schema, target = create_schema(), WorkspaceFileTarget([str(workspace)])
+
+    def ask(query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        context = process.create_request_context()
+        answer = asyncio.run(
+            schema.execute_async(query, context_value=context, variables=dict(variables))
+        )
+        errors = [{"message": str(error)} for error in answer.errors or ()]
+        return {"data": answer.data, "errors": errors}
+
+    with dg.DagsterInstance.get() as instance, WorkspaceProcessContext(instance, target) as process:
+        yield ask
+
+
+def _launch(deployed: Deployed, definitions: dg.Definitions, request: dg.RunRequest) -> str:
+    from abalone_assets.automation.runs import RELEASE_JOB
+
+    selector = {
+        "repositoryLocationName": LOCATION,
+        "repositoryName": definitions.get_repository_def().name,
+        "jobName": RELEASE_JOB,
+        "assetSelection": [{"path": list(key.path)} for key in request.asset_selection or ()],
+    }
+    tags = [{"key": key, "value": value} for key, value in request.tags.items()]
+    parameters = {
+        "selector": selector,
+        "runConfigData": dict(request.run_config or {}),
+        "executionMetadata": {"tags": tags},
+    }
+    return str(deployed.answer(LAUNCH, parameters=parameters)["run"]["runId"])
+
+
+def _follow(deployed: Deployed, run_id: str) -> None:
+    """Wait until the run has ended.
+
+    Raises:
+        RunFailedError: It failed, or was cancelled.
+        KeyboardInterrupt: The user waits no longer; the run goes on.
+    """
+    from abalone_assets.local.run import RunFailedError
+
+    try:
+        while (status := deployed.answer(STATUS, id=run_id)["status"]) != "SUCCESS":
+            if status in ENDED:
+                raise RunFailedError(
+                    f"run {run_id} {ENDED[status]}; its page at {deployed.place} says why"
+                )
+            time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        import click
+
+        click.echo(f"run {run_id} goes on at {deployed.place}", err=True)
+        raise

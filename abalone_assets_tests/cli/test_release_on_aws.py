@@ -1,0 +1,126 @@
+"""A release of the deployed Dagster: launched by GraphQL, at its web server or in its image."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pytest
+import requests
+
+from abalone_assets import definitions
+from abalone_assets.automation.runs import RELEASE_JOB
+from abalone_assets.cli import release_on_aws
+from abalone_assets.cli.release_on_aws import (
+    DeployedDagsterError,
+    deployed_dagster,
+    release_there,
+)
+from abalone_assets.cli.run_progress import RunProgress
+from abalone_assets.local.instance import local_workspace
+from abalone_assets.local.run import RunFailedError
+from abalone_assets_tests.fakes.support import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.service
+
+REQUEST = dg.RunRequest(
+    run_config={"ops": {"trained_model": {"config": {"framework": "xgboost"}}}},
+    tags={"abalone/digest": "d"},
+    asset_selection=[dg.AssetKey("trained_model"), dg.AssetKey("evaluation")],
+)
+
+
+class Ends(RunProgress):
+    """Stands for the daemon: ends the run as soon as it is said to be in the queue."""
+
+    def __init__(self, event: dg.DagsterEventType) -> None:
+        self._event = event
+        self.launched: list[dg.DagsterRun] = []
+
+    def say(self, text: str, *, mark: str = "", style: str = "") -> None:
+        with dg.DagsterInstance.get() as instance:
+            [run] = instance.get_runs()
+            assert run.run_id in text
+            self.launched.append(run)
+            ended = dg.DagsterEvent(self._event.value, run.job_name)
+            instance.report_dagster_event(ended, run.run_id)
+
+
+@pytest.fixture
+def image(home: Path) -> Path:
+    """An instance as the image has it: a workspace beside its folder."""
+    shutil.copyfile(local_workspace(), home / "workspace.yaml")
+    return home / "dagster"
+
+
+@pytest.fixture
+def url(home: Path) -> Iterator[str]:
+    """A web server of the home's instance."""
+    port = free_port()
+    command = [sys.executable, "-m", "dagster_webserver", "-w", str(local_workspace())]
+    process = subprocess.Popen([*command, "-p", str(port), "--path-prefix", "/ui"])
+    try:
+        url = f"http://127.0.0.1:{port}/ui"
+        wait_for(lambda: answers(f"{url}/server_info"), 120)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).ok
+    except requests.RequestException:
+        return False
+
+
+def released(ends: dg.DagsterEventType) -> Any:
+    show = Ends(ends)
+    with deployed_dagster() as deployed:
+        run_id = release_there(deployed, definitions.defs(), REQUEST, show)
+    [run] = show.launched
+    assert run.run_id == run_id
+    return run
+
+
+@pytest.mark.parametrize("way", ["url", "image"])
+def test_it_is_a_run_of_its_queue_with_config_selection_and_tags(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    found = request.getfixturevalue(way)
+    if way == "url":
+        monkeypatch.setenv("ABALONE_DAGSTER_URL", found)
+    run = released(dg.DagsterEventType.RUN_SUCCESS)
+    assert (run.job_name, run.status) == (RELEASE_JOB, dg.DagsterRunStatus.QUEUED)
+    assert run.asset_selection == {dg.AssetKey("trained_model"), dg.AssetKey("evaluation")}
+    assert run.run_config["ops"]["trained_model"]["config"] == {"framework": "xgboost"}
+    assert run.tags["abalone/digest"] == "d"
+    assert run.remote_job_origin.location_name == release_on_aws.LOCATION
+
+
+@pytest.mark.usefixtures("image")
+def test_a_run_that_fails_is_told_with_where_to_look() -> None:
+    with pytest.raises(RunFailedError, match=r"failed; its page at the instance in .* says why"):
+        released(dg.DagsterEventType.RUN_FAILURE)
+
+
+def test_a_web_server_that_does_not_answer_is_one_clear_error(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_DAGSTER_URL", f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(DeployedDagsterError, match="which ABALONE_DAGSTER_URL names"):
+        released(dg.DagsterEventType.RUN_SUCCESS)
