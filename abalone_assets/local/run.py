@@ -16,7 +16,7 @@ import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 
-from abalone_assets.automation.runs import AGE_JOB, INGEST_JOB, RELEASE_JOB
+from abalone_assets.automation.runs import INGEST_JOB, RELEASE_JOB
 from abalone_assets.errors import AbaloneError
 from abalone_assets.lake.holder import process_identity
 from abalone_assets.local.instance import PROCESS_TAG
@@ -25,11 +25,7 @@ from abalone_assets.local.queue import create_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SENSOR_JOBS: Final = {
-    "survey_sensor": INGEST_JOB,
-    "release_sensor": RELEASE_JOB,
-    "animals_sensor": AGE_JOB,
-}
+SENSOR_JOBS: Final = {"survey_sensor": INGEST_JOB, "release_sensor": RELEASE_JOB}
 INTERRUPTS: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 QUIET_LOGGERS: Final = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
@@ -117,7 +113,7 @@ class LocalPlatform:
         return request.with_replaced_attrs(tags=tags, run_config={**quiet, **request.run_config})
 
     def settle(self, *, rounds: int = 10) -> dict[str, int]:
-        """Tick these sensors and run what they ask for, until none asks for anything.
+        """Tick both sensors and run what they ask for, until neither asks for anything.
 
         Returns:
             How many runs of each job that took.
