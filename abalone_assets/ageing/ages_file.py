@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
 from abalone_assets.errors import StorageError
-from abalone_assets.survey import FEATURES, age_years
+from abalone_assets.survey import AGE_OFFSET_YEARS, FEATURES
 from abalone_assets.survey.header import PROBLEM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from abalone_assets.ageing.animals_file import Batch
+    from abalone_assets.ageing.batch import Batch
     from abalone_assets.survey.animals_header import AnimalsHeader
 
 STDOUT: Final = "-"
@@ -40,12 +40,14 @@ class Ages:
 
     def columns(self) -> list[Sequence[Any]]:
         """The columns of ``ANSWERS``."""
+        import numpy as np
+
         count = len(self.rings)
         low: Sequence[float | None] = [None] * count
         high: Sequence[float | None] = [None] * count
         if self.intervals:
             low, high = zip(*self.intervals, strict=True)
-        years = [round(age_years(rings), _DECIMALS) for rings in self.rings]
+        years = np.round(np.add(self.rings, AGE_OFFSET_YEARS), _DECIMALS).tolist()
         return [self.rings, low, high, years, [self.version] * count]
 
 
@@ -106,10 +108,20 @@ def _csv_writer(stream: IO[str], names: Sequence[str]) -> Writer:
     writer.writerow(names)
 
     def written(batch: Batch, ages: Ages | None) -> None:
+        if batch.as_given and not batch.others and ages is not None:
+            stream.write(_plain_lines(batch, ages))
+            return
         columns = [*batch.others, _sexes(batch), *batch.given[1:], *_answers(batch, ages)]
         writer.writerows(zip(*columns, strict=True))
 
     return written
+
+
+def _plain_lines(batch: Batch, ages: Ages) -> str:
+    """What `csv` writes of plain fields and numbers, in half of its time."""
+    answers = [["" if each is None else str(each) for each in column] for column in ages.columns()]
+    nothing = [""] * len(batch)
+    return "\n".join(map(",".join, zip(*batch.given, *answers, nothing, strict=True))) + "\n"
 
 
 def _parquet_writer(path: Path, names: Sequence[str], others: int, stack: ExitStack) -> Writer:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from abalone_assets.ageing.ages_file import Writer
-    from abalone_assets.ageing.animals_file import AnimalsFile, BadAnimal, Batch
+    from abalone_assets.ageing.animals_file import AnimalsFile
+    from abalone_assets.ageing.batch import BadAnimal, Batch
     from abalone_assets.serving.client import EndpointClient
     from abalone_assets.survey.units import Units
 

@@ -21,7 +21,7 @@ from abalone_assets.survey.units import CONTRACT_UNITS, Units
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from abalone_assets.ageing.animals_file import Batch
+    from abalone_assets.ageing.batch import Batch
     from abalone_assets.serving.client import EndpointClient, Prediction
 
 ENDS: Final = ("rings_low", "rings_high")

@@ -75,8 +75,7 @@ def read_animals_header(
         )
     if layout.has_units and units not in {None, layout.told_units} and not header_wins:
         raise HeaderError(
-            f"its header tells the units {layout.units_named} itself: leave out --units "
-            f"{units.name if units else ''}"
+            f"its header tells the units {layout.units_named} itself: leave out --units"
         )
     told = layout.told_units if layout.has_units else units or CONTRACT_UNITS
     return AnimalsHeader(

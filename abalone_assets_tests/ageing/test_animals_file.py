@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from abalone_assets.ageing.animals_file import AnimalsFile, Batch
+from abalone_assets.ageing.animals_file import AnimalsFile
+from abalone_assets.ageing.batch import Batch
 from abalone_assets.errors import SurveyError
+from abalone_assets.modeling.inference import input_fn
 from abalone_assets.survey import FEATURES, SurveyRowError, validate_measurements
 from abalone_assets.survey.units import CONTRACT_UNITS, MM_G, Units
 from abalone_assets_tests.modeling.test_rows import ODD, clean, measured
@@ -138,9 +140,21 @@ def test_a_batch_without_an_animal_asks_nothing() -> None:
     assert (batch.to_csv(), batch.animals, len(batch)) == ("", None, 1)
 
 
+def test_a_record_that_goes_on_behind_a_batch_belongs_to_it() -> None:
+    text = f'id,{NAMES}\n1,{LINES.splitlines()[0]}\n"2\n\n2",{LINES}3,{LINES}4,X\n'
+    batches = list(opened(text).batches(2))
+    assert [[*batch.others[0]] for batch in batches] == [["1", "2\n\n2"], *[["F", "3"], ["F", "4"]]]
+    assert [bad.line for batch in batches for bad in batch.bad.values()] == [6, 8, 9]
+
+
 def test_batches_have_as_many_lines_as_are_asked_for() -> None:
     sizes = [len(batch) for batch in opened(LINES * 5).batches(4)]
     assert sizes == [4, 4, 2]
+
+
+def canonical(body: str) -> str:
+    """A request as the endpoint reads it."""
+    return "".join(",".join(map(str, row)) + "\n" for row in input_fn(body, "text/csv"))
 
 
 def one_by_one(lines: Sequence[str], units: Units) -> tuple[str, list[int]]:
@@ -171,4 +185,9 @@ def test_many_lines_are_read_as_they_are_one_by_one(
     text = [line[: line.rfind(",")] if line.count(",") == 8 else line for line in text]
     batch = read("\n".join(text), units)
     rows, bad = one_by_one(text, units)
-    assert (batch.to_csv(), sorted(batch.bad)) == (rows, bad)
+    asked = "" if batch.animals is None else canonical(batch.to_csv())
+    assert (asked, sorted(batch.bad)) == (rows, bad)
+    # Quotes change nothing but the way that it is read.
+    quoted = read("\n".join(['"' + text[0].replace(",", '","') + '"', *text[1:]]), units)
+    assert [*map(list, quoted.given)] == [*map(list, batch.given)]
+    assert quoted.bad == batch.bad

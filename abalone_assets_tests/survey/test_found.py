@@ -117,3 +117,21 @@ def test_what_is_not_understood_of_a_name_is_told_for_what_it_is(
     with pytest.raises(HeaderError) as refused:
         read_header(names)
     assert words in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("other units, by all that the numbers say", True),
+        ("other units in part of the file", False),
+    ],
+)
+def test_a_refusal_names_the_units_that_would_read_all_of_the_file(
+    name: str,
+    known: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    (found,) = (each for each in FOUND if each.found == name)
+    for content in found.contents:
+        with pytest.raises(UnreadableSurveyError) as seen:
+            parse_survey(content, FILE)
+        assert (seen.value.looks_like is not None) is known

@@ -106,6 +106,15 @@ def test_an_animal_that_only_looks_small_in_the_units_of_a_survey_is_refused_by_
     assert (seen.value.column, seen.value.rule) == (None, "units")
 
 
+@pytest.mark.parametrize("name", [*PAIRS, "in-oz"])
+def test_an_animal_in_the_units_that_are_told_is_read(name: str) -> None:
+    units = Units.named(name)
+    for fields, written in zip(
+        ANIMALS, in_units(units.length.size, units.weight.size), strict=True
+    ):
+        assert validate_measurements(written[:8], units) == validate_measurements(fields[:8])
+
+
 def test_the_contracts_units_have_a_short_name() -> None:
     assert Units.named("survey") == Units.named("scaled-scaled") == CONTRACT_UNITS
     assert CONTRACT_UNITS.is_contract

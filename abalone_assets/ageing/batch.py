@@ -1,0 +1,71 @@
+"""Some lines of a file of animals, as they were read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abalone_assets.modeling.rows import Rows
+    from abalone_assets.survey.units import Units
+
+
+@dataclass(frozen=True)
+class BadAnimal:
+    """A line that is no animal.
+
+    Attributes:
+        line: Its number in the file, from 1.
+        column: The column at fault; None when the line as a whole is.
+        message: What is wrong with it.
+        looks_like: The units that it clearly is in, if these are others than told.
+    """
+
+    line: int
+    column: str | None
+    message: str
+    looks_like: Units | None = None
+
+    def __str__(self) -> str:
+        """Where it is, and what is wrong."""
+        column = f", column {self.column}" if self.column else ""
+        return f"line {self.line}{column}: {self.message}"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some lines of a file.
+
+    Attributes:
+        given: The eight fields of each line as they were written, but for decimal commas: for each
+            of ``FEATURES`` a text for each of the ``n`` lines.
+        others: The fields that go along, likewise.
+        animals: Those that can be asked about, canonical, in the survey's units.
+        bad: The lines that are no animals, by their place in the batch.
+        ignored_rings: How many lines had a ninth field, which is not asked about.
+        as_given: Whether an endpoint reads what was given as the same animals: plain numbers in the
+            survey's units.
+    """
+
+    given: Sequence[Sequence[str]]
+    others: Sequence[Sequence[str]]
+    animals: Rows | None
+    bad: dict[int, BadAnimal]
+    ignored_rings: int
+    as_given: bool = False
+
+    def __len__(self) -> int:
+        """Lines, bad ones too."""
+        return len(self.given[0])
+
+    def to_csv(self) -> str:
+        """Its animals as an endpoint takes them."""
+        if self.animals is None:
+            return ""
+        if self.as_given:
+            return "\n".join(map(",".join, zip(*self.given, strict=True))) + "\n"
+        sexes, *numbers = self.animals.columns
+        written = [map(str, cast("Any", column).tolist()) for column in numbers]
+        return "\n".join(map(",".join, zip(sexes, *written, strict=True))) + "\n"

@@ -1,0 +1,46 @@
+"""Ages are written beside the animals as they were given, in one way and the other alike."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+
+from abalone_assets.ageing.ages_file import Ages, output_columns, writing_ages
+from abalone_assets.ageing.animals_file import AnimalsFile
+from abalone_assets_tests.ageing.test_animals_file import LINES
+
+AGES = Ages([9.5, 10.25], [(7.5, 12.0), (8.0, 12.5)], 3)
+HEADER = (
+    "rings,Age_Years,id,sex,length_mm,diameter_mm,height_mm,whole_g,shucked_g,viscera_g,shell_g\n"
+)
+
+
+def written(text: str, ages: Ages | None, *, plain: bool) -> str:
+    stream = io.StringIO()
+    file = AnimalsFile(io.BytesIO(text.encode()), "animals.csv")
+    (batch,) = file.batches()
+    assert batch.as_given
+    with writing_ages("-", file.header, stream) as write:
+        write(batch if plain else replace(batch, as_given=False), ages)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("ages", [AGES, replace(AGES, intervals=None)])
+def test_plain_lines_are_written_as_csv_writes_them(ages: Ages) -> None:
+    by_csv = written(LINES, ages, plain=False)
+    assert written(LINES, ages, plain=True) == by_csv
+    head, first, _ = by_csv.splitlines()
+    assert head.endswith("shell_weight,rings,rings_low,rings_high,age_years,model_version,problem")
+    ends = "7.5,12.0" if ages.intervals else ","
+    assert first == f"{LINES.splitlines()[0]},9.5,{ends},11.0,3,"
+
+
+def test_columns_that_would_be_taken_for_answers_get_another_name() -> None:
+    header = AnimalsFile(io.BytesIO(HEADER.encode()), "animals.csv").header
+    assert output_columns(header)[:5] == [
+        *("given_rings", "given_Age_Years", "id", "sex"),
+        "length_mm",
+    ]
+    assert output_columns(header)[-1] == "problem"
