@@ -181,6 +181,16 @@ def test_a_refresh_reads_what_was_written_since_and_no_other_record(
     assert outdated_record_tables(lake, registry) == []
 
 
+def test_a_record_written_again_as_it_was_is_read_once(lake: Lake, folder: FolderRegistry) -> None:
+    add(folder, "a")
+    refresh_record_tables(lake, folder)
+    key = "versions/000001/version.json"
+    folder.store.write(key, folder.store.read(key) + b" ")
+    assert "model_versions" in outdated_record_tables(lake, folder)
+    refresh_record_tables(lake, folder)
+    assert outdated_record_tables(lake, folder) == []
+
+
 def test_a_version_whose_record_is_gone_loses_its_rows(lake: Lake, folder: FolderRegistry) -> None:
     add(folder, "a")
     add(folder, "b")
