@@ -79,11 +79,17 @@ def back_up(settings: Settings, target: Path, *, with_surveys: bool = True) -> B
 
     Raises:
         SettingsError: Something lies on S3, or the target is in what is copied.
-        StorageError: The target cannot be written or is full, or runs write faster than that.
+        StorageError: The landing zone is not there, the target cannot be written or is full, or
+            runs write faster than that.
     """
     from filelock import FileLock, Timeout
 
     sources = _sources(settings, target)
+    if with_surveys and not sources["landing_zone"].is_dir():
+        raise StorageError(
+            f"{sources['landing_zone']}: there is no landing zone to copy: mount it, or leave it "
+            "out with --without-surveys"
+        )
     try:
         make_private_folder(target)
         with FileLock(target / LOCK, timeout=0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,18 +63,34 @@ def test_a_copy_is_of_one_moment_whatever_is_written_meanwhile(
     assert copy.sizes == dict.fromkeys(copy.digests, 5)
 
 
+def test_what_was_copied_and_is_deleted_meanwhile_is_not_in_the_copy(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Copy(tmp_path / "copy")
+
+    def delete_what_is_copied() -> None:
+        if len(copy.digests) == 3:
+            (source / "a/two").unlink()
+
+    while_copying(monkeypatch, delete_what_is_copied, times=3)
+    copy.add_folders({"lake": source})
+    assert contents(tmp_path / "copy/lake").keys() == {"a/one", "record"}
+    assert copy.digests.keys() == copy.sizes.keys() == {"lake/a/one", "lake/record"}
+
+
 def test_a_file_that_is_written_again_with_size_and_time_as_before_is_copied_again(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
+    copy = Copy(tmp_path / "copy")
 
-    def write() -> None:
-        before = (source / "a/one").stat()
-        (source / "a/one").write_text("other")
-        os.utime(source / "a/one", ns=(before.st_atime_ns, before.st_mtime_ns))
+    def write_what_is_copied() -> None:
+        if len(copy.digests) == 3:
+            before = (source / "a/one").stat()
+            (source / "a/one").write_text("other")
+            os.utime(source / "a/one", ns=(before.st_atime_ns, before.st_mtime_ns))
 
-    while_copying(monkeypatch, write, times=3)
-    Copy(tmp_path / "copy").add_folders({"lake": source})
+    while_copying(monkeypatch, write_what_is_copied, times=3)
+    copy.add_folders({"lake": source})
     assert contents(tmp_path / "copy/lake")["a/one"] == "other"
 
 

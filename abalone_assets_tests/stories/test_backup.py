@@ -152,6 +152,16 @@ def test_what_is_no_place_for_a_copy_is_refused(
     assert "a backup is of folders" in on_s3.stderr
 
 
+def test_surveys_that_are_not_mounted_are_not_left_out_in_silence(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_LANDING_ZONE_URI", str(tmp_path / "unmounted"))
+    result = abalone("backup", tmp_path / "copies")
+    assert result.exit_code == 1
+    assert "mount it" in result.stderr
+    assert abalone("backup", tmp_path / "copies", "--without-surveys").exit_code == 0
+
+
 def test_surveys_may_be_left_out_and_others_may_read_nothing(home: Path, tmp_path: Path) -> None:
     umask = os.umask(0)
     try:

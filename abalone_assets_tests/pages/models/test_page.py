@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from anyio import CapacityLimiter
 
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.reports import Reports
+from abalone_assets.pages.models import page
 from abalone_assets.pages.models.page import SHOWN_VERSIONS, WAITING_COMPARISONS
 from abalone_assets.pages.models.words import verdict
 from abalone_assets.serving.pointer import publish_pointer
@@ -173,24 +175,32 @@ def test_a_verdict_goes_no_further_than_the_interval(
     assert words in found.text
 
 
-def test_few_may_wait_for_a_comparison(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_may_wait_for_a_comparison(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Anybody may ask for one, and each had kept a thread and the splits in memory."""
-    going, go_on = threading.Event(), threading.Event()
+    go_on, made = threading.Event(), []
+
+    def limiter(tokens: int) -> CapacityLimiter:
+        made.append(CapacityLimiter(tokens))
+        return made[-1]
 
     def compared(*_: object) -> None:
-        going.set()
-        go_on.wait(30)
+        go_on.wait(60)
         raise StorageError("done")
 
-    monkeypatch.setattr("abalone_assets.pages.models.page.compare_versions", compared)
+    monkeypatch.setattr(page, "CapacityLimiter", limiter)
+    monkeypatch.setattr(page, "compare_versions", compared)
+    site = Site.of(home)
     write_splits(site.lake)
     with site.client as client, ThreadPoolExecutor(WAITING_COMPARISONS + 2) as pool:
         places = [f"/models/compare?one=1&other={n + 2}" for n in range(WAITING_COMPARISONS + 1)]
         asked = [pool.submit(client.get, place) for place in places]
-        assert going.wait(30)
-        time.sleep(1)  # the others wait by now
-        assert client.get("/models/compare?one=1&other=99").status_code == 503
-        go_on.set()
+        while made[0].statistics().tasks_waiting < WAITING_COMPARISONS:
+            time.sleep(0.05)
+        one_more = pool.submit(client.get, "/models/compare?one=1&other=99")
+        try:
+            assert one_more.result(20).status_code == 503
+        finally:
+            go_on.set()
         assert {each.result().status_code for each in asked} == {409}
         assert client.get("/models/compare?one=1&other=99").status_code == 409
 
