@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from abalone_assets.lake.kept_inputs import kept_key
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.names import CAPTURED_REQUESTS
 from abalone_assets.lake.reports import Reports
@@ -31,12 +32,14 @@ def test_the_lake_is_freed_and_archives_that_model_packages_name_stay(
         Reports(lake.store).keep(digest, b"<html>")
     lake.store.write("trained_model/old/output/model.tar.gz", b"model")
     lake.store.write(lake.key(CAPTURED_REQUESTS, "2025-03-03"), b"rows")
+    lake.store.write(kept_key("0" * 64), b"rows of no version")
     see_as_next_year(monkeypatch)
 
     told = abalone_json("gc", "--yes")
 
     assert {row["kind"]: row["count"] for row in told["kinds"]} == {
         "model archives in the registry": 0,
+        "inputs of releases that are no longer current": 1,
         "outputs of training jobs": 1,
         "reports": 2,
         "days of captured requests in the lake": 1,

@@ -75,7 +75,7 @@ def keys(lake: Lake, prefix: str) -> set[str]:
 
 
 def test_rows_that_are_replaced_are_kept_and_found_by_their_digest(lake: Lake) -> None:
-    for data in (b"one", b"two", b"two", b"three"):
+    for data in (b"one", b"two", b"three", b"three"):
         replace_rows(lake, SURVEYS, DAY, data)
         replace_rows(lake, RAW, None, data + b" raw")
 
@@ -86,6 +86,24 @@ def test_rows_that_are_replaced_are_kept_and_found_by_their_digest(lake: Lake) -
         assert rows_of(lake, RAW, sha256(data + b" raw")) == data + b" raw"
     assert rows_of(lake, NEXT, sha256(b"three")) is None
     assert rows_of(lake, DAY, "") is None
+
+
+def test_rows_are_kept_before_they_are_replaced(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace_rows(lake, SURVEYS, DAY, b"one")
+    write = ObjectStore.write
+
+    def refused(store: ObjectStore, key: str, data: bytes, **options: Any) -> None:
+        if key == lake.key(SURVEYS, DAY):
+            raise StorageError("the store refuses")
+        write(store, key, data, **options)
+
+    monkeypatch.setattr(ObjectStore, "write", refused)
+    with pytest.raises(StorageError, match="the store refuses"):
+        replace_rows(lake, SURVEYS, DAY, b"two")
+
+    assert keys(lake, ROWS) == {kept_key(sha256(b"one"))}
 
 
 def test_kept_rows_that_rotted_are_not_taken_for_what_they_were(lake: Lake) -> None:

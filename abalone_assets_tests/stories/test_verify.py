@@ -99,6 +99,11 @@ def archive(home: Path) -> Path:
     return home / "registry/versions/000002/model.tar.gz"
 
 
+def write_otherwise(path: Path) -> None:
+    """The same rows in other bytes."""
+    pl.read_parquet(path).write_parquet(path, compression="lz4")
+
+
 def kept_document(home: Path) -> Path:
     return min((home / "lake/_kept/days").iterdir())
 
@@ -186,7 +191,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str, str, str]] = [
         "1 inputs of versions are gone: _kept/days/2025-03.* of version",
     ),
     (
-        lambda home: cut(home / "lake/raw_abalone/data.parquet"),
+        lambda home: write_otherwise(home / "lake/raw_abalone/data.parquet"),
         "inputs of versions",
         "failed",
         "2 inputs of versions are gone: base survey of version 1, base survey of version 2",
@@ -224,7 +229,7 @@ def test_each_damage_is_told_with_what_to_do(
     assert findings[subject]["remedy"]
     assert re.search(told, findings[subject]["found"]), findings[subject]["found"]
     others = {each["subject"] for each in findings.values() if each["outcome"] == "failed"}
-    assert others <= {subject}
+    assert others <= {subject, "inputs of versions"}  # damaged rows are missing to versions too
 
 
 def test_a_file_whose_bytes_decayed_is_told(

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from abalone_assets.registry.versions import ModelVersion
 
 RESTORE: Final = (
-    "restore them from a copy; without, `abalone reproduce` cannot make these versions again, which"
-    " answer as before"
+    "mend what else is amiss with the lake, or restore them from a copy; without, `abalone"
+    " reproduce` cannot make these versions again, which answer as before"
 )
 
 
