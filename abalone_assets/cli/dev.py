@@ -156,7 +156,7 @@ def _start_dagster(
 
 
 def _supervise(
-    settings: Settings, lock: DriverLock, children: Sequence[Child], code: CodeServerWatch
+    settings: Settings, lock: DriverLock, children: Sequence[Child], watch: CodeServerWatch
 ) -> None:
     """Wait until a child ends by itself, or the home is deleted.
 
@@ -179,7 +179,7 @@ def _supervise(
                 f"{settings.home}, or the Dagster folder in it, was deleted while `abalone dev` ran"
                 " on it; start it again for a new home"
             )
-        if code.look():
+        if watch.look():
             console(stderr=True).print("The process with the code was killed: it is loaded again")
         time.sleep(POLL_SECONDS)
 

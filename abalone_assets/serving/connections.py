@@ -14,7 +14,7 @@ from resource import RLIMIT_NOFILE, getrlimit
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from abalone_assets.serving.protocol import ERROR_HEADER
 
@@ -46,6 +46,7 @@ class LimitedConnection(HttpToolsProtocol):
     """
 
     _deadline: TimerHandle | None = None
+    _unread: TimerHandle | None = None
     _quiet_since = 0.0
     _head_bytes = 0
     _in_head = True
@@ -62,11 +63,12 @@ class LimitedConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no longer."""
         self._expect_nothing()
+        self._expect_no_reader()
         super().connection_lost(exc)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Keep the way back open for answers that are under way."""
-        last = self.cycle
+        last: RequestResponseCycle | None = self.cycle
         if last is None or last.response_complete or last.more_body:
             return False
         last.keep_alive = False
@@ -126,15 +128,17 @@ class LimitedConnection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client reads nothing for now."""
         super().pause_writing()
-        self._deadline = self._deadline or self.loop.call_later(
-            UNREAD_SECONDS, self.transport.abort
-        )
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
         """It reads on."""
         super().resume_writing()
-        if self._in_head:
-            self._expect_nothing()
+        self._expect_no_reader()
+
+    def _expect_no_reader(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _make_room(self) -> None:
         idle = [each for each in self.connections if each is not self and _is_idle(each)]
@@ -160,7 +164,7 @@ class LimitedConnection(HttpToolsProtocol):
     def _refuse(self, status: HTTPStatus, message: str) -> None:
         """Say why, unless an answer is under way, and hang up."""
         self._expect_nothing()
-        cycle = self.cycle
+        cycle: RequestResponseCycle | None = self.cycle
         answered = cycle is not None and cycle.response_started
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
@@ -182,5 +186,5 @@ def _is_idle(connection: object) -> TypeGuard[LimitedConnection]:
     """Whether nothing is under way on it."""
     if not isinstance(connection, LimitedConnection):
         return False
-    cycle = connection.cycle
+    cycle: RequestResponseCycle | None = connection.cycle
     return (cycle is None or cycle.response_complete) and not connection._head_bytes  # noqa: SLF001

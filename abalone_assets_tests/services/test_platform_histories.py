@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -296,7 +296,7 @@ def test_it_settles_as_a_new_platform_would(
     request: pytest.FixtureRequest,
 ) -> None:
     """On folders, with lake and registry on S3's stand-in, and with PostgreSQL's instances."""
-    service = None if place == "folder" else request.getfixturevalue(place)
+    service: Any = None if place == "folder" else request.getfixturevalue(place)
     make_home = partial(make_postgres_home, service) if place == "cluster" else make_dagster_home
     histories = HISTORIES if place == "folder" else max(1, HISTORIES // 10)
     for variable in list(os.environ):

@@ -46,10 +46,9 @@ def live(
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients have a tenth of a second."""
+    """Clients have a third of a second."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.3)
-    monkeypatch.setattr(connections, "UNREAD_SECONDS", 0.3)
 
 
 def connect(running: RunningServer) -> socket.socket:
@@ -119,9 +118,9 @@ def test_the_time_ends_with_the_request_and_begins_anew_with_the_next(
 ) -> None:
     invoke = ServedModel.invoke
 
-    def slowly(model: ServedModel, *arguments: str) -> tuple[bytes, str]:
+    def slowly(model: ServedModel, body: bytes, given: str, accept: str) -> tuple[bytes, str]:
         time.sleep(0.5)
-        return invoke(model, *arguments)
+        return invoke(model, body, given, accept)
 
     monkeypatch.setattr(ServedModel, "invoke", slowly)
     with requests.Session() as session:
@@ -132,8 +131,21 @@ def test_the_time_ends_with_the_request_and_begins_anew_with_the_next(
             assert answer.status_code == 200
 
 
-@pytest.mark.usefixtures("hasty")
-def test_a_client_that_reads_no_answer_is_let_go(live: RunningServer) -> None:
+def test_a_body_may_take_longer_than_headers(
+    live: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
+    with connect(live) as connection:
+        connection.sendall(request_of(BODY, "Connection: close").removesuffix(BODY.encode()))
+        time.sleep(0.6)
+        connection.sendall(BODY.encode())
+        assert told(connection).startswith("HTTP/1.1 200")
+
+
+def test_a_client_that_reads_no_answer_is_let_go(
+    live: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "UNREAD_SECONDS", 0.3)
     lines = BODY * (MAX_BODY_BYTES // len(BODY) // 8)
     with connect(live) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -310,7 +310,10 @@ class PlatformWorld:
 
     def simulate(self, name: str, data: bytes, *, recorded_first: bool) -> None:
         """A simulated survey, which may land before anybody tells that it is one."""
-        steps = [lambda: self._know(name, data), lambda: self.zone.land(name, data)]
+        steps: list[Callable[[], object]] = [
+            lambda: self._know(name, data),
+            lambda: self.zone.land(name, data),
+        ]
         for step in steps if recorded_first else steps[::-1]:
             with suppress(StorageError):  # a lost part of the manifest, until the next tick
                 step()
@@ -331,7 +334,7 @@ class PlatformWorld:
                 kind.free()
 
     def lose_database(self, driver: Driver) -> None:
-        driver.platform.instance.dispose()  # type: ignore[no-untyped-call]
+        driver.platform.instance.dispose()
         shutil.rmtree(driver.home)
         self.make_home(driver.home)
         driver.platform = self._opened(driver.home)
