@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from abalone_assets.ageing import aged_days, intake
 from abalone_assets.ageing.aged_days import Ageing
 from abalone_assets.ageing.doubts import Doubter
 from abalone_assets.ageing.intake import Intake
+from abalone_assets.errors import StorageError
 from abalone_assets.ingest.landing_zone import FolderLandingZone, LandingZone
 from abalone_assets.ingest.memory import Growing, Memory, Patience
 from abalone_assets.ingest.open import open_landing_zone
@@ -205,7 +205,7 @@ def test_ages_of_another_content_than_the_manifest_lists_are_refused(shore: Shor
     shore.zone.land(EARLY, animals(10))
     shore.take_in([MONDAY])
     commit_days(shore.animals.records, {MONDAY: entry})
-    with pytest.raises(aged_days.StorageError, match="10 of 20 animals"):
+    with pytest.raises(StorageError, match="10 of 20 animals"):
         shore.age([MONDAY])
     assert not shore.animals.aged()
 
@@ -228,7 +228,7 @@ def test_a_file_that_is_still_written_or_cannot_be_read_keeps_its_animals(
 
     def refuse(zone: LandingZone, name: str, target: Path) -> str:
         if name == EARLY:
-            raise intake.StorageError("no access")
+            raise StorageError("no access")
         return real(zone, name, target)
 
     monkeypatch.setattr(type(shore.zone), "download", refuse)
