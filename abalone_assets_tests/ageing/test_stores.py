@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from abalone_assets.ageing import intake
 from abalone_assets.ageing.aged_days import Ageing
 from abalone_assets.ageing.doubts import Doubter
 from abalone_assets.ageing.intake import Intake
@@ -239,6 +240,19 @@ def test_a_file_that_is_still_written_or_cannot_be_read_keeps_its_animals(
     kept = unread.entry.files[0]
     assert (kept.e_tag, kept.rows) == ("", 20)
     assert "no access" in str(kept.problem)
+
+
+def test_a_day_that_is_being_written_says_so_and_is_due(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shore.zone.land(EARLY, animals(20))
+    shore.settle()
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "joined", lambda *_: (_ for _ in ()).throw(KilledError))
+        with pytest.raises(KilledError):
+            shore.take_in([MONDAY])
+    assert shore.animals.manifest().summaries[MONDAY].being_written
+    assert shore.due() == [MONDAY]
 
 
 WRITES = {
