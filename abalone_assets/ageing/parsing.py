@@ -165,7 +165,8 @@ class AnimalsFile:
         """Lines that look clean, read by column; None when a number among them is out of bounds."""
         frame = pl.read_csv(text.encode(), has_header=False, schema=_CLEAN_SCHEMA)
         sexes, *numbers = frame.get_columns()
-        columns = checked_columns([sexes.to_list(), *(each.to_numpy() for each in numbers)])
+        read: list[Any] = [sexes.to_list(), *(each.to_numpy() for each in numbers)]
+        columns = checked_columns(read)
         if columns is None:
             return None
         first = self._line

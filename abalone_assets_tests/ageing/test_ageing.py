@@ -7,6 +7,7 @@ import pytest
 
 from abalone_assets.automation.animals_sensor import ALL_AGED
 from abalone_assets.automation.runs import AGE_JOB
+from abalone_assets.ingest.memory import ANIMALS_MEMORY_KEY, read_memory
 from abalone_assets.survey import FEATURES
 from abalone_assets_tests.ageing.support import (
     FRIDAY,
@@ -15,6 +16,7 @@ from abalone_assets_tests.ageing.support import (
     TUESDAY,
     Crew,
     animals,
+    animals_name,
     archive_of,
 )
 from abalone_assets_tests.serving.support import local_prediction
@@ -173,3 +175,13 @@ def test_what_a_partition_shows(crew: Crew) -> None:
     assert crew.metadata("unaged_animals", MONDAY)["dagster/row_count"] == 40
     assert crew.platform.instance.get_runs()[0].job_name == AGE_JOB
     assert crew.platform.reasons[SENSOR] == ALL_AGED
+
+
+def test_a_file_that_is_still_written_waits_whatever_looks_at_surveys_see(crew: Crew) -> None:
+    name = animals_name(MONDAY)
+    (crew.zone / name).write_bytes(animals(5))
+    assert crew.asked() == []
+    assert "still being written" in crew.reason
+    crew.platform.tick("survey_sensor")
+    assert name in read_memory(crew.platform.lake.store, ANIMALS_MEMORY_KEY).growing
+    assert name not in read_memory(crew.platform.lake.store).growing

@@ -20,7 +20,11 @@ RANGES = {"length": (0.2, 0.7), "diameter": (0.15, 0.55), "height": (0.05, 0.2)}
 KNOWN = KnownAnimals(
     {sex: {name: RANGES.get(name, (0.01, 1.5)) for name in MEASUREMENTS} for sex in "MF"},
     dict.fromkeys("MF", (1, 2, 3)),
-    (BandError(7.0, 9.0, 100, 1.5), BandError(13.0, np.inf, 50, 4.0)),
+    (
+        BandError(7.0, 9.0, 100, 1.5),
+        BandError(9.0, 11.0, 40, 4.0),
+        BandError(13.0, np.inf, 50, 4.0),
+    ),
 )
 
 

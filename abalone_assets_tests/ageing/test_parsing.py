@@ -9,7 +9,12 @@ import pytest
 
 from abalone_assets.ageing import parsing
 from abalone_assets.ageing.parsing import AnimalsFile
-from abalone_assets.survey import FEATURES, UnreadableSurveyError, parse_survey
+from abalone_assets.survey import (
+    FEATURES,
+    UnreadableSurveyError,
+    parse_survey,
+    validate_measurements,
+)
 from abalone_assets_tests.ageing.support import animals
 from abalone_assets_tests.support.platform import survey_rows
 
@@ -146,11 +151,10 @@ def test_only_a_few_records_around_a_bad_one_are_read_one_by_one(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
-    real = parsing.validate_measurements
 
     def counted(values: list[str]) -> object:
         asked.append(1)
-        return real(values)
+        return validate_measurements(values)
 
     monkeypatch.setattr(parsing, "validate_measurements", counted)
     lines = 10 * animals(500).decode().splitlines()

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
-from abalone_assets.ageing import aged_days, intake
+from abalone_assets.ageing import intake
 from abalone_assets.ageing.aged_days import Ageing
 from abalone_assets.ageing.doubts import Doubter
 from abalone_assets.ageing.intake import Intake
+from abalone_assets.errors import StorageError
 from abalone_assets.ingest.landing_zone import FolderLandingZone, LandingZone
 from abalone_assets.ingest.memory import Growing, Memory, Patience
 from abalone_assets.ingest.open import open_landing_zone
@@ -205,7 +206,7 @@ def test_ages_of_another_content_than_the_manifest_lists_are_refused(shore: Shor
     shore.zone.land(EARLY, animals(10))
     shore.take_in([MONDAY])
     commit_days(shore.animals.records, {MONDAY: entry})
-    with pytest.raises(aged_days.StorageError, match="10 of 20 animals"):
+    with pytest.raises(StorageError, match="10 of 20 animals"):
         shore.age([MONDAY])
     assert not shore.animals.aged()
 
@@ -228,7 +229,7 @@ def test_a_file_that_is_still_written_or_cannot_be_read_keeps_its_animals(
 
     def refuse(zone: LandingZone, name: str, target: Path) -> str:
         if name == EARLY:
-            raise intake.StorageError("no access")
+            raise StorageError("no access")
         return real(zone, name, target)
 
     monkeypatch.setattr(type(shore.zone), "download", refuse)
@@ -239,6 +240,19 @@ def test_a_file_that_is_still_written_or_cannot_be_read_keeps_its_animals(
     kept = unread.entry.files[0]
     assert (kept.e_tag, kept.rows) == ("", 20)
     assert "no access" in str(kept.problem)
+
+
+def test_a_day_that_is_being_written_says_so_and_is_due(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shore.zone.land(EARLY, animals(20))
+    shore.settle()
+    with monkeypatch.context() as patch:
+        patch.setattr(intake, "joined", lambda *_: (_ for _ in ()).throw(KilledError))
+        with pytest.raises(KilledError):
+            shore.take_in([MONDAY])
+    assert shore.animals.manifest().summaries[MONDAY].being_written
+    assert shore.due() == [MONDAY]
 
 
 WRITES = {
