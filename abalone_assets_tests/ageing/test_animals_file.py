@@ -191,3 +191,11 @@ def test_many_lines_are_read_as_they_are_one_by_one(
     quoted = read("\n".join(['"' + text[0].replace(",", '","') + '"', *text[1:]]), units)
     assert [*map(list, quoted.given)] == [*map(list, batch.given)]
     assert quoted.bad == batch.bad
+
+
+def test_lines_are_counted_over_batches_and_blank_records_are_no_lines() -> None:
+    blank = ",,,,,,,"
+    batches = list(opened(f"{LINES}{blank}\nX{LINES[1:]}").batches(2))
+    assert [len(batch) for batch in batches] == [2, 1, 1]
+    assert [bad.line for batch in batches for bad in batch.bad.values()] == [4]
+    assert read(f"{LINES}{blank}\n").to_csv() == LINES

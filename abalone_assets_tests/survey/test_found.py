@@ -135,3 +135,10 @@ def test_a_refusal_names_the_units_that_would_read_all_of_the_file(
         with pytest.raises(UnreadableSurveyError) as seen:
             parse_survey(content, FILE)
         assert (seen.value.looks_like is not None) is known
+
+
+def test_an_animal_in_other_units_than_its_file_is_told_what_it_looks_like() -> None:
+    (found,) = (each for each in FOUND if each.found.startswith("an animal in mm and g"))
+    said = [parse_survey(content, FILE).quarantined[0].message for content in found.contents]
+    assert said[0].endswith("these numbers look like millimetres and grams")
+    assert said[1].endswith("but look like millimetres / 200 and grams / 200")
