@@ -28,7 +28,7 @@ def test_a_bucket_that_refuses_is_a_landing_zone_that_went_away(
     assert zone_situation(load_settings(), lake, 5)[0].matters == ()
     monkeypatch.setenv("ABALONE_LANDING_ZONE_URI", "s3://no-such-bucket/landing")
     situation, misses = zone_situation(load_settings(), lake, 0)
-    assert (situation.matters, situation.undecided) == ((), {LANDING_ZONE})
+    assert situation == Situation(undecided=frozenset({LANDING_ZONE}))
     situation, _ = zone_situation(load_settings(), lake, misses)
     (matter,) = situation.matters
     assert matter.key == LANDING_ZONE

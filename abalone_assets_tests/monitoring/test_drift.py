@@ -124,3 +124,14 @@ def test_a_quiet_year_of_daily_looks_raises_no_alarm() -> None:
         predicted = np.concatenate([each[1] for each in window])
         alarms += bool(drifted(compare(REFERENCE, columns, predicted)))
     assert alarms == 0
+
+
+def test_each_comparison_tells_the_shares_of_both_sides() -> None:
+    columns, predicted = asked(500, 0)
+    columns["length"] = np.full(500, np.max(REFERENCE.columns["length"]))
+    found = {each.feature: each for each in compare(REFERENCE, columns, predicted)}
+    assert found["length"].bins == (0.0,) * 9 + (1.0,)
+    assert found["length"].expected == pytest.approx((0.1,) * 10, abs=0.03)
+    males = float(np.mean(REFERENCE.columns["sex"] == "M"))
+    assert found["sex"].expected[0] == pytest.approx(males, abs=1e-4)
+    assert sum(found["sex"].bins) == pytest.approx(1)
