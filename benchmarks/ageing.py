@@ -33,12 +33,12 @@ _LINES: Final = 10_000
 
 def measure(options: Options) -> Measured:
     """Both sizes in turn, by both sides."""
-    from benchmarks.endpoint import _model
+    from benchmarks.endpoint import default_model
 
     measured = Measured("ageing")
     with tempfile.TemporaryDirectory(prefix="abalone-ageing-") as made:
         folder = Path(made)
-        model = _model(folder)
+        model = default_model(folder)
         for rows in SIZES[:1] if options.quick else SIZES:
             (folder / f"{rows}").mkdir()
             _write(folder / f"{rows}" / NAME, rows)

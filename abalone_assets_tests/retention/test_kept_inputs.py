@@ -137,18 +137,21 @@ def test_what_somebody_comes_to_need_while_it_is_removed_is_there_again(
         release(lake, registry, "again")
         ingest(lake, DAY, b"four")
 
+    deleted = list[str]()
+
     def removing(store: ObjectStore, key: str) -> None:
-        if key == rows:
+        deleted.append(key)
+        if key == rows and moment == "amid":
             monkeypatch.setattr(ObjectStore, "delete", delete)
             back_to_one()
         delete(store, key)
 
     if moment == "before":
         back_to_one()
-    else:
-        monkeypatch.setattr(ObjectStore, "delete", removing)
+    monkeypatch.setattr(ObjectStore, "delete", removing)
     freed = {thing.name for thing in kind.free()}
 
+    assert (rows in deleted) == (moment == "amid")  # not even for a moment, where it is known
     assert rows not in freed
     assert lake.store.read(rows) == b"one"
     assert look(lake, registry, 2, 3, 4).surplus == []
