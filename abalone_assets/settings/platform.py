@@ -156,7 +156,7 @@ class Settings(EnvironmentSettings):
         "has read it; 0 keeps it. On AWS a rule of the bucket says it.",
     )
     keep_versions: int = Field(
-        20,
+        10,
         ge=2,
         description="Newest model versions whose archive and report are kept, and as many of those "
         "that were approved. Records of versions are always kept.",

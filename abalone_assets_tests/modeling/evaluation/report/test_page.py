@@ -102,6 +102,14 @@ def test_a_page_needs_nothing_but_itself(full: tuple[Any, str]) -> None:
     assert page.tags.count("svg") == 10
 
 
+def test_the_words_of_charts_are_words(full: tuple[Any, str]) -> None:
+    """Outlines of letters were two fifths of a page, and no browser finds a word in them."""
+    page = full[1]
+    words = {word.strip() for word in re.findall(r"<text [^>]*>([^<]*)</text>", page)}
+    assert {"counted rings", "predicted rings", "RMSE in rings on the same test rows"} <= words
+    assert len(page) < 260_000
+
+
 def test_charts_do_not_share_identifiers_and_refer_to_their_own(full: tuple[Any, str]) -> None:
     page = Page(full[1])
     assert len(page.identifiers) == len(set(page.identifiers))
