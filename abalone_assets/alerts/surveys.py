@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest import IngestedFile, Manifest
     from abalone_assets.settings.platform import Settings
+    from abalone_assets.survey import FileKind
 
 RECENT: Final = timedelta(days=366)
 """Bad rows of older survey days are history: who ingests such days looks at what becomes of them.
@@ -53,7 +54,7 @@ def file_situation(manifest: Manifest, share: float) -> Situation:
         StorageError: A part of the manifest cannot be read.
     """
     first = (datetime.now(UTC).date() - RECENT).isoformat()
-    matters: dict[str, list[Matter]] = {}
+    matters: dict[tuple[FileKind, str], list[Matter]] = {}
     undecided = set()
     for day, file in _amiss(manifest):
         matter = _matter_of(file, share)
@@ -62,20 +63,22 @@ def file_situation(manifest: Manifest, share: float) -> Situation:
         if day < first and not (file.problem or file.held):
             undecided.add(matter.key)  # it grew old: that alone ends no matter
         else:
-            matters.setdefault(day, []).append(matter)
-    shown = (each for day, found in matters.items() for each in _of_a_day(day, found))
+            matters.setdefault((kind_of_file(file.name), day), []).append(matter)
+    shown = (each for (kind, day), found in matters.items() for each in _of_a_day(kind, day, found))
     return Situation(tuple(shown), frozenset(undecided))
 
 
-def _of_a_day(day: str, matters: Sequence[Matter]) -> Iterator[Matter]:
+def _of_a_day(kind: FileKind, day: str, matters: Sequence[Matter]) -> Iterator[Matter]:
     yield from matters[:FILES_OF_A_DAY]
     more = matters[FILES_OF_A_DAY:]
     if not more:
         return
-    what = f"{len(more)} more {'file' if len(more) == 1 else 'files'} of {day}"
+    files = "file" if len(more) == 1 else "files"
+    of_animals = "" if kind is SURVEYS else " of animals without rings"
+    what = f"{len(more)} more {files}{of_animals} of {day}"
     which = hashlib.sha256("\n".join(each.instance for each in more).encode()).hexdigest()[:16]
     yield Matter(
-        f"files:{day}",
+        f"files:{day}" if kind is SURVEYS else f"files:{kind.word}:{day}",
         f"{what} need somebody",
         f"{what} need somebody, such as {more[0].title}: `abalone status {day}` has all.",
         which,

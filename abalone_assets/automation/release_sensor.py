@@ -86,7 +86,7 @@ def no_release_reason(
     raw = manifest.raw
     if not lake.release_due(manifest) and (raw is None or _is_asked_for(raw, settings)):
         return NOTHING_NEW
-    in_flight = Runs.seen_by(context).in_flight()
+    in_flight = Runs.seen_by(context).before_a_release()
     if in_flight:
         return f"{len(in_flight)} runs are in flight"
     lease = read_lease(lake.store)

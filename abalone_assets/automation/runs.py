@@ -111,6 +111,13 @@ class Runs:
         runs = self.instance.get_runs(dg.RunsFilter(statuses=IN_FLIGHT))
         return [run for run in runs if self._is_ours(run)]
 
+    def before_a_release(self) -> list[dg.DagsterRun]:
+        """Those of them that a release waits for: what ages animals changes nothing that it reads.
+
+        On AWS that takes a job of many minutes, so who lands animals all day would hold it back.
+        """
+        return [run for run in self.in_flight() if not _ages_animals(run)]
+
     def deployments_in_flight(self) -> list[dg.DagsterRun]:
         """Those of them that end with a deployment: releases too, however they were launched."""
         jobs = {RELEASE_JOB, DEPLOY_JOB}
@@ -170,6 +177,12 @@ class Runs:
         return self.instance.get_run_records(
             dg.RunsFilter(job_name=job, statuses=ENDED, tags=tags), limit=HISTORY
         )
+
+
+def _ages_animals(run: dg.DagsterRun) -> bool:
+    """Whether a run does nothing else, whoever launched it."""
+    selected = run.asset_selection or set()
+    return run.job_name == AGE_JOB or (bool(selected) and selected <= ANIMALS_ASSETS)
 
 
 def has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:

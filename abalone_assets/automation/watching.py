@@ -69,5 +69,5 @@ def release_sign(
     """Changes when something is ingested and, as long as that waits for runs, when one ends."""
     manifest = lake.store.find(MANIFEST_KEY)
     waits = found is not None and found.skip_reason != dg.SkipReason(NOTHING_NEW)
-    runs = {run.run_id for run in Runs.seen_by(context).in_flight()} if waits else set()
+    runs = {run.run_id for run in Runs.seen_by(context).before_a_release()} if waits else set()
     return manifest and manifest.e_tag, runs

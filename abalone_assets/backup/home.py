@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 SUMS: Final = "SHA256SUMS"
 """As `sha256sum` writes and checks it."""
+
+_ESCAPE: Final = "\\"
+_ESCAPED: Final = {_ESCAPE: r"\\", "\n": r"\n", "\r": r"\r"}
+"""What a line of it cannot hold, the backslash first; such a line begins with one."""
 
 ABOUT: Final = "backup.json"
 FORMAT: Final = 1
@@ -147,9 +152,9 @@ def _copied(
             _counts(copy),
             None if earlier is None else str(earlier),
         )
-        sums = "".join(f"{digest}  {name}\n" for name, digest in sorted(copy.digests.items()))
-        _write(partial / SUMS, sums)
-        _write(partial / ABOUT, json.dumps(asdict(made), indent=2) + "\n")
+        sums = (_sum_line(name, digest) for name, digest in sorted(copy.digests.items()))
+        _write(partial / SUMS, b"".join(sums))
+        _write(partial / ABOUT, json.dumps(asdict(made), indent=2).encode() + b"\n")
         os.sync()  # or a power cut leaves the name of what was never written
         partial.rename(folder)
     except BaseException:
@@ -208,11 +213,12 @@ def _copy_records(copy: Copy, settings: Settings) -> None:
         name = path.relative_to(root)
         is_database = path.name.endswith(SQLITE_SUFFIXES)
         if path.is_file() and not is_database and not NOT_COPIED.intersection(name.parts):
-            copy.add_file(f"dagster/{name.as_posix()}", path)
+            copy.add_file(f"dagster/{name.as_posix()}", path, follows=True)
     captured = settings.capture_folder
     for path in sorted(captured.rglob("*")):
         if path.is_file():
-            copy.add_file(f"{captured.name}/{path.relative_to(captured).as_posix()}", path)
+            name = f"{captured.name}/{path.relative_to(captured).as_posix()}"
+            copy.add_file(name, path, follows=True)
 
 
 def _counts(copy: Copy) -> dict[str, int]:
@@ -220,14 +226,30 @@ def _counts(copy: Copy) -> dict[str, int]:
     return {part: parts.count(part) for part in sorted(set(parts))}
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
     path.chmod(0o600)
 
 
+def _sum_line(name: str, digest: str) -> bytes:
+    """As `sha256sum` writes it: crews call files whatever they like, in whatever encoding."""
+    escaped = name
+    for character, written in _ESCAPED.items():
+        escaped = escaped.replace(character, written)
+    return os.fsencode(f"{'' if escaped == name else _ESCAPE}{digest}  {escaped}\n")
+
+
 def _sums(copy: Path) -> dict[str, str]:
-    lines = (copy / SUMS).read_text(encoding="utf-8").splitlines()
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    lines = os.fsdecode((copy / SUMS).read_bytes()).split("\n")
+    return dict(_sum_of(line) for line in lines if line)
+
+
+def _sum_of(line: str) -> tuple[str, str]:
+    digest, _, name = line.removeprefix(_ESCAPE).partition("  ")
+    if line.startswith(_ESCAPE):
+        characters = {written: character for character, written in _ESCAPED.items()}
+        name = re.sub(r"\\.", lambda found: characters.get(found[0], found[0]), name)
+    return name, digest
 
 
 def _digest(path: Path) -> str:

@@ -70,21 +70,25 @@ class Copy:
             "try again when `abalone status` shows no run in flight"
         )
 
-    def add_file(self, name: str, path: Path) -> None:
+    def add_file(self, name: str, path: Path, *, follows: bool = False) -> None:
         """Copy one file; nothing happens when it is gone.
 
         Args:
             name: Its path in the copy.
             path: Where it is.
+            follows: Of a link, copy what it leads to; else one is as good as gone.
         """
         target = self.folder / name
         make_private_folder(target.parent)
         temporary = target.with_name(f".{target.name}.copied")
         try:
-            shutil.copyfile(path, temporary, follow_symlinks=False)
-            shutil.copystat(path, temporary, follow_symlinks=False)
+            shutil.copyfile(path, temporary, follow_symlinks=follows)
+            shutil.copystat(path, temporary, follow_symlinks=follows)
         except FileNotFoundError:
             temporary.unlink(missing_ok=True)
+            return
+        if temporary.is_symlink():  # what is done to it from here on would be done to its target
+            temporary.unlink()
             return
         temporary.chmod(0o600)
         self.take(name, temporary)

@@ -27,10 +27,11 @@ def backup(
     they are shared by hard links. A copy is a home: to restore, copy it back to an empty one.
     """
     from abalone_assets.backup.home import altered, back_up
+    from abalone_assets.ingest.landing_zone import printable
     from abalone_assets.settings.platform import load_settings
 
     if checks:
-        wrong = altered(target)
+        wrong = [printable(name) for name in altered(target)]
         if as_json:
             print_json({"copy": str(target), "altered": wrong})
         elif not wrong:

@@ -23,13 +23,13 @@ LONGEST_WRITING: Final = timedelta(hours=1)
 
 
 class SharedDaysError(AbaloneError):
-    """Other runs were writing the same survey days."""
+    """Other runs were writing the same days."""
 
     def __init__(self, days: Iterable[str]) -> None:
         named = ", ".join(sorted(days))
         super().__init__(
             f"another run was writing {named} as well, so what the lake holds of that is not "
-            "believed: it stays due, and `survey_sensor` has it ingested again"
+            "believed: it stays due, and the sensor has it taken in again"
         )
 
 

@@ -39,7 +39,7 @@ from abalone_assets.serving.model_host import ModelHost, RefusedRequestError, Se
 from abalone_assets.serving.openapi import PATH as OPENAPI_PATH
 from abalone_assets.serving.openapi import Api, endpoint_operations
 from abalone_assets.serving.protocol import ERROR_HEADER, MAX_BODY_BYTES, VARIANT, VERSION_HEADER
-from abalone_assets.serving.refusals import TOO_LARGE, RefusedRequest
+from abalone_assets.serving.refusals import COMPRESSED, TOO_LARGE, RefusedRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,9 @@ class EndpointApp:
         try:
             body = await read_body(request, MAX_BODY_BYTES)
         except HTTPException as error:
-            self._refuse(request, served, TOO_LARGE, error.status_code, MAX_BODY_BYTES)
+            is_large = error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            why, read = (TOO_LARGE, MAX_BODY_BYTES) if is_large else (COMPRESSED, 0)
+            self._refuse(request, served, why, error.status_code, read)
             raise
         content_type = request.headers.get("content-type", "")
         accept = request.headers.get("accept", "*/*")

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 TOO_LARGE: Final = "too large"
 """A body above the limit, of which the rest was not read."""
 
+COMPRESSED: Final = "content encoding"
+"""A body that is compressed, of which nothing was read."""
+
 REFUSAL: Final = "refusal"
 """Where a line of a capture file says so; SageMaker writes no such lines."""
 
@@ -51,7 +54,7 @@ class RefusedRequest:
     """One request that was not answered.
 
     Attributes:
-        reason: Why, as `reason_of` says it, or `TOO_LARGE`.
+        reason: Why, as `reason_of` says it, or `TOO_LARGE` or `COMPRESSED`.
         status: The HTTP status that said so.
         media_type: What the body was sent as; "other" for what the endpoint does not take.
         length: Bytes of the body, as far as it was read.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 import pytest
 
+from abalone_assets.ageing.intake import Intake
 from abalone_assets.automation.animals_sensor import ALL_AGED
 from abalone_assets.automation.runs import AGE_JOB
 from abalone_assets.ingest.memory import ANIMALS_MEMORY_KEY, read_memory
@@ -21,6 +24,12 @@ from abalone_assets_tests.ageing.support import (
 )
 from abalone_assets_tests.serving.support import local_prediction
 from abalone_assets_tests.support.platform import Platform, survey_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from abalone_assets.ageing.intake import TakenInDay
+    from abalone_assets.ingest.landing_zone import LandedFile
 
 pytestmark = pytest.mark.service
 
@@ -185,3 +194,33 @@ def test_a_file_that_is_still_written_waits_whatever_looks_at_surveys_see(crew: 
     crew.platform.tick("survey_sensor")
     assert name in read_memory(crew.platform.lake.store, ANIMALS_MEMORY_KEY).growing
     assert name not in read_memory(crew.platform.lake.store).growing
+
+
+def test_of_two_runs_that_take_in_one_day_neither_is_believed(
+    crew: Crew, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first wakes when the second, which has seen a later file, has committed."""
+    crew.make_live()
+    name = crew.land(MONDAY, animals(30))
+    (request,) = crew.asked()
+    take_in, woken = Intake._take_in, list[str]()
+
+    def sleeping(intake: Intake, day: str, files: Sequence[LandedFile]) -> TakenInDay:
+        taken = take_in(intake, day, files)
+        if not woken:
+            woken.append(day)
+            before = crew.platform.lake.store.read(crew.platform.lake.key("unaged_animals", day))
+            crew.platform.land(name, animals(40, seed=1))
+            crew.platform.run(AGE_JOB, request, raise_on_error=False)
+            crew.platform.lake.store.write(
+                crew.platform.lake.key("unaged_animals", day), before
+            )  # as if it had written only now
+        return taken
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Intake, "_take_in", sleeping)
+        assert not crew.platform.run(AGE_JOB, request, raise_on_error=False).success
+    assert crew.records.manifest().summaries[MONDAY].being_written
+    assert crew.platform.run(AGE_JOB, request).success  # which the sensor asks for after its wait
+    assert crew.table("unaged_animals", MONDAY).height == 40
+    assert crew.table("aged_animals", MONDAY).height == 40

@@ -78,7 +78,10 @@ def test_the_page_lists_animals_with_a_download_of_their_ages(shore: Shore, home
     page = site.text(f"/surveys/{NAME}")
     assert "&lt;b&gt;wide&lt;/b&gt;" in page
     assert "by version 1" in page
-    assert site.get(f"/surveys/{OTHER}").status_code == 404
+    unknown = site.get(f"/surveys/{OTHER}")
+    assert unknown.status_code == 404
+    assert "animals.YYYYMMDDHHMMSS" in unknown.text
+    assert str(home) not in unknown.text
     assert site.get("/surveys/abalone.20250303120000/ages").status_code == 404
     assert "Animals without rings" not in site.text("/surveys?show=remarkable")
 

@@ -12,6 +12,7 @@ import pytest
 from abalone_assets.alerts import matters, surveys
 from abalone_assets.alerts.recipients import AlertError
 from abalone_assets.alerts.surveys import FILES_OF_A_DAY
+from abalone_assets.automation.runs import AGE_JOB
 from abalone_assets.lake.lake import Release
 from abalone_assets.lake.manifest import StoredDays
 from abalone_assets.lake.names import DRIFT_REPORT
@@ -396,3 +397,20 @@ def test_a_folder_of_spoilt_files_is_few_matters_and_a_small_record(
     ingest(platform)
     tick(platform)
     assert titles(hook)[1:] == [f"6 more files of {DAY} need somebody"]
+
+
+def test_many_refused_files_of_one_day_are_told_once_of_each_kind(
+    platform: Platform, hook: Webhook
+) -> None:
+    """Surveys and animals without rings shared a key, so each look told of them anew."""
+    for second in range(FILES_OF_A_DAY + 2):
+        name = name_of(DAY, f"0615{second:02}")
+        platform.land(name, b"\0")
+        platform.land(name.replace("abalone.", "animals."), b"\0")
+    ingest(platform)
+    (request,) = requests(platform, "animals_sensor")
+    assert platform.run(AGE_JOB, request).success
+    tick(platform)
+    assert f"2 more files of {DAY} need somebody" in hook.posted[0]["message"]
+    assert f"2 more files of animals without rings of {DAY} need" in hook.posted[0]["message"]
+    assert tick(platform) == "nothing is new"

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 
 from abalone_assets.automation.release_sensor import SETTLE_SECONDS
-from abalone_assets.automation.runs import DIGEST_TAG
+from abalone_assets.automation.runs import AGE_JOB, DIGEST_TAG
 from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Release
 from abalone_assets.lake.manifest import IngestedRaw
@@ -115,6 +115,21 @@ def test_nothing_is_released_while_a_run_is_in_flight(platform: Platform) -> Non
     platform.land(name_of(NEXT_DAY), survey_rows(3, seed=1))
     (ingestion,) = requests(platform)
     launch(platform, ingestion)
+    assert reason(platform) == "1 runs are in flight"
+
+
+def test_a_release_waits_for_no_run_that_ages_animals(platform: Platform) -> None:
+    land_and_ingest(platform)
+    platform.land(name_of(DAY).replace("abalone.", "animals."), survey_rows(3))
+    (request,) = requests(platform, "animals_sensor")
+    launch(platform, request, AGE_JOB)
+    job = platform.definitions.resolve_implicit_global_asset_job_def()
+    aged = frozenset({dg.AssetKey("aged_animals")})
+    backfill = platform.instance.create_run_for_job(job, asset_selection=aged)
+    assert backfill.asset_selection == aged
+    assert len(releases(platform)) == 1
+    more = aged | {dg.AssetKey("endpoint")}
+    platform.instance.create_run_for_job(job, asset_selection=more)
     assert reason(platform) == "1 runs are in flight"
 
 

@@ -137,3 +137,16 @@ def test_others_may_not_read_a_copy(source: Path, tmp_path: Path) -> None:
     (source / "record").chmod(0o644)
     Copy(tmp_path / "copy").add_folders({"lake": source})
     assert (tmp_path / "copy/lake/record").stat().st_mode & 0o077 == 0
+
+
+def test_a_link_that_takes_a_files_place_is_not_followed(source: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("of somebody else")
+    elsewhere.chmod(0o644)
+    (source / "record").unlink()
+    (source / "record").symlink_to(elsewhere)
+    copy = Copy(tmp_path / "copy")
+    copy.add_file("record", source / "record")
+    assert elsewhere.stat().st_mode & 0o777 == 0o644
+    assert copy.digests == {}
+    assert list((tmp_path / "copy").iterdir()) == []

@@ -76,14 +76,14 @@ def test_every_pool_has_its_limit_before_the_first_run_and_a_chosen_one_stays(
 ) -> None:
     prepare_instance(fresh)
     repository = definitions.defs().get_repository_def()
-    assets = repository.assets_defs_by_key.values()
-    assert {each.op.pool for each in assets if each.is_executable} - {None} == set(POOLS)
+    ops = [node.definition for job in repository.get_all_jobs() for node in job.nodes]
+    assert {each.pool for each in ops if isinstance(each, dg.OpDefinition)} - {None} == set(POOLS)
     with dg.DagsterInstance.get() as instance:
         make_pools(instance)
         assert _limits(instance) == dict.fromkeys(POOLS, 1)
         instance.event_log_storage.set_concurrency_slots("training", 2)
         make_pools(instance)
-        assert _limits(instance) == {"training": 2, "deployment": 1}
+        assert _limits(instance) == {**dict.fromkeys(POOLS, 1), "training": 2}
 
 
 def _limits(instance: dg.DagsterInstance) -> dict[str, int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.backup.home import ABOUT, PARTIAL, SUMS, backups
+from abalone_assets.backup.home import ABOUT, PARTIAL, SUMS, altered, backups
 from abalone_assets.backup.stable_copy import Copy
 from abalone_assets.local.driver import LOCK_NAME, RECORD_NAME
 from abalone_assets_tests.automation.support import ingest, name_of, requests
@@ -88,6 +88,42 @@ def test_the_copy_can_be_looked_at_with_every_systems_own_tool(home: Path, tmp_p
     nothing = abalone("backup", "--check", home)
     assert nothing.exit_code == 1
     assert "no whole copy" in nothing.stderr
+
+
+def test_crews_may_call_files_whatever_their_system_lets_them(home: Path, tmp_path: Path) -> None:
+    """One name from a Windows share ended every backup; others were said to be altered."""
+    odd = [b"abal\xf6ne.csv", b"two\nlines", b"back\\nslash", b"ends in cr\r", "sep\u2028".encode()]
+    paths = [os.path.join(os.fsencode(home), b"landing_zone", name) for name in odd]  # noqa: PTH118 - no text
+    for path in paths:
+        Path(os.fsdecode(path)).write_text("what a crew sent")
+    try:
+        copy = Path(abalone_json("backup", tmp_path)["folder"])
+    finally:
+        for path in paths:
+            os.unlink(path)  # noqa: PTH108 - no text
+    assert altered(copy) == []
+    checked = subprocess.run(["sha256sum", "--quiet", "-c", SUMS], cwd=copy, check=False)
+    assert checked.returncode == 0
+    (copy / "landing_zone" / os.fsdecode(odd[0])).unlink()
+    result = abalone("backup", "--check", copy)
+    assert result.exit_code == 1
+    assert "abal" in result.stdout
+
+
+def test_what_a_link_of_the_instance_leads_to_is_copied_and_left_as_it_is(
+    home: Path, tmp_path: Path
+) -> None:
+    shared = tmp_path / "shared.yaml"
+    shared.write_text("run_queue: {}")
+    shared.chmod(0o644)
+    (home / "dagster/linked.yaml").symlink_to(shared)
+    try:
+        copied = Path(abalone_json("backup", tmp_path / "copies")["folder"]) / "dagster/linked.yaml"
+    finally:
+        (home / "dagster/linked.yaml").unlink()
+    assert shared.stat().st_mode & 0o777 == 0o644
+    assert not copied.is_symlink()
+    assert copied.read_text() == "run_queue: {}"
 
 
 def test_who_drives_the_home_and_open_databases_are_not_copied(

@@ -1,10 +1,13 @@
 """Animals whose rings nobody counted, as crews landed them: good rows and quarantined rows."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from abalone_assets.automation.runs import has_ended
 from abalone_assets.defs.ageing.checks import (
     INTAKE_CHECKS,
     animals_are_conserved,
@@ -75,17 +78,23 @@ def take_in_animals(
     """
     from abalone_assets.ageing.intake import Intake
     from abalone_assets.lake.animals import Animals
-    from abalone_assets.lake.manifest_store import commit_days, revoke_days
+    from abalone_assets.lake.manifest_store import commit_days, writing_days
+    from abalone_assets.lake.writers import Writer
 
     opened, days = lake.open(), context.partition_keys
     animals = Animals(opened)
     intake = Intake.of(landing_zone.open(), animals, load_settings())
-    taken = dict(intake.days(days, lambda: revoke_days(animals.records, days)))
-    conserved = animals_are_conserved(taken)
-    yield from told_of_all(context, [conserved])
-    if not conserved.passed:
-        raise dg.Failure("the lake does not hold every record of the files; the days stay due")
-    commit_days(animals.records, {day: each.entry for day, each in taken.items()})
+    writer = Writer.this(context.run.run_id)
+    ended = partial(has_ended, context.instance)
+    with ExitStack() as written:
+        writing = writing_days(animals.records, days, writer, ended)
+        taken = dict(intake.days(days, lambda: written.enter_context(writing)))
+        conserved = animals_are_conserved(taken)
+        yield from told_of_all(context, [conserved])
+        if not conserved.passed:
+            raise dg.Failure("the lake does not hold every record of the files; the days stay due")
+        entries = {day: each.entry for day, each in taken.items()}
+        commit_days(animals.records, entries, writer=writer)
     yield from told_of_all(context, [animals_files_are_readable(animals.manifest())])
     yield from _told_tables(context, opened, taken)
     catalog.refresh_or_warn(context)

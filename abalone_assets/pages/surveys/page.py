@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from abalone_assets.pages.surveys.uploads import Uploads
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.settings.platform import Settings
-    from abalone_assets.survey import QuarantinedRow
+    from abalone_assets.survey import FileKind, QuarantinedRow
 
 SHOWN_FILES: Final = 50
 SHOWN_ROWS: Final = 200
@@ -195,11 +195,11 @@ class Surveys:
         )
 
     def _known_animals(self, request: Request) -> tuple[AnimalsFiles, FileStatus]:
-        files = AnimalsFiles.of(self.settings, self._animals)
+        files, name = AnimalsFiles.of(self.settings, self._animals), request.path_params["name"]
         try:
-            return files, files.file(request.path_params["name"])
+            return files, files.file(name)
         except SurveyError as error:
-            raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+            raise self._no_file(name, "Files of animals without rings", ANIMALS) from error
 
     def _ages(self, request: Request) -> Response:
         """The CSV of ages of a file of animals without rings."""
@@ -231,12 +231,16 @@ class Surveys:
         files, name = self._files(), request.path_params["name"]
         try:
             return files, files.file(name)
-        except SurveyError as error:  # which names places of this machine
-            message = (
-                f"There is no file {name}, neither in the landing zone nor in the lake. Surveys "
-                f"are called {SURVEY_FILES.form}; {self.path} lists them."
-            )
-            raise HTTPException(HTTPStatus.NOT_FOUND, message) from error
+        except SurveyError as error:
+            raise self._no_file(name, "Surveys", SURVEY_FILES) from error
+
+    def _no_file(self, name: str, what: str, kind: FileKind) -> HTTPException:
+        """That there is none; the reason that others are given names places of this machine."""
+        message = (
+            f"There is no file {name}, neither in the landing zone nor in the lake. {what} are "
+            f"called {kind.form}; {self.path} lists them."
+        )
+        return HTTPException(HTTPStatus.NOT_FOUND, message)
 
     def _bad_rows(
         self, files: SurveyFiles, status: FileStatus, limit: int | None = None
