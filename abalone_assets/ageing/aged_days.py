@@ -21,6 +21,7 @@ from abalone_assets.ageing.rows_file import (
     note_of,
     on_this_machine,
     rows_of_file,
+    write_beside,
 )
 from abalone_assets.errors import StorageError
 from abalone_assets.etl.parquet_output import staged
@@ -214,12 +215,13 @@ class Ageing:
     ) -> None:
         path = self.folder / "ages.csv"
         with path.open("wb") as csv:
-            header = True
-            for frame in rows:
+
+            def write(frame: pl.DataFrame) -> None:
                 aged.add(frame)
                 counted.add(frame)
-                frame.select(OUTPUT_COLUMNS).write_csv(csv, include_header=header)
-                header = False
+                frame.select(OUTPUT_COLUMNS).write_csv(csv, include_header=not csv.tell())
+
+            write_beside(rows, write)
         if file.name not in plan.kept or not self.zone.has_aged(file.name):
             self.zone.write_aged(file.name, path)
 

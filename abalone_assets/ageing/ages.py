@@ -68,7 +68,7 @@ def aged_rows(
     }
     columns = [_answer(name, values) for name, values in told.items()]
     frame = block.frame.with_columns(*columns, pl.lit(version, pl.Int64).alias("model_version"))
-    return frame.with_columns(doubter.doubts()).select(
+    return frame.with_columns(doubter.doubts).select(
         pl.col(name).cast(kind) for name, kind in AGED_SCHEMA.items()
     )
 

@@ -8,6 +8,7 @@ each soft rule of the survey contract that is broken.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -50,6 +51,7 @@ class Doubter:
         except ModelArchiveError:
             return cls(None, usual_error)
 
+    @cached_property
     def doubts(self) -> pl.Expr:
         """The doubts of each row of sex, measurements and predicted rings; null for none."""
         words = dict(self._words())

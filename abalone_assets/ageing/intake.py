@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from abalone_assets.ageing.parsing import AnimalsFile
-from abalone_assets.ageing.rows_file import RowsFile, joined, on_this_machine, rows_of_file
+from abalone_assets.ageing.rows_file import (
+    RowsFile,
+    joined,
+    on_this_machine,
+    rows_of_file,
+    write_beside,
+)
 from abalone_assets.errors import StorageError
 from abalone_assets.etl.parquet_output import staged
 from abalone_assets.ingest.frames import rows_written, schema_of
@@ -216,10 +222,13 @@ class _Parts:
                 asset: stack.enter_context(RowsFile(self.new(), schema))
                 for asset, schema in _TABLES.items()
             }
-            for block in blocks:
+
+            def add(block: Block) -> None:
                 files[UNAGED_ANIMALS].add(_unaged(block, name))
                 if block.bad:
                     files[QUARANTINED_ANIMALS].add(_quarantined(block.bad))
+
+            write_beside(blocks, add)
             for file in files.values():
                 file.finish()
         self.add(name, {asset: file.path for asset, file in files.items()})

@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeAlias
 
@@ -50,6 +50,14 @@ _ODD_LINE: Final = re.compile(
     r"^(?![MFI](?:,[0-9]+(?:\.[0-9]+)?){7}(?:\n|\Z))(?:.*\n|.+\Z)", re.MULTILINE
 )
 """What is no sex and seven plain decimal numbers."""
+
+_CLEAN_SKELETON: Final = re.compile(rb"[MFI](?:,\.?){7}")
+"""Such a line without its digits: there are few different ones, so all lines are judged at once."""
+
+_BARE_MARKS: Final = (",.", ".,", ".\n", ",,", ",\n")
+"""Where a digit is missing, which a skeleton does not show."""
+
+_DIGITS: Final = b"0123456789"
 
 _CLEAN_SCHEMA: Final = pl.Schema(
     {name: pl.String() if name == "sex" else pl.Float64() for name in FEATURES}
@@ -182,12 +190,42 @@ class AnimalsFile:
         if layout is not None or '"' in text or "\r" in text.replace("\r\n", ""):
             return self._read_one_by_one(_lines_of(text), stream, read)
         text, start = text.replace("\r\n", "\n"), 0
+        block = self._read_mostly_clean(text, stream, read)
+        if block is not None:
+            return block
         for odd in _ODD_LINE.finditer(text):
             found += self._read_looking_clean(text[start : odd.start()], stream, read)
             found.append(self._read_one_by_one([odd.group()], stream, read))
             start = odd.end()
         found += self._read_looking_clean(text[start:], stream, read)
         return found[0] if len(found) == 1 else _one_block(found)
+
+    def _read_mostly_clean(self, text: str, stream: TextIO, read: _Read) -> Block | None:
+        """All clean lines by column at once, the few odd ones one by one.
+
+        Returns:
+            None when lines have to be looked at more closely.
+        """
+        if any(mark in text for mark in _BARE_MARKS):
+            return None
+        skeletons = text.encode().translate(None, _DIGITS).removesuffix(b"\n").split(b"\n")
+        kinds = {kind for kind in set(skeletons) if not _CLEAN_SKELETON.fullmatch(kind)}
+        if not kinds:
+            return self._read_clean(text)
+        odd = [at for at, kind in enumerate(skeletons) if kind in kinds]
+        lines, first = text.removesuffix("\n").split("\n"), self._line
+        clean = "\n".join(
+            line for line, kind in zip(lines, skeletons, strict=True) if kind not in kinds
+        )
+        block = self._read_clean(clean) if clean else None
+        if block is None:
+            return None
+        found = [replace(block, lines=first + np.delete(np.arange(len(lines)), odd))]
+        for at in odd:
+            self._line = first + at
+            found.append(self._read_one_by_one([f"{lines[at]}\n"], stream, read))
+        self._line = first + len(lines)
+        return _one_block([each for each in found if len(each.lines) or each.bad])
 
     def _read_looking_clean(self, text: str, stream: TextIO, read: _Read) -> Iterator[Block]:
         """By column, but for the few records around one whose number is out of bounds."""
@@ -320,15 +358,23 @@ def _lines_of(text: str) -> list[str]:
 
 
 def _one_block(blocks: Sequence[Block]) -> Block:
-    sexes = [sex for each in blocks for sex in each.columns[0]]
-    measured = (
-        np.concatenate([np.asarray(each.columns[at], dtype=np.float64) for each in blocks])
+    """All rows and bad records of some blocks, in the order of their lines."""
+    bad = [row for each in blocks for row in each.bad]
+    filled = [each for each in blocks if len(each.lines)] or blocks[:1]
+    if len(filled) == 1:
+        return replace(filled[0], bad=bad)
+    sexes: NDArray[Any] = np.array(
+        [sex for each in filled for sex in each.columns[0]], dtype=object
+    )
+    columns: list[NDArray[Any]] = [sexes]
+    columns += (
+        np.concatenate([np.asarray(each.columns[at], dtype=np.float64) for each in filled])
         for at in range(1, _WIDTH)
     )
-    columns: list[Sequence[Any]] = [sexes]
-    columns += (column.tolist() for column in measured)
-    lines = np.concatenate([each.lines for each in blocks])
-    return Block(columns, lines, [row for each in blocks for row in each.bad])
+    lines = np.concatenate([each.lines for each in filled])
+    order = np.argsort(lines, kind="stable")
+    ordered: list[Any] = [column[order] for column in columns]
+    return Block(ordered, lines[order], bad)
 
 
 def _reader(layout: Layout | None) -> _Read:

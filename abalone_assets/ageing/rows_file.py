@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import polars as pl
 
@@ -12,10 +12,12 @@ from abalone_assets.errors import StorageError
 from abalone_assets.etl.parquet_output import arrow_table, parquet_writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from abalone_assets.storage.object_store import ObjectStore
+
+Item = TypeVar("Item")
 
 GROUP_ROWS: Final = 2**15
 """Rows of a row group, at the least but for the last: what waits in memory."""
@@ -73,6 +75,20 @@ class RowsFile:
     def _write(self) -> None:
         self._writer.write_table(arrow_table(pl.concat(self._waiting)))
         self._waiting, self._waiting_rows = [], 0
+
+
+def write_beside(items: Iterable[Item], write: Callable[[Item], object]) -> None:
+    """Write each item, in their order, while the next one is made; whichever fails ends it."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as pool:
+        writing: Future[object] | None = None
+        for item in items:
+            if writing is not None:
+                writing.result()
+            writing = pool.submit(write, item)
+        if writing is not None:
+            writing.result()
 
 
 def batches(path: Path, schema: pl.Schema) -> Iterator[pl.DataFrame]:

@@ -1,4 +1,4 @@
-"""``abalone land``: put survey files into the landing zone, as a crew would."""
+"""``abalone land``: put files into the landing zone, as a crew would."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from abalone_assets.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.text import Text
 
@@ -36,6 +36,7 @@ _DECIMALS: Final = {"point": ".", "comma": ","}
         "abalone land abalone.20250314061500",
         "abalone land --date 2025-03-14 --units mm-g survey.csv",
         "abalone land --columns sex,rings,length,diameter,height,whole,shucked,viscera,shell FILE",
+        "abalone land --animals --date 2025-03-14 --units mm-g uncounted.csv",
         "abalone land --force corrected/abalone.20250314061500",
     )
 )
@@ -50,6 +51,12 @@ _DECIMALS: Final = {"point": ".", "comma": ","}
     "--date",
     metavar="TIME",
     help="When the survey was made, for a file of any name: an ISO date or time, UTC without zone.",
+)
+@click.option(
+    "--animals",
+    is_flag=True,
+    help="Nobody counted their rings: they land as animals.YYYYMMDDHHMMSS, and the live model "
+    "tells their ages. A file that is called so needs no option.",
 )
 @click.option(
     "--units",
@@ -78,6 +85,7 @@ def land(
     files: tuple[Path, ...],
     *,
     date: str | None,
+    animals: bool,
     units: str | None,
     columns: str | None,
     delimiter: str | None,
@@ -88,7 +96,8 @@ def land(
 ) -> None:
     """Check survey files, make them canonical and put them into the landing zone.
 
-    Files are named abalone.YYYYMMDDHHMMSS (UTC), or --date tells their time. All of them are
+    Files are named abalone.YYYYMMDDHHMMSS (UTC), or animals.YYYYMMDDHHMMSS where nobody counted
+    rings; or --date tells their time. All of them are
     checked before the first is landed. What the contract leaves open, such as a header's order and
     units, semicolons or decimal commas, is converted where it is certain; what is not is refused
     with the option that makes it so, and so is a file that ingestion would hold, as its animals
@@ -103,10 +112,8 @@ def land(
     from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
-    options = _options(units, columns, delimiter, decimal)
-    given = read_files(files)
-    if date is not None:
-        given = _dated(given, date)
+    given = _named(read_files(files), date, animals=animals)
+    options = _options(units, columns, delimiter, decimal, given.contents)
     make_landing_zone(settings)
     zone = open_landing_zone(settings.landing_zone_uri)
     checks = check_files(
@@ -144,16 +151,22 @@ def _verdicts(settings: Settings) -> Verdicts:
 
 
 def _options(
-    units: str | None, columns: str | None, delimiter: str | None, decimal: str | None
+    units: str | None,
+    columns: str | None,
+    delimiter: str | None,
+    decimal: str | None,
+    files: Iterable[str],
 ) -> Options:
     from abalone_assets.ingest.landing import Options
+    from abalone_assets.survey import COLUMNS, FEATURES, SURVEYS, kind_of_file
     from abalone_assets.survey.header import HeaderError, read_header
     from abalone_assets.survey.units import Units
 
     names = tuple(name.strip() for name in columns.split(",")) if columns else ()
     if names:
+        counted_rings = any(kind_of_file(name) is SURVEYS for name in files)
         try:
-            read_header(names)
+            read_header(names, [each.name for each in COLUMNS] if counted_rings else FEATURES)
         except HeaderError as error:
             message = str(error).replace("its header", "it", 1).partition(": correct the names")[0]
             raise click.BadParameter(message, param_hint="--columns") from error
@@ -165,14 +178,25 @@ def _options(
     )
 
 
-def _dated(given: Given, date: str) -> Given:
-    """The one file, under the name of its time."""
-    from abalone_assets.survey import survey_file_name
+def _named(given: Given, date: str | None, *, animals: bool) -> Given:
+    """The files under the names that they land by: of their kind, and of the time that is told."""
+    from abalone_assets.ingest.landing import day_of
+    from abalone_assets.survey import ANIMALS, SURVEYS, kind_of_file, survey_file_name
     from abalone_assets.synthesis.survey_file import survey_moment
 
-    if len(given.paths) != 1:
+    if date is not None and len(given.paths) != 1:
         raise click.BadParameter("tells the time of one file: give one", param_hint="--date")
-    return given.dated(survey_file_name(survey_moment(date)))
+    moment = None if date is None else survey_moment(date)
+
+    def name_of(name: str) -> str:
+        kind = ANIMALS if animals else kind_of_file(name)
+        if moment is not None:
+            return survey_file_name(moment, kind)
+        if animals and day_of(name):
+            return kind.prefix + name.removeprefix(SURVEYS.prefix).removeprefix(kind.prefix)
+        return name
+
+    return given.renamed(name_of)
 
 
 def _document(file: CheckedFile) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import SurveyError
 from abalone_assets.ingest.landing import day_of
-from abalone_assets.survey import parse_survey
+from abalone_assets.survey import Reading, parse_survey
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from abalone_assets.ingest.landing import CheckedFile, Obstacle, ObstacleKind
@@ -50,11 +50,19 @@ class Given:
         path = self.paths[name]
         return str(path) if path.name == name else f"{path} (as {name})"
 
-    def dated(self, name: str) -> Given:
-        """The one file, under another name."""
-        (content,), (path,) = self.contents.values(), self.paths.values()
-        marked = frozenset({name}) if self.marked else frozenset[str]()
-        return Given({name: content}, {name: path}, marked)
+    def renamed(self, name_of: Callable[[str], str]) -> Given:
+        """The files under other names, by the function from the names that they have.
+
+        Raises:
+            SurveyError: Two would have one name.
+        """
+        names = {name: name_of(name) for name in self.contents}
+        _refuse_repeated(list(names.values()))
+        return Given(
+            {names[name]: content for name, content in self.contents.items()},
+            {names[name]: path for name, path in self.paths.items()},
+            frozenset(names[name] for name in self.marked),
+        )
 
 
 def read_files(paths: Sequence[Path]) -> Given:
@@ -64,9 +72,7 @@ def read_files(paths: Sequence[Path]) -> Given:
         SurveyError: A file cannot be read, or two have one name.
     """
     names = [_survey_of(path) for path in paths]
-    repeated = [name for name, count in Counter(names).items() if count > 1]
-    if repeated:
-        raise SurveyError(f"{', '.join(repeated)}: given twice; a survey day has a name only once")
+    _refuse_repeated(names)
     contents = {}
     for name, path in zip(names, paths, strict=True):
         try:
@@ -76,6 +82,12 @@ def read_files(paths: Sequence[Path]) -> Given:
     by_name = dict(zip(names, paths, strict=True))
     marked = frozenset(name for name, path in by_name.items() if path.name != name)
     return Given(contents, by_name, marked)
+
+
+def _refuse_repeated(names: Sequence[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise SurveyError(f"{', '.join(repeated)}: given twice; a survey day has a name only once")
 
 
 def _survey_of(path: Path) -> str:
@@ -123,7 +135,8 @@ def landed_lines(file: CheckedFile) -> dict[int, int]:
     """
     if not file.converted or file.survey is None:
         return {}
-    there = parse_survey(file.read.data, file.name).quarantined
+    canonical = Reading(rings=file.read.reading.rings)
+    there = parse_survey(file.read.data, file.name, reading=canonical).quarantined
     here = file.survey.quarantined
     if len(there) != len(here):
         return {}

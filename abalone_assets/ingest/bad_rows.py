@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from abalone_assets.errors import StorageError
-from abalone_assets.survey import COLUMNS, QuarantinedRow
+from abalone_assets.survey import QuarantinedRow
 from abalone_assets.survey.header import PROBLEM
 from abalone_assets.survey.parser import open_survey
 
@@ -71,7 +71,7 @@ def marked_survey(
     opened = open_survey(data, file, reading=reading)
     problems = {row.line: row.message for row in bad}
     delimiter = opened.reading.delimiter
-    header = opened.header_text or delimiter.join(column.name for column in COLUMNS)
+    header = opened.header_text or delimiter.join(opened.reading.names)
     lines = [f"{PROBLEM}{delimiter}{header.rstrip(_LINE_ENDING)}"]
     for line, _, raw in opened.records:
         # The record follows as it was written: its quotes may be what is wrong with it.

@@ -1,4 +1,7 @@
-"""Check survey files as ingestion will judge them, make them canonical, then land them."""
+"""Check files as ingestion will judge them, make them canonical, then land them.
+
+They are surveys or, by their names, animals whose rings nobody counted.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,15 @@ from abalone_assets.ingest.landing_zone import partition_of
 from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
 from abalone_assets.lake.manifest import IngestedFile
 from abalone_assets.survey import (
+    SURVEYS,
     ParsedSurvey,
     QuarantinedRow,
     Reading,
     UnreadableSurveyError,
     canonical_survey,
+    kind_of_file,
+    landed_day,
     parse_survey,
-    survey_day,
 )
 from abalone_assets.survey.diagnosis import looks_like
 from abalone_assets.survey.dialect import DELIMITERS, guess_decimal, guess_delimiter
@@ -184,11 +189,18 @@ class CheckedFile:
 def read_file(data: bytes, name: str, options: Options, verdicts: Verdicts) -> ReadFile:
     """Read a file as the options say, or else as it says itself; what lands is canonical.
 
-    A file that obeys the contract, apart from bad rows, keeps its bytes.
+    A file that obeys the contract, apart from bad rows, keeps its bytes. One of animals whose rings
+    nobody counted obeys it but for these, and is never held.
     """
     given, data = data, as_utf8(data)
-    reading = Reading(
-        options.delimiter or ",", options.decimal or ".", options.columns, options.units
+    is_survey = kind_of_file(name) is SURVEYS
+    plain = Reading(rings=is_survey)
+    reading = replace(
+        plain,
+        delimiter=options.delimiter or ",",
+        decimal=options.decimal or ".",
+        columns=options.columns,
+        units=options.units,
     )
     try:
         try:
@@ -200,7 +212,7 @@ def read_file(data: bytes, name: str, options: Options, verdicts: Verdicts) -> R
             reading = guessed
             survey = parse_survey(data, name, reading=reading)
         canonical = given
-        if given != data or reading != Reading() or survey.header_line or survey.mended:
+        if given != data or reading != plain or survey.header_line or survey.mended:
             canonical = canonical_survey(data, name, reading=reading)
     except UnreadableSurveyError as error:
         return ReadFile(
@@ -218,10 +230,10 @@ def read_file(data: bytes, name: str, options: Options, verdicts: Verdicts) -> R
     notes = (*encoding, *_dialect_notes(reading), *survey.notes)
     told = survey.units or CONTRACT_UNITS
     units = looks_like(survey.columns, told)
-    doubt, held, doubted = None, verdicts.held(survey, canonical), None
+    doubt, held, doubted = None, verdicts.held(survey, canonical) if is_survey else None, None
     if held and units != told and not _is_plausible(data, name, reading, units, verdicts):
         units = None
-    same = (canonical, given) if given == data and reading == Reading() else (canonical,)
+    same = (canonical, given) if given == data and reading == plain else (canonical,)
     if units is not None and units != told and not verdicts.accepts(same):
         doubt, doubted = f"its numbers look like {units.words}, not like {told.words}", units
     elif survey.record_count and not survey.row_count:
@@ -261,7 +273,7 @@ def _guessed(data: bytes, reading: Reading, options: Options) -> Reading:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return reading
-    delimiter = options.delimiter or guess_delimiter(text) or ","
+    delimiter = options.delimiter or guess_delimiter(text, len(reading.names)) or ","
     decimal = options.decimal or guess_decimal(text, delimiter)
     return replace(reading, delimiter=delimiter, decimal=decimal)
 
@@ -299,7 +311,9 @@ def check_files(
     verdicts = verdicts or Verdicts()
     today = datetime.now(UTC).date()
     days = [day for day in map(day_of, files) if day]
-    landed = {file.name: file.size for file in zone.list_files(since=min(days))} if days else {}
+    landed: dict[str, int] = {}
+    for kind in {kind_of_file(name) for name in files} if days else ():
+        landed.update((file.name, file.size) for file in zone.list_files(min(days), kind))
     for name, data in files.items():
         read = read_file(data, name, options or Options(), verdicts)
         change = _change(zone, landed.get(name), name, read.same)
@@ -314,9 +328,9 @@ def check_files(
 
 
 def day_of(name: str) -> date | None:
-    """The survey day that a file's name says, if it is a survey's name."""
+    """The day that a file's name says, if it is a survey's name or one of animals without rings."""
     try:
-        return survey_day(name)
+        return landed_day(name)
     except SurveyError:
         return None
 

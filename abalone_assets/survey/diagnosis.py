@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.survey.columns import AGE_OFFSET_YEARS, COLUMNS, FEATURES, SEXES
 from abalone_assets.survey.dialect import DELIMITERS
-from abalone_assets.survey.file_names import WITHOUT_RINGS
+from abalone_assets.survey.file_names import WITH_RINGS, WITHOUT_RINGS
 from abalone_assets.survey.rules import SurveyRowError, field_reader, validate_measurements
 from abalone_assets.survey.units import CONTRACT_UNITS, Units, as_size, guess_units
 
@@ -76,9 +76,19 @@ class BadRecords:
 
     @cached_property
     def animals(self) -> list[list[str]]:
-        """The nine fields, in the contract's order, of those that have as many as they should."""
+        """The fields, in the contract's order, of those that have as many as they should."""
         whole = [fields for fields in self.fields if len(fields) == self.layout.width]
         return [[fields[at] for at in self.layout.positions] for fields in whole]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that they were read as."""
+        return _NAMES[: len(self.layout.positions)]
+
+    @property
+    def has_rings(self) -> bool:
+        """Whether rings are one of them."""
+        return self.names == _NAMES
 
     def share(self, hits: Iterable[object]) -> float:
         """The share of the records that the hits are."""
@@ -95,7 +105,7 @@ class BadRecords:
 
 def certain_cause(bad: BadRecords) -> str | None:
     """What explains every one of the records, however few they are; None when nothing does."""
-    return _cause(bad, 1.0, (_delimiter, _decimal_commas, _without_rings, _units))
+    return _cause(bad, 1.0, (_delimiter, _decimal_commas, _without_rings, _with_rings, _units))
 
 
 def likely_cause(bad: BadRecords, faults: Sequence[tuple[str | None, str, str]]) -> str:
@@ -106,7 +116,7 @@ def likely_cause(bad: BadRecords, faults: Sequence[tuple[str | None, str, str]])
         faults: Column, rule and message of each of them, sampled or not.
     """
     causes = (
-        *(_delimiter, _index, _decimal_commas, _bare_commas, _without_rings),
+        *(_delimiter, _index, _decimal_commas, _bare_commas, _without_rings, _with_rings),
         *(_order, _age, _words, _units),
     )
     known = _cause(bad, _MOST, causes)
@@ -183,7 +193,7 @@ def _cause(bad: BadRecords, most: float, explanations: Sequence[_Explanation]) -
 
 def _delimiter(bad: BadRecords) -> tuple[float, str]:
     shares = {
-        other: bad.share(_is_delimited_by(other, bad.delimiter, raw) for raw in bad.raws)
+        other: bad.share(_is_delimited_by(other, bad, raw) for raw in bad.raws)
         for other in DELIMITERS
         if other != bad.delimiter
     }
@@ -199,10 +209,11 @@ def _delimiter(bad: BadRecords) -> tuple[float, str]:
     return share, reason
 
 
-def _is_delimited_by(delimiter: str, read_by: str, raw: str) -> bool:
+def _is_delimited_by(delimiter: str, bad: BadRecords, raw: str) -> bool:
     # Exports with semicolons often have decimal commas, which a comma reader takes for delimiters.
-    count, read = raw.count(delimiter), raw.count(read_by)
-    return delimiter != "," and count > read and (count >= len(_NAMES) - 1 or not read)
+    count, read, all_of_them = raw.count(delimiter), raw.count(bad.delimiter), len(bad.names) - 1
+    more = count > read or count == read == all_of_them
+    return delimiter != "," and more and (count >= all_of_them or not read)
 
 
 def _index(bad: BadRecords) -> tuple[float, str]:
@@ -210,8 +221,8 @@ def _index(bad: BadRecords) -> tuple[float, str]:
     numbers = [int(f[0]) for f in bad.fields if len(f) == wide and _INTEGER.fullmatch(f[0][:15])]
     counts = all(one < two for one, two in pairwise(numbers))
     return (len(numbers) / len(bad.raws) if counts else 0.0), (
-        f"a counting number stands before the {len(_NAMES)} fields, an index that was exported "
-        f"too: export it without, or land it with --columns id,{','.join(_NAMES)}"
+        f"a counting number stands before the {len(bad.names)} fields, an index that was exported "
+        f"too: export it without, or land it with --columns id,{','.join(bad.names)}"
     )
 
 
@@ -234,10 +245,22 @@ def _bare_commas(bad: BadRecords) -> tuple[float, str]:
 
 def _without_rings(bad: BadRecords) -> tuple[float, str]:
     """Animals whose rings nobody counted, as a file of another kind holds them."""
-    no_header = bad.layout.width == len(_NAMES)
+    no_header = bad.has_rings and bad.layout.width == len(_NAMES)
     return bad.share(map(_is_unaged, bad.fields)) if no_header else 0.0, (
         f"its records have {len(FEATURES)} fields, and no rings: {WITHOUT_RINGS}"
     )
+
+
+def _with_rings(bad: BadRecords) -> tuple[float, str]:
+    """A survey, where animals without rings are expected."""
+    hits = (len(fields) == len(_NAMES) and _is_surveyed(fields) for fields in bad.fields)
+    return 0.0 if bad.has_rings else bad.share(hits), (
+        f"its records have {len(_NAMES)} fields: {WITH_RINGS}"
+    )
+
+
+def _is_surveyed(fields: Sequence[str]) -> bool:
+    return _is_unaged(fields[: len(FEATURES)]) and _INTEGER.fullmatch(fields[-1]) is not None
 
 
 def _is_unaged(fields: Sequence[str]) -> bool:
@@ -253,7 +276,7 @@ def _is_unaged(fields: Sequence[str]) -> bool:
 def _order(bad: BadRecords) -> tuple[float, str]:
     shares = [
         bad.share(fields[at].upper() in SEXES for fields in bad.animals)
-        for at in range(1, len(_NAMES))
+        for at in range(1, len(bad.names))
     ]
     at = max(range(len(shares)), key=lambda place: shares[place])
     return shares[at], (
@@ -263,7 +286,8 @@ def _order(bad: BadRecords) -> tuple[float, str]:
 
 
 def _age(bad: BadRecords) -> tuple[float, str]:
-    return bad.share(animal[-1].endswith((".5", ".50")) for animal in bad.animals), (
+    hits = (animal[-1].endswith((".5", ".50")) for animal in bad.animals if bad.has_rings)
+    return bad.share(hits), (
         f"the rings end in .5: these are ages in years, which are rings + {AGE_OFFSET_YEARS}. "
         f"Subtract {AGE_OFFSET_YEARS} from each"
     )
@@ -300,7 +324,7 @@ def _obeys(fields: Sequence[str], units: Units) -> bool:
     try:
         values = [
             field_reader(column, told[column.name])(field)
-            for column, field in zip(COLUMNS, fields, strict=True)
+            for column, field in zip(COLUMNS[: len(fields)], fields, strict=True)
         ]
     except SurveyRowError:
         return False

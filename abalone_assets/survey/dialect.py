@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.survey.columns import COLUMNS
+from abalone_assets.survey.columns import COLUMNS, FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +34,19 @@ class Reading:
         columns: The columns in the order of the fields, as a header would name them; empty for
             what the file's own header says, or else the contract's order.
         units: Of its measurements, when no header tells them.
+        rings: Whether the animals' rings were counted; else the column is left out.
     """
 
     delimiter: str = ","
     decimal: str = "."
     columns: tuple[str, ...] = ()
     units: Units | None = None
+    rings: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of its columns, in the contract's order."""
+        return tuple(column.name for column in COLUMNS) if self.rings else FEATURES
 
 
 def without_separator_line(text: str) -> str:
@@ -64,7 +71,8 @@ def guess_delimiter(text: str, fields: int = len(COLUMNS)) -> str | None:
         wide = sum(width >= fields for width in widths)
         if widths and wide > len(widths) / 2:
             fits.append((wide, delimiter))
-    return max(fits)[1] if fits else None
+    # Without rings, decimal commas may separate as many fields: they are the last to be believed.
+    return max(fits, key=lambda fit: (fit[0], fit[1] != ","))[1] if fits else None
 
 
 def guess_decimal(text: str, delimiter: str) -> str:

@@ -69,8 +69,12 @@ ANIMALS: Final = FileKind("animals", "an unaged animals file's")
 """Eight columns a line: their ages are told by the live model."""
 
 WITHOUT_RINGS: Final = (
-    f"animals whose rings nobody counted come in a file called {ANIMALS.form}: call it so, and the "
-    "live model tells their ages"
+    f"animals whose rings nobody counted come in a file called {ANIMALS.form}: call it so, or land "
+    "it with --animals, and the live model tells their ages"
+)
+WITH_RINGS: Final = (
+    f"with counted rings it is a survey: call it {SURVEYS.form}; {ANIMALS.form} is for animals "
+    "whose rings nobody counted"
 )
 
 
@@ -109,8 +113,8 @@ def survey_day(name: str) -> date:
     return survey_time(name).date()
 
 
-def survey_file_name(time: datetime) -> str:
-    """The name of the survey file of that time; fractions of a second are dropped.
+def survey_file_name(time: datetime, kind: FileKind = SURVEYS) -> str:
+    """The name of the file of that kind and time; fractions of a second are dropped.
 
     Raises:
         SurveyError: The time has no time zone.
@@ -118,4 +122,4 @@ def survey_file_name(time: datetime) -> str:
     if time.utcoffset() is None:
         raise SurveyError(f"{time} has no time zone: a survey file's name tells the UTC time")
     utc = time.astimezone(_UTC)
-    return f"abalone.{utc.year:04d}{utc:%m%d%H%M%S}"
+    return f"{kind.prefix}{utc.year:04d}{utc:%m%d%H%M%S}"

@@ -83,7 +83,7 @@ class HeaderError(SurveyError):
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the nine columns are in a record.
+    """Where the columns are in a record: all nine, or those but for the rings.
 
     Attributes:
         positions: For each column the index of its field.
@@ -117,7 +117,7 @@ class Layout:
     def order(self) -> str:
         """The columns' names in the order of the fields."""
         return ", ".join(
-            _NAMES[at] for at in sorted(range(len(_NAMES)), key=self.positions.__getitem__)
+            _NAMES[at] for at in sorted(range(len(self.positions)), key=self.positions.__getitem__)
         )
 
     @property
@@ -131,11 +131,14 @@ class Layout:
 
     def with_units(self, units: Units) -> Layout:
         """The same fields with all lengths and weights in these units."""
-        told = tuple(units.by_column().values())
+        told = tuple(units.by_column().values())[: len(self.positions)]
         return Layout(self.positions, self.width, told, self.ignored)
 
 
-CONTRACT_LAYOUT: Final = Layout(tuple(range(len(_NAMES))), len(_NAMES), (None,) * len(_NAMES))
+def contract_layout(columns: Sequence[str] = _NAMES) -> Layout:
+    """That of a file that obeys the contract, of these columns."""
+    count = len(columns)
+    return Layout(tuple(range(count)), count, (None,) * count)
 
 
 @dataclass(frozen=True)

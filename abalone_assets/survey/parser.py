@@ -26,10 +26,11 @@ from abalone_assets.survey.diagnosis import (
     units_that_mend,
 )
 from abalone_assets.survey.dialect import Reading, without_separator_line
+from abalone_assets.survey.file_names import WITH_RINGS
 from abalone_assets.survey.header import (
-    CONTRACT_LAYOUT,
     HeaderError,
     Layout,
+    contract_layout,
     is_header,
     names_columns,
     read_header,
@@ -132,7 +133,7 @@ class ParsedSurvey:
 
     Attributes:
         file: The file's name.
-        columns: For each of the nine columns its values, all lists of one length.
+        columns: For each of its columns its values, all lists of one length.
         lines: The physical line, from 1, where each row starts.
         quarantined: The rejected records, in file order.
         header_line: Whether the first record was a header, and obeyed.
@@ -187,9 +188,10 @@ class OpenedSurvey:
     header_text: str = ""
 
     def readers(self) -> list[_Reader]:
-        """For each of the nine columns, the function from its field to its canonical value."""
+        """For each of its columns, the function from its field to its canonical value."""
         readers: list[_Reader] = []
-        for column, unit in zip(COLUMNS, self.layout.units, strict=True):
+        columns = COLUMNS[: len(self.layout.units)]
+        for column, unit in zip(columns, self.layout.units, strict=True):
             read: _Reader = field_reader(column, unit)
             if self.reading.decimal == "," and column.dtype != "string":
                 read = _with_decimal_comma(column.name, read)
@@ -198,7 +200,7 @@ class OpenedSurvey:
 
     def notes(self, mended: Mapping[str, int]) -> Iterator[str]:
         """What whoever sent the file should know."""
-        if self.named.order != CONTRACT_LAYOUT.order:
+        if self.named.order != contract_layout(self.reading.names).order:
             yield f"read in the order {self.named.order}"
         if self.layout.has_units:
             yield f"converted from {self.layout.units_named}"
@@ -270,7 +272,7 @@ def parse_survey(
     """
     opened = open_survey(data, file, max_bytes=max_bytes, reading=reading)
     judge = _Judge(opened, opened.readers())
-    columns: dict[str, list[_Value]] = {name: [] for name in _NAMES}
+    columns: dict[str, list[_Value]] = {name: [] for name in opened.reading.names}
     lines: list[int] = []
     record_count = 0
     while block := list(islice(opened.records, _BLOCK_RECORDS)):
@@ -345,12 +347,15 @@ def _layout(header: Sequence[str] | None, reading: Reading) -> Layout:
     Raises:
         HeaderError: It cannot be understood, or they contradict each other.
     """
+    names = reading.names
+    if not reading.rings and any(map(_names_a_survey, (reading.columns, header or ()))):
+        raise HeaderError(WITH_RINGS)
     if not reading.columns:
-        return read_header(header) if header else CONTRACT_LAYOUT
-    told = read_header(reading.columns)
+        return read_header(header, names) if header else contract_layout(names)
+    told = read_header(reading.columns, names)
     if header and names_columns(header):
         try:
-            own = read_header(header)
+            own = read_header(header, names)
         except HeaderError:
             return told
         if own.order != told.order or (told.has_units and own.units != told.units):
@@ -359,6 +364,14 @@ def _layout(header: Sequence[str] | None, reading: Reading) -> Layout:
             )
         return replace(told, units=own.units)
     return told
+
+
+def _names_a_survey(header: Sequence[str]) -> bool:
+    try:
+        read_header(header)
+    except HeaderError:
+        return False
+    return True
 
 
 def _in_units(named: Layout, reading: Reading) -> Layout:
@@ -485,7 +498,7 @@ class _Judge:
         if not records:
             return [[] for _ in self.fields]
         columns = list(zip(*(fields for _, fields, _ in records), strict=True))
-        if layout.positions != CONTRACT_LAYOUT.positions or layout.ignored:
+        if layout.positions != tuple(range(layout.width)):
             columns = [columns[at] for at in layout.positions]
         values = [
             list(map(read, column)) for read, column in zip(self.fields, columns, strict=True)
@@ -556,5 +569,5 @@ def _miscounted(fields: Sequence[str], layout: Layout) -> SurveyRowError:
             None, "quoting", "text follows a closing quote; a comma or the line's end must"
         )
     found = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
-    named = layout.order if layout.width == len(_NAMES) else "as many as the header names"
+    named = layout.order if layout.width == len(layout.positions) else "as many as the header names"
     return SurveyRowError(None, "field_count", f"found {found}; expected {layout.width}: {named}")

@@ -51,7 +51,7 @@ def test_the_calculator_and_the_table_doubt_alike(known: KnownAnimals | None) ->
             ),
         )
     )
-    told = frame.with_columns(doubter.doubts()).to_dicts()
+    told = frame.with_columns(doubter.doubts).to_dicts()
     expected = [by_the_calculator(row, doubter) for row in told]
     assert [set((row["doubts"] or "").split("; ")) - {""} for row in told] == expected
     assert set().union(*expected) >= {"parts_over_whole", "too_small:height"}
@@ -64,7 +64,7 @@ def test_a_model_without_a_usual_error_is_not_doubted_for_age() -> None:
     frame = pl.DataFrame({"sex": ["M"], "rings": [15.0]}).with_columns(
         pl.lit(0.3).alias(name) for name in MEASUREMENTS
     )
-    old = frame.select(Doubter(KNOWN, 2.0).doubts()).item()
+    old = frame.select(Doubter(KNOWN, 2.0).doubts).item()
     assert "old" in old
-    assert "old" not in (frame.select(Doubter(KNOWN, None).doubts()).item() or "")
+    assert "old" not in (frame.select(Doubter(KNOWN, None).doubts).item() or "")
     assert dataclasses.replace(Doubter(KNOWN, 2.0), known=None).known is None

@@ -12,7 +12,7 @@ from abalone_assets.errors import SurveyError
 from abalone_assets.ingest.landing import CheckedFile, Options, Verdicts, check_files
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
-from abalone_assets.survey import survey_file_name
+from abalone_assets.survey import ANIMALS, SURVEYS, kind_of_file, survey_file_name
 from abalone_assets.survey.units import Units
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.pages.surveys.staged_uploads import StagedUpload
     from abalone_assets.settings.platform import Settings
+    from abalone_assets.survey import FileKind
 
 UNITS: Final = (
     ("", "as the file says"),
@@ -31,7 +32,12 @@ UNITS: Final = (
     ("in-lb", "inches and pounds"),
     ("scaled-scaled", "mm / 200 and g / 200"),
 )
-_NAMED_TIME: Final = re.compile(r"abalone\.([0-9]{14})(?![0-9])")
+RINGS: Final = (
+    ("", "as the file's name says, else counted"),
+    ("counted", "counted"),
+    ("none", "not counted: the live model tells the ages"),
+)
+_NAMED_TIME: Final = re.compile(r"(?:abalone|animals)\.([0-9]{14})(?![0-9])")
 
 
 @dataclass(frozen=True)
@@ -40,28 +46,40 @@ class Choices:
 
     time: str = ""
     units: str = ""
+    rings: str = ""
 
     @classmethod
     def of(cls, given: Mapping[str, object]) -> Choices:
         """Those of a query or a form."""
-        return cls(*(str(given.get(name, "")).strip() for name in ("time", "units")))
+        return cls(*(str(given.get(name, "")).strip() for name in ("time", "units", "rings")))
 
     def name_of(self, upload: StagedUpload) -> str | None:
         """The name that the file lands under; None while nobody has told its time.
 
         Raises:
-            SurveyError: The time is none.
+            SurveyError: The time is none, or there is no such answer about the rings.
         """
+        kind = self._kind_of(upload)
         if self.time:
             try:
                 told = datetime.fromisoformat(self.time)
-                return survey_file_name(told if told.tzinfo else told.replace(tzinfo=UTC))
+                return survey_file_name(told if told.tzinfo else told.replace(tzinfo=UTC), kind)
             except (ValueError, OverflowError) as error:
                 raise SurveyError(
                     f"{self.time!r} is no time: write it as 2025-03-14 06:15:00, in UTC"
                 ) from error
         match = _NAMED_TIME.search(upload.given_name)
-        return match[0] if match else None
+        return kind.prefix + match[1] if match else None
+
+    def _kind_of(self, upload: StagedUpload) -> FileKind:
+        match self.rings:
+            case "counted":
+                return SURVEYS
+            case "none":
+                return ANIMALS
+            case "":
+                return kind_of_file(upload.given_name)
+        raise SurveyError(f"{self.rings!r} says nothing of the rings: choose an answer")
 
     @property
     def query(self) -> str:

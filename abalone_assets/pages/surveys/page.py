@@ -192,6 +192,7 @@ class Surveys:
             aged=files.ages_of(status),
             rows=rows,
             more_rows=status.quarantined - len(rows),
+            landed_now="landed" in request.query_params,
         )
 
     def _known_animals(self, request: Request) -> tuple[AnimalsFiles, FileStatus]:

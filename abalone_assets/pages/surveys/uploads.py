@@ -1,4 +1,4 @@
-"""Uploading a survey: it is checked as ingestion will judge it, shown, and landed when confirmed.
+"""Uploading a survey, or animals without rings: checked as ingestion does, shown, then landed.
 
 Each step is an address of its own, and none needs a script: the form, then
 ``/surveys/upload/<key>`` with what the check found, then the landed file's page. The check is that
@@ -23,7 +23,7 @@ from abalone_assets.ingest.bad_rows import marked_survey
 from abalone_assets.ingest.landing import as_utf8
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.pages.site import HEADERS
-from abalone_assets.pages.surveys.checks import UNITS, Choices, check_upload, units_to_choose
+from abalone_assets.pages.surveys.checks import RINGS, UNITS, Choices, check_upload, units_to_choose
 from abalone_assets.pages.surveys.downloads import attachment
 from abalone_assets.pages.surveys.forms import MAX_UPLOAD_BYTES, Form, read_form, read_upload
 from abalone_assets.pages.surveys.staged_uploads import StagedUpload, StagedUploads
@@ -113,6 +113,7 @@ class Uploads:
     def _form(self, problem: str = "") -> dict[str, Any]:
         return {
             "units": UNITS,
+            "rings": RINGS,
             "needs_token": self.access.needs_token,
             "max_bytes": MAX_UPLOAD_BYTES,
             "problem": problem,
@@ -188,6 +189,7 @@ class Uploads:
             check=check,
             problem=problem,
             units=units_to_choose(check),
+            rings=RINGS,
             shown_rows=SHOWN_ROWS,
             here=f"{PATH}/{upload.key}",
             query=choices.query,

@@ -194,6 +194,26 @@ def test_a_file_in_mm_and_g_that_says_nothing_is_read_once_its_units_are_chosen(
     page.close()
 
 
+def test_animals_without_rings_are_uploaded_by_the_choice_at_the_top(
+    browser: Browser, live: RunningServer, home: Path
+) -> None:
+    lines = [line.rpartition(",")[0] for line in survey_rows(20).decode().splitlines()]
+    path = home / "no rings.csv"
+    path.write_text("\n".join(lines) + "\n")
+    with opened(browser, f"{live.url}/surveys/upload", width=390) as page:
+        choose(page, path)
+        page.get_by_text("animals whose rings nobody counted").wait_for()
+        page.get_by_label("Ring counts").select_option("not counted: the live model tells the ages")
+        page.get_by_role("button", name="Check again").click()
+        page.get_by_text("All 20 rows can be used").wait_for()
+        assert page.get_by_label("Ring counts").input_value() == "none"
+        assert not violations(page)
+        page.get_by_role("button", name="Land it").click()
+        page.get_by_text("its ages are here within seconds").wait_for()
+        assert not violations(page)
+    assert zone_of(home).read("animals.20250610061500") == path.read_bytes()
+
+
 def test_an_engineer_compares_two_versions(browser: Browser, live: RunningServer) -> None:
     with opened(browser, live.url) as page:
         page.get_by_role("link", name="Models").click()
