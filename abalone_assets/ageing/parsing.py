@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO, TypeAlias
 import numpy as np
 import polars as pl
 
+from abalone_assets.ageing.diagnosis import SAMPLE, known_cause
 from abalone_assets.modeling.rows import checked_columns
 from abalone_assets.survey import (
     ANIMALS,
@@ -32,13 +33,15 @@ from abalone_assets.survey import (
 )
 from abalone_assets.survey.header import HeaderError, Layout, is_header, read_header
 from abalone_assets.survey.parser import without_empty_last_fields
-from abalone_assets.survey.rules import FIELD_READERS, field_reader
+from abalone_assets.survey.rules import FIELD_READERS, check_units, field_reader, in_other_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from abalone_assets.survey.units import Units
 
 BLOCK_CHARACTERS: Final = 2**19
 """Some ten thousand animals: enough for columns to be quick, and little to hold."""
@@ -64,6 +67,8 @@ _CLEAN_SCHEMA: Final = pl.Schema(
 )
 
 _WIDTH: Final = len(FEATURES)
+_LENGTH: Final = FEATURES.index("length")
+_WHOLE: Final = FEATURES.index("whole_weight")
 _REMEDY: Final = "correct the names, or take the header off"
 _MANY_READINGS: Final = 2**13
 
@@ -109,6 +114,10 @@ class AnimalsFile:
     _examples: dict[tuple[str | None, str], str] = field(default_factory=dict)
     _surveyed: int = 0
     """Bad records that are rows of a survey."""
+    _looks_like: Counter[Units] = field(default_factory=Counter)
+    """The units of bad records that clearly are in others than told."""
+    _raws: list[str] = field(default_factory=list)
+    """The text of the first bad records."""
     _line: int = 1
 
     @property
@@ -294,6 +303,10 @@ class AnimalsFile:
         self._bad[broken] += 1
         self._examples.setdefault(broken, f"line {line}: {error.message}")
         self._surveyed += error.rule == "field_count" and _is_surveyed(fields)
+        if error.looks_like is not None:
+            self._looks_like[error.looks_like] += 1
+        if len(self._raws) < SAMPLE:
+            self._raws.append(raw)
         return QuarantinedRow(self.name, line, error.column, error.rule, error.message, raw)
 
     def _refuse_bad_file(self) -> None:
@@ -306,11 +319,19 @@ class AnimalsFile:
             raise self._refused(_a_survey(self.name))
         bad = self.quarantined
         if bad >= MIN_BAD_RECORDS and bad > MAX_BAD_SHARE * self.records:
-            ((broken, count),) = self._bad.most_common(1)
             raise self._refused(
-                f"{bad} of {self.records} records break a rule, more than {MAX_BAD_SHARE:.0%}: the "
-                f"rule broken most is {broken[1]} ({count} times), as in {self._examples[broken]}"
+                f"{bad} of {self.records} records break a rule, more than {MAX_BAD_SHARE:.0%}: "
+                f"{self._likely_cause()}"
             )
+
+    def _likely_cause(self) -> str:
+        """The reason behind most of the bad records; without one, the rule that is broken most."""
+        known = known_cause(self._raws, self._looks_like, self.quarantined)
+        if known:
+            return known
+        ((broken, count),) = self._bad.most_common(1)
+        example = self._examples[broken]
+        return f"the rule broken most is {broken[1]} ({count} times), as in {example}"
 
 
 def _a_survey(name: str) -> str:
@@ -403,5 +424,11 @@ def _read_laid_out(
     if len(fields) != layout.width:
         found = f"found {len(fields)} fields; expected {layout.width}, as many as the header names"
         raise SurveyRowError(None, "field_count", found)
-    values = [read(fields[at]) for read, at in zip(readers, layout.positions, strict=True)]
-    return tuple(values)
+    given = [fields[at] for at in layout.positions]
+    try:
+        values = tuple(read(value) for read, value in zip(readers, given, strict=True))
+        if _told(layout):
+            check_units(float(values[_LENGTH]), float(values[_WHOLE]), layout.told_units)
+    except SurveyRowError as error:
+        raise in_other_units(error, given, layout.told_units) from None
+    return values

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NAMES = ",".join(FEATURES)
 LINES = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15\nF,0.53,0.42,0.135,0.677,0.2565,0.1415,0.21\n"
+COMMAS = "M 91,0 73,0 19,0 102,8 44,9 20,2 30,0\nF 106,0 84,0 27,0 135,4 51,3 28,3 42,0\n"
+"""As many decimal commas as there are delimiters."""
 MEASURED = "M,91,73,19,102.8,44.9,20.2,30\nF,106,84,27,135.4,51.3,28.3,42\n"
 
 
@@ -51,6 +53,10 @@ def told(batch: Batch) -> str:
         MEASURED.replace(",", "\t"),
         MEASURED.replace(",", ";").replace(".", ","),
         f"sep=;\r\n{MEASURED.replace(',', ';')}",
+        COMMAS.replace(" ", "\t"),
+        COMMAS.replace(" ", ";"),
+        COMMAS.replace(" ", "|"),
+        COMMAS.replace(",", ".").replace(" ", ",\t"),
         "\n \n" + MEASURED.replace("\n", ",,\n\n"),
         MEASURED.replace("\n", ",9\n"),
         MEASURED.replace("M,", ' m," 91",').replace(",91", "", 1),
@@ -58,7 +64,9 @@ def told(batch: Batch) -> str:
         codecs.BOM_UTF16_BE + MEASURED.encode("utf-16-be"),
     ],
     ids=[
-        *("plain", "cut", "Windows", "header", "tabs", "German", "sep", "blanks", "rings"),
+        *("plain", "cut", "Windows", "header", "tabs", "German", "sep"),
+        *("tabs and commas", "semicolons and commas", "bars and commas", "commas and tabs"),
+        *("blanks", "rings"),
         *("quotes", "UTF-16", "UTF-16 BE"),
     ],
 )

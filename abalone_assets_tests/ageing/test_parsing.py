@@ -130,7 +130,10 @@ def test_a_few_rows_with_rings_are_bad_rows_and_no_reason_to_refuse(folder: Path
         (5 * ROW + '"never closed\n' + ROW, "never closed"),
         ("sex,length,weight of the boat\n" + ROW, "does not know"),
         (4 * ROW + 5 * ROW.replace("0.455", "91"), "5 of 9 records break a rule"),
-        (9 * ROW.replace(",", ";"), "found 1 value"),
+        (9 * ROW.replace(",", ";"), "separated by semicolons: export it with commas"),
+        (9 * ROW.replace(",", ";").replace(".", ","), "separated by semicolons"),
+        (9 * ROW.replace(",", "\t").replace(".", ","), "separated by tabs"),
+        (9 * ROW.replace("M", "male"), "the rule broken most is sex (9 times), as in line 1"),
     ],
 )
 def test_what_cannot_be_believed_is_refused(folder: Path, content: str | bytes, said: str) -> None:
@@ -138,8 +141,22 @@ def test_what_cannot_be_believed_is_refused(folder: Path, content: str | bytes, 
 
 
 def test_numbers_in_millimetres_and_grams_are_refused_with_a_word_of_it(folder: Path) -> None:
-    said = refusal(folder, 9 * "M,91,73,19,102.8,44.9,20.2,30\n")
-    assert "millimetres and grams" in said
+    measured = "M,91,73,19,102.8,44.9,20.2,30\n"
+    said = refusal(folder, 9 * measured + 3 * "x\n")
+    assert "look like millimetres and grams: tell the units in a header" in said
+    assert "Length (mm) and Whole weight (g)" in said
+    assert "the rule broken most is field_count" in refusal(folder, 5 * measured + 6 * "x\n")
+
+
+def test_a_header_whose_units_the_numbers_contradict_is_to_be_corrected(folder: Path) -> None:
+    header = "sex,length_mm,diameter_mm,height_mm,whole_g,shucked_g,viscera_g,shell_g\n"
+    said = refusal(folder, header + 9 * ROW)
+    assert "grams / 200: correct the units in its header" in said
+    measured = 9 * "M,91,73,19,102.8,44.9,20.2,30\n"
+    file, (block,) = read(folder, header + measured + ROW)
+    assert (file.rows, [row.rule for row in block.bad]) == (9, ["units"])
+    turned = HEADER.replace("sex,length", "length,sex") + measured.replace("M,91", "91,M")
+    assert "look like millimetres and grams: tell the units" in refusal(folder, turned)
 
 
 def test_an_empty_file_has_no_animals(folder: Path) -> None:
