@@ -180,7 +180,11 @@ def _sources(settings: Settings, target: Path) -> dict[str, Path]:
             )
         sources[name] = root.resolve()
     inside = target.resolve()
-    for root in (*sources.values(), settings.dagster_home):
+    for root in (
+        *sources.values(),
+        settings.dagster_home.resolve(),
+        settings.capture_folder.resolve(),
+    ):
         if inside == root or inside.is_relative_to(root):
             raise SettingsError(f"{target} lies in {root}, which is to be copied: choose another")
     return sources

@@ -78,13 +78,14 @@ def forget(
     if missing and forgotten:
         for line in _listed(forgotten, manifest):
             click.echo(line, err=as_json)
-        asked = f"Forget {counted(len(forgotten), 'survey day')}?"
+        asked = f"Forget {_days(len(forgotten), animals=animals)}?"
         if not (is_agreed or agrees(asked, otherwise="add --yes", as_json=as_json)):
             click.echo("Nothing was changed.", err=as_json)
             ctx.exit(FAILED)
     if forgotten:
         revoke_days(held.records if isinstance(held, Animals) else held.store, forgotten)
-    _show({"days": forgotten, "rows": sum(map(manifest.rows_of, forgotten))}, as_json=as_json)
+    outcome = {"days": forgotten, "rows": sum(map(manifest.rows_of, forgotten))}
+    _show(outcome, animals=animals, as_json=as_json)
 
 
 def _listed(days: list[str], manifest: Manifest) -> Iterator[str]:
@@ -119,11 +120,18 @@ def _may_be_forgotten(days: list[str], manifest: Manifest, landing: Landing) -> 
     return days
 
 
-def _show(outcome: dict[str, Any], *, as_json: bool) -> None:
+def _days(count: int, *, animals: bool) -> str:
+    days = counted(count, "day" if animals else "survey day")
+    return f"{days} of animals without rings" if animals else days
+
+
+def _show(outcome: dict[str, Any], *, animals: bool, as_json: bool) -> None:
+    days, rows = len(outcome["days"]), counted(outcome["rows"], "row")
     if as_json:
         print_json(outcome)
-    elif outcome["days"]:
-        days, rows = counted(len(outcome["days"]), "survey day"), counted(outcome["rows"], "row")
-        console().print(f"Forgot {days} with {rows}. The next release leaves them out.")
+    elif days:
+        follows = "Their ages go with them." if animals else "The next release leaves them out."
+        console().print(f"Forgot {_days(days, animals=animals)} with {rows}. {follows}")
     else:
-        console().print("Nothing to do: no survey day is missing.")
+        what = "day of animals without rings" if animals else "survey day"
+        console().print(f"Nothing to do: no {what} is missing.")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import AbaloneError, SettingsError
+from abalone_assets.settings.public_uri import public_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -98,7 +99,7 @@ def deployed_dagster() -> Iterator[Deployed]:
 
     url, workspace = load_aws_settings().dagster_url, _workspace_file()
     if url:
-        yield Deployed(partial(_over_http, url), url)
+        yield Deployed(partial(_over_http, url), public_uri(url))
     elif workspace is not None:
         with _in_process(workspace) as ask:
             yield Deployed(ask, f"the instance in {os.environ['DAGSTER_HOME']}")
@@ -128,7 +129,8 @@ def _over_http(url: str, query: str, variables: Mapping[str, Any]) -> Mapping[st
         found: dict[str, Any] = answer.json()
     except requests.RequestException as error:
         raise DeployedDagsterError(
-            f"{url}: no answer of Dagster's web server, which ABALONE_DAGSTER_URL names: {error}"
+            f"{public_uri(url)}: no answer of Dagster's web server, which ABALONE_DAGSTER_URL "
+            f"names: {error}"
         ) from error
     return found
 

@@ -121,9 +121,19 @@ def test_forget_lets_go_of_days_whose_files_were_deleted(shore: Shore, home: Pat
         "days": [MONDAY],
         "rows": 20,
     }
+    assert abalone("forget", "--animals", "--missing").output.strip() == (
+        "Nothing to do: no day of animals without rings is missing."
+    )
     shore.settle()
     assert shore.csv(NAME) is None
     assert shore.ages(MONDAY).height == 0
+
+
+def test_forgotten_animals_are_said_to_be_in_no_release(shore: Shore, home: Path) -> None:
+    shore.settle()
+    (home / "landing_zone" / NAME).unlink()
+    told = abalone("forget", "--animals", MONDAY).output
+    assert "Forgot 1 day of animals without rings with 20 rows. Their ages go with them." in told
 
 
 def test_a_refused_file_is_a_matter_to_tell_people(shore: Shore, home: Path) -> None:

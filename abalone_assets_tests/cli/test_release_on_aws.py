@@ -121,6 +121,9 @@ def test_a_run_that_fails_is_told_with_where_to_look() -> None:
 def test_a_web_server_that_does_not_answer_is_one_clear_error(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ABALONE_DAGSTER_URL", f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(DeployedDagsterError, match="which ABALONE_DAGSTER_URL names"):
+    monkeypatch.setenv("ABALONE_DAGSTER_URL", f"http://ana:hunter2@127.0.0.1:{free_port()}")
+    with pytest.raises(DeployedDagsterError, match="which ABALONE_DAGSTER_URL names") as refused:
         released(dg.DagsterEventType.RUN_SUCCESS)
+    assert "hunter2" not in str(refused.value)
+    with deployed_dagster() as deployed:
+        assert "hunter2" not in deployed.place

@@ -178,9 +178,10 @@ def test_cut_short_it_leaves_no_copy_and_the_next_one_is_whole(
 def test_what_is_no_place_for_a_copy_is_refused(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside = abalone("backup", home / "lake/copies")
-    assert inside.exit_code == 1
-    assert "choose another" in inside.stderr
+    for part in ("lake", "dagster", "captured_requests"):
+        inside = abalone("backup", home / part / "copies")
+        assert inside.exit_code == 1
+        assert "choose another" in inside.stderr
     with monkeypatch.context() as patched:
         patched.setenv("ABALONE_LANDING_ZONE_URI", "s3://surveys/here")
         on_s3 = abalone("backup", tmp_path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -13,6 +14,7 @@ import pytest
 from abalone_assets.automation.alert_sensor import WATCHED_JOBS
 from abalone_assets.automation.runs import VERIFY_JOB, Runs
 from abalone_assets.defs.verification import verify_schedule
+from abalone_assets.doctor.verify import inputs
 from abalone_assets.doctor.verify.run import DAYS_A_NIGHT, days_of_night, verify_at_night
 from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.lake.manifest_store import revoke_days
@@ -22,12 +24,14 @@ from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import files_below, ingest, name_of
 from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.provenance.support import Little
 from abalone_assets_tests.stories.finished import BAD_ROW, DAYS, finished_home, kept_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from abalone_assets.lake.lake import Lake
     from abalone_assets_tests.support.platform import Platform
 
 pytestmark = pytest.mark.xdist_group("verify")  # one home for all
@@ -319,6 +323,38 @@ def test_a_night_reads_its_share_of_the_days(home: Path, monkeypatch: pytest.Mon
     ]
     assert [each["survey days"].outcome for each in told] == ["failed", "ok"]
     assert "1 of the days are read now" in told[0]["manifest"].found
+
+
+def test_a_night_reads_its_share_of_what_old_releases_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All days of all versions were read every night, however many these are."""
+    little, days = Little(tmp_path), ("2025-03-14", "2025-03-15", "2025-04-02")
+    little.base()
+    for seed, each in enumerate(days):
+        little.ingest(each, seed)
+    little.release()
+    little.ingest(days[0], 7)  # so that what the version was made from lies in what is kept
+    monkeypatch.setattr("abalone_assets.doctor.verify.run.DAYS_A_NIGHT", 1)
+    looked = list[str]()
+    read = inputs.rows_of
+
+    def rows_of(lake: Lake, place: str, sha256: str) -> bytes | None:
+        looked.append(place)
+        return read(lake, place, sha256)
+
+    monkeypatch.setattr(inputs, "rows_of", rows_of)
+    for night in range(4):
+        chosen = partial(days_of_night, night=night)
+        (finding,) = inputs.input_findings(little.lake, little.registry, chosen)
+        assert finding.outcome == "ok", finding
+        assert "1 objects are read now" in finding.found
+    assert sorted(looked) == sorted((*days, "raw_abalone"))
+    (kept,) = (tmp_path / "lake/_kept/rows").iterdir()
+    kept.unlink()
+    chosen = partial(days_of_night, night=0)
+    (finding,) = inputs.input_findings(little.lake, little.registry, chosen)
+    assert (finding.outcome, days[0] in finding.found) == ("failed", True)
 
 
 @pytest.mark.parametrize("count", [0, 1, 200, 201, 2000])

@@ -15,7 +15,7 @@ from abalone_assets.lake.manifest_store import read_manifest_anew
 from abalone_assets.lake.names import AGED_ANIMALS, QUARANTINED_ANIMALS, UNAGED_ANIMALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest import Manifest
@@ -27,8 +27,15 @@ TAKE_IN_AGAIN = (
 AGE_AGAIN = "delete the folder `aged_animals/survey_day=DAY`: animals_sensor has them aged again"
 
 
-def animals_findings(lake: Lake) -> Iterator[Finding]:
-    """Look at what was taken in of animals without rings, and at their ages."""
+def animals_findings(
+    lake: Lake, chosen: Callable[[Collection[str]], Sequence[str]]
+) -> Iterator[Finding]:
+    """Look at what was taken in of animals without rings, and at their ages.
+
+    Args:
+        lake: The lake.
+        chosen: Which of the days are read.
+    """
     animals = Animals(lake)
     try:
         read_manifest_anew(animals.records)
@@ -42,10 +49,10 @@ def animals_findings(lake: Lake) -> Iterator[Finding]:
         return
     yield look_at(
         "animals without rings",
-        lambda: _each(days, lambda day: _taken_in(lake, manifest, day), "days of animals"),
+        lambda: _each(chosen(days), lambda day: _taken_in(lake, manifest, day), "days of animals"),
         remedy=TAKE_IN_AGAIN,
     )
-    yield look_at("ages of animals", lambda: _ages(animals, manifest), remedy=AGE_AGAIN)
+    yield look_at("ages of animals", lambda: _ages(animals, manifest, chosen), remedy=AGE_AGAIN)
 
 
 def _each(days: Sequence[str], look: Callable[[str], str], what: str) -> str:
@@ -65,10 +72,12 @@ def _taken_in(lake: Lake, manifest: Manifest, day: str) -> str:
     return ", ".join(filter(None, (_rows(lake, asset, day, n) for asset, n in listed.items())))
 
 
-def _ages(animals: Animals, manifest: Manifest) -> str:
+def _ages(
+    animals: Animals, manifest: Manifest, chosen: Callable[[Collection[str]], Sequence[str]]
+) -> str:
     aged = animals.aged()
     told = _each(
-        list(aged),
+        chosen(aged),
         lambda day: _rows(animals.lake, AGED_ANIMALS, day, aged[day].rows),
         "days of ages",
     )

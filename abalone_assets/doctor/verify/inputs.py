@@ -13,11 +13,14 @@ from abalone_assets.lake.kept_inputs import DAYS, RAW, ROWS, kept_key, objects_o
 from abalone_assets.registry.provenance import provenance_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from abalone_assets.lake.lake import Lake
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.registry.versions import ModelVersion
+
+UNKNOWN: Final = "?"
+"""In place of a digest that nobody knows."""
 
 RESTORE: Final = (
     "mend what else is amiss with the lake, or restore them from a copy; without, `abalone"
@@ -25,50 +28,71 @@ RESTORE: Final = (
 )
 
 
-def input_findings(lake: Lake, registry: ModelRegistry) -> Iterator[Finding]:
-    """Look at what is kept, and at what every version that has its archive was made from."""
-    yield look_at("inputs of versions", lambda: _inputs(lake, registry), remedy=RESTORE)
+def input_findings(
+    lake: Lake, registry: ModelRegistry, chosen: Callable[[Collection[str]], Sequence[str]]
+) -> Iterator[Finding]:
+    """Look at what is kept, and at what every version that has its archive was made from.
+
+    Args:
+        lake: The lake.
+        registry: The versions.
+        chosen: Which of these objects are read.
+    """
+    yield look_at("inputs of versions", lambda: _inputs(lake, registry, chosen), remedy=RESTORE)
 
 
-def _inputs(lake: Lake, registry: ModelRegistry) -> str:
+def _inputs(
+    lake: Lake, registry: ModelRegistry, chosen: Callable[[Collection[str]], Sequence[str]]
+) -> str:
     kept = [stored.key for prefix in (DAYS, ROWS) for stored in lake.store.list(prefix)]
+    read = chosen(kept)
     with ThreadPoolExecutor(PARALLEL) as pool:
-        wrong = [key for key, sound in zip(kept, pool.map(lambda each: _is_sound(lake, each), kept),
-                                           strict=True) if not sound]  # fmt: skip
+        sound = pool.map(lambda key: _is_sound(lake, key), read)
+        wrong = [key for key, is_sound in zip(read, sound, strict=True) if not is_sound]
     if wrong:
         raise StorageError(named(wrong, "kept objects do not have the digest of their name"))
     archived = registry.archives()
     versions = [each for each in registry.versions() if not archived or each.version in archived]
-    recorded, missing = _missing(lake, versions, frozenset(kept))
+    recorded, needed, missing = _needed(lake, versions, frozenset(kept))
+    looked_at = chosen(needed)
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        rows = pool.map(lambda each: rows_of(lake, *each.split()) is not None, looked_at)
+        gone = [each for each, there in zip(looked_at, rows, strict=True) if not there]
+    for each in gone:
+        place = each.split()[0]
+        what = "base survey" if place == RAW else place
+        missing += [f"{what} of version {version}" for version in needed[each]]
     if missing:
         raise StorageError(named(missing, "inputs of versions are gone"))
     unrecorded = len(versions) - recorded
     others = f"; of {unrecorded} earlier ones it is not recorded" if unrecorded else ""
-    return f"{recorded} versions have all that they were made from{others}"
+    share = "" if len(looked_at) == len(needed) else f"; {len(looked_at)} objects are read now"
+    return f"{recorded} versions have all that they were made from{others}{share}"
 
 
-def _missing(
+def _needed(
     lake: Lake, versions: list[ModelVersion], kept: frozenset[str]
-) -> tuple[int, list[str]]:
-    """Of how many versions the inputs are recorded, and which of these are gone."""
-    recorded, known = 0, dict[tuple[str, str], bool]()
-    missing: list[str] = []
+) -> tuple[int, dict[str, list[int]], list[str]]:
+    """What versions were made from, as far as that is recorded.
+
+    Returns:
+        Of how many versions it is; which of them need what, by place and digest of the rows; which
+        documents that say so are gone.
+    """
+    recorded, lost = 0, list[str]()
+    needed: dict[str, list[int]] = {}
     for version in versions:
         provenance = provenance_of(version)
         if provenance is None or provenance.inputs is None:
             continue
         recorded += 1
         documents = [month.document for month in provenance.inputs.months.values()]
-        if lost := [key for key in documents if key not in kept]:
-            missing.append(f"{lost[0]} of version {version.version}")
+        if gone := [key for key in documents if key not in kept]:
+            lost.append(f"{gone[0]} of version {version.version}")
             continue
         for place, sha256 in objects_of(lake.store, provenance.inputs):
-            if (place, sha256) not in known:
-                known[place, sha256] = rows_of(lake, place, sha256) is not None
-            if not known[place, sha256]:
-                what = "base survey" if place == RAW else place
-                missing.append(f"{what} of version {version.version}")
-    return recorded, missing
+            needed.setdefault(f"{place} {sha256 or UNKNOWN}", []).append(version.version)
+    return recorded, needed, lost
 
 
 def _is_sound(lake: Lake, key: str) -> bool:

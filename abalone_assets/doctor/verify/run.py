@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 DAYS_A_NIGHT: Final = 200
-"""Survey days whose rows and files are read in one night."""
+"""Of each kind of days, or of objects that old releases need: what is read in one night."""
 
 SETTLE_SECONDS: Final = 60.0
 """After which what was amiss is looked at again: a run may have been writing it."""
@@ -32,8 +32,8 @@ def verify(settings: Settings, night: int | None = None) -> Iterator[Finding]:
 
     Args:
         settings: The settings in force.
-        night: The number of a night: of the survey days, those are read whose turn it is. All
-            others when it is left out.
+        night: The number of a night: of survey days, of animals and of what is kept of old
+            releases, those are read whose turn it is; all when it is left out.
 
     Raises:
         SettingsError: A setting or an SSM parameter is missing or cannot be read.
@@ -46,10 +46,10 @@ def verify(settings: Settings, night: int | None = None) -> Iterator[Finding]:
         return sorted(days) if night is None else days_of_night(days, night)
 
     yield from survey_findings(lake, zone, settings, chosen)
-    yield from animals_findings(lake)
+    yield from animals_findings(lake, chosen)
     registry = open_registry(settings)
     yield from model_findings(lake, registry, settings)
-    yield from input_findings(lake, registry)
+    yield from input_findings(lake, registry, chosen)
 
 
 def verify_at_night(
@@ -69,6 +69,6 @@ def verify_at_night(
 
 
 def days_of_night(days: Collection[str], night: int) -> list[str]:
-    """The days whose turn it is: each comes once in so many nights as there are shares of 200."""
+    """The days, or keys, whose turn it is: each once in so many nights as there are shares."""
     shares = max(1, -(-len(days) // DAYS_A_NIGHT))
     return sorted(days)[night % shares :: shares]
