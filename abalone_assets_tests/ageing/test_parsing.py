@@ -11,6 +11,7 @@ from abalone_assets.ageing import parsing
 from abalone_assets.ageing.parsing import AnimalsFile
 from abalone_assets.survey import (
     FEATURES,
+    Reading,
     UnreadableSurveyError,
     parse_survey,
     validate_measurements,
@@ -180,3 +181,41 @@ def test_only_a_few_records_around_a_bad_one_are_read_one_by_one(
     assert file.rows == 4999
     assert len(asked) <= parsing.FEW_LINES
     assert np.all(np.diff(lines_in(blocks)) > 0)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "X,0.455,0.365,0.095,0.514,0.2245,0.101,0.15\n",
+        "M1,0.455,0.365,0.095,0.514,0.2245,0.101,0.15\n",
+        "M,.455,0.365,0.095,0.514,0.2245,0.101,0.15\n",
+        "M,0.455,0.365,0.095,0.514,0.2245,0.101,15.\n",
+        "M,0.455,0.365,0.095,0.514,0.2245,0.101,\n",
+        "m,0.455,0.365,0.095,0.514,0.2245,0.101,0.15\n",
+        "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,\n",
+        "M,0.455,0.365,0.095,0.514,0.2245,0.101\n",
+        "M,0.455,0.365,9.5,0.514,0.2245,0.101,0.15\n",
+        "M,\u0661,0.365,0.095,0.514,0.2245,0.101,0.15\n",
+        "M,.,0.365,0.095,0.514,0.2245,0.101,0.15\n",
+        "M,0.455,0.365,0.095,0.514,0.2245,0.101,.\n",
+        "M,1,1,0.5,0.514,0.2245,0.101,0.15\n",
+        " \n",
+        "\n",
+    ],
+)
+@pytest.mark.parametrize("place", [0, 7, 19])
+def test_an_odd_line_is_read_by_itself_and_the_others_keep_their_lines(
+    folder: Path, odd: str, place: int
+) -> None:
+    lines = animals(20).decode().splitlines(keepends=True)
+    lines[place:place] = [odd]
+    lines[15:15] = ["?\n"]
+    content = "".join(lines)
+    file, blocks = read(folder, content.encode())
+    wanted = parse_survey(content.encode(), NAME, reading=Reading(rings=False))
+    assert lines_in(blocks) == wanted.lines
+    assert rows_in(blocks) == list(zip(*(wanted.columns[name] for name in FEATURES), strict=True))
+    bad = [row for block in blocks for row in block.bad]
+    assert [row.line for row in bad] == [row.line for row in wanted.quarantined]
+    assert [row.raw for row in bad] == [content.split("\n")[row.line - 1] for row in bad]
+    assert file.records == wanted.record_count

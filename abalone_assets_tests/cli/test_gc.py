@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -143,3 +144,18 @@ def test_json_names_what_goes_on_request(tired: Platform) -> None:
 
     assert {name for row in named["kinds"] for name in row["names"]} >= {"1", "2"}
     assert "names" not in abalone_json("gc")["kinds"][0]
+
+
+def test_what_a_killed_process_left_beside_the_ages_goes_and_ages_stay(tired: Platform) -> None:
+    aged = tired.home / "landing_zone" / "aged"
+    aged.mkdir()
+    ages = aged / "animals.20250303120000.csv"
+    left = aged / f".{ages.name}.{'a' * 32}.staged"
+    for path in (ages, left):
+        path.write_bytes(b"line\n")
+        os.utime(path, (0, 0))
+
+    counted = counts(abalone_json("gc", "--yes"))
+
+    assert counted["staged leftovers"] == 1
+    assert [*aged.iterdir()] == [ages]

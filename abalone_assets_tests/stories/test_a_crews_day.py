@@ -6,6 +6,7 @@ that knows their labels.
 
 from __future__ import annotations
 
+import csv
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ pytestmark = pytest.mark.xdist_group("crew")
 
 AT = (datetime.now(UTC) - timedelta(days=1)).replace(hour=6, minute=15, second=0, microsecond=0)
 NAME, DAY = f"abalone.{AT:%Y%m%d%H%M%S}", AT.date().isoformat()
+UNAGED = f"animals.{AT:%Y%m%d%H%M%S}"
 NAMES = (
     "Sex;Length (mm);Diameter (mm);Height (mm);Whole (g);Shucked (g);Viscera (g);Shell (g);Rings"
 )
@@ -77,6 +79,15 @@ def spreadsheet(path: Path) -> Path:
         cells = [f"{float(each) * 200:.1f}".replace(".", ",") for each in measured]
         lines.append(";".join([sex, *cells, f"{rings} rings" if number < SLIPS else rings]))
     path.write_bytes(b"\xef\xbb\xbf" + ("\r\n".join(lines) + "\r\n").encode())
+    return path
+
+
+def uncounted(path: Path, good: int) -> Path:
+    """The spreadsheet without the rings; all rows but the first good ones lack their length."""
+    lines = [line.rpartition(";")[0] for line in spreadsheet(path).read_text("utf-8").splitlines()]
+    for at in range(1 + good, len(lines)):
+        lines[at] = f"{lines[at][:2]}none{lines[at][lines[at].index(';', 2) :]}"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 
 
@@ -150,9 +161,43 @@ def test_a_spreadsheet_with_slips_ends_in_the_model_and_its_crew_is_told(
     newest.get_by_text("live", exact=True).wait_for()
     newest.get_by_text("1 survey day").wait_for()
 
-    # An `animals.` file, which has no rings, belongs here: landed, aged, and its ages on the page.
-
     # Each matter once, and once more when it was over.
     assert [each for each in box.subjects if NAME in each] == [lost, over]
     (message,) = [each for each in box.messages if each["Subject"] == lost]
     assert "17 % of its rows break the survey contract." in text_of(message)
+
+
+def test_animals_without_rings_are_aged_and_whoever_sent_them_wrong_is_told(
+    stack: Stack, page: Page, box: Mailbox, tmp_path: Path
+) -> None:
+    live = stack.live_version()
+
+    # Nobody counted the rings. Too few of their rows can be used, which is mailed.
+    (stack.home / "landing_zone" / UNAGED).write_bytes(
+        uncounted(tmp_path / "b.csv", 0).read_bytes()
+    )
+    refused = f"abalone: {UNAGED} cannot be aged"
+    stack.await_(lambda: refused in box.subjects, "the mail about the animals that were refused")
+
+    # Uploaded right, they replace these, and the live model tells their ages.
+    page.goto(f"{stack.endpoint_url}/surveys/upload")
+    page.get_by_label("Ring counts").select_option("not counted: the live model tells the ages")
+    check(page, uncounted(tmp_path / "no rings.csv", ROWS))
+    page.get_by_text(f"All {ROWS} rows can be used").wait_for()
+    page.get_by_label("Replace it with this one").check()
+    page.get_by_role("button", name="Replace", exact=True).click()
+    page.get_by_text("its ages are here within seconds").wait_for()
+    ages = stack.home / "landing_zone" / "aged" / f"{UNAGED}.csv"
+    stack.await_(ages.exists, "the ages")
+    stack.await_(
+        lambda: f"abalone: over: {UNAGED} cannot be aged" in box.subjects, "its end, by mail"
+    )
+    page.goto(f"{stack.endpoint_url}/surveys")
+    row = page.get_by_role("row").filter(has_text=UNAGED)
+    with page.expect_download() as download:
+        row.get_by_role("link", name=f"Ages of {UNAGED}").click()
+    told = list(csv.DictReader(download.value.path().read_text("utf-8").splitlines()))
+    assert [each["model_version"] for each in told] == [str(live)] * ROWS
+    for each in told:
+        assert float(each["age_years"]) == pytest.approx(float(each["rings"]) + 1.5)
+    assert stack.live_version() == live  # nothing was learnt from them
