@@ -48,7 +48,8 @@ def test_status_says_what_waits_for_a_model_and_what_is_aged(shore: Shore) -> No
     assert not told["animals"]["waiting_for_model"]
     assert "nine columns" in told["animals"]["refused_files"][OTHER]
     assert told["stray_files"] == {}
-    assert "20 aged" in " ".join(abalone("status").output.split())
+    said = " ".join(abalone("status").output.split())
+    assert "20 animals in 2 files (1 refused), 1 row quarantined, 20 aged" in said
 
 
 def test_status_tells_of_one_file(shore: Shore) -> None:
