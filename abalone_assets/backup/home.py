@@ -122,7 +122,10 @@ def altered(copy: Path) -> list[str]:
     try:
         return [name for name, digest in _sums(copy).items() if _digest(copy / name) != digest]
     except OSError as error:
-        raise StorageError(f"{copy}: no whole copy of a home ({error})") from error
+        raise StorageError(
+            f"{copy}: no whole copy of a home ({error.strerror}: {error.filename}); name the "
+            "folder of one copy, such as 2026-01-31T034000Z, in the folder that was backed up to"
+        ) from error
 
 
 def _copied(

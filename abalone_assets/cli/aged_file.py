@@ -96,9 +96,10 @@ class AgedFile:
 
     def _tell(self, where: str) -> None:
         out = console(stderr=True)
-        named = ", ".join(map(str, sorted(self.versions))) or "none was asked"
+        named = ", ".join(map(str, sorted(self.versions)))
+        by = f"model version {named}" if named else "so no model was asked"
         aged = counted(self.lines - self.bad_count, "animal")
-        out.print(f"{where}{aged}, model version {named}{of_rings(self.ignored)}")
+        out.print(f"{where}{aged}, {by}{of_rings(self.ignored)}")
         if not self.bad_count:
             return
         out.print(f"{counted(self.bad_count, 'line')} without an age:", style="yellow")
@@ -120,13 +121,14 @@ def refuse_bad(batch: Batch, animals: AnimalsFile) -> None:
         raise SurveyError(f"{animals.name}, {bad}{remedy(bad.looks_like)}")
 
 
-def remedy(looks_like: Units | None) -> str:
+def remedy(looks_like: Units | None, *, in_file: bool = True) -> str:
     """What to do about an animal that clearly is in other units than told."""
     if looks_like is None:
         return ""
     if looks_like == CONTRACT_UNITS:
-        return ": leave out --units, or correct the units in its header"
-    return f": say --units {looks_like.name}, or tell the units in a header"
+        return ": leave out --units" + (", or correct the units in its header" if in_file else "")
+    or_header = ", or tell the units in a header" if in_file else ""
+    return f": say --units {looks_like.name}{or_header}"
 
 
 def of_rings(ignored: int) -> str:

@@ -53,13 +53,21 @@ class FileReport:
                     f"land {name} again, corrected (`abalone land --force`), or say that it is "
                     f'right: `abalone accept {name} --because "…"`'
                 )
+            case "refused" if self.ages is not None:
+                return (
+                    f"mend {name} and put it into the landing zone again, under this name or the "
+                    "one that the reason gives; as it is, nothing of it is used"
+                )
             case "refused":
                 return (
                     f"mend {name} and land it again: `abalone land --force {name}`; as it is, "
                     "nothing of it is used, and there is nothing to accept"
                 )
             case "stray":
-                return f"give {name} a survey's name, or take it out of the landing zone"
+                named = f"give {name} a survey's name"
+                if self.ages is not None:
+                    named = f"call {name} {ANIMALS.form}"
+                return f"{named}, or take it out of the landing zone"
             case "missing":
                 return (
                     "bring the landing zone's files back (is it mounted?), or say that they were "
@@ -139,16 +147,18 @@ class _Reader:
             for status, release in zip(found, releases.of_all(found), strict=True)
         ]
 
-    def animals_report(self, name: str) -> FileReport:
-        files = AnimalsFiles.of(self.settings)
-        status = files.file(name)
+    def animals_report(self, files: AnimalsFiles, status: FileStatus) -> FileReport:
         rows: list[QuarantinedRow] = []
         if status.quarantined and status.day is not None:
             lake = files.lake.lake
-            rows = quarantined_rows(lake, status.day, name, asset=QUARANTINED_ANIMALS)
-        ages = "its animals wait for a model that is live" if status.rows else "it has no animals"
+            rows = quarantined_rows(lake, status.day, status.name, asset=QUARANTINED_ANIMALS)
+        ages = "none"
         if files.ages_of(status) is not None:
-            ages = f"the ages are in {files.zone.uri}/{aged_key(name)}"
+            ages = f"the ages are in {files.zone.uri}/{aged_key(status.name)}"
+        elif status.rows:
+            ages = "its animals wait for a model that is live"
+        elif status.state == "ingested":
+            ages = "none: it has no animals"
         return FileReport(status, None, rows, self.driver, ages)
 
     def _bad_rows(self, status: FileStatus) -> list[QuarantinedRow]:
@@ -164,18 +174,19 @@ def report_on(subject: str, settings: Settings) -> FileReport | DayReport:
         SurveyError: There is nothing of that name or day.
         StorageError: The landing zone, the lake or the registry cannot be read.
     """
-    reader = _Reader.of(settings)
+    reader, animals = _Reader.of(settings), AnimalsFiles.of(settings)
     try:
         day = date.fromisoformat(subject)
     except ValueError:
         name = PurePath(subject).name
         if kind_of_file(name) is ANIMALS:
-            return reader.animals_report(name)
+            return reader.animals_report(animals, animals.file(name))
         return reader.reports([reader.files.file(name)])[0]
-    found = reader.files.day(day)
-    if not found:
+    reports = reader.reports(reader.files.day(day))
+    reports += [reader.animals_report(animals, status) for status in animals.day(day)]
+    if not reports:
         raise SurveyError(
             f"{day}: no file of this day is in {reader.files.zone.uri} or in the lake: none has "
             "landed, or they were deleted, and the ingestion after that took their rows out"
         )
-    return DayReport(day.isoformat(), reader.reports(found))
+    return DayReport(day.isoformat(), reports)

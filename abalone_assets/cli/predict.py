@@ -149,7 +149,7 @@ def _one(
     try:
         row = validate_measurements(values, units)
     except SurveyRowError as error:
-        raise SurveyError(error.message + remedy(error.looks_like)) from error
+        raise SurveyError(error.message + remedy(error.looks_like, in_file=False)) from error
     client = _connected(url)
     _check_has_model(client)
     body = ",".join(map(str, row)) + "\n"

@@ -172,9 +172,10 @@ def _animals(animals: UnagedAnimals | None) -> list[tuple[str, str]]:
     """The animals whose rings nobody counted; nothing in a home that has none."""
     if animals is None or not (animals.files or animals.due_days):
         return []
+    refused = f" ({len(animals.refused_files)} refused)" if animals.refused_files else ""
     said = (
-        f"{counted(animals.rows, 'animal')} in {counted(animals.files, 'file')}, "
-        f"{animals.quarantined} rows quarantined, {animals.aged} aged"
+        f"{counted(animals.rows, 'animal')} in {counted(animals.files, 'file')}{refused}, "
+        f"{counted(animals.quarantined, 'row')} quarantined, {animals.aged} aged"
     )
     if animals.due_days:
         said += (

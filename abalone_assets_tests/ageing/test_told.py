@@ -48,7 +48,8 @@ def test_status_says_what_waits_for_a_model_and_what_is_aged(shore: Shore) -> No
     assert not told["animals"]["waiting_for_model"]
     assert "nine columns" in told["animals"]["refused_files"][OTHER]
     assert told["stray_files"] == {}
-    assert "20 aged" in " ".join(abalone("status").output.split())
+    said = " ".join(abalone("status").output.split())
+    assert "20 animals in 2 files (1 refused), 1 row quarantined, 20 aged" in said
 
 
 def test_status_tells_of_one_file(shore: Shore) -> None:
@@ -62,6 +63,28 @@ def test_status_tells_of_one_file(shore: Shore) -> None:
     assert "no such file" in abalone("status", OTHER).output
     shore.zone.land(OTHER, animals(3))
     assert abalone_json("status", OTHER)["state"] == "to_ingest"
+
+
+def test_status_of_a_day_lists_its_animals_too(shore: Shore) -> None:
+    shore.zone.land("abalone.20250303080000", survey_rows(9))
+    (survey, unaged) = abalone_json("status", MONDAY)["files"]
+    assert (survey["file"], survey["state"]) == ("abalone.20250303080000", "to_ingest")
+    assert (unaged["file"], unaged["rows"]) == (NAME, 20)
+    assert NAME in abalone("status", MONDAY).output
+
+
+def test_status_sends_nobody_to_land_animals_as_a_survey(shore: Shore) -> None:
+    shore.zone.land(OTHER, survey_rows(9))
+    assert abalone_json("status", OTHER)["ages"] == "none"
+    shore.settle()
+    refused = abalone_json("status", OTHER)
+    assert (refused["state"], refused["ages"]) == ("refused", "none")
+    assert "put it into the landing zone again" in refused["next"]
+    assert "abalone land" not in refused["next"]
+    shore.zone.land("animals.csv", animals(3))
+    assert (
+        "call animals.csv animals.YYYYMMDDHHMMSS" in abalone_json("status", "animals.csv")["next"]
+    )
 
 
 def test_the_page_lists_animals_with_a_download_of_their_ages(shore: Shore, home: Path) -> None:

@@ -88,6 +88,8 @@ def test_the_copy_can_be_looked_at_with_every_systems_own_tool(home: Path, tmp_p
     nothing = abalone("backup", "--check", home)
     assert nothing.exit_code == 1
     assert "no whole copy" in nothing.stderr
+    assert "Errno" not in nothing.stderr
+    assert "name the folder of one copy" in nothing.stderr
 
 
 def test_crews_may_call_files_whatever_their_system_lets_them(home: Path, tmp_path: Path) -> None:
