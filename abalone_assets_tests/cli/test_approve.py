@@ -202,7 +202,8 @@ def test_status_tells_what_people_decided(registry: FolderRegistry) -> None:
         True,
     )
     shown = " ".join(abalone("status").output.split())
-    assert "Last decision version 2 approved by ana at" in shown
+    assert "People want version 2 live: version 2 approved by ana at" in shown
+    assert "Last decision" not in shown, "the same once more"
     assert "Pending the deployment of version 2" in shown
     assert "Decided by people" in shown
     assert "the new scale was checked" in shown
@@ -219,4 +220,4 @@ def test_status_tells_which_decision_brought_the_live_version_back(
     assert decided_by["version"] == 2
     assert (decided_by["approved"], decided_by["because"]) == (False, "a slip")
     shown = " ".join(abalone("status").output.split())
-    assert "People want version 1: version 2 rejected by ana at" in shown
+    assert "People want version 1 live: version 2 rejected by ana at" in shown

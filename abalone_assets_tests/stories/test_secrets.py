@@ -46,8 +46,9 @@ CANARIES = {
     "the signature of the base survey": "canary-Zq5w-signature",
     "AWS's secret key": "canary-Zq6w-aws-key",
     "AWS's session token": "canary-Zq7w-aws-session",
+    "the password of MLflow": "canary-Zq8w-mlflow",
 }
-PASSWORD, HOOK, TOKEN, BASE, SIGNATURE, KEY, SESSION = CANARIES.values()
+PASSWORD, HOOK, TOKEN, BASE, SIGNATURE, KEY, SESSION, MLFLOW = CANARIES.values()
 
 
 SHOWN = ("/", "/surveys", "/surveys/upload", "/models", "/models/1", "/reports", "/metrics",
@@ -73,6 +74,7 @@ def _settings(port: int) -> dict[str, str]:
         "RAW_URI": f"http://crew:{BASE}@127.0.0.1:{port}/base.csv?X-Amz-Signature={SIGNATURE}",
         "NOTIFY": f"jsons://user:{PASSWORD}@127.0.0.1:1/{HOOK}",
         "UPLOAD_TOKEN": TOKEN,
+        "MLFLOW_URI": f"http://crew:{MLFLOW}@127.0.0.1:1",
         "ENDPOINT_PORT": "0",
     }
 
@@ -101,6 +103,7 @@ def _work(platform: Platform, data: list[bytes], said: io.StringIO) -> None:
         ["gc", "--json", "--verbose"],
         ["restore", "--json"],
         ["notify"],
+        ["mlflow"],
     ):
         result = abalone(*command)
         said.write(result.output + repr(result.exception) + repr(result.exc_info))
@@ -210,4 +213,8 @@ def test_every_secret_setting_is_searched_for() -> None:
     """Who adds a secret adds its canary here."""
     secret = {name for name, field in Settings.model_fields.items()
               if field.annotation is SecretStr}  # fmt: skip
-    assert {variable(name) for name in secret} == {"ABALONE_NOTIFY", "ABALONE_UPLOAD_TOKEN"}
+    assert {variable(name) for name in secret} == {
+        "ABALONE_MLFLOW_URI",
+        "ABALONE_NOTIFY",
+        "ABALONE_UPLOAD_TOKEN",
+    }

@@ -140,6 +140,7 @@ def test_the_report_on_an_evaluation_shows_its_plots(page: Page, stack: Stack) -
 def test_the_sensors_run_and_the_nightly_release_does_not(page: Page, stack: Stack) -> None:
     from playwright.sync_api import expect
 
+    page.set_viewport_size({"width": 1440, "height": 1600})  # rows below are not in the page
     page.goto(f"{stack.ui}/automation")
     running = {"survey_sensor": True, "release_sensor": True, "nightly_release": False}
     for name, expected in running.items():
