@@ -224,8 +224,8 @@ def _copy_records(copy: Copy, settings: Settings) -> None:
     captured = settings.capture_folder
     for path in sorted(captured.rglob("*")):
         if path.is_file():
-            name = f"{captured.name}/{path.relative_to(captured).as_posix()}"
-            copy.add_file(name, path, follows=True)
+            within = path.relative_to(captured).as_posix()
+            copy.add_file(f"{captured.name}/{within}", path, follows=True)
 
 
 def _counts(copy: Copy) -> dict[str, int]:

@@ -17,6 +17,7 @@ from abalone_assets.defs.verification import verify_schedule
 from abalone_assets.doctor.verify import inputs
 from abalone_assets.doctor.verify.run import DAYS_A_NIGHT, days_of_night, verify_at_night
 from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.lake import kept_inputs
 from abalone_assets.lake.manifest_store import revoke_days
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer
@@ -340,7 +341,7 @@ def test_a_night_reads_its_share_of_what_old_releases_need(
     little.ingest(days[0], 7)  # so that what the version was made from lies in what is kept
     monkeypatch.setattr("abalone_assets.doctor.verify.run.DAYS_A_NIGHT", 1)
     looked = list[str]()
-    read = inputs.rows_of
+    read = kept_inputs.rows_of
 
     def rows_of(lake: Lake, place: str, sha256: str) -> bytes | None:
         looked.append(place)
