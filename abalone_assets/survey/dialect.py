@@ -71,8 +71,18 @@ def guess_delimiter(text: str, fields: int = len(COLUMNS)) -> str | None:
         wide = sum(width >= fields for width in widths)
         if widths and wide > len(widths) / 2:
             fits.append((wide, delimiter))
-    # Without rings, decimal commas may separate as many fields: they are the last to be believed.
-    return max(fits, key=lambda fit: (fit[0], fit[1] != ","))[1] if fits else None
+    best = [delimiter for wide, delimiter in fits if wide == max(fits)[0]]
+    if len(best) <= 1:
+        return best[0] if best else None
+    # Eight fields with seven decimal commas are as many between commas as between tabs.
+    return min(best, key=lambda delimiter: _unsplit(text, delimiter))
+
+
+def _unsplit(text: str, delimiter: str) -> int:
+    """How many fields still hold another delimiter that is no decimal comma."""
+    others = DELIMITERS.keys() - {delimiter}
+    split = (field for record in _records(text, delimiter) for field in record)
+    return sum(not (others.isdisjoint(field) or _WITH_COMMA.fullmatch(field)) for field in split)
 
 
 def guess_decimal(text: str, delimiter: str) -> str:

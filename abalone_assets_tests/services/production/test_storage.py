@@ -150,7 +150,7 @@ def test_migrate_brings_an_older_schema_up_to_date_and_gives_the_pools_their_lim
             limits = {
                 each.name: each.limit for each in instance.event_log_storage.get_pool_limits()
             }
-    assert limits == {"training": 1, "deployment": 1}
+    assert limits == {"training": 1, "deployment": 1, "mlflow": 1}
     assert _has_pool_defaults(database)
     ((revision,),) = set(database.query("select version_num from alembic_version"))
     assert revision != OLDER_SCHEMA
