@@ -32,7 +32,7 @@ from abalone_assets.survey import (
     validate_measurements,
 )
 from abalone_assets.survey.header import HeaderError, Layout, is_header, read_header
-from abalone_assets.survey.parser import without_empty_last_fields
+from abalone_assets.survey.records import without_empty_last_fields
 from abalone_assets.survey.rules import FIELD_READERS, check_units, field_reader, in_other_units
 
 if TYPE_CHECKING:
