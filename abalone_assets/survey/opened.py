@@ -19,20 +19,14 @@ from abalone_assets.survey.header import (
     read_header,
 )
 from abalone_assets.survey.parsed import UnreadableSurveyError
-from abalone_assets.survey.records import MAX_FILE_BYTES, cut_off_line, decoded, records_of
+from abalone_assets.survey.records import cut_off_line, decoded, records_of
 from abalone_assets.survey.rules import SurveyRowError, field_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from abalone_assets.survey.records import Record
 
-LOWER_CASE_SEX: Final = "lower_case_sex"
-EMPTY_LAST_FIELDS: Final = "empty_last_fields"
-_MENDED_WORDS: Final = {
-    LOWER_CASE_SEX: "with the sex in lower case, read as upper case",
-    EMPTY_LAST_FIELDS: "with empty fields behind the last, which were dropped",
-}
 _DISTINCT_READINGS: Final = 2**13  # the scales' 0.0005 grid has fewer steps than this
 
 FieldReader: TypeAlias = "Callable[[str], str | float]"
@@ -49,9 +43,8 @@ class OpenedSurvey:
         records: First line, fields and raw text of each record that is no header.
         layout: Which of the fields is which column, and in which unit.
         named: The layout as the header or the reading names it, without units that it does not.
-        header_line: Whether there was a header.
+        header_text: The header as it was written, with its line ending; empty where there is none.
         last_line: What follows the last line ending, shortened; empty in a whole file.
-        header_text: The header as it was written, with its line ending.
     """
 
     file: str
@@ -59,9 +52,13 @@ class OpenedSurvey:
     records: Iterator[Record]
     layout: Layout
     named: Layout
-    header_line: bool
+    header_text: str
     last_line: str
-    header_text: str = ""
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the first record is a header."""
+        return bool(self.header_text)
 
     def readers(self) -> list[FieldReader]:
         """For each of its columns, the function from its field to its canonical value."""
@@ -74,32 +71,13 @@ class OpenedSurvey:
             readers.append(lru_cache(maxsize=_DISTINCT_READINGS)(read))
         return readers
 
-    def notes(self, mended: Mapping[str, int]) -> Iterator[str]:
-        """What whoever sent the file should know."""
-        if self.named.order != contract_layout(self.reading.names).order:
-            yield f"read in the order {self.named.order}"
-        if self.layout.has_units:
-            yield f"converted from {self.layout.units_named}"
-        if self.layout.ignored:
-            yield f"without {', '.join(self.layout.ignored)}: no column of a survey"
-        for kind, count in mended.items():
-            yield f"{count} {'row' if count == 1 else 'rows'} {_MENDED_WORDS[kind]}"
-        if self.last_line:
-            yield (
-                f"the last line ({self.last_line}) has no line ending: if the file was cut short, "
-                "its last number may be too"
-            )
 
-
-def open_survey(
-    data: bytes, file: str, *, max_bytes: int = MAX_FILE_BYTES, reading: Reading | None = None
-) -> OpenedSurvey:
+def open_survey(data: bytes, file: str, *, reading: Reading | None = None) -> OpenedSurvey:
     """Decode a survey file and read its header; its records are read as they are asked for.
 
     Args:
         data: The file's content. An empty file is a survey of no rows.
         file: Its name, for messages.
-        max_bytes: The largest content that is read.
         reading: What is known of how to read it; None when it obeys the contract.
 
     Raises:
@@ -107,27 +85,19 @@ def open_survey(
             raised when the record is asked for.
     """
     reading = reading or Reading()
-    text = without_separator_line(decoded(data, file, max_bytes))
+    text = without_separator_line(decoded(data, file))
     records = records_of(text, file, reading.delimiter)
     first = next(records, None)
-    header = first is not None and is_header(first[1])
-    if first is not None and not header:
+    header = first if first is not None and is_header(first[1]) else None
+    if first is not None and header is None:
         records = chain([first], records)
     try:
-        named = _layout(first[1] if first is not None and header else None, reading)
+        named = _layout(header[1] if header else None, reading)
         layout = _in_units(named, reading)
     except HeaderError as error:
         raise UnreadableSurveyError(file, str(error)) from error
-    return OpenedSurvey(
-        file,
-        reading,
-        records,
-        layout,
-        named,
-        header,
-        cut_off_line(text),
-        first[2] if first is not None and header else "",
-    )
+    header_text = header[2] if header else ""
+    return OpenedSurvey(file, reading, records, layout, named, header_text, cut_off_line(text))
 
 
 def _layout(header: Sequence[str] | None, reading: Reading) -> Layout:

@@ -20,18 +20,18 @@ from abalone_assets.survey.diagnosis import (
     likely_cause,
     units_that_mend,
 )
-from abalone_assets.survey.header import HeaderError, is_header, read_header
-from abalone_assets.survey.opened import EMPTY_LAST_FIELDS, LOWER_CASE_SEX, open_survey
+from abalone_assets.survey.header import HeaderError, contract_layout, is_header, read_header
+from abalone_assets.survey.opened import OpenedSurvey, open_survey
 from abalone_assets.survey.parsed import ParsedSurvey, QuarantinedRow, UnreadableSurveyError
-from abalone_assets.survey.records import MAX_FILE_BYTES, without_empty_last_fields
+from abalone_assets.survey.records import without_empty_last_fields
 from abalone_assets.survey.rules import SurveyRowError, check_units, in_other_units
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from abalone_assets.survey.dialect import Reading
     from abalone_assets.survey.header import Layout
-    from abalone_assets.survey.opened import FieldReader, OpenedSurvey
+    from abalone_assets.survey.opened import FieldReader
     from abalone_assets.survey.records import Record
 
 MAX_BAD_SHARE: Final = 0.2
@@ -45,6 +45,13 @@ MIN_BAD_RECORDS: Final = 5
 """Fewer bad records than this are slips, whatever their share: a file of a few animals is judged
 row by row, unless one cause explains that none of them can be read."""
 
+LOWER_CASE_SEX: Final = "lower_case_sex"
+EMPTY_LAST_FIELDS: Final = "empty_last_fields"
+_MENDED_WORDS: Final = {
+    LOWER_CASE_SEX: "with the sex in lower case, read as upper case",
+    EMPTY_LAST_FIELDS: "with empty fields behind the last, which were dropped",
+}
+
 _NAMES: Final = tuple(column.name for column in COLUMNS)
 _LENGTH: Final = _NAMES.index("length")
 _WHOLE: Final = _NAMES.index("whole_weight")
@@ -53,15 +60,12 @@ _BLANKS: Final = " \t"
 _BLOCK_RECORDS: Final = 64  # small, as one bad record has its whole block read twice
 
 
-def parse_survey(
-    data: bytes, file: str, *, max_bytes: int = MAX_FILE_BYTES, reading: Reading | None = None
-) -> ParsedSurvey:
+def parse_survey(data: bytes, file: str, *, reading: Reading | None = None) -> ParsedSurvey:
     """Parse a survey file; every record ends as a row or in quarantine.
 
     Args:
         data: The file's content. An empty file is a survey of no rows.
         file: Its name, for messages and quarantined rows.
-        max_bytes: The largest content that is read.
         reading: What is known of how to read it; None when it obeys the contract.
 
     Raises:
@@ -69,56 +73,127 @@ def parse_survey(
             that never closes, a field beyond the ``csv`` module's limit, another delimiter or a
             header that is not understood; or more than ``MAX_BAD_SHARE`` of its records are bad.
     """
-    opened = open_survey(data, file, max_bytes=max_bytes, reading=reading)
-    judge = _Judge(opened, opened.readers())
+    opened = open_survey(data, file, reading=reading)
+    reader = _RecordReader(opened, opened.readers())
     columns: dict[str, list[str | float]] = {name: [] for name in opened.reading.names}
     lines: list[int] = []
     record_count = 0
     while block := list(islice(opened.records, _BLOCK_RECORDS)):
         record_count += len(block)
-        accepted, values = judge.read_block(block)
-        lines.extend(record[0] for record in accepted)
+        accepted, values = reader.read_block(block)
+        lines.extend(line for line, _, _ in accepted)
         for column, block_values in zip(columns.values(), values, strict=True):
             column.extend(block_values)
-    judge.refuse_bad_file(record_count)
+    _refuse_bad_file(opened, reader.quarantined, record_count)
     if opened.named.has_units:
         contradiction = contradicted_units(columns, opened.layout)
         if contradiction:
             raise UnreadableSurveyError(file, contradiction)
-    mended = {kind: count for kind, count in judge.mended.items() if count}
+    mended = {kind: count for kind, count in reader.mended.items() if count}
     return ParsedSurvey(
         file,
         columns,
         lines,
-        judge.quarantined,
-        opened.header_line,
+        reader.quarantined,
+        opened.has_header,
         record_count,
         mended,
-        tuple(opened.notes(mended)),
+        tuple(_notes(opened, mended)),
         opened.layout.told_units if opened.layout.has_units else None,
     )
 
 
+def _refuse_bad_file(
+    opened: OpenedSurvey, quarantined: Sequence[QuarantinedRow], record_count: int
+) -> None:
+    """Refuse a file when too many of its records are bad, or one cause spoils all of them.
+
+    Empty records count for nothing.
+
+    Raises:
+        UnreadableSurveyError: With the reason behind most of them.
+    """
+    faults = [row for row in quarantined if not _is_empty(row, opened.reading)]
+    if not faults:
+        return
+    count, judged = len(faults), record_count - (len(quarantined) - len(faults))
+    bad = BadRecords.of(faults, opened.layout, opened.reading, count / judged)
+    reason = None
+    if count >= MIN_BAD_RECORDS and count > MAX_BAD_SHARE * judged:
+        reason = (
+            f"{count} of {judged} records break a rule of the survey contract, more than "
+            f"{MAX_BAD_SHARE:.0%}: {likely_cause(bad, faults)}"
+        )
+    elif count == judged:
+        reason = certain_cause(bad)
+    if reason:
+        units = None if opened.named.has_units else units_that_mend(bad)
+        raise UnreadableSurveyError(opened.file, reason, quarantined, units)
+
+
+def _is_empty(row: QuarantinedRow, reading: Reading) -> bool:
+    """Whether a record holds nothing, as spreadsheets leave below a table, quoted or not."""
+    return not row.raw.strip(f'{_BLANKS}{reading.delimiter}"')
+
+
+def _notes(opened: OpenedSurvey, mended: Mapping[str, int]) -> Iterator[str]:
+    """What whoever sent the file should know."""
+    if opened.named.order != contract_layout(opened.reading.names).order:
+        yield f"read in the order {opened.named.order}"
+    if opened.layout.has_units:
+        yield f"converted from {opened.layout.units_named}"
+    if opened.layout.ignored:
+        yield f"without {', '.join(opened.layout.ignored)}: no column of a survey"
+    for kind, count in mended.items():
+        yield f"{count} {'row' if count == 1 else 'rows'} {_MENDED_WORDS[kind]}"
+    if opened.last_line:
+        yield (
+            f"the last line ({opened.last_line}) has no line ending: if the file was cut short, "
+            "its last number may be too"
+        )
+
+
 @dataclass
-class _Judge:
-    """Reads records, and keeps those that are bad."""
+class _RecordReader:
+    """Reads records, and keeps those that are bad.
+
+    Attributes:
+        opened: The file that they are of.
+        readers: For each of its columns, the function that reads a field.
+        quarantined: The bad records so far.
+        mended: How many rows so far were read as they were meant, by what was odd about them.
+    """
 
     opened: OpenedSurvey
-    fields: Sequence[FieldReader]
+    readers: Sequence[FieldReader]
     quarantined: list[QuarantinedRow] = field(default_factory=list)
-    empty: int = 0
     mended: dict[str, int] = field(
         default_factory=lambda: {LOWER_CASE_SEX: 0, EMPTY_LAST_FIELDS: 0}
     )
 
     def read_block(self, block: list[Record]) -> tuple[list[Record], list[list[str | float]]]:
-        """The accepted records and their values by column; the others are put in quarantine."""
+        """The accepted records and their values by column; the others are put in quarantine.
+
+        Raises:
+            UnreadableSurveyError: A record is another header.
+        """
         try:
             # Nearly every block is clean, and by column it is read twice as fast.
-            return block, self._read_columns(block)
+            accepted, values = block, self._read_columns(block)
         except SurveyRowError:
-            width = self.opened.layout.width
-            trimmed = [(r[0], without_empty_last_fields(r[1], width), r[2]) for r in block]
+            accepted, values = self._read_spoilt(block)
+        at = self.opened.layout.positions[0]
+        sexes = [fields[at] for _, fields, _ in accepted]
+        if not _CANONICAL_SEXES.issuperset(sexes):
+            self.mended[LOWER_CASE_SEX] += sum(sex.strip(_BLANKS).islower() for sex in sexes)
+        return accepted, values
+
+    def _read_spoilt(self, block: list[Record]) -> tuple[list[Record], list[list[str | float]]]:
+        """As `read_block`, of records at least one of which is not as it should be."""
+        width = self.opened.layout.width
+        trimmed = [
+            (line, without_empty_last_fields(fields, width), raw) for line, fields, raw in block
+        ]
         longer = {old[0] for old, new in zip(block, trimmed, strict=True) if old[1] is not new[1]}
         accepted, values = trimmed, None
         if longer:  # a spreadsheet writes them in all records, and nothing else may be wrong
@@ -130,76 +205,48 @@ class _Judge:
         self.mended[EMPTY_LAST_FIELDS] += sum(line in longer for line, _, _ in accepted)
         return accepted, values
 
-    def refuse_bad_file(self, record_count: int) -> None:
-        """Refuse the file when too many of its records are bad, or one cause spoils all of them.
+    def _read_columns(self, records: Sequence[Record]) -> list[list[str | float]]:
+        """The canonical values of the records, by column.
 
         Raises:
-            UnreadableSurveyError: With the reason behind most of them.
+            SurveyRowError: One of them is bad.
         """
-        judged = record_count - self.empty
-        count = len(self.quarantined) - self.empty
-        reading = self.opened.reading
-        faults = [row for row in self.quarantined if not self._is_empty(row.raw)]
-        if not faults:
-            return
-        raws = [row.raw for row in faults]
-        layout = self.opened.layout
-        bad = BadRecords.sampled(raws, layout, reading.delimiter, reading.decimal, count / judged)
-        if count >= MIN_BAD_RECORDS and count > MAX_BAD_SHARE * judged:
-            cause = likely_cause(bad, [(row.column, row.rule, row.message) for row in faults])
-            reason = (
-                f"{count} of {judged} records break a rule of the survey contract, more than "
-                f"{MAX_BAD_SHARE:.0%}: {cause}"
-            )
-            raise self._refused(reason, bad)
-        if count == judged:
-            reason = certain_cause(bad) or ""
-            if reason:
-                raise self._refused(reason, bad)
-
-    def _refused(self, reason: str, bad: BadRecords) -> UnreadableSurveyError:
-        units = None if self.opened.named.has_units else units_that_mend(bad)
-        return UnreadableSurveyError(self.opened.file, reason, self.quarantined, units)
-
-    def _read_columns(self, records: Sequence[Record]) -> list[list[str | float]]:
         layout = self.opened.layout
         for _, fields, _ in records:
             if len(fields) != layout.width:
                 raise _miscounted(fields, layout)
         if not records:
-            return [[] for _ in self.fields]
+            return [[] for _ in self.readers]
         columns = list(zip(*(fields for _, fields, _ in records), strict=True))
         if layout.positions != tuple(range(layout.width)):
             columns = [columns[at] for at in layout.positions]
         values = [
-            list(map(read, column)) for read, column in zip(self.fields, columns, strict=True)
+            list(map(read, column)) for read, column in zip(self.readers, columns, strict=True)
         ]
         if layout.has_units:
             told = layout.told_units
             for length, weight in zip(values[_LENGTH], values[_WHOLE], strict=True):
                 check_units(float(length), float(weight), told)
-        if not _CANONICAL_SEXES.issuperset(columns[0]):
-            self.mended[LOWER_CASE_SEX] += sum(sex.strip(_BLANKS).islower() for sex in columns[0])
         return values
 
     def _quarantines(self, record: Record) -> bool:
         """Whether the record is bad; it is put in quarantine then."""
         line, fields, raw = record
-        counted = self.mended[LOWER_CASE_SEX]
         try:
             self._read_columns([record])
         except SurveyRowError as error:
             self._refuse_another_header(line, fields)
-            text = raw.rstrip("\r\n")
-            error = self._in_other_units(error, fields)
-            self.quarantined.append(
-                QuarantinedRow(
-                    self.opened.file, line, error.column, error.rule, error.message, text
-                )
+            broken = self._in_other_units(error, fields)
+            row = QuarantinedRow(
+                self.opened.file,
+                line,
+                broken.column,
+                broken.rule,
+                broken.message,
+                raw.rstrip("\r\n"),
             )
-            self.empty += self._is_empty(text)
+            self.quarantined.append(row)
             return True
-        self.mended[LOWER_CASE_SEX] = counted  # the accepted records of a block are read again
         return False
 
     def _in_other_units(self, error: SurveyRowError, fields: Sequence[str]) -> SurveyRowError:
@@ -209,10 +256,6 @@ class _Judge:
             return error
         values = [fields[at].replace(",", ".") for at in layout.positions[: len(FEATURES)]]
         return in_other_units(error, values, layout.told_units)
-
-    def _is_empty(self, raw: str) -> bool:
-        """Whether a record holds nothing, as spreadsheets leave below a table, quoted or not."""
-        return not raw.strip(f'{_BLANKS}{self.opened.reading.delimiter}"')
 
     def _refuse_another_header(self, line: int, fields: Sequence[str]) -> None:
         """Refuse a file in which other columns follow below another header.

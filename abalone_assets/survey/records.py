@@ -24,15 +24,15 @@ Record: TypeAlias = "tuple[int, list[str], str]"
 """First line, fields (none when the quotes are malformed) and raw text with its line ending."""
 
 
-def decoded(data: bytes, file: str, max_bytes: int) -> str:
+def decoded(data: bytes, file: str) -> str:
     """The file's text.
 
     Raises:
         UnreadableSurveyError: It is too large, has a NUL byte or is no UTF-8.
     """
-    if len(data) > max_bytes:
+    if len(data) > MAX_FILE_BYTES:
         raise UnreadableSurveyError(
-            file, f"{len(data):,} bytes are above the limit of {max_bytes:,}: split the survey"
+            file, f"{len(data):,} bytes are above the limit of {MAX_FILE_BYTES:,}: split the survey"
         )
     nul = data.find(0)
     if nul >= 0:
