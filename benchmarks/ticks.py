@@ -84,7 +84,7 @@ def _cpu(work: object) -> list[float]:
 
 
 def _fill(home: Path, count: int) -> None:
-    from abalone_assets.ingest.landing_zone import FolderLandingZone
+    from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
     from abalone_assets.lake.lake import Lake, Release
     from abalone_assets.lake.manifest import IngestedDay, IngestedFile, IngestedRaw, day_digest
     from abalone_assets.lake.manifest_store import commit_days, commit_raw

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Protocol, Self, 
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.ingest.landed_names import LandedNames
-from abalone_assets.ingest.landing_zone import partition_of
 from abalone_assets.ingest.memory import MEMORY_KEYS, Memory, Patience, read_memory
 from abalone_assets.ingest.open import open_landing_zone
+from abalone_assets.ingest.partitions import partition_of
 from abalone_assets.lake.lake import Lake
 from abalone_assets.survey import MAX_FILE_BYTES, SURVEYS, FileKind, kind_of_file, landed_day
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from abalone_assets.errors import SurveyError
 from abalone_assets.ingest.judging import Judge
-from abalone_assets.ingest.landing_zone import partition_of
+from abalone_assets.ingest.partitions import partition_of
 from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
 from abalone_assets.lake.manifest import IngestedFile
 from abalone_assets.survey import (

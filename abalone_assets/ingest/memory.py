@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from abalone_assets.errors import StorageError, SurveyError
-from abalone_assets.ingest.landing_zone import same_file
+from abalone_assets.ingest.tokens import same_file
 from abalone_assets.storage.records import record_of
 from abalone_assets.survey import ANIMALS, SURVEYS, landed_day
 

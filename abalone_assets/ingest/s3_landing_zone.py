@@ -20,10 +20,10 @@ from abalone_assets.ingest.landing_zone import (
     Notifications,
     StrayFile,
     aged_key,
-    day_prefix,
     printable,
     write_pieces,
 )
+from abalone_assets.ingest.partitions import day_prefix
 from abalone_assets.survey import SURVEYS, FileKind, landed_day
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from abalone_assets.ageing.aged_days import Ageing
 from abalone_assets.ageing.doubts import Doubter
 from abalone_assets.ageing.intake import Intake
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest.landing_zone import FolderLandingZone, LandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
+from abalone_assets.ingest.landing_zone import LandingZone
 from abalone_assets.ingest.memory import Growing, Memory, Patience
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.reconcile import find_due

@@ -11,8 +11,9 @@ from abalone_assets.errors import StorageError
 from abalone_assets.ingest import days
 from abalone_assets.ingest.days import ParsedDays, parse_day, parse_days
 from abalone_assets.ingest.earlier import Earlier
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
-from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
+from abalone_assets.ingest.landing_zone import LandedFile
 from abalone_assets.ingest.memory import Growing, Memory, Patience
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake

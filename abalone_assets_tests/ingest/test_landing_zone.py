@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest import landing_zone
-from abalone_assets.ingest.landing_zone import FolderLandingZone, LandingZone
+from abalone_assets.ingest import tokens
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
+from abalone_assets.ingest.landing_zone import LandingZone
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.s3_landing_zone import S3LandingZone
 
@@ -219,15 +220,15 @@ def test_a_file_as_young_as_its_coarse_clock_gets_another_token_later(
 ) -> None:
     """FAT gives two writes within two seconds one time: the bytes must be compared once more."""
     now = 1_000_000
-    monkeypatch.setattr(landing_zone, "time", SimpleNamespace(time_ns=lambda: now * 10**9))
-    young = landing_zone._token(Stat(now))  # type: ignore[arg-type]
+    monkeypatch.setattr(tokens, "time", SimpleNamespace(time_ns=lambda: now * 10**9))
+    young = tokens.token_of(Stat(now))  # type: ignore[arg-type]
     now += 1
-    assert landing_zone._token(Stat(now - 1)) == young  # type: ignore[arg-type]
+    assert tokens.token_of(Stat(now - 1)) == young  # type: ignore[arg-type]
     now += 1
-    old = landing_zone._token(Stat(now - 2))  # type: ignore[arg-type]
+    old = tokens.token_of(Stat(now - 2))  # type: ignore[arg-type]
     assert old != young
     now += 1000
-    assert landing_zone._token(Stat(1_000_000)) == old  # type: ignore[arg-type]
+    assert tokens.token_of(Stat(1_000_000)) == old  # type: ignore[arg-type]
 
 
 def test_a_landed_or_moved_file_is_whole_and_one_that_is_written_in_place_is_not(

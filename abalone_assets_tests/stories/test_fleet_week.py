@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets_tests.automation.support import RELEASE, SURVEY_SENSOR, Clock, platform_in
 from abalone_assets_tests.cli.support import abalone_json
 from abalone_assets_tests.support.fleet_week import (

@@ -16,7 +16,7 @@ from abalone_assets.automation.runs import VERIFY_JOB, Runs
 from abalone_assets.defs.verification import verify_schedule
 from abalone_assets.doctor.verify import inputs
 from abalone_assets.doctor.verify.run import DAYS_A_NIGHT, days_of_night, verify_at_night
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.lake import kept_inputs
 from abalone_assets.lake.manifest_store import revoke_days
 from abalone_assets.registry.folder import FolderRegistry

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 import numpy as np
 import polars as pl
 
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.modeling.archive import read_archived
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import rmse

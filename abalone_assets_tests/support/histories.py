@@ -26,9 +26,9 @@ from abalone_assets.errors import AbaloneError, StorageError, SurveyError
 from abalone_assets.ingest.accepted_files import accept_file, held_files, ingest_accepted_again
 from abalone_assets.ingest.days import parse_days
 from abalone_assets.ingest.earlier import Earlier
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.judging import Judge, judge_name
-from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.ingest.memory import read_memory
 from abalone_assets.ingest.reconcile import DayRange, missing_days
 from abalone_assets.ingest.synthetic_files import (

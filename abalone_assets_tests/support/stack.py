@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake
 

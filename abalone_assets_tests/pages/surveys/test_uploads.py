@@ -10,8 +10,8 @@ import pytest
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.landing import check_files
-from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.pages.surveys import staged_uploads
 from abalone_assets.pages.surveys.forms import FORM_BYTES, MAX_UPLOAD_BYTES
 from abalone_assets.sample_data import base_survey
