@@ -6,7 +6,7 @@ import errno
 import os
 import shutil
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -24,7 +24,6 @@ from abalone_assets.ingest.landing_zone import (
     printable,
     write_pieces,
 )
-from abalone_assets.ingest.partitions import day_prefix
 from abalone_assets.ingest.tokens import token_of
 from abalone_assets.lake.leftovers import leftovers
 from abalone_assets.survey import SURVEYS, FileKind, landed_day
@@ -52,9 +51,10 @@ class FolderLandingZone(LandingZone):
         Raises:
             StorageError: The folder is gone, or cannot be read.
         """
-        first, prefix = day_prefix(since, kind) if since else "", kind.prefix
-        length = len(prefix)
-        return self._files(lambda name: not since or (name[:length] == prefix and name >= first))
+        if since is None:
+            return self._files()
+        first, prefix = kind.prefix_of(since), kind.prefix
+        return self._files(lambda name: name >= first and name.startswith(prefix))
 
     def list_day(self, day: date, kind: FileKind = SURVEYS) -> Iterator[LandedFile]:
         """The regular files whose names begin as those of a day do.
@@ -62,7 +62,7 @@ class FolderLandingZone(LandingZone):
         Raises:
             StorageError: The folder is gone, or cannot be read.
         """
-        prefix = day_prefix(day, kind)
+        prefix = kind.prefix_of(day)
         return self._files(lambda name: name.startswith(prefix))
 
     def find(self, name: str) -> LandedFile | None:
@@ -92,11 +92,6 @@ class FolderLandingZone(LandingZone):
         """What the kernel tells of the folder: see `folder_watch.change_token`."""
         return folder_watch.change_token(self.folder)
 
-    def _files(self, wanted: Callable[[str], bool] = bool) -> Iterator[LandedFile]:
-        for entry, found in self._entries(wanted):
-            if stat.S_ISREG(found.st_mode):
-                yield _landed(entry.name, found)
-
     def list_oddities(self) -> Iterator[StrayFile]:
         """Links, folders and devices.
 
@@ -109,6 +104,11 @@ class FolderLandingZone(LandingZone):
             if not stat.S_ISREG(found.st_mode):
                 file = LandedFile(printable(entry.name), found.st_size, token_of(found))
                 yield StrayFile(file, _oddity(found.st_mode))
+
+    def _files(self, wanted: Callable[[str], bool] = bool) -> Iterator[LandedFile]:
+        for entry, found in self._entries(wanted):
+            if stat.S_ISREG(found.st_mode):
+                yield _landed(entry.name, found)
 
     def _entries(
         self, wanted: Callable[[str], bool] = bool
@@ -133,75 +133,15 @@ class FolderLandingZone(LandingZone):
 
     def read(self, name: str) -> bytes:
         """One file's bytes."""
-        try:
-            return (self.folder / name).read_bytes()
-        except OSError as error:
-            reason = error.strerror or error
-            raise StorageError(
-                f"{self.folder / name}: cannot read this survey: {reason}"
-            ) from error
+        path = self.folder / name
+        with _refusals(path, "cannot read this survey"):
+            return path.read_bytes()
 
     def download(self, name: str, target: Path) -> str:
         """Copy one file, a piece at a time."""
-        try:
-            with (self.folder / name).open("rb") as file:
-                return write_pieces(iter(lambda: file.read(PIECE_BYTES), b""), target)
-        except OSError as error:
-            reason = error.strerror or error
-            raise StorageError(f"{self.folder / name}: cannot read this file: {reason}") from error
-
-    def write_aged(self, name: str, ages: Path) -> None:
-        """Copy to a hidden name in the folder ``aged``, then rename.
-
-        Raises:
-            StorageError: The folder takes no such file.
-        """
-        target = self._aged(name)
-        try:
-            target.parent.mkdir(exist_ok=True)
-            temporary = target.with_name(f".{target.name}.{uuid4().hex}.staged")
-            for leftover in leftovers(target.parent):  # of a process that was killed
-                leftover.unlink(missing_ok=True)
-            try:
-                shutil.copyfile(ages, temporary)
-                temporary.replace(target)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            reason = error.strerror or error
-            raise StorageError(
-                f"{target}: cannot write these ages: {reason}; let the platform write into "
-                f"{target.parent}"
-            ) from error
-
-    def has_aged(self, name: str) -> bool:
-        """Whether the CSV lies there."""
-        return self._aged(name).is_file()
-
-    def read_aged(self, name: str) -> Iterator[bytes] | None:
-        """The CSV's bytes, in pieces."""
-        try:
-            file = self._aged(name).open("rb")
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            reason = error.strerror or error
-            raise StorageError(f"{self._aged(name)}: cannot be read: {reason}") from error
-        return _pieces_of(file)
-
-    def remove_aged(self, name: str) -> None:
-        """Delete the CSV."""
-        try:
-            self._aged(name).unlink(missing_ok=True)
-        except NotADirectoryError:  # a file is called as the folder would be: no ages lie here
-            return
-        except OSError as error:
-            reason = error.strerror or error
-            raise StorageError(f"{self._aged(name)}: cannot be removed: {reason}") from error
-
-    def _aged(self, name: str) -> Path:
-        return self.folder / aged_key(name)
+        path = self.folder / name
+        with _refusals(path, "cannot read this file"), path.open("rb") as file:
+            return write_pieces(_pieces_of(file), target)
 
     def land(self, name: str, data: bytes, *, replace: bool = True) -> None:
         """Write to a hidden name beside it, then rename, or link where nothing may be replaced.
@@ -234,6 +174,48 @@ class FolderLandingZone(LandingZone):
         except OSError as error:
             raise StorageError(f"{self.folder / name}: cannot land this survey: {error}") from error
 
+    def write_aged(self, name: str, ages: Path) -> None:
+        """Copy to a hidden name in the folder ``aged``, then rename.
+
+        Raises:
+            StorageError: The folder takes no such file.
+        """
+        target = self._aged(name)
+        remedy = f"let the platform write into {target.parent}"
+        with _refusals(target, "cannot write these ages", remedy):
+            target.parent.mkdir(exist_ok=True)
+            temporary = target.with_name(f".{target.name}.{uuid4().hex}.staged")
+            for leftover in leftovers(target.parent):  # of a process that was killed
+                leftover.unlink(missing_ok=True)
+            try:
+                shutil.copyfile(ages, temporary)
+                temporary.replace(target)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+
+    def has_aged(self, name: str) -> bool:
+        """Whether the CSV lies there."""
+        return self._aged(name).is_file()
+
+    def read_aged(self, name: str) -> Iterator[bytes] | None:
+        """The CSV's bytes, in pieces."""
+        path = self._aged(name)
+        with _refusals(path, "cannot be read"):
+            try:
+                return _pieces_of(path.open("rb"))
+            except FileNotFoundError:
+                return None
+
+    def remove_aged(self, name: str) -> None:
+        """Delete the CSV."""
+        path = self._aged(name)
+        with _refusals(path, "cannot be removed"), suppress(NotADirectoryError):
+            path.unlink(missing_ok=True)  # where a file is called as the folder no ages lie
+
+    def _aged(self, name: str) -> Path:
+        return self.folder / aged_key(name)
+
 
 def _move_to_new(temporary: Path, target: Path) -> None:
     """Rename a file to a name that nothing may have yet.
@@ -251,6 +233,16 @@ def _move_to_new(temporary: Path, target: Path) -> None:
         temporary.replace(target)
     else:
         temporary.unlink()
+
+
+@contextmanager
+def _refusals(place: Path, problem: str, remedy: str = "") -> Iterator[None]:
+    """What the file system refuses, as a StorageError."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"{error.strerror or error}; {remedy}" if remedy else error.strerror or error
+        raise StorageError(f"{place}: {problem}: {reason}") from error
 
 
 def _unreadable(folder: Path, error: OSError) -> StorageError:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.survey import SURVEYS, FileKind, landed_day
+from abalone_assets.survey import landed_day
 
 if TYPE_CHECKING:
     from datetime import date
@@ -34,8 +34,3 @@ def is_of_future(name: str, last_day: date) -> bool:
     with suppress(SurveyError):
         return landed_day(name) > last_day
     return False
-
-
-def day_prefix(day: date, kind: FileKind = SURVEYS) -> str:
-    """What the names of a day's files begin with."""
-    return f"{kind.prefix}{day:%Y%m%d}"

@@ -23,7 +23,6 @@ from abalone_assets.ingest.landing_zone import (
     printable,
     write_pieces,
 )
-from abalone_assets.ingest.partitions import day_prefix
 from abalone_assets.survey import SURVEYS, FileKind, landed_day
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class S3LandingZone(LandingZone):
         """
         if since is None:
             return self._list(self._prefix)
-        before = f"{self._prefix}{day_prefix(since - timedelta(days=1), kind)}~"
+        before = f"{self._prefix}{kind.prefix_of(since - timedelta(days=1))}~"
         return self._list(self._prefix + kind.prefix, StartAfter=before)
 
     def list_day(self, day: date, kind: FileKind = SURVEYS) -> Iterator[LandedFile]:
@@ -70,7 +69,7 @@ class S3LandingZone(LandingZone):
         Raises:
             StorageError: The bucket is missing or refuses.
         """
-        return self._list(self._prefix + day_prefix(day, kind))
+        return self._list(self._prefix + kind.prefix_of(day))
 
     def list_oddities(self) -> Iterator[StrayFile]:
         """The prefixes below this one, each once, however many objects it has.

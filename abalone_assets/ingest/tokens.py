@@ -25,6 +25,11 @@ def token_of(found: os.stat_result) -> str:
     return f"{token}-young" if young else token
 
 
+def is_of_older_lake(token: str, other: str) -> bool:
+    """Whether the one lacks the change time of the other, as the tokens of older lakes do."""
+    return token.startswith(f"{other}-") or other.startswith(f"{token}-")
+
+
 def same_file(token: str, other: str) -> bool:
     """Whether two tokens are of one file that was written in place, not of two files."""
     return token.partition("-")[0] == other.partition("-")[0]
