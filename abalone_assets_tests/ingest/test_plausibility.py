@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from abalone_assets.ingest.judging import Judge
-from abalone_assets.ingest.plausibility import Profile
-from abalone_assets.ingest.shipped_profile import UCI_PROFILE
+from abalone_assets.ingest.plausibility.profile import Profile
+from abalone_assets.ingest.plausibility.shipped_profile import UCI_PROFILE
 from abalone_assets.lake.manifest import IngestedFile
 from abalone_assets.sample_data import base_survey
 from abalone_assets.survey import MEASUREMENTS, UnreadableSurveyError, parse_survey
