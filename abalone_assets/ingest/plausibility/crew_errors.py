@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -15,8 +16,21 @@ if TYPE_CHECKING:
 
     from abalone_assets.ingest.plausibility.relations import Logs
 
-LENGTHS: Final = ("length", "diameter", "height")
-WEIGHTS: Final = ("whole_weight", "shucked_weight", "viscera_weight", "shell_weight")
+_LENGTHS: Final = ("length", "diameter", "height")
+_WEIGHTS: Final = ("whole_weight", "shucked_weight", "viscera_weight", "shell_weight")
+
+
+@dataclass(frozen=True)
+class CrewError:
+    """An error that a crew makes in a whole file, or in a part of it.
+
+    Attributes:
+        words: What the file looks like.
+        undone: From its logarithms to what they would be without the error.
+    """
+
+    words: str
+    undone: Callable[[Logs], Logs]
 
 
 def _scaled(columns: Sequence[str], log_factor: float) -> Callable[[Logs], Logs]:
@@ -34,7 +48,7 @@ def _aged(years: float) -> Callable[[Logs], Logs]:
     }
 
 
-_GROUPS: Final = {"lengths": LENGTHS, "weights": WEIGHTS, "all measurements": MEASUREMENTS}
+_GROUPS: Final = {"lengths": _LENGTHS, "weights": _WEIGHTS, "all measurements": MEASUREMENTS}
 _SCALED_TOGETHER: Final = {**_GROUPS, **{name: (name,) for name in NUMBERS}}
 _UNITS: Final = (
     ("lengths", 0.2, "metres"),
@@ -48,27 +62,29 @@ _UNITS: Final = (
     ("all measurements", 0.2, "metres and kilograms"),
 )
 UNIT_ERRORS: Final = tuple(
-    (f"as if {group} were in {unit}", _scaled(_GROUPS[group], float(np.log(factor))))
+    CrewError(f"as if {group} were in {unit}", _scaled(_GROUPS[group], float(np.log(factor))))
     for group, factor, unit in _UNITS
 )
 KNOWN_ERRORS: Final = (
     *UNIT_ERRORS,
     *(
-        (f"as if the decimal point of {name} had slipped", _scaled(columns, float(log_factor)))
+        CrewError(
+            f"as if the decimal point of {name} had slipped", _scaled(columns, float(log_factor))
+        )
         for name, columns in _SCALED_TOGETHER.items()
         for log_factor in np.log([0.001, 0.01, 0.1, 10, 100, 1000])
     ),
     *(
-        (f"as if {one} and {other} stood in each other's columns", _swapped(one, other))
+        CrewError(f"as if {one} and {other} stood in each other's columns", _swapped(one, other))
         for one, other in pairwise(NUMBERS)
     ),
-    *(("as if rings were ages in years", _aged(years)) for years in (1.0, 1.5, 2.0)),
+    *(CrewError("as if rings were ages in years", _aged(years)) for years in (1.0, 1.5, 2.0)),
 )
 
 
-def scalings(shift: float) -> Iterator[tuple[str, Callable[[Logs], Logs]]]:
-    """A factor over some columns that makes up for a relation's shift."""
+def scalings(shift: float) -> Iterator[CrewError]:
+    """Factors over some columns each of which would make up for a relation's shift."""
     for name, columns in _SCALED_TOGETHER.items():
         for power in (-1, -1 / 2, -1 / 3, 1 / 3, 1 / 2, 1):
             words = f"as if {name} were multiplied by {np.exp(power * shift):.2f}"
-            yield words, _scaled(columns, power * shift)
+            yield CrewError(words, _scaled(columns, power * shift))

@@ -110,11 +110,11 @@ class Profile:
         found = f"{relation.target} is {np.exp(shift):.2f} times that of {relation.against}"
         most_odd = max(compared.odd.sum() // 2, MIN_ODD_ANIMALS - 1)
         for errors in (KNOWN_ERRORS, scalings(shift)):
-            mended = [(self._comparison(undone(logs)), words) for words, undone in errors]
+            mended = [(self._comparison(each.undone(logs)), each.words) for each in errors]
             likely = [
-                (each.excess, words)
-                for each, words in mended
-                if not each.is_off and each.odd.sum() <= most_odd
+                (after.excess, words)
+                for after, words in mended
+                if not after.is_off and after.odd.sum() <= most_odd
             ]
             if likely:
                 return f"{found}, {min(likely)[1]}", True
@@ -138,7 +138,7 @@ class Profile:
         logs = {name: log[odd] for name, log in logs.items()}
         errors = KNOWN_ERRORS if animals >= MIN_ANIMALS else UNIT_ERRORS
         mended = (
-            (int(self._comparison(undone(logs)).usual.sum()), words) for words, undone in errors
+            (int(self._comparison(each.undone(logs)).usual.sum()), each.words) for each in errors
         )
         most, words = max(mended, key=lambda each: each[0])
         if most < least:
