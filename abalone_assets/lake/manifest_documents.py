@@ -15,7 +15,12 @@ FORMAT: Final = 2
 
 @dataclass(frozen=True)
 class Month:
-    """A month in the head; its part may list days that the head does not, which do not count."""
+    """A month in the head.
+
+    Attributes:
+        part: The object with the files of its days; empty while it needs none.
+        days: The summary of each day. The part may list others, which do not count.
+    """
 
     part: str
     days: dict[str, DaySummary]

@@ -62,6 +62,8 @@ wrote it may be about to swap the head."""
 REMEMBERED_PARTS: Final = 24
 """Two years; a look at more reads the parts one by one, and never holds all of them."""
 
+_NEW_MONTH: Final = Month(part="", days={})
+
 
 @dataclass(frozen=True)
 class _Read:
@@ -85,7 +87,8 @@ def read_manifest(store: ObjectStore) -> Manifest:
     token, data = store.read_changed(MANIFEST_KEY, known.token if known else None)
     if data is None:
         return known.manifest if known and token else Manifest()
-    manifest = _manifest_of(store, _parsed(store, MANIFEST_KEY, data))
+    document = _parsed(store, MANIFEST_KEY, data)
+    manifest = _manifest_of(store, document, _head_of(document))
     _last[store.uri] = _Read(token, manifest)
     return manifest
 
@@ -234,47 +237,46 @@ class _Change:
 
 def _update(store: ObjectStore, change: Callable[[Manifest], _Change]) -> None:
     def swap(document: object) -> Head:
-        head = head_of(document, MANIFEST_KEY, remedy=REMEDY)
+        head = _head_of(document)
         if head:
             _collect_garbage(store, head)
-        manifest = _manifest_of(store, document)
+        manifest = _manifest_of(store, document, head)
         made = change(manifest)
         # Of one document, or where there is none yet, all of it goes into parts.
         changed = made.days if head else {**manifest.days, **made.days}
         months = dict(head.months) if head else {}
         for month, days in _by_month(changed).items():
-            months[month] = _with(store, month, months.get(month), days, made.writers)
+            months[month] = _changed(
+                store, month, months.get(month, _NEW_MONTH), days, made.writers
+            )
         return Head(FORMAT, made.raw, dict(sorted(months.items())))
 
     store.update_json(MANIFEST_KEY, swap, encode=encoded)
 
 
-def _with(
+def _changed(
     store: ObjectStore,
-    month: str,
-    before: Month | None,
+    name: str,
+    before: Month,
     changed: Mapping[str, IngestedDay],
     writers: Mapping[str, tuple[Writer, ...]],
 ) -> Month:
     """A month with these days changed, its part written; revoked days need none."""
-    summaries = dict(before.days) if before else {}
-    summaries |= {
-        day: DaySummary.of(entry)
-        if entry.digest
-        else replace(DaySummary.of(entry), writers=writers.get(day, ()))
-        for day, entry in changed.items()
-    }
+    summaries = dict(before.days)
+    for day, entry in changed.items():
+        its_writers = () if entry.digest else writers.get(day, ())
+        summaries[day] = replace(DaySummary.of(entry), writers=its_writers)
     summaries = dict(sorted(summaries.items()))
     written = {day: entry for day, entry in changed.items() if entry.digest}
     if not written:
-        return Month(before.part if before else "", summaries)
+        return Month(before.part, summaries)
     others = summaries.keys() - written.keys()
     stay = any(not summaries[day].being_written for day in others)
     # A part that was lost is not needed once all of its days are written anew.
-    days = {**(_read_part(store, before.part) if before and stay else {}), **written}
+    days = {**(_read_part(store, before.part) if stay else {}), **written}
     valid = {day: days[day] for day, each in summaries.items() if not each.being_written}
     data = part_bytes(valid)
-    part = f"{PARTS}{month}.{hashlib.sha256(data).hexdigest()[:16]}.json"
+    part = f"{PARTS}{name}.{hashlib.sha256(data).hexdigest()[:16]}.json"
     store.write(part, data)  # again if it is there, so that it is young
     return Month(part, summaries)
 
@@ -295,10 +297,14 @@ def _collect_garbage(store: ObjectStore, head: Head) -> None:
             store.delete(stored.key)
 
 
-def _manifest_of(store: ObjectStore, document: object) -> Manifest:
+def _head_of(document: object) -> Head | None:
+    return head_of(document, MANIFEST_KEY, remedy=REMEDY)
+
+
+def _manifest_of(store: ObjectStore, document: object, head: Head | None) -> Manifest:
+    """The manifest that a document is, whose head this is; none is an empty one."""
     if document is None:
         return Manifest()
-    head = head_of(document, MANIFEST_KEY, remedy=REMEDY)
     if head is None:
         return whole_manifest(document, MANIFEST_KEY, remedy=REMEDY)
     return Manifest(
