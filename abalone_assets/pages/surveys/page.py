@@ -13,9 +13,10 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.ingest.animals_status import AnimalsFiles
+from abalone_assets.ingest.animals_files import AnimalsFiles
 from abalone_assets.ingest.bad_rows import marked_survey, quarantined_rows
-from abalone_assets.ingest.file_status import FileStatus, State, SurveyFiles
+from abalone_assets.ingest.file_status import FileStatus, State
+from abalone_assets.ingest.landed_files import SurveyFiles
 from abalone_assets.ingest.landed_names import LandedNames
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.names import QUARANTINED_ANIMALS
@@ -182,7 +183,7 @@ class Surveys:
         rows: list[QuarantinedRow] = []
         if status.quarantined and status.day is not None:
             rows = quarantined_rows(
-                files.lake.lake, status.day, status.name, SHOWN_ROWS, QUARANTINED_ANIMALS
+                files.lake, status.day, status.name, SHOWN_ROWS, QUARANTINED_ANIMALS
             )
         return site.render(
             "surveys/animals.html.jinja",
