@@ -7,14 +7,13 @@ is recorded before it becomes visible; what was landed first all the same is ing
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.example_files import example_digests
+from abalone_assets.ingest.file_ledger import FileLedger, LedgerDocument, now
 from abalone_assets.lake.manifest_store import commit_raw, read_manifest, revoke_days
-from abalone_assets.storage.records import record_of
 from abalone_assets.survey.origin import EXAMPLE, SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
@@ -23,13 +22,8 @@ if TYPE_CHECKING:
     from abalone_assets.storage.object_store import ObjectStore
 
 LEDGER_KEY: Final = "synthetic_survey/_files.json"
-FORMAT: Final = 1
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -50,13 +44,12 @@ class SyntheticFile:
     recipe: str
     seed: int
     data_version: str
-    made_at: str = field(default_factory=_now)
+    made_at: str = field(default_factory=now)
 
 
-@dataclass(frozen=True)
-class _Ledger:
-    format: int
-    files: dict[str, SyntheticFile]
+_LEDGER: Final = FileLedger(
+    LEDGER_KEY, LedgerDocument[SyntheticFile], "simulated rows would count as surveyed"
+)
 
 
 def record_synthetic_file(store: ObjectStore, sha256: str, file: SyntheticFile) -> None:
@@ -76,12 +69,7 @@ def record_synthetic_file(store: ObjectStore, sha256: str, file: SyntheticFile) 
     """
     if not _SHA256.fullmatch(sha256):
         raise StorageError(f"{sha256!r} is no SHA-256 in lower-case hex: nothing is recorded of it")
-
-    def change(document: Any | None) -> dict[str, Any]:  # noqa: ANN401 - JSON of any shape
-        files = {sha256: file, **_files_of(document, store)}
-        return asdict(_Ledger(FORMAT, files))
-
-    store.update_json(LEDGER_KEY, change)
+    _LEDGER.record(store, sha256, file)
     _revoke_mistaken(store, (sha256,))
 
 
@@ -91,7 +79,7 @@ def synthetic_files(store: ObjectStore) -> Mapping[str, SyntheticFile]:
     Raises:
         StorageError: The ledger is damaged, or the store refuses.
     """
-    return _files_of(store.read_json(LEDGER_KEY), store)
+    return _LEDGER.files(store)
 
 
 def origin_of(sha256: str, synthetic: Collection[str]) -> str:
@@ -103,14 +91,6 @@ def origin_of(sha256: str, synthetic: Collection[str]) -> str:
     if sha256 in synthetic:
         return SYNTHETIC
     return EXAMPLE if sha256 in example_digests() else SURVEYED
-
-
-def _files_of(document: Any | None, store: ObjectStore) -> dict[str, SyntheticFile]:  # noqa: ANN401 - JSON of any shape
-    if document is None:
-        return {}
-    remedy = "restore this ledger from a copy: without it, simulated rows would count as surveyed"
-    place = store.uri_of(LEDGER_KEY)
-    return record_of(_Ledger, document, place, remedy=remedy, version=FORMAT).files
 
 
 def ingest_simulated_again(store: ObjectStore, days: Collection[str] = ()) -> None:
