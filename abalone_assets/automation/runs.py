@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.lake.names import AGED_ANIMALS, QUARANTINED_ANIMALS, UNAGED_ANIMALS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-
-    from abalone_assets.ingest.reconcile import DayRange
 
 RANGE_START_TAG: Final = "dagster/asset_partition_range_start"
 RANGE_END_TAG: Final = "dagster/asset_partition_range_end"
@@ -193,8 +192,6 @@ def has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 def days_of(run: dg.DagsterRun) -> DayRange | None:
     """The partitions of a run as its tags say them, or None for a run without partitions."""
-    from abalone_assets.ingest.reconcile import DayRange
-
     if RANGE_START_TAG in run.tags:
         return DayRange(run.tags[RANGE_START_TAG], run.tags[RANGE_END_TAG])
     day = run.tags.get(PARTITION_TAG)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from abalone_assets.ingest.reconcile import DayRange
+    from abalone_assets.automation.day_ranges import DayRange
 
 SURVEY_SENSOR, RELEASE_SENSOR = "survey_sensor", "release_sensor"
 INGEST, RELEASE = "ingest_surveys", "release"

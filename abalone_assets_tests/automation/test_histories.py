@@ -21,8 +21,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.ingest.accepted_files import LEDGER_KEY as ACCEPTED_KEY
-from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.ingest.synthetic_files import LEDGER_KEY as SYNTHETIC_KEY
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.automation.support import Clock, name_of

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pytest
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.release_sensor import SETTLE_SECONDS
 from abalone_assets.automation.runs import AGE_JOB, DIGEST_TAG
-from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Release
 from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.lake.manifest_store import commit_raw

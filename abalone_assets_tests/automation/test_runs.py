@@ -11,6 +11,7 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.runs import (
     DECISION_TAG,
     DEPLOY_JOB,
@@ -21,7 +22,6 @@ from abalone_assets.automation.runs import (
     day_range_tags,
     days_of,
 )
-from abalone_assets.ingest.reconcile import DayRange
 
 MONDAY, TUESDAY, WEDNESDAY = "2025-03-03", "2025-03-04", "2025-03-05"
 STATUS = dg.DagsterRunStatus

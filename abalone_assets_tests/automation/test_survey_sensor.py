@@ -15,11 +15,11 @@ import dagster as dg
 import pytest
 
 from abalone_assets.automation import day_requests
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.runs import day_range_tags
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.landing_zone import LandedFile
 from abalone_assets.ingest.memory import read_memory
-from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Release
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile
 from abalone_assets.lake.manifest_store import commit_days, read_manifest_anew

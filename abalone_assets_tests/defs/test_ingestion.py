@@ -13,11 +13,11 @@ import polars as pl
 import pytest
 
 from abalone_assets import definitions
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.cli.status_report import StatusReport
 from abalone_assets.ingest import frames
 from abalone_assets.ingest.accepted_files import accept_file
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
-from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.manifest import BEING_WRITTEN
 from abalone_assets.sample_data import base_survey
 from abalone_assets.settings.platform import load_settings

@@ -9,17 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from abalone_assets.automation.day_ranges import DayRange, plan_ranges
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest import reconcile
 from abalone_assets.ingest.landing_zone import LandedFile, Landing
 from abalone_assets.ingest.memory import Memory, Patience
-from abalone_assets.ingest.reconcile import (
-    MAX_VANISHED_DAYS,
-    DayRange,
-    Due,
-    find_due,
-    plan_ranges,
-)
+from abalone_assets.ingest.reconcile import MAX_VANISHED_DAYS, Due, find_due
 from abalone_assets.lake.manifest import (
     BEING_WRITTEN,
     IngestedDay,

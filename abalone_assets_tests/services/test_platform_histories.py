@@ -22,7 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from abalone_assets.ingest.reconcile import DayRange
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.registry.versions import desired_of
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.automation.support import name_of

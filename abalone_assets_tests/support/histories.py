@@ -20,6 +20,7 @@ import dagster as dg
 import polars as pl
 from obstore.store import MemoryStore
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.runs import days_of
 from abalone_assets.automation.survey_sensor import survey_tick
 from abalone_assets.errors import AbaloneError, StorageError, SurveyError
@@ -30,7 +31,7 @@ from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.ingest.judging import Judge, judge_name
 from abalone_assets.ingest.memory import read_memory
-from abalone_assets.ingest.reconcile import DayRange, missing_days
+from abalone_assets.ingest.reconcile import missing_days
 from abalone_assets.ingest.synthetic_files import (
     SyntheticFile,
     ingest_simulated_again,

@@ -20,6 +20,7 @@ import pytest
 
 from abalone_assets import definitions
 from abalone_assets.automation import retention
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.runs import (
     DEPLOY_JOB,
     INGEST_JOB,
@@ -32,7 +33,7 @@ from abalone_assets.ingest.accepted_files import LEDGER_KEY as ACCEPTED_KEY
 from abalone_assets.ingest.accepted_files import accept_file, held_files
 from abalone_assets.ingest.memory import read_memory
 from abalone_assets.ingest.open import open_landing_zone
-from abalone_assets.ingest.reconcile import DayRange, missing_days
+from abalone_assets.ingest.reconcile import missing_days
 from abalone_assets.ingest.synthetic_files import LEDGER_KEY as SYNTHETIC_KEY
 from abalone_assets.ingest.synthetic_files import SyntheticFile, record_synthetic_file
 from abalone_assets.lake import lease, writers

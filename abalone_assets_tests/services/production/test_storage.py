@@ -14,7 +14,7 @@ from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.utils import DagsterPostgresException, pg_alembic_config
 from sqlalchemy import text
 
-from abalone_assets.ingest.reconcile import DayRange
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.local import migrate
 from abalone_assets_tests.automation.support import (
     INGEST,
