@@ -111,9 +111,9 @@ class ReadFile:
     notes: tuple[str, ...] = ()
     looks_like: Units | None = None
     doubt: str | None = None
+    doubted_units: Units | None = None
     held: str | None = None
     same: tuple[bytes, ...] = ()
-    doubted_units: Units | None = None
     bad_rows: tuple[QuarantinedRow, ...] = ()
     reading: Reading = field(default_factory=Reading)
 
@@ -124,11 +124,10 @@ def read_file(data: bytes, name: str, options: Options, verdicts: Verdicts) -> R
     A file that obeys the contract, apart from bad rows, keeps its bytes. One of animals whose rings
     nobody counted obeys it but for these, and is never held.
     """
-    given, data = data, as_utf8(data)
-    is_survey = kind_of_file(name) is SURVEYS
-    plain = Reading(rings=is_survey)
+    text, is_survey = as_utf8(data), kind_of_file(name) is SURVEYS
+    contract = Reading(rings=is_survey)
     reading = replace(
-        plain,
+        contract,
         delimiter=options.delimiter or ",",
         decimal=options.decimal or ".",
         columns=options.columns,
@@ -136,42 +135,52 @@ def read_file(data: bytes, name: str, options: Options, verdicts: Verdicts) -> R
     )
     try:
         try:
-            survey = parse_survey(data, name, reading=reading)
+            survey = parse_survey(text, name, reading=reading)
         except UnreadableSurveyError:
-            guessed = _guessed(data, reading, options)
+            guessed = _guessed(text, reading, options)
             if guessed == reading:
                 raise
             reading = guessed
-            survey = parse_survey(data, name, reading=reading)
-        canonical = given
-        if given != data or reading != plain or survey.header_line or survey.mended:
-            canonical = canonical_survey(data, name, reading=reading)
+            survey = parse_survey(text, name, reading=reading)
+        obeys = text == data and reading == contract
+        canonical = data
+        if not obeys or survey.header_line or survey.mended:
+            canonical = canonical_survey(text, name, reading=reading)
     except UnreadableSurveyError as error:
         return ReadFile(
-            given,
+            data,
             problem=error.reason,
             looks_like=error.looks_like,
-            same=(given,),
+            same=(data,),
             doubted_units=error.looks_like,
             bad_rows=error.bad_rows,
             reading=reading,
         )
     except SurveyError as error:
-        return ReadFile(given, problem=str(error), same=(given,), reading=reading)
-    encoding = () if given == data else ("it was written in UTF-16",)
-    notes = (*encoding, *_dialect_notes(reading), *survey.notes)
+        return ReadFile(data, problem=str(error), same=(data,), reading=reading)
     told = survey.units or CONTRACT_UNITS
     units = looks_like(survey.columns, told)
-    doubt, held, doubted = None, verdicts.held(survey, canonical) if is_survey else None, None
-    if held and units != told and not _is_plausible(data, name, reading, units, verdicts):
+    held = verdicts.held(survey, canonical) if is_survey else None
+    if held and units != told and not _is_plausible(text, name, reading, units, verdicts):
         units = None
-    same = (canonical, given) if given == data and reading == plain else (canonical,)
+    same = (canonical, data) if obeys else (canonical,)
+    doubt = doubted_units = None
     if units is not None and units != told and not verdicts.accepts(same):
-        doubt, doubted = f"its numbers look like {units.words}, not like {told.words}", units
+        doubt, doubted_units = f"its numbers look like {units.words}, not like {told.words}", units
     elif survey.record_count and not survey.row_count:
         doubt = f"ingestion would use none of it: {survey.quarantined[0].message}"
-    bad = tuple(survey.quarantined)
-    return ReadFile(canonical, survey, None, notes, units, doubt, held, same, doubted, bad, reading)
+    return ReadFile(
+        canonical,
+        survey,
+        notes=(*_text_notes(data, text, reading), *survey.notes),
+        looks_like=units,
+        doubt=doubt,
+        doubted_units=doubted_units,
+        held=held,
+        same=same,
+        bad_rows=tuple(survey.quarantined),
+        reading=reading,
+    )
 
 
 def _is_plausible(
@@ -210,7 +219,10 @@ def _guessed(data: bytes, reading: Reading, options: Options) -> Reading:
     return replace(reading, delimiter=delimiter, decimal=decimal)
 
 
-def _dialect_notes(reading: Reading) -> Iterator[str]:
+def _text_notes(data: bytes, text: bytes, reading: Reading) -> Iterator[str]:
+    """How its text was written, where that is not as in the contract."""
+    if text != data:
+        yield "it was written in UTF-16"
     if reading.delimiter != ",":
         yield f"its fields are separated by {DELIMITERS[reading.delimiter]}"
     if reading.decimal == ",":
