@@ -63,6 +63,16 @@ def name_of(day: str, time_of_day: str = "120000") -> str:
     return f"abalone.{day.replace('-', '')}{time_of_day}"
 
 
+DAY = "2025-03-03"
+FILE = name_of(DAY)
+
+
+def ingested(platform: Platform, day: str = DAY) -> dict[str, int]:
+    """Rows by file, as the manifest says them; ingestion was asked for once and is not again."""
+    assert requests(platform) == []
+    return {file.name: file.rows for file in platform.lake.manifest().days[day].files}
+
+
 def today() -> str:
     return datetime.now(UTC).date().isoformat()
 
