@@ -24,6 +24,7 @@ QUOTAS = {
 }
 UNCHANGED = "ml.m97.large for processing job usage"
 """A quota that was never changed in this account."""
+
 GLUE_ROLE = "abalone-glue"
 
 

@@ -47,6 +47,7 @@ TOLERANT: Final = {
     "HYPERPARAMETERS": json.dumps(QUICK_BLEND),
 }
 """Few rows, and models that learn little, prove nothing against a champion."""
+
 QUICK: Final = {
     "POLL_SECONDS": "0.5",
     "CANARY_WAIT_SECONDS": "0",
