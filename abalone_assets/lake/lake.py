@@ -87,6 +87,13 @@ class Release:
     run_id: str
     finished_at: str
 
+    @classmethod
+    def ended_now(
+        cls, digest: str, outcome: Outcome, reason: str, version: int | None, run_id: str
+    ) -> Self:
+        """A release that comes to its end now."""
+        return cls(digest, outcome, reason, version, run_id, _now())
+
 
 @dataclass(frozen=True)
 class BegunRelease:
@@ -167,6 +174,10 @@ class Preparation:
             "first_day": self.first_day,
             "last_day": self.last_day,
         }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def days_of_lost(
@@ -281,8 +292,7 @@ class Lake:
         What counts is not only what was last finished. A release that fails half-way leaves rows
         and a version of its own behind, which stay when the surveys go back to what they were.
         """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.store.write_json(BEGUN_KEY, asdict(BegunRelease(digest, run_id, now)))
+        self.store.write_json(BEGUN_KEY, asdict(BegunRelease(digest, run_id, _now())))
 
     def begin_preparation(self, digest: str, run_id: str) -> None:
         """Forget what ``merged_dataset`` was made from: it and its splits are written anew.
