@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.alerts.found import lake_situation
+from abalone_assets.alerts.models import lake_situation
 from abalone_assets.lake.lake import Lake
 from abalone_assets.restore.animals import animals_told
 from abalone_assets.settings.platform import load_settings

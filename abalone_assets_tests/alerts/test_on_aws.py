@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abalone_assets.alerts.found import ENDPOINT, endpoint_situation
 from abalone_assets.alerts.matters import Situation
+from abalone_assets.alerts.models import ENDPOINT, endpoint_situation
 from abalone_assets.alerts.surveys import LANDING_ZONE, zone_situation
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.settings.platform import load_settings
