@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Final
 from abalone_assets import __version__
 from abalone_assets.backup.stable_copy import Copy, make_private_folder
 from abalone_assets.errors import SettingsError, StorageError
-from abalone_assets.local.driver import LOCK_NAME, RECORD_NAME
+from abalone_assets.local.driver import RECORD_NAME
+from abalone_assets.local.driver_lock import LOCK_NAME
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from abalone_assets.local.code_server import CodeServerWatch
-    from abalone_assets.local.driver import DriverLock
+    from abalone_assets.local.driver_lock import DriverLock
     from abalone_assets.local.processes import Child
     from abalone_assets.settings.platform import Settings
 
@@ -45,7 +45,8 @@ def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
     process ends by itself, the others are stopped.
     """
     from abalone_assets.cli.serve import refuse_second_server
-    from abalone_assets.local.driver import driven_error, driver_lock
+    from abalone_assets.local.driver import driven_error
+    from abalone_assets.local.driver_lock import driver_lock
     from abalone_assets.local.instance import home_environment, prepare_instance
     from abalone_assets.local.processes import interrupted_by_signals
 

@@ -160,7 +160,7 @@ def _training_config(
 
 def _release(settings: Settings, config: dict[str, Any], show: RunProgress) -> dict[str, Any]:
     from abalone_assets.definitions import defs
-    from abalone_assets.local.driver import drive_or_follow
+    from abalone_assets.local.driver_lock import drive_or_follow
     from abalone_assets.local.instance import prepare_instance
 
     if settings.profile != "local":

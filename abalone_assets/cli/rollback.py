@@ -124,7 +124,7 @@ def _described(version: ModelVersion) -> str:
 
 def _deploy(settings: Settings, good: ModelVersion, show: RunProgress) -> dict[str, Any]:
     """See to it that the endpoint serves what should be live now."""
-    from abalone_assets.local.driver import drive_or_follow
+    from abalone_assets.local.driver_lock import drive_or_follow
     from abalone_assets.local.instance import prepare_instance
 
     if settings.profile != "local":

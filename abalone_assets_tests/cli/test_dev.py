@@ -10,7 +10,7 @@ import duckdb
 import pytest
 
 from abalone_assets.cli.dev import _mend, _start_dagster, new_log
-from abalone_assets.local.driver import driver_lock
+from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import abalone
 

@@ -12,7 +12,7 @@ import pytest
 from abalone_assets.cli import output
 from abalone_assets.cli.run_progress import RunProgress
 from abalone_assets.errors import EndpointError
-from abalone_assets.local.driver import driver_lock
+from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.live_version import live_version
 from abalone_assets.serving.pointer import publish_pointer

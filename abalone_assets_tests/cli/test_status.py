@@ -13,7 +13,7 @@ from abalone_assets.ingest.memory import Growing, Memory, Unreadable, write_memo
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.lake.manifest_store import commit_raw
-from abalone_assets.local.driver import driver_lock
+from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.sample_data import base_survey
 from abalone_assets.serving.pointer import publish_pointer
