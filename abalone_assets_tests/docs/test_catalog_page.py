@@ -14,8 +14,8 @@ from abalone_assets.registry.catalog import refresh_catalog
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import GOOD_ROW, ingest
 from abalone_assets_tests.docs.test_settings_page import DOCS
-from abalone_assets_tests.modeling.evaluation.test_gate import champion, comparison
-from abalone_assets_tests.registry.test_contract import add
+from abalone_assets_tests.modeling.evaluation.judged import champion, comparison
+from abalone_assets_tests.registry.support import add
 from abalone_assets_tests.serving.support import new_registry
 
 if TYPE_CHECKING:

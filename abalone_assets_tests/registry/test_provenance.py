@@ -17,12 +17,10 @@ from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.registry.code_version import SHAPING, CodeVersion, code_version
 from abalone_assets.registry.provenance import PROVENANCE, Provenance, provenance_of
 from abalone_assets.registry.version_facts import VersionFacts
-from abalone_assets_tests.registry.test_contract import add, registry
+from abalone_assets_tests.registry.support import add
 
 if TYPE_CHECKING:
     from abalone_assets.registry.registry import ModelRegistry
-
-__all__ = ["registry"]
 
 INPUTS = Inputs(
     "digest",
