@@ -215,3 +215,9 @@ def test_a_file_that_could_not_be_read_is_due_when_it_can_be(world: World) -> No
     watch.broken.clear()
     assert watch.look(seconds=1).days == ()
     assert watch.look(seconds=10).days == (DAY,)
+
+
+def test_a_write_of_the_bytes_that_the_lake_has_is_known(world: World) -> None:
+    file = world.landed(FILE)
+    assert not Memory().is_known(file, "an earlier token")
+    assert Memory(identical={FILE: file.e_tag}).is_known(file, "an earlier token")

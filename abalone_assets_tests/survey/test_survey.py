@@ -283,6 +283,12 @@ def test_a_file_above_the_size_limit_is_refused_before_parsing(
         parse_survey(bytes(len(ROW) + 1), FILE)
 
 
+def test_a_refused_file_tells_the_rule_that_is_broken_most_not_first() -> None:
+    content = "\n".join([row_with("height", "0"), *[row_with("rings", "9.3")] * 9])
+    with pytest.raises(UnreadableSurveyError, match=r"not_an_integer \(9 times\), as in: rings is"):
+        parse_survey(content.encode(), FILE)
+
+
 class TestValidateMeasurements:
     @pytest.mark.parametrize(
         "values",
