@@ -102,6 +102,10 @@ class TestDockerfile:
         command = json.loads(of("CMD")[-1])
         assert command == services()["code-location"]["command"]
 
+    def test_its_command_is_the_process_with_the_code_so_that_it_is_started_again(self) -> None:
+        # `dagster code-server` would outlive the process with the code, and be called healthy.
+        assert json.loads(of("CMD")[-1])[:3] == ["dagster", "api", "grpc"]
+
     def test_a_volume_on_ecs_keeps_the_owner_of_what_is_written_to(self) -> None:
         assert "/tmp" in of("VOLUME")
         assert image_environment()["HOME"] == "/tmp"
