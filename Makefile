@@ -37,8 +37,9 @@ soak: $(VENV)/.dev ## Many long histories of files, releases and faults: SEED=1 
 	  $(PYTEST) -v abalone_assets_tests/automation/test_histories.py \
 	  abalone_assets_tests/services/test_platform_histories.py
 
-soak-kills: $(VENV)/.dev ## Kill every process of a running platform at every boundary of a step: TIMES=3
-	ABALONE_TEST_KILLS=$(or $(TIMES),3) $(BIN)/pytest abalone_assets_tests/stories/dev/test_kills.py
+soak-kills: $(VENV)/.dev ## Kill every process of a platform, local and production's, at every boundary of a step: TIMES=3; goes on at any FROM
+	ABALONE_TEST_KILLS=$(or $(TIMES),3) ABALONE_TEST_KILLS_FROM=$(or $(FROM),0) \
+	  $(BIN)/pytest -s abalone_assets_tests/stories/dev/test_kills.py abalone_assets_tests/services/production/test_kills.py
 
 fuzz: $(VENV)/.dev ## Ask the endpoint, the parser and the archives what nobody would: EXAMPLES=20000
 	ABALONE_TEST_EXAMPLES=$(or $(EXAMPLES),20000) $(PYTEST) abalone_assets_tests/serving/test_fuzz.py \

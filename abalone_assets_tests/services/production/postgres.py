@@ -21,7 +21,7 @@ from sqlalchemy import URL, NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy import Connection
 
@@ -49,17 +49,30 @@ class PostgresError(Exception):
     """The server did not start."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cluster:
-    """A running server.
+    """A server, which may be killed.
 
     Attributes:
+        binaries: Folder of the programs.
+        folder: Where its data and its log are.
+        process: Its first process.
         port: Its port on 127.0.0.1.
-        certificate: The authority that signed the server's certificate, which is itself.
     """
 
+    binaries: Path
+    folder: Path
+    process: subprocess.Popen[bytes]
     port: int
-    certificate: Path
+
+    @property
+    def certificate(self) -> Path:
+        """The authority that signed the server's certificate, which is itself."""
+        return self.folder / "data" / "server.crt"
+
+    def start_again(self) -> None:
+        """Start it on its port, where it was killed."""
+        self.process, _ = _start(self.binaries, self.folder, self.port)
 
     def create_database(self) -> Database:
         """An empty database of its own."""
@@ -101,23 +114,28 @@ class Database:
 
 
 @contextmanager
-def running_cluster(binaries: Path) -> Iterator[Cluster]:
-    """Make a cluster in a temporary folder, start it, and remove it at the end."""
+def running_cluster(binaries: Path, **settings: str) -> Iterator[Cluster]:
+    """Make a cluster in a temporary folder, start it, and remove it at the end.
+
+    Args:
+        binaries: Folder of the programs.
+        settings: Of the server, in place of ``SETTINGS``.
+    """
     folder = Path(tempfile.mkdtemp(prefix="abalone-postgres-"))
     try:
-        data = folder / "data"
-        _make(binaries, folder, data)
-        process, port = _start(binaries, folder, data)
+        _make(binaries, folder, {**SETTINGS, **settings})
+        cluster = Cluster(binaries, folder, *_start(binaries, folder))
         try:
-            yield Cluster(port, data / "server.crt")
+            yield cluster
         finally:
-            process.send_signal(signal.SIGQUIT)  # no checkpoint: nobody reads these files again
-            process.wait(timeout=START_SECONDS)
+            cluster.process.send_signal(signal.SIGQUIT)  # no checkpoint: nobody reads it again
+            cluster.process.wait(timeout=START_SECONDS)
     finally:
         shutil.rmtree(folder)
 
 
-def _make(binaries: Path, folder: Path, data: Path) -> None:
+def _make(binaries: Path, folder: Path, settings: Mapping[str, str]) -> None:
+    data = folder / "data"
     folder.chmod(0o755)  # the server's user has to pass
     password_file = folder / "password"
     password_file.write_text(PASSWORD)
@@ -128,33 +146,35 @@ def _make(binaries: Path, folder: Path, data: Path) -> None:
     command += ["--locale=C", "--no-sync"]
     subprocess.run(command, check=True, capture_output=True, **_unprivileged())
     write_certificate(data)
-    lines = [f"{name} = {value}\n" for name, value in SETTINGS.items()]
+    lines = [f"{name} = {value}\n" for name, value in settings.items()]
     (data / "postgresql.auto.conf").write_text("".join(lines))
 
 
-def _start(binaries: Path, folder: Path, data: Path) -> tuple[subprocess.Popen[bytes], int]:
+def _start(
+    binaries: Path, folder: Path, port: int | None = None
+) -> tuple[subprocess.Popen[bytes], int]:
     """Start the server; another process may take the free port first, so try again."""
     log = folder / "log"
     for _ in range(ATTEMPTS):
-        port = _free_port()
-        with log.open("wb") as output:
+        chosen = _free_port() if port is None else port
+        with log.open("ab") as output:
             process = subprocess.Popen(
-                [binaries / "postgres", "-D", data, "-p", str(port)],
+                [binaries / "postgres", "-D", folder / "data", "-p", str(chosen)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 **_unprivileged(),
             )
-        if _answers(process, Cluster(port, data / "server.crt")):
-            return process, port
+        if _answers(Cluster(binaries, folder, process, chosen)):
+            return process, chosen
         process.kill()
         process.wait()
     raise PostgresError(log.read_text(errors="replace"))
 
 
-def _answers(process: subprocess.Popen[bytes], cluster: Cluster) -> bool:
+def _answers(cluster: Cluster) -> bool:
     deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
+    while cluster.process.poll() is None and time.monotonic() < deadline:
         try:
             with cluster.connect("postgres"):
                 return True
