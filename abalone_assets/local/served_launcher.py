@@ -32,7 +32,7 @@ class ServedRunLauncher(DefaultRunLauncher):
 
         While it is away nobody can tell: it is asked again when it is back.
         """
-        server = self._get_grpc_client_for_termination(run.run_id)
+        server = self._get_grpc_client_for_termination(run.run_id)  # type: ignore[no-untyped-call]
         if server is None:  # of a command's own process, such as `dg launch`
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         try:

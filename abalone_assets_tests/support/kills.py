@@ -53,7 +53,7 @@ STEPS: Final = {
 ENDS: Final = ("STEP_START", "STEP_SUCCESS")
 SENSORS: Final = ("survey_sensor", "release_sensor", "approval_sensor", "animals_sensor")
 
-SECONDS: Final = 300.0
+SECONDS: Final = 900.0
 POLL_SECONDS: Final = 0.05
 LOOK_SECONDS: Final = 0.25
 ROWS: Final = 3

@@ -58,21 +58,18 @@ class Cluster:
         folder: Where its data and its log are.
         process: Its first process.
         port: Its port on 127.0.0.1.
+        certificate: The authority that signed the server's certificate, which is itself.
     """
 
     binaries: Path
     folder: Path
     process: subprocess.Popen[bytes]
     port: int
-
-    @property
-    def certificate(self) -> Path:
-        """The authority that signed the server's certificate, which is itself."""
-        return self.folder / "data" / "server.crt"
+    certificate: Path
 
     def start_again(self) -> None:
         """Start it on its port, where it was killed."""
-        self.process, _ = _start(self.binaries, self.folder, self.port)
+        self.process = _start(self.binaries, self.folder, self.port).process
 
     def create_database(self) -> Database:
         """An empty database of its own."""
@@ -124,7 +121,7 @@ def running_cluster(binaries: Path, **settings: str) -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="abalone-postgres-"))
     try:
         _make(binaries, folder, {**SETTINGS, **settings})
-        cluster = Cluster(binaries, folder, *_start(binaries, folder))
+        cluster = _start(binaries, folder)
         try:
             yield cluster
         finally:
@@ -150,23 +147,22 @@ def _make(binaries: Path, folder: Path, settings: Mapping[str, str]) -> None:
     (data / "postgresql.auto.conf").write_text("".join(lines))
 
 
-def _start(
-    binaries: Path, folder: Path, port: int | None = None
-) -> tuple[subprocess.Popen[bytes], int]:
+def _start(binaries: Path, folder: Path, port: int | None = None) -> Cluster:
     """Start the server; another process may take the free port first, so try again."""
-    log = folder / "log"
+    log, data = folder / "log", folder / "data"
     for _ in range(ATTEMPTS):
         chosen = _free_port() if port is None else port
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [binaries / "postgres", "-D", folder / "data", "-p", str(chosen)],
+                [binaries / "postgres", "-D", data, "-p", str(chosen)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 **_unprivileged(),
             )
-        if _answers(Cluster(binaries, folder, process, chosen)):
-            return process, chosen
+        cluster = Cluster(binaries, folder, process, chosen, data / "server.crt")
+        if _answers(cluster):
+            return cluster
         process.kill()
         process.wait()
     raise PostgresError(log.read_text(errors="replace"))
