@@ -1,15 +1,19 @@
-"""Runs that are processes of a code location in a container of its own: missed when it died."""
+"""Runs that are processes of a code location in a container of its own: missed when it died.
+
+A real code location is killed in ``services/production``.
+"""
 
 from __future__ import annotations
 
 import json
+import socket
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
-from dagster._core.launcher import WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG
-from dagster._grpc.client import DagsterGrpcClient, ephemeral_grpc_api_client
+from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import GetCurrentRunsResult
 from dagster._serdes import serialize_value
 
@@ -18,7 +22,7 @@ from abalone_assets.local.served_launcher import ServedRunLauncher
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.service
+RUN = "9f3d1c5e-0000-4000-8000-000000000000"
 
 
 @pytest.fixture
@@ -29,48 +33,46 @@ def launcher() -> Iterator[ServedRunLauncher]:
         yield launcher
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[DagsterGrpcClient]:
-    """A code location that has just been started, and executes nothing."""
-    with ephemeral_grpc_api_client(force_port=True) as client:
-        yield client
+@pytest.fixture
+def address() -> dict[str, object]:
+    """Where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return {"host": "127.0.0.1", "port": listener.getsockname()[1]}
 
 
-def started(launcher: ServedRunLauncher, **tags: str) -> dg.DagsterRun:
-    run = dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTED, tags=tags)
-    return launcher._instance.add_run(run)
+def health(launcher: ServedRunLauncher, **tags: str) -> CheckRunHealthResult:
+    run = dg.DagsterRun("job", RUN, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    return launcher.check_run_worker_health(launcher._instance.add_run(run))
 
 
-def launched_at(launcher: ServedRunLauncher, server: DagsterGrpcClient) -> dg.DagsterRun:
-    address = {"host": server.host, "port": server.port}
-    return started(launcher, **{GRPC_INFO_TAG: json.dumps(address)})
-
-
-def test_a_run_whose_code_location_was_started_again_is_missed(
-    launcher: ServedRunLauncher, server: DagsterGrpcClient
+@pytest.mark.parametrize(
+    ("executed", "status"),
+    [([], WorkerStatus.NOT_FOUND), ([RUN], WorkerStatus.RUNNING)],
+    ids=["it was started again since", "it executes it"],
+)
+def test_the_code_location_says_whether_a_run_lives(
+    launcher: ServedRunLauncher,
+    address: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+    executed: list[str],
+    status: WorkerStatus,
 ) -> None:
-    found = launcher.check_run_worker_health(launched_at(launcher, server))
-    assert found.status is WorkerStatus.NOT_FOUND
-    assert found.msg == "the code location was started again since it began this run"
+    told = GetCurrentRunsResult(current_runs=executed, serializable_error_info=None)
+    monkeypatch.setattr(DagsterGrpcClient, "get_current_runs", lambda _: serialize_value(told))
     assert launcher.supports_check_run_worker_health
+    assert health(launcher, **{GRPC_INFO_TAG: json.dumps(address)}).status is status
 
 
-def test_a_run_that_its_code_location_executes_runs(
-    launcher: ServedRunLauncher, server: DagsterGrpcClient, monkeypatch: pytest.MonkeyPatch
+def test_nobody_can_tell_while_the_code_location_is_away(
+    launcher: ServedRunLauncher, address: dict[str, object]
 ) -> None:
-    run = launched_at(launcher, server)
-    current = GetCurrentRunsResult(current_runs=[run.run_id], serializable_error_info=None)
-    monkeypatch.setattr(DagsterGrpcClient, "get_current_runs", lambda _: serialize_value(current))
-    assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
-
-
-def test_nobody_can_tell_while_the_code_location_is_away(launcher: ServedRunLauncher) -> None:
-    with ephemeral_grpc_api_client(force_port=True) as gone:
-        run = launched_at(launcher, gone)
-    assert launcher.check_run_worker_health(run).status is WorkerStatus.RUNNING
+    found = health(launcher, **{GRPC_INFO_TAG: json.dumps(address)})
+    assert found.status is WorkerStatus.RUNNING
+    assert found.msg is not None
+    assert "Could not reach" in found.msg
 
 
 def test_a_run_of_a_commands_own_process_is_none_of_its_business(
     launcher: ServedRunLauncher,
 ) -> None:
-    assert launcher.check_run_worker_health(started(launcher)).status is WorkerStatus.RUNNING
+    assert health(launcher).status is WorkerStatus.RUNNING
