@@ -20,6 +20,7 @@ from abalone_assets.automation.survey_sensor import (
     held_back,
     named,
 )
+from abalone_assets.errors import counted
 from abalone_assets.ingest.memory import ANIMALS_MEMORY_KEY, Patience, read_memory, write_memory
 from abalone_assets.ingest.reconcile import find_due, missing_days
 from abalone_assets.lake.animals import AGED_KEY, Animals
@@ -105,8 +106,8 @@ def animals_tick(
     reasons += held_back(due, zone.uri, "days of animals")
     if for_good := sorted(set(lost) - set(again)):
         reasons.append(
-            f"the lake lost {len(for_good)} days of animals ({named(for_good)}) whose files are not"
-            " in the landing zone either: bring them back"
+            f"the lake lost {counted(len(for_good), 'day of animals')} ({named(for_good)}) whose "
+            "files are not in the landing zone either: bring them back"
         )
     after = AnimalsCursor(
         reconciled_at=now if whole else cursor.reconciled_at,
@@ -138,7 +139,8 @@ def _requests(
         return requests, reasons
     if live_version() is None:
         reasons.append(
-            f"{len(waiting)} days of animals ({named(waiting)}) wait for a model: none is live yet"
+            f"no model is live yet, to age {counted(len(waiting), 'day of animals')} "
+            f"({named(waiting)})"
         )
         return requests, reasons
     left = MAX_REQUESTS - len(requests)

@@ -14,6 +14,7 @@ import dagster as dg
 from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.day_requests import DayJob, requests_for
 from abalone_assets.automation.runs import INGEST_JOB, INGESTED_ASSETS, Runs
+from abalone_assets.errors import counted
 from abalone_assets.ingest.landing_zone import Notifications
 from abalone_assets.ingest.memory import MEMORY_KEY, Patience, read_memory, write_memory
 from abalone_assets.ingest.reconcile import Due, find_due, missing_days
@@ -161,14 +162,16 @@ class _Lost:
         """What is lost, and what happens or has to."""
         if self.again:
             yield (
-                f"{lake.folder_uri('new_surveys')}: the lake lost {len(self.again)} survey days "
-                f"({named(self.again)}); they are ingested again"
+                f"{lake.folder_uri('new_surveys')}: the lake lost "
+                f"{counted(len(self.again), 'survey day')} ({named(self.again)}); they are "
+                "ingested again"
             )
         if self.for_good:
             yield (
-                f"{lake.folder_uri('new_surveys')}: the lake lost {len(self.for_good)} survey days "
-                f"({named(self.for_good)}) whose files are not in the landing zone either: no "
-                "release can be made until they are back there, or forgotten: `abalone forget DAY…`"
+                f"{lake.folder_uri('new_surveys')}: the lake lost "
+                f"{counted(len(self.for_good), 'survey day')} ({named(self.for_good)}) whose files "
+                "are not in the landing zone either: no release can be made until they are back "
+                "there, or forgotten: `abalone forget DAY…`"
             )
 
 
@@ -194,13 +197,13 @@ def held_back(due: Due, zone: str, noun: str) -> Iterator[str]:
         )
     if due.growing:
         yield (
-            f"{len(due.growing)} files are still being written ({named(due.growing)}) and are "
-            "taken in when they come to rest"
+            f"{counted(len(due.growing), 'file')} still being written ({named(due.growing)}), to "
+            "be taken in when at rest"
         )
     if due.unreadable:
         name, failed = min(due.unreadable.items())
         yield (
-            f"{len(due.unreadable)} files cannot be read and are tried again ({name}: "
+            f"{counted(len(due.unreadable), 'file')} not to be read now, and tried again ({name}: "
             f"{failed.problem})"
         )
 

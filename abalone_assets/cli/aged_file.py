@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from abalone_assets.ageing.ages_file import STDOUT, Ages, writing_ages
-from abalone_assets.cli.output import PARTLY, console, counted, progress_bar
-from abalone_assets.errors import SurveyError
+from abalone_assets.cli.output import PARTLY, console, progress_bar
+from abalone_assets.errors import SurveyError, counted
 from abalone_assets.survey.units import CONTRACT_UNITS
 
 if TYPE_CHECKING:

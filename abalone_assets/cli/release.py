@@ -15,13 +15,13 @@ from abalone_assets.cli.output import (
     FAILED,
     NOT_LIVE,
     console,
-    counted,
     example,
     json_option,
     one_line,
     print_json,
 )
 from abalone_assets.cli.run_progress import RunProgress
+from abalone_assets.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 from abalone_assets.doctor.finding import Finding, Outcome
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import StorageError, counted
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.lease import LEASE_KEY, Lease, read_lease
 from abalone_assets.lake.leftovers import leftovers, remove_leftovers
@@ -107,7 +107,8 @@ def _landing_zone(settings: Settings) -> Iterator[Trouble]:
     if files:
         yield Trouble(
             "landing zone",
-            f"{root}: no such folder, and the lake has the rows of {files} files that lay there",
+            f"{root}: no such folder, and the lake has the rows of {counted(files, 'file')} that "
+            "lay there",
             "mount it, or bring it back from a copy; the lake keeps the rows meanwhile",
             outcome="failed",
         )
@@ -121,11 +122,11 @@ def _leftovers(settings: Settings) -> Iterator[Trouble]:
 
         def remove() -> str:
             removed = [path for root in roots if root for path in remove_leftovers(root)]
-            return f"{len(removed)} files that killed processes were writing were removed"
+            return f"removed {counted(len(removed), 'file')} that killed processes were writing"
 
         yield Trouble(
             "leftovers",
-            f"{len(found)} files that killed processes were writing, such as {found[0]}",
+            f"{counted(len(found), 'file')} that killed processes were writing, such as {found[0]}",
             mend=remove,
         )
 

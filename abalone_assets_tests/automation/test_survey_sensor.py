@@ -162,7 +162,7 @@ class TestAFileThatGrows:
             self.append(platform, FILE, row)
             assert ingest(platform) == ([True] if number == 0 else [])
             clock.advance(seconds=5)
-        assert f"1 files are still being written ({FILE})" in str(platform.reasons[SURVEY_SENSOR])
+        assert f"1 file still being written ({FILE})" in str(platform.reasons[SURVEY_SENSOR])
         assert {file.name for file in platform.lake.manifest().days[DAY].files} == {OTHER}
         asked = requests(platform)
         assert ranges(asked) == [(DAY, DAY)]
@@ -324,9 +324,7 @@ class TestALakeThatLostADay:
             file.unlink()
         assert requests(platform) == []
         said = str(platform.reasons[SURVEY_SENSOR])
-        assert (
-            f"the lake lost 1 survey days ({DAY}) whose files are not in the landing zone" in said
-        )
+        assert f"the lake lost 1 survey day ({DAY}) whose files are not in the landing zone" in said
 
 
 class TestTheFirstSurveyDay:
