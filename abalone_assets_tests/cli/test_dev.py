@@ -29,6 +29,20 @@ def test_a_taken_port_is_refused_before_anything_starts(home: Path, option: str)
     assert option in result.stderr
 
 
+@pytest.mark.parametrize("option", ["--port", "--endpoint-port"])
+def test_a_taken_port_leaves_no_home_behind(
+    home: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    new = home.with_name("new")
+    monkeypatch.setenv("ABALONE_HOME", str(new))
+    other = "--endpoint-port" if option == "--port" else "--port"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        result = abalone("dev", option, str(listener.getsockname()[1]), other, "0")
+    assert result.exit_code == 1
+    assert option in result.stderr
+    assert not new.exists()
+
+
 def test_a_second_dev_of_the_same_home_is_refused(home: Path) -> None:
     with driver_lock(load_settings(), "abalone dev"):
         result = abalone("dev", "--port", "0", "--endpoint-port", "0")
