@@ -119,7 +119,7 @@ def _plan(settings: Settings, bad: ModelVersion, good: ModelVersion) -> list[str
 def _described(version: ModelVersion) -> str:
     rmse = version.evaluation.get("rmse")
     measured = f"RMSE {rmse:.3f}, " if isinstance(rmse, float) else ""
-    return f"{measured}registered {version.created_at[:10]}. {version.reason}"
+    return f"{measured}registered {version.created_at[:10]}. {version.in_short}"
 
 
 def _deploy(settings: Settings, good: ModelVersion, show: RunProgress) -> dict[str, Any]:
