@@ -42,5 +42,6 @@ def record_of(
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         field = ".".join(map(str, problem["loc"])) or "document"
-        raise StorageError(f"{place}: {field}: {problem['msg'].lower()}; {remedy}") from error
+        told = problem["msg"].removeprefix("Value error, ").lower()
+        raise StorageError(f"{place}: {field}: {told}; {remedy}") from error
     return record

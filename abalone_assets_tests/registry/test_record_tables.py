@@ -24,6 +24,7 @@ from abalone_assets.registry.record_tables import (
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.modeling.evaluation.test_gate import BETTER, champion, comparison
 from abalone_assets_tests.registry.test_contract import add, registry  # noqa: F401 - a fixture
+from abalone_assets_tests.registry.test_provenance import MADE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -104,6 +105,17 @@ def test_a_version_is_a_row_with_who_said_what_of_it(
         (1, "the gate", True, "first_model", "as measured", True),
         (2, "the gate", False, "above_max_rmse", "as measured", False),
         (2, "ana", True, None, "the scale was checked", True),
+    ]
+
+
+def test_a_version_says_which_run_code_and_base_survey_made_it(
+    lake: Lake, folder: FolderRegistry
+) -> None:
+    add(folder, "a", provenance=MADE.to_document())
+    refresh_record_tables(lake, folder)
+    columns = ("framework", "code", "code_commit", "dagster_run_id", "base_survey_sha256")
+    assert rows(lake, "model_versions", *columns) == [
+        ("blend", "0.1.0, commit 1a2b3c4d5e with changes", "1a2b3c4d5e6f", "run", "r")
     ]
 
 
