@@ -61,6 +61,7 @@ SURVEYS: Final = {
     "abalone.20250521054500": survey_rows(20, seed=3),
 }
 BILLED: Final = {"s3:ListBucket", "s3:GetObject", "s3:HeadObject", "sqs:ReceiveMessage"}
+IDLE: Final = ("survey_sensor", "animals_sensor", "release_sensor", "approval_sensor")
 QUESTION: Final = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15\n"
 BASE_ROWS: Final = 1000
 SPLITS: Final = ("train_split", "validation_split", "test_split")
@@ -128,6 +129,13 @@ class Story:
         return self.aws.client(service, access_key=OWN_KEY)
 
 
+def _asked_by(platform: LocalPlatform, aws: AwsStandIn, sensor: str) -> Counter[str]:
+    """The calls of a tick that finds nothing to do."""
+    before = len(aws.calls)
+    assert not platform.tick(sensor).run_requests
+    return Counter(call.action for call in aws.calls[before:])
+
+
 @pytest.fixture(scope="module")
 def story(moto_server: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("lineage")
@@ -146,10 +154,8 @@ def story(moto_server: MotoServer, tmp_path_factory: pytest.TempPathFactory) -> 
                 told.chapters.append(_land(told, platform, name))
         with _aws_platform(folder / "home", environment, after=platform, max_rmse=0.5) as strict:
             told.chapters.append(_land(told, strict, list(SURVEYS)[2]))
-            for sensor in ("survey_sensor", "release_sensor", "approval_sensor"):
-                before = len(aws.calls)
-                assert not strict.tick(sensor).run_requests
-                told.idle[sensor] = Counter(call.action for call in aws.calls[before:])
+            for sensor in IDLE:
+                told.idle[sensor] = _asked_by(strict, aws, sensor)
         told.calls = list(aws.calls)
         told.status = abalone_json("status")
         for variable in [name for name in os.environ if name.startswith("ABALONE_")]:
@@ -415,13 +421,14 @@ def test_what_idle_sensors_ask_is_what_the_cost_page_counts(story: Story) -> Non
     }
     assert asked == {
         "survey_sensor": {"s3:ListBucket": 1, "s3:GetObject": 2, "sqs:ReceiveMessage": 1},
+        "animals_sensor": {"s3:ListBucket": 1, "s3:GetObject": 3},
         "release_sensor": {"s3:GetObject": 3},
         "approval_sensor": {"s3:ListBucket": 1, "s3:GetObject": 2},
     }
     page = (Path(__file__).parents[3] / "docs" / "cost.md").read_text()
     for line in (
-        "lists: two every 5 s",
-        "reads: seven every 5 s",
+        "lists: three every 5 s",
+        "reads: ten every 5 s",
         "looks into the queue: one every",
     ):
         assert f"| sensors' {line}" in page.replace("sensors' S3 ", "sensors' ")
