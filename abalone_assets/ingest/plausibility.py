@@ -377,7 +377,14 @@ _KNOWN_ERRORS: Final = (
         (f"as if {one} and {other} stood in each other's columns", _swapped(one, other))
         for one, other in pairwise(_NUMBERS)
     ),
-    *(("as if rings were ages in years", _aged(years)) for years in (1.0, 1.5, 2.0)),
+    *(
+        # Only a person can tell the two apart: rows of UCI's that follow one another do it, too.
+        (
+            "as if rings were ages in years, unless animals of this place grow otherwise",
+            _aged(years),
+        )
+        for years in (1.0, 1.5, 2.0)
+    ),
 )
 
 

@@ -89,6 +89,12 @@ def test_ages_for_rings_are_told_from_many_animals(uci: Animals) -> None:
     )
 
 
+def test_rings_of_one_place_may_be_off_as_ages_are_and_the_reason_says_both(uci: Animals) -> None:
+    """UCI's rows 301 to 700 as they follow one another, landed by hand."""
+    reason = str(held(UCI_PROFILE, uci[300:700]))
+    assert "as if rings were ages in years, unless animals of this place grow otherwise" in reason
+
+
 @pytest.mark.parametrize(
     ("error", "words"),
     [
