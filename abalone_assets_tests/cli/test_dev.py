@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import duckdb
 import pytest
 
 from abalone_assets.cli.dev import _mend, _start_dagster, new_log
+from abalone_assets.local import processes
 from abalone_assets.local.driver import driver_lock
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import abalone
@@ -41,6 +43,22 @@ def test_a_taken_port_leaves_no_home_behind(
     assert result.exit_code == 1
     assert option in result.stderr
     assert not new.exists()
+
+
+def test_what_does_not_start_in_time_is_told_with_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "START_SECONDS", 0.0)
+    log = tmp_path / "dev.log"
+    waits = ["-c", "import time; time.sleep(60)"]
+    with processes.Child("Dagster", waits, dict(os.environ), log=log) as child:
+        told = f"no sign that Dagster answers after 0 s; its log is {log}"
+        with pytest.raises(processes.ProcessError, match=re.escape(told)):
+            processes.wait_until(never, child, "answers")
+
+
+def never() -> bool | None:
+    return None
 
 
 def test_a_second_dev_of_the_same_home_is_refused(home: Path) -> None:
