@@ -95,17 +95,14 @@ class Totals:
     def of(cls, manifest: Manifest) -> Self:
         """Add up the manifest."""
         days = [day for day in manifest.days.values() if day.files]
-        raw, source = manifest.raw, None
-        if raw:
-            instead = f"the bundled simulated survey, instead of {raw.uri}"
-            source = instead if raw.simulated else raw.uri
+        raw = manifest.raw
         return cls(
             days=len(days),
             files=sum(len(day.files) for day in days),
             unreadable_files=sum(file.problem is not None for day in days for file in day.files),
             rows=sum(day.rows for day in days),
             quarantined=sum(day.quarantined for day in days),
-            base_survey=source,
+            base_survey=raw.source if raw else None,
             base_rows=raw.rows if raw else 0,
             base_quarantined=raw.quarantined if raw else 0,
             held_files=sum(len(day.held_files) for day in days),

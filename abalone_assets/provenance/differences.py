@@ -189,9 +189,9 @@ def _identity(file: IngestedFile) -> tuple[str, int, str]:
 def _base(before: IngestedRaw | None, after: IngestedRaw | None) -> FileDifference | None:
     if (before and before.digest) == (after and after.digest):
         return None
-    uri = after.uri if after else before.uri if before else ""
+    known = after or before
     return FileDifference(
-        uri,
+        known.source if known else "",
         "",
         (before.rows if before else None, after.rows if after else None),
         (before.digest if before else None, after.digest if after else None),

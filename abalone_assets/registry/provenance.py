@@ -104,8 +104,8 @@ class Provenance:
             "libraries": listed(self.libraries),
             "machine": listed(self.machine),
             "prepared_by": self.engine,
-            "base_survey": raw and raw.uri,
-            "base_survey_sha256": raw and raw.digest,
+            "base_survey": raw.source if raw else None,
+            "base_survey_sha256": raw.digest if raw else None,
         }
         return {name: fact for name, fact in facts.items() if fact}
 

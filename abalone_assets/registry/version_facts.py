@@ -60,7 +60,7 @@ class VersionFacts:
         libraries: Versions of what it was trained with, by name.
         hyperparameters: All of them, the seed among them.
         run_id: The Dagster run that trained it.
-        base_survey: Where the base survey came from.
+        base_survey: Where the base survey came from, or what stood in for it.
         base_survey_sha256: Of its file.
     """
 
@@ -120,7 +120,7 @@ class VersionFacts:
             libraries=dict(made.libraries) if made else {},
             hyperparameters=dict(made.hyperparameters) if made else {},
             run_id=made.run_id if made else None,
-            base_survey=base.uri if base else None,
+            base_survey=base.source if base else None,
             base_survey_sha256=base.digest if base else None,
         )
 

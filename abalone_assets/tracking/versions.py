@@ -261,7 +261,7 @@ def _facts(version: ModelVersion) -> dict[str, str]:
     data, provenance = version.evaluation.get(DATA) or {}, known_provenance(version)
     facts = {
         **(provenance.facts() if provenance else {}),
-        _COMMIT: provenance and provenance.code.commit,
+        _COMMIT: provenance.code.commit if provenance else None,
         IDENTITY: _identity(version),
         "version": version.version,
         "approval": version.status,

@@ -96,6 +96,9 @@ def test_its_facts_are_text_for_tools_that_hold_no_more_than_that() -> None:
         "base_survey": "u",
         "base_survey_sha256": "r",
     }
+    raw = replace(INPUTS.raw, simulated=True) if INPUTS.raw else None
+    stood_in = replace(MADE, inputs=replace(INPUTS, raw=raw))
+    assert stood_in.facts()["base_survey"] == "the bundled simulated survey, instead of u"
     unknown = replace(MADE, inputs=None, engine="", code=CodeVersion("0.1.0", "c" * 64))
     assert MADE.facts().keys() - unknown.facts().keys() == {
         "code_commit",
