@@ -34,7 +34,7 @@ from abalone_assets.survey import ANIMALS, FEATURES, MAX_FILE_BYTES, UnreadableS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from abalone_assets.ageing.parsing import Block
+    from abalone_assets.ageing.blocks import Block
     from abalone_assets.ingest.landing_zone import LandedFile, LandingZone
     from abalone_assets.lake.animals import Animals
     from abalone_assets.lake.manifest import Manifest
