@@ -34,6 +34,7 @@ PICTURED_DAYS = 7
 @dg.asset(
     partitions_def=animals_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="ageing",  # one run at a time, so that not all runs there may be age animals
     deps=[UNAGED_ANIMALS, DEPLOYED_ASSET],
     output_required=False,
     group_name="ageing",
@@ -80,6 +81,8 @@ def aged_animals(
         ageing = Ageing(animals, zone, version, Doubter.of(card), Path(folder))
         plan = ageing.plan(context.partition_keys, again=context.run.job_name != AGE_JOB)
         counted = dict(ageing.age(plan, score))
+    if left := [each.day for each in plan if each.day not in counted]:
+        context.log.warning("%s: taken in again meanwhile, so still due", ", ".join(left))
     yield from age_checks(opened, animals.manifest(), counted)
     add_partitions_metadata(context, AGED_ANIMALS, _metadata(opened, counted, jobs))
     yield dg.MaterializeResult(asset_key=AGED_ANIMALS)
