@@ -15,6 +15,7 @@ import psutil
 
 from abalone_assets.doctor.finding import Finding, Outcome
 from abalone_assets.errors import StorageError
+from abalone_assets.lake.animals import Animals
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.lease import LEASE_KEY, Lease, read_lease
 from abalone_assets.lake.leftovers import leftovers, remove_leftovers
@@ -100,10 +101,12 @@ def _landing_zone(settings: Settings) -> Iterator[Trouble]:
     root = ObjectStore(settings.landing_zone_uri).root
     if root is None or root.is_dir():
         return
+    lake = Lake(settings.lake_uri)
     try:
-        files = sum(each.files for each in Lake(settings.lake_uri).manifest().summaries.values())
+        known = (lake.manifest(), Animals(lake).manifest())
     except StorageError:
         return  # `abalone verify` says what is wrong with the manifest
+    files = sum(each.files for manifest in known for each in manifest.summaries.values())
     if files:
         yield Trouble(
             "landing zone",

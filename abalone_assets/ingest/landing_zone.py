@@ -105,10 +105,12 @@ class Notifications:
 
     Attributes:
         days: Survey days of files that were written or removed.
+        animals: Days of files of animals without rings, likewise.
         problem: Why there may be more than these days, or empty.
     """
 
     days: frozenset[date] = NO_DAYS
+    animals: frozenset[date] = NO_DAYS
     problem: str = ""
 
 

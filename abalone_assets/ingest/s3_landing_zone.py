@@ -24,7 +24,7 @@ from abalone_assets.ingest.landing_zone import (
     printable,
     write_pieces,
 )
-from abalone_assets.survey import SURVEYS, FileKind, landed_day
+from abalone_assets.survey import ANIMALS, SURVEYS, FileKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -182,14 +182,17 @@ class S3LandingZone(LandingZone):
                 f"{received.unusable} messages in the queue are no notifications of S3 and were "
                 "dropped"
             )
-        yield Notifications(frozenset(self._notified_days(received.keys)), problem)
+        days, animals = (
+            frozenset(self._notified_days(received.keys, kind)) for kind in (SURVEYS, ANIMALS)
+        )
+        yield Notifications(days, animals, problem)
         try:
             s3_notifications.delete(self._queue_url, received)
         except AbaloneError as error:
             logger.warning("notifications will come again: %s", error)
 
-    def _notified_days(self, keys: Iterable[tuple[str, str]]) -> Iterator[date]:
+    def _notified_days(self, keys: Iterable[tuple[str, str]], kind: FileKind) -> Iterator[date]:
         for bucket, key in keys:
             if bucket == self._bucket and key.startswith(self._prefix):
                 with suppress(SurveyError):  # a stray; a look at everything reports it
-                    yield landed_day(key.removeprefix(self._prefix))
+                    yield kind.time(key.removeprefix(self._prefix)).date()

@@ -29,6 +29,7 @@
     _animals/_manifest/2025-03.<digest>.json   and the files of each month's days
     aged_animals/_days.json                    which content of which of these days was aged
     landing_zone/_animals_looks.json           what looks at the landing zone know of their files
+    landing_zone/_animals_pending.json         which of their old days looks go on looking at
     alerts.json                                what people were told of and is not over
     trained_model/<job>/output/model.tar.gz    a model archive, as SageMaker lays it out
     _staged/…                                  what Spark has not finished, or a killed run left

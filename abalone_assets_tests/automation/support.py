@@ -38,7 +38,10 @@ class Clock:
     @classmethod
     def installed(cls, monkeypatch: pytest.MonkeyPatch) -> Clock:
         clock = cls()
-        for sensor in ("survey_sensor", "day_requests", "release_sensor", "approval_sensor"):
+        for sensor in (
+            *("survey_sensor", "animals_sensor", "day_requests"),
+            *("release_sensor", "approval_sensor"),
+        ):
             module = f"abalone_assets.automation.{sensor}"
             monkeypatch.setattr(f"{module}.datetime", clock)
             monkeypatch.setattr(f"{module}.time", clock, raising=False)
