@@ -245,6 +245,15 @@ def test_a_file_in_mm_and_g_gives_the_same_ages_as_told(answer: float, tmp_path:
     refused = abalone("predict", path)
     assert refused.exit_code == 1
     assert "look like millimetres and grams: say --units mm-g, or tell the units" in refused.stderr
+    many = tmp_path / "many.csv"
+    many.write_text(f"M,{MEASURED}\n" * 30 + "X,1,1,1,1,1,1,1\n")
+    said = " ".join(abalone("predict", many, "--output", "-").stderr.split())
+    assert "31 lines without an age:" in said
+    assert said.count("say --units mm-g") == 1
+    assert "30 lines look like millimetres and grams: say --units mm-g, or tell" in said
+    assert "the first: " in said
+    assert "line 31, column sex: sex is 'X'" in said
+    assert " more" not in said
     first = abalone("predict", "--units", "mm-g", path, "--output", again)
     assert first.exit_code == 0, first.output
     frame = pl.read_csv(again)
@@ -269,6 +278,20 @@ def test_one_animal_in_mm_and_g_is_aged_as_told(answer: float) -> None:
     assert "leave out --units" in refused
     assert "header" not in refused
     assert "such as mm-g" in abalone("predict", "--units", "ells", *ANIMAL).stderr
+
+
+def test_ages_are_written_for_a_spreadsheet_with_decimal_commas(
+    answer: float, tmp_path: Path
+) -> None:
+    output = tmp_path / "ages.csv"
+    result = abalone("predict", "-", "--decimal-comma", "--output", output, text=f"{LINE}\n")
+    assert result.exit_code == 0, result.output
+    frame = pl.read_csv(output, separator=";", decimal_comma=True)
+    assert frame["rings"].to_list() == [answer]
+    for refused in (["--output", "ages.parquet"], []):
+        result = abalone("predict", "-", "--decimal-comma", *refused, text=f"{LINE}\n")
+        assert result.exit_code == 2
+        assert "--decimal-comma is for --output FILE.csv" in result.stderr
 
 
 def test_what_else_a_spreadsheet_holds_goes_along(answer: float, tmp_path: Path) -> None:
