@@ -258,7 +258,7 @@ class Ageing:
     def _check_is_as_planned(self, plan: DayToAge) -> None:
         """Ages of a content that is no more must not take the place of those of the present one."""
         summary = self.animals.manifest().summaries.get(plan.day)
-        if summary is None or summary.being_written or summary.content != plan.digest:
+        if summary is None or summary.content != plan.digest:  # which a revoked day has not
             raise _TakenInAgainError(f"{plan.day} was taken in again while it was aged")
 
     def _kept(self, plan: DayToAge, file: IngestedFile) -> Iterator[pl.DataFrame]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -17,6 +17,7 @@ from abalone_assets.ageing import intake
 from abalone_assets.ageing.aged_days import Ageing
 from abalone_assets.ageing.doubts import Doubter
 from abalone_assets.ageing.intake import Intake
+from abalone_assets.ageing.rows_file import note_of, on_this_machine
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.landing_zone import FolderLandingZone, LandingZone
 from abalone_assets.ingest.memory import Growing, Memory, Patience
@@ -243,6 +244,38 @@ def test_animals_that_are_corrected_and_put_back_while_they_are_scored_keep_no_o
     lengths = pl.read_csv(BytesIO(animals(20)), has_header=False)[:, 1]
     assert shore.ages(MONDAY)["length"].to_list() == lengths.to_list()
     assert shore.animals.days_to_age(shore.animals.manifest()) == []
+
+
+def test_a_days_animals_say_of_which_content_of_each_file_they_are(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said() -> object:
+        path = on_this_machine(
+            shore.animals.store, shore.animals.lake.key("unaged_animals", MONDAY), scratch()
+        )
+        assert path is not None
+        return note_of(path)
+
+    def scratch() -> Path:
+        return Path(mkdtemp(dir=shore.folder))
+
+    def in_manifest() -> object:
+        files = shore.animals.manifest().days[MONDAY].files
+        return {"files": {file.name: file.sha256 for file in files}}
+
+    def unreadable(*_: object) -> str:
+        raise StorageError("no access")
+
+    shore.zone.land(EARLY, animals(20))
+    shore.take_in([MONDAY])
+    assert said() == in_manifest()
+    with monkeypatch.context() as patch:
+        patch.setattr(type(shore.zone), "download", unreadable)
+        shore.take_in([MONDAY])
+    assert said() == in_manifest()
+    shore.zone.land(LATE, animals(5, seed=1))
+    shore.take_in([MONDAY])
+    assert said() == in_manifest()
 
 
 def _refuse_links(_: Path, target: Path) -> None:
