@@ -85,7 +85,7 @@ def clean_lines(text: str) -> CleanLines | None:
     columns = checked_columns([sexes.to_list(), *(each.to_numpy() for each in numbers)])
     if columns is None:
         return None
-    return CleanLines(columns, np.flatnonzero(is_clean.to_numpy()), odd)
+    return CleanLines(columns, np.flatnonzero(is_clean.to_numpy()).astype(np.int64), odd)
 
 
 def _line(data: bytes, ends: NDArray[np.intp], at: int) -> str:

@@ -160,7 +160,7 @@ class AnimalsFile:
         if len(clean.odd) > len(clean.places):
             return self._read_one_by_one(_lines_of(text), stream, read)
         first = self._line
-        found = [Block(clean.columns, first + clean.places)]
+        found = [Block(clean.columns, np.add(first, clean.places))]
         for at, line in clean.odd:
             self._line = first + at
             found.append(self._read_one_by_one([line], stream, read))

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from abalone_assets.ingest.landing_zone import LandingZone
+    from abalone_assets.ingest.landing_zone import LandedFile, LandingZone
+    from abalone_assets.survey import FileKind
     from abalone_assets_tests.fakes.standin import AwsStandIn
 
 OLD, OLDER, OLDEST = "2024-03-03", "2024-02-02", "2024-01-01"
@@ -162,16 +163,17 @@ def _refuse(*_: object, **__: object) -> None:
     raise StorageError("full")
 
 
-def test_days_told_while_a_look_goes_on_are_not_forgotten(watch: Watch) -> None:
-    store = watch.lake.store
+def test_days_told_while_a_look_goes_on_are_not_forgotten(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, list_day = watch.lake.store, watch.zone.list_day
     add_pending(store, [date.fromisoformat(OLD)])
-    list_day = watch.zone.list_day
 
-    def listing_while_told(day: date, *rest: object) -> object:
+    def listing_while_told(day: date, kind: FileKind) -> Iterator[LandedFile]:
         add_pending(store, [date.fromisoformat(OLDER)])
-        return list_day(day, *rest)  # type: ignore[arg-type] # as it was called
+        return list_day(day, kind)
 
-    watch.zone.list_day = listing_while_told  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(watch.zone, "list_day", listing_while_told)
     assert watch.asked() == []
     assert pending_days(store) == {date.fromisoformat(OLDER)}
 
