@@ -13,6 +13,10 @@ class StorageError(AbaloneError):
     """An object cannot be read, written or found where it should be."""
 
 
+class DamagedError(StorageError):
+    """An object is there, and is not what it should be: to read it again changes nothing."""
+
+
 class SurveyError(AbaloneError):
     """A file or a row cannot be a survey."""
 
@@ -23,3 +27,7 @@ class ModelArchiveError(AbaloneError):
 
 class EndpointError(AbaloneError):
     """The endpoint refused a version, answered wrongly or did not answer."""
+
+
+class PartitionError(AbaloneError):
+    """A run was launched over days that are no partitions, or over none."""

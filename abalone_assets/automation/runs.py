@@ -192,13 +192,16 @@ def has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 
 def days_of(run: dg.DagsterRun) -> DayRange | None:
-    """The partitions of a run as its tags say them, or None for a run without partitions."""
+    """The partitions of a run as its tags say them, or None for a run without partitions.
+
+    Whoever launches a run may give it half of a range, which then is none.
+    """
     from abalone_assets.ingest.reconcile import DayRange
 
-    if RANGE_START_TAG in run.tags:
-        return DayRange(run.tags[RANGE_START_TAG], run.tags[RANGE_END_TAG])
-    day = run.tags.get(PARTITION_TAG)
-    return DayRange(day, day) if day else None
+    if day := run.tags.get(PARTITION_TAG):
+        return DayRange(day, day)
+    first, last = run.tags.get(RANGE_START_TAG), run.tags.get(RANGE_END_TAG)
+    return DayRange(first, last) if first and last else None
 
 
 def day_range_tags(days: DayRange) -> dict[str, str]:

@@ -15,6 +15,8 @@ from abalone_assets.automation.runs import (
     DECISION_TAG,
     DEPLOY_JOB,
     INGEST_JOB,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
     RELEASE_JOB,
     FailedAttempts,
     Runs,
@@ -90,6 +92,8 @@ def history() -> Iterator[History]:
         (day_range_tags(DayRange(MONDAY, WEDNESDAY)), DayRange(MONDAY, WEDNESDAY)),
         ({"dagster/partition": MONDAY}, DayRange(MONDAY, MONDAY)),
         ({"dagster/backfill": "x"}, None),
+        ({RANGE_START_TAG: MONDAY}, None),
+        ({RANGE_END_TAG: MONDAY}, None),
         ({}, None),
     ],
 )
