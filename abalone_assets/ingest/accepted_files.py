@@ -80,7 +80,7 @@ def accept_file(store: ObjectStore, name: str, *, because: str, by: str) -> Acce
         return asdict(_Ledger(FORMAT, {file.sha256: entry, **_files_of(document, store)}))
 
     store.update_json(LEDGER_KEY, change)
-    ingest_accepted_again(store)
+    _ingest_again(store, survey_day(name).isoformat())
     return accepted_files(store)[file.sha256]
 
 
@@ -99,19 +99,18 @@ def held_files(store: ObjectStore) -> list[IngestedFile]:
     return [file for _, day in days for file in day.files if file.held]
 
 
-def ingest_accepted_again(store: ObjectStore) -> list[str]:
-    """Revoke the days that hold a file back which is accepted, and return them: they are due.
+def _ingest_again(store: ObjectStore, named: str) -> None:
+    """Revoke the days that hold a file back which is accepted; they are due then.
 
-    Ingestion asks for it too when it has committed, so that an acceptance in the meantime counts.
+    So is the day of its name, if a run is writing it, which may have begun before.
     """
-    accepted = accepted_files(store)
-    if not accepted:
-        return []
-    days = _days_with_held_files(store)
-    waiting = [day for day, entry in sorted(days.items()) if _holds_any_of(entry, accepted)]
+    accepted, manifest = accepted_files(store), read_manifest(store)
+    days = _days_with_held_files(store).items()
+    waiting = {day for day, entry in days if _holds_any_of(entry, accepted)}
+    if named in manifest.summaries and manifest.summaries[named].writers:
+        waiting.add(named)
     if waiting:
-        revoke_days(store, waiting)
-    return waiting
+        revoke_days(store, sorted(waiting))
 
 
 def _days_with_held_files(store: ObjectStore) -> dict[str, IngestedDay]:

@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from abalone_assets.errors import StorageError, SurveyError
+from abalone_assets.errors import DamagedError, SurveyError
 from abalone_assets.ingest.landing_zone import same_file
 from abalone_assets.storage.records import record_of
 from abalone_assets.survey import ANIMALS, SURVEYS, landed_day
@@ -212,10 +212,15 @@ def _day_of(name: str) -> str | None:
 
 
 def read_memory(store: ObjectStore, key: str = MEMORY_KEY) -> Memory:
-    """What the looks so far remember; nothing when there were none, or it cannot be read."""
+    """What the looks so far remember; nothing when there were none, or it is damaged.
+
+    Raises:
+        StorageError: The store refuses: a look that took that for nothing would forget, and write
+            so, which days it did not believe to be gone.
+    """
     try:
         return record_of(Memory, store.read_json(key) or {}, key, remedy="delete it")
-    except StorageError:
+    except DamagedError:
         return Memory()
 
 

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import DamagedError, StorageError
 from abalone_assets.lake.manifest import (
     BEING_WRITTEN,
     DaySummary,
@@ -130,17 +130,15 @@ def commit_days(
     store: ObjectStore,
     days: Mapping[str, IngestedDay],
     *,
-    valid: Callable[[Manifest], bool] = lambda _: True,
+    doubted: Callable[[Manifest], Collection[str]] = lambda _: (),
     writer: Writer | None = None,
 ) -> None:
     """Record that the lake now holds this content of these days.
 
-    Unless it is valid beside what the manifest says now, the days stay revoked, and so due.
-
     Args:
         store: Of the lake.
         days: Their content.
-        valid: Judges the manifest.
+        doubted: Says, of the manifest as it is now, which of them stay revoked, and so due.
         writer: The run that revoked the days and wrote them.
 
     Raises:
@@ -150,13 +148,11 @@ def commit_days(
     shared: list[str] = []
 
     def change(manifest: Manifest) -> _Change:
-        if not valid(manifest):
-            return _Change(manifest.raw, dict.fromkeys(days, BEING_WRITTEN))
         writers = {day: _writers_of(manifest, day) for day in days}
         shared[:] = [day for day in days if writer and not is_alone(writers[day], writer)]
         return _Change(
             manifest.raw,
-            {**days, **dict.fromkeys(shared, BEING_WRITTEN)},
+            {**days, **dict.fromkeys([*doubted(manifest), *shared], BEING_WRITTEN)},
             {day: after_sharing(writers[day], writer) for day in shared if writer},
         )
 
@@ -403,4 +399,4 @@ def _parsed(store: ObjectStore, key: str, data: bytes) -> object:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise StorageError(f"{store.uri_of(key)}: not a JSON document: {error}") from error
+        raise DamagedError(f"{store.uri_of(key)}: not a JSON document: {error}") from error

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import DamagedError, StorageError
 from abalone_assets.storage.s3 import explain_obstore, open_s3_store
 
 if TYPE_CHECKING:
@@ -239,13 +239,14 @@ class ObjectStore:
         """The JSON document, or None when there is none.
 
         Raises:
-            StorageError: The object is not JSON, or the store refuses.
+            DamagedError: The object is not JSON.
+            StorageError: The store refuses.
         """
         _, data = self.read_changed(key, None)
         try:
             return None if data is None else json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise StorageError(f"{self.uri_of(key)}: not a JSON document: {error}") from error
+            raise DamagedError(f"{self.uri_of(key)}: not a JSON document: {error}") from error
 
     def write_json(self, key: str, document: object, *, create_only: bool = False) -> None:
         """Write a JSON document atomically, its keys in their given order."""

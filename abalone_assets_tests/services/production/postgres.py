@@ -61,12 +61,17 @@ class Cluster:
     port: int
     certificate: Path
 
-    def create_database(self) -> Database:
-        """An empty database of its own."""
+    def create_database(self, like: str = "template1") -> Database:
+        """A database of its own, empty or like another one that nobody is connected to."""
         name = f"dagster_{next(_numbers)}"
         with self.connect("postgres") as connection:
-            connection.execute(text(f"create database {name}"))
+            connection.execute(text(f"create database {name} template {like}"))
         return Database(self, name)
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        with self.connect("postgres") as connection:
+            connection.execute(text(f"drop database {name} with (force)"))
 
     @contextmanager
     def connect(self, database: str) -> Iterator[Connection]:
