@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
 import socket
 import subprocess
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -16,21 +14,16 @@ import pytest
 
 from abalone_assets.ageing.ages_file import ANSWERS
 from abalone_assets.cli.aged_file import AgedFile
-from abalone_assets.serving.client import EndpointClient
-from abalone_assets.serving.pointer import publish_pointer
-from abalone_assets.serving.state import read_state
 from abalone_assets.survey import FEATURES, age_years
-from abalone_assets_tests.cli.support import ANIMAL, abalone, abalone_json, environment
+from abalone_assets_tests.cli.support import ANIMAL, abalone, abalone_json
 from abalone_assets_tests.serving.support import (
-    DEADLINE_SECONDS,
     ENDPOINT,
     local_prediction,
     new_registry,
-    register,
     running_server,
     serving,
+    serving_process,
     tiny_archive,
-    wait_until,
 )
 
 if TYPE_CHECKING:
@@ -45,26 +38,9 @@ NAMES = ",".join(FEATURES)
 def served_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, float]]:
     """A home whose endpoint is served by `abalone serve`: its folder, what it said, an answer."""
     home = tmp_path_factory.mktemp("served")
-    registry = new_registry(home)
     archive = tiny_archive(1)
-    publish_pointer(registry.store, "abalone", register(registry, archive).version)
-    log = home / "serve.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "abalone_assets.cli", "serve", "--port", "0"],
-            env=environment(home),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_until(lambda: "Ctrl-C" in log.read_text() or process.poll() is not None)
-        state = read_state(home / "endpoint" / "server.json")
-        assert state is not None, log.read_text()
-        wait_until(lambda: EndpointClient(state.url, "abalone").describe()["version"] == 1)
-        yield home, log.read_text(), local_prediction(archive, LINE + "\n")[0]
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(DEADLINE_SECONDS) == 0
+    with serving_process(home, archive) as served:
+        yield home, served.log.read_text(), local_prediction(archive, LINE + "\n")[0]
 
 
 @pytest.fixture
