@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "ABALONE_TEST_LEDGER"
 SETTLED: Final = "settled"
+CUT_SHORT: Final = "cut short"
+"""By Ctrl-C: nobody knows how it would have ended, so it is not counted."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Entry:
         struck: How often each fault struck at a call of a store.
         runs: Runs of Dagster that it took.
         seconds: How long it took, its end and the comparison included.
-        outcome: `SETTLED`, or what was not as it should be.
+        outcome: `SETTLED`, `CUT_SHORT`, or what was not as it should be.
     """
 
     of: str
@@ -65,7 +67,7 @@ def read_ledger(file: Path) -> list[Entry]:
 def told_of(histories: Iterable[Entry]) -> Iterator[str]:
     """The sums over all histories of one kind and store, line by line."""
     groups: dict[tuple[str, str], list[Entry]] = {}
-    for each in histories:
+    for each in (one for one in histories if one.outcome != CUT_SHORT):
         groups.setdefault((each.of, each.store), []).append(each)
     for (of, store), members in sorted(groups.items()):
         steps, struck = Counter[str](), Counter[str]()

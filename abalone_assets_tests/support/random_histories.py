@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from abalone_assets_tests.support.faults import KILLS, REFUSES, Strike
-from abalone_assets_tests.support.ledger import SETTLED, Entry, append
+from abalone_assets_tests.support.ledger import CUT_SHORT, SETTLED, Entry, append
 
 if TYPE_CHECKING:
     from abalone_assets_tests.support.faults import Call
@@ -145,7 +145,7 @@ class Histories:
     def _one(self, seed: int, index: int) -> None:
         random, began = Random(f"{seed}/{index}"), time.perf_counter()
         history, taken = self.make(), list[str]()
-        possible, outcome = history.possible(), SETTLED
+        possible, outcome = history.possible(), CUT_SHORT
         weights = [each.weight for each in possible]
         try:
             for _ in range(random.randint(self.steps // 2, self.steps)):
@@ -155,6 +155,7 @@ class Histories:
                     taken.append(f"{chosen.name}({_shown(arguments)})")
                     getattr(history, chosen.name)(**arguments)
             history.end()
+            outcome = SETTLED
         except Exception as error:
             outcome = f"{type(error).__name__}: {str(error)[:300]}"
             error.add_note(f"history {index} of seed {seed} on {self.store}:")

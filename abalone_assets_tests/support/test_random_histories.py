@@ -43,6 +43,8 @@ class Counted(History):
         self.seen.pop()
 
     def end(self) -> None:
+        if self.breaks == "Ctrl-C":
+            raise KeyboardInterrupt
         if self.breaks == "the end":
             raise AssertionError("not as it should be")
 
@@ -116,6 +118,13 @@ def test_what_is_not_as_it_should_be_is_told_with_its_steps(
     assert broken.value.__notes__[0] == "history 0 of seed 7 on folder:"
     assert broken.value.__notes__[1].startswith("  lands(data=[")
     assert f"  history 0 of seed 7: {told}" in list(told_of(read_ledger(ledger)))
+
+
+def test_one_that_ctrl_c_cut_short_is_none_that_settled(ledger: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        go_through("Ctrl-C")
+    assert [each.outcome for each in read_ledger(ledger)] == ["cut short"]
+    assert list(told_of(read_ledger(ledger))) == []
 
 
 def test_strikes_are_of_every_kind_and_no_two_at_one_call() -> None:
