@@ -50,4 +50,5 @@ def days_of_run(context: dg.AssetExecutionContext) -> Sequence[str]:
         )
     if last < first:
         raise PartitionError(f"launched over {first} to {last}: the range ends before it begins")
-    return context.partition_keys
+    days: Sequence[str] = context.partition_keys
+    return days

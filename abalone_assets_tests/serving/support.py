@@ -44,6 +44,8 @@ LINES = (
 BODY = "".join(line + "\n" for line in LINES)
 CREATED_AT = datetime(2025, 3, 1, tzinfo=UTC)
 DEADLINE_SECONDS = 20.0
+START_SECONDS = 120.0
+"""Of a process, which imports much: on a busy machine it takes a minute."""
 
 
 def tiny_archive(seed: int, *, calibrated: bool = True) -> bytes:
@@ -167,14 +169,16 @@ def serving_process(home: Path, archive: bytes) -> Iterator[ServingProcess]:
             stderr=subprocess.STDOUT,
         )
     try:
-        wait_until(lambda: "Ctrl-C" in log.read_text() or process.poll() is not None)
+        wait_for(lambda: "Ctrl-C" in log.read_text() or process.poll() is not None, START_SECONDS)
         state = read_state(home / "endpoint" / "server.json")
         assert state is not None, log.read_text()
-        wait_until(lambda: EndpointClient(state.url, "abalone").describe()["version"] == 1)
+        client = EndpointClient(state.url, "abalone")
+        wait_for(lambda: client.describe()["version"] == 1, START_SECONDS)
         yield ServingProcess(home, state, process, log)
-    finally:
         process.send_signal(signal.SIGINT)
-        assert process.wait(DEADLINE_SECONDS) == 0
+        assert process.wait(START_SECONDS) == 0
+    finally:
+        process.kill()
 
 
 def wait_until(condition: Callable[[], object]) -> None:
