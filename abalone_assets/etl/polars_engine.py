@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from abalone_assets.errors import StorageError
 from abalone_assets.etl.input_rows import complete, hashed_rows, parts_of, refuse_incomplete
 from abalone_assets.etl.kept_outputs import KeptOutputs, Note, forget_keys, keeps, keys_file
-from abalone_assets.etl.kept_rows import KeptRows
 from abalone_assets.etl.outputs import Outputs
 from abalone_assets.etl.parquet_output import ROW_GROUP_ROWS, scratch, staged
 from abalone_assets.etl.preparation import SURVEY_COLUMNS
 from abalone_assets.etl.request import PrepareReport, PrepareRequest
 from abalone_assets.etl.row_keys import keys_of, write_keys
 from abalone_assets.etl.unique_rows import UniqueRows
+from abalone_assets.lake.kept_rows import KeptRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,14 +59,15 @@ def prepare(
     started = time.perf_counter()
     if not request.all_inputs:
         raise StorageError("nothing to prepare: the lake holds neither raw_abalone nor a survey")
-    keys = {_KEYS: str(keys_file(request))} if keeps(request) else {}
+    kept_keys = keys_file(request.merged, request.older)
+    keys = {_KEYS: str(kept_keys)} if keeps(request) else {}
     with _translate_errors(request):
         with staged({**keys, **request.outputs}, before_replacing) as written:
             files = {name: written[name] for name in request.outputs}
             done = _add_newest(request, files) or _prepare_all(request, files, written.get(_KEYS))
             rows = {name: _count(pl.scan_parquet(path, glob=False)) for name, path in files.items()}
             sha256 = {name: _sha256(files[name]) for name in request.splits}
-        forget_keys(request, but=keys_file(request) if done.keeps else None)
+        forget_keys(request, but=kept_keys if done.keeps else None)
     return PrepareReport(
         engine=f"polars {pl.__version__}",
         rows_in=done.rows_in,

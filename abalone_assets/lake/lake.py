@@ -20,6 +20,7 @@
     merged_dataset/_inputs.json                what it was made from, see `lake.kept_inputs`
     _kept/…                                    of which this is what is no longer current
     merged_dataset/_keys.<version>-<digest>.npy  of rows that are kept, see `etl.kept_outputs`
+    merged_dataset/_looked_at.json             which of them a check has read, see `etl.partition`
     model_versions/data.parquet                the records as tables, see `registry.record_tables`;
                                                model_metrics, model_decisions, released_files, too
     captured_requests/request_day=2025-03-03/data.parquet  what the endpoint was asked on a day

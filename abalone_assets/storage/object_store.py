@@ -7,6 +7,7 @@ object, never a part of one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -165,6 +166,20 @@ class ObjectStore:
                     yield line + b"\n"
         if rest:
             yield rest
+
+    def sha256(self, key: str) -> str:
+        """SHA-256 of the object's content, of which little is in memory at a time.
+
+        Raises:
+            StorageError: There is no such object, or the store refuses.
+        """
+        if self._is_missing:
+            raise StorageError(f"{self.uri_of(key)}: no such object")
+        digest = hashlib.sha256()
+        with _translate_errors(self.uri_of(key)):
+            for chunk in self._store.get(key).stream():
+                digest.update(chunk)
+        return digest.hexdigest()
 
     def download(self, key: str, path: Path) -> None:
         """Write the object's content to a file, of which little is in memory at a time.

@@ -167,6 +167,12 @@ DAMAGES: list[tuple[Callable[[Path], object], str, str, str]] = [
     ),
     (lambda home: cut(home / "lake/train_split/data.parquet"), "splits", "failed", "in the splits"),
     (
+        lambda home: swap_ages(home / "lake/train_split/data.parquet"),
+        "splits",
+        "failed",
+        "train_split: holds other bytes than were prepared",
+    ),
+    (
         lambda home: (home / "lake/test_split/data.parquet").unlink(),
         "splits",
         "failed",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
@@ -96,5 +95,5 @@ def _needed(
 
 
 def _is_sound(lake: Lake, key: str) -> bool:
-    sha256 = hashlib.sha256(lake.store.read(key)).hexdigest()
+    sha256 = lake.store.sha256(key)
     return key == kept_key(sha256) or (key.startswith(DAYS) and key.endswith(f".{sha256}.json"))

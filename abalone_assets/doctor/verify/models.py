@@ -37,7 +37,7 @@ def model_findings(lake: Lake, registry: ModelRegistry, settings: Settings) -> I
 
 
 def _splits(lake: Lake) -> str:
-    from abalone_assets.ingest.frames import rows_written
+    from abalone_assets.etl.partition import partition_of
 
     record = lake.preparation() if _is_prepared(lake) else None
     if record is None:
@@ -46,14 +46,22 @@ def _splits(lake: Lake) -> str:
                if lake.store.find(lake.key(name)) is None]  # fmt: skip
     if missing:
         raise StorageError(f"{', '.join(missing)}: no such object")
-    merged = rows_written(lake.uri("merged_dataset"))
-    split = sum(rows_written(lake.uri(name)) for name in SPLIT_PERCENT)
-    if not record.rows_ingested == record.rows_in == merged + record.repeats or merged != split:
+    found = partition_of(lake)
+    conserved = record.rows_ingested == record.rows_in == found.merged + record.repeats
+    if not (conserved and found.holds):
         raise StorageError(
-            f"{record.rows_in} rows went in, {record.repeats} repeats went, {merged} are merged, "
-            f"and {split} are in the splits"
+            f"{record.rows_in} rows went in, {record.repeats} repeats went, {found.merged} are "
+            f"merged, and {sum(found.splits.values())} are in the splits, {found.distinct} of them "
+            "different ones that are merged"
         )
-    return f"{merged} rows, each in one split; {record.repeats} repeats removed"
+    altered = [
+        name
+        for name, written in record.splits.items()
+        if written.sha256 and lake.store.sha256(lake.key(name)) != written.sha256
+    ]
+    if altered:
+        raise StorageError(f"{', '.join(altered)}: holds other bytes than were prepared")
+    return f"{found.merged} rows, each in one split; {record.repeats} repeats removed"
 
 
 def _is_prepared(lake: Lake) -> bool:
