@@ -10,12 +10,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.lake.catalog_sql import row_columns, table_columns, table_of
-from abalone_assets.lake.kept_rows import KeptRows
 from abalone_assets.lake.names import CATALOG_SCHEMA
 
 if TYPE_CHECKING:
     import duckdb
 
+    from abalone_assets.lake.kept_rows import KeptRows
     from abalone_assets.lake.lake import Lake
 
 NOTES: Final = f"{CATALOG_SCHEMA}._kept_rows"
@@ -74,6 +74,8 @@ def note_kept_rows(
 
 
 def _kept_rows(lake: Lake, asset: str) -> KeptRows | None:
+    from abalone_assets.lake.kept_rows import KeptRows
+
     root = lake.store.root
     with suppress(OSError, ValueError):  # damaged
         return KeptRows.of(root / lake.key(asset)) if root is not None else None

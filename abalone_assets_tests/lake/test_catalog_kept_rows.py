@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -203,6 +205,15 @@ def test_a_damaged_object_is_told_and_the_table_stays(table: Table) -> None:
     with pytest.raises(StorageError, match=r"merged_dataset/data\.parquet: cannot read this"):
         table.refresh()
     assert table.numbers() == [*range(12), *range(100, 103)]
+
+
+def test_who_only_names_the_catalog_loads_no_data_frames() -> None:
+    code = (
+        "import sys, abalone_assets.lake.catalog_file; "
+        "print({'numpy', 'polars', 'pyarrow', 'duckdb'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_a_catalog_of_before_knows_of_no_kept_rows(table: Table, reads: list[list[str]]) -> None:
