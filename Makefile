@@ -11,8 +11,8 @@ export ABALONE_HOME ?= $(CURDIR)/.abalone
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-fast soak soak-kills fuzz lint format types licences audit sbom docs bench synth deploy \
-	destroy clean
+.PHONY: help demo dev test test-tools test-fast soak soak-kills fuzz lint format types licences audit sbom docs bench synth \
+	deploy destroy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,9 +24,11 @@ dev: $(VENV)/.base ## Start the Dagster UI, its daemon and the endpoint server; 
 	@trap : INT; $(BIN)/abalone dev $(if $(PORT),--port $(PORT)) \
 	  $(if $(ENDPOINT_PORT),--endpoint-port $(ENDPOINT_PORT)) || [ $$? -eq 130 ] # Ctrl-C is no error
 
-test: $(VENV)/.dev $(JARS) $(TOOLKITS) ## Run all tests
+test: test-tools ## Run all tests
 	@$(BIN)/python -m abalone_assets_tests.support.programs
 	$(PYTEST)
+
+test-tools: $(VENV)/.dev $(JARS) $(TOOLKITS) # What all tests need
 
 test-fast: $(VENV)/.dev ## Run the tests that need neither services nor minutes
 	$(PYTEST) -m 'not service and not story'
