@@ -11,8 +11,8 @@ export ABALONE_HOME ?= $(CURDIR)/.abalone
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-fast soak soak-kills fuzz lint format types licences audit sbom docs bench synth deploy \
-	destroy clean
+.PHONY: help demo dev test test-tools test-fast soak soak-kills fuzz lint format types licences audit sbom docs bench synth \
+	deploy destroy clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,25 +24,29 @@ dev: $(VENV)/.base ## Start the Dagster UI, its daemon and the endpoint server; 
 	@trap : INT; $(BIN)/abalone dev $(if $(PORT),--port $(PORT)) \
 	  $(if $(ENDPOINT_PORT),--endpoint-port $(ENDPOINT_PORT)) || [ $$? -eq 130 ] # Ctrl-C is no error
 
-test: $(VENV)/.dev $(JARS) $(TOOLKITS) ## Run all tests
+test: test-tools ## Run all tests
 	@$(BIN)/python -m abalone_assets_tests.support.programs
 	$(PYTEST)
+
+test-tools: $(VENV)/.dev $(JARS) $(TOOLKITS) # What all tests need
 
 test-fast: $(VENV)/.dev ## Run the tests that need neither services nor minutes
 	$(PYTEST) -m 'not service and not story'
 
-soak: $(VENV)/.dev ## Many long histories of files, releases and faults: SEED=1 SEEDS=8 HISTORIES=125 STEPS=30; goes on at any SEED
+soak: $(VENV)/.dev ## Many long histories of files, releases and faults: SEED=1 SEEDS=8 HISTORIES=125 STEPS=30; LEDGER tells them all
 	ABALONE_TEST_SEED=$(or $(SEED),1) ABALONE_TEST_SEEDS=$(or $(SEEDS),8) \
 	  ABALONE_TEST_HISTORIES=$(or $(HISTORIES),125) ABALONE_TEST_HISTORY_STEPS=$(or $(STEPS),30) \
+	  ABALONE_TEST_LEDGER=$(or $(LEDGER),histories.jsonl) \
 	  $(PYTEST) -v abalone_assets_tests/automation/test_histories.py \
-	  abalone_assets_tests/services/test_platform_histories.py
+	  abalone_assets_tests/services/test_platform_histories.py; settled=$$?; \
+	  $(BIN)/python -m abalone_assets_tests.support.ledger $(or $(LEDGER),histories.jsonl); exit $$settled
 
-soak-kills: $(VENV)/.dev ## Kill every process of a running platform at every boundary of a step: TIMES=3
-	ABALONE_TEST_KILLS=$(or $(TIMES),3) $(BIN)/pytest abalone_assets_tests/stories/dev/test_kills.py
+soak-kills: $(VENV)/.dev ## Kill every process of a platform, local and production's, at every boundary of a step: TIMES=3; goes on at any FROM
+	ABALONE_TEST_KILLS=$(or $(TIMES),3) ABALONE_TEST_KILLS_FROM=$(or $(FROM),0) \
+	  $(BIN)/pytest -s abalone_assets_tests/stories/dev/test_kills.py abalone_assets_tests/services/production/test_kills.py
 
-fuzz: $(VENV)/.dev ## Ask the endpoint, the parser and the archives what nobody would: EXAMPLES=20000
-	ABALONE_TEST_EXAMPLES=$(or $(EXAMPLES),20000) $(PYTEST) abalone_assets_tests/serving/test_fuzz.py \
-	  abalone_assets_tests/survey/test_fuzz.py abalone_assets_tests/modeling/test_fuzz.py
+fuzz: $(VENV)/.dev ## Ask endpoint, parser, archives, runs and commands what nobody would: EXAMPLES=20000
+	ABALONE_TEST_EXAMPLES=$(or $(EXAMPLES),20000) $(PYTEST) abalone_assets_tests/*/test_fuzz.py
 
 lint: $(VENV)/.dev ## Check style, and which room imports which
 	$(BIN)/ruff check .

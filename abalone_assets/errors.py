@@ -1,4 +1,7 @@
-"""The errors of this project: one root, so that callers can catch all of them at a boundary."""
+"""The errors of this project, and how their messages count things.
+
+They have one root, so that callers can catch all of them at a boundary.
+"""
 
 
 class AbaloneError(Exception):
@@ -13,6 +16,10 @@ class StorageError(AbaloneError):
     """An object cannot be read, written or found where it should be."""
 
 
+class DamagedError(StorageError):
+    """An object is there, and is not what it should be: to read it again changes nothing."""
+
+
 class SurveyError(AbaloneError):
     """A file or a row cannot be a survey."""
 
@@ -23,3 +30,14 @@ class ModelArchiveError(AbaloneError):
 
 class EndpointError(AbaloneError):
     """The endpoint refused a version, answered wrongly or did not answer."""
+
+
+class PartitionError(AbaloneError):
+    """A run was launched over days that are no partitions, or over none."""
+
+
+def counted(number: int, noun: str) -> str:
+    """The number and its noun: 1 row, 2 rows; of several words the first: 1 day of animals."""
+    first, *others = noun.split(" of ", 1)
+    plural = first if number == 1 else f"{first}s"
+    return " of ".join([f"{number} {plural}", *others])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from dagster._core.storage.event_log import in_memory as events_in_memory
 from dagster._core.storage.runs import in_memory as runs_in_memory
+from xdist.scheduler import LoadGroupScheduling
 
 from abalone_assets.local.instance import EVENT_BATCH_SIZE
 from abalone_assets_tests.support.instance import make_dagster_home
@@ -18,6 +20,8 @@ from abalone_assets_tests.support.quick_python import quicken
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+
+    from xdist.remote import Producer
 
 pytest_plugins = [
     "abalone_assets_tests.fakes.fixtures",
@@ -49,6 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
     An instance in memory would read ninety migrations, to note in itself that it needs none.
     A shell starts what is in the background with Ctrl-C ignored; tests press it all the same.
     """
+    sys.dont_write_bytecode = False  # as `quicken` has it in the workers
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH_SIZE)
@@ -64,9 +69,32 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
     The fast tier computes all the time, so pytest-xdist decides, as it does when it was told.
     """
-    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or "not service" in config.option.markexpr:
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or _is_fast_tier(config):
         return None
     return (os.cpu_count() or 1) + 1
+
+
+def _is_fast_tier(config: pytest.Config) -> bool:
+    return all(f"not {marker}" in config.option.markexpr for marker in TIERS.values())
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no test of a folder of which the fast tier takes none."""
+    slow = collection_path.parent == Path(__file__).parent and collection_path.name in TIERS
+    return True if slow and _is_fast_tier(config) else None
+
+
+class ByModule(LoadGroupScheduling):
+    """Hands out a module at a time where a test names no group: its fixtures are made once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return super()._split_scope(nodeid).partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByModule | None:
+    """Share what modules share, which pytest-xdist would make in each worker."""
+    return ByModule(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -85,7 +85,7 @@ def _ours(folder: Path, model: Path, home: Path) -> None:
     from abalone_assets.ageing.aged_days import Ageing
     from abalone_assets.ageing.doubts import Doubter
     from abalone_assets.ageing.intake import Intake
-    from abalone_assets.ingest.landing_zone import FolderLandingZone
+    from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
     from abalone_assets.lake.animals import Animals
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest_store import commit_days

@@ -38,10 +38,10 @@ def measure(
 
     import dagster as dg
 
+    from abalone_assets.automation.day_ranges import DayRange
     from abalone_assets.automation.runs import INGEST_JOB, day_range_tags
     from abalone_assets.definitions import defs
-    from abalone_assets.ingest.landing_zone import FolderLandingZone
-    from abalone_assets.ingest.reconcile import DayRange
+    from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
     from abalone_assets.lake.lake import Lake
     from abalone_assets.local.instance import home_environment, prepare_instance
     from abalone_assets.local.run import LocalPlatform

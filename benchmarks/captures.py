@@ -47,10 +47,10 @@ def run(days: int) -> dict[str, Any]:
     """Write the capture files of some days into the home, and have one run read them."""
     import dagster as dg
 
+    from abalone_assets.automation.day_ranges import DayRange
     from abalone_assets.automation.runs import MONITOR_JOB, day_range_tags
     from abalone_assets.definitions import defs
     from abalone_assets.ingest.frames import to_parquet
-    from abalone_assets.ingest.reconcile import DayRange
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.last_drift import LastDrift
     from abalone_assets.local.instance import home_environment, prepare_instance

@@ -16,21 +16,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets_tests.cli.support import abalone_process, environment
-from abalone_assets_tests.support.fleet_week import (
-    DAYS,
-    FOLDER,
-    GROWING,
-    LINK,
-    ODD_ANIMALS,
-    Address,
-    Crews,
-    FleetWeek,
-    account,
-    lose_day,
-    merged_rows,
-)
+from abalone_assets_tests.support.fleet.accounts import account, lose_day, merged_rows
+from abalone_assets_tests.support.fleet.address import Address
+from abalone_assets_tests.support.fleet.crews import FOLDER, LINK, Crews
+from abalone_assets_tests.support.fleet.kinds import GROWING
+from abalone_assets_tests.support.fleet.week import DAYS, ODD_ANIMALS, FleetWeek
 from abalone_assets_tests.support.quick_daemon import quick_daemon
 from abalone_assets_tests.support.stack import Stack, running_stack
 from abalone_assets_tests.support.whole_surveys import Animals

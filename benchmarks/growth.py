@@ -22,7 +22,7 @@ import dagster as dg
 
 from abalone_assets import definitions
 from abalone_assets.automation.old_runs import RunRules, run_kinds
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.local.instance import home_environment, prepare_instance
 from abalone_assets.local.run import LocalPlatform
 from abalone_assets.retention.collect import stored_kinds

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 import requests
 
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.support.platform import survey_rows
 from abalone_assets_tests.support.stack import running_stack

@@ -1,40 +1,44 @@
-"""What one release computes, against another revision: processor seconds by part, as JSON.
+"""What one release computes: processor seconds of training, evaluation and report.
 
-Both revisions take turns in processes of their own. ``python -m benchmarks.payload --base PATH``.
+In a process of its own, without imports, in turn with another revision (``--against``). The survey
+is the UCI one where ``ABALONE_TEST_RAW`` says where it lies, else the bundled one.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Final
 
 from abalone_assets.sample_data import base_survey
+from benchmarks.timing import OURS, Measured
 
-HERE = Path(__file__).parent
+if TYPE_CHECKING:
+    from benchmarks.timing import Options
 
-
-def main() -> None:
-    """Print medians of both revisions, and the median of the pairs' ratios."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--base", type=Path, default=HERE.parent, help="a checkout of the other")
-    parser.add_argument("--survey", type=Path, default=base_survey())
-    parser.add_argument("--runs", type=int, default=3)
-    # As `benchmarks` runs all of its modules with arguments of its own.
-    arguments = parser.parse_known_args()[0]
-    pairs = [
-        [_measured(root, arguments.survey) for root in (HERE.parent, arguments.base)]
-        for _ in range(arguments.runs)
-    ]
-    print(json.dumps({"n": len(pairs), "load": os.getloadavg(), "parts": _compared(pairs)}))
+HERE: Final = Path(__file__).parent
 
 
-def _measured(root: Path, survey: Path) -> dict[str, float]:
+def measure(options: Options) -> Measured:
+    """The payload of this revision and, if given, of another."""
+    survey = Path(os.environ.get("ABALONE_TEST_RAW") or base_survey())
+    measured = Measured(
+        "payload",
+        notes=["Imports are left out; the report is made when the new version answers already."],
+    )
+    sides = {OURS: partial(_payload, HERE.parent, survey)}
+    if options.against is not None:
+        sides["the other checkout"] = partial(_payload, options.against, survey)
+    case = f"{survey.name}, {len(survey.read_bytes().splitlines()):,} rows"
+    measured.alternate(sides, options.turns(5), case=case, warm_ups=0)
+    return measured
+
+
+def _payload(root: Path, survey: Path) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, str(HERE / "payload_process.py"), str(survey)],
         env={**os.environ, "PYTHONPATH": str(root)},
@@ -43,26 +47,10 @@ def _measured(root: Path, survey: Path) -> dict[str, float]:
         check=True,
     )
     laps: dict[str, float] = json.loads(done.stdout.splitlines()[-1])["seconds"]
-    imports = laps.pop("imports and splits")
+    laps.pop("imports and splits")
     judged = sum(seconds for part, seconds in laps.items() if part != "training")
     return {
-        "imports and splits": imports,
-        "training": laps["training"],
-        "evaluation and report": judged,
-        "without imports": laps["training"] + judged,
+        "all, CPU s": laps["training"] + judged,
+        "training, CPU s": laps["training"],
+        "evaluation and report, CPU s": judged,
     }
-
-
-def _compared(pairs: list[list[dict[str, float]]]) -> dict[str, Any]:
-    return {
-        part: {
-            "ours": statistics.median(ours[part] for ours, _ in pairs),
-            "base": statistics.median(base[part] for _, base in pairs),
-            "ratio": statistics.median(ours[part] / base[part] for ours, base in pairs),
-        }
-        for part in pairs[0][0]
-    }
-
-
-if __name__ == "__main__":
-    main()

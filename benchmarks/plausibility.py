@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abalone_assets.ingest.judging import Judge
-from abalone_assets.ingest.plausibility import Profile
+from abalone_assets.ingest.plausibility.profile import Profile
 from abalone_assets.lake.manifest import IngestedFile
 from abalone_assets.survey import UnreadableSurveyError
 from abalone_assets_tests.support.whole_surveys import ERRORS, Animals

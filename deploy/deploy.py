@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 PUSH: Final = (
     "aws ecr get-login-password | docker login --username AWS --password-stdin {registry}"
     " && docker build --platform linux/amd64 --provenance=false --file deploy/Dockerfile"
+    " --build-arg COMMIT=$(git describe --always --dirty --abbrev=40 --exclude '*')"
     " --tag {image} . && docker push {image}"
 )
 """What brings an image into the repository; without provenance, it is one manifest."""

@@ -45,6 +45,14 @@ from model_versions
 order by version
 ```
 
+Which code, framework and data made each version?
+
+```sql
+select version, framework, code, base_survey_sha256, first_day, last_day, "rows"
+from model_versions
+order by version
+```
+
 Who approved or rejected what, when and why?
 
 ```sql
@@ -72,12 +80,12 @@ order by version, source_file
 ```
 
 For which animals is the newest version worse than its champion, on rows that neither had learnt
-from?
+from? Only where the whole interval of the difference is above 0: the rest may be chance.
 
 ```sql
 select slice_of, slice, value as rings_worse, low, high, "rows"
 from model_metrics
-where measured_on = 'compared' and metric = 'rmse_difference' and value > 0
+where measured_on = 'compared' and metric = 'rmse_difference' and low > 0
   and version = (select max(version) from model_versions)
 order by value desc
 ```

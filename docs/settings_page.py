@@ -29,7 +29,7 @@ An empty variable counts as not set.
 """
 
 GROUPS: Final[dict[str, tuple[str, ...]]] = {
-    "General": ("profile", "home", "log_format"),
+    "General": ("profile", "home", "log_format", "code_commit"),
     "Data": (
         "lake_uri",
         "landing_zone_uri",

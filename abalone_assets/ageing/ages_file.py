@@ -75,18 +75,28 @@ def output_columns(header: AnimalsHeader) -> list[str]:
 
 
 @contextmanager
-def writing_ages(target: str, header: AnimalsHeader, stdout: IO[str]) -> Iterator[Writer]:
+def writing_ages(
+    target: str, header: AnimalsHeader, stdout: IO[str], *, decimal_comma: bool = False
+) -> Iterator[Writer]:
     """Write ages to a CSV file, a Parquet file (``.parquet``) or, for ``-``, as CSV to stdout.
 
     A file appears whole, over an earlier one, or not at all.
+
+    Args:
+        target: The file.
+        header: Of the animals.
+        stdout: Takes the CSV for ``-``.
+        decimal_comma: Write a CSV as spreadsheets read it where decimals have a comma: fields
+            between semicolons, and a byte order mark in a file.
 
     Raises:
         StorageError: The file cannot be written.
     """
     names = output_columns(header)
+    write_csv = _decimal_comma_writer if decimal_comma else _csv_writer
     with ExitStack() as stack:
         if target == STDOUT:
-            yield _csv_writer(stdout, names)
+            yield write_csv(stdout, names)
             return
         path = Path(target)
         try:
@@ -96,8 +106,9 @@ def writing_ages(target: str, header: AnimalsHeader, stdout: IO[str]) -> Iterato
                 if path.suffix == ".parquet":
                     yield _parquet_writer(partial, names, len(header.others), opened)
                 else:
-                    file = opened.enter_context(partial.open("w", encoding="utf-8", newline=""))
-                    yield _csv_writer(file, names)
+                    encoding = "utf-8-sig" if decimal_comma else "utf-8"
+                    file = opened.enter_context(partial.open("w", encoding=encoding, newline=""))
+                    yield write_csv(file, names)
             partial.replace(path)
         except OSError as error:
             raise StorageError(f"{target}: cannot be written: {error.strerror or error}") from error
@@ -117,11 +128,29 @@ def _csv_writer(stream: IO[str], names: Sequence[str]) -> Writer:
     return written
 
 
+def _decimal_comma_writer(stream: IO[str], names: Sequence[str]) -> Writer:
+    writer = csv.writer(stream, delimiter=";", lineterminator="\n")
+    writer.writerow(names)
+
+    def written(batch: Batch, ages: Ages | None) -> None:
+        *answers, problems = _answers(batch, ages)
+        numbers = [[_with_comma(each) for each in column] for column in batch.given[1:]]
+        numbers += [[_with_comma(each) for each in column] for column in answers]
+        columns = [*batch.others, _sexes(batch), *numbers, problems]
+        writer.writerows(zip(*columns, strict=True))
+
+    return written
+
+
+def _with_comma(number: object) -> str:
+    return "" if number is None else str(number).replace(".", ",")
+
+
 def _plain_lines(batch: Batch, ages: Ages) -> str:
     """What `csv` writes of plain fields and numbers, in half of its time."""
     answers = [["" if each is None else str(each) for each in column] for column in ages.columns()]
     nothing = [""] * len(batch)
-    return "\n".join(map(",".join, zip(*batch.given, *answers, nothing, strict=True))) + "\n"
+    return "\n".join(map(",".join, zip(batch.as_given, *answers, nothing, strict=True))) + "\n"
 
 
 def _parquet_writer(path: Path, names: Sequence[str], others: int, stack: ExitStack) -> Writer:

@@ -145,7 +145,7 @@ class AnimalsFile:
             return None
         numbers = range(self._line + 1, self._line + 1 + len(rows))
         self._line += len(lines)
-        return self._batch(columns, numbers, {}, 0)
+        return self._batch(columns, numbers, {}, 0, rows)
 
     def _quoted(self, lines: list[str]) -> Batch | None:
         """What `csv` makes of these lines, and of those that a record of them goes on in.
@@ -197,7 +197,9 @@ class AnimalsFile:
         lines: Sequence[int],
         bad: dict[int, BadAnimal],
         rings: int,
+        texts: Sequence[str] = (),
     ) -> Batch:
+        """The batch of some lines; ``texts`` are those of which the fields are all there is."""
         from abalone_assets.modeling.rows import Rows, field_columns
 
         given = [columns[place] for place in self.header.places]
@@ -206,9 +208,21 @@ class AnimalsFile:
         others = [columns[place] for place, _ in self.header.others]
         clean = None if bad else field_columns(given, self.header.units)
         if clean is not None:
-            animals = Rows(clean, _CSV)
-            return Batch(given, others, animals, {}, rings, self.header.units.is_contract)
+            as_given: Sequence[str] = ()
+            if self.header.units.is_contract:
+                as_given = (
+                    texts
+                    if texts and self._is_canonical
+                    else [*map(",".join, zip(*given, strict=True))]
+                )
+            return Batch(given, others, Rows(clean, _CSV), {}, rings, as_given)
         return Batch(given, others, self._animals(given, lines, bad), bad, rings)
+
+    @property
+    def _is_canonical(self) -> bool:
+        """Whether plain lines are what an endpoint reads."""
+        in_order = [*self.header.places] == [*range(len(FEATURES))]
+        return in_order and not self.header.others and (self._delimiter, self.decimal) == (",", ".")
 
     def _miscounted(self, line: int, fields: list[str] | None) -> BadAnimal:
         if fields is None:

@@ -45,8 +45,8 @@ class Batch:
         animals: Those that can be asked about, canonical, in the survey's units.
         bad: The lines that are no animals, by their place in the batch.
         ignored_rings: How many lines had a ninth field, which is not asked about.
-        as_given: Whether an endpoint reads what was given as the same animals: plain numbers in the
-            survey's units.
+        as_given: What was given, a text for each line, where an endpoint reads that as the same
+            animals: plain numbers in the survey's units; else empty.
     """
 
     given: Sequence[Sequence[str]]
@@ -54,7 +54,7 @@ class Batch:
     animals: Rows | None
     bad: dict[int, BadAnimal]
     ignored_rings: int
-    as_given: bool = False
+    as_given: Sequence[str] = ()
 
     def __len__(self) -> int:
         """Lines, bad ones too."""
@@ -65,7 +65,7 @@ class Batch:
         if self.animals is None:
             return ""
         if self.as_given:
-            return "\n".join(map(",".join, zip(*self.given, strict=True))) + "\n"
+            return "\n".join(self.as_given) + "\n"
         sexes, *numbers = self.animals.columns
         written = [map(str, cast("Any", column).tolist()) for column in numbers]
         return "\n".join(map(",".join, zip(sexes, *written, strict=True))) + "\n"

@@ -34,7 +34,7 @@ from abalone_assets.survey import ANIMALS, FEATURES, MAX_FILE_BYTES, UnreadableS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from abalone_assets.ageing.parsing import Block
+    from abalone_assets.ageing.blocks import Block
     from abalone_assets.ingest.landing_zone import LandedFile, LandingZone
     from abalone_assets.lake.animals import Animals
     from abalone_assets.lake.manifest import Manifest
@@ -123,7 +123,7 @@ class Intake:
             entries += [self._earlier(day, each, parts) for each in kept]
             found = [entry for entry in entries if entry is not None]
             for asset, schema in _TABLES.items():
-                joined(parts.of(asset), targets[asset], schema)
+                joined(parts.of(asset), targets[asset], schema, _note(found))
         written = {asset: rows_written(uri) for asset, uri in uris.items()}
         entry = IngestedDay(day_digest(found), tuple(found))
         return TakenInDay(entry, parts.records, written)
@@ -154,7 +154,7 @@ class Intake:
         entry = IngestedFile(file.name, copy.stat().st_size, file.e_tag, sha256, 0, 0)
         animals = AnimalsFile(copy, file.name)
         try:
-            parts.write(file.name, animals.blocks())
+            parts.write(entry, animals.blocks())
         except UnreadableSurveyError as error:
             return replace(entry, problem=error.reason)
         parts.records += animals.records
@@ -179,7 +179,7 @@ class Intake:
                 if stored is not None:
                     for frame in rows_of_file(stored, _TABLES[asset], entry.name):
                         part.add(frame)
-                part.finish()
+                part.finish(_note([entry]))
             if part.rows != rows:
                 return None
             made[asset] = part.path
@@ -215,7 +215,7 @@ class _Parts:
         """Those of a table, in the order of the files."""
         return [made[asset] for _, made in sorted(self._made.items())]
 
-    def write(self, name: str, blocks: Iterable[Block]) -> None:
+    def write(self, entry: IngestedFile, blocks: Iterable[Block]) -> None:
         """Write the tables of a file; it adds nothing when a block raises an error."""
         with ExitStack() as stack:
             files = {
@@ -224,14 +224,19 @@ class _Parts:
             }
 
             def add(block: Block) -> None:
-                files[UNAGED_ANIMALS].add(_unaged(block, name))
+                files[UNAGED_ANIMALS].add(_unaged(block, entry.name))
                 if block.bad:
                     files[QUARANTINED_ANIMALS].add(_quarantined(block.bad))
 
             write_beside(blocks, add)
             for file in files.values():
-                file.finish()
-        self.add(name, {asset: file.path for asset, file in files.items()})
+                file.finish(_note([entry]))
+        self.add(entry.name, {asset: file.path for asset, file in files.items()})
+
+
+def _note(files: Sequence[IngestedFile]) -> dict[str, dict[str, str]]:
+    """What the tables of a day say of themselves: of which content of each file their rows are."""
+    return {"files": {file.name: file.sha256 for file in files}}
 
 
 def _unaged(block: Block, name: str) -> pl.DataFrame:

@@ -10,18 +10,22 @@ import csv
 import io
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any, Final, TextIO, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TextIO
 
 import numpy as np
-import polars as pl
 
+from abalone_assets.ageing.blocks import Block, one_block
+from abalone_assets.ageing.clean_lines import clean_lines
 from abalone_assets.ageing.diagnosis import SAMPLE, known_cause
-from abalone_assets.modeling.rows import checked_columns
+from abalone_assets.ageing.record_reader import (
+    is_contracted,
+    is_surveyed,
+    notes_of,
+    record_reader,
+)
 from abalone_assets.survey import (
     ANIMALS,
-    COLUMNS,
     FEATURES,
     MAX_BAD_SHARE,
     MIN_BAD_RECORDS,
@@ -29,18 +33,14 @@ from abalone_assets.survey import (
     QuarantinedRow,
     SurveyRowError,
     UnreadableSurveyError,
-    validate_measurements,
 )
 from abalone_assets.survey.header import HeaderError, Layout, is_header, read_header
-from abalone_assets.survey.parser import without_empty_last_fields
-from abalone_assets.survey.rules import FIELD_READERS, check_units, field_reader, in_other_units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
+    from abalone_assets.ageing.record_reader import Read, Values
     from abalone_assets.survey.units import Units
 
 BLOCK_CHARACTERS: Final = 2**19
@@ -54,45 +54,7 @@ _ODD_LINE: Final = re.compile(
 )
 """What is no sex and seven plain decimal numbers."""
 
-_CLEAN_SKELETON: Final = re.compile(rb"[MFI](?:,\.?){7}")
-"""Such a line without its digits: there are few different ones, so all lines are judged at once."""
-
-_BARE_MARKS: Final = (",.", ".,", ".\n", ",,", ",\n")
-"""Where a digit is missing, which a skeleton does not show."""
-
-_DIGITS: Final = b"0123456789"
-
-_CLEAN_SCHEMA: Final = pl.Schema(
-    {name: pl.String() if name == "sex" else pl.Float64() for name in FEATURES}
-)
-
-_WIDTH: Final = len(FEATURES)
-_LENGTH: Final = FEATURES.index("length")
-_WHOLE: Final = FEATURES.index("whole_weight")
 _REMEDY: Final = "correct the names, or take the header off"
-_MANY_READINGS: Final = 2**13
-
-_BAD_QUOTES: Final = SurveyRowError(
-    None, "quoting", "text follows a closing quote; a comma or the line's end must"
-)
-
-_Values = tuple[Any, ...]
-_Read: TypeAlias = "Callable[[list[str]], _Values]"
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some records of a file, in their order.
-
-    Attributes:
-        columns: Sex and the seven measurements, canonical, ``n`` values each.
-        lines: The physical line, from 1, where each of the ``n`` rows starts.
-        bad: The records that broke a rule.
-    """
-
-    columns: Sequence[Sequence[Any]]
-    lines: NDArray[np.int64]
-    bad: Sequence[QuarantinedRow] = ()
 
 
 @dataclass
@@ -166,40 +128,21 @@ class AnimalsFile:
             layout = read_header(fields, FEATURES, remedy=_REMEDY)
         except HeaderError as error:
             raise self._refused(str(error)) from error
-        if (
-            layout.positions == tuple(range(_WIDTH))
-            and layout.width == _WIDTH
-            and not _told(layout)
-        ):
+        if is_contracted(layout):
             return None
-        notes = [f"read in the order {_order(layout)}"] if _other_order(layout) else []
-        notes += [f"converted from {layout.units_named}"] if _told(layout) else []
-        notes += [f"without {', '.join(layout.ignored)}"] if layout.ignored else []
-        self.notes = tuple(notes)
+        self.notes = notes_of(layout)
         return layout
-
-    def _read_clean(self, text: str) -> Block | None:
-        """Lines that look clean, read by column; None when a number among them is out of bounds."""
-        frame = pl.read_csv(text.encode(), has_header=False, schema=_CLEAN_SCHEMA)
-        sexes, *numbers = frame.get_columns()
-        read: list[Any] = [sexes.to_list(), *(each.to_numpy() for each in numbers)]
-        columns = checked_columns(read)
-        if columns is None:
-            return None
-        first = self._line
-        self._line += len(frame)
-        return Block(columns, np.arange(first, self._line, dtype=np.int64))
 
     def _read_any(self, text: str, stream: TextIO, layout: Layout | None) -> Block:
         """Any records: by column where they look clean, and else one by one.
 
         One with a line break in quotes may go on behind the text.
         """
-        read, found = _reader(layout), list[Block]()
+        read, found = record_reader(layout), list[Block]()
         if layout is not None or '"' in text or "\r" in text.replace("\r\n", ""):
             return self._read_one_by_one(_lines_of(text), stream, read)
         text, start = text.replace("\r\n", "\n"), 0
-        block = self._read_mostly_clean(text, stream, read)
+        block = self._read_clean(text, stream, read)
         if block is not None:
             return block
         for odd in _ODD_LINE.finditer(text):
@@ -207,51 +150,39 @@ class AnimalsFile:
             found.append(self._read_one_by_one([odd.group()], stream, read))
             start = odd.end()
         found += self._read_looking_clean(text[start:], stream, read)
-        return found[0] if len(found) == 1 else _one_block(found)
+        return one_block(found)
 
-    def _read_mostly_clean(self, text: str, stream: TextIO, read: _Read) -> Block | None:
-        """All clean lines by column at once, the few odd ones one by one.
-
-        Returns:
-            None when lines have to be looked at more closely.
-        """
-        if any(mark in text for mark in _BARE_MARKS):
+    def _read_clean(self, text: str, stream: TextIO, read: Read) -> Block | None:
+        """Clean lines by column, the others one by one; None when it is not as simple as that."""
+        clean = clean_lines(text)
+        if clean is None:
             return None
-        skeletons = text.encode().translate(None, _DIGITS).removesuffix(b"\n").split(b"\n")
-        kinds = {kind for kind in set(skeletons) if not _CLEAN_SKELETON.fullmatch(kind)}
-        if not kinds:
-            return self._read_clean(text)
-        odd = [at for at, kind in enumerate(skeletons) if kind in kinds]
-        lines, first = text.removesuffix("\n").split("\n"), self._line
-        clean = "\n".join(
-            line for line, kind in zip(lines, skeletons, strict=True) if kind not in kinds
-        )
-        block = self._read_clean(clean) if clean else None
-        if block is None:
-            return None
-        found = [replace(block, lines=first + np.delete(np.arange(len(lines)), odd))]
-        for at in odd:
+        if len(clean.odd) > len(clean.places):
+            return self._read_one_by_one(_lines_of(text), stream, read)
+        first = self._line
+        found = [Block(clean.columns, np.add(first, clean.places))]
+        for at, line in clean.odd:
             self._line = first + at
-            found.append(self._read_one_by_one([f"{lines[at]}\n"], stream, read))
-        self._line = first + len(lines)
-        return _one_block([each for each in found if len(each.lines) or each.bad])
+            found.append(self._read_one_by_one([line], stream, read))
+        self._line = first + len(clean.places) + len(clean.odd)
+        return one_block(found)
 
-    def _read_looking_clean(self, text: str, stream: TextIO, read: _Read) -> Iterator[Block]:
+    def _read_looking_clean(self, text: str, stream: TextIO, read: Read) -> Iterator[Block]:
         """By column, but for the few records around one whose number is out of bounds."""
         if not text:
             return
-        block = self._read_clean(text)
+        block = self._read_clean(text, stream, read)
         if block is not None:
             yield block
             return
         lines = _lines_of(text)
         for start in range(0, len(lines), FEW_LINES):
             few = lines[start : start + FEW_LINES]
-            block = self._read_clean("".join(few)) if len(lines) > FEW_LINES else None
+            block = self._read_clean("".join(few), stream, read) if len(lines) > FEW_LINES else None
             yield block or self._read_one_by_one(few, stream, read)
 
-    def _read_one_by_one(self, lines: list[str], stream: TextIO, read: _Read) -> Block:
-        rows: list[_Values] = []
+    def _read_one_by_one(self, lines: list[str], stream: TextIO, read: Read) -> Block:
+        rows: list[Values] = []
         numbers: list[int] = []
         bad: list[QuarantinedRow] = []
         for line, fields, raw in self._records(lines, stream):
@@ -261,7 +192,7 @@ class AnimalsFile:
                 bad.append(self._quarantined(line, fields, raw, error))
             else:
                 numbers.append(line)
-        columns = list(zip(*rows, strict=True)) if rows else [()] * _WIDTH
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(FEATURES)
         return Block(columns, np.array(numbers, dtype=np.int64), bad)
 
     def _records(self, lines: list[str], stream: TextIO) -> Iterator[tuple[int, list[str], str]]:
@@ -302,7 +233,7 @@ class AnimalsFile:
         broken = (error.column, error.rule)
         self._bad[broken] += 1
         self._examples.setdefault(broken, f"line {line}: {error.message}")
-        self._surveyed += error.rule == "field_count" and _is_surveyed(fields)
+        self._surveyed += error.rule == "field_count" and is_surveyed(fields)
         if error.looks_like is not None:
             self._looks_like[error.looks_like] += 1
         if len(self._raws) < SAMPLE:
@@ -350,85 +281,5 @@ def _names_a_survey(header: Sequence[str]) -> bool:
     return True
 
 
-def _is_surveyed(fields: Sequence[str]) -> bool:
-    """Whether these are the nine fields of a survey's row."""
-    if len(fields) != len(COLUMNS):
-        return False
-    try:
-        for read, value in zip(FIELD_READERS, fields, strict=True):
-            read(value)
-    except SurveyRowError:
-        return False
-    return True
-
-
-def _told(layout: Layout) -> bool:
-    return any(layout.units)
-
-
-def _other_order(layout: Layout) -> bool:
-    return list(layout.positions) != sorted(layout.positions)
-
-
-def _order(layout: Layout) -> str:
-    return ", ".join(FEATURES[at] for at in np.argsort(layout.positions))
-
-
 def _lines_of(text: str) -> list[str]:
     return list(io.StringIO(text, newline=""))
-
-
-def _one_block(blocks: Sequence[Block]) -> Block:
-    """All rows and bad records of some blocks, in the order of their lines."""
-    bad = [row for each in blocks for row in each.bad]
-    filled = [each for each in blocks if len(each.lines)] or blocks[:1]
-    if len(filled) == 1:
-        return replace(filled[0], bad=bad)
-    sexes: NDArray[Any] = np.array(
-        [sex for each in filled for sex in each.columns[0]], dtype=object
-    )
-    columns: list[NDArray[Any]] = [sexes]
-    columns += (
-        np.concatenate([np.asarray(each.columns[at], dtype=np.float64) for each in filled])
-        for at in range(1, _WIDTH)
-    )
-    lines = np.concatenate([each.lines for each in filled])
-    order = np.argsort(lines, kind="stable")
-    ordered: list[Any] = [column[order] for column in columns]
-    return Block(ordered, lines[order], bad)
-
-
-def _reader(layout: Layout | None) -> _Read:
-    """The function from a record's fields to its canonical values."""
-    if layout is None:
-        return _read_as_contracted
-    readers = [
-        lru_cache(maxsize=_MANY_READINGS)(field_reader(column, unit))
-        for column, unit in zip(COLUMNS, layout.units, strict=False)
-    ]
-    return partial(_read_laid_out, layout, readers)
-
-
-def _read_as_contracted(fields: list[str]) -> _Values:
-    if not fields:
-        raise _BAD_QUOTES
-    return validate_measurements(without_empty_last_fields(fields, _WIDTH))
-
-
-def _read_laid_out(
-    layout: Layout, readers: Sequence[Callable[[str], str | float]], fields: list[str]
-) -> _Values:
-    if not fields:
-        raise _BAD_QUOTES
-    fields = without_empty_last_fields(fields, layout.width)
-    if len(fields) != layout.width:
-        found = f"found {len(fields)} fields; expected {layout.width}, as many as the header names"
-        raise SurveyRowError(None, "field_count", found)
-    given = [fields[at] for at in layout.positions]
-    try:
-        values = tuple(read(value) for read, value in zip(readers, given, strict=True))
-        if _told(layout):
-            check_units(float(values[_LENGTH]), float(values[_WHOLE]), layout.told_units)
-    except SurveyRowError as error:
-        raise in_other_units(error, given, layout.told_units) from None
-    return values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 GROUP_ROWS: Final = 2**15
-"""Rows of a row group, at the least but for the last: what waits in memory."""
+"""Rows of a row group, at the least but for the last: what waits in memory, and is read at once."""
 
-BATCH_ROWS: Final = 2**13
 _DISTINCT: Final = frozenset(
     {"shucked_weight", "viscera_weight", "shell_weight", "line", "raw", "message"}
     | {"rings", "rings_low", "rings_high", "age_years"}
@@ -30,7 +30,7 @@ _DISTINCT: Final = frozenset(
 """Columns of many different values: to look for repeats in them takes longer than to write them."""
 
 NOTE: Final = "abalone_aged"
-"""Key of what a file's footer says of its rows."""
+"""Key of what a file's footer says of its rows, by landed file; only aged rows had one once."""
 
 
 class RowsFile:
@@ -100,8 +100,10 @@ def batches(path: Path, schema: pl.Schema) -> Iterator[pl.DataFrame]:
     for batch in _arrow_batches(path):
         frame = pl.from_arrow(batch)
         assert isinstance(frame, pl.DataFrame)  # noqa: S101 - a batch is a table
-        empty = pl.DataFrame(schema=schema)
-        yield pl.concat([empty, frame], how="diagonal_relaxed").select(schema.names())
+        if frame.schema != schema:  # as another release wrote it
+            empty = pl.DataFrame(schema=schema)
+            frame = pl.concat([empty, frame], how="diagonal_relaxed").select(schema.names())
+        yield frame
 
 
 def rows_of_file(path: Path, schema: pl.Schema, source_file: str) -> Iterator[pl.DataFrame]:
@@ -125,12 +127,12 @@ def note_of(path: Path) -> object:
 
 
 def on_this_machine(store: ObjectStore, key: str, folder: Path) -> Path | None:
-    """A file with an object's bytes: its own where it lies in a folder, else a copy.
+    """A file with an object's bytes as they are now, whatever is written there later.
 
     Args:
         store: Holds the object.
         key: The object's.
-        folder: Takes the copy.
+        folder: Takes the file; what it has of this object is given again.
 
     Returns:
         None when there is no such object.
@@ -138,22 +140,33 @@ def on_this_machine(store: ObjectStore, key: str, folder: Path) -> Path | None:
     Raises:
         StorageError: The store refuses.
     """
+    kept = folder / key.replace("/", "--")
+    if kept.exists():
+        return kept
     if store.find(key) is None:
         return None
-    if store.root is not None:
-        return store.root / key
-    copy = folder / key.replace("/", "--")
-    if not copy.exists():
-        store.download(key, copy)
-    return copy
+    if store.root is None:
+        store.download(key, kept)
+        return kept
+    stored = store.root / key
+    try:
+        kept.hardlink_to(stored)  # a new object replaces the name, never the bytes
+    except FileNotFoundError:
+        return None
+    except OSError:  # on another file system, or one without links
+        shutil.copyfile(stored, kept)
+    return kept
 
 
-def joined(parts: Iterable[Path], target: Path, schema: pl.Schema) -> None:
-    """One file of the rows of some, which go; a single one is moved."""
+def joined(
+    parts: Iterable[Path],
+    target: Path,
+    schema: pl.Schema,
+    note: Mapping[str, Any] | None = None,
+) -> None:
+    """One file of the rows of some, which go; a single one is moved, its own note with it."""
     files = list(parts)
     if len(files) == 1:
-        import shutil
-
         shutil.move(files[0], target)
         return
     with RowsFile(target, schema) as file:
@@ -161,7 +174,7 @@ def joined(parts: Iterable[Path], target: Path, schema: pl.Schema) -> None:
             for frame in batches(part, schema):
                 file.add(frame)
             part.unlink()
-        file.finish()
+        file.finish(note)
 
 
 def _arrow_batches(path: Path) -> Iterator[Any]:
@@ -171,6 +184,6 @@ def _arrow_batches(path: Path) -> Iterator[Any]:
     with ExitStack() as stack:
         try:
             file = stack.enter_context(pq.ParquetFile(path))
-            yield from file.iter_batches(batch_size=BATCH_ROWS)
+            yield from file.iter_batches(batch_size=GROUP_ROWS)
         except (OSError, pa.ArrowException) as error:
             raise StorageError(f"{path}: cannot be read: {error}") from error

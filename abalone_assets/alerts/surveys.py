@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.alerts.matters import Matter, Situation
 from abalone_assets.errors import AbaloneError
-from abalone_assets.ingest.memory import read_memory
+from abalone_assets.ingest.memory import MEMORY_KEYS, read_memory
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.manifest import StoredDays, month_of
-from abalone_assets.survey import SURVEYS, kind_of_file
+from abalone_assets.survey import ANIMALS, SURVEYS, kind_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +33,12 @@ files makes messages, and a record of what was told, that nobody can read."""
 
 LANDING_ZONE: Final = "landing_zone"
 MISSING: Final = "landing_zone:missing"
+_MISSING: Final = {
+    SURVEYS: ("Survey files", "survey days", "abalone forget"),
+    ANIMALS: ("Files of animals without rings", "days", "abalone forget --animals"),
+}
+"""What files are called, what their days are, and how a person lets go of them."""
+
 MISSES: Final = 2
 """Looks, one after another, that find the landing zone gone before somebody is told."""
 
@@ -146,13 +152,13 @@ def zone_situation(settings: Settings, lake: Lake, misses: int) -> tuple[Situati
         lake: It knows which days are missing.
         misses: The looks before this one.
     """
-    missing = _missing_days(read_memory(lake.store).missing)
+    missing = [*_missing_days(lake, SURVEYS), *_missing_days(lake, ANIMALS)]
     problem = _zone_problem(settings)
     if problem is None:
-        return Situation(missing), 0
+        return Situation(tuple(missing)), 0
     misses += 1
     if misses < MISSES:
-        return Situation(missing, frozenset({LANDING_ZONE})), misses
+        return Situation(tuple(missing), frozenset({LANDING_ZONE})), misses
     text = (
         f"The landing zone cannot be read, so no survey is taken in: {problem}. Is it mounted, and "
         "may the platform read it? The lake keeps its rows."
@@ -169,13 +175,17 @@ def _zone_problem(settings: Settings) -> str | None:
     return None
 
 
-def _missing_days(days: tuple[str, ...]) -> tuple[Matter, ...]:
+def _missing_days(lake: Lake, kind: FileKind) -> Iterator[Matter]:
+    """The days whose files are gone in a way that is not believed, as looks found them last."""
+    days = read_memory(lake.store, MEMORY_KEYS[kind]).missing
     if not days:
-        return ()
-    which = days[0] if len(days) == 1 else f"{len(days)} survey days, {days[0]} to {days[-1]},"
+        return
+    what, noun, forget = _MISSING[kind]
+    which = f"{len(days)} {noun}, {days[0]} to {days[-1]}," if len(days) > 1 else days[0]
     text = (
-        f"The files of {which} are gone from the landing zone at once, as if it had gone away; the "
+        f"{what} of {which} are gone from the landing zone at once, as if it had gone away; the "
         "lake keeps their rows. Bring it back or, if they were deleted on purpose, say so: "
-        "`abalone forget DAY…`."
+        f"`{forget} DAY…`."
     )
-    return (Matter(MISSING, "survey files are gone from the landing zone", text),)
+    key = MISSING if kind is SURVEYS else f"{MISSING}:{kind.word}"
+    yield Matter(key, f"{what[0].lower()}{what[1:]} are gone from the landing zone", text)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from abalone_assets.alerts.found import endpoint_situation, lake_situation
 from abalone_assets.alerts.matters import (
     TOLD_KEY,
     Matter,
@@ -19,6 +18,7 @@ from abalone_assets.alerts.matters import (
     read_told,
     told_after,
 )
+from abalone_assets.alerts.models import endpoint_situation, lake_situation
 from abalone_assets.alerts.recipients import recipients_of, send_to_all
 from abalone_assets.alerts.surveys import zone_situation
 from abalone_assets.automation.cursors import read_cursor

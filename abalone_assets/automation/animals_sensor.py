@@ -14,12 +14,15 @@ from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.day_requests import MAX_REQUESTS, DayJob, requests_for
 from abalone_assets.automation.runs import AGE_JOB, ANIMALS_ASSETS, Runs
 from abalone_assets.automation.survey_sensor import (
+    MAX_OLD_DAYS,
     RECENT_DAYS,
     SETTLED_SECONDS,
     digest_of,
     held_back,
     named,
 )
+from abalone_assets.errors import counted
+from abalone_assets.ingest.animals_pending import PENDING_KEY, pending_days, settle_pending
 from abalone_assets.ingest.memory import ANIMALS_MEMORY_KEY, Patience, read_memory, write_memory
 from abalone_assets.ingest.reconcile import find_due, missing_days
 from abalone_assets.lake.animals import AGED_KEY, Animals
@@ -62,8 +65,7 @@ def animals_tick(
 ) -> dg.SensorResult:
     """Ask for runs over the days whose files differ from the lake, or that have no ages yet.
 
-    It looks at files as `survey_tick` does, but is told of none: a late file on S3 is found at the
-    next look at everything.
+    It looks at files as `survey_tick` does, which hands on what the storage tells of them.
 
     Args:
         context: Of the tick.
@@ -83,9 +85,14 @@ def animals_tick(
     to_age = animals.days_to_age(manifest)
     if depends_on and depends_on == cursor.settled and believed and not (lost or to_age):
         return dg.SensorResult(skip_reason=ALL_AGED, cursor=context.cursor)
-    whole = age >= settings.reconcile_seconds or bool(lost)
     recent = today - timedelta(days=RECENT_DAYS)
-    landing = zone.scan(first, today, None if whole else recent, kind=ANIMALS)
+    old = {day for day in pending_days(lake.store) if first <= day < recent}
+    whole = age >= settings.reconcile_seconds or bool(lost) or len(old) > MAX_OLD_DAYS
+    landing = (
+        zone.scan(first, today, kind=ANIMALS)
+        if whole
+        else zone.scan(first, today, recent, also=old, kind=ANIMALS)
+    )
     memory = read_memory(lake.store, ANIMALS_MEMORY_KEY)
     missing = digest_of(missing_days(landing, manifest, memory))
     if not whole and missing not in {digest_of(()), cursor.missing}:
@@ -99,14 +106,19 @@ def animals_tick(
     remembered = memory.after(landing, due.memory)
     if remembered != memory:
         write_memory(lake.store, remembered, ANIMALS_MEMORY_KEY)
+    settle_pending(
+        lake.store,
+        lambda day: landing.covers(day.isoformat()) or not first <= day < recent,
+        [day for day in map(date.fromisoformat, due.days) if day < recent][:MAX_OLD_DAYS],
+    )
     waiting = [day for day in to_age if day not in {*due.days, *lost}]
     runs = Runs.seen_by(context)
     requests, reasons = _requests(runs, due.days, due.vanished, waiting, settings, live_version)
-    reasons += held_back(due, zone.uri, "days of animals")
+    reasons += held_back(due, zone.uri, "days of animals", "abalone forget --animals")
     if for_good := sorted(set(lost) - set(again)):
         reasons.append(
-            f"the lake lost {len(for_good)} days of animals ({named(for_good)}) whose files are not"
-            " in the landing zone either: bring them back"
+            f"the lake lost {counted(len(for_good), 'day of animals')} ({named(for_good)}) whose "
+            "files are not in the landing zone either: bring them back"
         )
     after = AnimalsCursor(
         reconciled_at=now if whole else cursor.reconciled_at,
@@ -138,7 +150,8 @@ def _requests(
         return requests, reasons
     if live_version() is None:
         reasons.append(
-            f"{len(waiting)} days of animals ({named(waiting)}) wait for a model: none is live yet"
+            f"no model is live yet, to age {counted(len(waiting), 'day of animals')} "
+            f"({named(waiting)})"
         )
         return requests, reasons
     left = MAX_REQUESTS - len(requests)
@@ -155,7 +168,7 @@ def _what_a_look_depends_on(zone: LandingZone, animals: Animals, first: date, to
         return ""
     documents = (
         animals.records.find(MANIFEST_KEY),
-        *(animals.store.find(key) for key in (ANIMALS_MEMORY_KEY, AGED_KEY)),
+        *(animals.store.find(key) for key in (ANIMALS_MEMORY_KEY, AGED_KEY, PENDING_KEY)),
     )
     tokens = [found and found.e_tag for found in documents]
     return digest_of([landed, *tokens, first.isoformat(), today.isoformat()])

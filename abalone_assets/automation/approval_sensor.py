@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 
 from abalone_assets.automation.runs import DECISION_TAG, DEPLOY_JOB, Runs
+from abalone_assets.errors import counted
 from abalone_assets.registry.versions import desired_of, person_behind
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def approval_tick(
     wanted = f"version {desired.version} is to replace {f'version {live}' if live else 'nothing'}"
     runs, tag = Runs.seen_by(context), f"{desired.version} since {decided.at}"
     if in_flight := runs.deployments_in_flight():
-        return _skip(f"{wanted}, but {len(in_flight)} runs that deploy are in flight")
+        return _skip(f"{wanted}, but {counted(len(in_flight), 'deployment')} in flight")
     if reason := _reason_to_back_off(runs, tag, settings):
         return _skip(f"{wanted}, but {reason}")
     return dg.SensorResult(run_requests=[dg.RunRequest(tags={DECISION_TAG: tag})])

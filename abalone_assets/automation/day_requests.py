@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
+from abalone_assets.automation.day_ranges import plan_ranges
 from abalone_assets.automation.runs import day_range_tags
-from abalone_assets.ingest.reconcile import plan_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

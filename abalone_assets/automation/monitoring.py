@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.runs import IN_FLIGHT, MONITOR_JOB, day_range_tags
-from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.monitoring.days import due_days
 
 if TYPE_CHECKING:

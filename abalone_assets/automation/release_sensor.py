@@ -12,6 +12,7 @@ import dagster as dg
 
 from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.runs import DIGEST_TAG, RELEASE_JOB, Runs
+from abalone_assets.errors import counted
 from abalone_assets.ingest.memory import Patience, read_memory
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lease import read_lease
@@ -68,7 +69,7 @@ def release_tick(
             patience=Patience(**settings.patience, now=time.time()),
         )
         if due.days or due.undecided:
-            reason = f"{len(due.days) + due.undecided} survey days are still to be ingested"
+            reason = f"{counted(len(due.days) + due.undecided, 'survey day')} still to be ingested"
     return dg.SensorResult(
         run_requests=[] if reason else [release_request(context, settings, released, manifest)],
         skip_reason=reason,
@@ -88,7 +89,7 @@ def no_release_reason(
         return NOTHING_NEW
     in_flight = Runs.seen_by(context).before_a_release()
     if in_flight:
-        return f"{len(in_flight)} runs are in flight"
+        return f"{counted(len(in_flight), 'run')} in flight"
     lease = read_lease(lake.store)
     return f"another Dagster instance releases: {lease}" if lease.seems_held else None
 

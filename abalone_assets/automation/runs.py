@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.lake.names import AGED_ANIMALS, QUARANTINED_ANIMALS, UNAGED_ANIMALS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-
-    from abalone_assets.ingest.reconcile import DayRange
 
 RANGE_START_TAG: Final = "dagster/asset_partition_range_start"
 RANGE_END_TAG: Final = "dagster/asset_partition_range_end"
@@ -192,13 +191,14 @@ def has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 
 def days_of(run: dg.DagsterRun) -> DayRange | None:
-    """The partitions of a run as its tags say them, or None for a run without partitions."""
-    from abalone_assets.ingest.reconcile import DayRange
+    """The partitions of a run as its tags say them, or None for a run without partitions.
 
-    if RANGE_START_TAG in run.tags:
-        return DayRange(run.tags[RANGE_START_TAG], run.tags[RANGE_END_TAG])
-    day = run.tags.get(PARTITION_TAG)
-    return DayRange(day, day) if day else None
+    Whoever launches a run may give it half of a range, which then is none.
+    """
+    if day := run.tags.get(PARTITION_TAG):
+        return DayRange(day, day)
+    first, last = run.tags.get(RANGE_START_TAG), run.tags.get(RANGE_END_TAG)
+    return DayRange(first, last) if first and last else None
 
 
 def day_range_tags(days: DayRange) -> dict[str, str]:

@@ -14,6 +14,8 @@ import dagster as dg
 from abalone_assets.automation.cursors import read_cursor
 from abalone_assets.automation.day_requests import DayJob, requests_for
 from abalone_assets.automation.runs import INGEST_JOB, INGESTED_ASSETS, Runs
+from abalone_assets.errors import counted
+from abalone_assets.ingest.animals_pending import add_pending
 from abalone_assets.ingest.landing_zone import Notifications
 from abalone_assets.ingest.memory import MEMORY_KEY, Patience, read_memory, write_memory
 from abalone_assets.ingest.reconcile import Due, find_due, missing_days
@@ -82,6 +84,8 @@ def survey_tick(
         first, today = settings.first_survey_day, datetime.now(UTC).date()
         recent = today - timedelta(days=RECENT_DAYS)
         old = {day for day in {*notified.days, *cursor.pending} if first <= day < recent}
+        if animals := {day for day in notified.animals if first <= day < recent}:
+            add_pending(lake.store, animals)  # before the notification is given up
         depends_on = _what_a_look_depends_on(zone, lake, first, today)  # before the look begins
         # A clock that was set back must not put the next look off until it has caught up.
         age = now - cursor.reconciled_at if now >= cursor.reconciled_at else float("inf")
@@ -111,7 +115,7 @@ def survey_tick(
         held = [
             notified.problem,
             *lost.warnings(lake),
-            *held_back(due, zone.uri, "survey days"),
+            *held_back(due, zone.uri, "survey days", "abalone forget"),
         ]
         for warning in held[1:] if requests else ():
             context.log.warning(warning)
@@ -161,14 +165,16 @@ class _Lost:
         """What is lost, and what happens or has to."""
         if self.again:
             yield (
-                f"{lake.folder_uri('new_surveys')}: the lake lost {len(self.again)} survey days "
-                f"({named(self.again)}); they are ingested again"
+                f"{lake.folder_uri('new_surveys')}: the lake lost "
+                f"{counted(len(self.again), 'survey day')} ({named(self.again)}); they are "
+                "ingested again"
             )
         if self.for_good:
             yield (
-                f"{lake.folder_uri('new_surveys')}: the lake lost {len(self.for_good)} survey days "
-                f"({named(self.for_good)}) whose files are not in the landing zone either: no "
-                "release can be made until they are back there, or forgotten: `abalone forget DAY…`"
+                f"{lake.folder_uri('new_surveys')}: the lake lost "
+                f"{counted(len(self.for_good), 'survey day')} ({named(self.for_good)}) whose files "
+                "are not in the landing zone either: no release can be made until they are back "
+                "there, or forgotten: `abalone forget DAY…`"
             )
 
 
@@ -183,24 +189,31 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
 
 
-def held_back(due: Due, zone: str, noun: str) -> Iterator[str]:
-    """What is not ingested though it landed, or kept though it is gone, and what to do."""
+def held_back(due: Due, zone: str, noun: str, forget: str) -> Iterator[str]:
+    """What is not ingested though it landed, or kept though it is gone, and what to do.
+
+    Args:
+        due: What a look found.
+        zone: The landing zone's URI.
+        noun: What its days are called.
+        forget: The command by which a person lets go of days.
+    """
     if due.vanished:
         yield (
             f"{zone}: the files of {len(due.vanished)} {noun}, {due.vanished[0]} to "
             f"{due.vanished[-1]}, are gone at once, as if it had gone away; the lake keeps their "
             "rows. Bring the landing zone back (is it mounted? is ABALONE_LANDING_ZONE_URI right?)"
-            " or, if they were deleted on purpose, say so: `abalone forget DAY…`"
+            f" or, if they were deleted on purpose, say so: `{forget} DAY…`"
         )
     if due.growing:
         yield (
-            f"{len(due.growing)} files are still being written ({named(due.growing)}) and are "
-            "taken in when they come to rest"
+            f"{counted(len(due.growing), 'file')} still being written ({named(due.growing)}), to "
+            "be taken in when at rest"
         )
     if due.unreadable:
         name, failed = min(due.unreadable.items())
         yield (
-            f"{len(due.unreadable)} files cannot be read and are tried again ({name}: "
+            f"{counted(len(due.unreadable), 'file')} not to be read now, and tried again ({name}: "
             f"{failed.problem})"
         )
 

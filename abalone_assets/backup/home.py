@@ -5,10 +5,8 @@ A copy is a home, too: what it holds lies where a home has it. So to restore is 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -19,21 +17,16 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets import __version__
 from abalone_assets.backup.stable_copy import Copy, make_private_folder
+from abalone_assets.backup.sums import SUMS, read_sums, sha256_of, sums_file
 from abalone_assets.errors import SettingsError, StorageError
-from abalone_assets.local.driver import LOCK_NAME, RECORD_NAME
+from abalone_assets.local.driver import RECORD_NAME
+from abalone_assets.local.driver_lock import LOCK_NAME
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from abalone_assets.settings.platform import Settings
-
-SUMS: Final = "SHA256SUMS"
-"""As `sha256sum` writes and checks it."""
-
-_ESCAPE: Final = "\\"
-_ESCAPED: Final = {_ESCAPE: r"\\", "\n": r"\n", "\r": r"\r"}
-"""What a line of it cannot hold, the backslash first; such a line begins with one."""
 
 ABOUT: Final = "backup.json"
 FORMAT: Final = 1
@@ -120,7 +113,9 @@ def altered(copy: Path) -> list[str]:
         StorageError: It is no copy of a home.
     """
     try:
-        return [name for name, digest in _sums(copy).items() if _digest(copy / name) != digest]
+        return [
+            name for name, digest in read_sums(copy).items() if sha256_of(copy / name) != digest
+        ]
     except OSError as error:
         raise StorageError(
             f"{copy}: no whole copy of a home ({error.strerror}: {error.filename}); name the "
@@ -139,7 +134,7 @@ def _copied(
         raise StorageError(f"{folder} is there already; try again in a second")
     try:
         partial.mkdir(mode=0o700)
-        copy = Copy(partial, earlier, {} if earlier is None else _sums(earlier))
+        copy = Copy(partial, earlier, {} if earlier is None else read_sums(earlier))
         surveys = sources.pop("landing_zone")
         for name, source in _databases(settings.dagster_home):
             _copy_database(copy, f"dagster/{name}", source)
@@ -155,8 +150,7 @@ def _copied(
             _counts(copy),
             None if earlier is None else str(earlier),
         )
-        sums = (_sum_line(name, digest) for name, digest in sorted(copy.digests.items()))
-        _write(partial / SUMS, b"".join(sums))
+        _write(partial / SUMS, sums_file(copy.digests))
         _write(partial / ABOUT, json.dumps(asdict(made), indent=2).encode() + b"\n")
         os.sync()  # or a power cut leaves the name of what was never written
         partial.rename(folder)
@@ -236,31 +230,3 @@ def _counts(copy: Copy) -> dict[str, int]:
 def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
     path.chmod(0o600)
-
-
-def _sum_line(name: str, digest: str) -> bytes:
-    """As `sha256sum` writes it: crews call files whatever they like, in whatever encoding."""
-    escaped = name
-    for character, written in _ESCAPED.items():
-        escaped = escaped.replace(character, written)
-    return os.fsencode(f"{'' if escaped == name else _ESCAPE}{digest}  {escaped}\n")
-
-
-def _sums(copy: Path) -> dict[str, str]:
-    lines = os.fsdecode((copy / SUMS).read_bytes()).split("\n")
-    return dict(_sum_of(line) for line in lines if line)
-
-
-def _sum_of(line: str) -> tuple[str, str]:
-    digest, _, name = line.removeprefix(_ESCAPE).partition("  ")
-    if line.startswith(_ESCAPE):
-        characters = {written: character for character, written in _ESCAPED.items()}
-        name = re.sub(r"\\.", lambda found: characters.get(found[0], found[0]), name)
-    return name, digest
-
-
-def _digest(path: Path) -> str:
-    if not path.is_file():
-        return ""
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

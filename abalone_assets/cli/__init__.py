@@ -51,11 +51,9 @@ def main() -> None:
     """
 
 
-_NEED_A_HOME = (
-    *(land, forget, serve, accept, approve, reject, release, rollback, synthesize),
-    *(gc, restore, backup, mlflow),
-)
-"""What they keep would go unseen in one that nobody drives: `demo` and `dev` alone make it."""
+_NEED_NO_HOME = (demo, dev, doctor, notify)
+"""`demo` and `dev` alone make one. In a new one, what the others keep would go unseen, and what
+they tell would be of nothing, as if no survey had ever landed."""
 
 for command in (
     demo,
@@ -83,5 +81,5 @@ for command in (
     mlflow,
 ):
     if command.callback is not None:
-        command.callback = at_home(command.callback, must_exist=command in _NEED_A_HOME)
+        command.callback = at_home(command.callback, must_exist=command not in _NEED_NO_HOME)
     main.add_command(command)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from abalone_assets.ageing.ages_file import STDOUT, Ages, writing_ages
-from abalone_assets.cli.output import PARTLY, console, counted, progress_bar
-from abalone_assets.errors import SurveyError
+from abalone_assets.cli.output import PARTLY, console, progress_bar
+from abalone_assets.errors import SurveyError, counted
 from abalone_assets.survey.units import CONTRACT_UNITS
 
 if TYPE_CHECKING:
@@ -45,17 +46,28 @@ class AgedFile:
     lines: int = 0
     ignored: int = 0
     bad: list[BadAnimal] = field(default_factory=list)
+    """The first lines that are no animals, but for those in other units than told."""
     bad_count: int = 0
+    in_other_units: Counter[Units] = field(default_factory=Counter)
+    examples: dict[Units, BadAnimal] = field(default_factory=dict)
+    """Of lines that clearly are in other units than told, the first."""
     versions: set[int] = field(default_factory=set)
 
-    def write(self, batches: Iterable[Batch], output: str) -> None:
+    def write(self, batches: Iterable[Batch], output: str, *, decimal_comma: bool = False) -> None:
         """Ask batch after batch, and write each as it is answered.
 
         While one is asked about, the next is read and the one before is written.
+
+        Args:
+            batches: Of the file.
+            output: As of `writing_ages`.
+            decimal_comma: Likewise.
         """
         with (
             progress_bar("animals") as show,
-            writing_ages(output, self.animals.header, sys.stdout) as write,
+            writing_ages(
+                output, self.animals.header, sys.stdout, decimal_comma=decimal_comma
+            ) as write,
             ThreadPoolExecutor(1) as pool,
         ):
             asked: tuple[Batch, Future[Ages | None]] | None = None
@@ -83,8 +95,12 @@ class AgedFile:
         self.lines += len(batch)
         self.ignored += batch.ignored_rings
         self.bad_count += len(batch.bad)
-        room = SHOWN_LINES - len(self.bad)
-        self.bad += [batch.bad[place] for place in sorted(batch.bad)[:room]]
+        for _, bad in sorted(batch.bad.items()):
+            if bad.looks_like is not None:
+                self.in_other_units[bad.looks_like] += 1
+                self.examples.setdefault(bad.looks_like, bad)
+            elif len(self.bad) < SHOWN_LINES:
+                self.bad.append(bad)
         if ages is not None:
             self.versions.add(ages.version)
 
@@ -104,9 +120,16 @@ class AgedFile:
             return
         out.print(f"{counted(self.bad_count, 'line')} without an age:", style="yellow")
         for bad in self.bad:
-            out.print(f"  {self.animals.name}, {bad}{remedy(bad.looks_like)}")
-        if self.bad_count > len(self.bad):
-            out.print(f"  and {self.bad_count - len(self.bad)} more")
+            out.print(f"  {self.animals.name}, {bad}")
+        others = self.bad_count - self.in_other_units.total()
+        if others > len(self.bad):
+            out.print(f"  and {others - len(self.bad)} more")
+        for units, count in self.in_other_units.items():
+            look = "looks" if count == 1 else "look"
+            out.print(
+                f"  {counted(count, 'line')} {look} like {units.words}{remedy(units)}; the first: "
+                f"{self.animals.name}, {self.examples[units]}"
+            )
         sys.exit(PARTLY)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from abalone_assets.cli.output import (
+    VERSION,
     because_option,
     console,
     example,
@@ -29,7 +30,7 @@ LISTED: Final = 20
 
 def _decides(command: Callable[..., None]) -> Callable[..., None]:
     """The argument and the options of both commands."""
-    version = click.argument("version", type=click.IntRange(min=1))
+    version = click.argument("version", type=VERSION)
     return version(because_option(json_option(command)))
 
 

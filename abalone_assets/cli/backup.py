@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from abalone_assets.cli.output import FAILED, console, counted, example, json_option, print_json
+from abalone_assets.cli.output import FAILED, console, example, json_option, print_json
+from abalone_assets.errors import counted
 
 LISTED = 10
 

@@ -70,7 +70,7 @@ def demo(home: Path | None, *, as_json: bool) -> None:
 
 def _demonstrate(settings: Settings, show: RunProgress, typed: Typed) -> dict[str, Any]:
     from abalone_assets.cli.demo_report import demo_report
-    from abalone_assets.local.driver import drive_or_follow
+    from abalone_assets.local.driver_lock import drive_or_follow
 
     began = time.time()
     with drive_or_follow(settings, COMMAND, FOLLOW_SECONDS, show.waits_for) as driver:

@@ -54,8 +54,8 @@ def _lies_in(home: Path, uri: str) -> bool:
 
 
 def _refuse_other_surveys(settings: Settings) -> None:
+    from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
     from abalone_assets.ingest.landing import day_of
-    from abalone_assets.ingest.landing_zone import FolderLandingZone
     from abalone_assets.sample_data import surveys
     from abalone_assets.storage.object_store import ObjectStore
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from abalone_assets.cli.data_status import Totals
 from abalone_assets.cli.serve import QUESTION
-from abalone_assets.cli.status_report import Totals
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.reports import report_key
 from abalone_assets.local.processes import wait_for_version

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from abalone_assets.local.code_server import CodeServerWatch
-    from abalone_assets.local.driver import DriverLock
+    from abalone_assets.local.driver_lock import DriverLock
     from abalone_assets.local.processes import Child
     from abalone_assets.settings.platform import Settings
 
@@ -45,7 +45,8 @@ def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
     process ends by itself, the others are stopped.
     """
     from abalone_assets.cli.serve import refuse_second_server
-    from abalone_assets.local.driver import driven_error, driver_lock
+    from abalone_assets.local.driver import driven_error
+    from abalone_assets.local.driver_lock import driver_lock
     from abalone_assets.local.instance import home_environment, prepare_instance
     from abalone_assets.local.processes import interrupted_by_signals
 
@@ -53,6 +54,8 @@ def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
         stack.enter_context(interrupted_by_signals())
         settings = stack.enter_context(home_environment())
         endpoint_port = settings.endpoint_port if endpoint_port is None else endpoint_port
+        if not settings.home.is_dir():
+            _usable_ports(settings, port, endpoint_port)  # a refusal leaves no home behind
         prepare_instance(settings)
         lock = stack.enter_context(driver_lock(settings, "abalone dev"))
         if lock is None:
@@ -61,8 +64,7 @@ def dev(port: int, endpoint_port: int | None, *, verbose: bool) -> None:
             left = ", ".join(map(str, lock.taken_over))
             console().print(f"Ended what a killed `abalone dev` had left behind: {left}")
         refuse_second_server(settings)
-        port = _usable_port(HOST, port, "--port")
-        _usable_port(settings.endpoint_host, endpoint_port, "--endpoint-port")
+        port = _usable_ports(settings, port, endpoint_port)
         log = None if verbose else new_log(settings.dagster_home)
         _mend(settings)
         _run(settings, lock, port, endpoint_port, log)
@@ -193,6 +195,16 @@ def _answers(url: str) -> bool | None:
             return session.get(f"{url}/server_info", timeout=PROBE_SECONDS).ok or None
         except requests.RequestException:
             return None
+
+
+def _usable_ports(settings: Settings, port: int, endpoint_port: int) -> int:
+    """The UI's port, or a free one for 0; that of the endpoint is looked at, too.
+
+    Raises:
+        EndpointError: Another program uses one of them.
+    """
+    _usable_port(settings.endpoint_host, endpoint_port, "--endpoint-port")
+    return _usable_port(HOST, port, "--port")
 
 
 def _usable_port(host: str, port: int, option: str) -> int:

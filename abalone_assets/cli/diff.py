@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from abalone_assets.cli.output import (
+    VERSION,
     console,
-    counted,
     example,
     json_option,
     print_json,
     print_table,
 )
+from abalone_assets.errors import counted
 
 if TYPE_CHECKING:
     from abalone_assets.provenance.differences import (
@@ -30,8 +31,8 @@ DIGITS: Final = 12
 
 
 @click.command(epilog=example("abalone diff 3 5", "abalone diff 3 5 --json"))
-@click.argument("one", metavar="V1", type=click.IntRange(min=1))
-@click.argument("other", metavar="V2", type=click.IntRange(min=1))
+@click.argument("one", metavar="V1", type=VERSION)
+@click.argument("other", metavar="V2", type=VERSION)
 @json_option
 def diff(one: int, other: int, *, as_json: bool) -> None:
     """Say what differs from version V1 to version V2.

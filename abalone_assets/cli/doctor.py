@@ -11,12 +11,12 @@ from abalone_assets.cli.output import (
     FAILED,
     agrees,
     console,
-    counted,
     example,
     json_option,
     print_json,
     print_table,
 )
+from abalone_assets.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

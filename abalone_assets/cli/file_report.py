@@ -8,9 +8,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Self
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.ingest.animals_status import AnimalsFiles
+from abalone_assets.ingest.animals_files import AnimalsFiles
 from abalone_assets.ingest.bad_rows import quarantined_rows
-from abalone_assets.ingest.file_status import FileStatus, SurveyFiles
+from abalone_assets.ingest.file_status import FileStatus
+from abalone_assets.ingest.landed_files import SurveyFiles
 from abalone_assets.ingest.landing_zone import aged_key
 from abalone_assets.lake.names import QUARANTINED_ANIMALS
 from abalone_assets.local.driver import Driver
@@ -150,7 +151,7 @@ class _Reader:
     def animals_report(self, files: AnimalsFiles, status: FileStatus) -> FileReport:
         rows: list[QuarantinedRow] = []
         if status.quarantined and status.day is not None:
-            lake = files.lake.lake
+            lake = files.lake
             rows = quarantined_rows(lake, status.day, status.name, asset=QUARANTINED_ANIMALS)
         ages = "none"
         if files.ages_of(status) is not None:

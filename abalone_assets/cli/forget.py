@@ -10,11 +10,11 @@ from abalone_assets.cli.output import (
     FAILED,
     agrees,
     console,
-    counted,
     example,
     json_option,
     print_json,
 )
+from abalone_assets.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,12 +8,12 @@ import click
 
 from abalone_assets.cli.output import (
     console,
-    counted,
     example,
     json_option,
     print_json,
     print_table,
 )
+from abalone_assets.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -62,7 +62,7 @@ def _nearest(folder: Path) -> Path | None:
 
 
 def _require_home() -> None:
-    """Make sure that somebody watches what a command changes.
+    """Make sure that a command works on what somebody drives.
 
     Raises:
         SettingsError: There is no home, and the lake or the landing zone would be in it.

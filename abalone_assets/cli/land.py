@@ -9,13 +9,13 @@ import click
 
 from abalone_assets.cli.output import (
     console,
-    counted,
     example,
     json_option,
     print_json,
     print_table,
     with_progress,
 )
+from abalone_assets.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from abalone_assets.cli.landing import Given
-    from abalone_assets.ingest.landing import CheckedFile, Options, Verdicts
+    from abalone_assets.ingest.given_files import Options, Verdicts
+    from abalone_assets.ingest.landing import CheckedFile
     from abalone_assets.settings.platform import Settings
 
 SHOWN_ROWS: Final = 5
@@ -139,7 +140,7 @@ def land(
 def _verdicts(settings: Settings) -> Verdicts:
     """By what ingestion will judge; who lands surveys need not be able to read the lake."""
     from abalone_assets.errors import StorageError
-    from abalone_assets.ingest.landing import Verdicts
+    from abalone_assets.ingest.given_files import Verdicts
     from abalone_assets.lake.lake import Lake
 
     try:
@@ -157,7 +158,7 @@ def _options(
     decimal: str | None,
     files: Iterable[str],
 ) -> Options:
-    from abalone_assets.ingest.landing import Options
+    from abalone_assets.ingest.given_files import Options
     from abalone_assets.survey import COLUMNS, FEATURES, SURVEYS, kind_of_file
     from abalone_assets.survey.header import HeaderError, read_header
     from abalone_assets.survey.units import Units

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from abalone_assets.cli.output import console, counted, example, json_option, print_json
+from abalone_assets.cli.output import console, example, json_option, print_json
+from abalone_assets.errors import counted
 
 
 @click.command(epilog=example("abalone mlflow", "abalone mlflow --json"))

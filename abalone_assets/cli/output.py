@@ -41,6 +41,30 @@ json_option = click.option(
 )
 
 
+class _VersionNumber(click.IntRange):
+    """The number of a model version, from 1."""
+
+    name = "version"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - as click.IntRange.convert
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        """The number; what is none is a usage error that says where the numbers are."""
+        try:
+            return int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(
+                f"{value!r} is no version's number; `abalone versions` lists them", param, ctx
+            )
+
+
+VERSION: Final = _VersionNumber(min=1)
+"""Type of an argument that is the number of a model version."""
+
+
 def _reason(_: click.Context, __: click.Parameter, text: str) -> str:
     if not text.strip():
         raise click.BadParameter("give a reason: others will ask for it")
@@ -69,11 +93,6 @@ class ErrorBoundary(click.Group):
 def one_line(error: Exception) -> str:
     """The error's message without line breaks."""
     return " ".join(str(error).split())
-
-
-def counted(number: int, noun: str) -> str:
-    """The number and its noun: 1 row, 2 rows."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def who() -> str:

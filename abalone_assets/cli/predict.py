@@ -59,6 +59,11 @@ def _check_url(_: click.Context, __: click.Parameter, url: str | None) -> str | 
     help="Write animals and ages to this file, .csv or .parquet, however many; - is CSV on stdout.",
 )
 @click.option(
+    "--decimal-comma",
+    is_flag=True,
+    help="With --output: a CSV with decimal commas and semicolons, for spreadsheets set up so.",
+)
+@click.option(
     "--strict", is_flag=True, help="With --output: refuse a file in which a line is no animal."
 )
 @click.option(
@@ -73,6 +78,7 @@ def predict(
     file: BinaryIO | None,
     units: str | None,
     output: str | None,
+    decimal_comma: bool,
     strict: bool,
     url: str | None,
     as_json: bool,
@@ -90,6 +96,8 @@ def predict(
         raise click.UsageError("give either --output or --json, not both")
     if strict and output is None:
         raise click.UsageError("--strict is for --output; without it a bad line is refused anyway")
+    if decimal_comma and (output is None or output.endswith(".parquet")):
+        raise click.UsageError("--decimal-comma is for --output FILE.csv")
     told = Units.named(units) if units else None
     stream = _stream(values, file)
     if stream is None:
@@ -106,7 +114,8 @@ def predict(
     _check_has_model(client)
     if output is not None:
         given = chain([first], batches)
-        AgedFile(client, animals, strict, stream).write(given, output)
+        aged = AgedFile(client, animals, strict, stream)
+        aged.write(given, output, decimal_comma=decimal_comma)
         return
     following = next(batches, None)
     if following is not None and not as_json:

@@ -15,13 +15,13 @@ from abalone_assets.cli.output import (
     FAILED,
     NOT_LIVE,
     console,
-    counted,
     example,
     json_option,
     one_line,
     print_json,
 )
 from abalone_assets.cli.run_progress import RunProgress
+from abalone_assets.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,7 +160,7 @@ def _training_config(
 
 def _release(settings: Settings, config: dict[str, Any], show: RunProgress) -> dict[str, Any]:
     from abalone_assets.definitions import defs
-    from abalone_assets.local.driver import drive_or_follow
+    from abalone_assets.local.driver_lock import drive_or_follow
     from abalone_assets.local.instance import prepare_instance
 
     if settings.profile != "local":

@@ -9,6 +9,7 @@ import click
 
 from abalone_assets.cli.output import (
     FAILED,
+    VERSION,
     console,
     example,
     json_option,
@@ -24,7 +25,7 @@ VERDICT_NAME: Final = "reproduced.json"
 
 
 @click.command(epilog=example("abalone reproduce 3", "abalone reproduce 3 --json --output rebuilt"))
-@click.argument("version", type=click.IntRange(min=1))
+@click.argument("version", type=VERSION)
 @click.option(
     "--output",
     metavar="DIR",

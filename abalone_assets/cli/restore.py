@@ -8,13 +8,13 @@ import click
 
 from abalone_assets.cli.output import (
     console,
-    counted,
     example,
     json_option,
     print_json,
     print_table,
     with_progress,
 )
+from abalone_assets.errors import counted
 
 if TYPE_CHECKING:
     from abalone_assets.restore.write import Restored

@@ -119,12 +119,12 @@ def _plan(settings: Settings, bad: ModelVersion, good: ModelVersion) -> list[str
 def _described(version: ModelVersion) -> str:
     rmse = version.evaluation.get("rmse")
     measured = f"RMSE {rmse:.3f}, " if isinstance(rmse, float) else ""
-    return f"{measured}registered {version.created_at[:10]}. {version.reason}"
+    return f"{measured}registered {version.created_at[:10]}. {version.in_short}"
 
 
 def _deploy(settings: Settings, good: ModelVersion, show: RunProgress) -> dict[str, Any]:
     """See to it that the endpoint serves what should be live now."""
-    from abalone_assets.local.driver import drive_or_follow
+    from abalone_assets.local.driver_lock import drive_or_follow
     from abalone_assets.local.instance import prepare_instance
 
     if settings.profile != "local":

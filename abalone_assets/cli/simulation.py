@@ -113,7 +113,7 @@ def _real_rows(lake: Lake) -> tuple[RealRows, str]:
 
 def _zone(settings: Settings, folder: Path | None) -> LandingZone:
     """The landing zone; or a folder, which is written to by the same rules."""
-    from abalone_assets.ingest.landing_zone import FolderLandingZone
+    from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
     from abalone_assets.ingest.open import open_landing_zone
     from abalone_assets.local.instance import make_landing_zone
 

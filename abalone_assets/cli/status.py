@@ -8,22 +8,19 @@ import click
 
 from abalone_assets.cli.output import (
     console,
-    counted,
     example,
     json_option,
     print_facts,
     print_json,
     print_table,
 )
+from abalone_assets.errors import counted
 
 if TYPE_CHECKING:
+    from abalone_assets.cli.data_status import UnagedAnimals
     from abalone_assets.cli.file_report import DayReport, FileReport
-    from abalone_assets.cli.status_report import (
-        DecisionOnVersion,
-        Live,
-        StatusReport,
-        UnagedAnimals,
-    )
+    from abalone_assets.cli.model_status import DecisionOnVersion, Live
+    from abalone_assets.cli.status_report import StatusReport
 
 LISTED: Final = 5
 LISTED_ROWS: Final = 20

@@ -2,273 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from abalone_assets.errors import StorageError
+from abalone_assets.cli.data_status import (
+    Quarantine,
+    Totals,
+    UnagedAnimals,
+    growing_files,
+    scan,
+)
+from abalone_assets.cli.model_status import Approvals, DecisionOnVersion, Live, release_in_short
 from abalone_assets.ingest.base_survey import last_refusal
-from abalone_assets.ingest.landing_zone import Landing, LandingZone
-from abalone_assets.ingest.memory import ANIMALS_MEMORY_KEY, Memory, Patience, read_memory
+from abalone_assets.ingest.memory import Patience, read_memory
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
-from abalone_assets.lake.animals import Animals
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.local.driver import Driver
-from abalone_assets.local.instance import has_own_landing_zone
-from abalone_assets.modeling.evaluation.decision_words import in_short, shortened
 from abalone_assets.registry.open import open_registry
-from abalone_assets.registry.overrides import Override
 from abalone_assets.registry.record_rows import THE_GATE
-from abalone_assets.registry.versions import UnknownVersionError, desired_of, version_decided_on
-from abalone_assets.serving.live_version import EndpointState, endpoint_state
 from abalone_assets.settings.public_uri import public_uri
-from abalone_assets.survey import ANIMALS, SURVEYS, FileKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import date
-
-    from abalone_assets.lake.manifest import Manifest
-    from abalone_assets.registry.registry import ModelRegistry
-    from abalone_assets.registry.versions import ModelVersion
     from abalone_assets.settings.platform import Settings
-
-NEWEST: Final = 5
-
-
-@dataclass(frozen=True)
-class Live(EndpointState):
-    """The endpoint, and what is known of the version that answers, else of the requested one.
-
-    Attributes:
-        endpoint: Its name.
-        rmse: On the version's test split, in rings.
-        standing: Who approved or rejected the version, such as ``approved by the gate``.
-    """
-
-    endpoint: str = field(kw_only=True)
-    rmse: float | None = None
-    standing: str | None = None
-
-    @classmethod
-    def of(cls, settings: Settings, registry: ModelRegistry) -> Self:
-        """Ask the endpoint and the registry."""
-        state = endpoint_state(settings)
-        shown = state.version or state.requested_version
-        known = registry.get(shown) if shown else None
-        return cls(
-            **vars(state),
-            endpoint=settings.endpoint_name,
-            rmse=known.evaluation.get("rmse") if known else None,
-            standing=known.status if known else None,
-        )
-
-
-@dataclass(frozen=True)
-class DecisionOnVersion(Override):
-    """A decision of a person, or of ``the gate``, and the version that it is on.
-
-    Attributes:
-        in_short: Why, in a line.
-    """
-
-    version: int
-    in_short: str
-
-
-@dataclass(frozen=True)
-class Approvals:
-    """Which version should be live, and who decided what.
-
-    Attributes:
-        desired_version: The version that should be live, or None while none is approved.
-        decided_by: The person's decision that made it so, or None while the gate did.
-        last_decision: The newest decision on any version, or None before the first.
-        overrides: The newest decisions of people, newest first.
-    """
-
-    desired_version: int | None
-    decided_by: DecisionOnVersion | None
-    last_decision: DecisionOnVersion | None
-    overrides: list[DecisionOnVersion]
-
-    @classmethod
-    def of(cls, registry: ModelRegistry) -> Self:
-        """Ask the registry."""
-        candidates, latest = registry.candidates(), registry.latest()
-        desired, decided_on = desired_of(candidates), version_decided_on(candidates)
-        overrides = sorted(_overrides(candidates), key=lambda each: each.at, reverse=True)
-        decisions = overrides if latest is None else [*overrides, _of_the_gate(latest)]
-        return cls(
-            desired_version=None if desired is None else desired.version,
-            decided_by=None if decided_on is None else _overrides([decided_on])[-1],
-            last_decision=max(decisions, key=lambda each: each.at, default=None),
-            overrides=overrides[:NEWEST],
-        )
-
-
-def _overrides(versions: Sequence[ModelVersion]) -> list[DecisionOnVersion]:
-    return [
-        DecisionOnVersion(**vars(override), version=version.version, in_short=override.because)
-        for version in versions
-        for override in version.overrides
-    ]
-
-
-def _of_the_gate(version: ModelVersion) -> DecisionOnVersion:
-    return DecisionOnVersion(
-        approved=version.approved_by_gate,
-        because=str(version.decision.get("reason", "no reason is recorded")),
-        by=THE_GATE,
-        at=version.created_at,
-        version=version.version,
-        in_short=in_short(version.decision, version.evaluation),
-    )
-
-
-@dataclass(frozen=True)
-class Quarantine:
-    """The quarantined rows of the survey days: how many broke each rule, and the newest few.
-
-    These have a ``file``, ``line``, ``column``, ``rule`` and ``message``.
-    """
-
-    by_rule: dict[str, int]
-    newest: list[dict[str, Any]]
-
-    @classmethod
-    def of(cls, lake: Lake, manifest: Manifest) -> Self:
-        """Read the days that have any.
-
-        Raises:
-            StorageError: A day's rows cannot be read.
-        """
-        days = [day for day, entry in sorted(manifest.days.items()) if entry.quarantined]
-        if not days:
-            return cls({}, [])
-        import polars as pl
-
-        try:
-            rows = pl.scan_parquet([lake.uri("quarantined_rows", day) for day in days], glob=False)
-            counted = rows.group_by("rule").len().sort("len", "rule", descending=[True, False])
-            newest = rows.tail(NEWEST).select(
-                pl.col("source_file").alias("file"), "line", "column", "rule", "message"
-            )
-            return cls(dict(counted.collect().iter_rows()), newest.collect().to_dicts())
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise StorageError(
-                f"quarantined_rows cannot be read; ingest its days again: {error}"
-            ) from error
-
-
-@dataclass(frozen=True)
-class Totals:
-    """What the lake has ingested.
-
-    Attributes:
-        days: Survey days with files.
-        files: Their files.
-        unreadable_files: Of these, files that are no survey.
-        held_files: Of these, files that are held: off as a whole, and not accepted.
-        held_rows: Their rows, which are in no table.
-        rows: Rows in ``new_surveys``.
-        quarantined: Rows in ``quarantined_rows``.
-        base_survey: Where ``raw_abalone`` came from, or None before it was made.
-        base_rows: Its rows.
-        base_quarantined: Its quarantined rows.
-    """
-
-    days: int
-    files: int
-    unreadable_files: int
-    rows: int
-    quarantined: int
-    base_survey: str | None
-    base_rows: int
-    base_quarantined: int
-    held_files: int = 0
-    held_rows: int = 0
-
-    @classmethod
-    def of(cls, manifest: Manifest) -> Self:
-        """Add up the manifest."""
-        days = [day for day in manifest.days.values() if day.files]
-        raw, source = manifest.raw, None
-        if raw:
-            instead = f"the bundled simulated survey, instead of {raw.uri}"
-            source = instead if raw.simulated else raw.uri
-        return cls(
-            days=len(days),
-            files=sum(len(day.files) for day in days),
-            unreadable_files=sum(file.problem is not None for day in days for file in day.files),
-            rows=sum(day.rows for day in days),
-            quarantined=sum(day.quarantined for day in days),
-            base_survey=source,
-            base_rows=raw.rows if raw else 0,
-            base_quarantined=raw.quarantined if raw else 0,
-            held_files=sum(len(day.held_files) for day in days),
-            held_rows=sum(day.held_rows for day in days),
-        )
-
-
-@dataclass(frozen=True)
-class UnagedAnimals:
-    """The animals whose rings nobody counted, and how far their ages are.
-
-    Attributes:
-        files: Files of them in the lake.
-        rows: Their animals.
-        quarantined: Their quarantined rows.
-        aged: Animals that have an age.
-        due_days: Days whose files are not in the lake as they are.
-        days_to_age: Days whose animals have no ages yet.
-        waiting_for_model: Whether these wait because no model is live.
-        refused_files: Files that could not be read, and why.
-        vanished_days: Days whose files are gone in a way that is not believed.
-    """
-
-    files: int
-    rows: int
-    quarantined: int
-    aged: int
-    due_days: list[str]
-    days_to_age: list[str]
-    waiting_for_model: bool
-    refused_files: dict[str, str]
-    vanished_days: list[str]
-
-    @classmethod
-    def of(
-        cls, settings: Settings, lake: Lake, zone: LandingZone, requested_version: int | None
-    ) -> Self:
-        """Look at the landing zone and the lake's records of them.
-
-        Raises:
-            StorageError: One of them cannot be read.
-        """
-        animals = Animals(lake)
-        manifest = animals.manifest()
-        today = datetime.now(UTC).date()
-        landing = _scan(settings, zone, manifest, today, ANIMALS)
-        memory = read_memory(lake.store, ANIMALS_MEMORY_KEY)
-        due = find_due(landing, manifest, zone.read, memory=memory)
-        days = [day for day in manifest.days.values() if day.files]
-        to_age = animals.days_to_age(manifest)
-        return cls(
-            files=sum(len(day.files) for day in days),
-            rows=sum(day.rows for day in days),
-            quarantined=sum(day.quarantined for day in days),
-            aged=sum(day.rows for day in animals.aged().values()),
-            due_days=list(due.days),
-            days_to_age=to_age,
-            waiting_for_model=bool(to_age) and requested_version is None,
-            refused_files={
-                file.name: file.problem for day in days for file in day.files if file.problem
-            },
-            vanished_days=list(due.vanished),
-        )
 
 
 @dataclass(frozen=True)
@@ -331,7 +88,7 @@ class StatusReport:
         manifest = lake.manifest()
         zone = open_landing_zone(settings.landing_zone_uri)
         today = datetime.now(UTC).date()
-        landing = _scan(settings, zone, manifest, today)
+        landing = scan(settings, zone, manifest, today)
         strays = {stray.file.name: stray.problem for stray in landing.strays}
         waiting = [stray.file.name for stray in landing.strays if stray.waits]
         release = lake.release()
@@ -353,13 +110,13 @@ class StatusReport:
             vanished_days=list(due.vanished),
             release_due=bool(manifest.raw or manifest.days) and lake.release_due(),
             release=release,
-            release_in_short=_in_short(release, registry),
+            release_in_short=release_in_short(release, registry),
             totals=Totals.of(manifest),
             quarantine=Quarantine.of(lake, replace(manifest, days=kept)),
             waiting_files=waiting,
             stray_files={name: strays[name] for name in strays if name not in waiting},
             unreadable_files={file.name: file.problem for file in files if file.problem},
-            growing_files=_growing(landing, manifest, memory, Patience(**settings.patience)),
+            growing_files=growing_files(landing, manifest, memory, Patience(**settings.patience)),
             unreadable_now={
                 name: failed.problem for name, failed in memory.unreadable.items() if name in landed
             },
@@ -452,48 +209,3 @@ class StatusReport:
     def to_document(self) -> dict[str, Any]:
         """The report as a JSON document."""
         return {**asdict(self), "next": self.next_step()}
-
-
-def _in_short(release: Release | None, registry: ModelRegistry) -> str:
-    """Why a release ended as it did, in a line."""
-    if release is None:
-        return ""
-    try:
-        known = registry.get(release.version) if release.version else None
-    except UnknownVersionError:
-        known = None
-    if known is None or not release.reason.startswith(str(known.decision.get("reason") or "\0")):
-        return shortened(release.reason)  # a person's word, or a record that is gone
-    told = in_short(known.decision, known.evaluation)
-    return f"{told} But a person wants another live." if release.outcome == "overruled" else told
-
-
-def _growing(landing: Landing, manifest: Manifest, memory: Memory, patience: Patience) -> list[str]:
-    """The files that were not at rest when a sensor looked, and are not since."""
-    tokens = {
-        file.name: file.e_tag
-        for day in landing.days.keys() & manifest.days.keys()
-        for file in manifest.days[day].files
-    }
-    return sorted(
-        file.name
-        for files in landing.days.values()
-        for file in files
-        if file.name in memory.growing
-        and not memory.is_at_rest(file, tokens.get(file.name), patience)
-    )
-
-
-def _scan(
-    settings: Settings,
-    zone: LandingZone,
-    manifest: Manifest,
-    today: date,
-    kind: FileKind = SURVEYS,
-) -> Landing:
-    """What lies in the landing zone; nothing in a home where nothing has landed yet."""
-    first = settings.first_survey_day
-    new = has_own_landing_zone(settings) and not any(day.files for day in manifest.days.values())
-    if new and not Path(settings.landing_zone_uri).exists():
-        return Landing(first.isoformat(), today.isoformat(), {}, ())
-    return zone.scan(first, today, kind=kind)

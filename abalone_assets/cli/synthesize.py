@@ -10,13 +10,13 @@ import click
 
 from abalone_assets.cli.output import (
     console,
-    counted,
     example,
     json_option,
     print_json,
     print_table,
     progress_bar,
 )
+from abalone_assets.errors import counted
 from abalone_assets.synthesis import MAX_EPOCHS, MAX_ROWS, MAX_SEEDS
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 from abalone_assets.doctor.finding import Finding, Outcome
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import StorageError, counted
+from abalone_assets.lake.animals import Animals
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.lease import LEASE_KEY, Lease, read_lease
 from abalone_assets.lake.leftovers import leftovers, remove_leftovers
@@ -100,14 +101,17 @@ def _landing_zone(settings: Settings) -> Iterator[Trouble]:
     root = ObjectStore(settings.landing_zone_uri).root
     if root is None or root.is_dir():
         return
+    lake = Lake(settings.lake_uri)
     try:
-        files = sum(each.files for each in Lake(settings.lake_uri).manifest().summaries.values())
+        known = (lake.manifest(), Animals(lake).manifest())
     except StorageError:
         return  # `abalone verify` says what is wrong with the manifest
+    files = sum(each.files for manifest in known for each in manifest.summaries.values())
     if files:
         yield Trouble(
             "landing zone",
-            f"{root}: no such folder, and the lake has the rows of {files} files that lay there",
+            f"{root}: no such folder, and the lake has the rows of {counted(files, 'file')} that "
+            "lay there",
             "mount it, or bring it back from a copy; the lake keeps the rows meanwhile",
             outcome="failed",
         )
@@ -121,11 +125,11 @@ def _leftovers(settings: Settings) -> Iterator[Trouble]:
 
         def remove() -> str:
             removed = [path for root in roots if root for path in remove_leftovers(root)]
-            return f"{len(removed)} files that killed processes were writing were removed"
+            return f"removed {counted(len(removed), 'file')} that killed processes were writing"
 
         yield Trouble(
             "leftovers",
-            f"{len(found)} files that killed processes were writing, such as {found[0]}",
+            f"{counted(len(found), 'file')} that killed processes were writing, such as {found[0]}",
             mend=remove,
         )
 

@@ -36,38 +36,41 @@ def parts_of(request: PrepareRequest) -> Iterator[Iterator[pl.DataFrame]]:
     Raises:
         StorageError: Some lack a value.
     """
-    scan, uris = hashed_rows(request.inputs, request.newest), request.all_inputs
+    scan, uris = scanned(request.inputs, request.newest), request.all_inputs
     if request.rows <= IN_MEMORY_ROWS:
         # Read when it is asked for, so that nobody else holds it.
-        yield (complete(each.collect(engine="streaming"), uris) for each in (scan,))
+        yield (hashed_rows(each, uris) for each in (scan,))
         return
     batches = scan.collect_batches(chunk_size=_BATCH_ROWS, maintain_order=False, engine="streaming")
-    whole = (complete(batch, uris) for batch in batches)
+    whole = (hashed_rows(batch.lazy(), uris) for batch in batches)
     folder = request.staging if is_local(request.merged) else None
     with spooled(whole, request.rows, folder) as parts:
         yield parts
 
 
-def hashed_rows(older: tuple[str, ...], newest: tuple[str, ...]) -> pl.LazyFrame:
-    """All rows of the inputs, with their hash and whether they are of the newest surveys."""
+def scanned(older: tuple[str, ...], newest: tuple[str, ...]) -> pl.LazyFrame:
+    """All rows of the inputs, and whether they are of the newest surveys."""
     scans = [
         _scan(uris).with_columns(newest=pl.lit(is_newest, dtype=pl.Int8))
         for is_newest, uris in enumerate((older, newest))
         if uris
     ]
-    rows = hashed(nw.from_native(pl.concat(scans)))
-    return rows.with_columns(nw.col("row_hash").cast(nw.UInt32)).to_native()
+    return pl.concat(scans)
 
 
-def complete(rows: pl.DataFrame, uris: tuple[str, ...]) -> pl.DataFrame:
-    """The rows of these inputs, if all of them are whole.
+def hashed_rows(scan: pl.LazyFrame, uris: tuple[str, ...]) -> pl.DataFrame:
+    """The rows of these inputs with their hash, if all of them are whole.
+
+    They are hashed when they are read: file by file, a hash of forty rows costs as much as theirs.
 
     Raises:
         StorageError: Some lack a value.
     """
+    rows = scan.collect(engine="streaming")
     if rows.select(_incomplete().any()).item():
-        refuse_incomplete(uris)
-    return rows
+        _refuse_incomplete(uris)
+    keyed = hashed(nw.from_native(rows.lazy())).with_columns(nw.col("row_hash").cast(nw.UInt32))
+    return keyed.to_native().collect(engine="streaming")
 
 
 def _scan(uris: tuple[str, ...], input_file: str | None = None) -> pl.LazyFrame:
@@ -93,7 +96,7 @@ def _incomplete() -> pl.Expr:
     return pl.any_horizontal(pl.col(SPLIT_COLUMNS).is_null(), ~measured.is_finite())
 
 
-def refuse_incomplete(uris: tuple[str, ...]) -> None:
+def _refuse_incomplete(uris: tuple[str, ...]) -> None:
     """Name the first input with a row that lacks a value.
 
     Raises:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from abalone_assets.etl.kept_rows import KeptRows
 from abalone_assets.etl.parquet_output import is_local
 from abalone_assets.etl.preparation import SPLIT_COLUMNS
 from abalone_assets.etl.request import MERGED
 from abalone_assets.etl.row_keys import VERSION as KEYS_VERSION
 from abalone_assets.etl.row_keys import keys_of, places_of, read_keys
+from abalone_assets.lake.kept_rows import KeptRows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     import polars as pl
     from numpy.typing import NDArray
@@ -49,9 +51,9 @@ def keeps(request: PrepareRequest) -> bool:
     return bool(request.older) and all(map(is_local, request.outputs.values()))
 
 
-def keys_file(request: PrepareRequest) -> Path:
+def keys_file(merged: str, older: str) -> Path:
     """Where the keys of the kept rows lie: named by the content that these are made of."""
-    return Path(request.merged).with_name(f"_keys.{KEYS_VERSION}-{request.older}.npy")
+    return Path(merged).with_name(f"_keys.{KEYS_VERSION}-{older}.npy")
 
 
 def forget_keys(request: PrepareRequest, *, but: Path | None) -> None:
@@ -79,24 +81,25 @@ class KeptOutputs:
     @classmethod
     def of(cls, request: PrepareRequest) -> KeptOutputs | None:
         """What is made of the request's ``older``; None unless all of it is there."""
+        found = cls.at(request.outputs) if keeps(request) else None
+        return found if found is not None and found.note.older == request.older else None
+
+    @classmethod
+    def at(cls, outputs: Mapping[str, str]) -> KeptOutputs | None:
+        """What is kept in outputs, given by name and URI; None unless all of it is there."""
         from pyarrow import ArrowException
 
-        if not keeps(request):
+        if not all(map(is_local, outputs.values())):
             return None
-        rows: dict[str, KeptRows] = {}
         with suppress(OSError, ArrowException, LookupError, TypeError, ValueError):
-            for name, uri in request.outputs.items():
-                found = KeptRows.of(Path(uri))
-                if found is None:
-                    return None
-                rows[name] = found
-            notes = [Note(**each.note) for each in rows.values()]
-            keys = read_keys(keys_file(request), rows[MERGED].rows)
-            note = notes[0]
-            same = all(each == note for each in notes)
-            wanted = (note.older, note.version) == (request.older, VERSION)
-            if keys is not None and same and wanted:
-                return cls(rows, keys, note)
+            found = {name: KeptRows.of(Path(uri)) for name, uri in outputs.items()}
+            rows = {name: each for name, each in found.items() if each is not None}
+            notes = {Note(**each.note) for each in rows.values()}
+            if len(rows) == len(outputs) and len(notes) == 1:
+                (note,) = notes
+                keys = read_keys(keys_file(outputs[MERGED], note.older), rows[MERGED].rows)
+                if keys is not None and note.version == VERSION:
+                    return cls(rows, keys, note)
         return None
 
     def same_as(self, rows: pl.DataFrame) -> pl.DataFrame:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import narwhals as nw
 
-from abalone_assets.etl.kept_rows import ExtendedFile, KeptRows
+from abalone_assets.etl.extended_file import ExtendedFile
 from abalone_assets.etl.parquet_output import ParquetFile
 from abalone_assets.etl.preparation import bucketed, split
 from abalone_assets.etl.request import MERGED
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import polars as pl
+
+    from abalone_assets.lake.kept_rows import KeptRows
 
 _AT_ONCE: Final = 2
 """Most rows are in two outputs: all of them, and those to learn from."""

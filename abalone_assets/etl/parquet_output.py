@@ -15,14 +15,13 @@ from uuid import uuid4
 
 import polars as pl
 
+from abalone_assets.lake.kept_rows import NOTE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 ROW_GROUP_ROWS: Final = 2**18
 """Enough to be read in one go by each of several threads, and few enough to be written that way."""
-
-NOTE: Final = "abalone_kept_rows"
-"""Key of what a file's footer says of its rows, which are kept then: see `etl.kept_rows`."""
 
 
 class ParquetFile:

@@ -18,15 +18,15 @@ import polars as pl
 from numpy.typing import NDArray
 
 from abalone_assets.errors import StorageError
-from abalone_assets.etl.input_rows import complete, hashed_rows, parts_of, refuse_incomplete
+from abalone_assets.etl.input_rows import hashed_rows, parts_of, scanned
 from abalone_assets.etl.kept_outputs import KeptOutputs, Note, forget_keys, keeps, keys_file
-from abalone_assets.etl.kept_rows import KeptRows
 from abalone_assets.etl.outputs import Outputs
 from abalone_assets.etl.parquet_output import ROW_GROUP_ROWS, scratch, staged
 from abalone_assets.etl.preparation import SURVEY_COLUMNS
 from abalone_assets.etl.request import PrepareReport, PrepareRequest
 from abalone_assets.etl.row_keys import keys_of, write_keys
 from abalone_assets.etl.unique_rows import UniqueRows
+from abalone_assets.lake.kept_rows import KeptRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -59,14 +59,15 @@ def prepare(
     started = time.perf_counter()
     if not request.all_inputs:
         raise StorageError("nothing to prepare: the lake holds neither raw_abalone nor a survey")
-    keys = {_KEYS: str(keys_file(request))} if keeps(request) else {}
-    with _translate_errors(request):
+    kept_keys = keys_file(request.merged, request.older)
+    keys = {_KEYS: str(kept_keys)} if keeps(request) else {}
+    with _translate_errors():
         with staged({**keys, **request.outputs}, before_replacing) as written:
             files = {name: written[name] for name in request.outputs}
             done = _add_newest(request, files) or _prepare_all(request, files, written.get(_KEYS))
             rows = {name: _count(pl.scan_parquet(path, glob=False)) for name, path in files.items()}
             sha256 = {name: _sha256(files[name]) for name in request.splits}
-        forget_keys(request, but=keys_file(request) if done.keeps else None)
+        forget_keys(request, but=kept_keys if done.keeps else None)
     return PrepareReport(
         engine=f"polars {pl.__version__}",
         rows_in=done.rows_in,
@@ -90,8 +91,7 @@ def _add_newest(request: PrepareRequest, files: dict[str, Path]) -> _Done | None
     kept = KeptOutputs.of(request) if request.newest else None
     if kept is None:
         return None
-    read = hashed_rows((), request.newest).collect(engine="streaming")
-    unique = UniqueRows.of(complete(read, request.newest))
+    unique = UniqueRows.of(hashed_rows(scanned((), request.newest), request.newest))
     rows = pl.concat([unique.rows.clear(), *unique.blocks(ROW_GROUP_ROWS)])
     try:
         known = kept.same_as(rows)
@@ -159,14 +159,10 @@ def _count(frame: pl.LazyFrame) -> int:
 
 
 @contextmanager
-def _translate_errors(request: PrepareRequest) -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     from pyarrow import ArrowException
 
     try:
-        try:
-            yield
-        except pl.exceptions.InvalidOperationError:  # no hash of what is no number
-            refuse_incomplete(request.all_inputs)
-            raise
+        yield
     except (OSError, pl.exceptions.PolarsError, ArrowException) as error:
         raise StorageError(f"the preparation cannot read or write its data: {error}") from error

@@ -49,6 +49,11 @@ def keys_of(rows: pl.DataFrame) -> NDArray[np.uint32]:
     return np.stack([rows["row_hash"].to_numpy(), (total >> np.uint64(32)).astype(np.uint32)])
 
 
+def packed(keys: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """Both numbers of each row as one, ``(n,)``."""
+    return (keys[0].astype(np.uint64) << np.uint64(32)) | keys[1]
+
+
 def places_of(keys: NDArray[np.uint32], kept: NDArray[np.uint32]) -> NDArray[np.int64]:
     """The places of all kept rows that one of these keys may be of, in their order.
 

@@ -6,13 +6,12 @@ lake is made again, but in no other version of it.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import SurveyError
+from abalone_assets.ingest.file_ledger import FileLedger, LedgerDocument, now
 from abalone_assets.lake.manifest_store import read_manifest, revoke_days
-from abalone_assets.storage.records import record_of
 from abalone_assets.survey import survey_day
 
 if TYPE_CHECKING:
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
     from abalone_assets.storage.object_store import ObjectStore
 
 LEDGER_KEY: Final = "new_surveys/_accepted_files.json"
-FORMAT: Final = 1
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -45,13 +39,12 @@ class AcceptedFile:
     held: str
     because: str
     by: str
-    at: str = field(default_factory=_now)
+    at: str = field(default_factory=now)
 
 
-@dataclass(frozen=True)
-class _Ledger:
-    format: int
-    files: dict[str, AcceptedFile]
+_LEDGER: Final = FileLedger(
+    LEDGER_KEY, LedgerDocument[AcceptedFile], "accepted files would be held again"
+)
 
 
 def accept_file(store: ObjectStore, name: str, *, because: str, by: str) -> AcceptedFile:
@@ -74,13 +67,8 @@ def accept_file(store: ObjectStore, name: str, *, because: str, by: str) -> Acce
     if name not in held:
         raise _not_held(store, name, held)
     file = held[name]
-    entry = AcceptedFile(name, str(file.held), because, by)
-
-    def change(document: Any | None) -> dict[str, Any]:  # noqa: ANN401 - JSON of any shape
-        return asdict(_Ledger(FORMAT, {file.sha256: entry, **_files_of(document, store)}))
-
-    store.update_json(LEDGER_KEY, change)
-    ingest_accepted_again(store)
+    _LEDGER.record(store, file.sha256, AcceptedFile(name, str(file.held), because, by))
+    _ingest_again(store, survey_day(name).isoformat())
     return accepted_files(store)[file.sha256]
 
 
@@ -90,7 +78,7 @@ def accepted_files(store: ObjectStore) -> Mapping[str, AcceptedFile]:
     Raises:
         StorageError: The ledger is damaged, or the store refuses.
     """
-    return _files_of(store.read_json(LEDGER_KEY), store)
+    return _LEDGER.files(store)
 
 
 def held_files(store: ObjectStore) -> list[IngestedFile]:
@@ -99,19 +87,18 @@ def held_files(store: ObjectStore) -> list[IngestedFile]:
     return [file for _, day in days for file in day.files if file.held]
 
 
-def ingest_accepted_again(store: ObjectStore) -> list[str]:
-    """Revoke the days that hold a file back which is accepted, and return them: they are due.
+def _ingest_again(store: ObjectStore, named: str) -> None:
+    """Revoke the days that hold a file back which is accepted; they are due then.
 
-    Ingestion asks for it too when it has committed, so that an acceptance in the meantime counts.
+    So is the day of its name, if a run is writing it, which may have begun before.
     """
-    accepted = accepted_files(store)
-    if not accepted:
-        return []
-    days = _days_with_held_files(store)
-    waiting = [day for day, entry in sorted(days.items()) if _holds_any_of(entry, accepted)]
+    accepted, manifest = accepted_files(store), read_manifest(store)
+    days = _days_with_held_files(store).items()
+    waiting = {day for day, entry in days if _holds_any_of(entry, accepted)}
+    if named in manifest.summaries and manifest.summaries[named].writers:
+        waiting.add(named)
     if waiting:
-        revoke_days(store, waiting)
-    return waiting
+        revoke_days(store, sorted(waiting))
 
 
 def _days_with_held_files(store: ObjectStore) -> dict[str, IngestedDay]:
@@ -132,14 +119,6 @@ def _refusal(store: ObjectStore, name: str) -> str | None:
     entry = read_manifest(store).days.get(day)
     found = (file.problem for file in (entry.files if entry else ()) if file.name == name)
     return next(found, None)
-
-
-def _files_of(document: Any | None, store: ObjectStore) -> dict[str, AcceptedFile]:  # noqa: ANN401 - JSON of any shape
-    if document is None:
-        return {}
-    remedy = "restore this ledger from a copy: without it, accepted files would be held again"
-    place = store.uri_of(LEDGER_KEY)
-    return record_of(_Ledger, document, place, remedy=remedy, version=FORMAT).files
 
 
 def _not_held(store: ObjectStore, name: str, held: Mapping[str, IngestedFile]) -> SurveyError:

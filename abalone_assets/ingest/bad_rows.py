@@ -9,7 +9,7 @@ import polars as pl
 from abalone_assets.errors import StorageError
 from abalone_assets.survey import QuarantinedRow
 from abalone_assets.survey.header import PROBLEM
-from abalone_assets.survey.parser import open_survey
+from abalone_assets.survey.opened import open_survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -24,7 +24,6 @@ from abalone_assets.survey import (
     ParsedSurvey,
     UnreadableSurveyError,
     parse_survey,
-    survey_day,
 )
 
 if TYPE_CHECKING:
@@ -81,51 +80,70 @@ class _ReadDay:
         return [survey for survey in self.surveys if survey.file not in held]
 
 
-def parse_day(
-    zone: LandingZone,
-    files: tuple[LandedFile, ...],
-    synthetic: Collection[str] = (),
-    judge: Judge = Judge(),  # noqa: B008 - immutable
-    earlier: Earlier | None = None,
-    missing: Sequence[EarlierFile] = (),
-) -> ParsedDay:
-    """Parse the files of one survey day; a day without files has empty frames.
+@dataclass(frozen=True)
+class _DayReader:
+    """Reads the files of survey days.
 
-    A file that is no survey at all, cannot be read, or is held, adds no rows; its entry says why.
-    One that cannot be read now, or is still being written, keeps what was read of it before; so
-    do those that are ``missing`` as if the landing zone had gone away.
+    Attributes:
+        zone: Where they lie.
+        synthetic: SHA-256 of every simulated survey file.
+        judge: Says which files are held.
+        earlier: What the lake holds of these days.
     """
-    return _with_frames([_read_day(zone, files, synthetic, judge, earlier, missing)])[0]
 
+    zone: LandingZone
+    synthetic: Collection[str]
+    judge: Judge
+    earlier: Earlier | None
 
-def _read_day(
-    zone: LandingZone,
-    files: tuple[LandedFile, ...],
-    synthetic: Collection[str],
-    judge: Judge,
-    earlier: Earlier | None,
-    missing: Sequence[EarlierFile],
-) -> _ReadDay:
-    surveys: list[ParsedSurvey] = []
-    entries: list[IngestedFile] = []
-    kept: list[EarlierFile] = list(missing)
-    entries += [before.entry for before in missing]
-    for file in files:
-        day = survey_day(file.name).isoformat()
-        growing = earlier is not None and earlier.is_growing(day, file)
-        survey, parsed = (None, None) if growing else _parse_file(zone, file, synthetic, judge)
-        before = None
-        if earlier is not None and (parsed is None or not parsed.e_tag):
-            before = earlier.file(day, file.name)
-        if before is not None:
-            kept.append(before)
-            unread = parsed or before.entry  # one that could not be read has no token
-            parsed = replace(before.entry, e_tag=unread.e_tag, problem=unread.problem)
-        if parsed is not None:
-            entries.append(parsed)
-        if survey is not None:
-            surveys.append(survey)
-    return _ReadDay(surveys, kept, IngestedDay(day_digest(entries), tuple(entries), judge.name))
+    def read(self, day: str, files: Sequence[LandedFile]) -> _ReadDay:
+        """Read the files of one day; a day without files holds nothing.
+
+        A file that is no survey at all, cannot be read, or is held, adds no rows; its entry says
+        why. One that cannot be read now, or is still being written, keeps what was read of it
+        before; so do those of a day that is gone as if the landing zone had gone away.
+        """
+        surveys: list[ParsedSurvey] = []
+        missing = self.earlier.missing_files(day) if self.earlier and not files else ()
+        kept = list(missing)
+        entries = [before.entry for before in missing]
+        for file in files:
+            growing = self.earlier is not None and self.earlier.is_growing(day, file)
+            survey, parsed = (None, None) if growing else self._parse(file)
+            before = None
+            if self.earlier is not None and (parsed is None or not parsed.e_tag):
+                before = self.earlier.file(day, file.name)
+            if before is not None:
+                kept.append(before)
+                unread = parsed or before.entry  # one that could not be read has no token
+                parsed = replace(before.entry, e_tag=unread.e_tag, problem=unread.problem)
+            if parsed is not None:
+                entries.append(parsed)
+            if survey is not None:
+                surveys.append(survey)
+        entry = IngestedDay(day_digest(entries), tuple(entries), self.judge.name)
+        return _ReadDay(surveys, kept, entry)
+
+    def _parse(self, file: LandedFile) -> tuple[ParsedSurvey | None, IngestedFile]:
+        """The survey in a file, if it is one, and what the manifest will say of the file."""
+        if file.size > MAX_FILE_BYTES:
+            # Its bytes are never read, so the token of the write stands in for their digest.
+            problem = f"{file.size} bytes are more than the {MAX_FILE_BYTES} that a survey may have"
+            return None, IngestedFile(file.name, file.size, file.e_tag, file.e_tag, 0, 0, problem)
+        try:
+            data = self.zone.read(file.name)
+        except StorageError as error:
+            # Without a token it differs from whatever lies there, so it is tried again.
+            problem = f"{error}; it is tried again"
+            return None, IngestedFile(file.name, file.size, "", "", 0, 0, problem)
+        sha256 = hashlib.sha256(data).hexdigest()
+        origin = origin_of(sha256, self.synthetic)
+        entry = IngestedFile(file.name, len(data), file.e_tag, sha256, 0, 0, origin=origin)
+        try:
+            survey = parse_survey(data, file.name)
+        except UnreadableSurveyError as error:
+            return None, replace(entry, problem=error.reason)
+        return survey, self.judge.judge(survey, replace(entry, notes=survey.notes))
 
 
 def _with_frames(days: Sequence[_ReadDay]) -> list[ParsedDay]:
@@ -159,29 +177,6 @@ def _in_order(parsed: pl.DataFrame, kept: Sequence[pl.DataFrame]) -> pl.DataFram
     if not kept:
         return parsed
     return pl.concat([parsed, *kept]).sort("source_file", maintain_order=True)
-
-
-def _parse_file(
-    zone: LandingZone, file: LandedFile, synthetic: Collection[str], judge: Judge
-) -> tuple[ParsedSurvey | None, IngestedFile]:
-    if file.size > MAX_FILE_BYTES:
-        # Its bytes are never read, so the token of the write stands in for their digest.
-        problem = f"{file.size} bytes are more than the {MAX_FILE_BYTES} that a survey may have"
-        return None, IngestedFile(file.name, file.size, file.e_tag, file.e_tag, 0, 0, problem)
-    try:
-        data = zone.read(file.name)
-    except StorageError as error:
-        # Without a token it differs from whatever lies there, so it is tried again.
-        problem = f"{error}; it is tried again"
-        return None, IngestedFile(file.name, file.size, "", "", 0, 0, problem)
-    sha256 = hashlib.sha256(data).hexdigest()
-    origin = origin_of(sha256, synthetic)
-    entry = IngestedFile(file.name, len(data), file.e_tag, sha256, 0, 0, origin=origin)
-    try:
-        survey = parse_survey(data, file.name)
-    except UnreadableSurveyError as error:
-        return None, replace(entry, problem=error.reason)
-    return survey, judge.judge(survey, replace(entry, notes=survey.notes))
 
 
 @dataclass(frozen=True)
@@ -246,12 +241,10 @@ def parse_days(
     """
     first, last = date.fromisoformat(days[0]), date.fromisoformat(days[-1])
     landing = zone.scan(first, last, since=first)
-    simulated = synthetic()
+    reader = _DayReader(zone, synthetic(), judge, earlier)
 
     def read(day: str) -> _ReadDay:
-        files = landing.days.get(day, ())
-        missing = earlier.missing_files(day) if earlier is not None and not files else ()
-        return _read_day(zone, files, simulated, judge, earlier, missing)
+        return reader.read(day, landing.days.get(day, ()))
 
     parsed: dict[str, ParsedDay] = {}
     pool = ThreadPoolExecutor(PARALLEL_DAYS)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, Self
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.accepted_files import accepted_files
-from abalone_assets.ingest.plausibility import SCALE_RULES, Profile, Verdict
-from abalone_assets.ingest.shipped_profile import UCI_PROFILE
+from abalone_assets.ingest.plausibility.profile import SCALE_RULES, Profile, Verdict
+from abalone_assets.ingest.plausibility.shipped_profile import UCI_PROFILE
 from abalone_assets.lake.manifest import BEING_WRITTEN, IngestedDay, IngestedFile
 from abalone_assets.survey.origin import SYNTHETIC
 

@@ -5,124 +5,25 @@ They are surveys or, by their names, animals whose rings nobody counted.
 
 from __future__ import annotations
 
-import codecs
-import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.ingest.judging import Judge
-from abalone_assets.ingest.landing_zone import partition_of
-from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
-from abalone_assets.lake.manifest import IngestedFile
-from abalone_assets.survey import (
-    SURVEYS,
-    ParsedSurvey,
-    QuarantinedRow,
-    Reading,
-    UnreadableSurveyError,
-    canonical_survey,
-    kind_of_file,
-    landed_day,
-    parse_survey,
-)
-from abalone_assets.survey.diagnosis import looks_like
-from abalone_assets.survey.dialect import DELIMITERS, guess_decimal, guess_delimiter
-from abalone_assets.survey.units import CONTRACT_UNITS, Units
+from abalone_assets.ingest.given_files import Options, Verdicts, read_file
+from abalone_assets.ingest.partitions import partition_of
+from abalone_assets.survey import kind_of_file, landed_day
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
+    from abalone_assets.ingest.given_files import ReadFile
     from abalone_assets.ingest.landing_zone import LandingZone
-    from abalone_assets.lake.lake import Lake
+    from abalone_assets.survey import ParsedSurvey
 
 Change = Literal["landed", "replaced", "identical"]
 ObstacleKind = Literal["name", "no_survey", "doubt", "held", "future", "replaced"]
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the user says of the files; None and empty where the files are asked.
-
-    Attributes:
-        units: Of the measurements.
-        columns: The columns' names in the order of the fields.
-        delimiter: Between the fields.
-        decimal: The decimal mark.
-    """
-
-    units: Units | None = None
-    columns: tuple[str, ...] = ()
-    delimiter: str | None = None
-    decimal: str | None = None
-
-
-@dataclass(frozen=True)
-class Verdicts:
-    """By what ingestion will judge whole files.
-
-    Attributes:
-        judge: Of the base survey in the lake; else, of the profile that is shipped.
-        synthetic: SHA-256 of the simulated files, which are not judged.
-    """
-
-    judge: Judge = field(default_factory=Judge)
-    synthetic: Collection[str] = frozenset()
-
-    @classmethod
-    def of(cls, lake: Lake) -> Self:
-        """Those of the lake as it is now.
-
-        Raises:
-            StorageError: It cannot be read.
-        """
-        return cls(Judge.of(lake), synthetic_files(lake.store).keys())
-
-    def held(self, survey: ParsedSurvey, data: bytes) -> str | None:
-        """Why ingestion will hold the survey in this file, if it will."""
-        sha256 = hashlib.sha256(data).hexdigest()
-        origin = origin_of(sha256, self.synthetic)
-        file = IngestedFile(survey.file, len(data), "", sha256, 0, 0, origin=origin)
-        return self.judge.judge(survey, file).held
-
-    def accepts(self, contents: Sequence[bytes]) -> bool:
-        """Whether a person accepted a file with one of these contents."""
-        digests = {hashlib.sha256(content).hexdigest() for content in contents}
-        return bool(digests.intersection(self.judge.accepted))
-
-
-@dataclass(frozen=True)
-class ReadFile:
-    """A file as it was read.
-
-    Attributes:
-        data: Its bytes as they will lie in the landing zone: the given ones, or the same survey
-            made canonical.
-        survey: What ingestion will make of it, or None when it can make nothing of it.
-        problem: Why not, or None.
-        notes: How it was understood, what was mended and what is odd, a sentence each.
-        looks_like: The units that its numbers look like; None when it is not clear.
-        doubt: Why its rows are not to be trusted, or None.
-        doubted_units: The units that would read them, if it is their units that are in doubt.
-        held: Why ingestion will hold it, unless it is accepted already, or None.
-        same: The contents that ingestion reads as this survey.
-        bad_rows: Its records that break a rule, also where it is refused for them.
-        reading: By what it was read.
-    """
-
-    data: bytes
-    survey: ParsedSurvey | None = None
-    problem: str | None = None
-    notes: tuple[str, ...] = ()
-    looks_like: Units | None = None
-    doubt: str | None = None
-    held: str | None = None
-    same: tuple[bytes, ...] = ()
-    doubted_units: Units | None = None
-    bad_rows: tuple[QuarantinedRow, ...] = ()
-    reading: Reading = field(default_factory=Reading)
 
 
 @dataclass(frozen=True)
@@ -184,105 +85,6 @@ class CheckedFile:
             raise SurveyError(
                 f"{self.name}: a file of this name has landed meanwhile; check it again"
             ) from error
-
-
-def read_file(data: bytes, name: str, options: Options, verdicts: Verdicts) -> ReadFile:
-    """Read a file as the options say, or else as it says itself; what lands is canonical.
-
-    A file that obeys the contract, apart from bad rows, keeps its bytes. One of animals whose rings
-    nobody counted obeys it but for these, and is never held.
-    """
-    given, data = data, as_utf8(data)
-    is_survey = kind_of_file(name) is SURVEYS
-    plain = Reading(rings=is_survey)
-    reading = replace(
-        plain,
-        delimiter=options.delimiter or ",",
-        decimal=options.decimal or ".",
-        columns=options.columns,
-        units=options.units,
-    )
-    try:
-        try:
-            survey = parse_survey(data, name, reading=reading)
-        except UnreadableSurveyError:
-            guessed = _guessed(data, reading, options)
-            if guessed == reading:
-                raise
-            reading = guessed
-            survey = parse_survey(data, name, reading=reading)
-        canonical = given
-        if given != data or reading != plain or survey.header_line or survey.mended:
-            canonical = canonical_survey(data, name, reading=reading)
-    except UnreadableSurveyError as error:
-        return ReadFile(
-            given,
-            problem=error.reason,
-            looks_like=error.looks_like,
-            same=(given,),
-            doubted_units=error.looks_like,
-            bad_rows=error.bad_rows,
-            reading=reading,
-        )
-    except SurveyError as error:
-        return ReadFile(given, problem=str(error), same=(given,), reading=reading)
-    encoding = () if given == data else ("it was written in UTF-16",)
-    notes = (*encoding, *_dialect_notes(reading), *survey.notes)
-    told = survey.units or CONTRACT_UNITS
-    units = looks_like(survey.columns, told)
-    doubt, held, doubted = None, verdicts.held(survey, canonical) if is_survey else None, None
-    if held and units != told and not _is_plausible(data, name, reading, units, verdicts):
-        units = None
-    same = (canonical, given) if given == data and reading == plain else (canonical,)
-    if units is not None and units != told and not verdicts.accepts(same):
-        doubt, doubted = f"its numbers look like {units.words}, not like {told.words}", units
-    elif survey.record_count and not survey.row_count:
-        doubt = f"ingestion would use none of it: {survey.quarantined[0].message}"
-    bad = tuple(survey.quarantined)
-    return ReadFile(canonical, survey, None, notes, units, doubt, held, same, doubted, bad, reading)
-
-
-def _is_plausible(
-    data: bytes, name: str, reading: Reading, units: Units | None, verdicts: Verdicts
-) -> bool:
-    """Whether these units would mend a file; other errors, such as swapped columns, look so too."""
-    try:
-        mended = parse_survey(data, name, reading=replace(reading, units=units))
-    except SurveyError:
-        return False
-    return verdicts.held(mended, data) is None
-
-
-def as_utf8(data: bytes) -> bytes:
-    """The text in UTF-8, if a byte order mark says that it is in UTF-16, as spreadsheets write."""
-    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data
-    try:
-        return data.decode("utf-16").encode()
-    except UnicodeError:
-        return data
-
-
-def _guessed(data: bytes, reading: Reading, options: Options) -> Reading:
-    """The reading with the delimiter and decimal mark that the file has by all appearance.
-
-    Raises:
-        SurveyError: The decimal mark is not certain.
-    """
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return reading
-    delimiter = options.delimiter or guess_delimiter(text, len(reading.names)) or ","
-    decimal = options.decimal or guess_decimal(text, delimiter)
-    return replace(reading, delimiter=delimiter, decimal=decimal)
-
-
-def _dialect_notes(reading: Reading) -> Iterator[str]:
-    if reading.delimiter != ",":
-        yield f"its fields are separated by {DELIMITERS[reading.delimiter]}"
-    if reading.decimal == ",":
-        yield "its numbers have decimal commas"
 
 
 def check_files(

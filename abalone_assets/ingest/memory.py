@@ -10,8 +10,8 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from abalone_assets.errors import StorageError, SurveyError
-from abalone_assets.ingest.landing_zone import same_file
+from abalone_assets.errors import DamagedError, SurveyError
+from abalone_assets.ingest.tokens import is_of_older_lake, same_file
 from abalone_assets.storage.records import record_of
 from abalone_assets.survey import ANIMALS, SURVEYS, landed_day
 
@@ -147,12 +147,11 @@ class Memory:
     def is_known(self, file: LandedFile, ingested: str | None) -> bool:
         """Whether it is the write that the lake holds, as far as its token tells.
 
-        Tokens of older lakes lack the change time: the bytes are compared, without a wait.
+        Of a token of an older lake the bytes are compared, without a wait.
         """
-        same = ingested is not None and (
-            file.e_tag.startswith(f"{ingested}-") or ingested.startswith(f"{file.e_tag}-")
-        )
-        return same or file.e_tag == ingested or self.identical.get(file.name) == file.e_tag
+        if file.e_tag in {ingested, self.identical.get(file.name)}:
+            return True
+        return ingested is not None and is_of_older_lake(ingested, file.e_tag)
 
     def seen_now(self, file: LandedFile, patience: Patience, *, rested: bool) -> Growing:
         """What to remember of a file that is not at rest, or came to rest and waits."""
@@ -212,10 +211,15 @@ def _day_of(name: str) -> str | None:
 
 
 def read_memory(store: ObjectStore, key: str = MEMORY_KEY) -> Memory:
-    """What the looks so far remember; nothing when there were none, or it cannot be read."""
+    """What the looks so far remember; nothing when there were none, or it is damaged.
+
+    Raises:
+        StorageError: The store refuses: a look that took that for nothing would forget, and write
+            so, which days it did not believe to be gone.
+    """
     try:
         return record_of(Memory, store.read_json(key) or {}, key, remedy="delete it")
-    except StorageError:
+    except DamagedError:
         return Memory()
 
 

@@ -20,11 +20,10 @@ from abalone_assets.ingest.landing_zone import (
     Notifications,
     StrayFile,
     aged_key,
-    day_prefix,
     printable,
     write_pieces,
 )
-from abalone_assets.survey import SURVEYS, FileKind, landed_day
+from abalone_assets.survey import ANIMALS, SURVEYS, FileKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,7 +60,7 @@ class S3LandingZone(LandingZone):
         """
         if since is None:
             return self._list(self._prefix)
-        before = f"{self._prefix}{day_prefix(since - timedelta(days=1), kind)}~"
+        before = f"{self._prefix}{kind.prefix_of(since - timedelta(days=1))}~"
         return self._list(self._prefix + kind.prefix, StartAfter=before)
 
     def list_day(self, day: date, kind: FileKind = SURVEYS) -> Iterator[LandedFile]:
@@ -70,7 +69,7 @@ class S3LandingZone(LandingZone):
         Raises:
             StorageError: The bucket is missing or refuses.
         """
-        return self._list(self._prefix + day_prefix(day, kind))
+        return self._list(self._prefix + kind.prefix_of(day))
 
     def list_oddities(self) -> Iterator[StrayFile]:
         """The prefixes below this one, each once, however many objects it has.
@@ -182,14 +181,17 @@ class S3LandingZone(LandingZone):
                 f"{received.unusable} messages in the queue are no notifications of S3 and were "
                 "dropped"
             )
-        yield Notifications(frozenset(self._notified_days(received.keys)), problem)
+        days, animals = (
+            frozenset(self._notified_days(received.keys, kind)) for kind in (SURVEYS, ANIMALS)
+        )
+        yield Notifications(days, animals, problem)
         try:
             s3_notifications.delete(self._queue_url, received)
         except AbaloneError as error:
             logger.warning("notifications will come again: %s", error)
 
-    def _notified_days(self, keys: Iterable[tuple[str, str]]) -> Iterator[date]:
+    def _notified_days(self, keys: Iterable[tuple[str, str]], kind: FileKind) -> Iterator[date]:
         for bucket, key in keys:
             if bucket == self._bucket and key.startswith(self._prefix):
                 with suppress(SurveyError):  # a stray; a look at everything reports it
-                    yield landed_day(key.removeprefix(self._prefix))
+                    yield kind.time(key.removeprefix(self._prefix)).date()

@@ -7,14 +7,15 @@ is recorded before it becomes visible; what was landed first all the same is ing
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.ingest.example_files import example_digests
+from abalone_assets.ingest.file_ledger import FileLedger, LedgerDocument, now
 from abalone_assets.lake.manifest_store import commit_raw, read_manifest, revoke_days
-from abalone_assets.storage.records import record_of
+from abalone_assets.survey import survey_day
 from abalone_assets.survey.origin import EXAMPLE, SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
@@ -23,13 +24,8 @@ if TYPE_CHECKING:
     from abalone_assets.storage.object_store import ObjectStore
 
 LEDGER_KEY: Final = "synthetic_survey/_files.json"
-FORMAT: Final = 1
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -50,13 +46,12 @@ class SyntheticFile:
     recipe: str
     seed: int
     data_version: str
-    made_at: str = field(default_factory=_now)
+    made_at: str = field(default_factory=now)
 
 
-@dataclass(frozen=True)
-class _Ledger:
-    format: int
-    files: dict[str, SyntheticFile]
+_LEDGER: Final = FileLedger(
+    LEDGER_KEY, LedgerDocument[SyntheticFile], "simulated rows would count as surveyed"
+)
 
 
 def record_synthetic_file(store: ObjectStore, sha256: str, file: SyntheticFile) -> None:
@@ -64,6 +59,7 @@ def record_synthetic_file(store: ObjectStore, sha256: str, file: SyntheticFile) 
 
     Recorded again, it keeps its first entry. A day or base survey that took the file for a survey
     becomes due, so that it is ingested again as what it is; until then no release holds its rows.
+    So does the day of its name, if a run is writing it, which may have begun before.
 
     Args:
         store: Of the lake.
@@ -76,13 +72,8 @@ def record_synthetic_file(store: ObjectStore, sha256: str, file: SyntheticFile) 
     """
     if not _SHA256.fullmatch(sha256):
         raise StorageError(f"{sha256!r} is no SHA-256 in lower-case hex: nothing is recorded of it")
-
-    def change(document: Any | None) -> dict[str, Any]:  # noqa: ANN401 - JSON of any shape
-        files = {sha256: file, **_files_of(document, store)}
-        return asdict(_Ledger(FORMAT, files))
-
-    store.update_json(LEDGER_KEY, change)
-    _revoke_mistaken(store, (sha256,))
+    _LEDGER.record(store, sha256, file)
+    _ingest_again(store, sha256, file.name)
 
 
 def synthetic_files(store: ObjectStore) -> Mapping[str, SyntheticFile]:
@@ -91,7 +82,7 @@ def synthetic_files(store: ObjectStore) -> Mapping[str, SyntheticFile]:
     Raises:
         StorageError: The ledger is damaged, or the store refuses.
     """
-    return _files_of(store.read_json(LEDGER_KEY), store)
+    return _LEDGER.files(store)
 
 
 def origin_of(sha256: str, synthetic: Collection[str]) -> str:
@@ -105,40 +96,32 @@ def origin_of(sha256: str, synthetic: Collection[str]) -> str:
     return EXAMPLE if sha256 in example_digests() else SURVEYED
 
 
-def _files_of(document: Any | None, store: ObjectStore) -> dict[str, SyntheticFile]:  # noqa: ANN401 - JSON of any shape
-    if document is None:
-        return {}
-    remedy = "restore this ledger from a copy: without it, simulated rows would count as surveyed"
-    place = store.uri_of(LEDGER_KEY)
-    return record_of(_Ledger, document, place, remedy=remedy, version=FORMAT).files
-
-
-def ingest_simulated_again(store: ObjectStore, days: Collection[str] = ()) -> None:
-    """Revoke what took a simulation for a survey that was recorded while it was ingested.
+def ingest_simulated_base_again(store: ObjectStore) -> None:
+    """Revoke the base survey if it is a simulation that was recorded while it was ingested.
 
     Args:
         store: Of the lake.
-        days: The survey days to look at, beside the base survey; ISO dates.
+
+    Raises:
+        StorageError: The ledger or the manifest is damaged, or the store refuses.
     """
-    simulated = synthetic_files(store).keys()
-    if simulated:
-        _revoke_mistaken(store, simulated, set(days))
+    raw = read_manifest(store).raw
+    if raw and raw.origin != SYNTHETIC and raw.digest in synthetic_files(store):
+        commit_raw(store, None)
 
 
-def _revoke_mistaken(
-    store: ObjectStore, simulated: Collection[str], days: Collection[str] | None = None
-) -> None:
+def _ingest_again(store: ObjectStore, sha256: str, name: str) -> None:
     manifest = read_manifest(store)
-    mistaken = [
+    mistaken = {
         day
         for day in manifest.days
-        if (days is None or day in days)
-        and any(
-            file.sha256 in simulated and file.origin != SYNTHETIC
-            for file in manifest.days[day].files
-        )
-    ]
+        for file in manifest.days[day].files
+        if file.sha256 == sha256 and file.origin != SYNTHETIC
+    }
+    with suppress(SurveyError):  # whatever it is called, its day will be that of where it lands
+        named = survey_day(name).isoformat()
+        if named in manifest.summaries and manifest.summaries[named].writers:
+            mistaken.add(named)
     if mistaken:
-        revoke_days(store, mistaken)
-    if manifest.raw and manifest.raw.digest in simulated and manifest.raw.origin != SYNTHETIC:
-        commit_raw(store, None)
+        revoke_days(store, sorted(mistaken))
+    ingest_simulated_base_again(store)

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.catalog_tables import SCHEMA, known_objects, quoted_name, update_tables
+from abalone_assets.lake.catalog_sql import quoted_name
+from abalone_assets.lake.catalog_tables import known_objects, update_tables
+from abalone_assets.lake.names import CATALOG_SCHEMA
 from abalone_assets.lake.tables import data_objects
 
 if TYPE_CHECKING:
@@ -312,7 +314,7 @@ def _is_ours(connection: duckdb.DuckDBPyConnection, file: Path) -> bool:
     """Whether a file is a catalog of this layout, in the format that all clients read."""
     query = (
         "select tags['storage_version'], exists(select 1 from duckdb_schemas() where "
-        f"database_name = 'found' and schema_name = '{SCHEMA}') "
+        f"database_name = 'found' and schema_name = '{CATALOG_SCHEMA}') "
         "from duckdb_databases() where database_name = 'found'"
     )
     connection.execute(f"attach {_quoted(file)} as found (read_only)")

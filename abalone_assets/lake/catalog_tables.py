@@ -8,7 +8,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.names import partition_column
+from abalone_assets.lake.catalog_kept_rows import NOTES, note_kept_rows, replace_added_rows
+from abalone_assets.lake.catalog_sql import quoted_name, row_columns, table_columns, table_of
+from abalone_assets.lake.names import CATALOG_SCHEMA, partition_column
 from abalone_assets.lake.tables import data_objects, day_of
 
 if TYPE_CHECKING:
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.lake.lake import Lake
 
-SCHEMA: Final = "abalone_lake"
-_OBJECTS: Final = f"{SCHEMA}._objects"
+_OBJECTS: Final = f"{CATALOG_SCHEMA}._objects"
 """From which write of which object each table's rows are."""
 
 OBJECTS_AT_ONCE: Final = 500
@@ -34,21 +35,25 @@ def update_tables(connection: duckdb.DuckDBPyConnection, lake: Lake, *, anew: bo
     connection.begin()
     try:
         if anew:
-            connection.execute(f"drop schema if exists {SCHEMA} cascade")
-        connection.execute(f"create schema if not exists {SCHEMA}")
+            connection.execute(f"drop schema if exists {CATALOG_SCHEMA} cascade")
+        connection.execute(f"create schema if not exists {CATALOG_SCHEMA}")
         connection.execute(
             f"create table if not exists {_OBJECTS} (asset varchar, key varchar, e_tag varchar)"
+        )
+        connection.execute(
+            f"create table if not exists {NOTES} (asset varchar, rows bigint, digest varchar)"
         )
         known = known_objects(connection) or {}
         for gone in known.keys() - objects:
             connection.execute(f"drop view if exists main.{quoted_name(gone)}")
-            connection.execute(f"drop table if exists {SCHEMA}.{quoted_name(gone)}")
-            connection.execute(f"delete from {_OBJECTS} where asset = ?", [gone])
+            connection.execute(f"drop table if exists {table_of(gone)}")
+            for notes in (_OBJECTS, NOTES):
+                connection.execute(f"delete from {notes} where asset = ?", [gone])
         for asset, found in sorted(objects.items()):
             wanted = {key: stored.e_tag for key, stored in found.items()}
             _load(connection, lake, asset, wanted, known.get(asset, {}))
-            name = quoted_name(asset)
-            connection.execute(f"create or replace view main.{name} as from {SCHEMA}.{name}")
+            view = f"main.{quoted_name(asset)}"
+            connection.execute(f"create or replace view {view} as from {table_of(asset)}")
         connection.commit()
     except BaseException:
         with suppress(duckdb.Error):  # an error of DuckDB's own may have ended it already
@@ -64,33 +69,41 @@ def _load(
     wanted: Mapping[str, str],
     known: Mapping[str, str],
 ) -> None:
-    """Read the objects that were written since the last refresh; with other columns, all."""
+    """Read what was written since the last refresh."""
     if wanted == known:
         return
-    table = f"{SCHEMA}.{quoted_name(asset)}"
-    columns = dict(
-        connection.execute(
-            "select column_name, data_type from duckdb_columns() where schema_name = ? "
-            "and table_name = ? and database_name = current_database()",
-            [SCHEMA, asset],
-        ).fetchall()
-    )
+    key = lake.key(asset)
+    if wanted.keys() != {key}:
+        _load_days(connection, lake, asset, wanted, known)
+    elif key in known and replace_added_rows(connection, lake, asset, wanted[key]):
+        _note_objects(connection, asset, [key], [key], wanted)
+    else:
+        _, rows = _read(lake, [key])
+        _create(connection, lake, asset, rows)
+        note_kept_rows(connection, lake, asset, wanted[key])
+        _note_objects(connection, asset, list(known), [key], wanted)
+
+
+def _load_days(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    asset: str,
+    wanted: Mapping[str, str],
+    known: Mapping[str, str],
+) -> None:
+    """Read the days that were written since; with other columns, all."""
+    table = table_of(asset)
+    columns = table_columns(connection, asset)
     changed = [key for key in wanted if wanted[key] != known.get(key)]
     read, rows = _read(lake, changed)
-    incoming = _columns(connection, rows) if rows is not None else {}
+    incoming = row_columns(connection, rows) if rows is not None else {}
     anew = not columns or not incoming.items() <= columns.items()
     if anew and len(changed) < len(wanted):
-        changed = list(wanted)
-        read, rows = _read(lake, changed)
+        read, rows = _read(lake, list(wanted))
+    stale = [key for key in known if anew or known[key] != wanted.get(key)]
     if anew:
-        connection.execute(f"drop table if exists {table}")
-        connection.execute(f"delete from {_OBJECTS} where asset = ?", [asset])
-        if rows is None:
-            raise StorageError(f"{lake.folder_uri(asset)}: was deleted while it was read")
-        connection.register("incoming", rows)
-        connection.execute(f"create table {table} as from incoming")
+        _create(connection, lake, asset, rows)
     else:
-        stale = [key for key in known if known[key] != wanted.get(key)]
         days = [day for key in stale if (day := day_of(key))]
         if len(days) < len(stale):
             connection.execute(f"delete from {table}")
@@ -100,14 +113,35 @@ def _load(
                 "in (select unnest(?::date[]))",
                 [days],
             )
-        connection.execute(
-            f"delete from {_OBJECTS} where asset = ? and key in (select unnest(?))", [asset, stale]
-        )
         if rows is not None:
             connection.register("incoming", rows)
             connection.execute(f"insert into {table} by name from incoming")
-    if rows is not None:
-        connection.unregister("incoming")
+            connection.unregister("incoming")
+    _note_objects(connection, asset, stale, read, wanted)
+
+
+def _create(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, asset: str, rows: pl.DataFrame | None
+) -> None:
+    """Make a table anew, its rows in this order."""
+    if rows is None:
+        raise StorageError(f"{lake.folder_uri(asset)}: was deleted while it was read")
+    connection.register("incoming", rows)
+    connection.execute(f"create or replace table {table_of(asset)} as from incoming")
+    connection.unregister("incoming")
+
+
+def _note_objects(
+    connection: duckdb.DuckDBPyConnection,
+    asset: str,
+    stale: list[str],
+    read: list[str],
+    wanted: Mapping[str, str],
+) -> None:
+    """Note of which objects a table is now, and of which it is no more."""
+    connection.execute(
+        f"delete from {_OBJECTS} where asset = ? and key in (select unnest(?))", [asset, stale]
+    )
     if read:
         tokens = [wanted[key] for key in read]
         connection.execute(
@@ -174,13 +208,6 @@ def _frames_of(lake: Lake, objects: Mapping[str, bytes]) -> list[pl.DataFrame]:
     return frames
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> dict[str, str]:
-    connection.register("incoming", rows)
-    described = connection.execute("describe from incoming").fetchall()
-    connection.unregister("incoming")
-    return {name: kind for name, kind, *_ in described}
-
-
 def known_objects(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]] | None:
     """The token of each object that the tables' rows are from; None in a file without them."""
     import duckdb
@@ -193,8 +220,3 @@ def known_objects(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, 
     for asset, key, e_tag in rows:
         known.setdefault(asset, {})[key] = e_tag
     return known
-
-
-def quoted_name(identifier: str) -> str:
-    """A name as SQL takes it, whatever is in it."""
-    return '"' + identifier.replace('"', '""') + '"'

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.manifest import IngestedDay, IngestedRaw, Manifest, StoredDays, month_of
-from abalone_assets.lake.manifest_store import part_bytes, part_days
+from abalone_assets.lake.manifest_documents import part_bytes, part_days
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.storage.records import record_of
 

@@ -20,6 +20,7 @@
     merged_dataset/_inputs.json                what it was made from, see `lake.kept_inputs`
     _kept/…                                    of which this is what is no longer current
     merged_dataset/_keys.<version>-<digest>.npy  of rows that are kept, see `etl.kept_outputs`
+    merged_dataset/_looked_at.json             which of them a check has read, see `etl.partition`
     model_versions/data.parquet                the records as tables, see `registry.record_tables`;
                                                model_metrics, model_decisions, released_files, too
     captured_requests/request_day=2025-03-03/data.parquet  what the endpoint was asked on a day
@@ -29,6 +30,7 @@
     _animals/_manifest/2025-03.<digest>.json   and the files of each month's days
     aged_animals/_days.json                    which content of which of these days was aged
     landing_zone/_animals_looks.json           what looks at the landing zone know of their files
+    landing_zone/_animals_pending.json         which of their old days looks go on looking at
     alerts.json                                what people were told of and is not over
     trained_model/<job>/output/model.tar.gz    a model archive, as SageMaker lays it out
     _staged/…                                  what Spark has not finished, or a killed run left
@@ -86,6 +88,13 @@ class Release:
     version: int | None
     run_id: str
     finished_at: str
+
+    @classmethod
+    def ended_now(
+        cls, digest: str, outcome: Outcome, reason: str, version: int | None, run_id: str
+    ) -> Self:
+        """A release that comes to its end now."""
+        return cls(digest, outcome, reason, version, run_id, _now())
 
 
 @dataclass(frozen=True)
@@ -167,6 +176,10 @@ class Preparation:
             "first_day": self.first_day,
             "last_day": self.last_day,
         }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def days_of_lost(
@@ -281,8 +294,7 @@ class Lake:
         What counts is not only what was last finished. A release that fails half-way leaves rows
         and a version of its own behind, which stay when the surveys go back to what they were.
         """
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.store.write_json(BEGUN_KEY, asdict(BegunRelease(digest, run_id, now)))
+        self.store.write_json(BEGUN_KEY, asdict(BegunRelease(digest, run_id, _now())))
 
     def begin_preparation(self, digest: str, run_id: str) -> None:
         """Forget what ``merged_dataset`` was made from: it and its splits are written anew.

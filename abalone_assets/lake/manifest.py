@@ -124,6 +124,13 @@ class IngestedRaw:
     origin: str = SURVEYED
     rows_sha256: str = ""
 
+    @property
+    def source(self) -> str:
+        """What its rows are, in words: of what was asked for, or of what stands in for it."""
+        if not self.simulated:
+            return self.uri
+        return f"the bundled simulated survey, instead of {self.uri}"
+
 
 @dataclass(frozen=True)
 class DaySummary:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import DamagedError, StorageError
 from abalone_assets.lake.manifest import (
     BEING_WRITTEN,
     DaySummary,
@@ -30,6 +30,16 @@ from abalone_assets.lake.manifest import (
     Manifest,
     StoredDays,
     month_of,
+)
+from abalone_assets.lake.manifest_documents import (
+    FORMAT,
+    Head,
+    Month,
+    encoded,
+    head_of,
+    part_bytes,
+    part_days,
+    whole_manifest,
 )
 from abalone_assets.lake.writers import (
     SharedDaysError,
@@ -40,11 +50,9 @@ from abalone_assets.lake.writers import (
     with_writer,
 )
 from abalone_assets.storage.object_store import ObjectStore
-from abalone_assets.storage.records import record_of
 
 MANIFEST_KEY: Final = "manifest.json"
 PARTS: Final = "_manifest/"
-FORMAT: Final = 2
 REMEDY: Final = f"delete {MANIFEST_KEY} to ingest all surveys again"
 
 KEPT_SECONDS: Final = 6 * 3600
@@ -54,42 +62,7 @@ wrote it may be about to swap the head."""
 REMEMBERED_PARTS: Final = 24
 """Two years; a look at more reads the parts one by one, and never holds all of them."""
 
-
-@dataclass(frozen=True)
-class _Month:
-    """A month in the head; its part may list days that the head does not, which do not count."""
-
-    part: str
-    days: dict[str, DaySummary]
-
-
-@dataclass(frozen=True)
-class _Head:
-    format: int
-    raw: IngestedRaw | None
-    months: dict[str, _Month]
-
-    @property
-    def summaries(self) -> dict[str, DaySummary]:
-        days = {day: each for month in self.months.values() for day, each in month.days.items()}
-        return dict(sorted(days.items()))
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The files of a month's days. The format is that of the head."""
-
-    format: int
-    days: dict[str, IngestedDay]
-
-
-@dataclass(frozen=True)
-class _WholeDocument:
-    """A manifest of format 1: one document, no part of which may be missing."""
-
-    format: int
-    raw: IngestedRaw | None
-    days: dict[str, IngestedDay]
+_NEW_MONTH: Final = Month(part="", days={})
 
 
 @dataclass(frozen=True)
@@ -114,7 +87,8 @@ def read_manifest(store: ObjectStore) -> Manifest:
     token, data = store.read_changed(MANIFEST_KEY, known.token if known else None)
     if data is None:
         return known.manifest if known and token else Manifest()
-    manifest = _manifest_of(store, _parsed(store, MANIFEST_KEY, data))
+    document = _parsed(store, MANIFEST_KEY, data)
+    manifest = _manifest_of(store, document, _head_of(document))
     _last[store.uri] = _Read(token, manifest)
     return manifest
 
@@ -130,17 +104,15 @@ def commit_days(
     store: ObjectStore,
     days: Mapping[str, IngestedDay],
     *,
-    valid: Callable[[Manifest], bool] = lambda _: True,
+    doubted: Callable[[Manifest], Collection[str]] = lambda _: (),
     writer: Writer | None = None,
 ) -> None:
     """Record that the lake now holds this content of these days.
 
-    Unless it is valid beside what the manifest says now, the days stay revoked, and so due.
-
     Args:
         store: Of the lake.
         days: Their content.
-        valid: Judges the manifest.
+        doubted: Says, of the manifest as it is now, which of them stay revoked, and so due.
         writer: The run that revoked the days and wrote them.
 
     Raises:
@@ -150,13 +122,11 @@ def commit_days(
     shared: list[str] = []
 
     def change(manifest: Manifest) -> _Change:
-        if not valid(manifest):
-            return _Change(manifest.raw, dict.fromkeys(days, BEING_WRITTEN))
         writers = {day: _writers_of(manifest, day) for day in days}
         shared[:] = [day for day in days if writer and not is_alone(writers[day], writer)]
         return _Change(
             manifest.raw,
-            {**days, **dict.fromkeys(shared, BEING_WRITTEN)},
+            {**days, **dict.fromkeys([*doubted(manifest), *shared], BEING_WRITTEN)},
             {day: after_sharing(writers[day], writer) for day in shared if writer},
         )
 
@@ -262,77 +232,49 @@ class _Change:
 
 
 def _update(store: ObjectStore, change: Callable[[Manifest], _Change]) -> None:
-    def swap(document: object) -> _Head:
+    def swap(document: object) -> Head:
         head = _head_of(document)
         if head:
             _collect_garbage(store, head)
-        manifest = _manifest_of(store, document)
+        manifest = _manifest_of(store, document, head)
         made = change(manifest)
         # Of one document, or where there is none yet, all of it goes into parts.
         changed = made.days if head else {**manifest.days, **made.days}
         months = dict(head.months) if head else {}
         for month, days in _by_month(changed).items():
-            months[month] = _with(store, month, months.get(month), days, made.writers)
-        return _Head(FORMAT, made.raw, dict(sorted(months.items())))
+            months[month] = _changed(
+                store, month, months.get(month, _NEW_MONTH), days, made.writers
+            )
+        return Head(FORMAT, made.raw, dict(sorted(months.items())))
 
-    store.update_json(MANIFEST_KEY, swap, encode=_json_of)
+    store.update_json(MANIFEST_KEY, swap, encode=encoded)
 
 
-def _with(
+def _changed(
     store: ObjectStore,
-    month: str,
-    before: _Month | None,
+    name: str,
+    before: Month,
     changed: Mapping[str, IngestedDay],
     writers: Mapping[str, tuple[Writer, ...]],
-) -> _Month:
+) -> Month:
     """A month with these days changed, its part written; revoked days need none."""
-    summaries = dict(before.days) if before else {}
-    summaries |= {
-        day: DaySummary.of(entry)
-        if entry.digest
-        else replace(DaySummary.of(entry), writers=writers.get(day, ()))
-        for day, entry in changed.items()
-    }
+    summaries = dict(before.days)
+    for day, entry in changed.items():
+        its_writers = () if entry.digest else writers.get(day, ())
+        summaries[day] = replace(DaySummary.of(entry), writers=its_writers)
     summaries = dict(sorted(summaries.items()))
     written = {day: entry for day, entry in changed.items() if entry.digest}
     if not written:
-        return _Month(before.part if before else "", summaries)
+        return Month(before.part, summaries)
     others = summaries.keys() - written.keys()
     stay = any(not summaries[day].being_written for day in others)
     # A part that was lost is not needed once all of its days are written anew.
-    days = {**(_read_part(store, before.part) if before and stay else {}), **written}
+    days = {**(_read_part(store, before.part) if stay else {}), **written}
     valid = {day: days[day] for day, each in summaries.items() if not each.being_written}
     data = part_bytes(valid)
-    part = f"{PARTS}{month}.{hashlib.sha256(data).hexdigest()[:16]}.json"
+    part = f"{PARTS}{name}.{hashlib.sha256(data).hexdigest()[:16]}.json"
     store.write(part, data)  # again if it is there, so that it is young
-    return _Month(part, summaries)
-
-
-def part_bytes(days: Mapping[str, IngestedDay]) -> bytes:
-    """The document of a month's days, as it is stored."""
-    return _json_of(_Part(FORMAT, dict(days)))
-
-
-def part_days(document: object, place: str, *, remedy: str = REMEDY) -> Mapping[str, IngestedDay]:
-    """The days of such a document.
-
-    Raises:
-        StorageError: It is none.
-    """
-    return record_of(_Part, document, place, remedy=remedy, version=FORMAT).days
-
-
-def _json_of(record: object) -> bytes:
-    """The JSON of nested records: what `asdict` would give, without its copies of all of it."""
-    return json.dumps(record, ensure_ascii=False, allow_nan=False, default=_fields).encode()
-
-
-def _fields(record: object) -> dict[str, object]:
-    """The fields of a record; of the many days that nobody writes, not that nobody does."""
-    fields = vars(record)
-    if fields.get("writers", True):
-        return fields
-    return {name: value for name, value in fields.items() if name != "writers"}
+    return Month(part, summaries)
 
 
 def _by_month(days: Mapping[str, IngestedDay]) -> dict[str, dict[str, IngestedDay]]:
@@ -342,7 +284,7 @@ def _by_month(days: Mapping[str, IngestedDay]) -> dict[str, dict[str, IngestedDa
     return months
 
 
-def _collect_garbage(store: ObjectStore, head: _Head) -> None:
+def _collect_garbage(store: ObjectStore, head: Head) -> None:
     """Delete the parts that neither this head nor anybody else can still need."""
     named = {month.part for month in head.months.values()}
     old = datetime.now(UTC) - timedelta(seconds=KEPT_SECONDS)
@@ -351,13 +293,16 @@ def _collect_garbage(store: ObjectStore, head: _Head) -> None:
             store.delete(stored.key)
 
 
-def _manifest_of(store: ObjectStore, document: object) -> Manifest:
+def _head_of(document: object) -> Head | None:
+    return head_of(document, MANIFEST_KEY, remedy=REMEDY)
+
+
+def _manifest_of(store: ObjectStore, document: object, head: Head | None) -> Manifest:
+    """The manifest that a document is, whose head this is; none is an empty one."""
     if document is None:
         return Manifest()
-    head = _head_of(document)
     if head is None:
-        whole = record_of(_WholeDocument, document, MANIFEST_KEY, remedy=REMEDY, version=1)
-        return Manifest(whole.raw, whole.days)
+        return whole_manifest(document, MANIFEST_KEY, remedy=REMEDY)
     return Manifest(
         head.raw,
         StoredDays(
@@ -368,14 +313,7 @@ def _manifest_of(store: ObjectStore, document: object) -> Manifest:
     )
 
 
-def _head_of(document: object) -> _Head | None:
-    """The head; None when this is a manifest in one document, or none yet."""
-    if not isinstance(document, dict) or document.get("format") in (None, 1):
-        return None
-    return record_of(_Head, document, MANIFEST_KEY, remedy=REMEDY, version=FORMAT)
-
-
-def _read_month(store: ObjectStore, month: _Month) -> Mapping[str, IngestedDay]:
+def _read_month(store: ObjectStore, month: Month) -> Mapping[str, IngestedDay]:
     days = _read_part(store, month.part)
     lost = [day for day, each in month.days.items() if not (each.being_written or day in days)]
     if lost:
@@ -396,11 +334,11 @@ def _part_at(uri: str, part: str) -> Mapping[str, IngestedDay]:
             f"{store.uri_of(part)}: no such part of the manifest: either it was changed long after "
             f"it was read, and a new look finds it, or the part was lost: {REMEDY}"
         )
-    return part_days(document, store.uri_of(part))
+    return part_days(document, store.uri_of(part), remedy=REMEDY)
 
 
 def _parsed(store: ObjectStore, key: str, data: bytes) -> object:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise StorageError(f"{store.uri_of(key)}: not a JSON document: {error}") from error
+        raise DamagedError(f"{store.uri_of(key)}: not a JSON document: {error}") from error

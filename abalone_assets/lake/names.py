@@ -6,6 +6,7 @@ from typing import Final
 
 PARTITION_COLUMN: Final = "survey_day"
 DATA_FILE: Final = "data.parquet"
+CATALOG_SCHEMA: Final = "abalone_lake"
 
 CAPTURED_REQUESTS: Final = "captured_requests"
 DRIFT_REPORT: Final = "drift_report"

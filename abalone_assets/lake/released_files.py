@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import DamagedError
 from abalone_assets.lake.lake import RELEASE_KEY
 from abalone_assets.lake.manifest import month_of
 from abalone_assets.storage.records import record_of
@@ -220,7 +220,11 @@ def _key(month: str) -> str:
 
 
 def _read(store: ObjectStore, key: str, kind: type[_Record]) -> _Record | None:
-    """The document; None when there is none, or it is damaged: it is made anew then."""
+    """The document; None when there is none, or it is damaged: it is made anew then.
+
+    Raises:
+        StorageError: The store refuses.
+    """
     try:
         document = store.read_json(key)
         return (
@@ -228,7 +232,7 @@ def _read(store: ObjectStore, key: str, kind: type[_Record]) -> _Record | None:
             if document is None
             else record_of(kind, document, store.uri_of(key), remedy="delete it", version=FORMAT)
         )
-    except StorageError:
+    except DamagedError:
         return None
 
 

@@ -134,6 +134,11 @@ _MODEL_VERSIONS: Final = (
     _RELEASE_DIGEST,
     TableColumn("model_sha256", "string", "Digest of the model's file, which names its report."),
     TableColumn("archive_sha256", "string", "Digest of the model's archive."),
+    TableColumn("framework", "string", "What trained it; null in old records, like what follows."),
+    TableColumn("code", "string", "Version and commit of the code, and whether it was changed."),
+    TableColumn("code_commit", "string", "The Git commit, where it is known."),
+    TableColumn("dagster_run_id", "string", "The Dagster run that trained it."),
+    TableColumn("base_survey_sha256", "string", "Digest of the base survey's file."),
 )
 
 _MODEL_METRICS: Final = (

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import click
 import dagster as dg
 
-from abalone_assets.local.driver import driven_error, start_keeper, take_driver_lock
+from abalone_assets.local.driver import driven_error
+from abalone_assets.local.driver_lock import start_keeper, take_driver_lock
 from abalone_assets.local.instance import (
     InstanceError,
     child_environment,

@@ -33,7 +33,7 @@ OLD_PROCESS_TAG: Final = "abalone/pid"
 EVENT_BATCH_SIZE: Final = "1000"
 """Events of partitions that Dagster keeps until it stores them together: some 14 MB of them."""
 
-POOLS: Final = ("training", "deployment", "mlflow")
+POOLS: Final = ("training", "deployment", "mlflow", "ageing")
 """What runs of the platform wait for: two releases, or two deployments, never overlap."""
 
 WATCH_SECONDS: Final = "4"

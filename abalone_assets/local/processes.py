@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 POLL_SECONDS: Final = 0.1
 STOP_SECONDS: Final = 20.0
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 180.0
+"""Dagster starts in ten; on a machine with much else to do it has taken more than sixty."""
 
 
 class ProcessError(AbaloneError):
@@ -172,7 +173,10 @@ def wait_until(condition: Callable[[], Ready | None], child: Child, state: str) 
         if child.exit_code() is not None:
             raise ProcessError(f"{child.name} ended at its start: {child.last_line()}")
         if time.monotonic() > deadline:
-            raise ProcessError(f"no sign that {child.name} {state} after {START_SECONDS:g} s")
+            raise ProcessError(
+                f"no sign that {child.name} {state} after {START_SECONDS:g} s; "
+                f"{child.output_location()}"
+            )
         time.sleep(POLL_SECONDS)
     return ready
 

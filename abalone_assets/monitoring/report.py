@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from abalone_assets.monitoring import plots
-from abalone_assets.monitoring.captures import OUTSIDE
+from abalone_assets.monitoring.capture_lines import OUTSIDE
 from abalone_assets.monitoring.drift import (
     LEVEL,
     MIN_ANIMALS,

@@ -6,14 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from abalone_assets.errors import AbaloneError
-from abalone_assets.lake.kept_inputs import days_of
+from abalone_assets.provenance.learnt import Learnt
 from abalone_assets.provenance.rebuild import Changed, changed
 from abalone_assets.registry.comparison import compare_versions
 from abalone_assets.registry.provenance import Provenance, provenance_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest import IngestedFile, IngestedRaw
     from abalone_assets.registry.registry import ModelRegistry
@@ -149,35 +147,18 @@ def _libraries(provenance: Provenance) -> dict[str, object]:
     return {**provenance.libraries, "preparation": provenance.engine or None}
 
 
-@dataclass(frozen=True)
-class _Learnt:
-    """What a version learnt from: its base survey, and the files of its days that have rows."""
-
-    raw: IngestedRaw | None
-    days: int
-    files: Mapping[str, tuple[str, IngestedFile]]
-
-    @property
-    def rows(self) -> int:
-        surveyed = sum(file.rows for _, file in self.files.values())
-        return (self.raw.rows if self.raw else 0) + surveyed
-
-
-def _learnt(lake: Lake, number: int, provenance: Provenance, unknown: list[str]) -> _Learnt | None:
-    inputs = provenance.inputs
-    if inputs is None:
+def _learnt(lake: Lake, number: int, provenance: Provenance, unknown: list[str]) -> Learnt | None:
+    if provenance.inputs is None:
         unknown.append(NOT_RECORDED.format(number))
         return None
     try:
-        days = days_of(lake.store, inputs)
+        return Learnt.of(lake, provenance.inputs)
     except AbaloneError as error:
         unknown.append(f"version {number}: its survey days are not known any more: {error}")
         return None
-    rows = [(day, file) for day, each in days.items() for file in each.files if file.rows]
-    return _Learnt(inputs.raw, len(days), {file.name: (day, file) for day, file in rows})
 
 
-def _data(before: _Learnt, after: _Learnt) -> DataDifference:
+def _data(before: Learnt, after: Learnt) -> DataDifference:
     names = sorted({*before.files, *after.files})
     files = [_file(name, before.files.get(name), after.files.get(name)) for name in names]
     return DataDifference(
@@ -208,9 +189,9 @@ def _identity(file: IngestedFile) -> tuple[str, int, str]:
 def _base(before: IngestedRaw | None, after: IngestedRaw | None) -> FileDifference | None:
     if (before and before.digest) == (after and after.digest):
         return None
-    uri = after.uri if after else before.uri if before else ""
+    known = after or before
     return FileDifference(
-        uri,
+        known.source if known else "",
         "",
         (before.rows if before else None, after.rows if after else None),
         (before.digest if before else None, after.digest if after else None),

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from abalone_assets.errors import AbaloneError
+from abalone_assets.errors import AbaloneError, counted
 from abalone_assets.etl import polars_engine
 from abalone_assets.etl.lake_inputs import lake_request
 from abalone_assets.external.local_training import this_machine, train_here
@@ -141,7 +141,8 @@ def _collect(lake: Lake, scratch: Lake, inputs: Inputs, say: Callable[[str], obj
         objects = list(objects_of(lake.store, inputs))
     except AbaloneError as error:
         return [f"its survey days are not known any more: {error}"]
-    say(f"collecting the rows of {len(objects)} survey days and base surveys")
+    days = counted(sum(place != RAW for place, _ in objects), "survey day")
+    say(f"collecting the rows of the base survey and of {days}")
     missing = []
     for place, sha256 in objects:
         data = rows_of(lake, place, sha256)
@@ -161,7 +162,7 @@ def _made(lake: Lake, scratch: Lake, provenance: Provenance, say: Callable[[str]
         AbaloneError: It cannot be made; the message says why.
     """
     manifest = manifest_of(lake.store, cast("Inputs", provenance.inputs))
-    say(f"preparing {manifest.rows} rows")
+    say(f"preparing {counted(manifest.rows, 'row')}")
     polars_engine.prepare(lake_request(scratch, manifest))
     say(f"training: {provenance.framework}")
     return train_here(

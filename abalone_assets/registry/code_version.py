@@ -1,4 +1,4 @@
-"""Which code this is: by the package's version, by Git's commit if there is one, by content."""
+"""Which code this is: by the package's version, by Git's commit if that is known, by content."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import abalone_assets
+from abalone_assets.settings.platform import load_settings
 
 SHAPING: Final = (
     "__init__.py",
@@ -31,7 +32,8 @@ class CodeVersion:
     Attributes:
         package: The package's version.
         sha256: Of the sources that make a model of rows: equal digests, equal code.
-        commit: The Git commit that was checked out; None where the package is in no repository.
+        commit: The Git commit that was checked out, here or where the image was built; None where
+            nobody knows.
         dirty: Whether the package's files differed from it; None as above.
     """
 
@@ -46,7 +48,11 @@ class CodeVersion:
 
 
 def code_version() -> CodeVersion:
-    """The code that is installed here."""
+    """The code that is installed here.
+
+    Raises:
+        SettingsError: The environment is malformed.
+    """
     package = Path(abalone_assets.__file__).parent
     digest = hashlib.sha256()
     for path in sorted({path for pattern in SHAPING for path in package.glob(pattern)}):
@@ -54,7 +60,9 @@ def code_version() -> CodeVersion:
         digest.update(f"{path.relative_to(package).as_posix()} {content}\n".encode())
     version, sha256 = abalone_assets.__version__, digest.hexdigest()
     if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
-        return CodeVersion(version, sha256)  # in nobody's repository, or in another project's
+        # In nobody's repository, or in another project's: an image knows what it was built from.
+        built_from, _, dirty = load_settings().code_commit.partition("-")
+        return CodeVersion(version, sha256, built_from or None, bool(dirty) if built_from else None)
     commit = _git(package, "rev-parse", "HEAD")
     changes = _git(package, "status", "--porcelain", "--", ".")
     return CodeVersion(version, sha256, commit, None if changes is None else bool(changes))

@@ -37,14 +37,12 @@ class VersionComparison:
             older's, so below 0 where the newer is better.
         scores: By sex and age on all rows that neither had learnt, and on the test rows alone.
         absolute: The mean absolute errors on the test rows, in place of the RMSE.
-        learnt_today: Rows of the lake's training and validation splits.
     """
 
     newer: VersionFacts
     older: VersionFacts
     scores: ChampionScores
     absolute: Comparison
-    learnt_today: int
 
 
 def compare_versions(
@@ -82,7 +80,6 @@ def compare_versions(
         VersionFacts.of(older),
         champion_scores(model, Champion(str(older.version), champion), test, predicted, learnt),
         paired_mae(abs(predicted - rings), abs(answered - rings)),
-        len(learnt["sex"]),
     )
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from abalone_assets.registry.provenance import known_provenance
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -37,6 +39,7 @@ CAVEATS: Final = (
 _GROUPS: Final = {"sex": "errors by sex", "age_band": "errors by age band"}
 _HEADLINES: Final = ("rmse", "mae", "r2", "bias", "baseline_rmse", "rows")
 _MAX_OBSERVATION: Final = 1024
+_MAX_VALUE: Final = 255
 
 
 def card_content(version: ModelVersion, notes: ReleaseNotes, archive_uri: str) -> str:
@@ -48,7 +51,9 @@ def card_content(version: ModelVersion, notes: ReleaseNotes, archive_uri: str) -
     """
     from sagemaker.core.shapes import model_card_shapes as shapes
 
+    provenance = known_provenance(version)
     details = {
+        **(provenance.facts() if provenance else {}),
         **notes.details(),
         "release_digest": version.release_digest,
         "version": str(version.version),
@@ -66,7 +71,13 @@ def card_content(version: ModelVersion, notes: ReleaseNotes, archive_uri: str) -
         ),
         training_details=shapes.TrainingDetails(
             training_observations=_observation(notes, version)[:_MAX_OBSERVATION],
-            training_job_details=shapes.TrainingJobDetails(training_datasets=[notes.data_uri]),
+            training_job_details=shapes.TrainingJobDetails(
+                training_datasets=[notes.data_uri],
+                user_provided_hyper_parameters=[
+                    shapes.TrainingHyperParameter(name=name, value=str(value)[:_MAX_VALUE])
+                    for name, value in (provenance.hyperparameters if provenance else {}).items()
+                ],
+            ),
         ),
         evaluation_details=[
             shapes.EvaluationDetailsItem(

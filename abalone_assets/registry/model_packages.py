@@ -18,13 +18,10 @@ from __future__ import annotations
 
 import logging
 import re
-import time
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.aws.failures import is_missing, translate_errors
 from abalone_assets.errors import AbaloneError, StorageError
 from abalone_assets.registry.model_package_documents import (
     APPROVED,
@@ -37,6 +34,7 @@ from abalone_assets.registry.model_package_documents import (
     package_parameters,
     was_approved_by_gate,
 )
+from abalone_assets.registry.model_package_group import ModelPackageGroup
 from abalone_assets.registry.notes import Noted
 from abalone_assets.registry.overrides import append_override, read_overrides
 from abalone_assets.registry.registry import ModelRegistry
@@ -52,9 +50,6 @@ if TYPE_CHECKING:
     from abalone_assets.storage.object_store import ObjectStore
 
 OVERRIDES_PREFIX: Final = "overrides/"
-VALIDATION_SECONDS: Final = 300.0
-"""How long SageMaker may take to look a new package over; usually it is a moment."""
-
 _LOG: Final = logging.getLogger(__name__)
 _DECIDED: Final = frozenset({APPROVED, REJECTED})
 _OVERRIDES_KEY: Final = re.compile(re.escape(OVERRIDES_PREFIX) + r"([0-9]{6,})-[0-9a-f]+\.json")
@@ -64,6 +59,7 @@ class ModelPackageRegistry(ModelRegistry):
     """The versions in a model package group.
 
     Args:
+        group: The group's name.
         store: Where archives and documents are kept: the registry's ``s3://`` prefix.
         sagemaker: boto3's client of SageMaker.
         serving_image: Looks up the URI of the container image that serves the models; called by a
@@ -83,11 +79,9 @@ class ModelPackageRegistry(ModelRegistry):
         poll_seconds: float = 1.0,
     ) -> None:
         self.studio = studio
-        self.group = group
+        self.group = ModelPackageGroup(group, sagemaker, poll_seconds)
         self.store = store
-        self._sagemaker = sagemaker
         self._serving_image = serving_image
-        self._poll_seconds = poll_seconds
 
     def register(
         self,
@@ -100,7 +94,7 @@ class ModelPackageRegistry(ModelRegistry):
         """Create the package, pending, and then give it the gate's decision as its status."""
         registration = Registration.of(archive, evaluation, decision, release_digest)
         # Looked up before the search: whoever adds this model in between shares the call's token.
-        newest = next(self._summaries(), None)
+        newest = next(self.group.summaries(), None)
         known = self._version_of(registration)
         if known is not None:
             return known
@@ -114,14 +108,14 @@ class ModelPackageRegistry(ModelRegistry):
         """The versions; packages of others are skipped."""
         summaries = (
             each
-            for each in self._summaries()
+            for each in self.group.summaries()
             if before is None or each["ModelPackageVersion"] < before
         )
         return map(self._version, self._packages(summaries))
 
     def latest(self) -> ModelVersion | None:
         """The newest version."""
-        package = next(self._packages(self._summaries()), None)
+        package = next(self._packages(self.group.summaries()), None)
         return None if package is None else self._version(package)
 
     def tokens(self) -> dict[int, str]:
@@ -137,13 +131,13 @@ class ModelPackageRegistry(ModelRegistry):
                 else f"{summary['ModelPackageArn']} {summary['CreationTime'].isoformat()} "
                 f"{summary['ModelApprovalStatus']}"
             )
-            for summary in self._summaries()
+            for summary in self.group.summaries()
             if summary.get("ModelApprovalStatus") in _DECIDED
         }
 
     def several(self, numbers: Collection[int]) -> Iterator[ModelVersion]:
         """The versions of these numbers; packages of others are skipped."""
-        chosen = (each for each in self._summaries() if each["ModelPackageVersion"] in numbers)
+        chosen = (each for each in self.group.summaries() if each["ModelPackageVersion"] in numbers)
         return map(self._version, self._packages(chosen))
 
     def candidates(self) -> list[ModelVersion]:
@@ -154,7 +148,7 @@ class ModelPackageRegistry(ModelRegistry):
         """
         overridden = self._overridden()
         chosen: list[ModelVersion] = []
-        for summary in self._summaries():
+        for summary in self.group.summaries():
             by_gate = was_approved_by_gate(summary)
             approved = summary.get("ModelApprovalStatus") == APPROVED
             number = summary["ModelPackageVersion"]
@@ -166,14 +160,14 @@ class ModelPackageRegistry(ModelRegistry):
 
     def get(self, version: int) -> ModelVersion:
         """The version of that number; SageMaker has its status, the store its record."""
-        return self._version(self._describe(self.package_arn(version)))
+        return self._version(self.group.describe(self.package_arn(version)))
 
     def note(self, version: ModelVersion, notes: ReleaseNotes) -> Noted:
         """Write model card and lineage of the version."""
         if self.studio is None:
             return Noted()
         try:
-            package = self._describe(self.package_arn(version.version))
+            package = self.group.describe(self.package_arn(version.version))
             known = read_overrides(self.store, _overrides_key(package))
         except AbaloneError as error:
             return Noted(problems=(f"version {version.version}: {error}",))
@@ -193,14 +187,14 @@ class ModelPackageRegistry(ModelRegistry):
             StorageError: AWS refuses.
         """
         known: list[int] = []
-        for summary in self._summaries():
+        for summary in self.group.summaries():
             if summary["ModelPackageVersion"] == version:
                 return str(summary["ModelPackageArn"])
             known.append(summary["ModelPackageVersion"])
         registered = ", ".join(map(str, reversed(known))) or "none"
         raise UnknownVersionError(
-            f"model package group {self.group}: no model version {version}; registered versions: "
-            f"{registered}"
+            f"model package group {self.group.name}: no model version {version}; registered "
+            f"versions: {registered}"
         )
 
     def _version_of(self, registration: Registration) -> ModelVersion | None:
@@ -211,7 +205,7 @@ class ModelPackageRegistry(ModelRegistry):
 
     def _unfinished(self, registration: Registration) -> dict[str, Any] | None:
         """The newest package, when it is this model's and its registration was cut short."""
-        package = next(self._packages(self._summaries(), {*_DECIDED, PENDING}), None)
+        package = next(self._packages(self.group.summaries(), {*_DECIDED, PENDING}), None)
         if package is None or package["ModelApprovalStatus"] != PENDING:
             return None
         return package if registration.is_of(package) else None
@@ -221,56 +215,34 @@ class ModelPackageRegistry(ModelRegistry):
         for key, document in registration.documents():
             self._write_once(key, document)
         parameters = package_parameters(
-            registration, self.store, group=self.group, image=self._serving_image(), after=after
+            registration,
+            self.store,
+            group=self.group.name,
+            image=self._serving_image(),
+            after=after,
         )
-        with self._told():
-            created = self._sagemaker.create_model_package(**parameters)
-        return self._looked_over(created["ModelPackageArn"])
-
-    def _looked_over(self, arn: str) -> dict[str, Any]:
-        """The package, once SageMaker has looked it over."""
-        deadline = time.monotonic() + VALIDATION_SECONDS
-        while (package := self._describe(arn))["ModelPackageStatus"] in {"Pending", "InProgress"}:
-            if time.monotonic() > deadline:
-                raise StorageError(f"{arn} is still {package['ModelPackageStatus']}; try again")
-            time.sleep(self._poll_seconds)
-        if package["ModelPackageStatus"] != "Completed":
-            details = package.get("ModelPackageStatusDetails")
-            raise StorageError(f"{arn} is {package['ModelPackageStatus']}: {details}")
-        return package
+        return self.group.create(parameters)
 
     def _decided(self, package: dict[str, Any], registration: Registration) -> dict[str, Any]:
         """The package with the gate's decision as its status."""
         status = registration.status
         if package.get("ModelApprovalStatus") == status:
             return package
-        return self._set_status(package, status, registration.reason, registration.properties())
+        return self.group.set_status(
+            package, status, registration.reason, registration.properties()
+        )
 
     def _record(self, version: ModelVersion, override: Override) -> None:
         # SageMaker first: cut short, its status and description still tell the decision.
-        package = self._describe(self.package_arn(version.version))
+        package = self.group.describe(self.package_arn(version.version))
         status = APPROVED if override.approved else REJECTED
         properties = package["CustomerMetadataProperties"]
-        self._set_status(package, status, approval_description(override.because), properties)
+        self.group.set_status(package, status, approval_description(override.because), properties)
         append_override(self.store, _overrides_key(package), override)
         if self.studio is not None:
-            package = self._describe(package["ModelPackageArn"])
+            package = self.group.describe(package["ModelPackageArn"])
             for problem in self.studio.decide(self._version(package), package).problems:
                 _LOG.warning(problem)
-
-    def _set_status(
-        self, package: dict[str, Any], status: str, description: str, properties: Mapping[str, str]
-    ) -> dict[str, Any]:
-        arn = package["ModelPackageArn"]
-        with self._told():
-            self._sagemaker.update_model_package(
-                ModelPackageArn=arn,
-                ModelApprovalStatus=status,
-                ApprovalDescription=description,
-                # Whether an update that leaves them out keeps them is not documented.
-                CustomerMetadataProperties=properties,
-            )
-        return self._describe(arn)
 
     def _overridden(self) -> set[int]:
         """The numbers of the versions on which people decided here."""
@@ -283,23 +255,9 @@ class ModelPackageRegistry(ModelRegistry):
         """Those of our packages that have one of these approval statuses."""
         for summary in summaries:
             if summary.get("ModelApprovalStatus") in statuses:
-                package = self._describe(summary["ModelPackageArn"])
+                package = self.group.describe(summary["ModelPackageArn"])
                 if _is_ours(package):
                     yield package
-
-    def _summaries(self) -> Iterator[dict[str, Any]]:
-        """The group's packages, newest first."""
-        pages = self._sagemaker.get_paginator("list_model_packages").paginate(
-            ModelPackageGroupName=self.group, SortBy="CreationTime", SortOrder="Descending"
-        )
-        with self._told():
-            for page in pages:
-                yield from page["ModelPackageSummaryList"]
-
-    def _describe(self, arn: str) -> dict[str, Any]:
-        with translate_errors(StorageError, arn):
-            package: dict[str, Any] = self._sagemaker.describe_model_package(ModelPackageName=arn)
-        return package
 
     def _version(self, package: dict[str, Any]) -> ModelVersion:
         arn = package["ModelPackageArn"]
@@ -331,21 +289,6 @@ class ModelPackageRegistry(ModelRegistry):
         except StorageError:
             if self.store.find(key) is None:
                 raise
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        from botocore.exceptions import ClientError
-
-        with translate_errors(StorageError, f"model package group {self.group}"):
-            try:
-                yield
-            except ClientError as error:
-                if not is_missing(error):
-                    raise
-                raise StorageError(
-                    f"there is no model package group {self.group}: run `make deploy`, or correct"
-                    " ABALONE_MODEL_PACKAGE_GROUP"
-                ) from error
 
 
 def _is_ours(package: dict[str, Any]) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
+from pydantic import AfterValidator
+
+from abalone_assets.errors import StorageError
 from abalone_assets.lake.kept_inputs import Inputs
 from abalone_assets.registry.code_version import CodeVersion
 from abalone_assets.storage.records import record_of
@@ -18,6 +21,12 @@ if TYPE_CHECKING:
 
 PROVENANCE: Final = "provenance"
 """What a version's record tells of where it comes from, in its evaluation."""
+
+
+def _with_zone(time: str) -> str:
+    if datetime.fromisoformat(time).tzinfo is None:
+        raise ValueError("a time without its zone")
+    return time
 
 
 @dataclass(frozen=True)
@@ -42,7 +51,7 @@ class Provenance:
     hyperparameters: Mapping[str, Any]
     libraries: Mapping[str, str]
     machine: Mapping[str, str]
-    created_at: str
+    created_at: Annotated[str, AfterValidator(_with_zone)]
     engine: str = ""
     inputs: Inputs | None = None
 
@@ -79,6 +88,32 @@ class Provenance:
         """As a JSON document."""
         return asdict(self)
 
+    def facts(self) -> dict[str, str]:
+        """What is asked of it first, as text by name: for tools that hold no more than that.
+
+        Hyperparameters are not among them: such tools have a place of their own for these.
+        """
+        raw = self.inputs.raw if self.inputs else None
+        facts = {
+            "dagster_run_id": self.run_id,
+            "trained_at": self.created_at,
+            "framework": self.framework,
+            "code": str(self.code),
+            "code_sha256": self.code.sha256,
+            "code_commit": self.code.commit,
+            "libraries": listed(self.libraries),
+            "machine": listed(self.machine),
+            "prepared_by": self.engine,
+            "base_survey": raw.source if raw else None,
+            "base_survey_sha256": raw.digest if raw else None,
+        }
+        return {name: fact for name, fact in facts.items() if fact}
+
+
+def listed(values: Mapping[str, object]) -> str:
+    """Names and values in a line."""
+    return ", ".join(f"{name} {value}" for name, value in sorted(values.items()))
+
 
 def provenance_of(version: ModelVersion) -> Provenance | None:
     """Where a version comes from; None when it was registered before that was recorded.
@@ -88,6 +123,17 @@ def provenance_of(version: ModelVersion) -> Provenance | None:
     """
     place = f"the record of version {version.version}"
     return provenance_in(version.evaluation, place)
+
+
+def known_provenance(version: ModelVersion) -> Provenance | None:
+    """Where a version comes from, as far as that can be read; whoever must know says what is wrong.
+
+    For what shows a version beside much else: a damaged record costs that alone.
+    """
+    try:
+        return provenance_of(version)
+    except StorageError:
+        return None
 
 
 def provenance_in(document: Mapping[str, Any], place: str) -> Provenance | None:

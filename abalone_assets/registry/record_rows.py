@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.modeling.evaluation.evidence import is_number
+from abalone_assets.registry.provenance import known_provenance
 from abalone_assets.registry.version_facts import DATA
 from abalone_assets.registry.versions import MODEL_DIGEST
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from abalone_assets.registry.versions import ModelVersion
 
 THE_GATE: Final = "the gate"
+_MADE_BY: Final = ("framework", "code", "code_commit", "dagster_run_id", "base_survey_sha256")
+"""Of `Provenance.facts`."""
+
 _SCORES: Final = ("rmse", "mae", "bias", "r2", "baseline_rmse")
 _SHARES: Final = frozenset({"r2", "coverage"})
 _SLICES: Final = ("sex", "age_band")
@@ -27,7 +31,8 @@ def version_row(version: ModelVersion) -> dict[str, Any]:
     evaluation = version.evaluation
     data, confidence = _mapping(evaluation.get(DATA)), _mapping(evaluation.get("confidence"))
     low, high = _ends(confidence.get("rmse"))
-    last = version.last_override
+    last, provenance = version.last_override, known_provenance(version)
+    made = provenance.facts() if provenance else {}
     return {
         "version": version.version,
         "registered_at": _time(version.created_at),
@@ -48,6 +53,7 @@ def version_row(version: ModelVersion) -> dict[str, Any]:
         "release_digest": version.release_digest,
         "model_sha256": _text(evaluation.get(MODEL_DIGEST)),
         "archive_sha256": version.archive_sha256,
+        **{name: made.get(name) for name in _MADE_BY},
     }
 
 

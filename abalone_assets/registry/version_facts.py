@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from abalone_assets.errors import StorageError
-from abalone_assets.registry.provenance import Provenance, provenance_of
+from abalone_assets.registry.provenance import known_provenance
 from abalone_assets.registry.versions import MODEL_DIGEST
 
 if TYPE_CHECKING:
@@ -56,9 +55,13 @@ class VersionFacts:
         test_rows: How many test rows there were.
         held_against: The champion that it was compared with, or None.
         model_sha256: The digest of the model's file, under which its report is kept.
-        framework: What trained it; None in old records, like the code and its libraries.
+        framework: What trained it; None in old records, like what follows, and empty mappings.
         code: The version of the code, such as ``0.1.0, commit 1a2b3c4d5e with changes``.
         libraries: Versions of what it was trained with, by name.
+        hyperparameters: All of them, the seed among them.
+        run_id: The Dagster run that trained it.
+        base_survey: Where the base survey came from, or what stood in for it.
+        base_survey_sha256: Of its file.
     """
 
     version: int
@@ -80,6 +83,10 @@ class VersionFacts:
     framework: str | None = None
     code: str | None = None
     libraries: Mapping[str, str] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    run_id: str | None = None
+    base_survey: str | None = None
+    base_survey_sha256: str | None = None
 
     @classmethod
     def of(cls, version: ModelVersion) -> Self:
@@ -89,7 +96,8 @@ class VersionFacts:
         champion = _mapping(evaluation.get("champion")).get("version")
         digest = evaluation.get(MODEL_DIGEST)
         known = _mapping(evaluation.get(DATA))
-        made = _provenance(version)
+        made = known_provenance(version)
+        base = made.inputs.raw if made and made.inputs else None
         return cls(
             version=version.version,
             registered_at=version.created_at,
@@ -110,18 +118,15 @@ class VersionFacts:
             framework=made.framework if made else None,
             code=str(made.code) if made else None,
             libraries=dict(made.libraries) if made else {},
+            hyperparameters=dict(made.hyperparameters) if made else {},
+            run_id=made.run_id if made else None,
+            base_survey=base.source if base else None,
+            base_survey_sha256=base.digest if base else None,
         )
 
     def to_document(self) -> dict[str, Any]:
         """The facts as a JSON document."""
         return asdict(self)
-
-
-def _provenance(version: ModelVersion) -> Provenance | None:
-    try:
-        return provenance_of(version)
-    except StorageError:  # whoever needs it says what is damaged
-        return None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

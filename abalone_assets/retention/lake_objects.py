@@ -11,7 +11,7 @@ from abalone_assets.lake.reports import Reports, report_key
 from abalone_assets.retention.kind import GRACE, YOUNG, Kind, Thing
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from abalone_assets.lake.lake import Lake
     from abalone_assets.storage.object_store import StoredObject
@@ -96,7 +96,7 @@ def request_rows(lake: Lake, keep_days: int, now: datetime) -> Kind:
     return Kind("days of captured requests in the lake", things, _removing_folder(lake))
 
 
-def _removing_folder(lake: Lake) -> Any:  # noqa: ANN401 - as Kind.remove
+def _removing_folder(lake: Lake) -> Callable[[Thing], bool]:
     def remove(thing: Thing) -> bool:
         lake.store.delete_folder(thing.name)
         return True

@@ -42,6 +42,8 @@ UCI_SHA256: Final = "de37cdcdcaaa50c309d514f248f7c2302a5f1f88c168905eba23fe2fbc7
 ENDPOINT_NAME_PATTERN: Final = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 """SageMaker's, for an endpoint's name: it is also safe as a part of a key."""
 
+COMMIT_PATTERN: Final = r"([0-9a-f]{40}(-dirty)?)?"
+
 MIN_TOKEN_CHARACTERS: Final = 16
 
 MLFLOW_PATTERN: Final = (
@@ -200,6 +202,13 @@ class Settings(EnvironmentSettings):
         description="What whoever uploads a survey on the server's page has to know, 16 characters "
         "at least. Without one, uploads are for this machine alone, and off on a server that "
         "listens beyond it.",
+    )
+
+    code_commit: str = Field(
+        "",
+        pattern=f"^{COMMIT_PATTERN}$",
+        description="Git commit of the code, as `git describe --always --dirty --abbrev=40` tells "
+        "it, where no repository does: an image has it of its build. Versions record it.",
     )
 
     @model_validator(mode="before")

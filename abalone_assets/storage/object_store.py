@@ -7,6 +7,7 @@ object, never a part of one.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import DamagedError, StorageError
 from abalone_assets.storage.s3 import explain_obstore, open_s3_store
 
 if TYPE_CHECKING:
@@ -166,6 +167,20 @@ class ObjectStore:
         if rest:
             yield rest
 
+    def sha256(self, key: str) -> str:
+        """SHA-256 of the object's content, of which little is in memory at a time.
+
+        Raises:
+            StorageError: There is no such object, or the store refuses.
+        """
+        if self._is_missing:
+            raise StorageError(f"{self.uri_of(key)}: no such object")
+        digest = hashlib.sha256()
+        with _translate_errors(self.uri_of(key)):
+            for chunk in self._store.get(key).stream():
+                digest.update(chunk)
+        return digest.hexdigest()
+
     def download(self, key: str, path: Path) -> None:
         """Write the object's content to a file, of which little is in memory at a time.
 
@@ -239,13 +254,14 @@ class ObjectStore:
         """The JSON document, or None when there is none.
 
         Raises:
-            StorageError: The object is not JSON, or the store refuses.
+            DamagedError: The object is not JSON.
+            StorageError: The store refuses.
         """
         _, data = self.read_changed(key, None)
         try:
             return None if data is None else json.loads(data)
         except (ValueError, RecursionError) as error:
-            raise StorageError(f"{self.uri_of(key)}: not a JSON document: {error}") from error
+            raise DamagedError(f"{self.uri_of(key)}: not a JSON document: {error}") from error
 
     def write_json(self, key: str, document: object, *, create_only: bool = False) -> None:
         """Write a JSON document atomically, its keys in their given order."""

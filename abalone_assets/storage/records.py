@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import DamagedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,16 +31,17 @@ def record_of(
         version: What its ``format`` must be; None when it has none.
 
     Raises:
-        StorageError: It is of another format, or a field is missing or not of its type; the
+        DamagedError: It is of another format, or a field is missing or not of its type; the
             message names the field.
     """
     found = document.get("format") if isinstance(document, dict) else None
     if version is not None and found not in (version, None):
-        raise StorageError(f"{place}: format {found!r}, but this release reads {version}")
+        raise DamagedError(f"{place}: format {found!r}, but this release reads {version}")
     try:
         record: _Record = _adapter(kind).validate_python(document)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         field = ".".join(map(str, problem["loc"])) or "document"
-        raise StorageError(f"{place}: {field}: {problem['msg'].lower()}; {remedy}") from error
+        told = problem["msg"].removeprefix("Value error, ").lower()
+        raise DamagedError(f"{place}: {field}: {told}; {remedy}") from error
     return record

@@ -34,15 +34,9 @@ from abalone_assets.survey.file_names import (
     survey_file_name,
     survey_time,
 )
-from abalone_assets.survey.parser import (
-    MAX_BAD_SHARE,
-    MAX_FILE_BYTES,
-    MIN_BAD_RECORDS,
-    ParsedSurvey,
-    QuarantinedRow,
-    UnreadableSurveyError,
-    parse_survey,
-)
+from abalone_assets.survey.parsed import ParsedSurvey, QuarantinedRow, UnreadableSurveyError
+from abalone_assets.survey.parser import MAX_BAD_SHARE, MIN_BAD_RECORDS, parse_survey
+from abalone_assets.survey.records import MAX_FILE_BYTES
 from abalone_assets.survey.rules import SurveyRowError, validate_measurements
 from abalone_assets.survey.soft_rules import (
     SOFT_RULES,

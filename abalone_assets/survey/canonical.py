@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.survey.columns import COLUMNS
 from abalone_assets.survey.header import is_header
-from abalone_assets.survey.parser import open_survey, without_empty_last_fields
+from abalone_assets.survey.opened import open_survey
+from abalone_assets.survey.records import without_empty_last_fields
 from abalone_assets.survey.rules import FIELD_READERS, SurveyRowError, check_units
 
 if TYPE_CHECKING:

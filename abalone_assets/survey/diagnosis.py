@@ -19,7 +19,9 @@ from abalone_assets.survey.units import CONTRACT_UNITS, Units, as_size, guess_un
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from abalone_assets.survey.dialect import Reading
     from abalone_assets.survey.header import Layout
+    from abalone_assets.survey.parsed import QuarantinedRow
 
     _Explanation = Callable[["BadRecords"], tuple[float, str]]
     """From the records to the share of them that it explains, and the reason."""
@@ -44,30 +46,23 @@ class BadRecords:
 
     Attributes:
         raws: The text of each, or of a sample of them.
-        layout: How their fields were read.
-        delimiter: What separates the fields.
-        decimal: The decimal mark.
+        layout: Which of their fields is which column.
+        reading: How their fields were read.
         share_of_file: How much of the file's records they are.
     """
 
     raws: Sequence[str]
     layout: Layout
-    delimiter: str
-    decimal: str
+    reading: Reading
     share_of_file: float
 
     @classmethod
-    def sampled(
-        cls,
-        raws: Sequence[str],
-        layout: Layout,
-        delimiter: str,
-        decimal: str,
-        share_of_file: float,
+    def of(
+        cls, rows: Sequence[QuarantinedRow], layout: Layout, reading: Reading, share_of_file: float
     ) -> BadRecords:
-        """The records, or about a thousand of them evenly from all of the file."""
-        sample = raws[:: max(1, len(raws) // _SAMPLE)]
-        return cls(sample, layout, delimiter, decimal, share_of_file)
+        """These rows, or about a thousand of them evenly from all of the file."""
+        sample = rows[:: max(1, len(rows) // _SAMPLE)]
+        return cls([row.raw for row in sample], layout, reading, share_of_file)
 
     @cached_property
     def fields(self) -> list[list[str]]:
@@ -95,12 +90,12 @@ class BadRecords:
         return sum(map(bool, hits)) / len(self.raws)
 
     def _split(self, raw: str) -> list[str]:
-        reader = csv.reader([raw], delimiter=self.delimiter, skipinitialspace=True)
+        reader = csv.reader([raw], delimiter=self.reading.delimiter, skipinitialspace=True)
         try:
             fields = [field.strip() for field in next(reader, [])]
         except csv.Error:
             return []
-        return [f.replace(",", ".") for f in fields] if self.decimal == "," else fields
+        return [f.replace(",", ".") for f in fields] if self.reading.decimal == "," else fields
 
 
 def certain_cause(bad: BadRecords) -> str | None:
@@ -108,12 +103,12 @@ def certain_cause(bad: BadRecords) -> str | None:
     return _cause(bad, 1.0, (_delimiter, _decimal_commas, _without_rings, _with_rings, _units))
 
 
-def likely_cause(bad: BadRecords, faults: Sequence[tuple[str | None, str, str]]) -> str:
+def likely_cause(bad: BadRecords, rows: Sequence[QuarantinedRow]) -> str:
     """The reason behind most of the records; without one, the rule that is broken most.
 
     Args:
         bad: The records.
-        faults: Column, rule and message of each of them, sampled or not.
+        rows: All of them, sampled or not.
     """
     causes = (
         *(_delimiter, _index, _decimal_commas, _bare_commas, _without_rings, _with_rings),
@@ -122,9 +117,9 @@ def likely_cause(bad: BadRecords, faults: Sequence[tuple[str | None, str, str]])
     known = _cause(bad, _MOST, causes)
     if known:
         return known
-    ((column, rule), count) = Counter(fault[:2] for fault in faults).most_common(1)[0]
-    message = next(text for *broken, text in faults if broken == [column, rule])
-    return f"the rule broken most is {rule} ({count} times), as in: {message}"
+    (most, count) = Counter((row.column, row.rule) for row in rows).most_common(1)[0]
+    first = next(row for row in rows if (row.column, row.rule) == most)
+    return f"the rule broken most is {first.rule} ({count} times), as in: {first.message}"
 
 
 def units_that_mend(bad: BadRecords) -> Units | None:
@@ -195,7 +190,7 @@ def _delimiter(bad: BadRecords) -> tuple[float, str]:
     shares = {
         other: bad.share(_is_delimited_by(other, bad, raw) for raw in bad.raws)
         for other in DELIMITERS
-        if other != bad.delimiter
+        if other != bad.reading.delimiter
     }
     found = max(shares, key=lambda other: shares[other])
     name, share = DELIMITERS[found], shares[found]
@@ -211,7 +206,11 @@ def _delimiter(bad: BadRecords) -> tuple[float, str]:
 
 def _is_delimited_by(delimiter: str, bad: BadRecords, raw: str) -> bool:
     # Exports with semicolons often have decimal commas, which a comma reader takes for delimiters.
-    count, read, all_of_them = raw.count(delimiter), raw.count(bad.delimiter), len(bad.names) - 1
+    count, read, all_of_them = (
+        raw.count(delimiter),
+        raw.count(bad.reading.delimiter),
+        len(bad.names) - 1,
+    )
     more = count > read or count == read == all_of_them
     return delimiter != "," and more and (count >= all_of_them or not read)
 
@@ -228,7 +227,7 @@ def _index(bad: BadRecords) -> tuple[float, str]:
 
 def _decimal_commas(bad: BadRecords) -> tuple[float, str]:
     hits = (any(map(_COMMA_NUMBER.fullmatch, animal[1:])) for animal in bad.animals)
-    return bad.share(hits) if bad.decimal != "," else 0.0, (
+    return bad.share(hits) if bad.reading.decimal != "," else 0.0, (
         "its numbers have decimal commas: export them with points, or land it with `abalone land`, "
         "which converts them (--decimal comma where it cannot be sure)"
     )

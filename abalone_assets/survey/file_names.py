@@ -38,6 +38,10 @@ class FileKind:
         """Such a name, with letters for the digits."""
         return f"{self.word}.YYYYMMDDHHMMSS"
 
+    def prefix_of(self, day: date) -> str:
+        """What the names of a day's files begin with."""
+        return f"{self.prefix}{day:%Y%m%d}"
+
     def time(self, name: str) -> datetime:
         """The time, UTC, that a file's name tells.
 

@@ -1,22 +1,17 @@
 """The one parser of survey files: bytes in, canonical columns and quarantined rows out.
 
-Fields are read by RFC 4180 with UTF-8 text, any line ending, an optional byte order mark and blank
-lines. A header is obeyed. A record is rejected by the first rule it breaks; a file when it cannot
-be a survey at all, when its header is not understood, or when so many of its records are bad that
-the others cannot be trusted either.
+A record is rejected by the first rule it breaks; a file when it cannot be a survey at all, when
+its header is not understood, or when so many of its records are bad that the others cannot be
+trusted either.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Final, TypeAlias
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
-from abalone_assets.errors import SurveyError
 from abalone_assets.survey.columns import COLUMNS, FEATURES, SEXES
 from abalone_assets.survey.diagnosis import (
     BadRecords,
@@ -25,29 +20,19 @@ from abalone_assets.survey.diagnosis import (
     likely_cause,
     units_that_mend,
 )
-from abalone_assets.survey.dialect import Reading, without_separator_line
-from abalone_assets.survey.file_names import WITH_RINGS
-from abalone_assets.survey.header import (
-    HeaderError,
-    Layout,
-    contract_layout,
-    is_header,
-    names_columns,
-    read_header,
-)
-from abalone_assets.survey.rules import (
-    SurveyRowError,
-    check_units,
-    field_reader,
-    in_other_units,
-)
+from abalone_assets.survey.header import HeaderError, contract_layout, is_header, read_header
+from abalone_assets.survey.opened import OpenedSurvey, open_survey
+from abalone_assets.survey.parsed import ParsedSurvey, QuarantinedRow, UnreadableSurveyError
+from abalone_assets.survey.records import without_empty_last_fields
+from abalone_assets.survey.rules import SurveyRowError, check_units, in_other_units
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from abalone_assets.survey.units import Units
-
-MAX_FILE_BYTES: Final = 64 * 2**20
+    from abalone_assets.survey.dialect import Reading
+    from abalone_assets.survey.header import Layout
+    from abalone_assets.survey.opened import FieldReader
+    from abalone_assets.survey.records import Record
 
 MAX_BAD_SHARE: Final = 0.2
 """A file with a larger share of bad records is refused.
@@ -72,197 +57,15 @@ _LENGTH: Final = _NAMES.index("length")
 _WHOLE: Final = _NAMES.index("whole_weight")
 _CANONICAL_SEXES: Final = frozenset(SEXES)
 _BLANKS: Final = " \t"
-_SHOWN_CHARACTERS: Final = 60
 _BLOCK_RECORDS: Final = 64  # small, as one bad record has its whole block read twice
-_DISTINCT_READINGS: Final = 2**13  # the scales' 0.0005 grid has fewer steps than this
-
-_Value: TypeAlias = "str | float"
-# First line, fields (none when the quotes are malformed) and raw text with its line ending.
-_Record: TypeAlias = "tuple[int, list[str], str]"
-_Reader: TypeAlias = "Callable[[str], _Value]"
 
 
-class UnreadableSurveyError(SurveyError):
-    """A file cannot be a survey at all: no row of it can be trusted.
-
-    Attributes:
-        file: The file's name.
-        reason: What is wrong with it and what to do.
-        bad_rows: The records for which it is refused, where it is for these, in file order.
-        looks_like: The units in which it would be read, if these are all that is wrong.
-    """
-
-    def __init__(
-        self,
-        file: str,
-        reason: str,
-        bad_rows: Sequence[QuarantinedRow] = (),
-        looks_like: Units | None = None,
-    ) -> None:
-        super().__init__(f"{file}: {reason}")
-        self.file = file
-        self.reason = reason
-        self.bad_rows = tuple(bad_rows)
-        self.looks_like = looks_like
-
-
-@dataclass(frozen=True)
-class QuarantinedRow:
-    """A record that breaks a hard rule.
-
-    Attributes:
-        file: Name of its file.
-        line: The physical line, from 1, where the record starts.
-        column: The first column at fault; None when the record as a whole is.
-        rule: The broken rule, as in :class:`SurveyRowError`.
-        message: What was found and what is allowed.
-        raw: The record's whole text, without its line ending.
-    """
-
-    file: str
-    line: int
-    column: str | None
-    rule: str
-    message: str
-    raw: str
-
-
-@dataclass(frozen=True)
-class ParsedSurvey:
-    """A survey file: its rows in canonical form, and the records that broke a rule.
-
-    Attributes:
-        file: The file's name.
-        columns: For each of its columns its values, all lists of one length.
-        lines: The physical line, from 1, where each row starts.
-        quarantined: The rejected records, in file order.
-        header_line: Whether the first record was a header, and obeyed.
-        record_count: Records that were read, neither blank nor the header; counted before they
-            were judged, so that a record that got lost shows.
-        mended: How many of the rows were read as they were meant, by what was odd about them:
-            ``lower_case_sex``, ``empty_last_fields``.
-        notes: What whoever sent the file should know, a sentence each: what was mended, how its
-            header was understood, whether it may have been cut short.
-        units: The units that its lengths and weights were converted from; None if they are the
-            contract's.
-    """
-
-    file: str
-    columns: dict[str, list[_Value]]
-    lines: list[int]
-    quarantined: list[QuarantinedRow]
-    header_line: bool
-    record_count: int
-    mended: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    units: Units | None = None
-
-    @property
-    def row_count(self) -> int:
-        """Rows that obey every hard rule."""
-        return len(self.lines)
-
-
-@dataclass(frozen=True)
-class OpenedSurvey:
-    """A survey file of which nothing but the header has been read.
-
-    Attributes:
-        file: The file's name.
-        reading: How it is read.
-        records: First line, fields and raw text of each record that is no header.
-        layout: Which of the fields is which column, and in which unit.
-        named: The layout as the header or the reading names it, without units that it does not.
-        header_line: Whether there was a header.
-        last_line: What follows the last line ending, shortened; empty in a whole file.
-        header_text: The header as it was written, with its line ending.
-    """
-
-    file: str
-    reading: Reading
-    records: Iterator[_Record]
-    layout: Layout
-    named: Layout
-    header_line: bool
-    last_line: str
-    header_text: str = ""
-
-    def readers(self) -> list[_Reader]:
-        """For each of its columns, the function from its field to its canonical value."""
-        readers: list[_Reader] = []
-        columns = COLUMNS[: len(self.layout.units)]
-        for column, unit in zip(columns, self.layout.units, strict=True):
-            read: _Reader = field_reader(column, unit)
-            if self.reading.decimal == "," and column.dtype != "string":
-                read = _with_decimal_comma(column.name, read)
-            readers.append(lru_cache(maxsize=_DISTINCT_READINGS)(read))
-        return readers
-
-    def notes(self, mended: Mapping[str, int]) -> Iterator[str]:
-        """What whoever sent the file should know."""
-        if self.named.order != contract_layout(self.reading.names).order:
-            yield f"read in the order {self.named.order}"
-        if self.layout.has_units:
-            yield f"converted from {self.layout.units_named}"
-        if self.layout.ignored:
-            yield f"without {', '.join(self.layout.ignored)}: no column of a survey"
-        for kind, count in mended.items():
-            yield f"{count} {'row' if count == 1 else 'rows'} {_MENDED_WORDS[kind]}"
-        if self.last_line:
-            yield (
-                f"the last line ({self.last_line}) has no line ending: if the file was cut short, "
-                "its last number may be too"
-            )
-
-
-def open_survey(
-    data: bytes, file: str, *, max_bytes: int = MAX_FILE_BYTES, reading: Reading | None = None
-) -> OpenedSurvey:
-    """Decode a survey file and read its header; its records are read as they are asked for.
-
-    Args:
-        data: The file's content. An empty file is a survey of no rows.
-        file: Its name, for messages.
-        max_bytes: The largest content that is read.
-        reading: What is known of how to read it; None when it obeys the contract.
-
-    Raises:
-        UnreadableSurveyError: As :func:`parse_survey`; what is wrong with a record's quotes is
-            raised when the record is asked for.
-    """
-    reading = reading or Reading()
-    text = without_separator_line(_decode(data, file, max_bytes))
-    records = _records(text, file, reading.delimiter)
-    first = next(records, None)
-    header = first is not None and is_header(first[1])
-    if first is not None and not header:
-        records = chain([first], records)
-    try:
-        named = _layout(first[1] if first is not None and header else None, reading)
-        layout = _in_units(named, reading)
-    except HeaderError as error:
-        raise UnreadableSurveyError(file, str(error)) from error
-    return OpenedSurvey(
-        file,
-        reading,
-        records,
-        layout,
-        named,
-        header,
-        _cut_off_line(text),
-        first[2] if first is not None and header else "",
-    )
-
-
-def parse_survey(
-    data: bytes, file: str, *, max_bytes: int = MAX_FILE_BYTES, reading: Reading | None = None
-) -> ParsedSurvey:
+def parse_survey(data: bytes, file: str, *, reading: Reading | None = None) -> ParsedSurvey:
     """Parse a survey file; every record ends as a row or in quarantine.
 
     Args:
         data: The file's content. An empty file is a survey of no rows.
         file: Its name, for messages and quarantined rows.
-        max_bytes: The largest content that is read.
         reading: What is known of how to read it; None when it obeys the contract.
 
     Raises:
@@ -270,184 +73,127 @@ def parse_survey(
             that never closes, a field beyond the ``csv`` module's limit, another delimiter or a
             header that is not understood; or more than ``MAX_BAD_SHARE`` of its records are bad.
     """
-    opened = open_survey(data, file, max_bytes=max_bytes, reading=reading)
-    judge = _Judge(opened, opened.readers())
-    columns: dict[str, list[_Value]] = {name: [] for name in opened.reading.names}
+    opened = open_survey(data, file, reading=reading)
+    reader = _RecordReader(opened, opened.readers())
+    columns: dict[str, list[str | float]] = {name: [] for name in opened.reading.names}
     lines: list[int] = []
     record_count = 0
     while block := list(islice(opened.records, _BLOCK_RECORDS)):
         record_count += len(block)
-        accepted, values = judge.read_block(block)
-        lines.extend(record[0] for record in accepted)
+        accepted, values = reader.read_block(block)
+        lines.extend(line for line, _, _ in accepted)
         for column, block_values in zip(columns.values(), values, strict=True):
             column.extend(block_values)
-    judge.refuse_bad_file(record_count)
+    _refuse_bad_file(opened, reader.quarantined, record_count)
     if opened.named.has_units:
         contradiction = contradicted_units(columns, opened.layout)
         if contradiction:
             raise UnreadableSurveyError(file, contradiction)
-    mended = {kind: count for kind, count in judge.mended.items() if count}
+    mended = {kind: count for kind, count in reader.mended.items() if count}
     return ParsedSurvey(
         file,
         columns,
         lines,
-        judge.quarantined,
-        opened.header_line,
+        reader.quarantined,
+        opened.has_header,
         record_count,
         mended,
-        tuple(opened.notes(mended)),
+        tuple(_notes(opened, mended)),
         opened.layout.told_units if opened.layout.has_units else None,
     )
 
 
-def without_empty_last_fields(fields: list[str], width: int) -> list[str]:
-    """The fields without those beyond the width, if all of these are empty."""
-    if len(fields) > width and not "".join(fields[width:]).strip(_BLANKS):
-        return fields[:width]
-    return fields
+def _refuse_bad_file(
+    opened: OpenedSurvey, quarantined: Sequence[QuarantinedRow], record_count: int
+) -> None:
+    """Refuse a file when too many of its records are bad, or one cause spoils all of them.
 
-
-def _decode(data: bytes, file: str, max_bytes: int) -> str:
-    if len(data) > max_bytes:
-        raise UnreadableSurveyError(
-            file, f"{len(data):,} bytes are above the limit of {max_bytes:,}: split the survey"
-        )
-    nul = data.find(0)
-    if nul >= 0:
-        raise UnreadableSurveyError(
-            file,
-            f"a NUL byte at offset {nul} (line {_line_at(data, nul)}) means binary or UTF-16 "
-            "content: export it as UTF-8 CSV",
-        )
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        byte = data[error.start : error.start + 1]
-        raise UnreadableSurveyError(
-            file,
-            f"byte 0x{byte.hex()} at offset {error.start} (line {_line_at(data, error.start)}) is "
-            f"not UTF-8, in Latin-1 it is {byte.decode('latin-1')!r}: export the file as UTF-8 CSV",
-        ) from error
-
-
-def _line_at(data: bytes, offset: int) -> int:
-    before = data[:offset]
-    return 1 + before.count(b"\n") + before.count(b"\r") - before.count(b"\r\n")
-
-
-def _cut_off_line(text: str) -> str:
-    """What follows the last line ending, if anything, shortened."""
-    start = max(text.rfind("\n"), text.rfind("\r")) + 1
-    return text[start:].strip()[-_SHOWN_CHARACTERS:]
-
-
-def _layout(header: Sequence[str] | None, reading: Reading) -> Layout:
-    """The layout that the reading or else the header tells.
+    Empty records count for nothing.
 
     Raises:
-        HeaderError: It cannot be understood, or they contradict each other.
+        UnreadableSurveyError: With the reason behind most of them.
     """
-    names = reading.names
-    if not reading.rings and any(map(_names_a_survey, (reading.columns, header or ()))):
-        raise HeaderError(WITH_RINGS)
-    if not reading.columns:
-        return read_header(header, names) if header else contract_layout(names)
-    told = read_header(reading.columns, names)
-    if header and names_columns(header):
-        try:
-            own = read_header(header, names)
-        except HeaderError:
-            return told
-        if own.order != told.order or (told.has_units and own.units != told.units):
-            raise HeaderError(
-                f"its own header says {own.order}: leave out --columns, or take the header off"
-            )
-        return replace(told, units=own.units)
-    return told
-
-
-def _names_a_survey(header: Sequence[str]) -> bool:
-    try:
-        read_header(header)
-    except HeaderError:
-        return False
-    return True
-
-
-def _in_units(named: Layout, reading: Reading) -> Layout:
-    """The layout with the units of the reading, if it has any.
-
-    Raises:
-        HeaderError: The header tells others.
-    """
-    if reading.units is None:
-        return named
-    layout = named.with_units(reading.units)
-    if named.has_units and named != layout:
-        raise HeaderError(
-            f"its header tells the units {named.units_named} itself: leave out "
-            f"--units {reading.units.name}"
+    faults = [row for row in quarantined if not _is_empty(row, opened.reading)]
+    if not faults:
+        return
+    count, judged = len(faults), record_count - (len(quarantined) - len(faults))
+    bad = BadRecords.of(faults, opened.layout, opened.reading, count / judged)
+    reason = None
+    if count >= MIN_BAD_RECORDS and count > MAX_BAD_SHARE * judged:
+        reason = (
+            f"{count} of {judged} records break a rule of the survey contract, more than "
+            f"{MAX_BAD_SHARE:.0%}: {likely_cause(bad, faults)}"
         )
-    return layout
+    elif count == judged:
+        reason = certain_cause(bad)
+    if reason:
+        units = None if opened.named.has_units else units_that_mend(bad)
+        raise UnreadableSurveyError(opened.file, reason, quarantined, units)
 
 
-def _with_decimal_comma(column: str, read: _Reader) -> _Reader:
-    """The reader, of numbers whose decimal mark is a comma."""
-
-    def read_marked(text: str) -> _Value:
-        if "." in text:
-            message = f"{column} is {text!r}; its decimal mark must be a comma, as it is elsewhere"
-            raise SurveyRowError(column, "not_a_number", message)
-        return read(text.replace(",", "."))
-
-    return read_marked
+def _is_empty(row: QuarantinedRow, reading: Reading) -> bool:
+    """Whether a record holds nothing, as spreadsheets leave below a table, quoted or not."""
+    return not row.raw.strip(f'{_BLANKS}{reading.delimiter}"')
 
 
-def _records(text: str, file: str, delimiter: str) -> Iterator[_Record]:
-    """Every record that is not blank."""
-    stream = io.StringIO(text, newline="")  # keeps the line endings, and splits at each kind
-    reader = csv.reader(stream, delimiter=delimiter, skipinitialspace=True, strict=True)
-    line, start = 1, 0
-    while True:
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            if "expected after" not in str(error):  # as opposed to text behind a closing quote
-                raise UnreadableSurveyError(
-                    file,
-                    f"a quote that opens at line {line} is never closed, or a field there is too "
-                    f"long ({error}): remove or close the quote",
-                ) from error
-            fields = []
-        stop = stream.tell()
-        raw = text[start:stop]
-        if len(fields) > 1 or (raw and not raw.isspace()):
-            yield line, fields, raw
-        line, start = reader.line_num + 1, stop
+def _notes(opened: OpenedSurvey, mended: Mapping[str, int]) -> Iterator[str]:
+    """What whoever sent the file should know."""
+    if opened.named.order != contract_layout(opened.reading.names).order:
+        yield f"read in the order {opened.named.order}"
+    if opened.layout.has_units:
+        yield f"converted from {opened.layout.units_named}"
+    if opened.layout.ignored:
+        yield f"without {', '.join(opened.layout.ignored)}: no column of a survey"
+    for kind, count in mended.items():
+        yield f"{count} {'row' if count == 1 else 'rows'} {_MENDED_WORDS[kind]}"
+    if opened.last_line:
+        yield (
+            f"the last line ({opened.last_line}) has no line ending: if the file was cut short, "
+            "its last number may be too"
+        )
 
 
 @dataclass
-class _Judge:
-    """Reads records, and keeps those that are bad."""
+class _RecordReader:
+    """Reads records, and keeps those that are bad.
+
+    Attributes:
+        opened: The file that they are of.
+        readers: For each of its columns, the function that reads a field.
+        quarantined: The bad records so far.
+        mended: How many rows so far were read as they were meant, by what was odd about them.
+    """
 
     opened: OpenedSurvey
-    fields: Sequence[_Reader]
+    readers: Sequence[FieldReader]
     quarantined: list[QuarantinedRow] = field(default_factory=list)
-    empty: int = 0
     mended: dict[str, int] = field(
         default_factory=lambda: {LOWER_CASE_SEX: 0, EMPTY_LAST_FIELDS: 0}
     )
 
-    def read_block(self, block: list[_Record]) -> tuple[list[_Record], list[list[_Value]]]:
-        """The accepted records and their values by column; the others are put in quarantine."""
+    def read_block(self, block: list[Record]) -> tuple[list[Record], list[list[str | float]]]:
+        """The accepted records and their values by column; the others are put in quarantine.
+
+        Raises:
+            UnreadableSurveyError: A record is another header.
+        """
         try:
             # Nearly every block is clean, and by column it is read twice as fast.
-            return block, self._read_columns(block)
+            accepted, values = block, self._read_columns(block)
         except SurveyRowError:
-            width = self.opened.layout.width
-            trimmed = [(r[0], without_empty_last_fields(r[1], width), r[2]) for r in block]
+            accepted, values = self._read_spoilt(block)
+        at = self.opened.layout.positions[0]
+        sexes = [fields[at] for _, fields, _ in accepted]
+        if not _CANONICAL_SEXES.issuperset(sexes):
+            self.mended[LOWER_CASE_SEX] += sum(sex.strip(_BLANKS).islower() for sex in sexes)
+        return accepted, values
+
+    def _read_spoilt(self, block: list[Record]) -> tuple[list[Record], list[list[str | float]]]:
+        """As `read_block`, of records at least one of which is not as it should be."""
+        width = self.opened.layout.width
+        trimmed = [
+            (line, without_empty_last_fields(fields, width), raw) for line, fields, raw in block
+        ]
         longer = {old[0] for old, new in zip(block, trimmed, strict=True) if old[1] is not new[1]}
         accepted, values = trimmed, None
         if longer:  # a spreadsheet writes them in all records, and nothing else may be wrong
@@ -459,76 +205,48 @@ class _Judge:
         self.mended[EMPTY_LAST_FIELDS] += sum(line in longer for line, _, _ in accepted)
         return accepted, values
 
-    def refuse_bad_file(self, record_count: int) -> None:
-        """Refuse the file when too many of its records are bad, or one cause spoils all of them.
+    def _read_columns(self, records: Sequence[Record]) -> list[list[str | float]]:
+        """The canonical values of the records, by column.
 
         Raises:
-            UnreadableSurveyError: With the reason behind most of them.
+            SurveyRowError: One of them is bad.
         """
-        judged = record_count - self.empty
-        count = len(self.quarantined) - self.empty
-        reading = self.opened.reading
-        faults = [row for row in self.quarantined if not self._is_empty(row.raw)]
-        if not faults:
-            return
-        raws = [row.raw for row in faults]
-        layout = self.opened.layout
-        bad = BadRecords.sampled(raws, layout, reading.delimiter, reading.decimal, count / judged)
-        if count >= MIN_BAD_RECORDS and count > MAX_BAD_SHARE * judged:
-            cause = likely_cause(bad, [(row.column, row.rule, row.message) for row in faults])
-            reason = (
-                f"{count} of {judged} records break a rule of the survey contract, more than "
-                f"{MAX_BAD_SHARE:.0%}: {cause}"
-            )
-            raise self._refused(reason, bad)
-        if count == judged:
-            reason = certain_cause(bad) or ""
-            if reason:
-                raise self._refused(reason, bad)
-
-    def _refused(self, reason: str, bad: BadRecords) -> UnreadableSurveyError:
-        units = None if self.opened.named.has_units else units_that_mend(bad)
-        return UnreadableSurveyError(self.opened.file, reason, self.quarantined, units)
-
-    def _read_columns(self, records: Sequence[_Record]) -> list[list[_Value]]:
         layout = self.opened.layout
         for _, fields, _ in records:
             if len(fields) != layout.width:
                 raise _miscounted(fields, layout)
         if not records:
-            return [[] for _ in self.fields]
+            return [[] for _ in self.readers]
         columns = list(zip(*(fields for _, fields, _ in records), strict=True))
         if layout.positions != tuple(range(layout.width)):
             columns = [columns[at] for at in layout.positions]
         values = [
-            list(map(read, column)) for read, column in zip(self.fields, columns, strict=True)
+            list(map(read, column)) for read, column in zip(self.readers, columns, strict=True)
         ]
         if layout.has_units:
             told = layout.told_units
             for length, weight in zip(values[_LENGTH], values[_WHOLE], strict=True):
                 check_units(float(length), float(weight), told)
-        if not _CANONICAL_SEXES.issuperset(columns[0]):
-            self.mended[LOWER_CASE_SEX] += sum(sex.strip(_BLANKS).islower() for sex in columns[0])
         return values
 
-    def _quarantines(self, record: _Record) -> bool:
+    def _quarantines(self, record: Record) -> bool:
         """Whether the record is bad; it is put in quarantine then."""
         line, fields, raw = record
-        counted = self.mended[LOWER_CASE_SEX]
         try:
             self._read_columns([record])
         except SurveyRowError as error:
             self._refuse_another_header(line, fields)
-            text = raw.rstrip("\r\n")
-            error = self._in_other_units(error, fields)
-            self.quarantined.append(
-                QuarantinedRow(
-                    self.opened.file, line, error.column, error.rule, error.message, text
-                )
+            broken = self._in_other_units(error, fields)
+            row = QuarantinedRow(
+                self.opened.file,
+                line,
+                broken.column,
+                broken.rule,
+                broken.message,
+                raw.rstrip("\r\n"),
             )
-            self.empty += self._is_empty(text)
+            self.quarantined.append(row)
             return True
-        self.mended[LOWER_CASE_SEX] = counted  # the accepted records of a block are read again
         return False
 
     def _in_other_units(self, error: SurveyRowError, fields: Sequence[str]) -> SurveyRowError:
@@ -538,10 +256,6 @@ class _Judge:
             return error
         values = [fields[at].replace(",", ".") for at in layout.positions[: len(FEATURES)]]
         return in_other_units(error, values, layout.told_units)
-
-    def _is_empty(self, raw: str) -> bool:
-        """Whether a record holds nothing, as spreadsheets leave below a table, quoted or not."""
-        return not raw.strip(f'{_BLANKS}{self.opened.reading.delimiter}"')
 
     def _refuse_another_header(self, line: int, fields: Sequence[str]) -> None:
         """Refuse a file in which other columns follow below another header.

@@ -11,9 +11,12 @@ import os
 import sys
 import threading
 from contextlib import redirect_stdout
-from typing import TextIO
+from typing import Final, TextIO
 
 from abalone_assets.errors import AbaloneError
+
+_MOST_OF_AN_ERROR: Final = 200
+"""Characters of an error's own words."""
 
 
 def main() -> None:
@@ -34,9 +37,27 @@ def _tell(parent: TextIO | None) -> None:
 
         champion = send_what_is_missing(load_settings(), lambda version: say(sent=version))
     except Exception as error:  # noqa: BLE001 - whatever it is, a sentence of it reaches people
-        say(problem=f"{error}" if isinstance(error, AbaloneError) else repr(error))
+        say(problem=_in_short(error))
         sys.exit(1)
     say(champion=champion)
+
+
+def _in_short(error: Exception) -> str:
+    """The error in a few words: MLflow quotes those that it met on the way, retries and all."""
+    from requests import ConnectionError as NoConnectionError
+    from requests import Timeout
+
+    if isinstance(error, AbaloneError):
+        return str(error)
+    met: BaseException | None = error
+    while met is not None:
+        if isinstance(met, Timeout):
+            return "it did not answer in time"
+        if isinstance(met, NoConnectionError):
+            return "it does not answer"
+        met = met.__cause__ or met.__context__
+    said = " ".join(str(error).split())
+    return f"{type(error).__name__}: {said[:_MOST_OF_AN_ERROR]}"
 
 
 def _end_as_an_orphan() -> None:

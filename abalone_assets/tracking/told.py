@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from abalone_assets.settings.platform import Settings
 
 TOLD_KEY: Final = "mlflow.json"
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Of what is sent, too: another number sends every version anew."""
 
 LONGEST_WAIT: Final = timedelta(hours=1)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from abalone_assets.errors import ModelArchiveError
 from abalone_assets.lake.reports import Reports
 from abalone_assets.registry.open import open_registry
+from abalone_assets.registry.provenance import known_provenance
 from abalone_assets.registry.version_facts import DATA
 from abalone_assets.registry.versions import MODEL_DIGEST
 from abalone_assets.serving.live_version import live_version
@@ -44,6 +45,9 @@ _TOLD: Final = "abalone.told"
 _MODEL: Final = "abalone.model"
 _REPORT: Final = "abalone.report"
 _METRICS: Final = ("rmse", "mae", "r2", "bias", "baseline_rmse", "rows")
+_COMMIT: Final = "mlflow.source.git.commit"
+"""MLflow's own tag of the commit, which its pages show as a run's source version."""
+
 _MOST: Final = 5000
 """Characters of a tag that every MLflow takes."""
 
@@ -254,8 +258,10 @@ def _told(version: ModelVersion) -> str:
 
 def _facts(version: ModelVersion) -> dict[str, str]:
     """What one asks of a version first, as tags of its run and of its model."""
-    data = version.evaluation.get(DATA) or {}
+    data, provenance = version.evaluation.get(DATA) or {}, known_provenance(version)
     facts = {
+        **(provenance.facts() if provenance else {}),
+        _COMMIT: provenance.code.commit if provenance else None,
         IDENTITY: _identity(version),
         "version": version.version,
         "approval": version.status,

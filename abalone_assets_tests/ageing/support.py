@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.runs import AGE_JOB, day_range_tags, days_of
-from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.animals import Animals
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer

@@ -75,7 +75,7 @@ def test_animals_wait_for_a_model_and_are_aged_as_soon_as_one_is_live(crew: Crew
     crew.land(MONDAY, animals(20))
     assert crew.settle() == 1
     assert crew.table("unaged_animals", MONDAY).height == 20
-    assert "wait for a model" in crew.reason
+    assert "no model is live yet, to age 1 day of animals" in crew.reason
     assert MONDAY in crew.reason
     assert not (crew.zone / "aged").exists()
     crew.make_live()

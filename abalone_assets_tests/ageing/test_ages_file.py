@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from abalone_assets.ageing.ages_file import Ages, output_columns, writing_ages
 from abalone_assets.ageing.animals_file import AnimalsFile
 from abalone_assets_tests.ageing.test_animals_file import LINES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AGES = Ages([9.5, 10.25], [(7.5, 12.0), (8.0, 12.5)], 3)
 HEADER = (
@@ -23,7 +27,7 @@ def written(text: str, ages: Ages | None, *, plain: bool) -> str:
     (batch,) = file.batches()
     assert batch.as_given
     with writing_ages("-", file.header, stream) as write:
-        write(batch if plain else replace(batch, as_given=False), ages)
+        write(batch if plain else replace(batch, as_given=()), ages)
     return stream.getvalue()
 
 
@@ -35,6 +39,26 @@ def test_plain_lines_are_written_as_csv_writes_them(ages: Ages) -> None:
     assert head.endswith("shell_weight,rings,rings_low,rings_high,age_years,model_version,problem")
     ends = "7.5,12.0" if ages.intervals else ","
     assert first == f"{LINES.splitlines()[0]},9.5,{ends},11.0,3,"
+
+
+def test_decimal_commas_are_for_numbers_and_come_with_semicolons(tmp_path: Path) -> None:
+    text = "id;sex;length;diameter;height;whole_weight;shucked_weight;viscera_weight;shell_weight\n"
+    text += "a.1;M;0,455;0,365;0,095;0,514;0,2245;0,101;0,15\nß;X;1;1;1;1;1;1;1\n"
+    file = AnimalsFile(io.BytesIO(text.encode()), "animals.csv")
+    (batch,) = file.batches()
+    stream, path = io.StringIO(), tmp_path / "ages.csv"
+    ages = Ages([9.5], [(7.5, 12.0)], 3)
+    with writing_ages("-", file.header, stream, decimal_comma=True) as write:
+        write(batch, ages)
+    with writing_ages(str(path), file.header, stream, decimal_comma=True) as write:
+        write(batch, ages)
+    assert path.read_bytes() == b"\xef\xbb\xbf" + stream.getvalue().encode()
+    head, good, bad = stream.getvalue().splitlines()
+    assert head.startswith("id;sex;length;")
+    assert good == "a.1;M;0,455;0,365;0,095;0,514;0,2245;0,101;0,15;9,5;7,5;12,0;11,0;3;"
+    assert bad.startswith("ß;X;1;1;1;1;1;1;1;;;;;;\"line 3, column sex: sex is 'X'; it must be")
+    with path.open("rb") as again, AnimalsFile(again, "ages.csv") as file:
+        assert file.decimal == ","
 
 
 def test_columns_that_would_be_taken_for_answers_get_another_name() -> None:

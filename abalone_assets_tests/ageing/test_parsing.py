@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from abalone_assets.ageing import parsing
+from abalone_assets.ageing import parsing, record_reader
 from abalone_assets.ageing.parsing import AnimalsFile
 from abalone_assets.survey import (
     FEATURES,
@@ -22,7 +24,7 @@ from abalone_assets_tests.support.platform import survey_rows
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from abalone_assets.ageing.parsing import Block
+    from abalone_assets.ageing.blocks import Block
 
 NAME = "animals.20250303120000"
 ROW = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15\n"
@@ -174,7 +176,7 @@ def test_only_a_few_records_around_a_bad_one_are_read_one_by_one(
         asked.append(1)
         return validate_measurements(values)
 
-    monkeypatch.setattr(parsing, "validate_measurements", counted)
+    monkeypatch.setattr(record_reader, "validate_measurements", counted)
     lines = 10 * animals(500).decode().splitlines()
     lines[2500] = "X" + lines[2500][1:]
     file, blocks = read(folder, "\n".join(lines))
@@ -204,13 +206,39 @@ def test_only_a_few_records_around_a_bad_one_are_read_one_by_one(
     ],
 )
 @pytest.mark.parametrize("place", [0, 7, 19])
+@pytest.mark.parametrize("other", ["?\n", "x\n", ""])
 def test_an_odd_line_is_read_by_itself_and_the_others_keep_their_lines(
-    folder: Path, odd: str, place: int
+    folder: Path, odd: str, place: int, other: str
 ) -> None:
     lines = animals(20).decode().splitlines(keepends=True)
     lines[place:place] = [odd]
-    lines[15:15] = ["?\n"]
-    content = "".join(lines)
+    lines[15:15] = [other]
+    is_read_as_a_survey(folder, "".join(lines))
+
+
+WORDS = "M F I X m MM 0.4 0.45678 1 1. .5 00.3 1e-1 -0.1 inf nan 0.4F 9.5 0.3.1 1_0 0x1 F0 0 0,1"
+FIELDS = st.sampled_from([*WORDS.split(), "", " 0.4", "0.1 ", '"0.1"'])
+ROWS = st.tuples(
+    st.sampled_from([0, 0, 0, 1, 2]), st.lists(FIELDS, min_size=1, max_size=2), st.integers(0, 8)
+)
+
+
+@given(st.lists(ROWS, min_size=1, max_size=12), st.sampled_from(["", "\n"]))
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+def test_whatever_is_in_a_line_it_is_read_as_of_a_survey(
+    folder: Path, rows: list[tuple[int, list[str], int]], end: str
+) -> None:
+    lines = animals(80).decode().splitlines()  # so many that no file is refused
+    for number, (changes, fields, place) in enumerate(rows):
+        changed = lines[2 * number].split(",")
+        changed[place : place + changes] = fields[:changes] if changes else changed[place:place]
+        lines[2 * number] = ",".join(changed)
+    is_read_as_a_survey(folder, "\n".join(lines) + end)
+
+
+def is_read_as_a_survey(folder: Path, content: str) -> None:
     file, blocks = read(folder, content.encode())
     wanted = parse_survey(content.encode(), NAME, reading=Reading(rings=False))
     assert lines_in(blocks) == wanted.lines

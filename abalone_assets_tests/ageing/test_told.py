@@ -6,10 +6,14 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
-from abalone_assets.alerts.found import lake_situation
+from abalone_assets.alerts.models import lake_situation
+from abalone_assets.alerts.surveys import zone_situation
+from abalone_assets.ingest.memory import ANIMALS_MEMORY_KEY, Memory, write_memory
 from abalone_assets.lake.lake import Lake
+from abalone_assets.pages.surveys.downloads import with_decimal_commas
 from abalone_assets.restore.animals import animals_told
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.ageing.support import MONDAY, TUESDAY, animals, animals_name
@@ -109,6 +113,37 @@ def test_the_page_lists_animals_with_a_download_of_their_ages(shore: Shore, home
     assert "Animals without rings" not in site.text("/surveys?show=remarkable")
 
 
+def test_the_page_of_a_day_lists_its_animals_and_no_others(shore: Shore, home: Path) -> None:
+    shore.zone.land(OTHER, animals(3))
+    site = Site.of(home)
+    text = site.text(f"/surveys?day={TUESDAY}")
+    assert f"Animals without rings of {TUESDAY}" in text
+    assert OTHER in text
+    assert NAME not in text
+    assert f"There is no survey of {TUESDAY}." in text
+    assert "Animals without rings" not in site.text("/surveys?day=2025-03-05")
+
+
+def test_ages_are_downloaded_with_decimal_commas(shore: Shore, home: Path) -> None:
+    shore.zone.land(NAME, "".join(f"M,0.4,0.3,0.1,0.5,0.2,0.1,{0.1 + at / 1e4:.4f}\n"
+                                  for at in range(9000)).encode())  # fmt: skip
+    shore.settle()
+    site = Site.of(home)
+    assert f'href="/surveys/{NAME}/ages?decimal=comma"' in site.text(f"/surveys/{NAME}")
+    told = site.get(f"/surveys/{NAME}/ages?decimal=comma").content
+    assert told.startswith(b"\xef\xbb\xbfline;sex;length;")
+    assert told.splitlines()[1].startswith(b"1;M;0,4;0,3;0,1;0,5;")
+    frame = pl.read_csv(told, separator=";", decimal_comma=True)
+    assert frame.equals(pl.read_csv(shore.csv(NAME) or b""))
+
+
+def test_doubts_with_a_separator_in_them_stay_one_field() -> None:
+    pieces = [b"rings,doubts\n9.", b"5,old; outside:length\n10,\n"]
+    assert b"".join(with_decimal_commas(iter(pieces))).decode("utf-8-sig") == (
+        'rings;doubts\n9,5;"old; outside:length"\n10;\n'
+    )
+
+
 def test_a_home_without_animals_says_nothing_of_them(home: Path) -> None:
     assert "Without rings" not in abalone("status").output
     assert "Animals without rings" not in Site.of(home).text("/surveys")
@@ -168,6 +203,28 @@ def test_a_refused_file_is_a_matter_to_tell_people(shore: Shore, home: Path) -> 
     assert name in matter.title
     assert "cannot be aged" in matter.title
     assert "nine columns" in matter.text
+
+
+def test_files_that_are_gone_at_once_are_a_matter_beside_that_of_surveys(home: Path) -> None:
+    lake, settings = Lake(str(home / "lake")), load_settings()
+    write_memory(lake.store, Memory(missing=(MONDAY, TUESDAY)), ANIMALS_MEMORY_KEY)
+    (matter,) = zone_situation(settings, lake, 0)[0].matters
+    assert matter.title == "files of animals without rings are gone from the landing zone"
+    assert f"of 2 days, {MONDAY} to {TUESDAY}, are gone" in matter.text
+    assert "`abalone forget --animals DAY…`" in matter.text
+    write_memory(lake.store, Memory(missing=(MONDAY,)))
+    matters = zone_situation(settings, lake, 0)[0].matters
+    assert len({each.key for each in matters}) == 2
+    assert f"Survey files of {MONDAY} are gone" in matters[0].text
+    assert "`abalone forget DAY…`" in matters[0].text
+
+
+def test_the_doctor_misses_a_landing_zone_in_which_nothing_but_animals_lay(
+    shore: Shore, home: Path
+) -> None:
+    (home / "landing_zone").rename(home / "unmounted")
+    findings = {each["subject"]: each for each in abalone_json_of("doctor")}
+    assert "the lake has the rows of 1 files" in findings["landing zone"]["found"]
 
 
 def test_restore_knows_what_was_taken_in_and_aged(shore: Shore) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from abalone_assets.alerts.found import ENDPOINT, endpoint_situation
+import dagster as dg
+
 from abalone_assets.alerts.matters import Situation
+from abalone_assets.alerts.models import ENDPOINT, endpoint_situation
 from abalone_assets.alerts.surveys import LANDING_ZONE, zone_situation
+from abalone_assets.automation.alert_sensor import alert_tick
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.settings.platform import load_settings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pytest
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
@@ -45,3 +48,26 @@ def test_an_endpoint_that_somebody_deleted_is_one_without_a_model(
     situation, _ = endpoint_situation(settings, RELEASED, misses)
     (matter,) = situation.matters
     assert matter.title.startswith("endpoint abalone has no model, though one was released")
+
+
+def test_what_a_look_asks_is_what_the_cost_page_counts(
+    home: Path, aws: AwsStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = aws.client("sns").create_topic(Name="people")["TopicArn"]
+    monkeypatch.setenv("ABALONE_NOTIFY", topic)
+    for name in ("LAKE", "LANDING_ZONE", "REGISTRY"):
+        monkeypatch.setenv(f"ABALONE_{name}_URI", f"s3://{aws.bucket}/{name.lower()}")
+    before, settings = len(aws.calls), load_settings()
+    nothing = dg.Definitions().get_repository_def()
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_sensor_context(instance, repository_def=nothing) as context,
+    ):
+        alert_tick(context, Lake(settings.lake_uri), settings)
+    asked = Counter(call.action for call in aws.calls[before:])
+    assert asked == {"s3:ListBucket": 1, "s3:GetObject": 8}
+    page = (Path(__file__).parents[2] / "docs" / "cost.md").read_text()
+    assert (
+        "(`ABALONE_NOTIFY`): each minute a list, which finds the landing zone there, and " in page
+    )
+    assert "there, and eight reads | 43,200 " in page

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from abalone_assets.ingest.reconcile import DayRange
+    from abalone_assets.automation.day_ranges import DayRange
 
 SURVEY_SENSOR, RELEASE_SENSOR = "survey_sensor", "release_sensor"
 INGEST, RELEASE = "ingest_surveys", "release"
@@ -38,7 +38,10 @@ class Clock:
     @classmethod
     def installed(cls, monkeypatch: pytest.MonkeyPatch) -> Clock:
         clock = cls()
-        for sensor in ("survey_sensor", "day_requests", "release_sensor", "approval_sensor"):
+        for sensor in (
+            *("survey_sensor", "animals_sensor", "day_requests"),
+            *("release_sensor", "approval_sensor"),
+        ):
             module = f"abalone_assets.automation.{sensor}"
             monkeypatch.setattr(f"{module}.datetime", clock)
             monkeypatch.setattr(f"{module}.time", clock, raising=False)
@@ -61,6 +64,16 @@ class Clock:
 def name_of(day: str, time_of_day: str = "120000") -> str:
     """The name of the survey file of that day and time."""
     return f"abalone.{day.replace('-', '')}{time_of_day}"
+
+
+DAY = "2025-03-03"
+FILE = name_of(DAY)
+
+
+def ingested(platform: Platform, day: str = DAY) -> dict[str, int]:
+    """Rows by file, as the manifest says them; ingestion was asked for once and is not again."""
+    assert requests(platform) == []
+    return {file.name: file.rows for file in platform.lake.manifest().days[day].files}
 
 
 def today() -> str:

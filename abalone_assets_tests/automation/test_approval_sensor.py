@@ -101,9 +101,7 @@ def test_it_waits_for_runs_that_deploy(
 ) -> None:
     registry.approve(1, because="checked", by="ana")
     run = launch(platform, dg.RunRequest(), job)
-    assert reason(platform) == (
-        "version 1 is to replace version 2, but 1 runs that deploy are in flight"
-    )
+    assert reason(platform) == ("version 1 is to replace version 2, but 1 deployment in flight")
     platform.instance.report_run_canceled(run)
     launch(platform, dg.RunRequest(), INGEST)  # deploys nothing
     assert len(requests(platform, SENSOR)) == 1

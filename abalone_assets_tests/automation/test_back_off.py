@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.local.instance import fail_orphaned_runs
 from abalone_assets_tests.automation.support import (
     INGEST,

@@ -7,31 +7,32 @@ from __future__ import annotations
 
 import itertools
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.ingest.accepted_files import LEDGER_KEY as ACCEPTED_KEY
-from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.ingest.synthetic_files import LEDGER_KEY as SYNTHETIC_KEY
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.automation.support import Clock, name_of
 from abalone_assets_tests.support.faults import KILLS, REFUSES, Strike, install_faults
 from abalone_assets_tests.support.histories import ASSETS, FIRST_DAY, World, keep_s3_in_memory
 from abalone_assets_tests.support.platform import survey_rows
+from abalone_assets_tests.support.random_histories import (
+    Histories,
+    History,
+    integer,
+    one_of,
+    step,
+    strikes,
+)
 from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -41,59 +42,63 @@ HISTORIES = int(os.environ.get("ABALONE_TEST_HISTORIES", "12"))
 STEPS = int(os.environ.get("ABALONE_TEST_HISTORY_STEPS", "14"))
 """As many fit into some seconds."""
 
-SHRINKS = bool(os.environ.get("ABALONE_TEST_SHRINK"))
-"""Whether the shortest history that fails is looked for, which takes minutes."""
-
 DAYS = [f"2025-03-{number:02}" for number in (3, 4, 6)]
 NAMES = [name_of(day, at) for day in DAYS for at in ("060000", "180000")]
 BAD_ROW = b"M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,many\n"
 HELD = Animals.of(base_survey())[:60].with_error(ERRORS["weights * 0.2"]).file()
 OTHERS = ["ingests", "ingests all", "corrects", "corrects and ingests all", "deletes"]
 PEOPLE = ["tells of a simulation", "accepts"]
-STRIKES = st.lists(
-    st.builds(
-        Strike,
-        number=st.integers(0, 11),
-        when=st.sampled_from(["before", "after"]),
-        does=st.sampled_from([KILLS, REFUSES, *OTHERS, *PEOPLE]),
-    ),
-    max_size=2,
-    unique_by=lambda strike: strike.number,
+STRIKES = strikes([*OTHERS, *PEOPLE], writes=12, reads=32)
+"""An ingestion of two days makes some ten writes and thirty reads."""
+
+CONTENTS = one_of(
+    [
+        *(survey_rows(count, seed=seed) for count in range(1, 5) for seed in range(10)),
+        *(survey_rows(2, seed=seed) + BAD_ROW for seed in range(10)),
+        *(b"", b"no survey at all\n") * 3,
+        *[HELD] * 12,
+    ]
 )
-"""An ingestion of two days makes some ten writes."""
-
-CONTENTS = st.one_of(
-    st.builds(survey_rows, st.integers(1, 4), seed=st.integers(0, 9)),
-    st.builds(lambda seed: survey_rows(2, seed=seed) + BAD_ROW, st.integers(0, 9)),
-    st.sampled_from([b"", b"no survey at all\n", HELD]),
-)
-PICK = st.integers(0, 99)
+PICK = integer(0, 99)
 
 
-class Histories(RuleBasedStateMachine):
-    """What may happen, in any order."""
+def _has_files(history: SurveyHistory) -> object:
+    return history.world.names
+
+
+@dataclass
+class SurveyHistory(History):
+    """What may happen to survey files and their ingestion."""
+
+    of = "ingestion"
 
     make_world: Callable[[], World]
 
-    @initialize()
-    def begin(self) -> None:
+    def __post_init__(self) -> None:
         self.world = self.make_world()
+        self.struck.clear()
+
+    @property
+    def struck(self) -> Counter[str]:
+        return self.world.faults.struck
+
+    @property
+    def runs(self) -> int:
+        return self.world.runs
 
     def picked(self, number: int) -> Path:
         names = self.world.names
         return self.world.folder / names[number % len(names)]
 
-    @rule(name=st.sampled_from(NAMES), data=CONTENTS)
+    @step(weight=4, name=one_of(NAMES), data=CONTENTS)
     def land(self, name: str, data: bytes) -> None:
         self.world.zone.land(name, data)
 
-    @precondition(lambda self: self.world.names)
-    @rule(pick=PICK, data=CONTENTS)
+    @step(when=_has_files, pick=PICK, data=CONTENTS)
     def write_again_in_place(self, pick: int, data: bytes) -> None:
         self.picked(pick).write_bytes(data)
 
-    @precondition(lambda self: self.world.names)
-    @rule(pick=PICK, rings=st.sampled_from([b",7\n", b",8\n", b",9\n"]))
+    @step(when=_has_files, pick=PICK, rings=one_of([b",7\n", b",8\n", b",9\n"]))
     def correct_with_equal_size_and_time(self, pick: int, rings: bytes) -> None:
         path = self.picked(pick)
         data, known = path.read_bytes(), path.stat()
@@ -101,53 +106,51 @@ class Histories(RuleBasedStateMachine):
             path.write_bytes(data[:-3] + rings)
             os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns))
 
-    @precondition(lambda self: self.world.names)
-    @rule(pick=PICK)
+    @step(when=_has_files, pick=PICK)
     def delete(self, pick: int) -> None:
         self.picked(pick).unlink()
 
-    @precondition(lambda self: self.world.names)
-    @rule(pick=PICK, name=st.sampled_from(NAMES))
+    @step(when=_has_files, pick=PICK, name=one_of(NAMES))
     def rename(self, pick: int, name: str) -> None:
         self.picked(pick).rename(self.world.folder / name)
 
-    @rule(day=st.sampled_from(DAYS), asset=st.sampled_from(ASSETS))
+    @step(day=one_of(DAYS), asset=one_of(ASSETS))
     def wipe_a_partition(self, day: str, asset: str) -> None:
         self.world.wipe(day, asset)
 
-    @precondition(lambda self: self.world.names)
-    @rule(pick=PICK)
-    def tell_of_a_simulation(self, pick: int) -> None:
-        self.world.know_as_simulated(self.picked(pick))
+    @step(when=_has_files, pick=PICK, strikes=STRIKES)
+    def tell_of_a_simulation(self, pick: int, strikes: list[Strike]) -> None:
+        path, world = self.picked(pick), self.world
+        name, data = path.name, path.read_bytes()
+        world.have_a_person(lambda: world.know_as_simulated(name, data), strikes)
 
-    @rule()
-    def accept_what_is_held(self) -> None:
-        self.world.accept_all()
+    @step(strikes=STRIKES)
+    def accept_what_is_held(self, strikes: list[Strike]) -> None:
+        self.world.have_a_person(self.world.accept_all, strikes)
 
-    @rule()
+    @step()
     def lose_the_manifests_parts(self) -> None:
         self.world.lose_part()
 
-    @rule(cursor=st.sampled_from([None, "", "{", "[]", "null", '{"pending": ["x"]}']))
+    @step(cursor=one_of([None, "", "{", "[]", "null", '{"pending": ["x"]}']))
     def lose_or_damage_the_cursor(self, cursor: str | None) -> None:
         self.world.cursor = cursor
 
-    @rule(hours=st.sampled_from([-1.0, 0.01, 1.0, 30.0]))
+    @step(hours=one_of([-1.0, 0.01, 1.0, 30.0]))
     def move_the_clock(self, hours: float) -> None:
         self.world.clock.advance(seconds=3600 * hours)
 
-    @rule(strikes=STRIKES)
+    @step(weight=5, strikes=STRIKES)
     def tick_and_ingest(self, strikes: list[Strike]) -> None:
         self.world.try_to(self.world.tick_and_ingest, strikes)
 
-    @rule(first=st.sampled_from(DAYS), last=st.sampled_from(DAYS), strikes=STRIKES)
+    @step(weight=2, first=one_of(DAYS), last=one_of(DAYS), strikes=STRIKES)
     def backfill(self, first: str, last: str, strikes: list[Strike]) -> None:
         days = DayRange(*sorted((first, last)))
         self.world.try_to(lambda: self.world.ingest(days), strikes)
 
-    def teardown(self) -> None:
-        if hasattr(self, "world"):
-            _settles_as_new(self.world, self.make_world())
+    def end(self) -> None:
+        _settles_as_new(self.world, self.make_world())
 
 
 def _settles_as_new(world: World, rebuilt: World) -> None:
@@ -203,24 +206,11 @@ def make_world(
 @pytest.mark.timeout(0 if HISTORIES > 100 else 300)
 @pytest.mark.parametrize("number", range(FIRST_SEED, FIRST_SEED + SEEDS))
 def test_it_settles_as_what_a_new_lake_would_be(
-    number: int, make_world: Callable[[], World]
+    number: int, make_world: Callable[[], World], request: pytest.FixtureRequest
 ) -> None:
-    @seed(number)
-    class Here(Histories):
-        pass
-
-    Here.make_world = staticmethod(make_world)
-    run_state_machine_as_test(
-        Here,
-        settings=settings(
-            max_examples=HISTORIES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate, *([Phase.shrink] if SHRINKS else [])],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    store = request.node.callspec.params["make_world"]
+    histories = Histories(lambda: SurveyHistory(make_world), store, STEPS)
+    histories.go_through(number, HISTORIES)
 
 
 @pytest.mark.parametrize("ends", [KILLS, REFUSES])
@@ -235,6 +225,34 @@ def test_a_run_that_fails_after_another_wrote_its_day_leaves_it_due(
     strikes = [other, Strike(write, "after", ends)]
     world.try_to(lambda: world.ingest(DayRange(DAYS[0], DAYS[-1])), strikes)
     _settles_as_new(world, make_world())
+
+
+@pytest.mark.parametrize("says", PEOPLE)
+def test_what_somebody_says_of_a_file_counts_though_its_run_dies_at_its_commit(
+    make_world: Callable[[], World], says: str
+) -> None:
+    """At whichever call of the run; it looked at the ledgers again only after its commit."""
+    monday = DayRange(DAYS[0], DAYS[0])
+
+    def landed() -> World:
+        world = make_world()
+        world.zone.land(NAMES[0], HELD if says == "accepts" else survey_rows(3, seed=1))
+        world.settle()
+        return world
+
+    counted = landed()
+    counted.try_to(lambda: counted.ingest(monday), [])
+    calls = dict(counted.faults.made)
+    dies = Strike(calls["write"] - 1, "after", KILLS)
+
+    def ingest(said: Strike) -> None:
+        world = landed()
+        world.try_to(lambda: world.ingest(monday), [said, dies])
+        _settles_as_new(world, make_world())
+
+    for call, most in calls.items():
+        for number in range(most):
+            ingest(Strike(number, "before", says, call))
 
 
 @pytest.mark.parametrize("write", range(5))
@@ -266,3 +284,27 @@ def test_a_day_whose_run_died_keeps_its_rows_while_the_landing_zone_is_away(
     away.rename(world.folder)
     world.settle()
     assert world.held() == before
+
+
+def test_what_was_not_believed_is_not_forgotten_when_the_store_refuses_a_read(
+    make_world: Callable[[], World],
+) -> None:
+    """A look that could not read what the looks before knew took it for nothing, and wrote that."""
+    world = make_world()
+    world.zone.land(NAMES[0], survey_rows(3, seed=1))
+    world.settle()
+    for file in world.folder.iterdir():
+        file.unlink()  # another folder is mounted in its place
+    assert world.tick() == []
+    for name in (NAMES[2], NAMES[4]):
+        world.zone.land(name, survey_rows(3, seed=NAMES.index(name)))
+
+    def look() -> None:
+        world.clock.advance(seconds=700)
+        world.tick_and_ingest()
+
+    world.try_to(look, ())
+    for number in range(world.faults.made["read"]):
+        world.try_to(look, [Strike(number, call="read")])
+        look()
+    assert [len(rows) for rows in world.held()["new_surveys"].values()] == [3, 3, 3]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pytest
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.release_sensor import SETTLE_SECONDS
 from abalone_assets.automation.runs import AGE_JOB, DIGEST_TAG
-from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Release
 from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.lake.manifest_store import commit_raw
@@ -110,12 +110,12 @@ def test_nothing_is_released_while_a_run_is_in_flight(platform: Platform) -> Non
     land_and_ingest(platform)
     (request,) = releases(platform)
     run = launch(platform, request, RELEASE)
-    assert reason(platform) == "1 runs are in flight"
+    assert reason(platform) == "1 run in flight"
     platform.instance.report_run_canceled(run)
     platform.land(name_of(NEXT_DAY), survey_rows(3, seed=1))
     (ingestion,) = requests(platform)
     launch(platform, ingestion)
-    assert reason(platform) == "1 runs are in flight"
+    assert reason(platform) == "1 run in flight"
 
 
 def test_a_release_waits_for_no_run_that_ages_animals(platform: Platform) -> None:
@@ -130,7 +130,7 @@ def test_a_release_waits_for_no_run_that_ages_animals(platform: Platform) -> Non
     assert len(releases(platform)) == 1
     more = aged | {dg.AssetKey("endpoint")}
     platform.instance.create_run_for_job(job, asset_selection=more)
-    assert reason(platform) == "1 runs are in flight"
+    assert reason(platform) == "1 run in flight"
 
 
 @pytest.mark.parametrize("outcome", ["deployed", "rejected"])
@@ -179,9 +179,9 @@ class TestDaysThatAreDue:
     ) -> None:
         land_and_ingest(platform)
         platform.land(name_of(NEXT_DAY), survey_rows(3, seed=1))
-        assert reason(platform) == "1 survey days are still to be ingested"
+        assert reason(platform) == "1 survey day still to be ingested"
         clock.advance(seconds=SETTLE_SECONDS / 2)
-        assert reason(platform) == "1 survey days are still to be ingested"
+        assert reason(platform) == "1 survey day still to be ingested"
         clock.advance(seconds=SETTLE_SECONDS / 2)
         assert len(releases(platform)) == 1
 
@@ -190,11 +190,11 @@ class TestDaysThatAreDue:
     ) -> None:
         land_and_ingest(platform)
         platform.land(name_of(NEXT_DAY), survey_rows(3, seed=1))
-        assert reason(platform) == "1 survey days are still to be ingested"
+        assert reason(platform) == "1 survey day still to be ingested"
         clock.advance(seconds=SETTLE_SECONDS)
         assert ingest(platform) == [True]
         platform.land(name_of("2025-03-05"), survey_rows(3, seed=2))
-        assert reason(platform) == "1 survey days are still to be ingested"
+        assert reason(platform) == "1 survey day still to be ingested"
 
 
 def test_a_failed_release_is_tried_again_later_and_later(platform: Platform, clock: Clock) -> None:

@@ -11,17 +11,19 @@ from dagster._core.remote_origin import (
     RemoteRepositoryOrigin,
 )
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.runs import (
     DECISION_TAG,
     DEPLOY_JOB,
     INGEST_JOB,
+    RANGE_END_TAG,
+    RANGE_START_TAG,
     RELEASE_JOB,
     FailedAttempts,
     Runs,
     day_range_tags,
     days_of,
 )
-from abalone_assets.ingest.reconcile import DayRange
 
 MONDAY, TUESDAY, WEDNESDAY = "2025-03-03", "2025-03-04", "2025-03-05"
 STATUS = dg.DagsterRunStatus
@@ -90,6 +92,8 @@ def history() -> Iterator[History]:
         (day_range_tags(DayRange(MONDAY, WEDNESDAY)), DayRange(MONDAY, WEDNESDAY)),
         ({"dagster/partition": MONDAY}, DayRange(MONDAY, MONDAY)),
         ({"dagster/backfill": "x"}, None),
+        ({RANGE_START_TAG: MONDAY}, None),
+        ({RANGE_END_TAG: MONDAY}, None),
         ({}, None),
     ],
 )

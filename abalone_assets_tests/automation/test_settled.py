@@ -10,7 +10,8 @@ import pytest
 
 from abalone_assets.automation.survey_sensor import ALL_IN_THE_LAKE, SETTLED_SECONDS
 from abalone_assets.ingest import folder_watch
-from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
+from abalone_assets.ingest.landing_zone import LandedFile
 from abalone_assets.lake.manifest_store import revoke_days
 from abalone_assets_tests.automation.support import (
     SURVEY_SENSOR,

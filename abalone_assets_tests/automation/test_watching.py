@@ -10,7 +10,7 @@ import pytest
 
 from abalone_assets.automation import watching
 from abalone_assets.automation.watching import watch
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.local.driver import driver_lock
+from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.sample_data import base_survey
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import abalone, abalone_json, ingest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from abalone_assets.local.driver import driver_lock
+from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import load_settings

@@ -74,7 +74,7 @@ def test_an_error_is_one_line_on_stderr_without_a_trace(
     assert result.stderr.count("\n") == 1
 
 
-def test_a_wrong_call_exits_with_two() -> None:
+def test_a_wrong_call_exits_with_two(home: Path) -> None:
     assert abalone("predict").exit_code == 2
     assert abalone("land").exit_code == 2
     assert abalone("status", "--jsn").exit_code == 2

@@ -10,7 +10,8 @@ import pytest
 
 from abalone_assets.cli.demo_home import refuse_real_places
 from abalone_assets.lake.lake import Lake
-from abalone_assets.local.driver import Driver, drive_or_follow, driver_lock
+from abalone_assets.local.driver import Driver
+from abalone_assets.local.driver_lock import drive_or_follow, driver_lock
 from abalone_assets.local.instance import home_environment
 from abalone_assets.sample_data import surveys
 from abalone_assets.settings.platform import load_settings

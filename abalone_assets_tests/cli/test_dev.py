@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,8 @@ import duckdb
 import pytest
 
 from abalone_assets.cli.dev import _mend, _start_dagster, new_log
-from abalone_assets.local.driver import driver_lock
+from abalone_assets.local import processes
+from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import abalone
 
@@ -27,6 +29,36 @@ def test_a_taken_port_is_refused_before_anything_starts(home: Path, option: str)
     assert result.exit_code == 1
     assert f"cannot listen on port {port}" in result.stderr
     assert option in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--port", "--endpoint-port"])
+def test_a_taken_port_leaves_no_home_behind(
+    home: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    new = home.with_name("new")
+    monkeypatch.setenv("ABALONE_HOME", str(new))
+    other = "--endpoint-port" if option == "--port" else "--port"
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        result = abalone("dev", option, str(listener.getsockname()[1]), other, "0")
+    assert result.exit_code == 1
+    assert option in result.stderr
+    assert not new.exists()
+
+
+def test_what_does_not_start_in_time_is_told_with_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "START_SECONDS", 0.0)
+    log = tmp_path / "dev.log"
+    waits = ["-c", "import time; time.sleep(60)"]
+    with processes.Child("Dagster", waits, dict(os.environ), log=log) as child:
+        told = f"no sign that Dagster answers after 0 s; its log is {log}"
+        with pytest.raises(processes.ProcessError, match=re.escape(told)):
+            processes.wait_until(never, child, "answers")
+
+
+def never() -> bool | None:
+    return None
 
 
 def test_a_second_dev_of_the_same_home_is_refused(home: Path) -> None:

@@ -17,7 +17,7 @@ from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import files_below, ingest, name_of
 from abalone_assets_tests.cli.support import abalone, abalone_json, see_as_next_year
-from abalone_assets_tests.registry.test_contract import add
+from abalone_assets_tests.registry.support import add
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import Platform, survey_rows
 

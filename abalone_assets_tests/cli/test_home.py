@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json
+from abalone_assets_tests.cli.support import ANIMAL, GOOD_ROW, abalone, abalone_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,8 +46,15 @@ def test_a_command_finds_the_home_of_a_folder_above(
         ("reject", "1", "--because", "x"),
         ("synthesize", "--rows", "10", "--land"),
         ("serve",),
+        ("status",),
+        ("status", NAME),
+        ("versions",),
+        ("diff", "1", "2"),
+        ("reproduce", "1"),
+        ("verify",),
+        ("predict", *ANIMAL),
     ],
-    ids=lambda command: command[0],
+    ids=" ".join,
 )
 def test_without_one_it_says_how_to_find_it_and_makes_none(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]

@@ -11,10 +11,11 @@ import pytest
 
 from abalone_assets import definitions
 from abalone_assets.automation.runs import RELEASE_JOB
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.lake.lake import Lake
 from abalone_assets.local import queue
-from abalone_assets.local.driver import Driver, driver_lock
+from abalone_assets.local.driver import Driver
+from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.local.instance import InstanceError
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import abalone, abalone_json

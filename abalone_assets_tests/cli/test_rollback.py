@@ -12,7 +12,7 @@ import pytest
 from abalone_assets.cli import output
 from abalone_assets.cli.run_progress import RunProgress
 from abalone_assets.errors import EndpointError
-from abalone_assets.local.driver import driver_lock
+from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.live_version import live_version
 from abalone_assets.serving.pointer import publish_pointer
@@ -102,6 +102,20 @@ def test_it_shows_both_versions_and_asks_before_it_changes_anything(
     yes = abalone("rollback", text="y\n")
     assert yes.exit_code == 0, yes.output
     assert live_version(load_settings()) == 2
+
+
+def test_the_plan_says_the_gates_word_on_each_in_a_line(registry: FolderRegistry) -> None:
+    long = "Approved: " + ", ".join(f"as measured on slice {number}" for number in range(30))
+    for number in (5, 6):
+        registry.register(
+            f"archive {number}".encode(),
+            evaluation={"rmse": 2.0 + number / 10, "probes": [PROBE], "rows": 400},
+            decision={"approved": True, "reason": long, "rule": "first_model"},
+            release_digest=f"release-{number}",
+        )
+    planned = abalone("rollback").stdout
+    assert planned.count("Approved: the first model, RMSE 2.") == 2
+    assert "as measured on slice" not in planned
 
 
 def test_beside_a_daemon_it_waits_for_the_sensors_deployment(

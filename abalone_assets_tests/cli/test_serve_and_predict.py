@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
 import socket
 import subprocess
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -16,21 +14,16 @@ import pytest
 
 from abalone_assets.ageing.ages_file import ANSWERS
 from abalone_assets.cli.aged_file import AgedFile
-from abalone_assets.serving.client import EndpointClient
-from abalone_assets.serving.pointer import publish_pointer
-from abalone_assets.serving.state import read_state
 from abalone_assets.survey import FEATURES, age_years
-from abalone_assets_tests.cli.support import ANIMAL, abalone, abalone_json, environment
+from abalone_assets_tests.cli.support import ANIMAL, abalone, abalone_json
 from abalone_assets_tests.serving.support import (
-    DEADLINE_SECONDS,
     ENDPOINT,
     local_prediction,
     new_registry,
-    register,
     running_server,
     serving,
+    serving_process,
     tiny_archive,
-    wait_until,
 )
 
 if TYPE_CHECKING:
@@ -45,26 +38,9 @@ NAMES = ",".join(FEATURES)
 def served_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str, float]]:
     """A home whose endpoint is served by `abalone serve`: its folder, what it said, an answer."""
     home = tmp_path_factory.mktemp("served")
-    registry = new_registry(home)
     archive = tiny_archive(1)
-    publish_pointer(registry.store, "abalone", register(registry, archive).version)
-    log = home / "serve.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "abalone_assets.cli", "serve", "--port", "0"],
-            env=environment(home),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_until(lambda: "Ctrl-C" in log.read_text() or process.poll() is not None)
-        state = read_state(home / "endpoint" / "server.json")
-        assert state is not None, log.read_text()
-        wait_until(lambda: EndpointClient(state.url, "abalone").describe()["version"] == 1)
-        yield home, log.read_text(), local_prediction(archive, LINE + "\n")[0]
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert process.wait(DEADLINE_SECONDS) == 0
+    with serving_process(home, archive) as served:
+        yield home, served.log.read_text(), local_prediction(archive, LINE + "\n")[0]
 
 
 @pytest.fixture
@@ -245,6 +221,15 @@ def test_a_file_in_mm_and_g_gives_the_same_ages_as_told(answer: float, tmp_path:
     refused = abalone("predict", path)
     assert refused.exit_code == 1
     assert "look like millimetres and grams: say --units mm-g, or tell the units" in refused.stderr
+    many = tmp_path / "many.csv"
+    many.write_text(f"M,{MEASURED}\n" * 30 + "X,1,1,1,1,1,1,1\n")
+    said = " ".join(abalone("predict", many, "--output", "-").stderr.split())
+    assert "31 lines without an age:" in said
+    assert said.count("say --units mm-g") == 1
+    assert "30 lines look like millimetres and grams: say --units mm-g, or tell" in said
+    assert "the first: " in said
+    assert "line 31, column sex: sex is 'X'" in said
+    assert " more" not in said
     first = abalone("predict", "--units", "mm-g", path, "--output", again)
     assert first.exit_code == 0, first.output
     frame = pl.read_csv(again)
@@ -269,6 +254,20 @@ def test_one_animal_in_mm_and_g_is_aged_as_told(answer: float) -> None:
     assert "leave out --units" in refused
     assert "header" not in refused
     assert "such as mm-g" in abalone("predict", "--units", "ells", *ANIMAL).stderr
+
+
+def test_ages_are_written_for_a_spreadsheet_with_decimal_commas(
+    answer: float, tmp_path: Path
+) -> None:
+    output = tmp_path / "ages.csv"
+    result = abalone("predict", "-", "--decimal-comma", "--output", output, text=f"{LINE}\n")
+    assert result.exit_code == 0, result.output
+    frame = pl.read_csv(output, separator=";", decimal_comma=True)
+    assert frame["rings"].to_list() == [answer]
+    for refused in (["--output", "ages.parquet"], []):
+        result = abalone("predict", "-", "--decimal-comma", *refused, text=f"{LINE}\n")
+        assert result.exit_code == 2
+        assert "--decimal-comma is for --output FILE.csv" in result.stderr
 
 
 def test_what_else_a_spreadsheet_holds_goes_along(answer: float, tmp_path: Path) -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.memory import Growing, Memory, Unreadable, write_memory
 from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.lake.manifest_store import commit_raw
-from abalone_assets.local.driver import driver_lock
+from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.sample_data import base_survey
 from abalone_assets.serving.pointer import publish_pointer
@@ -34,16 +34,11 @@ def land(home: Path, name: str, content: str) -> None:
     (home / "landing_zone" / name).write_text(content)
 
 
-@pytest.mark.parametrize("name", ["home", "new"])
-def test_an_empty_home_is_described_the_demo_proposed_and_none_made(
-    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setenv("ABALONE_HOME", str(tmp_path / name))
+def test_an_empty_home_is_described_and_the_demo_proposed(home: Path) -> None:
     result = abalone("status")
     assert result.exit_code == 0, result.output
     assert "no model was deployed yet" in result.output
     assert "Next: `abalone demo`" in result.output
-    assert not (tmp_path / "new").exists()
 
 
 def test_what_is_pending_while_dev_runs_is_under_way(home: Path) -> None:

@@ -15,10 +15,10 @@ import polars as pl
 import pytest
 
 from abalone_assets import definitions
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.runs import MONITOR_JOB, Runs
 from abalone_assets.defs.automation import monitoring_schedule
 from abalone_assets.ingest.frames import to_parquet
-from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.monitoring.captures import Captures

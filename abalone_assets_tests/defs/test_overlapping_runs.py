@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from abalone_assets.ingest.reconcile import DayRange
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.resources import storage
 from abalone_assets_tests.automation.support import (
     Clock,

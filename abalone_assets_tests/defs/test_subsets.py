@@ -8,11 +8,11 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.runs import day_range_tags
 from abalone_assets.defs.preparation.checks import splits_partition_the_rows
 from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.ingest import frames
-from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets_tests.automation.support import (
     INGEST,

@@ -85,10 +85,22 @@ class TestDockerfile:
         assert set(extras.split(",")) <= PROJECT_FILE["project"]["optional-dependencies"].keys()
 
     def test_its_python_is_pinned_and_the_one_that_ci_tests(self) -> None:
-        (image,) = [argument.partition("=")[2] for argument in of("ARG")]
+        (image,) = re.findall(r"^PYTHON_IMAGE=(.*)", "\n".join(of("ARG")), re.MULTILINE)
         assert re.fullmatch(r"python:3\.11-slim-bookworm", image)
         ci = (PROJECT / ".github/workflows/test.yml").read_text()
         assert 'python-version: "3.11"' in ci
+
+    def test_it_knows_the_commit_that_it_was_built_from(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (name,) = [name for name, value in image_environment().items() if value == "${COMMIT}"]
+        assert "COMMIT=" in of("ARG")
+        monkeypatch.setenv(name, f"{'1a' * 20}-dirty")
+        assert load_settings().code_commit == f"{'1a' * 20}-dirty"
+        monkeypatch.setenv(name, "")  # a build that is not told
+        assert load_settings().code_commit == ""
+        (built,) = [each["build"] for each in services().values() if "build" in each]
+        assert built["args"] == {"COMMIT": "${COMMIT:-}"}
 
     def test_it_ends_without_root(self) -> None:
         assert of("USER")[-1] == "10001:10001"
@@ -101,6 +113,10 @@ class TestDockerfile:
     def test_its_command_is_in_exec_form_so_that_signals_arrive(self) -> None:
         command = json.loads(of("CMD")[-1])
         assert command == services()["code-location"]["command"]
+
+    def test_its_command_is_the_process_with_the_code_so_that_it_is_started_again(self) -> None:
+        # `dagster code-server` would outlive the process with the code, and be called healthy.
+        assert json.loads(of("CMD")[-1])[:3] == ["dagster", "api", "grpc"]
 
     def test_a_volume_on_ecs_keeps_the_owner_of_what_is_written_to(self) -> None:
         assert "/tmp" in of("VOLUME")

@@ -69,6 +69,7 @@ def test_without_an_image_data_and_jobs_stand_and_one_is_told_how_to_push_it(ref
     assert "there is no image" in refusal
     commands = refusal.partition(": aws ecr get-login-password | docker login ")[2]
     assert "docker build --platform linux/amd64 " in commands
+    assert "--build-arg COMMIT=$(git describe --always --dirty --abbrev=40 " in commands
     assert f"docker push {ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/abalone:" in commands
     assert f"abalone:{DeployConfig().image_tag}" in refusal
 

@@ -19,7 +19,7 @@ from deploy.cloudformation import read_assembly
 from deploy.deploy import PUSH
 
 TASKS = {"web", "daemon", "migrate", "code", "run"}
-FROM_THE_IMAGE = {"DAGSTER_CODE_SERVER_PORT"}
+FROM_THE_IMAGE = {"DAGSTER_GRPC_PORT"}
 
 
 def test_cfn_lint_finds_nothing_whatever_is_chosen(

@@ -14,8 +14,9 @@ from abalone_assets.registry.catalog import refresh_catalog
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import GOOD_ROW, ingest
 from abalone_assets_tests.docs.test_settings_page import DOCS
-from abalone_assets_tests.modeling.evaluation.test_gate import champion, comparison
-from abalone_assets_tests.registry.test_contract import add
+from abalone_assets_tests.modeling.evaluation.judged import champion, comparison
+from abalone_assets_tests.registry.support import add
+from abalone_assets_tests.registry.test_provenance import MADE
 from abalone_assets_tests.serving.support import new_registry
 
 if TYPE_CHECKING:
@@ -37,8 +38,11 @@ def test_its_queries_answer(home: Path) -> None:
     lake = Lake(settings.lake_uri)
     record_released_files(lake.store, lake.manifest())
     digest = lake.manifest().digest
-    add(registry, "a", release=digest, rule="first_model", confidence={"rmse": [2.0, 2.2]})
-    worse = champion(comparison(0.3, 0.1, 0.5), sex=[comparison(-0.1, -0.2, 0, value="F")])
+    told = {"confidence": {"rmse": [2.0, 2.2]}, "provenance": MADE.to_document()}
+    add(registry, "a", release=digest, rule="first_model", **told)
+    by_chance = comparison(0.2, -0.1, 0.5, value="M")
+    better = comparison(-0.1, -0.2, 0, value="F")
+    worse = champion(comparison(0.3, 0.1, 0.5), sex=[better, by_chance])
     add(registry, "b", release=digest, approved=False, rule="worse_than_champion", champion=worse)
     registry.approve(2, because="the scale was checked", by="ana")
     assert refresh_catalog(settings, lake, registry) == []
@@ -48,11 +52,13 @@ def test_its_queries_answer(home: Path) -> None:
         answers: list[list[tuple[Any, ...]]] = [
             connection.execute(query).fetchall() for query in queries
         ]
-    versions, decisions, quarantined, files, worse_on = answers
+    versions, made, decisions, quarantined, files, worse_on = answers
     assert [(row[0], *row[2:]) for row in versions] == [
         (1, 2.1, 2.0, 2.2, True, "the gate"),
         (2, 2.1, None, None, True, "ana"),
     ]
+    code = "0.1.0, commit 1a2b3c4d5e with changes"
+    assert [row[:4] for row in made] == [(1, "blend", code, "r"), (2, None, None, None)]
     assert [row[1:] for row in decisions] == [
         (2, "ana", True, None, "the scale was checked"),
         (2, "the gate", False, "worse_than_champion", "as measured"),

@@ -2,190 +2,35 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from moto.core.responses import ActionResult
-from moto.iam.responses import IamResponse
-from moto.servicequotas.responses import ServiceQuotasResponse
 
 from abalone_assets.aws.clients import client
-from abalone_assets.aws.images import EARLIER, IMAGES, POLICY, image_uri, support_ends
 from abalone_assets.doctor.aws.account import NEEDED
-from abalone_assets_tests.aws.support import make_queue, put_parameters
+from abalone_assets_tests.aws.support import put_parameters
 from abalone_assets_tests.cli.support import abalone
+from abalone_assets_tests.doctor.account import (
+    ALARMS,
+    GLUE_ROLE,
+    UNCHANGED,
+    block_public_access,
+    findings,
+    make_role,
+    put_alarm,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import date
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
-
 
 PROJECT = Path(__file__).parents[2]
 COLUMNS = ("outcome", "subject", "found", "remedy")
 LAUNCHED = ("Create", "Start", "Run", "Update", "Invoke")
-ALARMS = ["abalone-errors", "abalone-latency"]
-QUOTAS = {
-    "ml.m5.large for training job usage": 4.0,
-    "ml.m5.large for processing job usage": 4.0,
-    "ml.m5.large for endpoint usage": 4.0,
-    "ml.m96.large for endpoint usage": 2.0,
-}
-UNCHANGED = "ml.m97.large for processing job usage"
-"""A quota that was never changed in this account."""
-
-GLUE_ROLE = "abalone-glue"
-
-
-def secure(aws: AwsStandIn) -> None:
-    aws.s3.put_bucket_versioning(Bucket=aws.bucket, VersioningConfiguration={"Status": "Enabled"})
-    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
-    aws.s3.put_bucket_encryption(
-        Bucket=aws.bucket, ServerSideEncryptionConfiguration={"Rules": [rule]}
-    )
-    block_public_access(aws, blocked=True)
-
-
-def block_public_access(aws: AwsStandIn, *, blocked: bool) -> None:
-    names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
-    aws.s3.put_public_access_block(
-        Bucket=aws.bucket, PublicAccessBlockConfiguration=dict.fromkeys(names, blocked)
-    )
-
-
-def make_glue(aws: AwsStandIn) -> None:
-    glue = client("glue")
-    glue.create_database(DatabaseInput={"Name": "abalone"})
-    glue.create_crawler(
-        Name="abalone-landing-zone",
-        Role=GLUE_ROLE,
-        DatabaseName="abalone",
-        Targets={"S3Targets": [{"Path": f"s3://{aws.bucket}/landing_zone/"}]},
-    )
-    glue.create_job(
-        Name="abalone-prepare",
-        Role=f"arn:aws:iam::123456789012:role/{GLUE_ROLE}",
-        GlueVersion="5.1",
-        WorkerType="G.1X",
-        NumberOfWorkers=2,
-        Command={"Name": "glueetl", "ScriptLocation": f"s3://{aws.bucket}/x.py"},
-    )
-
-
-def make_role(name: str = "abalone-jobs", service: str = "sagemaker.amazonaws.com") -> None:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": service},
-        "Action": "sts:AssumeRole",
-    }
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=document)
-
-
-def put_alarm(name: str, state: str = "OK") -> None:
-    cloudwatch = client("cloudwatch")
-    cloudwatch.put_metric_alarm(
-        AlarmName=name,
-        MetricName="Invocation5XXErrors",
-        Namespace="AWS/SageMaker",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1,
-        ComparisonOperator="GreaterThanThreshold",
-    )
-    cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
-
-
-def set_date(monkeypatch: pytest.MonkeyPatch, day: date) -> None:
-    monkeypatch.setattr("abalone_assets.doctor.aws.services._today", lambda: day)
-
-
-def findings() -> tuple[int, dict[str, dict[str, Any]]]:
-    """Exit code and findings, by subject."""
-    result = abalone("doctor", "--json")
-    document = json.loads(result.stdout)
-    return result.exit_code, {found["subject"]: found for found in document["findings"]}
-
-
-@pytest.fixture
-def quotas(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The account's quotas; moto has none of SageMaker."""
-    for operation, allowed in {
-        "list_service_quotas": QUOTAS,
-        "list_aws_default_service_quotas": {UNCHANGED: 1.0},
-    }.items():
-        quotas = [{"QuotaName": name, "Value": value} for name, value in allowed.items()]
-        answer = json.dumps({"Quotas": quotas})
-        monkeypatch.setattr(
-            ServiceQuotasResponse, operation, lambda _, told=answer: told, raising=False
-        )
-
-
-@pytest.fixture
-def denied(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The actions that IAM says are denied; moto simulates no policies."""
-    actions: set[str] = set()
-
-    def simulate_principal_policy(response: IamResponse) -> ActionResult:
-        asked = response._get_param("ActionNames")
-        results = [
-            {
-                "EvalActionName": action,
-                "EvalDecision": "implicitDeny" if action in actions else "allowed",
-            }
-            for action in asked
-        ]
-        return ActionResult({"EvaluationResults": results})
-
-    monkeypatch.setattr(
-        IamResponse, "simulate_principal_policy", simulate_principal_policy, raising=False
-    )
-    return actions
-
-
-@pytest.fixture
-def account(
-    aws: AwsStandIn,
-    home: Path,
-    quotas: None,
-    denied: set[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> AwsStandIn:
-    """An account in which the stack was deployed."""
-    monkeypatch.setenv("ABALONE_PROFILE", "aws")
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "2")
-    set_date(monkeypatch, min(image.ends for image in IMAGES.values()) - timedelta(days=91))
-    secure(aws)
-    queue_url = make_queue(aws, aws.bucket, "landing_zone/")
-    make_glue(aws)
-    make_role()
-    make_role(GLUE_ROLE, "glue.amazonaws.com")
-    client("sagemaker").create_model_package_group(ModelPackageGroupName="abalone")
-    for name in ALARMS:
-        put_alarm(name)
-    places = ("lake", "landing_zone", "registry", "jobs", "captured_requests")
-    uris = {f"{place.replace('_', '-')}-uri": f"s3://{aws.bucket}/{place}" for place in places}
-    uris["capture-uri"] = uris.pop("captured-requests-uri")
-    put_parameters(
-        {
-            **uris,
-            "survey-queue-url": queue_url,
-            "glue-job": "abalone-prepare",
-            "glue-database": "abalone",
-            "glue-crawler": "abalone-landing-zone",
-            "job-role-arn": "arn:aws:iam::123456789012:role/abalone-jobs",
-            "model-package-group": "abalone",
-            "endpoint-alarms": ",".join(ALARMS),
-        }
-    )
-    return aws
 
 
 def test_a_healthy_account_has_nothing_to_do(account: AwsStandIn) -> None:
@@ -428,55 +273,3 @@ def test_quotas_are_compared_with_what_a_release_takes(
     one = everything["quotas"]
     assert (exit_code, one["outcome"]) == (int(outcome == "failed"), outcome)
     assert found in one["found"]
-
-
-@pytest.mark.parametrize(
-    ("days_left", "xgboost", "tensorflow"),
-    [(91, "ok", "ok"), (90, "warning", "warning"), (0, "warning", "warning"),
-     (-1, "failed", "warning")],
-)  # fmt: skip
-def test_the_end_of_an_images_patches_is_told_ninety_days_before(
-    account: AwsStandIn,
-    monkeypatch: pytest.MonkeyPatch,
-    days_left: int,
-    xgboost: str,
-    tensorflow: str,
-) -> None:
-    for framework, outcome in {"xgboost": xgboost, "tensorflow": tensorflow}.items():
-        ends = IMAGES[framework].ends
-        set_date(monkeypatch, ends - timedelta(days=days_left))
-        _, found = findings()
-        image = found[f"{framework} image"]
-        assert (image["outcome"], str(ends) in image["found"]) == (outcome, True)
-        assert bool(image["remedy"]) == (outcome != "ok")
-        assert (POLICY in image["remedy"]) == (outcome != "ok")
-
-
-@pytest.mark.parametrize(
-    ("uri", "outcome"),
-    [
-        ("1.dkr.ecr.eu-west-1.amazonaws.com/mirror/sagemaker-xgboost:3.0-5", "failed"),
-        ("1.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:3.2-0", "ok"),
-        ("1.dkr.ecr.eu-west-1.amazonaws.com/ours:3.0-5", "ok"),
-    ],
-)
-def test_an_image_of_ones_own_choice_is_judged_by_its_version(
-    account: AwsStandIn, monkeypatch: pytest.MonkeyPatch, uri: str, outcome: str
-) -> None:
-    monkeypatch.setenv("ABALONE_XGBOOST_IMAGE", uri)
-    _, found = findings()
-    assert found["xgboost image"]["outcome"] == outcome
-    assert ("unset ABALONE_XGBOOST_IMAGE" in found["xgboost image"]["remedy"]) == (outcome != "ok")
-
-
-def test_every_image_in_use_has_an_end_of_patches() -> None:
-    for framework, image in IMAGES.items():
-        uri = image_uri(framework, region="eu-central-1", instance_type="ml.m5.large")
-        assert support_ends(uri) == image.ends
-
-
-def test_an_image_in_use_is_patched_for_longer_than_those_that_it_replaced() -> None:
-    for image in IMAGES.values():
-        replaced = [each.ends for each in EARLIER if each.repository == image.repository]
-        assert replaced
-        assert image.ends > max(replaced)

@@ -13,7 +13,7 @@ from abalone_assets.lake.reports import Reports
 from abalone_assets.registry.open import open_registry
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import abalone, abalone_json, see_as_next_year
-from abalone_assets_tests.registry.test_contract import add
+from abalone_assets_tests.registry.support import add
 
 pytestmark = pytest.mark.usefixtures("proved")
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -22,9 +22,9 @@ from abalone_assets.doctor.live.proof import Proof
 from abalone_assets.settings.aws import load_aws_settings
 from abalone_assets_tests.doctor.live import STEPS, keys, left, live
 from abalone_assets_tests.doctor.quick import at_call, quick_jobs, signal_at
-from abalone_assets_tests.fakes.support import wait_for
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from abalone_assets_tests.fakes.standin import AwsStandIn
@@ -145,26 +145,32 @@ class Running:
         program = "abalone_assets_tests.doctor.quick" if quick else "abalone_assets.cli"
         command = [sys.executable, "-m", program, "doctor", "--live", "--yes", "--json"]
         self._aws = aws
-        self.process = subprocess.Popen(
-            [*command, *arguments],
-            env={**os.environ, **aws.environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with _no_nohup():
+            self.process = subprocess.Popen(
+                [*command, *arguments],
+                env={**os.environ, **aws.environment},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
 
     def at(self, operation: str, number: int) -> None:
-        """Send it a signal as soon as it has called an operation."""
-        wait_for(lambda: self._called(operation), seconds=120)
-        self.process.send_signal(number)
-
-    def _called(self, operation: str) -> bool:
-        assert self.process.poll() is None, self.process.communicate()
-        return any(call.operation == operation for call in self._aws.calls)
+        """Have it get a signal while it waits for the answer to an operation."""
+        signal_at(self._aws, operation, number, pid=self.process.pid)
 
     def end(self) -> tuple[int, str]:
         out, _ = self.process.communicate(timeout=120)
         return self.process.returncode, out
+
+
+@contextmanager
+def _no_nohup() -> Iterator[None]:
+    """Start processes that a closed terminal ends, though ``nohup`` may have started the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(

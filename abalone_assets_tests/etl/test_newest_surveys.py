@@ -14,7 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abalone_assets.errors import StorageError
-from abalone_assets.etl import input_rows, kept_outputs, kept_rows, parquet_output, spooled_rows
+from abalone_assets.etl import (
+    extended_file,
+    input_rows,
+    kept_outputs,
+    parquet_output,
+    spooled_rows,
+)
 from abalone_assets.etl.polars_engine import prepare
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 from abalone_assets_tests.etl.support import SPLITS, request_for
@@ -38,7 +44,7 @@ animals = st.lists(
 def small_row_groups() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parquet_output, "ROW_GROUP_ROWS", 7)
-        patch.setattr(kept_rows, "ROW_GROUP_ROWS", 7)
+        patch.setattr(extended_file, "ROW_GROUP_ROWS", 7)
         yield
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest import days
-from abalone_assets.ingest.days import ParsedDays, parse_day, parse_days
+from abalone_assets.ingest.days import ParsedDays, parse_days
 from abalone_assets.ingest.earlier import Earlier
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
-from abalone_assets.ingest.landing_zone import FolderLandingZone, LandedFile
+from abalone_assets.ingest.landing_zone import LandedFile
 from abalone_assets.ingest.memory import Growing, Memory, Patience
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake
@@ -292,12 +293,13 @@ class TestAFileThatWasIngestedBefore:
 
 
 def test_the_entry_describes_the_bytes_that_were_parsed_not_those_that_were_listed(
-    zone: FolderLandingZone,
+    zone: FolderLandingZone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zone.land(FIRST, survey_rows(1))
     listed = tuple(zone.list_files())
     zone.land(FIRST, survey_rows(4))
-    parsed = parse_day(zone, listed)
+    monkeypatch.setattr(zone, "list_files", lambda *_: iter(listed))
+    parsed = parse_days(zone, [MONDAY]).days[MONDAY]
     (file,) = parsed.entry.files
     assert (file.rows, file.size, len(parsed.rows)) == (4, len(survey_rows(4)), 4)
     assert file.sha256 == hashlib.sha256(survey_rows(4)).hexdigest()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.errors import StorageError, SurveyError
-from abalone_assets.ingest.file_status import SurveyFiles
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
+from abalone_assets.ingest.landed_files import SurveyFiles
 from abalone_assets.ingest.landed_names import LandedNames
-from abalone_assets.ingest.landing_zone import FolderLandingZone
 from abalone_assets.ingest.memory import Growing, Memory, Patience, Unreadable, write_memory
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedDay

@@ -13,16 +13,16 @@ from abalone_assets.ingest.accepted_files import (
     accept_file,
     accepted_files,
     held_files,
-    ingest_accepted_again,
 )
+from abalone_assets.ingest.commit import commit_parsed_days
 from abalone_assets.ingest.days import parse_days
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.frames import survey_frame, to_parquet
-from abalone_assets.ingest.judging import Judge, judge_name
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.judging import Judge
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import BEING_WRITTEN, IngestedRaw
-from abalone_assets.lake.manifest_store import commit_days, commit_raw
+from abalone_assets.lake.manifest_store import commit_raw
 from abalone_assets.sample_data import base_survey
 from abalone_assets.survey import parse_survey
 from abalone_assets_tests.support.whole_surveys import Animals, scaled
@@ -54,12 +54,7 @@ class World:
         for day in days:
             parsed = parse_days(self.zone, [day], judge=judge)
             self.lake.store.write(self.lake.key("new_surveys", day), to_parquet(parsed.rows[day]))
-            commit_days(
-                self.lake.store,
-                parsed.entries,
-                valid=lambda manifest: judge_name(manifest.raw) == judge.name,
-            )
-            ingest_accepted_again(self.lake.store)
+            commit_parsed_days(self.lake, parsed.entries, judge)
 
     def ingest_base(self, factor: float, digest: str) -> None:
         data = self.base.with_error(scaled(WEIGHTS, factor)).file()

@@ -10,10 +10,12 @@ from types import SimpleNamespace
 import pytest
 
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest import landing_zone
-from abalone_assets.ingest.landing_zone import FolderLandingZone, LandingZone
+from abalone_assets.ingest import tokens
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
+from abalone_assets.ingest.landing_zone import LandingZone
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.s3_landing_zone import S3LandingZone
+from abalone_assets.survey import ANIMALS
 
 FIRST, LAST = date(2025, 1, 1), date(2025, 3, 31)
 NAME = "abalone.20250303120000"
@@ -219,15 +221,15 @@ def test_a_file_as_young_as_its_coarse_clock_gets_another_token_later(
 ) -> None:
     """FAT gives two writes within two seconds one time: the bytes must be compared once more."""
     now = 1_000_000
-    monkeypatch.setattr(landing_zone, "time", SimpleNamespace(time_ns=lambda: now * 10**9))
-    young = landing_zone._token(Stat(now))  # type: ignore[arg-type]
+    monkeypatch.setattr(tokens, "time", SimpleNamespace(time_ns=lambda: now * 10**9))
+    young = tokens.token_of(Stat(now))  # type: ignore[arg-type]
     now += 1
-    assert landing_zone._token(Stat(now - 1)) == young  # type: ignore[arg-type]
+    assert tokens.token_of(Stat(now - 1)) == young  # type: ignore[arg-type]
     now += 1
-    old = landing_zone._token(Stat(now - 2))  # type: ignore[arg-type]
+    old = tokens.token_of(Stat(now - 2))  # type: ignore[arg-type]
     assert old != young
     now += 1000
-    assert landing_zone._token(Stat(1_000_000)) == old  # type: ignore[arg-type]
+    assert tokens.token_of(Stat(1_000_000)) == old  # type: ignore[arg-type]
 
 
 def test_a_landed_or_moved_file_is_whole_and_one_that_is_written_in_place_is_not(
@@ -348,3 +350,18 @@ def test_an_s3_prefix_below_is_one_stray_however_many_objects_it_has(s3: str) ->
 def test_a_missing_bucket_is_one_clear_error(s3: str) -> None:
     with pytest.raises(StorageError, match=r"^s3://no-such-bucket/zone: there is no such bucket; "):
         open_landing_zone("s3://no-such-bucket/zone").scan(FIRST, LAST)
+
+
+def test_files_since_a_day_are_of_one_kind(zone: LandingZone) -> None:
+    animals = "animals.20250303120000"
+    for name in (NAME, animals, "notes.txt"):
+        zone.land(name, b"x")
+    assert [file.name for file in zone.list_files(FIRST)] == [NAME]
+    assert [file.name for file in zone.list_files(FIRST, ANIMALS)] == [animals]
+
+
+def test_no_ages_lie_where_a_file_is_called_as_their_folder_would_be(folder: Path) -> None:
+    zone = FolderLandingZone(folder)
+    zone.land("aged", b"x")
+    zone.remove_aged("animals.20250303120000")
+    assert zone.read("aged") == b"x"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from abalone_assets.ingest.judging import Judge
-from abalone_assets.ingest.plausibility import Profile
-from abalone_assets.ingest.shipped_profile import UCI_PROFILE
+from abalone_assets.ingest.plausibility.profile import Profile
+from abalone_assets.ingest.plausibility.shipped_profile import UCI_PROFILE
 from abalone_assets.lake.manifest import IngestedFile
 from abalone_assets.sample_data import base_survey
 from abalone_assets.survey import MEASUREMENTS, UnreadableSurveyError, parse_survey
@@ -87,6 +87,12 @@ def test_ages_for_rings_are_told_from_many_animals(uci: Animals) -> None:
     assert "as if rings were ages in years" in str(
         held(UCI_PROFILE, animals.with_error(ERRORS[error]))
     )
+
+
+def test_rings_of_one_place_may_be_off_as_ages_are_and_the_reason_says_both(uci: Animals) -> None:
+    """UCI's rows 301 to 700 as they follow one another, landed by hand."""
+    reason = str(held(UCI_PROFILE, uci[300:700]))
+    assert "as if rings were ages in years, unless animals of this place grow otherwise" in reason
 
 
 @pytest.mark.parametrize(

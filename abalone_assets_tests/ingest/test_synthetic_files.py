@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest.landing import Options, Verdicts, read_file
+from abalone_assets.ingest.given_files import Options, Verdicts, read_file
 from abalone_assets.ingest.synthetic_files import (
     LEDGER_KEY,
     SyntheticFile,

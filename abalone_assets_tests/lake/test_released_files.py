@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from abalone_assets.errors import StorageError
 from abalone_assets.lake.lake import Lake, Outcome, Release
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, Manifest, day_digest
 from abalone_assets.lake.released_files import HEAD_KEY, first_release, record_released_files
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.support.faults import Strike, install_faults
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +74,24 @@ def test_another_file_of_the_day_leaves_the_first_ones_release(store: ObjectStor
     record_released_files(store, both)
     assert digest_of(store, DAY, NAME, "a") == FIRST.digest
     assert digest_of(store, DAY, "abalone.20250314061501", "c") == both.digest
+
+
+def test_a_store_that_refuses_a_read_does_not_pass_for_one_without_records(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_released_files(store, FIRST)
+    other = "abalone.20250314061501"
+    both = Manifest(None, {DAY: day_of(file(NAME, "a"), file(other, "c"))})
+    faults = install_faults(monkeypatch)
+    for number in range(3):
+        faults.set([Strike(number, call="read")])
+        with suppress(StorageError):
+            record_released_files(ObjectStore(store.uri), both)
+    assert faults.struck == {"refuses before a read": 3}
+    faults.set(())
+    record_released_files(store, both)
+    assert digest_of(store, DAY, NAME, "a") == FIRST.digest
+    assert digest_of(store, DAY, other, "c") == both.digest
 
 
 def test_a_file_without_a_good_row_is_in_no_release(store: ObjectStore) -> None:

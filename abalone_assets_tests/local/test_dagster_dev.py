@@ -15,7 +15,8 @@ from dagster._core.test_utils import create_run_for_test
 
 from abalone_assets.defs.automation import monitoring_schedule, nightly_release
 from abalone_assets.defs.retention import retention_schedule
-from abalone_assets.local.driver import Driver, driver_lock
+from abalone_assets.local.driver import Driver
+from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.local.instance import POOLS, prepare_instance
 from abalone_assets.local.offspring import VARIABLE
 from abalone_assets.resources.captures import CapturesResource
@@ -127,7 +128,7 @@ def test_alone_it_drives_the_home_and_whoever_comes_next_is_refused(home: Path) 
 def test_the_sensors_of_another_daemon_ask_for_nothing(platform: Platform) -> None:
     """Such as one on an instance of its own that works on the same home."""
     assert len(requests(platform, RELEASE_SENSOR)) == 1
-    program = "import time; from abalone_assets.local.driver import *;"
+    program = "import time; from abalone_assets.local.driver_lock import driver_lock;"
     program += "from abalone_assets.settings.platform import load_settings\n"
     program += "with driver_lock(load_settings(), 'abalone dev'): print(1, flush=True); input()"
     with subprocess.Popen(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.lake.lake import Lake
-from abalone_assets.local.driver import driver_lock
+from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.local.instance import prepare_instance
 from abalone_assets.local.offspring import VARIABLE
 from abalone_assets.sample_data import surveys

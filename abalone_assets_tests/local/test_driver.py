@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from abalone_assets.lake.holder import process_identity
-from abalone_assets.local.driver import Driver, driven_error, driver_lock
+from abalone_assets.local.driver import Driver, driven_error
+from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.local.instance import InstanceError
 from abalone_assets.local.offspring import VARIABLE, end_offspring, offspring_of
 from abalone_assets.settings.platform import load_settings
@@ -28,7 +29,8 @@ DRIVER = """
 import os
 import sys
 import time
-from abalone_assets.local.driver import VARIABLE, driver_lock
+from abalone_assets.local.driver_lock import driver_lock
+from abalone_assets.local.offspring import VARIABLE
 from abalone_assets.local.processes import Child
 from abalone_assets.settings.platform import load_settings
 with driver_lock(load_settings(), "abalone dev") as lock:

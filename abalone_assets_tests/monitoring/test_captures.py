@@ -57,6 +57,77 @@ def test_reads_a_record_as_sagemaker_documents_it(captures: Captures) -> None:
     }
 
 
+DOCUMENTED = {
+    "captureData": {
+        "endpointInput": {
+            "observedContentType": "text/csv",
+            "mode": "INPUT",
+            "data": f"{ANIMAL}\n",
+            "encoding": "CSV",
+        },
+        "endpointOutput": {
+            "observedContentType": "text/csv; charset=utf-8",
+            "mode": "OUTPUT",
+            "data": "9.5",
+            "encoding": "CSV",
+        },
+    },
+    "eventMetadata": {
+        "eventId": "feca1ab1-8025-47e3-8f6a-99e3fdd7b8d9",
+        "inferenceTime": "2019-11-20T23:33:12Z",
+    },
+    "eventVersion": "0",
+}
+"""The example and the class structure of the SageMaker developer guide, "Preprocessing and
+Postprocessing" of Model Monitor, with an abalone in place of its numbers. What a caller gives as
+custom attributes is a list of one text there, in AWS's own notebooks JSON; Base64 is what bodies
+are captured in whose type the endpoint's configuration does not name."""
+
+
+def documented(encoding: str, **about: object) -> str:
+    """That record, its bodies in an encoding, and more about the event."""
+    document = json.loads(json.dumps(DOCUMENTED))
+    document["eventMetadata"] |= about
+    asked, answered = document["captureData"].values()
+    if encoding == "JSON":
+        asked |= {
+            "observedContentType": "application/json",
+            "data": json.dumps({"instances": [ANIMAL.split(",")]}),
+        }
+        answered |= {
+            "observedContentType": "application/json",
+            "data": json.dumps({"predictions": [{"rings": 9.5, "age_years": 11.0}]}),
+        }
+    for side in (asked, answered):
+        side["encoding"] = encoding
+        if encoding == "BASE64":
+            side["data"] = base64.b64encode(side["data"].encode()).decode()
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize("encoding", ["CSV", "JSON", "BASE64"])
+def test_a_documented_record_has_the_columns_of_the_servers_own(
+    captures: Captures, encoding: str
+) -> None:
+    own = CapturedRequest(
+        "text/csv",
+        ANIMAL.encode(),
+        "text/csv",
+        b"9.5\n",
+        model_version=3,
+        time=datetime(2019, 11, 20, 23, 33, 12, tzinfo=UTC),
+        event_id="feca1ab1-8025-47e3-8f6a-99e3fdd7b8d9",
+    ).to_json_line()
+    sagemaker, ours = rows(captures, documented(encoding), own)
+    assert sagemaker | {"line": 2, "model_version": 3} == ours
+
+
+def test_what_a_caller_says_of_itself_in_sagemaker_is_no_model_version(captures: Captures) -> None:
+    said = ['{"transactionId": "001", "model_version": 7}']
+    (row,) = rows(captures, documented("CSV", customAttributes=said, inferenceId="mine"))
+    assert (row["model_version"], row["inference_id"], row["problem"]) == (None, "mine", None)
+
+
 def test_reads_what_this_projects_server_writes(captures: Captures) -> None:
     answer = {
         "predictions": [

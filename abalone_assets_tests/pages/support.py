@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.testclient import TestClient
 
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.lake.lake import Lake
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.app import build_app

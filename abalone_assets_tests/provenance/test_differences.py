@@ -14,7 +14,7 @@ from abalone_assets.lake.kept_inputs import _month_at as documents
 from abalone_assets.provenance.differences import difference
 from abalone_assets.registry.code_version import code_version
 from abalone_assets_tests.provenance.support import DAY, NEXT, Little
-from abalone_assets_tests.registry.test_contract import archive
+from abalone_assets_tests.registry.support import archive
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from abalone_assets.registry.versions import UnknownVersionError
 from abalone_assets_tests.automation.support import files_below
 from abalone_assets_tests.lake.test_kept_inputs import sha256
 from abalone_assets_tests.provenance.support import DAY, NEXT, Little
-from abalone_assets_tests.registry.test_contract import archive
+from abalone_assets_tests.registry.support import archive
 
 if TYPE_CHECKING:
     from pathlib import Path

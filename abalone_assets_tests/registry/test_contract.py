@@ -6,60 +6,18 @@ import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from abalone_assets.errors import ModelArchiveError, StorageError
-from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.registry.overrides import append_override
 from abalone_assets.registry.versions import UnknownVersionError
-from abalone_assets.storage.object_store import ObjectStore
-from abalone_assets_tests.serving.sagemaker.hosting import constant_archive
+from abalone_assets_tests.registry.support import add, archive
 from abalone_assets_tests.serving.support import local_prediction, tiny_archive
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from abalone_assets.registry.registry import ModelRegistry
-    from abalone_assets.registry.versions import ModelVersion
-
-
-@cache
-def archive(name: str) -> bytes:
-    """A small model archive, the same bytes for the same name."""
-    return constant_archive(0.0, f"# {name}")
-
-
-@pytest.fixture(params=["folder", "s3", "model packages"])
-def registry(request: pytest.FixtureRequest, tmp_path: Path) -> ModelRegistry:
-    """An empty registry of each backing."""
-    if request.param == "folder":
-        return FolderRegistry(ObjectStore(tmp_path / "registry"))
-    if request.param == "s3":
-        return FolderRegistry(ObjectStore(f"{request.getfixturevalue('s3')}/registry"))
-    found: ModelRegistry = request.getfixturevalue("account").registry
-    return found
-
-
-def add(
-    registry: ModelRegistry,
-    model: str,
-    *,
-    trained_at: str = "noon",
-    release: str = "r1",
-    approved: bool = True,
-    rule: str = "",
-    **evaluation: Any,
-) -> ModelVersion:
-    """Register a model; its name stands for the digest of its file."""
-    return registry.register(
-        archive(f"{model} at {trained_at}"),
-        evaluation={"rmse": 2.1, "model_sha256": model, **evaluation},
-        decision={"approved": approved, "reason": "as measured", "rule": rule},
-        release_digest=release,
-    )
 
 
 def test_an_empty_registry_has_no_version(registry: ModelRegistry) -> None:

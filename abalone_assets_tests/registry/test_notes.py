@@ -17,6 +17,7 @@ from abalone_assets.registry.notes import Noted, ReleaseNotes
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.deploy.iam import as_deployed, denied, policy_of, required_permissions
 from abalone_assets_tests.fakes import lineage as lineage_fake
+from abalone_assets_tests.registry.test_provenance import MADE
 from abalone_assets_tests.serving.sagemaker.hosting import (
     DECISION,
     GROUP,
@@ -112,6 +113,24 @@ def test_the_package_carries_a_card_with_what_dagster_knows(studio: Studio) -> N
     assert details["first_survey_day"] == "2025-03-03"
     assert details["approval"] == "approved by the gate"
     assert details["rule"] == "first_model"
+
+
+def test_the_card_says_which_code_libraries_and_hyperparameters_made_the_model(
+    studio: Studio,
+) -> None:
+    studio.note(studio.register(provenance=MADE.to_document()))
+    card = studio.card()
+    details = card["additional_information"]["custom_details"]
+    assert MADE.facts().items() - {("dagster_run_id", "run")} <= details.items()
+    assert details["dagster_run_id"] == "run-1"  # the release's own word
+    trained = card["training_details"]["training_job_details"]
+    assert {"name": "eta", "value": "0.1"} in trained["user_provided_hyper_parameters"]
+
+
+def test_a_damaged_provenance_costs_the_card_that_alone(studio: Studio) -> None:
+    noted = studio.note(studio.register(provenance={"run_id": 7}))
+    assert noted == Noted(("model card", "lineage"))
+    assert "code" not in studio.card()["additional_information"]["custom_details"]
 
 
 def test_a_rejected_model_waits_for_a_person(studio: Studio) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,17 @@ from abalone_assets.errors import StorageError
 from abalone_assets.lake.kept_inputs import Inputs, KeptMonth
 from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.registry.code_version import SHAPING, CodeVersion, code_version
-from abalone_assets.registry.provenance import PROVENANCE, Provenance, provenance_of
+from abalone_assets.registry.provenance import (
+    PROVENANCE,
+    Provenance,
+    known_provenance,
+    provenance_of,
+)
 from abalone_assets.registry.version_facts import VersionFacts
-from abalone_assets_tests.registry.test_contract import add, registry
+from abalone_assets_tests.registry.support import add
 
 if TYPE_CHECKING:
     from abalone_assets.registry.registry import ModelRegistry
-
-__all__ = ["registry"]
 
 INPUTS = Inputs(
     "digest",
@@ -52,6 +56,8 @@ def test_a_version_keeps_where_it_comes_from(registry: ModelRegistry) -> None:
     assert facts.framework == "blend"
     assert facts.code == "0.1.0, commit 1a2b3c4d5e with changes"
     assert facts.libraries == MADE.libraries
+    assert facts.hyperparameters == MADE.hyperparameters
+    assert (facts.run_id, facts.base_survey, facts.base_survey_sha256) == ("run", "u", "r")
 
 
 def test_an_old_record_says_nothing_and_a_damaged_one_what_is_wrong(
@@ -64,6 +70,40 @@ def test_an_old_record_says_nothing_and_a_damaged_one_what_is_wrong(
     with pytest.raises(StorageError, match="the record of version 2: run_id"):
         provenance_of(version)
     assert VersionFacts.of(version).code is None
+
+
+@pytest.mark.parametrize("time", ["2026-03-01T12:00:00", "the first of March", ""])
+def test_a_damaged_time_of_birth_is_named(registry: ModelRegistry, time: str) -> None:
+    version = add(registry, "m", provenance={**MADE.to_document(), "created_at": time})
+    with pytest.raises(StorageError, match=r"the record of version 1: created_at: .*; restore it"):
+        provenance_of(version)
+    assert known_provenance(version) is None
+
+
+def test_its_facts_are_text_for_tools_that_hold_no_more_than_that() -> None:
+    assert MADE.facts() == {
+        "dagster_run_id": "run",
+        "trained_at": "2026-03-01T12:00:00+00:00",
+        "framework": "blend",
+        "code": "0.1.0, commit 1a2b3c4d5e with changes",
+        "code_sha256": "c" * 64,
+        "code_commit": "1a2b3c4d5e6f",
+        "libraries": "numpy 2.1.0, python 3.11.2",
+        "machine": "architecture x86_64",
+        "prepared_by": "polars 2.1.0",
+        "base_survey": "u",
+        "base_survey_sha256": "r",
+    }
+    raw = replace(INPUTS.raw, simulated=True) if INPUTS.raw else None
+    stood_in = replace(MADE, inputs=replace(INPUTS, raw=raw))
+    assert stood_in.facts()["base_survey"] == "the bundled simulated survey, instead of u"
+    unknown = replace(MADE, inputs=None, engine="", code=CodeVersion("0.1.0", "c" * 64))
+    assert MADE.facts().keys() - unknown.facts().keys() == {
+        "code_commit",
+        "prepared_by",
+        "base_survey",
+        "base_survey_sha256",
+    }
 
 
 class TestTheCode:
@@ -117,6 +157,26 @@ class TestTheCode:
         monkeypatch.setenv("PATH", str(package))
         assert code_version().commit is None
         assert len(code_version().sha256) == 64
+
+    @pytest.mark.parametrize("dirty", [False, True])
+    def test_is_known_by_the_commit_that_an_image_was_built_from(
+        self, package: Path, monkeypatch: pytest.MonkeyPatch, *, dirty: bool
+    ) -> None:
+        commit = "1a" * 20
+        monkeypatch.setenv("ABALONE_CODE_COMMIT", commit + ("-dirty" if dirty else ""))
+        found = code_version()
+        assert (found.commit, found.dirty) == (commit, dirty)
+        assert str(found) == f"{__version__}, commit {commit[:10]}{' with changes' * dirty}"
+
+    @pytest.mark.skipif(shutil.which("git") is None, reason="there is no Git")
+    def test_a_repository_knows_better_than_a_variable(
+        self, package: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ABALONE_CODE_COMMIT", "1a" * 20)
+        self.git(package.parent, "init", "-q")
+        self.git(package.parent, "add", ".")
+        self.git(package.parent, "commit", "-q", "-m", "first")
+        assert code_version().commit == self.git(package.parent, "rev-parse", "HEAD")
 
     def test_that_makes_a_model_is_all_there(self) -> None:
         folder = Path(abalone_assets.__file__).parent

@@ -22,8 +22,9 @@ from abalone_assets.registry.record_tables import (
     refresh_record_tables,
 )
 from abalone_assets.storage.object_store import ObjectStore
-from abalone_assets_tests.modeling.evaluation.test_gate import BETTER, champion, comparison
-from abalone_assets_tests.registry.test_contract import add, registry  # noqa: F401 - a fixture
+from abalone_assets_tests.modeling.evaluation.judged import BETTER, champion, comparison
+from abalone_assets_tests.registry.support import add
+from abalone_assets_tests.registry.test_provenance import MADE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -73,7 +74,7 @@ def release(lake: Lake, **files: str) -> Manifest:
     return manifest
 
 
-def test_without_records_there_is_no_table(lake: Lake, registry: ModelRegistry) -> None:  # noqa: F811
+def test_without_records_there_is_no_table(lake: Lake, registry: ModelRegistry) -> None:
     refresh_record_tables(lake, registry)
     assert [*lake.store.list()] == []
     assert outdated_record_tables(lake, registry) == []
@@ -81,7 +82,7 @@ def test_without_records_there_is_no_table(lake: Lake, registry: ModelRegistry) 
 
 def test_a_version_is_a_row_with_who_said_what_of_it(
     lake: Lake,
-    registry: ModelRegistry,  # noqa: F811
+    registry: ModelRegistry,
 ) -> None:
     before = datetime.now(UTC) - timedelta(seconds=2)
     add(registry, "a", rule="first_model", **EVALUATION)
@@ -104,6 +105,17 @@ def test_a_version_is_a_row_with_who_said_what_of_it(
         (1, "the gate", True, "first_model", "as measured", True),
         (2, "the gate", False, "above_max_rmse", "as measured", False),
         (2, "ana", True, None, "the scale was checked", True),
+    ]
+
+
+def test_a_version_says_which_run_code_and_base_survey_made_it(
+    lake: Lake, folder: FolderRegistry
+) -> None:
+    add(folder, "a", provenance=MADE.to_document())
+    refresh_record_tables(lake, folder)
+    columns = ("framework", "code", "code_commit", "dagster_run_id", "base_survey_sha256")
+    assert rows(lake, "model_versions", *columns) == [
+        ("blend", "0.1.0, commit 1a2b3c4d5e with changes", "1a2b3c4d5e6f", "run", "r")
     ]
 
 
@@ -153,7 +165,7 @@ def test_a_record_of_before_has_nulls_and_no_row_for_what_it_lacks(
 
 def test_a_refresh_reads_what_was_written_since_and_no_other_record(
     lake: Lake,
-    registry: ModelRegistry,  # noqa: F811
+    registry: ModelRegistry,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     add(registry, "a")

@@ -18,7 +18,7 @@ from abalone_assets.retention.kept_inputs import NEEDED, UNKNOWN, kept_inputs
 from abalone_assets.retention.kind import GRACE, YOUNG
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.lake.test_kept_inputs import DAY, ingest, keys, lake, sha256
-from abalone_assets_tests.registry.test_contract import add
+from abalone_assets_tests.registry.support import add
 from abalone_assets_tests.registry.test_provenance import MADE
 from abalone_assets_tests.retention.turns import play
 

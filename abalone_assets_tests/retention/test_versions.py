@@ -20,7 +20,7 @@ from abalone_assets.retention.versions import (
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
-from abalone_assets_tests.registry.test_contract import add
+from abalone_assets_tests.registry.support import add
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,37 +6,42 @@ goes through many more than the suite, by seed: ``SEED=17 SEEDS=8`` are 17 to 24
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+import shutil
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 
-from abalone_assets.ingest.reconcile import DayRange
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.registry.versions import desired_of
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.automation.support import name_of
 from abalone_assets_tests.services.production.home import NO_COMPUTE_LOGS
 from abalone_assets_tests.services.production.postgres import HOST, PASSWORD, USER
-from abalone_assets_tests.support.faults import KILLS, REFUSES, Strike
+from abalone_assets_tests.support.faults import Strike
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import BASE_ROWS, survey_rows
 from abalone_assets_tests.support.platform_world import JOBS, TINY, Everywhere, PlatformWorld
+from abalone_assets_tests.support.random_histories import (
+    Histories,
+    History,
+    integer,
+    many,
+    one_of,
+    step,
+    strikes,
+)
 from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections import Counter
 
     from abalone_assets_tests.services.production.postgres import Cluster
 
@@ -62,26 +67,22 @@ MEANWHILE = [
     "deletes",
     "corrects",
 ]
-STRIKES = st.lists(
-    st.builds(
-        Strike,
-        number=st.integers(0, 40),
-        when=st.sampled_from(["before", "after"]),
-        does=st.one_of(st.sampled_from([KILLS, REFUSES]), st.sampled_from(MEANWHILE)),
-    ),
-    max_size=2,
-    unique_by=lambda strike: strike.number,
-)
-"""A release makes some thirty writes, an ingestion ten."""
+STRIKES = strikes(MEANWHILE, writes=40, reads=160)
+"""A release makes some thirty writes and a hundred and fifty reads."""
 
-CONTENTS = st.one_of(
-    st.builds(survey_rows, st.integers(1, 4), seed=st.integers(0, 9)),
-    st.builds(lambda seed: survey_rows(2, seed=seed) + BAD_ROW, st.integers(0, 9)),
-    st.sampled_from([b"", b"no survey at all\n", *HELD]),
+CONTENTS = one_of(
+    [
+        *(survey_rows(count, seed=seed) for count in range(1, 5) for seed in range(10)),
+        *(survey_rows(2, seed=seed) + BAD_ROW for seed in range(10)),
+        *(b"", b"no survey at all\n") * 3,
+        *HELD * 5,
+    ]
 )
-PICK = st.integers(0, 99)
-CURSORS = st.sampled_from([None, "", "{", "[]", "null", '{"digest": 3}', '{"pending": ["x"]}'])
-SETTINGS = st.sampled_from(
+MANY_CONTENTS = many(CONTENTS, len(NAMES))
+PICK = integer(0, 99)
+FLAG = one_of([False, True])
+CURSORS = one_of([None, "", "{", "[]", "null", '{"digest": 3}', '{"pending": ["x"]}'])
+SETTINGS = one_of(
     [
         {"GATE_CHAMPION_TOLERANCE": "10", "GATE_MAX_RMSE": "4"},
         {"GATE_CHAMPION_TOLERANCE": "0.05", "GATE_MAX_RMSE": "4"},
@@ -94,7 +95,7 @@ SETTINGS = st.sampled_from(
         {"FIRST_SURVEY_DAY": "2025-03-04"},
     ]
 )
-LAUNCHED = st.sampled_from(
+LAUNCHED = one_of(
     [
         ("raw_abalone",),
         ("merged_dataset",),
@@ -108,39 +109,54 @@ LAUNCHED = st.sampled_from(
 )
 
 
-class PlatformHistories(RuleBasedStateMachine):
-    """What may happen, in any order."""
+def _has_files(history: PlatformHistory) -> object:
+    return history.world.names
 
-    make_world: Callable[[], PlatformWorld]
-    told: ClassVar[list[int]] = []
 
-    @initialize(first=st.booleans())
-    def begin(self, *, first: bool) -> None:
-        self.world = self.make_world()
-        if first:
-            self.world.zone.land(NAMES[2], survey_rows(3, seed=10))
-            self.world.settle()
+@dataclass
+class PlatformHistory(History):
+    """What may happen to the whole platform."""
+
+    of = "platform"
+
+    world: PlatformWorld
+
+    def __post_init__(self) -> None:
+        self.struck.clear()
+
+    @step(weight=2)
+    def release(self) -> None:
+        """Without a fault, so that a history has versions."""
+        driver = self.world.drivers[0]
+        for sensor in ("survey_sensor", "release_sensor"):
+            self.world.tick_and_run(driver, sensor)
+
+    @property
+    def struck(self) -> Counter[str]:
+        return self.world.shared.faults.struck
+
+    @property
+    def runs(self) -> int:
+        return self.world.runs
 
     def picked(self, number: int) -> Path:
         names = self.world.names
         return self.world.folder / "landing_zone" / names[number % len(names)]
 
-    @rule(name=st.sampled_from(NAMES), data=CONTENTS)
+    @step(name=one_of(NAMES), data=CONTENTS)
     def land(self, name: str, data: bytes) -> None:
         self.world.zone.land(name, data)
 
-    @rule(data=st.lists(CONTENTS, min_size=8, max_size=8))
+    @step(data=MANY_CONTENTS)
     def land_on_every_day(self, data: list[bytes]) -> None:
         for name, each in zip(NAMES, data, strict=True):
             self.world.zone.land(name, each)
 
-    @precondition(lambda self: self.world.names)
-    @rule(pick=PICK, data=CONTENTS)
+    @step(when=_has_files, pick=PICK, data=CONTENTS)
     def write_again_in_place(self, pick: int, data: bytes) -> None:
         self.picked(pick).write_bytes(data)
 
-    @precondition(lambda self: self.world.names)
-    @rule(pick=PICK, rings=st.sampled_from([b",7\n", b",8\n", b",9\n"]))
+    @step(when=_has_files, pick=PICK, rings=one_of([b",7\n", b",8\n", b",9\n"]))
     def correct_with_equal_size_and_time(self, pick: int, rings: bytes) -> None:
         path = self.picked(pick)
         data, known = path.read_bytes(), path.stat()
@@ -148,71 +164,80 @@ class PlatformHistories(RuleBasedStateMachine):
             path.write_bytes(data[:-3] + rings)
             os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns))
 
-    @precondition(lambda self: self.world.names)
-    @rule(pick=PICK)
+    @step(when=_has_files, pick=PICK)
     def delete(self, pick: int) -> None:
         self.picked(pick).unlink()
 
-    @precondition(lambda self: self.world.names)
-    @rule(pick=PICK, name=st.sampled_from(NAMES))
+    @step(when=_has_files, pick=PICK, name=one_of(NAMES))
     def rename(self, pick: int, name: str) -> None:
         self.picked(pick).rename(self.world.folder / "landing_zone" / name)
 
-    @rule(name=st.sampled_from(NAMES), number=st.integers(10, 14), recorded_first=st.booleans())
-    def land_a_simulation(self, name: str, number: int, *, recorded_first: bool) -> None:
-        data = survey_rows(3, seed=number)
-        self.world.simulate(name, data, recorded_first=recorded_first)
+    @step(
+        name=one_of(NAMES),
+        number=integer(10, 14),
+        recorded_first=FLAG,
+        strikes=STRIKES,
+    )
+    def land_a_simulation(
+        self, name: str, number: int, *, recorded_first: bool, strikes: list[Strike]
+    ) -> None:
+        data, world = survey_rows(3, seed=number), self.world
+        world.have_a_person(
+            lambda: world.simulate(name, data, recorded_first=recorded_first), strikes
+        )
 
-    @rule()
-    def accept_what_is_held(self) -> None:
-        self.world.accept_all()
+    @step(strikes=STRIKES)
+    def accept_what_is_held(self, strikes: list[Strike]) -> None:
+        self.world.have_a_person(self.world.accept_all, strikes)
 
-    @rule(pick=st.integers(0, 3), approves=st.booleans())
-    def decide_on_a_version(self, pick: int, *, approves: bool) -> None:
-        self.world.decide(pick, approves=approves)
+    @step(pick=integer(0, 3), approves=FLAG, strikes=STRIKES)
+    def decide_on_a_version(self, pick: int, *, approves: bool, strikes: list[Strike]) -> None:
+        world = self.world
+        world.have_a_person(lambda: world.decide(pick, approves=approves), strikes)
 
-    @rule()
-    def roll_back(self) -> None:
-        self.world.roll_back()
+    @step(strikes=STRIKES)
+    def roll_back(self, strikes: list[Strike]) -> None:
+        self.world.have_a_person(self.world.roll_back, strikes)
 
-    @rule(chosen=SETTINGS)
+    @step(chosen=SETTINGS)
     def choose_settings(self, chosen: dict[str, str]) -> None:
         self.world.choose(chosen)
 
-    @rule(another=st.booleans())
+    @step(another=FLAG)
     def choose_base_survey(self, *, another: bool) -> None:
         self.world.choose({"RAW_URI": str(self.world.folder / f"base{int(another)}.csv")})
 
-    @rule(day=st.sampled_from(DAYS), asset=st.sampled_from(["new_surveys", "quarantined_rows"]))
+    @step(day=one_of(DAYS), asset=one_of(["new_surveys", "quarantined_rows"]))
     def wipe_a_partition(self, day: str, asset: str) -> None:
         self.world.lake.store.delete(self.world.lake.key(asset, day))
 
-    @rule()
+    @step()
     def lose_the_manifests_parts(self) -> None:
         self.world.lose_manifest_parts()
 
-    @rule(sensor=st.sampled_from(sorted(JOBS)), cursor=CURSORS)
+    @step(sensor=one_of(sorted(JOBS)), cursor=CURSORS)
     def damage_a_cursor(self, sensor: str, cursor: str | None) -> None:
         self.world.drivers[0].platform.cursors[sensor] = cursor
 
-    @rule(number=st.integers(0, 1))
+    @step(number=integer(0, 1))
     def lose_a_database(self, number: int) -> None:
         self.world.lose_database(self.world.drivers[number])
 
-    @rule(hours=st.sampled_from([-1.0, 0.01, 1.0, 30.0]))
+    @step(hours=one_of([-1.0, 0.01, 1.0, 30.0]))
     def move_the_clock(self, hours: float) -> None:
         self.world.shared.clock.advance(seconds=3600 * hours)
 
-    @rule(next_year=st.booleans())
-    def collect_garbage(self, *, next_year: bool) -> None:
-        self.world.collect_garbage(next_year=next_year)
+    @step(next_year=FLAG, strikes=STRIKES)
+    def collect_garbage(self, *, next_year: bool, strikes: list[Strike]) -> None:
+        world = self.world
+        world.have_a_person(lambda: world.collect_garbage(next_year=next_year), strikes)
 
-    @rule(number=st.integers(0, 1), sensor=st.sampled_from(sorted(JOBS)), strikes=STRIKES)
+    @step(number=integer(0, 1), sensor=one_of(sorted(JOBS)), strikes=STRIKES)
     def tick_and_run(self, number: int, sensor: str, strikes: list[Strike]) -> None:
         driver = self.world.drivers[number]
         self.world.try_to(driver, lambda: self.world.tick_and_run(driver, sensor), strikes)
 
-    @rule(number=st.integers(0, 1), strikes=STRIKES)
+    @step(number=integer(0, 1), strikes=STRIKES)
     def ingest_and_release(self, number: int, strikes: list[Strike]) -> None:
         driver = self.world.drivers[number]
         self.world.try_to(driver, lambda: self.world.tick_and_run(driver, "survey_sensor"), ())
@@ -220,27 +245,23 @@ class PlatformHistories(RuleBasedStateMachine):
             driver, lambda: self.world.tick_and_run(driver, "release_sensor"), strikes
         )
 
-    @rule(first=st.sampled_from(DAYS), last=st.sampled_from(DAYS), strikes=STRIKES)
+    @step(first=one_of(DAYS), last=one_of(DAYS), strikes=STRIKES)
     def backfill(self, first: str, last: str, strikes: list[Strike]) -> None:
         days, driver = DayRange(*sorted((first, last))), self.world.drivers[0]
         if days.first >= self.world.settings.first_survey_day.isoformat():
             self.world.try_to(driver, lambda: self.world.backfill(driver, days), strikes)
 
-    @rule(assets=LAUNCHED, strikes=STRIKES)
+    @step(assets=LAUNCHED, strikes=STRIKES)
     def launch(self, assets: tuple[str, ...], strikes: list[Strike]) -> None:
         driver = self.world.drivers[0]
         self.world.try_to(driver, lambda: self.world.launch(driver, *assets), strikes)
 
-    def teardown(self) -> None:
-        if not hasattr(self, "world"):
-            return
-        world = self.world
-        try:
-            world.settle()
-            _is_as_it_should_be(world)
-            self.told.append(world.runs)
-        finally:
-            world.close()
+    def end(self) -> None:
+        self.world.settle()
+        _is_as_it_should_be(self.world)
+
+    def close(self) -> None:
+        self.world.close()
 
 
 def _is_as_it_should_be(world: PlatformWorld) -> None:
@@ -265,24 +286,51 @@ def _left_over(world: PlatformWorld) -> list[str]:
     return [path.name for path in world.folder.rglob("*.staged")]
 
 
-def make_postgres_home(cluster: Cluster, folder: Path) -> None:
-    """A Dagster home whose instance is on a new database of PostgreSQL."""
-    database = cluster.create_database()
-    folder.mkdir(parents=True, exist_ok=True)
-    url = {
-        "scheme": "postgresql+psycopg2",
-        "hostname": HOST,
-        "port": cluster.port,
-        "username": USER,
-        "password": PASSWORD,
-        "db_name": database.name,
-    }
-    document = {
-        "telemetry": {"enabled": False},
-        "compute_logs": NO_COMPUTE_LOGS,
-        "storage": {"postgres": {"postgres_db": url}},
-    }
-    (folder / "dagster.yaml").write_text(json.dumps(document))  # JSON is YAML too
+@dataclass
+class PostgresHomes:
+    """Makes Dagster homes whose instances are on PostgreSQL, each on a database of its own."""
+
+    cluster: Cluster
+    names: list[str] = field(default_factory=list)
+
+    def make(self, folder: Path) -> None:
+        """Make one whose tables are there already: Dagster takes a second for them."""
+        database = self.cluster.create_database(like=self._with_tables)
+        self.names.append(database.name)
+        self._write(folder, database.name)
+
+    def drop_all(self) -> None:
+        """Remove the databases of a history that is over."""
+        while self.names:
+            self.cluster.drop_database(self.names.pop())
+
+    @cached_property
+    def _with_tables(self) -> str:
+        name = self.cluster.create_database().name
+        with TemporaryDirectory() as folder:
+            self._write(Path(folder), name)
+            with dg.DagsterInstance.from_config(folder) as instance:
+                instance.get_runs(limit=1)
+                instance.all_asset_keys()
+                instance.all_instigator_state()
+        return name
+
+    def _write(self, folder: Path, name: str) -> None:
+        url = {
+            "scheme": "postgresql+psycopg2",
+            "hostname": HOST,
+            "port": self.cluster.port,
+            "username": USER,
+            "password": PASSWORD,
+            "db_name": name,
+        }
+        document = {
+            "telemetry": {"enabled": False},
+            "compute_logs": NO_COMPUTE_LOGS,
+            "storage": {"postgres": {"postgres_db": url}},
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "dagster.yaml").write_text(json.dumps(document))  # JSON is YAML too
 
 
 @pytest.mark.timeout(0 if HISTORIES > 10 else 600)
@@ -297,21 +345,26 @@ def test_it_settles_as_a_new_platform_would(
 ) -> None:
     """On folders, with lake and registry on S3's stand-in, and with PostgreSQL's instances."""
     service: Any = None if place == "folder" else request.getfixturevalue(place)
-    make_home = partial(make_postgres_home, service) if place == "cluster" else make_dagster_home
-    histories = HISTORIES if place == "folder" else max(1, HISTORIES // 10)
+    databases = PostgresHomes(service) if place == "cluster" else None
+    make_home = databases.make if databases else make_dagster_home
+    count = HISTORIES if place == "folder" else max(1, HISTORIES // 10)
     for variable in list(os.environ):
         if variable.startswith("ABALONE_") and not variable.startswith("ABALONE_TEST_"):
             monkeypatch.delenv(variable)
-    shared, count = Everywhere.installed(monkeypatch), iter(range(10**6))
+    shared, numbers = Everywhere.installed(monkeypatch), itertools.count()
     lines = base_survey().read_bytes().splitlines(keepends=True)
 
     def make_world() -> PlatformWorld:
-        folder = tmp_path / f"history{next(count)}"
+        # One folder for all: what has the same settings has the same definitions.
+        folder = tmp_path / "history"
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
+        if databases:
+            databases.drop_all()
         (folder / "base0.csv").write_bytes(b"".join(lines[:BASE_ROWS]))
         (folder / "base1.csv").write_bytes(b"".join(lines[:1100]))
         world = PlatformWorld(folder, shared, pytest.MonkeyPatch(), make_home)
-        world.stores = f"{service}/{folder.name}" if place == "s3" else ""
+        world.stores = f"{service}/{next(numbers)}" if place == "s3" else ""
         world.open(
             {
                 "RAW_URI": str(folder / "base0.csv"),
@@ -325,20 +378,5 @@ def test_it_settles_as_a_new_platform_would(
         )
         return world
 
-    @seed(number)
-    class Here(PlatformHistories):
-        pass
-
-    Here.make_world = staticmethod(make_world)
-    run_state_machine_as_test(
-        Here,
-        settings=settings(
-            max_examples=histories,
-            stateful_step_count=STEPS,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        ),
-        _min_steps=STEPS // 2,
-    )
+    histories = Histories(lambda: PlatformHistory(make_world()), place, STEPS)
+    histories.go_through(number, count)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import signal
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +23,9 @@ from abalone_assets.serving.client import EndpointClient
 from abalone_assets.serving.deployment import LocalEndpoint
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.server import EndpointServer
+from abalone_assets.serving.state import read_state
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.cli.support import environment
 from abalone_assets_tests.fakes.support import wait_for
 from abalone_assets_tests.modeling.support import packed, survey_frame, table
 
@@ -39,6 +44,8 @@ LINES = (
 BODY = "".join(line + "\n" for line in LINES)
 CREATED_AT = datetime(2025, 3, 1, tzinfo=UTC)
 DEADLINE_SECONDS = 20.0
+START_SECONDS = 120.0
+"""Of a process, which imports much: on a busy machine it takes a minute."""
 
 
 def tiny_archive(seed: int, *, calibrated: bool = True) -> bytes:
@@ -129,6 +136,49 @@ def serving(registry: FolderRegistry, archive: bytes, **options: Any) -> Iterato
     with running_server(registry, **options) as running:
         running.wait_for_version(1)
         yield running
+
+
+@dataclass(frozen=True)
+class ServingProcess:
+    """`abalone serve` in a process of its own.
+
+    Attributes:
+        home: What it serves.
+        state: Its address.
+        process: The process.
+        log: What it says.
+    """
+
+    home: Path
+    state: ServerState
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@contextmanager
+def serving_process(home: Path, archive: bytes) -> Iterator[ServingProcess]:
+    """A process that answers with an archive, which becomes version 1 of its home."""
+    registry = new_registry(home)
+    publish_pointer(registry.store, "abalone", register(registry, archive).version)
+    log = home / "serve.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "abalone_assets.cli", "serve", "--port", "0"],
+            env=environment(home),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(lambda: "Ctrl-C" in log.read_text() or process.poll() is not None, START_SECONDS)
+        state = read_state(home / "endpoint" / "server.json")
+        assert state is not None, log.read_text()
+        client = EndpointClient(state.url, "abalone")
+        wait_for(lambda: client.describe()["version"] == 1, START_SECONDS)
+        yield ServingProcess(home, state, process, log)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(START_SECONDS) == 0
+    finally:
+        process.kill()
 
 
 def wait_until(condition: Callable[[], object]) -> None:

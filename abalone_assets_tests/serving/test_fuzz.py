@@ -6,35 +6,44 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
+import re
 import socket
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from abalone_assets.serving.server import pages_of
-from abalone_assets.settings.platform import load_settings
-from abalone_assets_tests.serving.support import BODY, ENDPOINT, LINES, RunningServer, serving
-from abalone_assets_tests.serving.support import new_registry as registry_in
-from abalone_assets_tests.support.strategies import Shown
+from abalone_assets_tests.serving.support import (
+    BODY,
+    LINES,
+    ServingProcess,
+    serving_process,
+    tiny_archive,
+)
+from abalone_assets_tests.support.strategies import Shown, partition_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from hypothesis.strategies import SearchStrategy
 
+pytestmark = pytest.mark.service
 EXAMPLES = int(os.environ.get("ABALONE_TEST_EXAMPLES", "150"))
 SECONDS = 20.0
+GROWTH = 24.0
+"""MiB by which the process may grow after a third of the requests: what it does once is done."""
 
 PATHS = [
-    *("/ping", "/invocations", f"/endpoints/{ENDPOINT}", f"/endpoints/{ENDPOINT}/invocations"),
-    *("/metrics", "/openapi.json", "/", "/predict", "/table", "/facts", "/surveys", "/models"),
-    *("/surveys/check", "/surveys/upload", "/models/compare", "/reports", "/static/site.css"),
-    *("/surveys/days/2025-03-03", "/models/1", f"/reports/{'0' * 64}"),
+    *("/ping", "/invocations", "/endpoints/abalone", "/endpoints/abalone/invocations"),
+    *("/metrics", "/openapi.json", "/", "/age", "/age/check", "/age/model", "/ages", "/models"),
+    *("/surveys", "/surveys/upload", "/surveys/upload/x", "/surveys/upload/x/marked"),
+    *("/models/compare", "/reports", "/static/site.css", "/drift/report", "/surveys/find"),
+    *("/surveys/abalone.20250303120000", "/surveys/animals.20250303120000/ages"),
+    *("/models/1", f"/reports/{'0' * 64}", "/drift"),
 ]
 METHODS = ["GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"]
 TYPES = ["text/csv", "application/json", "text/plain", "application/x-npy", "text/html", "*/*", ""]
@@ -83,8 +92,14 @@ VALUES = st.one_of(
     st.sampled_from([*TYPES, "gzip", "chunked", "close", "100-continue", "bytes=0-1"]),
     st.text(max_size=30),
 )
+DAYS_ASKED_FOR = [
+    *("/surveys?day={}", "/surveys?before={}", "/surveys/find?what={}", "/surveys/{}"),
+    *("/surveys/abalone.{}", "/surveys/{}/original", "/surveys/{}/marked", "/surveys/{}/ages"),
+]
 TARGETS = st.one_of(
     st.sampled_from(PATHS),
+    st.builds(str.format, st.sampled_from(DAYS_ASKED_FOR), partition_keys),
+    st.builds(str.format, st.sampled_from(DAYS_ASKED_FOR), partition_keys.map(quote)),
     st.builds("{}?{}".format, st.sampled_from(PATHS), st.text("abc=&%01+;:/", max_size=20)),
     st.builds("{}/{}".format, st.sampled_from(PATHS), st.text("./%0aAé2f~", max_size=12)),
     st.text(max_size=20).map("/{}".format),
@@ -114,19 +129,16 @@ def requests_of_a_client(draw: st.DrawFn) -> bytes:
     return Shown(b"\r\n".join([*lines, b"", b""]) + sent)
 
 
-@pytest.fixture
-def live(archives: list[bytes], home: Path) -> Iterator[RunningServer]:
-    """A server with every page."""
-    config = load_settings()
-    registry = registry_in(home)
-    pages = pages_of(config, registry, "127.0.0.1")
-    with serving(registry, archives[0], pages=pages) as running:
-        yield running
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServingProcess]:
+    """A process with every page."""
+    with serving_process(tmp_path_factory.mktemp("fuzz"), tiny_archive(1)) as served:
+        yield served
 
 
-def answer_to(running: RunningServer, sent: bytes) -> bytes:
+def answer_to(served: ServingProcess, sent: bytes) -> bytes:
     """What the server says until it hangs up."""
-    host, _, port = running.url.removeprefix("http://").partition(":")
+    host, _, port = served.state.url.removeprefix("http://").partition(":")
     parts = []
     with socket.create_connection((host, int(port)), SECONDS) as connection:
         try:
@@ -139,38 +151,35 @@ def answer_to(running: RunningServer, sent: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _asked(
-    live: RunningServer, sent: SearchStrategy[bytes], caplog: pytest.LogCaptureFixture
-) -> None:
+def _asked(served: ServingProcess, sent: SearchStrategy[bytes]) -> None:
+    """Ask; what the process says and holds is looked at meanwhile."""
+    held: list[float] = []
+
     @settings(
         max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
     @given(sent)
     def ask(request: bytes) -> None:
-        answer = answer_to(live, request)
+        answer = answer_to(served, request)
+        held.append(psutil.Process(served.process.pid).memory_info().rss / 2**20)
         if answer:
             assert answer.startswith(b"HTTP/1.1 "), answer[:80]
             assert not answer.startswith(b"HTTP/1.1 500"), answer[:400]
 
-    with caplog.at_level(logging.ERROR):
-        ask()
-    assert answer_to(
-        live, b"GET /ping HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
-    ).startswith(b"HTTP/1.1 200")
-    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    ask()
+    ping = b"GET /ping HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+    assert answer_to(served, ping).startswith(b"HTTP/1.1 200")
+    assert not re.search(r"ERROR|Traceback", served.log.read_text())
+    assert max(held[2 * EXAMPLES // 3 :]) < max(held[: EXAMPLES // 3]) + GROWTH
 
 
 @pytest.mark.timeout(0 if EXAMPLES > 1000 else 300)
-def test_no_request_that_is_nearly_right_is_answered_by_500(
-    live: RunningServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    _asked(live, requests_of_a_client(), caplog)
+def test_no_request_that_is_nearly_right_is_answered_by_500(served: ServingProcess) -> None:
+    _asked(served, requests_of_a_client())
 
 
 @pytest.mark.timeout(0 if EXAMPLES > 1000 else 300)
-def test_no_bytes_at_all_are_answered_by_500(
-    live: RunningServer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_bytes_at_all_are_answered_by_500(served: ServingProcess) -> None:
     pieces = st.sampled_from(
         [
             b"GET ",
@@ -192,4 +201,4 @@ def test_no_bytes_at_all_are_answered_by_500(
             BODY.encode(),
         ]
     )
-    _asked(live, st.lists(pieces | st.binary(max_size=9), max_size=14).map(b"".join), caplog)
+    _asked(served, st.lists(pieces | st.binary(max_size=9), max_size=14).map(b"".join))

@@ -240,3 +240,23 @@ def test_nothing_is_read_at_import() -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) is False
+
+
+def test_settings_are_read_again_only_when_the_environment_has_changed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ABALONE_HOME", "here")
+    monkeypatch.chdir(tmp_path)
+    first = load_settings()
+    assert load_settings() is first
+    monkeypatch.setenv("ABALONE_GATE_MAX_RMSE", "3")
+    assert load_settings().gate_max_rmse == 3
+    monkeypatch.delenv("ABALONE_GATE_MAX_RMSE")
+    assert load_settings().gate_max_rmse == 2.5
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert load_settings().home == tmp_path / "below" / "here"
+    monkeypatch.setenv("ABALONE_HOME", "~/there")
+    for user in ("ana", "ben"):
+        monkeypatch.setenv("HOME", str(tmp_path / user))
+        assert load_settings().home == tmp_path / user / "there"

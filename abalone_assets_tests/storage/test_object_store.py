@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -41,6 +43,16 @@ def test_reads_back_what_it_wrote_under_any_key(store: ObjectStore, key: str) ->
         store.write(key, data)
         assert store.read(key) == data
     assert [(found.key, found.size) for found in store.list()] == [(key, 6)]
+
+
+def test_digests_what_it_holds_and_names_what_it_has_not(store: ObjectStore) -> None:
+    for data in (b"", os.urandom(LARGE)):
+        store.write("key", data)
+        assert store.sha256("key") == hashlib.sha256(data).hexdigest()
+    with pytest.raises(StorageError, match="/other: "):
+        store.sha256("other")
+    with pytest.raises(StorageError, match="/key: "):
+        ObjectStore(f"{store.uri}/nothing here").sha256("key")
 
 
 def test_uri_of_is_what_other_tools_open(tmp_path: Path, s3: str) -> None:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.backup.home import ABOUT, PARTIAL, SUMS, altered, backups
+from abalone_assets.backup.home import ABOUT, PARTIAL, altered, backups
 from abalone_assets.backup.stable_copy import Copy
-from abalone_assets.local.driver import LOCK_NAME, RECORD_NAME
+from abalone_assets.backup.sums import SUMS
+from abalone_assets.local.driver import RECORD_NAME
+from abalone_assets.local.driver_lock import LOCK_NAME
 from abalone_assets_tests.automation.support import ingest, name_of, requests
 from abalone_assets_tests.cli.support import abalone, abalone_json
 from abalone_assets_tests.stories.finished import DAYS, finished_home

@@ -15,27 +15,14 @@ import dagster as dg
 import pytest
 
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets_tests.automation.support import RELEASE, SURVEY_SENSOR, Clock, platform_in
 from abalone_assets_tests.cli.support import abalone_json
-from abalone_assets_tests.support.fleet_week import (
-    CORRECTED,
-    DAYS,
-    FOLDER,
-    GROWING,
-    KINDS,
-    LINK,
-    ODD_ANIMALS,
-    UNREADABLE,
-    Accounted,
-    Address,
-    Crews,
-    FleetWeek,
-    account,
-    iso_day,
-    lose_day,
-    merged_rows,
-)
+from abalone_assets_tests.support.fleet.accounts import Accounted, account, lose_day, merged_rows
+from abalone_assets_tests.support.fleet.address import Address
+from abalone_assets_tests.support.fleet.crews import FOLDER, LINK, Crews
+from abalone_assets_tests.support.fleet.kinds import CORRECTED, GROWING, KINDS, UNREADABLE
+from abalone_assets_tests.support.fleet.week import DAYS, ODD_ANIMALS, FleetWeek, iso_day
 from abalone_assets_tests.support.platform import QUICK_BLEND
 from abalone_assets_tests.support.whole_surveys import Animals
 

@@ -14,9 +14,9 @@ import pytest
 from abalone_assets.automation.alert_sensor import WATCHED_JOBS
 from abalone_assets.automation.runs import VERIFY_JOB, Runs
 from abalone_assets.defs.verification import verify_schedule
-from abalone_assets.doctor.verify import inputs
+from abalone_assets.doctor.verify import inputs, models
 from abalone_assets.doctor.verify.run import DAYS_A_NIGHT, days_of_night, verify_at_night
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.lake import kept_inputs
 from abalone_assets.lake.manifest_store import revoke_days
 from abalone_assets.registry.folder import FolderRegistry
@@ -144,7 +144,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str, str, str]] = [
         lambda home: (home / "landing_zone" / name_of(DAYS[1])).write_bytes(BAD_ROW),
         "landing zone",
         "warning",
-        "1 files were written since",
+        "1 file is written anew since",
     ),
     (
         lambda home: cut(day(home, "quarantined_rows")),
@@ -152,7 +152,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str, str, str]] = [
         "failed",
         "0 of 1 quarantined rows",
     ),
-    (revoke, "survey days", "warning", "1 survey days are being written"),
+    (revoke, "survey days", "warning", "1 survey day is being written"),
     (
         lambda home: cut(home / "lake/raw_abalone/data.parquet"),
         "base survey in the lake",
@@ -166,6 +166,12 @@ DAMAGES: list[tuple[Callable[[Path], object], str, str, str]] = [
         name_of(DAYS[1]),
     ),
     (lambda home: cut(home / "lake/train_split/data.parquet"), "splits", "failed", "in the splits"),
+    (
+        lambda home: swap_ages(home / "lake/train_split/data.parquet"),
+        "splits",
+        "failed",
+        "train_split: holds other bytes than were prepared",
+    ),
     (
         lambda home: (home / "lake/test_split/data.parquet").unlink(),
         "splits",
@@ -187,13 +193,13 @@ DAMAGES: list[tuple[Callable[[Path], object], str, str, str]] = [
         lambda home: spoil(kept_document(home)),
         "inputs of versions",
         "failed",
-        "1 kept objects do not have the digest of their name",
+        "1 kept object is other than the digest in its name",
     ),
     (
         lambda home: kept_document(home).unlink(),
         "inputs of versions",
         "failed",
-        "1 inputs of versions are gone: _kept/days/2025-03.* of version",
+        "1 input of versions is gone: _kept/days/2025-03.* of version",
     ),
     (
         lambda home: write_otherwise(home / "lake/raw_abalone/data.parquet"),
@@ -215,7 +221,7 @@ def test_a_finished_home_is_as_recorded_and_stays_as_it_is(home: Path) -> None:
 
     assert {each["outcome"] for each in findings.values()} == {"ok"}
     assert "2 survey days and the base survey: 812 rows" in findings["manifest"]["found"]
-    assert findings["landing zone"]["found"].startswith("2 files hold the bytes")
+    assert findings["landing zone"]["found"].startswith("the bytes of 2 files are")
     assert files_below(home / "lake") | files_below(home / "registry") == before
     assert "All is well." in abalone("verify").output
 
@@ -273,7 +279,44 @@ def test_an_old_archive_that_was_removed_is_no_damage(home: Path) -> None:
     finding = found(abalone_json("verify"))["model versions"]
 
     assert finding["outcome"] == "ok"
-    assert "1 old ones were removed" in finding["found"]
+    assert "of older ones 1 removed" in finding["found"]
+
+
+def test_what_gc_removes_meanwhile_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The archive of an old version went, and then what it alone was made from."""
+    little = Little(tmp_path)
+    little.base()
+    little.ingest("2025-03-14", 1)
+    little.release()
+    little.ingest("2025-03-14", 2)
+    little.release()
+    (rows,) = (tmp_path / "lake/_kept/rows").iterdir()
+    document = min((tmp_path / "lake/_kept/days").iterdir(), key=lambda each: each.stat().st_mtime)
+    listed = little.lake.store.list
+
+    def list_and_lose(prefix: str = "") -> list[Any]:
+        found = [*listed(prefix)]
+        if prefix == kept_inputs.ROWS:
+            little.registry.remove_archive(1)
+            rows.unlink()
+            document.unlink()
+        return found
+
+    monkeypatch.setattr(little.lake.store, "list", list_and_lose)
+    (finding,) = inputs.input_findings(little.lake, little.registry, sorted)
+    assert finding.outcome == "ok", finding
+
+
+def test_an_archive_that_gc_removes_meanwhile_is_no_damage(tmp_path: Path) -> None:
+    little = Little(tmp_path)
+    little.base()
+    little.release()
+    version = little.registry.get(1)
+    little.registry.remove_archive(1)
+    assert models._archive(little.registry, version, needed=()) == ""
+    assert "is gone" in models._archive(little.registry, version, needed=(1,))
 
 
 def asked(platform: Platform) -> dg.RunRequest:
@@ -294,7 +337,7 @@ def test_the_nights_look_tells_damage_by_a_run_that_fails(
 
     assert not result.success
     error = Runs(finished.instance, ()).error_of(result.run_id)
-    assert "model versions: 1 archives are not as registered: version 2" in error
+    assert "model versions: 1 archive is not as registered: version 2" in error
     assert "restore them from a copy" in error
     assert VERIFY_JOB in WATCHED_JOBS
 
@@ -326,7 +369,7 @@ def test_a_night_reads_its_share_of_the_days(home: Path, monkeypatch: pytest.Mon
         for night in range(2)
     ]
     assert [each["survey days"].outcome for each in told] == ["failed", "ok"]
-    assert "1 of the days are read now" in told[0]["manifest"].found
+    assert "1 day read now" in told[0]["manifest"].found
 
 
 def test_a_night_reads_its_share_of_what_old_releases_need(
@@ -352,7 +395,7 @@ def test_a_night_reads_its_share_of_what_old_releases_need(
         chosen = partial(days_of_night, night=night)
         (finding,) = inputs.input_findings(little.lake, little.registry, chosen)
         assert finding.outcome == "ok", finding
-        assert "1 objects are read now" in finding.found
+        assert "1 object read now" in finding.found
     assert sorted(looked) == sorted((*days, "raw_abalone"))
     (kept,) = (tmp_path / "lake/_kept/rows").iterdir()
     kept.unlink()

@@ -20,32 +20,32 @@ import dagster as dg
 import polars as pl
 from obstore.store import MemoryStore
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.runs import days_of
 from abalone_assets.automation.survey_sensor import survey_tick
 from abalone_assets.errors import AbaloneError, StorageError, SurveyError
-from abalone_assets.ingest.accepted_files import accept_file, held_files, ingest_accepted_again
+from abalone_assets.ingest.accepted_files import accept_file, held_files
+from abalone_assets.ingest.commit import commit_parsed_days
 from abalone_assets.ingest.days import parse_days
 from abalone_assets.ingest.earlier import Earlier
-from abalone_assets.ingest.frames import to_parquet
-from abalone_assets.ingest.judging import Judge, judge_name
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
+from abalone_assets.ingest.judging import Judge
 from abalone_assets.ingest.memory import read_memory
-from abalone_assets.ingest.reconcile import DayRange, missing_days
+from abalone_assets.ingest.reconcile import missing_days
 from abalone_assets.ingest.synthetic_files import (
     SyntheticFile,
-    ingest_simulated_again,
     record_synthetic_file,
     synthetic_files,
 )
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest_store import (
     MANIFEST_KEY,
-    commit_days,
     read_manifest_anew,
     revoke_days,
     writing_days,
 )
 from abalone_assets.lake.writers import Writer
+from abalone_assets.resources.storage import write_frames
 from abalone_assets.settings.platform import Settings, load_settings
 from abalone_assets.storage import object_store
 from abalone_assets_tests.automation.support import Clock
@@ -82,6 +82,12 @@ class World:
         lake_uri: Where its lake is.
         faults: What the stores do.
         clock: The sensor's.
+        instance: Dagster's, which knows of no run.
+        cursor: The sensor's.
+        lost_part: Whether a part of the manifest was lost, and nobody has done anything about it.
+        runs: How many runs were begun.
+        ended: Those that have ended.
+        settings: The settings in force.
     """
 
     folder: Path
@@ -91,6 +97,7 @@ class World:
     instance: dg.DagsterInstance
     cursor: str | None = None
     lost_part: bool = False
+    runs: int = 0
     ended: set[str] = field(default_factory=set)
     settings: Settings = field(default_factory=load_settings)
 
@@ -124,6 +131,7 @@ class World:
     def ingest(self, days: DayRange) -> None:
         """A run of what the asset does; Dagster knows afterwards that it has ended."""
         writer = Writer.this(f"run {next(RUNS)}")
+        self.runs += 1
         try:
             self._ingest(days, writer)
         finally:
@@ -141,16 +149,8 @@ class World:
         )
         with writing_days(lake.store, parsed.days.keys(), writer, self.ended.__contains__):
             for asset, frames in zip(ASSETS, (parsed.rows, parsed.quarantined), strict=True):
-                for day, frame in frames.items():
-                    lake.store.write(lake.key(asset, day), to_parquet(frame))
-            commit_days(
-                lake.store,
-                parsed.entries,
-                valid=lambda manifest: judge_name(manifest.raw) == judge.name,
-                writer=writer,
-            )
-        ingest_accepted_again(lake.store)
-        ingest_simulated_again(lake.store, parsed.days)
+                write_frames(lake, asset, frames.items())
+            commit_parsed_days(lake, parsed.entries, judge, writer)
 
     def tick_and_ingest(self) -> int:
         """A tick and what it asks for; how much that was."""
@@ -159,20 +159,28 @@ class World:
             self.ingest(days)
         return len(asked)
 
+    def have_a_person(self, work: Callable[[], object], strikes: Sequence[Strike]) -> None:
+        """Work as the command of a person, who says it again when it fails or is killed."""
+        struck = self.faults.struck.total()
+        self.try_to(work, strikes)
+        if self.faults.struck.total() > struck:
+            work()
+
     def try_to(self, work: Callable[[], object], strikes: Sequence[Strike]) -> None:
-        """Work while something happens at the writes; a killed process forgets what it knew."""
+        """Work while something happens at the calls; a killed process forgets what it knew."""
         self.faults.set(strikes)
         self.faults.meanwhile = self.meanwhile
         try:
             with suppress(AbaloneError):
                 work()
         except Killed:
+            self.faults.set(())
             read_manifest_anew(self.lake.store)
         finally:
             self.faults.set(())
 
     def meanwhile(self, name: str) -> None:
-        """What others do at a write: another run, a crew, a person."""
+        """What others do at a call: another run, a crew, a person."""
         paths = [self.folder / each for each in self.names]
         doing: dict[str, Callable[[], object]] = {
             "ingests": self.tick_and_ingest,
@@ -180,7 +188,7 @@ class World:
             "corrects": lambda: each_of(paths[:1], correct),
             "corrects and ingests all": self.correct_and_ingest_all,
             "deletes": lambda: each_of(paths[-1:], Path.unlink),
-            "tells of a simulation": lambda: each_of(paths[:1], self.know_as_simulated),
+            "tells of a simulation": lambda: each_of(paths[:1], self.tell_of),
             "accepts": self.accept_all,
         }
         with suppress(AbaloneError):
@@ -191,10 +199,13 @@ class World:
         each_of([self.folder / each for each in self.names[:1]], correct)
         self.ingest(DayRange(*ALL_DAYS))
 
-    def know_as_simulated(self, path: Path) -> None:
+    def tell_of(self, path: Path) -> None:
         """A person says that a landed file is a simulation."""
-        data = path.read_bytes()
-        made = SyntheticFile(path.name, data.count(b"\n"), "copula", seed=0, data_version="v1")
+        self.know_as_simulated(path.name, path.read_bytes())
+
+    def know_as_simulated(self, name: str, data: bytes) -> None:
+        """A person says that a file of these bytes is a simulation."""
+        made = SyntheticFile(name, data.count(b"\n"), "copula", seed=0, data_version="v1")
         with suppress(StorageError):  # a lost part of the manifest, until the next tick
             record_synthetic_file(self.lake.store, hashlib.sha256(data).hexdigest(), made)
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.runs import INGEST_JOB, day_range_tags
-from abalone_assets.ingest.reconcile import DayRange
 from abalone_assets.local.instance import fail_orphaned_runs, home_environment, prepare_instance
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.support.platform import Platform, survey_rows

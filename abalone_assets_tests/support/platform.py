@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from abalone_assets import definitions
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.lake.lake import Lake
 from abalone_assets.local.run import LocalPlatform
 from abalone_assets.sample_data import base_survey

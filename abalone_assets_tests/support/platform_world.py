@@ -8,9 +8,11 @@ runs; its lease has the identity of a process that is no more.
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +22,7 @@ import pytest
 
 from abalone_assets import definitions
 from abalone_assets.automation import retention
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.runs import (
     DEPLOY_JOB,
     INGEST_JOB,
@@ -32,10 +35,10 @@ from abalone_assets.ingest.accepted_files import LEDGER_KEY as ACCEPTED_KEY
 from abalone_assets.ingest.accepted_files import accept_file, held_files
 from abalone_assets.ingest.memory import read_memory
 from abalone_assets.ingest.open import open_landing_zone
-from abalone_assets.ingest.reconcile import DayRange, missing_days
+from abalone_assets.ingest.reconcile import missing_days
 from abalone_assets.ingest.synthetic_files import LEDGER_KEY as SYNTHETIC_KEY
 from abalone_assets.ingest.synthetic_files import SyntheticFile, record_synthetic_file
-from abalone_assets.lake import lease, writers
+from abalone_assets.lake import kept_inputs, lease, released_files, writers
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest_store import MANIFEST_KEY, read_manifest_anew, revoke_days
 from abalone_assets.lake.names import partition_column
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.settings.platform import Settings
+    from abalone_assets.storage.object_store import ObjectStore
     from abalone_assets_tests.support.faults import Faults, Strike
 
 TINY: Final = {"num_boost_round": 8, "eta": 0.4, "landmarks": 20, "folds": 2}
@@ -67,6 +71,25 @@ JOBS: Final = {
     "approval_sensor": DEPLOY_JOB,
 }
 ROUNDS: Final = 40
+KEPT_DEFINITIONS: Final = 24
+
+
+def current_definitions() -> dg.Definitions:
+    """Those of the settings in force; whoever has the same settings shares them."""
+    chosen = {name: each for name, each in os.environ.items() if name.startswith("ABALONE_")}
+    return _definitions_of(tuple(sorted(chosen.items())))
+
+
+@lru_cache(maxsize=KEPT_DEFINITIONS)
+def _definitions_of(_: tuple[tuple[str, str], ...]) -> dg.Definitions:
+    return definitions.defs()
+
+
+def forget_what_was_read(store: ObjectStore) -> None:
+    """Know as little as a process that has just begun."""
+    read_manifest_anew(store)
+    kept_inputs._month_at.cache_clear()
+    released_files._remembered.clear()
 
 
 @dataclass
@@ -158,6 +181,7 @@ class PlatformWorld:
         uris = {"LAKE_URI": "lake", "REGISTRY_URI": "registry"}
         stores = {name: f"{self.stores or self.folder}/{each}" for name, each in uris.items()}
         self.choose({"HOME": str(self.folder), **stores, **environ})
+        forget_what_was_read(self.lake.store)
         self.shared.clock.reset()
         self.shared.faults.set(())
         self.shared.faults.meanwhile = self.meanwhile
@@ -178,11 +202,11 @@ class PlatformWorld:
         for name, value in environ.items():
             self.patch.setenv(f"ABALONE_{name}", value)
         for driver in self.drivers:
-            driver.platform.definitions = definitions.defs()
+            driver.platform.definitions = current_definitions()
 
     def _opened(self, home: Path) -> Platform:
         instance = self._stack.enter_context(dg.DagsterInstance.from_config(str(home)))
-        return Platform(home=self.folder, definitions=definitions.defs(), instance=instance)
+        return Platform(home=self.folder, definitions=current_definitions(), instance=instance)
 
     @property
     def settings(self) -> Settings:
@@ -239,7 +263,7 @@ class PlatformWorld:
         self.run(driver, RELEASE_JOB, dg.RunRequest(asset_selection=keys))
 
     def try_to(self, driver: Driver, work: Callable[[], object], strikes: Sequence[Strike]) -> None:
-        """Work while something happens at the writes; a killed process is started again."""
+        """Work while something happens at the calls; a killed process is started again."""
         shared = self.shared
         shared.becomes(driver.identity)
         shared.faults.set(strikes)
@@ -249,23 +273,42 @@ class PlatformWorld:
         except Killed:
             pass
         finally:
-            if shared.faults.dead:
-                self._restart(driver)
+            killed = shared.faults.dead
             shared.faults.set(())
+            if killed:
+                self._restart(driver)
             shared.becomes(self.drivers[0].identity)
 
     def _restart(self, driver: Driver) -> None:
         """What the next `abalone dev` does at its start: runs without a process have failed."""
         self.shared.dies()
         driver.processes += 1
-        read_manifest_anew(self.lake.store)
+        forget_what_was_read(self.lake.store)
         instance = driver.platform.instance
         for run in instance.get_runs():
             if not run.is_finished:
                 instance.report_run_failed(run, "The process of this run ended before the run did.")
 
+    def have_a_person(self, work: Callable[[], object], strikes: Sequence[Strike]) -> None:
+        """Work as the command of a person, who says it again when it fails or is killed."""
+        shared, struck = self.shared, self.shared.faults.struck.total()
+        shared.becomes(f"1/person/{struck}")
+        shared.faults.set(strikes)
+        try:
+            with suppress(AbaloneError):
+                work()
+        except Killed:
+            pass
+        finally:
+            shared.faults.set(())
+            shared.dies()
+            shared.becomes(self.drivers[0].identity)
+        if shared.faults.struck.total() > struck:
+            forget_what_was_read(self.lake.store)
+            work()
+
     def meanwhile(self, name: str) -> None:
-        """What the other driver, a crew or a person does at a write of the first driver."""
+        """What the other driver, a crew or a person does at a call of the first driver."""
         kept, other = self.shared.identity, self.drivers[1]
         self.shared.becomes(other.identity)
         doing: dict[str, Callable[[], object]] = {
@@ -343,7 +386,7 @@ class PlatformWorld:
         for stored in list(self.lake.store.list("_manifest/")):
             self.lake.store.delete(stored.key)
         self.lost_part = True
-        read_manifest_anew(self.lake.store)
+        forget_what_was_read(self.lake.store)
 
     # The end.
 
@@ -388,11 +431,14 @@ class PlatformWorld:
         """What a new lake would hold of the same files, with the same words of people."""
         before = self.lake
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("ABALONE_LAKE_URI", f"{self.stores or folder}/{folder.name}-lake")
-            patch.setenv("ABALONE_REGISTRY_URI", f"{self.stores or folder}/{folder.name}-registry")
+            place = f"{self.stores or folder}/{folder.name}"
+            patch.setenv("ABALONE_LAKE_URI", f"{place}-lake")
+            patch.setenv("ABALONE_REGISTRY_URI", f"{place}-registry")
+            forget_what_was_read(self.lake.store)
             self.make_home(folder / "dagster")
             with dg.DagsterInstance.from_config(str(folder / "dagster")) as instance:
-                platform = Platform(home=folder, definitions=definitions.defs(), instance=instance)
+                chosen = current_definitions()
+                platform = Platform(home=folder, definitions=chosen, instance=instance)
                 for key in (ACCEPTED_KEY, SYNTHETIC_KEY):
                     if before.store.find(key):
                         self.lake.store.write(key, before.store.read(key))

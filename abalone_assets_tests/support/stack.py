@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake
 
@@ -130,8 +130,14 @@ class Stack:
         parameters = {"p": {"selector": selector, "runConfigData": {}, "mode": "default"}}
         return str(self.graphql(launch, parameters)["launchRun"]["run"]["runId"])
 
-    def stop_sensor(self, name: str) -> None:
-        """Stop a sensor for good, and wait until it ticks no more."""
+    def stop_sensors(self) -> None:
+        """Stop all sensors for good, and wait until none ticks any more."""
+        query = """query($r: RepositorySelector!) { repositoryOrError(repositorySelector: $r) {
+            ... on Repository { sensors { name } } } }"""
+        for sensor in self.graphql(query, {"r": REPOSITORY})["repositoryOrError"]["sensors"]:
+            self._stop_sensor(sensor["name"])
+
+    def _stop_sensor(self, name: str) -> None:
         state = self._sensor_state(name, "id")
         stop = """mutation($id: String) { stopSensor(id: $id) { __typename } }"""
         assert self.graphql(stop, {"id": state["id"]})["stopSensor"]["__typename"] == (

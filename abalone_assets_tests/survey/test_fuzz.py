@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from abalone_assets.errors import SurveyError
 from abalone_assets.survey import parse_survey, survey_day
-from abalone_assets.survey.parser import UnreadableSurveyError
+from abalone_assets.survey.parsed import UnreadableSurveyError
 from abalone_assets_tests.support.platform import survey_rows
 
 EXAMPLES = int(os.environ.get("ABALONE_TEST_EXAMPLES", "150"))

@@ -273,11 +273,20 @@ def test_a_file_that_cannot_be_a_survey_is_refused_with_its_reason(
     assert str(caught.value) == f"{FILE}: {caught.value.reason}"
 
 
-def test_a_file_above_the_size_limit_is_refused_before_parsing() -> None:
-    assert parse_survey(ROW.encode(), FILE, max_bytes=len(ROW)).row_count == 1
+def test_a_file_above_the_size_limit_is_refused_before_parsing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("abalone_assets.survey.records.MAX_FILE_BYTES", len(ROW))
+    assert parse_survey(ROW.encode(), FILE).row_count == 1
     # All NUL bytes: were the content looked at, the reason would be another one.
-    with pytest.raises(UnreadableSurveyError, match="11 bytes are above the limit of 10: split"):
-        parse_survey(bytes(11), FILE, max_bytes=10)
+    with pytest.raises(UnreadableSurveyError, match="47 bytes are above the limit of 46: split"):
+        parse_survey(bytes(len(ROW) + 1), FILE)
+
+
+def test_a_refused_file_tells_the_rule_that_is_broken_most_not_first() -> None:
+    content = "\n".join([row_with("height", "0"), *[row_with("rings", "9.3")] * 9])
+    with pytest.raises(UnreadableSurveyError, match=r"not_an_integer \(9 times\), as in: rings is"):
+        parse_survey(content.encode(), FILE)
 
 
 class TestValidateMeasurements:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.synthetic_files import synthetic_files
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import parse_survey

@@ -6,12 +6,14 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 import pytest
+import requests
 from filelock import FileLock
 
 from abalone_assets.doctor.finding import mlflow_server
-from abalone_assets.errors import SettingsError
+from abalone_assets.errors import AbaloneError, SettingsError
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.tracking import server as server_module
+from abalone_assets.tracking.child import _in_short
 from abalone_assets.tracking.server import MlflowError, MlflowServer
 from abalone_assets.tracking.tell import tell_mlflow
 from abalone_assets_tests.cli.support import abalone
@@ -121,3 +123,20 @@ def test_the_doctor_warns_of_a_server_that_is_away(monkeypatch: pytest.MonkeyPat
     assert (finding.subject, finding.outcome) == ("mlflow", "warning")
     assert "127.0.0.1:1" in finding.found
     assert "pa55" not in f"{finding}"
+
+
+@pytest.mark.parametrize(
+    ("met", "told"),
+    [
+        (requests.ConnectionError("HTTPConnectionPool(…): Max retries"), "it does not answer"),
+        (requests.ReadTimeout("Read timed out."), "it did not answer in time"),
+        (AbaloneError("no such lake"), "RuntimeError: it failed with no such lake"),
+    ],
+    ids=["away", "slow", "otherwise"],
+)
+def test_an_error_that_quotes_others_is_told_in_few_words(met: Exception, told: str) -> None:
+    error = RuntimeError(f"it failed\nwith {met}")
+    error.__context__ = met  # as what is raised while another is handled
+    assert _in_short(error) == told
+    assert _in_short(AbaloneError("as it is")) == "as it is"
+    assert len(_in_short(RuntimeError("word " * 500))) < 220

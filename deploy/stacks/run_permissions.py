@@ -251,6 +251,8 @@ _MLFLOW_CALLS: Final = (
     *("SearchModelVersions", "CreateModelVersion", "SetModelVersionTag"),
     *("SetRegisteredModelAlias", "DeleteRegisteredModelAlias"),
 )
+"""Named as in AWS's reference, whose developer guide leaves some of them out:
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_sagemaker-mlflow.html"""
 
 
 def _experiments(names: Names) -> list[Permission]:

@@ -16,7 +16,7 @@ from abalone_assets.defs.metadata import (
     preview,
     table_metadata,
 )
-from abalone_assets.defs.partitions import animals_days
+from abalone_assets.defs.partitions import animals_days, days_of_run
 from abalone_assets.lake.names import AGED_ANIMALS, UNAGED_ANIMALS
 from abalone_assets.resources.batch_scoring import BatchScorer
 from abalone_assets.resources.catalog import Catalog
@@ -34,6 +34,7 @@ PICTURED_DAYS = 7
 @dg.asset(
     partitions_def=animals_days,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="ageing",  # one run at a time, so that not all runs there may be age animals
     deps=[UNAGED_ANIMALS, DEPLOYED_ASSET],
     output_required=False,
     group_name="ageing",
@@ -78,8 +79,10 @@ def aged_animals(
 
     with TemporaryDirectory(prefix="abalone-ages-") as folder:
         ageing = Ageing(animals, zone, version, Doubter.of(card), Path(folder))
-        plan = ageing.plan(context.partition_keys, again=context.run.job_name != AGE_JOB)
+        plan = ageing.plan(days_of_run(context), again=context.run.job_name != AGE_JOB)
         counted = dict(ageing.age(plan, score))
+    if left := [each.day for each in plan if each.day not in counted]:
+        context.log.warning("%s: taken in again meanwhile, so still due", ", ".join(left))
     yield from age_checks(opened, animals.manifest(), counted)
     add_partitions_metadata(context, AGED_ANIMALS, _metadata(opened, counted, jobs))
     yield dg.MaterializeResult(asset_key=AGED_ANIMALS)

@@ -19,7 +19,7 @@ from abalone_assets.defs.metadata import (
     scanned_preview,
     table_metadata,
 )
-from abalone_assets.defs.partitions import animals_days
+from abalone_assets.defs.partitions import animals_days, days_of_run
 from abalone_assets.defs.subsets import Result, Told, is_selected, partitions_told, told_of_all
 from abalone_assets.lake.names import QUARANTINED_ANIMALS, UNAGED_ANIMALS
 from abalone_assets.resources.catalog import Catalog
@@ -81,7 +81,7 @@ def take_in_animals(
     from abalone_assets.lake.manifest_store import commit_days, writing_days
     from abalone_assets.lake.writers import Writer
 
-    opened, days = lake.open(), context.partition_keys
+    opened, days = lake.open(), days_of_run(context)
     animals = Animals(opened)
     intake = Intake.of(landing_zone.open(), animals, load_settings())
     writer = Writer.this(context.run.run_id)

@@ -1,6 +1,5 @@
 """Deployment: what the registry says should be live answers requests, or what did so before."""
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -95,12 +94,11 @@ def _record_release(lake: "Lake", live: int, why: str, run_id: str) -> None:
     if digest is None or reason is None:
         return
     lake.record_release(
-        Release(
+        Release.ended_now(
             digest,
             "deployed" if own == live else "overruled",
             reason if own == live else f"{reason} But version {live} is live. {why}",
             own,
             run_id,
-            datetime.now(UTC).isoformat(timespec="seconds"),
         )
     )

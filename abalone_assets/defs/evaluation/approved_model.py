@@ -2,21 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from abalone_assets.errors import AbaloneError
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.models import Gate, ModelRegistryResource
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.storage import LakeResource
 
 if TYPE_CHECKING:
-    from abalone_assets.lake.lake import Lake
     from abalone_assets.modeling.evaluation.gate import Decision
-    from abalone_assets.registry.notes import Noted, ReleaseNotes
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.registry.versions import ModelVersion
 
@@ -54,75 +50,64 @@ def approved_model(
     assets after it are skipped, and the endpoint keeps what it serves: `approved_version`.
     """
     from abalone_assets.lake.lake import Release
-    from abalone_assets.modeling.evaluation.decision_words import in_short as decision_in_short
-    from abalone_assets.modeling.evaluation.gate import decide
-    from abalone_assets.registry.provenance import PROVENANCE
-    from abalone_assets.registry.version_facts import DATA
-    from abalone_assets.registry.versions import COMPARED_AT, PROBES
-    from abalone_assets.storage.object_store import locate
+    from abalone_assets.registry.release_version import decide_now, note_version, register_version
 
     release_lease.hold(context)
-    registry = model_registry.open()
-    decision = decide(evaluation["metrics"], gate.open())
-    if decision.approved:
-        decision = _outdated(evaluation, registry.desired_version()) or decision
+    registry, opened = model_registry.open(), lake.open()
+    digest, run_id = evaluation["release_digest"], context.run.run_id
+    decision = decide_now(evaluation, gate.open(), registry)
     context.log.info(decision.reason)
-    lake.open().begin_release(evaluation["release_digest"], context.run.run_id)
-    store, key = locate(evaluation["model_uri"])
-    version = registry.register(
-        store.read(key),
-        evaluation={
-            **evaluation["metrics"],
-            PROBES: evaluation["probes"],
-            COMPARED_AT: evaluation.get(COMPARED_AT),
-            DATA: lake.open().data_of(evaluation["release_digest"]),
-            PROVENANCE: evaluation.get(PROVENANCE),
-        },
-        decision=asdict(decision),
-        release_digest=evaluation["release_digest"],
-    )
-    reason = decision.reason if version.last_override is None else version.reason
-    noted = _noted(context, registry, version, evaluation, lake.open())
-    # The page's overview has no room for the whole sentence; it stands below, under its own name.
-    brief = decision_in_short(asdict(decision), evaluation["metrics"])
-    shown = {
-        "decision": brief if version.last_override is None else version.in_short,
-        "why": reason,
-        "rmse": evaluation["metrics"]["rmse"],
-        "version": version.version,
-        **noted.metadata(),
-    }
+    opened.begin_release(digest, run_id)
+    version = register_version(evaluation, decision, registry, opened)
+    noted = note_version(version, digest, run_id, registry, opened)
+    for problem in noted.problems:
+        context.log.warning(problem)
+    shown = {**_shown(version, decision, evaluation["metrics"]), **noted.metadata()}
     yield dg.AssetCheckResult(
         passed=version.approved, severity=dg.AssetCheckSeverity.WARN, metadata=shown
     )
     if not version.approved:
         _tell_of_rejection(context, registry, shown)
-        lake.open().record_release(
-            Release(
-                evaluation["release_digest"],
-                "rejected",
-                reason,
-                version.version,
-                context.run.run_id,
-                datetime.now(UTC).isoformat(timespec="seconds"),
-            )
-        )
+        ended = Release.ended_now(digest, "rejected", shown["why"], version.version, run_id)
+        opened.record_release(ended)
         catalog.refresh_or_warn(context)
         return
     yield dg.MaterializeResult(
         value={
             "version": version.version,
-            "reason": reason,
-            "release_digest": evaluation["release_digest"],
-            "run_id": context.run.run_id,
+            "reason": shown["why"],
+            "release_digest": digest,
+            "run_id": run_id,
         },
-        metadata={
-            **shown,
-            "approved_version": version.version,
-            "model": dg.MetadataValue.path(registry.model_uri(version.version)),
-        },
+        metadata={**shown, **_approved(version, registry)},
         data_version=dg.DataVersion(version.archive_sha256),
     )
+
+
+def _shown(
+    version: "ModelVersion", decision: "Decision", metrics: dict[str, Any]
+) -> dict[str, Any]:
+    """The last word on a version: a person's, or else the gate's.
+
+    The page's overview has no room for the whole sentence; it stands below, under its own name.
+    """
+    from abalone_assets.modeling.evaluation.decision_words import in_short
+
+    by_gate = version.last_override is None
+    return {
+        "decision": in_short(asdict(decision), metrics) if by_gate else version.in_short,
+        "why": decision.reason if by_gate else version.reason,
+        "rmse": metrics["rmse"],
+        "version": version.version,
+    }
+
+
+def _approved(version: "ModelVersion", registry: "ModelRegistry") -> dict[str, Any]:
+    """Which version is approved now, and where its model is."""
+    return {
+        "approved_version": version.version,
+        "model": dg.MetadataValue.path(registry.model_uri(version.version)),
+    }
 
 
 def _tell_of_rejection(
@@ -140,69 +125,7 @@ def _tell_of_rejection(
     context.log_event(
         dg.AssetMaterialization(
             "approved_model",
-            metadata={
-                **shown,
-                "approved_version": standing.version,
-                "model": dg.MetadataValue.path(registry.model_uri(standing.version)),
-            },
+            metadata={**shown, **_approved(standing, registry)},
             tags={"dagster/data_version": standing.archive_sha256},
         )
-    )
-
-
-def _noted(
-    context: dg.AssetExecutionContext,
-    registry: "ModelRegistry",
-    version: "ModelVersion",
-    evaluation: dict[str, Any],
-    lake: "Lake",
-) -> "Noted":
-    """What the registry's own tools are told of the version by the release that made it."""
-    from abalone_assets.registry.notes import Noted
-
-    digest = evaluation["release_digest"]
-    if version.release_digest != digest:
-        return Noted()  # it stands since another release, which has told of it
-    noted = registry.note(version, _notes(context.run.run_id, digest, lake))
-    for problem in noted.problems:
-        context.log.warning(problem)
-    return noted
-
-
-def _notes(run_id: str, digest: str, lake: "Lake") -> "ReleaseNotes":
-    """What a release knows of its version: of its days nothing, when more was ingested since."""
-    from abalone_assets.registry.notes import ReleaseNotes
-
-    data_uri = lake.uri("merged_dataset")
-    try:
-        manifest = lake.manifest()
-    except AbaloneError:
-        return ReleaseNotes(run_id, data_uri)  # whoever needs the manifest says what is amiss
-    if manifest.digest != digest:
-        return ReleaseNotes(run_id, data_uri)
-    days = manifest.days_with_rows
-    first, last = (days[0], days[-1]) if days else ("", "")
-    return ReleaseNotes(run_id, data_uri, manifest.rows, len(days), first, last)
-
-
-def _outdated(evaluation: dict[str, Any], desired: "ModelVersion | None") -> "Decision | None":
-    """The rejection of a model that was not compared with the version that should be live now.
-
-    That one is known when the champion is looked up. It is another by now when a person has decided
-    in between, whose word would be undone by a model that never had to hold against it.
-    """
-    from abalone_assets.modeling.evaluation.gate import Decision
-
-    metrics = evaluation["metrics"]
-    champion = (metrics["champion"] or {}).get("version")
-    if "desired_version" not in evaluation or desired is None or desired.is_of(metrics):
-        return None
-    if desired.version == evaluation["desired_version"] or str(desired.version) == champion:
-        return None
-    against = f"against version {champion}" if champion else "without a champion"
-    return Decision(
-        approved=False,
-        reason=f"Rejected: version {desired.version} became the one that should be live while this "
-        f"model was evaluated {against}; the next release compares them.",
-        rule="champion_changed",
     )

@@ -52,7 +52,7 @@ def raw_abalone(
     from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
     from abalone_assets.ingest.judging import Judge
     from abalone_assets.ingest.synthetic_files import (
-        ingest_simulated_again,
+        ingest_simulated_base_again,
         origin_of,
         synthetic_files,
     )
@@ -105,7 +105,7 @@ def raw_abalone(
         ),
         judge_again=judge.judge_again(opened),
     )
-    ingest_simulated_again(store)
+    ingest_simulated_base_again(store)
     store.delete(REFUSAL_KEY)
     catalog.refresh_or_warn(context)
 

@@ -14,7 +14,7 @@ from abalone_assets.defs.metadata import (
     preview,
     table_metadata,
 )
-from abalone_assets.defs.partitions import survey_days
+from abalone_assets.defs.partitions import days_of_run, survey_days
 from abalone_assets.defs.subsets import Told, is_selected, partitions_told, told_of_all
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.frames import DataFrame
@@ -83,20 +83,19 @@ def parse_survey_days(
 
     Whichever of the two tables is selected, both are written: the manifest has one entry a day.
     """
-    from abalone_assets.ingest.accepted_files import ingest_accepted_again
+    from abalone_assets.ingest.commit import commit_parsed_days
     from abalone_assets.ingest.days import parse_days
     from abalone_assets.ingest.earlier import Earlier
-    from abalone_assets.ingest.judging import Judge, judge_name
-    from abalone_assets.ingest.synthetic_files import ingest_simulated_again, synthetic_files
-    from abalone_assets.lake.kept_inputs import with_rows_digests
-    from abalone_assets.lake.manifest_store import commit_days, writing_days
+    from abalone_assets.ingest.judging import Judge
+    from abalone_assets.ingest.synthetic_files import synthetic_files
+    from abalone_assets.lake.manifest_store import writing_days
     from abalone_assets.lake.writers import Writer
 
     opened = lake.open()
     judge = Judge.of(opened)
     parsed = parse_days(
         landing_zone.open(),
-        context.partition_keys,
+        days_of_run(context),
         context.log.info,
         synthetic=lambda: synthetic_files(opened.store).keys(),
         judge=judge,
@@ -107,14 +106,7 @@ def parse_survey_days(
     with writing_days(opened.store, parsed.days.keys(), writer, ended):
         yield from _tables(context, opened, parsed)
         yield from told_of_all(context, ingestion_checks(opened, parsed))
-        commit_days(
-            opened.store,
-            with_rows_digests(opened, parsed.entries),
-            valid=lambda manifest: judge_name(manifest.raw) == judge.name,
-            writer=writer,
-        )
-    ingest_accepted_again(opened.store)
-    ingest_simulated_again(opened.store, parsed.days)
+        commit_parsed_days(opened, parsed.entries, judge, writer)
     catalog.refresh_or_warn(context)
 
 

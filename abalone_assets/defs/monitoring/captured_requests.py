@@ -8,7 +8,7 @@ import dagster as dg
 
 from abalone_assets.automation.runs import DEPLOYED_ASSET
 from abalone_assets.defs.metadata import add_partitions_metadata, preview, table_metadata
-from abalone_assets.defs.partitions import request_days
+from abalone_assets.defs.partitions import days_of_run, request_days
 from abalone_assets.lake.names import CAPTURED_REQUESTS as ASSET
 from abalone_assets.resources.captures import CapturesResource
 from abalone_assets.resources.catalog import Catalog
@@ -52,7 +52,7 @@ def captured_requests(
     opened, found = lake.open(), captures.open()
     counts = {"lines": 0, "unreadable": 0, "outside_contract": 0}
     shown: dict[str, dict[str, Any]] = {}
-    for day in context.partition_keys:
+    for day in days_of_run(context):
         rows = read_day(found, opened, day)
         if rows is None:
             context.log.info("%s: its capture files are gone; its rows stay", day)

@@ -6,7 +6,6 @@ import dagster as dg
 
 from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.resources.storage import LakeResource
-from abalone_assets.survey import COLUMNS
 
 if TYPE_CHECKING:
     from abalone_assets.etl.request import PrepareReport
@@ -46,23 +45,20 @@ def rows_are_conserved(lake: LakeResource) -> dg.AssetCheckResult:
     description="Every merged row is in exactly one of the three splits.",
 )
 def splits_partition_the_rows(lake: LakeResource) -> dg.AssetCheckResult:
-    """Count the splits' rows, and the distinct rows of all of them together."""
-    import polars as pl
-
-    from abalone_assets.ingest.frames import rows_written
+    """Count all rows, and the distinct ones of the splits; read what no earlier look has read."""
+    from abalone_assets.etl.partition import looked_at, partition_of, record_look
 
     opened = lake.open()
-    columns = [column.name for column in COLUMNS]
-    splits = {
-        name: pl.read_parquet(opened.uri(name), columns=columns, glob=False)
-        for name in SPLIT_PERCENT
-    }
-    distinct = pl.concat(list(splits.values())).n_unique()
-    merged = rows_written(opened.uri("merged_dataset"))
-    counts = {name: len(frame) for name, frame in splits.items()}
+    found = partition_of(opened, looked_at(opened))
+    record_look(opened, found)
     return dg.AssetCheckResult(
-        passed=distinct == sum(counts.values()) == merged,
-        metadata={"merged": merged, "distinct": distinct, **counts},
+        passed=found.holds,
+        metadata={
+            "merged": found.merged,
+            "distinct": found.distinct,
+            "read": found.read,
+            **found.splits,
+        },
     )
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -130,6 +129,5 @@ def _refuse_empty_splits(lake: "Lake", digest: str, run_id: str) -> None:
         f"Rejected: too few rows: {sum(rows.values())} surveyed rows leave {' and '.join(empty)} "
         "without one; land more surveys, or set ABALONE_RAW_URI to a larger base survey."
     )
-    ended = datetime.now(UTC).isoformat(timespec="seconds")
-    lake.record_release(Release(digest, "rejected", reason, None, run_id, ended))
+    lake.record_release(Release.ended_now(digest, "rejected", reason, None, run_id))
     raise dg.Failure(reason, allow_retries=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from abalone_assets.doctor.finding import Finding, TroubleError, look_at
 from abalone_assets.doctor.verify.surveys import PARALLEL, named
-from abalone_assets.errors import AbaloneError, StorageError
+from abalone_assets.errors import AbaloneError, StorageError, counted
 from abalone_assets.ingest.frames import rows_written
 from abalone_assets.lake.animals import Animals
 from abalone_assets.lake.manifest import DaySummary, day_digest
@@ -49,19 +49,19 @@ def animals_findings(
         return
     yield look_at(
         "animals without rings",
-        lambda: _each(chosen(days), lambda day: _taken_in(lake, manifest, day), "days of animals"),
+        lambda: _each(chosen(days), lambda day: _taken_in(lake, manifest, day), "day of animals"),
         remedy=TAKE_IN_AGAIN,
     )
     yield look_at("ages of animals", lambda: _ages(animals, manifest, chosen), remedy=AGE_AGAIN)
 
 
-def _each(days: Sequence[str], look: Callable[[str], str], what: str) -> str:
+def _each(days: Sequence[str], look: Callable[[str], str], noun: str) -> str:
     with ThreadPoolExecutor(PARALLEL) as pool:
         told = pool.map(look, days)
         wrong = [f"{day}: {problem}" for day, problem in zip(days, told, strict=True) if problem]
     if wrong:
-        raise StorageError(named(wrong, f"{what} are not as recorded"))
-    return f"{len(days)} {what} are as recorded"
+        raise StorageError(named(wrong, noun, "not as recorded"))
+    return f"{counted(len(days), noun)}, as recorded"
 
 
 def _taken_in(lake: Lake, manifest: Manifest, day: str) -> str:
@@ -79,12 +79,11 @@ def _ages(
     told = _each(
         chosen(aged),
         lambda day: _rows(animals.lake, AGED_ANIMALS, day, aged[day].rows),
-        "days of ages",
+        "day of ages",
     )
     if due := animals.days_to_age(manifest):
-        what = "days of animals have no ages"
         remedy = "nothing: animals_sensor has them aged once a model is live"
-        raise TroubleError("warning", named(due, what), remedy)
+        raise TroubleError("warning", named(due, "day of animals", "without ages"), remedy)
     return told
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.doctor.finding import Finding, look_at
 from abalone_assets.doctor.verify.surveys import PARALLEL, named
-from abalone_assets.errors import StorageError
+from abalone_assets.errors import StorageError, counted
 from abalone_assets.lake.kept_inputs import DAYS, RAW, ROWS, kept_key, objects_of, rows_of
 from abalone_assets.registry.provenance import provenance_of
 
@@ -44,15 +43,15 @@ def input_findings(
 def _inputs(
     lake: Lake, registry: ModelRegistry, chosen: Callable[[Collection[str]], Sequence[str]]
 ) -> str:
+    # The versions come first: what is kept of them was written before.
+    versions = _with_archives(registry.versions(), registry)
     kept = [stored.key for prefix in (DAYS, ROWS) for stored in lake.store.list(prefix)]
     read = chosen(kept)
     with ThreadPoolExecutor(PARALLEL) as pool:
         sound = pool.map(lambda key: _is_sound(lake, key), read)
         wrong = [key for key, is_sound in zip(read, sound, strict=True) if not is_sound]
     if wrong:
-        raise StorageError(named(wrong, "kept objects do not have the digest of their name"))
-    archived = registry.archives()
-    versions = [each for each in registry.versions() if not archived or each.version in archived]
+        raise StorageError(named(wrong, "kept object", "other than the digest in its name"))
     recorded, needed, missing = _needed(lake, versions, frozenset(kept))
     looked_at = chosen(needed)
     with ThreadPoolExecutor(PARALLEL) as pool:
@@ -61,25 +60,40 @@ def _inputs(
     for each in gone:
         place = each.split()[0]
         what = "base survey" if place == RAW else place
-        missing += [f"{what} of version {version}" for version in needed[each]]
+        missing += [(version, what) for version in needed[each]]
     if missing:
-        raise StorageError(named(missing, "inputs of versions are gone"))
+        # `retention` may have removed a version's archive meanwhile, and then its inputs.
+        still = {each.version for each in _with_archives(versions, registry)}
+        lost = [f"{what} of version {version}" for version, what in missing if version in still]
+        if lost:
+            raise StorageError(named(lost, "input of versions", "gone"))
     unrecorded = len(versions) - recorded
     others = f"; of {unrecorded} earlier ones it is not recorded" if unrecorded else ""
-    share = "" if len(looked_at) == len(needed) else f"; {len(looked_at)} objects are read now"
-    return f"{recorded} versions have all that they were made from{others}{share}"
+    share = (
+        "" if len(looked_at) == len(needed) else f"; {counted(len(looked_at), 'object')} read now"
+    )
+    return f"all that {counted(recorded, 'version')} learnt from is there{others}{share}"
+
+
+def _with_archives(versions: list[ModelVersion], registry: ModelRegistry) -> list[ModelVersion]:
+    """Those that have their archives now: all of a registry that names none, as it keeps them."""
+    archived = registry.archives()
+    return [each for each in versions if not archived or each.version in archived]
 
 
 def _needed(
     lake: Lake, versions: list[ModelVersion], kept: frozenset[str]
-) -> tuple[int, dict[str, list[int]], list[str]]:
+) -> tuple[int, dict[str, list[int]], list[tuple[int, str]]]:
     """What versions were made from, as far as that is recorded.
 
     Returns:
         Of how many versions it is; which of them need what, by place and digest of the rows; which
-        documents that say so are gone.
+        documents that say so are gone, each with its version.
+
+    Raises:
+        StorageError: A document is damaged.
     """
-    recorded, lost = 0, list[str]()
+    recorded, lost = 0, list[tuple[int, str]]()
     needed: dict[str, list[int]] = {}
     for version in versions:
         provenance = provenance_of(version)
@@ -87,14 +101,26 @@ def _needed(
             continue
         recorded += 1
         documents = [month.document for month in provenance.inputs.months.values()]
-        if gone := [key for key in documents if key not in kept]:
-            lost.append(f"{gone[0]} of version {version.version}")
-            continue
-        for place, sha256 in objects_of(lake.store, provenance.inputs):
+        gone = [key for key in documents if key not in kept]
+        try:
+            objects = [] if gone else [*objects_of(lake.store, provenance.inputs)]
+        except StorageError:
+            gone = [key for key in documents if lake.store.find(key) is None]
+            if not gone:
+                raise
+            objects = []
+        lost += [(version.version, key) for key in gone[:1]]
+        for place, sha256 in objects:
             needed.setdefault(f"{place} {sha256 or UNKNOWN}", []).append(version.version)
     return recorded, needed, lost
 
 
 def _is_sound(lake: Lake, key: str) -> bool:
-    sha256 = hashlib.sha256(lake.store.read(key)).hexdigest()
+    """Whether an object has the digest of its name; whether one that went is needed, others say."""
+    try:
+        sha256 = lake.store.sha256(key)
+    except StorageError:
+        if lake.store.find(key) is None:
+            return True
+        raise
     return key == kept_key(sha256) or (key.startswith(DAYS) and key.endswith(f".{sha256}.json"))

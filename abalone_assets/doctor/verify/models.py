@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from abalone_assets.doctor.finding import Finding, TroubleError, look_at
 from abalone_assets.doctor.verify.surveys import PARALLEL, named
-from abalone_assets.errors import AbaloneError, StorageError
+from abalone_assets.errors import AbaloneError, StorageError, counted
 from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.lake.reports import Reports
 from abalone_assets.registry.registry import TRAIN_AGAIN
@@ -16,10 +16,11 @@ from abalone_assets.retention.versions import versions_needed
 from abalone_assets.storage.object_store import locate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from abalone_assets.lake.lake import Lake
     from abalone_assets.registry.registry import ModelRegistry
+    from abalone_assets.registry.versions import ModelVersion
     from abalone_assets.settings.platform import Settings
 
 RELEASE_AGAIN = "launch the job `release`"
@@ -37,7 +38,7 @@ def model_findings(lake: Lake, registry: ModelRegistry, settings: Settings) -> I
 
 
 def _splits(lake: Lake) -> str:
-    from abalone_assets.ingest.frames import rows_written
+    from abalone_assets.etl.partition import partition_of
 
     record = lake.preparation() if _is_prepared(lake) else None
     if record is None:
@@ -46,14 +47,23 @@ def _splits(lake: Lake) -> str:
                if lake.store.find(lake.key(name)) is None]  # fmt: skip
     if missing:
         raise StorageError(f"{', '.join(missing)}: no such object")
-    merged = rows_written(lake.uri("merged_dataset"))
-    split = sum(rows_written(lake.uri(name)) for name in SPLIT_PERCENT)
-    if not record.rows_ingested == record.rows_in == merged + record.repeats or merged != split:
+    found = partition_of(lake)
+    conserved = record.rows_ingested == record.rows_in == found.merged + record.repeats
+    if not (conserved and found.holds):
         raise StorageError(
-            f"{record.rows_in} rows went in, {record.repeats} repeats went, {merged} are merged, "
-            f"and {split} are in the splits"
+            f"{record.rows_in} rows went in, {record.repeats} repeats went, {found.merged} are "
+            f"merged, and {sum(found.splits.values())} are in the splits, {found.distinct} of them "
+            "different ones that are merged"
         )
-    return f"{merged} rows, each in one split; {record.repeats} repeats removed"
+    altered = [
+        name
+        for name, written in record.splits.items()
+        if written.sha256 and lake.store.sha256(lake.key(name)) != written.sha256
+    ]
+    if altered:
+        raise StorageError(f"{', '.join(altered)}: holds other bytes than were prepared")
+    repeats = counted(record.repeats, "repeat")
+    return f"{counted(found.merged, 'row')}, each in one split; {repeats} removed"
 
 
 def _is_prepared(lake: Lake) -> bool:
@@ -82,26 +92,29 @@ def _versions(lake: Lake, registry: ModelRegistry, settings: Settings) -> str:
     needed = versions_needed(registry, settings, compared_versions(lake))
     unknown = [f"version {each} ({why})" for each, why in needed.items() if each not in versions]
     if unknown:
-        raise StorageError(named(unknown, "versions are needed but not in the registry"))
+        raise StorageError(named(unknown, "version", "needed but not in the registry"))
     there = [
         each
         for each, version in versions.items()
         if each in needed or registry.store.find(version.model_key) is not None
     ]
     with ThreadPoolExecutor(PARALLEL) as pool:
-        told = pool.map(lambda each: _archive(registry, each), there)
+        told = pool.map(lambda each: _archive(registry, versions[each], needed), there)
         wrong = [f"version {each}: {why}" for each, why in zip(there, told, strict=True) if why]
     if wrong:
-        raise StorageError(named(wrong, "archives are not as registered"))
+        raise StorageError(named(wrong, "archive", "not as registered"))
     removed = len(versions) - len(there)
-    return f"{len(there)} archives have their digests; {removed} old ones were removed"
+    others = f"; of older ones {removed} removed" if removed else ""
+    return f"{counted(len(there), 'archive')} with the digest that was registered{others}"
 
 
-def _archive(registry: ModelRegistry, version: int) -> str:
+def _archive(registry: ModelRegistry, version: ModelVersion, needed: Collection[int]) -> str:
+    """What is wrong with an archive; `retention` may have removed one that nobody needs."""
     try:
-        registry.read_model(version)
+        registry.read_model(version.version)
     except AbaloneError as error:
-        return str(error)
+        is_there = registry.store.find(version.model_key) is not None
+        return str(error) if is_there or version.version in needed else ""
     return ""
 
 

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.doctor.finding import Finding, TroubleError, look_at
-from abalone_assets.errors import AbaloneError, StorageError
+from abalone_assets.errors import AbaloneError, StorageError, counted
 from abalone_assets.lake.manifest import DaySummary, day_digest
 from abalone_assets.lake.manifest_store import read_manifest_anew
 
@@ -61,9 +61,10 @@ def survey_findings(
     days = {day: known[day] for day in chosen(known)}
     # Days without files stand in it where a run went over a gap: they are no surveys.
     surveyed = sum(bool(entry.files) for entry in known.values())
-    share = "" if len(days) == len(known) else f"; {len(days)} of the days are read now"
+    share = "" if len(days) == len(known) else f"; {counted(len(days), 'day')} read now"
     told = (
-        f"{surveyed} survey days and the base survey: {manifest.rows} rows, all parts there{share}"
+        f"{counted(surveyed, 'survey day')} and the base survey: {counted(manifest.rows, 'row')}, "
+        f"all parts there{share}"
     )
     yield Finding("manifest", "ok", told)
     yield look_at(
@@ -84,15 +85,15 @@ def _base_survey(lake: Lake, manifest: Manifest) -> str:
     if raw is None:
         remedy = "nothing, while a run writes it; else launch the job `release`"
         raise TroubleError("warning", "there is none yet", remedy)
-    counted = {
+    counts = {
         "rows": (raw.rows, _rows(lake, lake.key("raw_abalone"))),
         "quarantined rows": (raw.quarantined, _rows(lake, QUARANTINED_BASE)),
     }
-    wrong = [f"{found} {what} of {listed}" for what, (listed, found) in counted.items()
+    wrong = [f"{found} {what} of {listed}" for what, (listed, found) in counts.items()
              if found != listed]  # fmt: skip
     if wrong:
         raise StorageError(f"{lake.uri('raw_abalone')} holds {' and '.join(wrong)}")
-    return f"{raw.rows} rows, {raw.quarantined} quarantined, as recorded"
+    return f"{counted(raw.rows, 'row')}, {raw.quarantined} quarantined, as recorded"
 
 
 def _days(lake: Lake, zone: LandingZone, manifest: Manifest, days: Days) -> str:
@@ -101,15 +102,15 @@ def _days(lake: Lake, zone: LandingZone, manifest: Manifest, days: Days) -> str:
         looks = pool.map(lambda day: _day(lake, zone, manifest, day), written)
         problems = [f"{day}: {told}" for day, told in zip(written, looks, strict=True) if told]
     if problems:
-        raise StorageError(named(problems, "survey days are not as recorded"))
+        raise StorageError(named(problems, "survey day", "not as recorded"))
     if due := sorted(days.keys() - written.keys()):
         raise TroubleError(
             "warning",
-            named(due, "survey days are being written, or were when a run was killed"),
+            named(due, "survey day", "being written, or was when a run was killed"),
             "nothing: survey_sensor has them ingested again",
         )
     surveyed = sum(bool(entry.files) for entry in written.values())
-    return f"{surveyed} days with files hold the rows of each of them"
+    return f"the rows of each file of {counted(surveyed, 'day')} are there"
 
 
 def _day(lake: Lake, zone: LandingZone, manifest: Manifest, day: str) -> str:
@@ -181,21 +182,19 @@ def _landed(zone: LandingZone, days: Days, settings: Settings) -> str:
     if rotten := sorted(name for name, unwritten in others.items() if unwritten):
         raise TroubleError(
             "failed",
-            named(rotten, "files hold other bytes than were ingested, though nobody wrote them"),
+            named(rotten, "file", "of other bytes than were ingested, though nobody wrote them"),
             "bring them back from a copy: the lake has their rows as they were",
         )
     if gone := sorted(ingested.keys() - landed.keys()):
         raise TroubleError(
             "warning",
-            named(gone, "ingested files are not in the landing zone"),
+            named(gone, "ingested file", "not in the landing zone"),
             "bring them back, or say that it is meant: `abalone forget DAY`",
         )
     if others:
-        what = "files were written since they were ingested"
-        raise TroubleError(
-            "warning", named(sorted(others), what), "nothing: survey_sensor has them ingested"
-        )
-    return f"{len(readable)} files hold the bytes that were ingested"
+        told = named(sorted(others), "file", "written anew since the ingestion")
+        raise TroubleError("warning", told, "nothing: survey_sensor has them ingested")
+    return f"the bytes of {counted(len(readable), 'file')} are those that were ingested"
 
 
 def _rows(lake: Lake, key: str) -> int:
@@ -229,7 +228,8 @@ def _read(lake: Lake, key: str) -> pl.DataFrame | None:
         raise StorageError(f"{lake.store.uri_of(key)}: cannot be read: {error}") from error
 
 
-def named(things: list[str], what: str) -> str:
-    """How many there are, and the first of them."""
-    more = ", …" if len(things) > NAMED else ""
-    return f"{len(things)} {what}: {', '.join(things[:NAMED])}{more}"
+def named(things: list[str], noun: str, what: str) -> str:
+    """How many there are, what they are, and the first of them."""
+    verb, more = "is" if len(things) == 1 else "are", ", …" if len(things) > NAMED else ""
+    listed = ", ".join(things[:NAMED])
+    return f"{counted(len(things), noun)} {verb} {what}: {listed}{more}"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.ingest.landing import CheckedFile, Options, Verdicts, check_files
+from abalone_assets.ingest.given_files import Options, Verdicts
+from abalone_assets.ingest.landing import CheckedFile, check_files
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
 from abalone_assets.survey import ANIMALS, SURVEYS, kind_of_file, survey_file_name

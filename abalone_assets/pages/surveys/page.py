@@ -13,14 +13,19 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.ingest.animals_status import AnimalsFiles
+from abalone_assets.ingest.animals_files import AnimalsFiles
 from abalone_assets.ingest.bad_rows import marked_survey, quarantined_rows
-from abalone_assets.ingest.file_status import FileStatus, State, SurveyFiles
+from abalone_assets.ingest.file_status import FileStatus, State
+from abalone_assets.ingest.landed_files import SurveyFiles
 from abalone_assets.ingest.landed_names import LandedNames
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.names import QUARANTINED_ANIMALS
 from abalone_assets.pages.site import HEADERS
-from abalone_assets.pages.surveys.downloads import attachment, streamed_attachment
+from abalone_assets.pages.surveys.downloads import (
+    attachment,
+    streamed_attachment,
+    with_decimal_commas,
+)
 from abalone_assets.pages.surveys.uploads import SURVEYS
 from abalone_assets.registry.file_releases import FileReleases
 from abalone_assets.survey import ANIMALS, UnreadableSurveyError, kind_of_file, parse_survey
@@ -135,13 +140,13 @@ class Surveys:
             strays=strays,
             stray_count=stray_count,
             may_upload=self.uploads.is_on,
-            animals=self._animals_shown() if before is None and not remarkable else [],
+            animals=self._animals_shown(day) if before is None and not remarkable else [],
         )
 
-    def _animals_shown(self) -> list[dict[str, object]]:
-        """The newest files of animals without rings, and how far their ages are."""
+    def _animals_shown(self, day: date | None) -> list[dict[str, object]]:
+        """The newest files of animals without rings, of all days or one; how far their ages are."""
         files = AnimalsFiles.of(self.settings, self._animals)
-        newest = files.page(SHOWN_ANIMALS).files
+        newest = files.page(SHOWN_ANIMALS, day=day).files
         return [{"file": file, "aged": files.ages_of(file)} for file in newest]
 
     def _find(self, request: Request) -> Response:
@@ -182,7 +187,7 @@ class Surveys:
         rows: list[QuarantinedRow] = []
         if status.quarantined and status.day is not None:
             rows = quarantined_rows(
-                files.lake.lake, status.day, status.name, SHOWN_ROWS, QUARANTINED_ANIMALS
+                files.lake, status.day, status.name, SHOWN_ROWS, QUARANTINED_ANIMALS
             )
         return site.render(
             "surveys/animals.html.jinja",
@@ -209,6 +214,8 @@ class Surveys:
         ages = files.zone.read_aged(name) if kind_of_file(name) is ANIMALS else None
         if ages is None:
             raise HTTPException(HTTPStatus.NOT_FOUND, f"{name} has no ages yet")
+        if request.query_params.get("decimal") == "comma":
+            ages = with_decimal_commas(ages)
         return streamed_attachment(ages, f"{name}.csv")
 
     def _original(self, request: Request) -> Response:

@@ -10,7 +10,7 @@ import pytest
 from abalone_assets.modeling.evaluation import decision_words
 from abalone_assets.modeling.evaluation.decision_words import MAX_CHARACTERS, in_short
 from abalone_assets.modeling.evaluation.gate import Decision, GateLimits, decide
-from abalone_assets_tests.modeling.evaluation.test_gate import BETTER, FIRST, champion, comparison
+from abalone_assets_tests.modeling.evaluation.judged import BETTER, FIRST, champion, comparison
 
 
 def said(evaluation: dict[str, Any], limits: GateLimits | None = None) -> str:

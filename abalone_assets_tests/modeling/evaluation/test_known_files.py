@@ -17,7 +17,7 @@ from abalone_assets.modeling.evaluation.gate import Decision, GateLimits, decide
 from abalone_assets.modeling.evaluation.split_integrity import row_buckets
 from abalone_assets.modeling.training.train import fit
 from abalone_assets.survey.splits import buckets_of
-from abalone_assets_tests.modeling.evaluation.test_gate import (
+from abalone_assets_tests.modeling.evaluation.judged import (
     BETTER,
     EQUAL,
     FIRST,

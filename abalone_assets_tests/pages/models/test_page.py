@@ -18,6 +18,7 @@ from abalone_assets.pages.models.words import verdict
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets_tests.pages.support import Site
 from abalone_assets_tests.registry.compared import SIZES, register_two, write_splits
+from abalone_assets_tests.registry.test_provenance import MADE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,6 +93,32 @@ def test_a_version_has_a_page_with_its_errors_by_sex_and_age(site: Site) -> None
     held = site.text("/models/2")
     assert '<dd><a href="/models/1">version 1</a></dd>' in held
     assert 'name="other" inputmode="numeric" pattern="[0-9]+" required value="1"' in held
+
+
+def test_a_versions_page_has_the_gates_sentence_once_and_above_it_a_line(site: Site) -> None:
+    sentence = "Approved: " + "on rows that neither had learnt from, " * 9
+    site.registry.register(
+        b"1",
+        evaluation={"rmse": 2.1, "rows": 209},
+        decision={"approved": True, "reason": sentence, "rule": "first_model"},
+        release_digest="d1",
+    )
+    text = site.text("/models/1")
+    assert text.count(sentence) == 1
+    assert "Approved: the first model, RMSE 2.100 on 209 test rows." in text
+
+
+def test_a_versions_page_says_from_what_it_was_made_and_how_to_make_it_again(site: Site) -> None:
+    register(site, 1, provenance=MADE.to_document())
+    register(site, 2, provenance=MADE.to_document(), champion={"version": "1"})
+    first, second = site.text("/models/1"), site.text("/models/2")
+    assert "<dd>eta 0.1, seed 7</dd>" in first
+    assert f'<dd><code class="digest">{MADE.run_id}</code></dd>' in first
+    assert '<dt>base survey</dt><dd>u<br><code class="digest">r</code>' in first
+    assert "<code>abalone reproduce 2</code>" in second
+    assert "<code>abalone diff 1 2</code>" in second
+    assert "abalone diff 1" not in first
+    assert "reproduce" not in site.text("/models")
 
 
 @pytest.mark.parametrize("path", ["/models/9", "/models/x", "/models/-1", "/models/²"])

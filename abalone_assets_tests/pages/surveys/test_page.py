@@ -117,7 +117,7 @@ def test_a_day_lists_its_own_files_and_no_others(
     assert 'href="/surveys?before=abalone.20250314000000#files">Files of earlier days' in page
     earlier = site.text("/surveys?before=abalone.20250314000000")
     assert re.findall(r">abalone\.(\d+)</a>", earlier) == ["20250313061500"]
-    assert "There is no file of 2025-03-20." in site.text("/surveys?day=2025-03-20")
+    assert "There is no survey of 2025-03-20." in site.text("/surveys?day=2025-03-20")
     answer = site.get("/surveys?day=yesterday")
     assert (answer.status_code, "is no day" in answer.text) == (400, True)
     monkeypatch.setattr("abalone_assets.pages.surveys.page.SHOWN_FILES", 1)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.ingest.landing_zone import FolderLandingZone
+from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.released_files import record_released_files
 from abalone_assets.lake.reports import Reports

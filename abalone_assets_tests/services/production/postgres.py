@@ -21,7 +21,7 @@ from sqlalchemy import URL, NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy import Connection
 
@@ -49,24 +49,39 @@ class PostgresError(Exception):
     """The server did not start."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cluster:
-    """A running server.
+    """A server, which may be killed.
 
     Attributes:
+        binaries: Folder of the programs.
+        folder: Where its data and its log are.
+        process: Its first process.
         port: Its port on 127.0.0.1.
         certificate: The authority that signed the server's certificate, which is itself.
     """
 
+    binaries: Path
+    folder: Path
+    process: subprocess.Popen[bytes]
     port: int
     certificate: Path
 
-    def create_database(self) -> Database:
-        """An empty database of its own."""
+    def start_again(self) -> None:
+        """Start it on its port, where it was killed."""
+        self.process = _start(self.binaries, self.folder, self.port).process
+
+    def create_database(self, like: str = "template1") -> Database:
+        """A database of its own, empty or like another one that nobody is connected to."""
         name = f"dagster_{next(_numbers)}"
         with self.connect("postgres") as connection:
-            connection.execute(text(f"create database {name}"))
+            connection.execute(text(f"create database {name} template {like}"))
         return Database(self, name)
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        with self.connect("postgres") as connection:
+            connection.execute(text(f"drop database {name} with (force)"))
 
     @contextmanager
     def connect(self, database: str) -> Iterator[Connection]:
@@ -101,23 +116,28 @@ class Database:
 
 
 @contextmanager
-def running_cluster(binaries: Path) -> Iterator[Cluster]:
-    """Make a cluster in a temporary folder, start it, and remove it at the end."""
+def running_cluster(binaries: Path, **settings: str) -> Iterator[Cluster]:
+    """Make a cluster in a temporary folder, start it, and remove it at the end.
+
+    Args:
+        binaries: Folder of the programs.
+        settings: Of the server, in place of ``SETTINGS``.
+    """
     folder = Path(tempfile.mkdtemp(prefix="abalone-postgres-"))
     try:
-        data = folder / "data"
-        _make(binaries, folder, data)
-        process, port = _start(binaries, folder, data)
+        _make(binaries, folder, {**SETTINGS, **settings})
+        cluster = _start(binaries, folder)
         try:
-            yield Cluster(port, data / "server.crt")
+            yield cluster
         finally:
-            process.send_signal(signal.SIGQUIT)  # no checkpoint: nobody reads these files again
-            process.wait(timeout=START_SECONDS)
+            cluster.process.send_signal(signal.SIGQUIT)  # no checkpoint: nobody reads it again
+            cluster.process.wait(timeout=START_SECONDS)
     finally:
         shutil.rmtree(folder)
 
 
-def _make(binaries: Path, folder: Path, data: Path) -> None:
+def _make(binaries: Path, folder: Path, settings: Mapping[str, str]) -> None:
+    data = folder / "data"
     folder.chmod(0o755)  # the server's user has to pass
     password_file = folder / "password"
     password_file.write_text(PASSWORD)
@@ -128,33 +148,34 @@ def _make(binaries: Path, folder: Path, data: Path) -> None:
     command += ["--locale=C", "--no-sync"]
     subprocess.run(command, check=True, capture_output=True, **_unprivileged())
     write_certificate(data)
-    lines = [f"{name} = {value}\n" for name, value in SETTINGS.items()]
+    lines = [f"{name} = {value}\n" for name, value in settings.items()]
     (data / "postgresql.auto.conf").write_text("".join(lines))
 
 
-def _start(binaries: Path, folder: Path, data: Path) -> tuple[subprocess.Popen[bytes], int]:
+def _start(binaries: Path, folder: Path, port: int | None = None) -> Cluster:
     """Start the server; another process may take the free port first, so try again."""
-    log = folder / "log"
+    log, data = folder / "log", folder / "data"
     for _ in range(ATTEMPTS):
-        port = _free_port()
-        with log.open("wb") as output:
+        chosen = _free_port() if port is None else port
+        with log.open("ab") as output:
             process = subprocess.Popen(
-                [binaries / "postgres", "-D", data, "-p", str(port)],
+                [binaries / "postgres", "-D", data, "-p", str(chosen)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 **_unprivileged(),
             )
-        if _answers(process, Cluster(port, data / "server.crt")):
-            return process, port
+        cluster = Cluster(binaries, folder, process, chosen, data / "server.crt")
+        if _answers(cluster):
+            return cluster
         process.kill()
         process.wait()
     raise PostgresError(log.read_text(errors="replace"))
 
 
-def _answers(process: subprocess.Popen[bytes], cluster: Cluster) -> bool:
+def _answers(cluster: Cluster) -> bool:
     deadline = time.monotonic() + START_SECONDS
-    while process.poll() is None and time.monotonic() < deadline:
+    while cluster.process.poll() is None and time.monotonic() < deadline:
         try:
             with cluster.connect("postgres"):
                 return True

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,8 +34,8 @@ WAIT_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 60.0
 
 POLL_SECONDS: Final = 0.5
-HOSTS: Final = ("DAGSTER_CODE_LOCATION_HOST", "DAGSTER_CODE_SERVER_HOST", "DAGSTER_WEBSERVER_HOST")
-PORTS: Final = ("DAGSTER_CODE_SERVER_PORT", "DAGSTER_WEBSERVER_PORT")
+HOSTS: Final = ("DAGSTER_CODE_LOCATION_HOST", "DAGSTER_GRPC_HOST", "DAGSTER_WEBSERVER_HOST")
+PORTS: Final = ("DAGSTER_GRPC_PORT", "DAGSTER_WEBSERVER_PORT")
 HOME_IN_IMAGE: Final = "/var/lib/abalone"
 WORKSPACE_IN_IMAGE: Final = "/opt/abalone/workspace.yaml"
 
@@ -96,7 +96,7 @@ class Services:
 
     def start(self, service: str) -> None:
         own = {"ABALONE_ENDPOINT_HOST": HOST, "ABALONE_ENDPOINT_PORT": "0"}
-        with (self.folder / f"{service}.log").open("wb") as output:
+        with (self.folder / f"{service}.log").open("ab") as output:
             self.processes[service] = subprocess.Popen(
                 _command(service),
                 env={**self.environment, **(own if service == "endpoint" else {})},
@@ -106,17 +106,24 @@ class Services:
                 start_new_session=True,
             )
 
-    def stop(self) -> None:
-        """End them as ``docker stop`` does, all at once, and whatever they leave behind.
+    def tend(self) -> list[str]:
+        """Start again what has ended, as ``restart: unless-stopped`` does; the names of that.
 
-        All must end by themselves but Dagster's code server, which once did not.
+        A container ends with its first process, and so do all others in it.
         """
+        ended = [name for name, process in self.processes.items() if process.poll() is not None]
+        for name in ended:
+            _kill_group(self.processes[name].pid)
+            self.start(name)
+        return ended
+
+    def stop(self) -> None:
+        """End them as ``docker stop`` does, all at once, and whatever they leave behind."""
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
         try:
-            for name, process in self.processes.items():
-                with suppress(*([subprocess.TimeoutExpired] if name == "code-location" else [])):
-                    process.wait(timeout=STOP_SECONDS)
+            for process in self.processes.values():
+                process.wait(timeout=STOP_SECONDS)
         finally:
             for process in self.processes.values():
                 _kill_group(process.pid)
@@ -127,10 +134,10 @@ class Services:
         while not done():
             ended = [name for name, process in self.processes.items() if process.poll() is not None]
             if ended or time.monotonic() > deadline:
-                raise ServiceError(f"waiting for {what}; ended: {ended}\n{self._tails()}")
+                raise ServiceError(f"waiting for {what}; ended: {ended}\n{self.tails()}")
             time.sleep(POLL_SECONDS)
 
-    def _tails(self) -> str:
+    def tails(self) -> str:
         return "\n".join(
             f"--- {log.stem}\n{log.read_text(errors='replace')[-2000:]}"
             for log in sorted(self.folder.glob("*.log"))

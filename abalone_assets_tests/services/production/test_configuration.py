@@ -65,6 +65,11 @@ def test_dagster_accepts_the_file(file: Path, tmp_path: Path) -> None:
         assert concurrency.pool_config.pool_granularity is PoolGranularity.RUN
 
 
+def test_a_run_that_died_with_its_code_location_is_looked_for(tmp_path: Path) -> None:
+    with instance_of(COMPOSE, tmp_path) as instance:
+        assert instance.run_launcher.supports_check_run_worker_health
+
+
 def test_the_two_files_differ_only_where_they_must() -> None:
     ecs, compose = read(ECS), read(COMPOSE)
     del ecs["storage"]["postgres"]["postgres_db"]["params"]  # RDS speaks TLS

@@ -14,8 +14,9 @@ from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.utils import DagsterPostgresException, pg_alembic_config
 from sqlalchemy import text
 
-from abalone_assets.ingest.reconcile import DayRange
+from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.local import migrate
+from abalone_assets.local.instance import POOLS
 from abalone_assets_tests.automation.support import (
     INGEST,
     RELEASE,
@@ -150,7 +151,7 @@ def test_migrate_brings_an_older_schema_up_to_date_and_gives_the_pools_their_lim
             limits = {
                 each.name: each.limit for each in instance.event_log_storage.get_pool_limits()
             }
-    assert limits == {"training": 1, "deployment": 1, "mlflow": 1}
+    assert limits == dict.fromkeys(POOLS, 1)
     assert _has_pool_defaults(database)
     ((revision,),) = set(database.query("select version_num from alembic_version"))
     assert revision != OLDER_SCHEMA

@@ -32,6 +32,7 @@ from abalone_assets.tracking.server import MlflowServer
 from abalone_assets.tracking.tell import tell_mlflow
 from abalone_assets.tracking.told import read_told, state_of
 from abalone_assets_tests.cli.support import abalone
+from abalone_assets_tests.registry.test_provenance import MADE
 from abalone_assets_tests.serving.support import LINES, tiny_archive
 from abalone_assets_tests.tracking.support import go_live, register, report_on, silent_server
 
@@ -140,7 +141,8 @@ def test_a_version_is_a_run_and_a_model_that_answers_as_the_endpoint(
     mlflow: MlflowClient, tmp_path: Path
 ) -> None:
     archive = tiny_archive(1)
-    register(archive, "a", data={"rows": 300, "days": 2, "first_day": "2025-03-03", "last_day": ""})
+    data = {"rows": 300, "days": 2, "first_day": "2025-03-03", "last_day": ""}
+    register(archive, "a", data=data, provenance=MADE.to_document())
     register(tiny_archive(2, calibrated=False), "b", approved=False)
     report_on("a")
     go_live(1)
@@ -157,6 +159,10 @@ def test_a_version_is_a_run_and_a_model_that_answers_as_the_endpoint(
     assert run.data.tags["approval"] == "approved by the gate"
     assert run.data.tags["release_digest"] == "release a"
     assert (run.data.tags["rows"], run.data.tags["survey_days"]) == ("300", "2")
+    assert MADE.facts().items() <= run.data.tags.items()
+    assert run.data.tags["mlflow.source.git.commit"] == MADE.code.commit
+    (model,) = mlflow.search_model_versions(f"name = '{name()}' and run_id = '{run.info.run_id}'")
+    assert model.tags["code"] == "0.1.0, commit 1a2b3c4d5e with changes"
     assert files_of(mlflow, run) == {
         "decision.json",
         "evaluation.json",
@@ -337,6 +343,16 @@ tell_mlflow(load_settings(), print)
         assert len(children) == 1
         assert psutil.wait_procs(children, timeout=60)[1] == []
     assert home.exists()
+
+
+def test_a_server_that_is_away_is_told_in_a_sentence(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"http://127.0.0.1:{free_port()}"
+    monkeypatch.setenv("ABALONE_MLFLOW_URI", address)
+    register(tiny_archive(1), "a")
+    problem = tell().problem
+    assert problem.startswith(f"MLflow at {address} lacks versions: it does not answer. No release")
 
 
 def test_a_silent_server_costs_no_more_than_the_patience(

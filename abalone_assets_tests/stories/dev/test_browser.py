@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("stack")
 
 GROUPS = [
-    *("ingestion", "simulation", "preparation", "training", "evaluation", "deployment"),
+    *("ingestion", "simulation", "ageing", "preparation", "training", "evaluation", "deployment"),
     "monitoring",
 ]
 JOBS = "locations/abalone_assets/jobs"
@@ -63,7 +63,7 @@ def test_materialize_all_is_of_all_but_experiments_and_simulation(page: Page, st
     page.get_by_text("External Asset").first.wait_for()
     page.get_by_role("link", name="search_hyperparameters").click()
     page.get_by_text("Costs minutes of all processors").wait_for()
-    _screenshot(page, "job")
+    _screenshot(page, "costly_job")
 
 
 def test_a_launchpad_offers_what_a_run_may_choose_and_says_what_it_does(

@@ -30,8 +30,7 @@ pytestmark = pytest.mark.xdist_group("stack")
 def quiet(stack: Stack) -> Stack:
     """The platform when no sensor ticks and no run is in flight; it may have ended."""
     if stack.process.poll() is None:
-        for sensor in ("survey_sensor", "release_sensor", "approval_sensor"):
-            stack.stop_sensor(sensor)
+        stack.stop_sensors()
         stack.await_(lambda: not stack.in_flight(), "the end of all runs")
     return stack
 

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 
 def quicken(environ: MutableMapping[str, str]) -> None:
-    """Have all interpreters of an environment read the ``sitecustomize.py`` here."""
+    """Have all interpreters of an environment read the ``sitecustomize.py`` here.
+
+    They keep their bytecode, which the images of many a CI forbid: each would compile the platform.
+    """
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     before = environ.get("PYTHONPATH")
     environ["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), *filter(None, [before])])

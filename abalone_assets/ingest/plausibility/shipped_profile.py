@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from abalone_assets.ingest.plausibility import Fit, Profile
+from abalone_assets.ingest.plausibility.profile import Profile
+from abalone_assets.ingest.plausibility.relations import Fit
 
 UCI_PROFILE: Final = Profile(
     (

@@ -12,8 +12,9 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from abalone_assets.etl import kept_rows, parquet_output
-from abalone_assets.etl.kept_rows import ExtendedFile, KeptRows
+from abalone_assets.etl import extended_file, parquet_output
+from abalone_assets.etl.extended_file import ExtendedFile
+from abalone_assets.lake.kept_rows import KeptRows
 from abalone_assets_tests.etl.test_parquet_output import ROWS, written
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ NOTE = {"of": "ä content"}
 @pytest.fixture(autouse=True)
 def small_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parquet_output, "ROW_GROUP_ROWS", 10)
-    monkeypatch.setattr(kept_rows, "ROW_GROUP_ROWS", 10)
+    monkeypatch.setattr(extended_file, "ROW_GROUP_ROWS", 10)
 
 
 def kept_in(path: Path) -> KeptRows:
@@ -113,5 +114,5 @@ def test_where_the_kernel_does_not_copy_or_stops_we_do(
 
 def test_room_is_really_taken_so_that_a_full_disk_is_an_error_of_its_own(tmp_path: Path) -> None:
     # A write to a map of a file that the disk has no room for ends the process.
-    kept_rows._make_room(tmp_path / "a", 2**20)
+    extended_file._make_room(tmp_path / "a", 2**20)
     assert (tmp_path / "a").stat().st_blocks * 512 >= 2**20

@@ -1,4 +1,4 @@
-"""The matters that the release, the drift report and the endpoint tell of."""
+"""The matters of models: a release that made none, requests that drifted, a silent endpoint."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def endpoint_situation(
     Raises:
         StorageError: The endpoint's pointer is damaged, or the store refuses.
     """
-    problem = _endpoint_problem(settings, had_model=release is not None and _has_led(release))
+    problem = _endpoint_problem(settings, had_model=release is not None and _made_a_model(release))
     if problem is None:
         return Situation(), 0
     misses += 1
@@ -124,8 +124,8 @@ def endpoint_situation(
                              f"The endpoint {name} {problem}."),)), misses  # fmt: skip
 
 
-def _has_led(release: Release) -> bool:
-    """Whether a release was to end with a model that answers; a rejection is told as one."""
+def _made_a_model(release: Release) -> bool:
+    """Whether a release ended with a model that answers; a rejection is a matter of its own."""
     return release.outcome != "rejected"
 
 

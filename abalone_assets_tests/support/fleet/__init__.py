@@ -1,0 +1,1 @@
+"""A week of a fleet that sends bad files."""
