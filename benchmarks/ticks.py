@@ -16,6 +16,7 @@ import tempfile
 import time
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.request import Request, urlopen
@@ -118,8 +119,7 @@ def inside(home: Path, count: int, turns: int) -> dict[str, dict[str, list[float
             for _ in range(3):  # the first looks read and remember
                 assert not platform.tick(sensor).run_requests, platform.reasons
         ours = {
-            f"{sensor} CPU ms": _cpu(lambda each=sensor: platform.tick(each), turns)
-            for sensor in SENSORS
+            f"{sensor} CPU ms": _cpu(partial(platform.tick, sensor), turns) for sensor in SENSORS
         }
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     folder = Path(settings.landing_zone_uri)

@@ -82,7 +82,7 @@ def clean_lines(text: str) -> CleanLines | None:
     if commas != (len(FEATURES) - 1) * (len(frame) - len(odd)):
         return None
     sexes, *numbers = (frame.filter(is_clean) if odd else frame).get_columns()
-    columns = checked_columns([sexes.to_list(), *(each.to_numpy() for each in numbers)])
+    columns = checked_columns([sexes.to_list(), *[each.to_numpy() for each in numbers]])
     if columns is None:
         return None
     return CleanLines(columns, np.flatnonzero(is_clean.to_numpy()).astype(np.int64), odd)

@@ -43,9 +43,9 @@ def days_of_run(context: dg.AssetExecutionContext) -> Sequence[str]:
         )
     unknown = [day for day in (first, last) if definition and not definition.has_partition_key(day)]
     if definition and unknown:
-        days = f"{definition.get_first_partition_key()} to {definition.get_last_partition_key()}"
+        known = f"{definition.get_first_partition_key()} to {definition.get_last_partition_key()}"
         raise PartitionError(
-            f"launched over {unknown[0]!r}, which is no partition: these are the days {days}, "
+            f"launched over {unknown[0]!r}, which is no partition: these are the days {known}, "
             "written in this way; ABALONE_FIRST_SURVEY_DAY says the first"
         )
     if last < first:

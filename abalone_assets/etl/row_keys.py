@@ -51,7 +51,8 @@ def keys_of(rows: pl.DataFrame) -> NDArray[np.uint32]:
 
 def packed(keys: NDArray[np.uint32]) -> NDArray[np.uint64]:
     """Both numbers of each row as one, ``(n,)``."""
-    return (keys[0].astype(np.uint64) << np.uint64(32)) | keys[1]
+    both: NDArray[np.uint64] = (keys[0].astype(np.uint64) << np.uint64(32)) | keys[1]
+    return both
 
 
 def places_of(keys: NDArray[np.uint32], kept: NDArray[np.uint32]) -> NDArray[np.int64]:

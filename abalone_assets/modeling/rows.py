@@ -123,7 +123,7 @@ def json_columns(
 
 
 def checked_columns(
-    columns: Sequence[Sequence[Any]], units: Units = CONTRACT_UNITS
+    columns: Sequence[Sequence[Any] | NDArray[Any]], units: Units = CONTRACT_UNITS
 ) -> list[Sequence[Any]] | None:
     """The columns, canonical, if every sex is plain and every number possible."""
     sexes = columns[0]

@@ -108,10 +108,10 @@ class TestOfOneVersion:
         for document in (home / "lake/_kept/days").iterdir():
             document.unlink()
         kept_inputs._month_at.cache_clear()
-        document = abalone_json("versions", "1")
-        assert (document["files"], "no such object" in document["unknown"]) == ([], True)
+        told = abalone_json("versions", "1")
+        assert (told["files"], "no such object" in told["unknown"]) == ([], True)
         assert "Not known" in abalone("versions", "1").stdout
-        assert document["code"]
+        assert told["code"]
 
     def test_one_of_before_says_that_it_was_not_recorded(self, registry: FolderRegistry) -> None:
         register(registry, b"one")

@@ -38,7 +38,10 @@ def test_its_queries_answer(home: Path) -> None:
     lake = Lake(settings.lake_uri)
     record_released_files(lake.store, lake.manifest())
     digest = lake.manifest().digest
-    told = {"confidence": {"rmse": [2.0, 2.2]}, "provenance": MADE.to_document()}
+    told: dict[str, Any] = {
+        "confidence": {"rmse": [2.0, 2.2]},
+        "provenance": MADE.to_document(),
+    }
     add(registry, "a", release=digest, rule="first_model", **told)
     by_chance = comparison(0.2, -0.1, 0.5, value="M")
     better = comparison(-0.1, -0.2, 0, value="F")

@@ -135,9 +135,9 @@ class Stack:
         query = """query($r: RepositorySelector!) { repositoryOrError(repositorySelector: $r) {
             ... on Repository { sensors { name } } } }"""
         for sensor in self.graphql(query, {"r": REPOSITORY})["repositoryOrError"]["sensors"]:
-            self._stop_sensor(sensor["name"])
+            self.stop_sensor(sensor["name"])
 
-    def _stop_sensor(self, name: str) -> None:
+    def stop_sensor(self, name: str) -> None:
         state = self._sensor_state(name, "id")
         stop = """mutation($id: String) { stopSensor(id: $id) { __typename } }"""
         assert self.graphql(stop, {"id": state["id"]})["stopSensor"]["__typename"] == (
