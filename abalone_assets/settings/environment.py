@@ -42,11 +42,18 @@ def read_environment(kind: type[_Settings]) -> _Settings:
     Raises:
         SettingsError: A variable is malformed or missing; the message names it.
     """
-    ours = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    ours = {name: value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
     # Where `~` and a relative path lead to counts too.
-    place = os.environ.get("HOME", ""), str(Path.cwd())
+    place = os.environ.get("HOME", ""), _working_folder()
     read: _Settings = _read(kind, (*place, *sorted(ours.items())))
     return read
+
+
+def _working_folder() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # deleted meanwhile, which an absolute path does not mind
+        return ""
 
 
 @lru_cache(maxsize=REMEMBERED)

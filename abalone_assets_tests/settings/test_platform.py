@@ -260,3 +260,22 @@ def test_settings_are_read_again_only_when_the_environment_has_changed(
     for user in ("ana", "ben"):
         monkeypatch.setenv("HOME", str(tmp_path / user))
         assert load_settings().home == tmp_path / user / "there"
+
+
+def test_a_working_folder_that_is_gone_is_missed_by_no_absolute_path(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ABALONE_HOME", str(tmp_path / "home"))
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert load_settings().home == tmp_path / "home"
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_variable_in_other_letters_is_read_again_when_it_has_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for seconds in (7, 8):
+        monkeypatch.setenv("abalone_settle_seconds", str(seconds))
+        assert load_settings().settle_seconds == seconds
