@@ -86,7 +86,8 @@ def animals_tick(
     if depends_on and depends_on == cursor.settled and believed and not (lost or to_age):
         return dg.SensorResult(skip_reason=ALL_AGED, cursor=context.cursor)
     recent = today - timedelta(days=RECENT_DAYS)
-    old = {day for day in pending_days(lake.store) if first <= day < recent}
+    pending = pending_days(lake.store)
+    old = {day for day in pending if first <= day < recent}
     whole = age >= settings.reconcile_seconds or bool(lost) or len(old) > MAX_OLD_DAYS
     landing = (
         zone.scan(first, today, kind=ANIMALS)
@@ -108,6 +109,7 @@ def animals_tick(
         write_memory(lake.store, remembered, ANIMALS_MEMORY_KEY)
     settle_pending(
         lake.store,
+        pending,
         lambda day: landing.covers(day.isoformat()) or not first <= day < recent,
         [day for day in map(date.fromisoformat, due.days) if day < recent][:MAX_OLD_DAYS],
     )

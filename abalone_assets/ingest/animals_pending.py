@@ -48,12 +48,16 @@ def add_pending(store: ObjectStore, days: Iterable[date]) -> None:
 
 
 def settle_pending(
-    store: ObjectStore, looked_at: Callable[[date], bool], due: Iterable[date]
+    store: ObjectStore,
+    known: frozenset[date],
+    looked_at: Callable[[date], bool],
+    due: Iterable[date],
 ) -> None:
     """Let go of the days that a look has looked at, but for those that are due.
 
     Args:
         store: Of the lake.
+        known: The days as they were read before the look; nothing is read where they stay.
         looked_at: Whether there is nothing left to know of a day.
         due: Days to look at until they are in the lake.
 
@@ -62,10 +66,9 @@ def settle_pending(
     """
     still = frozenset(due)
 
-    def change(known: frozenset[date]) -> frozenset[date]:
-        return still | {day for day in known if not looked_at(day)}
+    def change(days: frozenset[date]) -> frozenset[date]:
+        return still | {day for day in days if not looked_at(day)}
 
-    known = pending_days(store)
     if change(known) != known:
         _update(store, change)
 

@@ -224,7 +224,7 @@ def test_the_doctor_misses_a_landing_zone_in_which_nothing_but_animals_lay(
 ) -> None:
     (home / "landing_zone").rename(home / "unmounted")
     findings = {each["subject"]: each for each in abalone_json_of("doctor")}
-    assert "the lake has the rows of 1 files" in findings["landing zone"]["found"]
+    assert "the lake has the rows of 1 file that lay there" in findings["landing zone"]["found"]
 
 
 def test_restore_knows_what_was_taken_in_and_aged(shore: Shore) -> None:

@@ -117,7 +117,7 @@ def test_verify_reads_what_is_kept(story: Story) -> None:
     findings = {each.subject: each for each in verify(load_settings())}
 
     assert findings["inputs of versions"].outcome == "ok"
-    assert findings["inputs of versions"].found.startswith("6 versions have all")
+    assert findings["inputs of versions"].found.startswith("all that 6 versions learnt from")
 
 
 def test_gc_keeps_what_versions_need_and_verify_and_reproduce_tell_what_is_gone(
