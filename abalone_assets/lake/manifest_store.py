@@ -47,6 +47,7 @@ from abalone_assets.lake.writers import (
     after_failing,
     after_sharing,
     is_alone,
+    is_only_revoked,
     with_writer,
 )
 from abalone_assets.storage.object_store import ObjectStore
@@ -116,14 +117,16 @@ def commit_days(
         writer: The run that revoked the days and wrote them.
 
     Raises:
-        SharedDaysError: Others have written some of them since; those stay due.
+        SharedDaysError: Other runs have written some of them since; those stay due, as do days
+            that a person has revoked.
         StorageError: The store refuses.
     """
-    shared: list[str] = []
+    of_runs: list[str] = []
 
     def change(manifest: Manifest) -> _Change:
         writers = {day: _writers_of(manifest, day) for day in days}
-        shared[:] = [day for day in days if writer and not is_alone(writers[day], writer)]
+        shared = [day for day in days if writer and not is_alone(writers[day], writer)]
+        of_runs[:] = [d for d in shared if not (writer and is_only_revoked(writers[d], writer))]
         return _Change(
             manifest.raw,
             {**days, **dict.fromkeys([*doubted(manifest), *shared], BEING_WRITTEN)},
@@ -131,8 +134,8 @@ def commit_days(
         )
 
     _update(store, change)
-    if shared:
-        raise SharedDaysError(shared)
+    if of_runs:
+        raise SharedDaysError(of_runs)
 
 
 def revoke_days(

@@ -88,6 +88,11 @@ def is_alone(writers: Iterable[Writer], writer: Writer) -> bool:
     return [each.run for each in writers] == [writer.run]
 
 
+def is_only_revoked(writers: Iterable[Writer], writer: Writer) -> bool:
+    """Whether no other run has written a day since this one began to, but somebody revoked it."""
+    return {each.run for each in writers} == {"", writer.run}
+
+
 def after_failing(writers: Iterable[Writer], writer: Writer) -> tuple[Writer, ...]:
     """Who writes a day when this run has failed: it may have written, and writes no more."""
     return tuple(replace(each, ended=True) if each.run == writer.run else each for each in writers)

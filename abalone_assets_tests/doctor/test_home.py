@@ -142,7 +142,7 @@ def test_a_landing_zone_that_went_away_fails_and_is_never_made(home: Path) -> No
     (home / "landing_zone").rename(home / "unmounted")
     found = findings("--repair")["landing zone"]
     assert found["outcome"] == "failed"
-    assert "the lake has the rows of 1 files" in found["found"]
+    assert "the lake has the rows of 1 file that lay there" in found["found"]
     assert "mount it" in found["remedy"]
     assert not (home / "landing_zone").exists()
 

@@ -83,10 +83,24 @@ def test_one_that_wakes_when_another_has_committed_takes_that_back(store: Object
 
 
 def test_a_day_that_somebody_revokes_while_it_is_written_stays_revoked(store: ObjectStore) -> None:
+    """What a person says of it is no failure of the run that is writing it."""
     revoke_days(store, [DAY], writer=ONE)
     revoke_days(store, [DAY])
-    with pytest.raises(SharedDaysError):
-        commit_days(store, {DAY: ENTRY}, writer=ONE)
+    commit_days(store, {DAY: ENTRY}, writer=ONE)
+    assert not is_valid(store)
+    revoke_days(store, [DAY], writer=TWO)
+    commit_days(store, {DAY: ENTRY}, writer=TWO)
+    assert is_valid(store)
+
+
+def test_a_day_that_somebody_revokes_and_two_runs_write_is_a_failure_of_both(
+    store: ObjectStore,
+) -> None:
+    for writer in (ONE, None, TWO):
+        revoke_days(store, [DAY], writer=writer)
+    for writer in (ONE, TWO):
+        with pytest.raises(SharedDaysError):
+            commit_days(store, {DAY: ENTRY}, writer=writer)
     assert not is_valid(store)
 
 
