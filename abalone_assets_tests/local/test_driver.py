@@ -112,6 +112,8 @@ def test_what_was_started_at_any_depth_and_in_other_sessions_is_ended() -> None:
     subprocess.run(
         [sys.executable, "-c", program], env={**os.environ, VARIABLE: "a test"}, check=True
     )
+    # The system shows a process before its environment; its parent may have ended by then.
+    wait_until(lambda: offspring_of("a test"))
     (found,) = offspring_of("a test")
     assert end_offspring("a test") == [found.pid]
     assert offspring_of("a test") == []
