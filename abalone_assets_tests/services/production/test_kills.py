@@ -40,11 +40,8 @@ KINDS: Final = {
     "endpoint": ("abalone serve",),
 }
 PROCESSES: Final = ("worker", *KINDS, "postgres", "all of them")
-SELECTED: Final = [
-    ("worker", Boundary("release", "trained_model", "STEP_START")),
-    ("code-location", Boundary("release", "evaluation", "STEP_SUCCESS")),
-    ("postgres", Boundary("release", "approved_model", "STEP_START")),
-]
+SELECTED: Final = [("code-location", Boundary("release", "evaluation", "STEP_SUCCESS"))]
+"""Its workers are its processes, so it takes one along; `make soak-kills` kills all the others."""
 
 
 @dataclass

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from abalone_assets_tests.services.production.postgres import Cluster, Database
 
-pytestmark = pytest.mark.xdist_group("postgres")
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.timeout(900)]
 
 ENDED = {"SUCCESS", "FAILURE", "CANCELED"}
 RUNS = """{ runsOrError { ... on Runs { results {
@@ -43,6 +43,7 @@ def services(
     environ = {
         **{f"ABALONE_{name}": value for name, value in small_base(folder).items()},
         **quick_daemon(),
+        "ABALONE_NOTIFY": "",
         "ABALONE_SENSOR_SECONDS": "2",
         "ABALONE_GATE_CHAMPION_TOLERANCE": "10",
     }
