@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from abalone_assets_tests.support.platform import Platform
 
 pytestmark = pytest.mark.service
-EXAMPLES = int(os.environ.get("ABALONE_TEST_EXAMPLES", "500")) // 25
+EXAMPLES = int(os.environ.get("ABALONE_TEST_EXAMPLES", "500")) // 100
 """A run takes as long as many of the other questions that are asked."""
 MOST_DAYS = 40
 RANGES = st.fixed_dictionaries({RANGE_START_TAG: partition_keys, RANGE_END_TAG: partition_keys})
