@@ -120,7 +120,7 @@ def killed(postgres_programs: Path, tmp_path_factory: pytest.TempPathFactory) ->
                 print(summary(killed.kills))  # noqa: T201 - what `make soak-kills` is run for
 
 
-@pytest.mark.xdist_group("kills in production")
+@pytest.mark.xdist_group("postgres")  # two such stacks at once take minutes more
 @pytest.mark.timeout(0 if TIMES else 1800)
 def test_killed_at_a_boundary_it_converges_without_a_hand(killed: Killed) -> None:
     killed.kill_all(planned(PROCESSES, SELECTED))
