@@ -43,8 +43,9 @@ SCHEMES: tuple[Scheme, Scheme] = ("light", "dark")
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A browser; a test without one is skipped, but not in CI."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=TIMEOUT_MS)  # its own 5 s are too few on a busy machine
     program = find_chromium()
     if program is None:
         if os.environ.get("CI"):
