@@ -8,12 +8,9 @@ ticks any more, and the UI asks somebody to reload.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psutil
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LOOK_SECONDS: Final = 2.0
 RELOAD_SECONDS: Final = 60.0
@@ -49,8 +46,10 @@ class CodeServerWatch:
     def _serves_nothing(self) -> bool:
         try:
             started = psutil.Process(self._dagster).children(recursive=True)
-            servers = [each for each in started if "code-server" in each.cmdline()]
-            return any(not any(_serving(each)) for each in servers)
+            servers = [each for each in started if _lives_as("code-server", each)]
+            return any(
+                not any(_lives_as("grpc", each) for each in server.children()) for server in servers
+            )
         except psutil.Error:  # one of them has just ended
             return False
 
@@ -70,9 +69,9 @@ class CodeServerWatch:
         return answer.ok
 
 
-def _serving(server: psutil.Process) -> Iterator[bool]:
-    for each in server.children():
-        try:
-            yield "grpc" in each.cmdline() and each.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            yield False
+def _lives_as(word: str, process: psutil.Process) -> bool:
+    """Whether it is a process with that word in its command; one that ended has no command."""
+    try:
+        return word in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

@@ -64,9 +64,10 @@ class WorkerHost:
         return cls(process, Connection(ours.detach()), serves)
 
     def retire(self) -> None:
-        """Have it end as soon as its workers have."""
+        """Have it end as soon as its workers have; nothing stays of it then."""
         with suppress(OSError):
             self.requests.send(None)
+        threading.Thread(target=self.process.wait, daemon=True).start()
 
     def end(self) -> None:
         """Interrupt its workers and wait for their end."""

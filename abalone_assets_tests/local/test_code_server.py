@@ -30,17 +30,28 @@ import time; time.sleep(60)
 
 @contextmanager
 def tree() -> Iterator[psutil.Process]:
-    """A process that started a code server, which started one that serves."""
+    """A process that started a code server, which started one that serves, and one that ended.
+
+    Nobody waits for the last one, as Dagster's daemon does not for the process whose forks have all
+    come to their end: the system keeps its number, without a command.
+    """
     started = f"[sys.executable, '-c', {STARTS!r}, 'code-server', {SERVES!r}]"
-    outer = f"import subprocess, sys; subprocess.Popen({started}).wait()"
+    ended = "subprocess.Popen([sys.executable, '-c', ''])"
+    outer = f"import subprocess, sys; ended = {ended}; subprocess.Popen({started}).wait()"
     process = psutil.Process(subprocess.Popen([sys.executable, "-c", outer]).pid)
     try:
-        wait_for(lambda: len(process.children(recursive=True)) == 2, 20)
+        wait_for(
+            lambda: len(_states(process)) == 3 and psutil.STATUS_ZOMBIE in _states(process), 20
+        )
         yield process
     finally:
         for each in [*process.children(recursive=True), process]:
             each.kill()
         process.wait()
+
+
+def _states(process: psutil.Process) -> list[str]:
+    return [each.status() for each in process.children(recursive=True)]
 
 
 @pytest.fixture
@@ -74,7 +85,9 @@ def test_it_is_asked_once_it_was_missed_twice(
         watch = CodeServerWatch(dagster.pid, url)
         assert [watch.look() for _ in range(3)] == [False] * 3
         serving = next(
-            each for each in dagster.children(recursive=True) if "grpc" in each.cmdline()
+            each
+            for each in dagster.children(recursive=True)
+            if each.status() != psutil.STATUS_ZOMBIE and "grpc" in each.cmdline()
         )
         serving.kill()
         wait_for(lambda: not serving.is_running() or serving.status() == psutil.STATUS_ZOMBIE, 20)

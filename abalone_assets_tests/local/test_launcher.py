@@ -234,7 +234,7 @@ def test_a_reloaded_code_server_gets_another_host(
     launched.go_on()
     assert launched.status_at_end(run) is dg.DagsterRunStatus.SUCCESS
     assert launched.status_at_end(other) is dg.DagsterRunStatus.SUCCESS
-    await_(lambda: not host.is_running() or host.status() == psutil.STATUS_ZOMBIE)
+    await_(lambda: not host.is_running())  # which is true of one that nobody waited for, too
 
 
 def test_without_a_host_the_worker_is_a_cold_one_and_the_run_says_why(
