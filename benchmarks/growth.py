@@ -74,7 +74,7 @@ def _one_release(platform: LocalPlatform, settings: Settings, number: int) -> di
     platform.settle()
     released = time.monotonic() - began
     began = time.monotonic()
-    kinds = _kinds(platform.instance, settings)
+    kinds = kinds_after_two_days(platform.instance, settings)
     for kind in kinds:
         _freed[kind.name] += bytes_of(kind.free())
     return {
@@ -88,10 +88,14 @@ def _one_release(platform: LocalPlatform, settings: Settings, number: int) -> di
     }
 
 
-def _kinds(instance: dg.DagsterInstance, settings: Settings) -> list[Kind]:
+def kinds_after_two_days(instance: dg.DagsterInstance, settings: Settings) -> list[Kind]:
+    """All that does not stay for ever, by a clock two days ahead: what is young stays."""
     later = datetime.now(UTC) + timedelta(days=2)
     rules = RunRules(settings.keep_runs, settings.keep_run_days)
-    return [*stored_kinds(settings, later), *run_kinds(instance, rules, later)]
+    return [
+        *stored_kinds(settings, later),
+        *run_kinds(instance, rules, later),
+    ]
 
 
 def _size(path: Path) -> int:

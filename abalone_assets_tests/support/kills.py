@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from abalone_assets.lake.manifest import Manifest
+
 TIMES: Final = int(os.environ.get("ABALONE_TEST_KILLS", "0"))
 """How often each boundary is killed; 0 for the selection of the suite."""
 
@@ -182,7 +184,7 @@ class Killed:
         self.land()
         run = self._await_boundary(known, boundary)
         began = time.monotonic()
-        count = sum(map(_kill, self.platform.pids(process, run)))
+        count = sum(map(kill_process, self.platform.pids(process, run)))
         started = self.converge()
         seconds = time.monotonic() - began
         self.judge()
@@ -226,10 +228,8 @@ class Killed:
             KillError: One was not kept.
         """
         settings = load_settings()
-        manifest = Lake(settings.lake_uri).manifest()
-        rows = sum(manifest.rows_of(day) for day in manifest.days_with_rows)
-        if rows != ROWS * self.landed:
-            raise KillError(f"{rows} rows of {ROWS * self.landed} that landed")
+        if lost := self.lost(Lake(settings.lake_uri).manifest()):
+            raise KillError(lost)
         amiss = [each for each in verify(settings) if each.outcome == "failed"]
         if amiss:
             raise KillError(f"not as recorded: {amiss}")
@@ -237,6 +237,12 @@ class Killed:
         asked = {name: asking.tick(name).run_requests for name in SENSORS}
         if any(asked.values()):
             raise KillError(f"the next ticks ask for runs: {asked}")
+
+    def lost(self, manifest: Manifest) -> str:
+        """What is not in its place of all that landed; empty when all is."""
+        rows = sum(manifest.rows_of(day) for day in manifest.days_with_rows)
+        landed = ROWS * self.landed
+        return "" if rows == landed else f"{rows} rows of {landed} that landed"
 
     def _is_released(self) -> bool:
         settings = load_settings()
@@ -304,7 +310,8 @@ def tree_of(pid: int) -> list[int]:
         return []
 
 
-def _kill(pid: int) -> bool:
+def kill_process(pid: int) -> bool:
+    """Send SIGKILL; whether there was such a process."""
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
