@@ -212,6 +212,7 @@ def fail_orphaned_runs(instance: dg.DagsterInstance) -> list[str]:
 
     A run that a killed process left behind counts as in flight and would hold the sensors back.
     Dagster's local launcher cannot tell that a worker died, so its run monitoring does not.
+    Whoever asks drives the home, so nobody else is starting a run's process just now.
     """
     import dagster as dg
 
@@ -230,7 +231,7 @@ def process_of(run: dg.DagsterRun) -> str | None:
 
 
 def _died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
-    """Whether the run says its processes, and none of them lives.
+    """Whether the run says its processes, and none of them lives; or was to get one and has none.
 
     A tag alone decides: the engine's events repeat the id of its process, without the start. They
     have the processes that Dagster's launcher and executor recorded.
@@ -244,7 +245,9 @@ def _died(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     events = [entry.dagster_event for entry in logs if entry.dagster_event]
     recorded = [event.engine_event_data.metadata.get("pid") for event in events]
     processes = {str(pid.value) for pid in recorded if pid}
-    return bool(processes) and not any(map(process_lives, processes))
+    if not processes:
+        return run.status is dg.DagsterRunStatus.STARTING
+    return not any(map(process_lives, processes))
 
 
 def _revision(config: bytes) -> float:

@@ -244,3 +244,15 @@ def test_where_only_the_launcher_told_the_process_that_counts(
         instance.report_engine_event("Started process", run, EngineEventData(metadata=metadata))
         assert fail_orphaned_runs(instance) == [run.run_id]
         assert Runs(instance, []).in_flight()[0].run_id == silent.run_id
+
+
+def test_a_run_that_was_starting_when_its_launcher_was_killed_is_ended_and_not_waited_for(
+    home: Path,
+) -> None:
+    status = dg.DagsterRunStatus
+    with dg.DagsterInstance.get() as instance:
+        runs = {
+            each: create_run_for_test(instance, job_name="release", status=each).run_id
+            for each in (status.NOT_STARTED, status.STARTING)
+        }
+        assert fail_orphaned_runs(instance) == [runs[status.STARTING]]
