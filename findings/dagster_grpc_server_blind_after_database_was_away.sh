@@ -11,8 +11,8 @@
 #   health check: gRPC connection successful
 #   runs that the server executes: 2, its processes: 0
 set -euo pipefail
-work=$(mktemp -d); chmod 755 "$work"
-trap 'kill -9 ${server:-} || true; end_postgres || true; wait; rm -rf "$work"' EXIT
+server=; work=$(mktemp -d); chmod 755 "$work"
+trap '{ kill -9 "$server"; end_postgres; } 2> /dev/null || true; wait; rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check \
   dagster==1.13.27 dagster-postgres==0.29.27 pgserver==0.1.4
