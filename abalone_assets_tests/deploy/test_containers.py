@@ -15,6 +15,7 @@ from typing import Any, Final
 import pytest
 from dagster_shared.yaml_utils import load_yaml_from_path
 
+from abalone_assets.local import code_location
 from abalone_assets.settings.platform import load_settings
 
 PROJECT: Final = Path(__file__).parents[2]
@@ -115,8 +116,9 @@ class TestDockerfile:
         assert command == services()["code-location"]["command"]
 
     def test_its_command_is_the_process_with_the_code_so_that_it_is_started_again(self) -> None:
-        # `dagster code-server` would outlive the process with the code, and be called healthy.
-        assert json.loads(of("CMD")[-1])[:3] == ["dagster", "api", "grpc"]
+        # `dagster code-server` would outlive the process with the code, `dagster api grpc` the
+        # thread of its own that notices dead workers; both would be called healthy.
+        assert json.loads(of("CMD")[-1]) == ["python", "-m", code_location.__name__]
 
     def test_a_volume_on_ecs_keeps_the_owner_of_what_is_written_to(self) -> None:
         assert "/tmp" in of("VOLUME")

@@ -20,6 +20,7 @@ from abalone_assets_tests.services.production.home import (
 
 PROJECT: Final = Path(__file__).parents[3]
 DIFFER: Final = {"compute_logs", "local_artifact_storage", "run_launcher", "run_monitoring"}
+TLS: Final = {"sslmode": "verify-full", "sslrootcert": CERTIFICATE_IN_IMAGE}
 LOCAL_TOO: Final = ("concurrency", "run_retries", "sensors", "schedules", "retention", "telemetry")
 IN_MEMORY: Final = {
     "storage": {"sqlite": {"base_dir": "replaced"}},
@@ -72,7 +73,8 @@ def test_a_run_that_died_with_its_code_location_is_looked_for(tmp_path: Path) ->
 
 def test_the_two_files_differ_only_where_they_must() -> None:
     ecs, compose = read(ECS), read(COMPOSE)
-    del ecs["storage"]["postgres"]["postgres_db"]["params"]  # RDS speaks TLS
+    for name in TLS:  # RDS speaks it
+        del _parameters(ecs)[name]
     assert ecs.keys() == compose.keys()
     assert {name for name in ecs if ecs[name] != compose[name]} == DIFFER
 
@@ -98,8 +100,8 @@ def test_the_driver_is_the_one_that_dagster_installs(file: Path) -> None:
 
 
 def test_the_database_is_verified_by_a_certificate_that_the_image_has() -> None:
-    parameters = read(ECS)["storage"]["postgres"]["postgres_db"]["params"]
-    assert parameters == {"sslmode": "verify-full", "sslrootcert": CERTIFICATE_IN_IMAGE}
+    parameters = _parameters(read(ECS))
+    assert {name: parameters[name] for name in TLS} == TLS
     added = [line for line in _dockerfile() if line.startswith("ADD ")]
     assert [line.split()[-1] for line in added] == [CERTIFICATE_IN_IMAGE]
     assert all("--chmod=0444" in line for line in added)  # what ADD fetches is root's alone
@@ -113,6 +115,13 @@ def test_every_workspace_names_the_code_location_alike() -> None:
         for (target,) in [list(entry.values()) for entry in read(PROJECT / file)["load_from"]]
     }
     assert names == {"abalone_assets"}
+
+
+def _parameters(document: dict[str, Any]) -> dict[str, Any]:
+    """What connections to the database are asked for beside the address."""
+    parameters = document["storage"]["postgres"]["postgres_db"]["params"]
+    assert isinstance(parameters, dict)
+    return parameters
 
 
 def _dockerfile() -> list[str]:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import dagster as dg
+import psutil
 import pytest
 
 from abalone_assets_tests.services.production.postgres import Cluster, running_cluster
 from abalone_assets_tests.services.production.services import Services, running_services
 from abalone_assets_tests.support.kills import (
+    LOOK_SECONDS,
     TIMES,
     Boundary,
     Killed,
@@ -34,39 +37,63 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KINDS: Final = {
-    "code-location": ("dagster api grpc",),
+    "code-location": ("abalone_assets.local.code_location",),
     "daemon": ("dagster-daemon run",),
     "webserver": ("dagster-webserver",),
     "endpoint": ("abalone serve",),
 }
-PROCESSES: Final = ("worker", *KINDS, "postgres", "all of them")
-SELECTED: Final = [("code-location", Boundary("release", "evaluation", "STEP_SUCCESS"))]
-"""Its workers are its processes, so it takes one along; `make soak-kills` kills all the others."""
+LONG: Final = "postgres for half a minute"
+WITH_WORKER: Final = "postgres for half a minute and a worker"
+"""The worker's end comes while nobody can record it."""
+
+PROCESSES: Final = ("worker", *KINDS, "postgres", LONG, WITH_WORKER, "all of them")
+AWAY_SECONDS: Final = 30.0
+"""Longer than Dagster tries to connect, which is some eleven seconds."""
+
+SELECTED: Final = [(WITH_WORKER, Boundary("release", "evaluation", "STEP_SUCCESS"))]
+"""The code location ends with them; `make soak-kills` kills all the others."""
 
 
 @dataclass
 class Compose(Supervised):
-    """The services and their database."""
+    """The services and their database.
+
+    Attributes:
+        services: Of the Compose file, but for the database.
+        cluster: The database.
+        away: How many seconds it stays away when it is killed the next time.
+    """
 
     services: Services
     cluster: Cluster
+    away: float = 0.0
 
     def __post_init__(self) -> None:
         self.home = self.services.home
 
     def tend(self) -> list[str]:
+        started = self.services.tend()
         if self.cluster.process.poll() is None:
-            return self.services.tend()
+            return started
+        back = time.monotonic() + self.away
+        while time.monotonic() < back:
+            started += self.services.tend()
+            time.sleep(LOOK_SECONDS)
         self.cluster.start_again()
-        return ["postgres", *self.services.tend()]
+        return [*started, "postgres"]
 
     def pids(self, process: str, run: dg.DagsterRun) -> list[int]:
+        self.away = AWAY_SECONDS if process in {LONG, WITH_WORKER} else 0.0
         if process == "worker":
             return _worker_of(run)
         if process == "all of them":
             return [pid for root in self.roots() for pid in tree_of(root)]
-        killed = self.cluster if process == "postgres" else None
-        return tree_of((killed.process if killed else self.services.processes[process]).pid)
+        if process in {"postgres", LONG}:
+            return tree_of(self.cluster.process.pid)
+        if process == WITH_WORKER:  # the database first
+            worker = list(filter(psutil.pid_exists, _worker_of(run)))
+            return [*tree_of(self.cluster.process.pid), *worker] if worker else []
+        return tree_of(self.services.processes[process].pid)
 
     def roots(self) -> list[int]:
         return [self.cluster.process.pid, *(each.pid for each in self.services.processes.values())]

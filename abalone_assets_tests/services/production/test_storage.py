@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 import dagster_postgres
@@ -46,6 +48,12 @@ pytestmark = pytest.mark.xdist_group("postgres")
 SURVEYS: Final = dg.AssetKey("new_surveys")
 FIRST_DAY: Final = date(2024, 1, 1)
 DAYS: Final = [(FIRST_DAY + timedelta(days=number)).isoformat() for number in range(60)]
+GIVEN_UP: Final = (
+    socket.TCP_KEEPIDLE,
+    socket.TCP_KEEPINTVL,
+    socket.TCP_KEEPCNT,
+    socket.TCP_USER_TIMEOUT,
+)
 OLDER_SCHEMA: Final = "6b7fb194ff9c"
 """Revision of Dagster's schema before ``concurrency_limits.using_default_limit`` came."""
 
@@ -115,6 +123,20 @@ def test_the_connection_is_encrypted(platform: Platform) -> None:
     with storage.index_connection() as connection:
         mine = text("select ssl from pg_stat_ssl where pid = pg_backend_pid()")
         assert connection.execute(mine).scalar() is True
+
+
+def test_a_server_that_vanishes_is_given_up_after_half_a_minute(platform: Platform) -> None:
+    # It cannot vanish here: what the kernel of this machine was asked for is looked at.
+    storage = platform.instance.event_log_storage
+    assert isinstance(storage, PostgresEventLogStorage)
+    with storage.index_connection() as connection:
+        driver: Any = connection.connection.driver_connection
+        with socket.socket(fileno=os.dup(driver.fileno())) as shared:
+            asked = [shared.getsockopt(socket.IPPROTO_TCP, option) for option in GIVEN_UP]
+        assert driver.info.dsn_parameters["connect_timeout"] == "10"
+    idle, interval, count, unacknowledged = asked
+    assert idle + interval * count == 30
+    assert unacknowledged == 30_000
 
 
 def test_a_server_that_another_authority_signed_is_refused(
