@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
 
+from abalone_assets.ageing.batch import MANY
 from abalone_assets.errors import StorageError
 from abalone_assets.survey import AGE_OFFSET_YEARS, FEATURES
 from abalone_assets.survey.header import PROBLEM
@@ -46,7 +47,8 @@ class Ages:
         low: Sequence[float | None] = [None] * count
         high: Sequence[float | None] = [None] * count
         if self.intervals:
-            low, high = zip(*self.intervals, strict=True)
+            low = [end for end, _ in self.intervals]
+            high = [end for _, end in self.intervals]
         years = np.round(np.add(self.rings, AGE_OFFSET_YEARS), _DECIMALS).tolist()
         return [self.rings, low, high, years, [self.version] * count]
 
@@ -119,7 +121,7 @@ def _csv_writer(stream: IO[str], names: Sequence[str]) -> Writer:
     writer.writerow(names)
 
     def written(batch: Batch, ages: Ages | None) -> None:
-        if batch.as_given and not batch.others and ages is not None:
+        if len(batch.as_given) >= MANY and not batch.others and ages is not None:
             stream.write(_plain_lines(batch, ages))
             return
         columns = [*batch.others, _sexes(batch), *batch.given[1:], *_answers(batch, ages)]
@@ -147,10 +149,12 @@ def _with_comma(number: object) -> str:
 
 
 def _plain_lines(batch: Batch, ages: Ages) -> str:
-    """What `csv` writes of plain fields and numbers, in half of its time."""
-    answers = [["" if each is None else str(each) for each in column] for column in ages.columns()]
-    nothing = [""] * len(batch)
-    return "\n".join(map(",".join, zip(batch.as_given, *answers, nothing, strict=True))) + "\n"
+    """What `csv` writes of plain fields and numbers, in a tenth of its time."""
+    import polars as pl
+
+    answers = dict(zip(ANSWERS, ages.columns(), strict=True))
+    frame = pl.DataFrame({"as_given": batch.as_given, **answers, PROBLEM: [""] * len(batch)})
+    return frame.write_csv(include_header=False, quote_style="never")
 
 
 def _parquet_writer(path: Path, names: Sequence[str], others: int, stack: ExitStack) -> Writer:

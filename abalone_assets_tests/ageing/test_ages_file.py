@@ -10,34 +10,46 @@ import pytest
 
 from abalone_assets.ageing.ages_file import Ages, output_columns, writing_ages
 from abalone_assets.ageing.animals_file import AnimalsFile
+from abalone_assets.ageing.batch import MANY
 from abalone_assets_tests.ageing.test_animals_file import LINES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-AGES = Ages([9.5, 10.25], [(7.5, 12.0), (8.0, 12.5)], 3)
 HEADER = (
     "rings,Age_Years,id,sex,length_mm,diameter_mm,height_mm,whole_g,shucked_g,viscera_g,shell_g\n"
 )
 
 
-def written(text: str, ages: Ages | None, *, plain: bool) -> str:
+def written(lines: str, ages: Ages | None, *, as_csv_does: bool) -> str:
     stream = io.StringIO()
-    file = AnimalsFile(io.BytesIO(text.encode()), "animals.csv")
+    file = AnimalsFile(io.BytesIO(lines.encode()), "animals.csv")
     (batch,) = file.batches()
     assert batch.as_given
+    if as_csv_does:
+        batch = replace(batch, fields=batch.given, as_given=())
     with writing_ages("-", file.header, stream) as write:
-        write(batch if plain else replace(batch, as_given=()), ages)
+        write(batch, ages)
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("ages", [AGES, replace(AGES, intervals=None)])
-def test_plain_lines_are_written_as_csv_writes_them(ages: Ages) -> None:
-    by_csv = written(LINES, ages, plain=False)
-    assert written(LINES, ages, plain=True) == by_csv
-    head, first, _ = by_csv.splitlines()
+RINGS = [9.5, 10.25, 0.0001, 29.0, 8.1234, 1234.5, -0.5, 0.0]
+ENDS = [(ring - 0.25, ring + 2.0) for ring in RINGS]
+
+
+@pytest.mark.parametrize("times", [1, MANY // len(RINGS)])
+@pytest.mark.parametrize("has_intervals", [True, False])
+def test_plain_lines_are_written_as_csv_writes_them(times: int, *, has_intervals: bool) -> None:
+    ages = Ages(RINGS * times, ENDS * times if has_intervals else None, 3)
+    lines = LINES * (len(RINGS) // 2 * times)
+    by_csv = written(lines, ages, as_csv_does=True)
+    pairs = zip(
+        written(lines, ages, as_csv_does=False).split("\n"), by_csv.split("\n"), strict=True
+    )
+    assert [(ours, wanted) for ours, wanted in pairs if ours != wanted][:3] == []
+    head, first, *_ = by_csv.splitlines()
     assert head.endswith("shell_weight,rings,rings_low,rings_high,age_years,model_version,problem")
-    ends = "7.5,12.0" if ages.intervals else ","
+    ends = "9.25,11.5" if has_intervals else ","
     assert first == f"{LINES.splitlines()[0]},9.5,{ends},11.0,3,"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import io
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abalone_assets.ageing.animals_file import AnimalsFile
-from abalone_assets.ageing.batch import Batch
+from abalone_assets.ageing.batch import MANY, Batch
 from abalone_assets.errors import SurveyError
 from abalone_assets.modeling.inference import input_fn
 from abalone_assets.survey import FEATURES, SurveyRowError, validate_measurements
@@ -19,7 +20,7 @@ from abalone_assets.survey.units import CONTRACT_UNITS, MM_G, Units
 from abalone_assets_tests.modeling.test_rows import ODD, clean, measured
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 NAMES = ",".join(FEATURES)
 LINES = "M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15\nF,0.53,0.42,0.135,0.677,0.2565,0.1415,0.21\n"
@@ -199,6 +200,43 @@ def test_many_lines_are_read_as_they_are_one_by_one(
     quoted = read("\n".join(['"' + text[0].replace(",", '","') + '"', *text[1:]]), units)
     assert [*map(list, quoted.given)] == [*map(list, batch.given)]
     assert quoted.bad == batch.bad
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("odd", [None, *unquoted])
+def test_so_many_lines_that_columns_are_read_are_what_a_few_at_a_time_are(
+    odd: str | None, ending: str
+) -> None:
+    clean = LINES.splitlines() * (MANY // 2)
+    lines = [*clean, *([] if odd is None else [odd]), *clean]
+    many, few = (
+        list(opened(ending.join(lines) + ending).batches(rows)) for rows in (MANY, MANY // 2)
+    )
+    assert many[0].fields is None
+    for name in ("given", "bad"):
+        assert [*_joined(many, name)] == [*_joined(few, name)]
+    assert "".join(map(told_anyhow, many)) == "".join(map(told_anyhow, few))
+    assert sum(map(len, many)) == sum(map(len, few))
+
+
+def _joined(batches: list[Batch], name: str) -> Iterator[object]:
+    """Of all batches, each line's fields as they were given, or what is wrong with the bad ones."""
+    for batch in batches:
+        if name == "given":
+            yield from zip(*batch.given, strict=True)
+        else:
+            yield from map(str, batch.bad.values())
+
+
+def told_anyhow(batch: Batch) -> str:
+    """The good animals of a batch, as an endpoint reads them."""
+    return "" if batch.animals is None else canonical(batch.to_csv())
+
+
+def test_a_field_that_csv_refuses_is_refused_among_many_lines_too() -> None:
+    text = LINES * (MANY // 2) + LINES.replace("0.455", "0.455" + "0" * csv.field_size_limit())
+    with pytest.raises(SurveyError, match=f"line {MANY + 1}: not CSV: field larger than"):
+        list(opened(text).batches(2 * MANY))
 
 
 def test_lines_are_counted_over_batches_and_blank_records_are_no_lines() -> None:

@@ -220,6 +220,22 @@ class TestOutput:
             assert content_type == "application/json"
             assert json.loads(body) == {"predictions": [plain | told]}
 
+    @pytest.mark.parametrize("odd", [None, 0.5, 0.00001, -3.0, 98.99996, 99.0, 1e6])
+    def test_many_numbers_are_written_as_few_are(self, odd: float | None) -> None:
+        every = np.linspace(1, 2, 10_001)
+        random = np.random.default_rng(0).uniform(1, 98.9, 10_000)
+        rings = np.concatenate([every, every * 7, random, [] if odd is None else [odd]])
+        rounded = np.round(rings, 4)
+        body, _ = output_fn(Predictions(rings, rings, rings), "text/csv")
+        assert body == "".join(f"{each}\n" for each in rounded.tolist())
+        body, _ = output_fn(Predictions(rings, rings, rings), "application/json")
+        years = np.round(rounded + 1.5, 4).tolist()
+        told = [
+            {"rings": ring, "age_years": age, "rings_low": ring, "rings_high": ring}
+            for ring, age in zip(rounded.tolist(), years, strict=True)
+        ]
+        assert (body == json.dumps({"predictions": told})) is True
+
     @pytest.mark.parametrize(
         ("accept", "content_type"),
         [
