@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import sys
 import tempfile
 import threading
@@ -360,6 +361,8 @@ def main() -> None:
     parser.add_argument("--pause", type=float, default=15, help="minutes between two pauses")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell's `&` has the first one ignored
+        signal.signal(number, signal.default_int_handler)
     drawn = random.Random(chosen.seed)
     said = "every promise was kept"
     with (
