@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -18,7 +18,15 @@ from abalone_assets.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from abalone_assets.errors import SurveyError
+    from abalone_assets.ingest.accepted_files import NotHeldError
+    from abalone_assets.ingest.file_status import State
     from abalone_assets.settings.platform import Settings
+
+NOT_TAKEN_IN: Final[frozenset[State]] = frozenset(
+    {"to_ingest", "changed", "being_ingested", "growing", "unreadable", "waits"}
+)
+"""States of a file that was not judged yet, as it lies in the landing zone now."""
 
 
 @click.command(
@@ -34,12 +42,15 @@ def accept(file: str, because: str, *, as_json: bool) -> None:
     accepted: another content under its name is judged anew. `abalone status` lists what is held.
     A refused file is another matter: nothing in it can be read, so it is mended and landed again.
     """
-    from abalone_assets.ingest.accepted_files import accept_file
+    from abalone_assets.ingest.accepted_files import NotHeldError, accept_file
     from abalone_assets.lake.lake import Lake
     from abalone_assets.settings.platform import load_settings
 
     settings, name = load_settings(), PurePath(file).name
-    accepted = accept_file(Lake(settings.lake_uri).store, name, because=because, by=who())
+    try:
+        accepted = accept_file(Lake(settings.lake_uri).store, name, because=because, by=who())
+    except NotHeldError as error:
+        raise _told(error, name, settings) from error
     outcome = {**asdict(accepted), "next": _next(settings)}
     if as_json:
         print_json(outcome)
@@ -48,6 +59,31 @@ def accept(file: str, because: str, *, as_json: bool) -> None:
     out.print(f"{name} accepted by {accepted.by}: {accepted.because}")
     out.print(f"It was held because {accepted.held}")
     out.print(f"Next: {outcome['next']}.")
+
+
+def _told(error: NotHeldError, name: str, settings: Settings) -> SurveyError:
+    """Why a file is not held: it has not landed, was not taken in yet, or nothing is wrong with it.
+
+    Raises:
+        SurveyError: It is nowhere.
+        StorageError: The landing zone, the lake or the registry cannot be read.
+    """
+    from abalone_assets.cli.file_report import FileReport, report_on
+    from abalone_assets.errors import SurveyError
+
+    try:
+        report = report_on(name, settings)
+    except SurveyError as nowhere:
+        raise SurveyError(f"{nowhere}; held: {error.held}") from nowhere
+    if not isinstance(report, FileReport):  # of a day
+        return error
+    found = report.status
+    if found.state in NOT_TAKEN_IN:
+        return SurveyError(
+            f"{name} was not taken in yet, so nobody knows whether it will be held: {found.why}. "
+            f"Accept it when `abalone status {name}` says that it is held. {report.next_step()}"
+        )
+    return SurveyError(f"{name} is not held, so there is nothing to accept: {found.why}")
 
 
 def _next(settings: Settings) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import date
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,7 +16,7 @@ from abalone_assets.lake.names import QUARANTINED_ANIMALS
 from abalone_assets.local.driver import Driver
 from abalone_assets.registry.file_releases import FileReleases
 from abalone_assets.registry.open import open_registry
-from abalone_assets.survey import ANIMALS, kind_of_file
+from abalone_assets.survey import ANIMALS, kind_of_file, parse_day
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -169,7 +168,7 @@ class _Reader:
 
 
 def report_on(subject: str, settings: Settings) -> FileReport | DayReport:
-    """What became of a file, by its name or a path to it, or of all files of a day, an ISO date.
+    """What became of a file, by its name or a path to it, or of all files of a day, YYYY-MM-DD.
 
     Raises:
         SurveyError: There is nothing of that name or day.
@@ -177,12 +176,17 @@ def report_on(subject: str, settings: Settings) -> FileReport | DayReport:
     """
     reader, animals = _Reader.of(settings), AnimalsFiles.of(settings)
     try:
-        day = date.fromisoformat(subject)
-    except ValueError:
+        day = parse_day(subject)
+    except SurveyError as no_day:
         name = PurePath(subject).name
-        if kind_of_file(name) is ANIMALS:
-            return reader.animals_report(animals, animals.file(name))
-        return reader.reports([reader.files.file(name)])[0]
+        try:
+            if kind_of_file(name) is ANIMALS:
+                return reader.animals_report(animals, animals.file(name))
+            return reader.reports([reader.files.file(name)])[0]
+        except SurveyError as no_file:
+            if not subject[:1].isdigit():  # as the names of surveys are not
+                raise
+            raise SurveyError(f"{no_day}; nor is it a file: {no_file}") from no_file
     reports = reader.reports(reader.files.day(day))
     reports += [reader.animals_report(animals, status) for status in animals.day(day)]
     if not reports:

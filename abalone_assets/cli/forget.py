@@ -18,7 +18,7 @@ from abalone_assets.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
+    from datetime import date
 
     from abalone_assets.ingest.landing_zone import Landing
     from abalone_assets.lake.manifest import Manifest
@@ -27,8 +27,19 @@ LISTED: Final = 10
 """Days that are shown at each end of a long list."""
 
 
+def _read_days(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[date, ...]:
+    """The days; what is none is a usage error."""
+    from abalone_assets.errors import SurveyError
+    from abalone_assets.survey import parse_day
+
+    try:
+        return tuple(map(parse_day, given))
+    except SurveyError as error:
+        raise click.BadParameter(str(error)) from error
+
+
 @click.command(epilog=example("abalone forget 2025-03-14", "abalone forget --missing --yes"))
-@click.argument("days", nargs=-1, metavar="[DAY]...", type=click.DateTime(["%Y-%m-%d"]))
+@click.argument("days", nargs=-1, metavar="[DAY]...", callback=_read_days)
 @click.option("--missing", is_flag=True, help="All days that `abalone status` says are missing.")
 @click.option("--animals", is_flag=True, help="Days of animals without rings, and their ages.")
 @click.option("--yes", "is_agreed", is_flag=True, help="Do not ask which --missing days are meant.")
@@ -36,7 +47,7 @@ LISTED: Final = 10
 @click.pass_context
 def forget(
     ctx: click.Context,
-    days: tuple[datetime, ...],
+    days: tuple[date, ...],
     *,
     missing: bool,
     animals: bool,
@@ -67,7 +78,7 @@ def forget(
     zone = open_landing_zone(settings.landing_zone_uri)
     landing = zone.scan(settings.first_survey_day, datetime.now(UTC).date(), kind=kind)
     manifest, memory = held.manifest(), read_memory(lake.store, MEMORY_KEYS[kind])
-    chosen = {day.date().isoformat() for day in days}
+    chosen = {day.isoformat() for day in days}
     if missing:
         chosen.update(
             day for day in missing_days(landing, manifest, memory) if day not in landing.days

@@ -15,12 +15,30 @@ from abalone_assets.lake.manifest_store import read_manifest, revoke_days
 from abalone_assets.survey import survey_day
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from abalone_assets.lake.manifest import IngestedDay, IngestedFile
     from abalone_assets.storage.object_store import ObjectStore
 
 LEDGER_KEY: Final = "new_surveys/_accepted_files.json"
+
+
+LISTED: Final = 5
+"""Held files that a message names."""
+
+
+class NotHeldError(SurveyError):
+    """No file of a name is held, and nobody has accepted or refused one: there is nothing to say.
+
+    Args:
+        name: The name.
+        held: Those that are held.
+    """
+
+    def __init__(self, name: str, held: Collection[str]) -> None:
+        more = f" and {len(held) - LISTED} more" if len(held) > LISTED else ""
+        self.held = f"{', '.join(list(held)[:LISTED])}{more}" if held else "none is"
+        super().__init__(f"{name}: no such file is held (held: {self.held})")
 
 
 @dataclass(frozen=True)
@@ -60,7 +78,8 @@ def accept_file(store: ObjectStore, name: str, *, because: str, by: str) -> Acce
         The ledger's entry; that of the first time when it had been accepted before.
 
     Raises:
-        SurveyError: No file of that name is held; the message names those that are.
+        NotHeldError: No file of that name is held; the message names those that are.
+        SurveyError: It was accepted before and is held no more, or it was refused.
         StorageError: The ledger or the manifest is damaged, or the store refuses.
     """
     held = {file.name: file for file in held_files(store)}
@@ -130,8 +149,4 @@ def _not_held(store: ObjectStore, name: str, held: Mapping[str, IngestedFile]) -
             f"{name}: refused, not held: {problem}. Nothing of a refused file can be read as a "
             "survey, so there is nothing to accept; mend it and land it again"
         )
-    listed = ", ".join(held) or "none is"
-    return SurveyError(
-        f"{name}: no such file is held (held: {listed}); a file is held, or not, once its day is in"
-        " the lake: `abalone status` lists the days to ingest"
-    )
+    return NotHeldError(name, held)

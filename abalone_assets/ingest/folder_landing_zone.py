@@ -120,9 +120,15 @@ class FolderLandingZone(LandingZone):
             raise _unreadable(self.folder, error) from error
         with entries:
             for entry in entries:
-                with suppress(FileNotFoundError):  # deleted since the folder was read
-                    if not entry.name.startswith(".") and wanted(entry.name):
-                        yield entry, entry.stat(follow_symlinks=False)
+                if entry.name.startswith(".") or not wanted(entry.name):
+                    continue
+                try:
+                    found = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:  # deleted since the folder was read
+                    continue
+                except OSError as error:  # a folder may be listed, and yet not be entered
+                    raise _unreadable(self.folder, error) from error
+                yield entry, found
 
     def sign(self) -> str | None:
         """The folder's own time of change; that of a file which is written in place is not."""
@@ -195,8 +201,15 @@ class FolderLandingZone(LandingZone):
                 raise
 
     def has_aged(self, name: str) -> bool:
-        """Whether the CSV lies there."""
-        return self._aged(name).is_file()
+        """Whether the CSV lies there.
+
+        Raises:
+            StorageError: The folder ``aged`` may not be entered.
+        """
+        path = self._aged(name)
+        remedy = f"let the platform read {path.parent}"
+        with _refusals(path, "cannot see whether these ages are there", remedy):
+            return path.is_file()
 
     def read_aged(self, name: str) -> Iterator[bytes] | None:
         """The CSV's bytes, in pieces."""

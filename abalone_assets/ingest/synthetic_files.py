@@ -21,6 +21,7 @@ from abalone_assets.survey.origin import EXAMPLE, SURVEYED, SYNTHETIC
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from abalone_assets.lake.manifest import IngestedRaw
     from abalone_assets.storage.object_store import ObjectStore
 
 LEDGER_KEY: Final = "synthetic_survey/_files.json"
@@ -96,6 +97,19 @@ def origin_of(sha256: str, synthetic: Collection[str]) -> str:
     return EXAMPLE if sha256 in example_digests() else SURVEYED
 
 
+def is_mistaken(store: ObjectStore, raw: IngestedRaw) -> bool:
+    """Whether a base survey that was not taken for a simulation is known as one by now.
+
+    Args:
+        store: Of the lake.
+        raw: The base survey, committed or about to be.
+
+    Raises:
+        StorageError: The ledger is damaged, or the store refuses.
+    """
+    return raw.origin != SYNTHETIC and raw.digest in synthetic_files(store)
+
+
 def ingest_simulated_base_again(store: ObjectStore) -> None:
     """Revoke the base survey if it is a simulation that was recorded while it was ingested.
 
@@ -106,7 +120,7 @@ def ingest_simulated_base_again(store: ObjectStore) -> None:
         StorageError: The ledger or the manifest is damaged, or the store refuses.
     """
     raw = read_manifest(store).raw
-    if raw and raw.origin != SYNTHETIC and raw.digest in synthetic_files(store):
+    if raw and is_mistaken(store, raw):
         commit_raw(store, None)
 
 

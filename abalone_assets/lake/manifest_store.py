@@ -209,15 +209,22 @@ def commit_raw(
     raw: IngestedRaw | None,
     *,
     judge_again: Callable[[Manifest], Mapping[str, IngestedDay]] = lambda _: {},
+    is_doubted: Callable[[], bool] = lambda: False,
 ) -> None:
     """Record that the lake now holds this base survey; None while it is being written.
 
-    Together with it, the days that are other ones now that their files are judged against it.
+    Args:
+        store: Of the lake.
+        raw: The base survey.
+        judge_again: Says, of the manifest as it is now, which days are other ones now that their
+            files are judged against it.
+        is_doubted: Whether the base survey is to be ingested again by what is known now.
     """
 
     def change(manifest: Manifest) -> _Change:
         days = judge_again(manifest)
-        return _Change(raw, days, {day: _writers_of(manifest, day) for day in days})
+        held = None if is_doubted() else raw
+        return _Change(held, days, {day: _writers_of(manifest, day) for day in days})
 
     _update(store, change)
 

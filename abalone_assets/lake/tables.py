@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import TYPE_CHECKING, Final, Literal
 
+from abalone_assets.errors import SurveyError
 from abalone_assets.lake.names import DATA_FILE, partition_column
-from abalone_assets.survey import COLUMNS
+from abalone_assets.survey import COLUMNS, parse_day
 from abalone_assets.survey.origin import EXAMPLE, SURVEYED, SYNTHETIC
 
 if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
     from abalone_assets.storage.object_store import StoredObject
-
-_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -235,10 +232,9 @@ def day_of(key: str) -> str | None:
     """
     asset, folder = key.partition("/")[0], key.rpartition("/")[0].rpartition("/")[2]
     column, _, day = folder.partition("=")
-    if column != partition_column(asset) or _DAY.fullmatch(day) is None:
-        return None
-    with suppress(ValueError):
-        return date.fromisoformat(day).isoformat()
+    if column == partition_column(asset):
+        with suppress(SurveyError):
+            return parse_day(day).isoformat()
     return None
 
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from abalone_assets.errors import SurveyError
 from abalone_assets.modeling.evaluation.gate import GateLimits
 from abalone_assets.modeling.hyperparameters import (
     DEFAULT_FRAMEWORK,
@@ -34,6 +35,7 @@ from abalone_assets.settings.environment import (
     refuse_unknown_variables,
     variable,
 )
+from abalone_assets.survey import parse_day
 
 UCI_URI: Final = "https://archive.ics.uci.edu/static/public/1/abalone.zip"
 UCI_SHA256: Final = "de37cdcdcaaa50c309d514f248f7c2302a5f1f88c168905eba23fe2fbc78449f"
@@ -231,6 +233,16 @@ class Settings(EnvironmentSettings):
         if urlsplit(uri).scheme not in {"", "file", "s3"} and not is_reference(uri):
             raise ValueError("expected a folder, a file:// or an s3:// URI, or ssm:/path/name")
         return uri
+
+    @field_validator("first_survey_day", mode="before")
+    @classmethod
+    def _is_written_as_a_day(cls, given: object) -> date:
+        if isinstance(given, date):
+            return given
+        try:
+            return parse_day(str(given))
+        except SurveyError as error:
+            raise ValueError("no day: write it as 2023-01-01") from error
 
     @field_validator("raw_uri")
     @classmethod

@@ -23,6 +23,7 @@ from abalone_assets.survey.columns import (
     Column,
     age_years,
 )
+from abalone_assets.survey.days import parse_day, parse_time
 from abalone_assets.survey.dialect import Reading
 from abalone_assets.survey.file_names import (
     ANIMALS,
@@ -70,7 +71,9 @@ __all__ = [
     "canonical_survey",
     "kind_of_file",
     "landed_day",
+    "parse_day",
     "parse_survey",
+    "parse_time",
     "survey_day",
     "survey_file_name",
     "survey_time",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from abalone_assets import survey
+from abalone_assets.errors import SurveyError
 from abalone_assets.ingest.synthetic_files import (
     SyntheticFile,
     record_synthetic_file,
@@ -92,15 +93,14 @@ def survey_text(columns: Columns) -> bytes:
 
 
 def survey_moment(text: str) -> datetime:
-    """The time of a survey from an ISO date or time; UTC when it has no zone.
+    """The time of a survey from a day, 2025-09-01, or an ISO time; UTC when it has no zone.
 
     Raises:
         SynthesisError: It is neither.
     """
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError) as error:  # 9999-12-31T23:59-12:00 is in no year of UTC
+        return survey.parse_time(text)
+    except SurveyError as error:
         raise SynthesisError(
             f"{text!r} is no date or time: write 2025-09-01 or 2025-09-01T06:15:00 (UTC)"
         ) from error

@@ -16,8 +16,8 @@ from abalone_assets.lake.lake import Lake
 from abalone_assets.pages.surveys.downloads import with_decimal_commas
 from abalone_assets.restore.animals import animals_told
 from abalone_assets.settings.platform import load_settings
+from abalone_assets_tests.ageing.shore import Shore, shore_at
 from abalone_assets_tests.ageing.support import MONDAY, TUESDAY, animals, animals_name
-from abalone_assets_tests.ageing.test_stores import Shore, shore_at
 from abalone_assets_tests.cli.support import abalone, abalone_json
 from abalone_assets_tests.pages.support import Site
 from abalone_assets_tests.support.platform import survey_rows

@@ -9,7 +9,7 @@ import pytest
 from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.sample_data import base_survey
 from abalone_assets.settings.platform import load_settings
-from abalone_assets_tests.cli.support import abalone, abalone_json, ingest
+from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json, ingest
 from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 
 if TYPE_CHECKING:
@@ -72,5 +72,38 @@ def test_it_says_what_happens_next_while_dev_runs() -> None:
 def test_a_file_that_is_not_held_and_an_empty_reason_are_one_clear_error() -> None:
     result = abalone("accept", "abalone.20250315061500", *WHY)
     assert result.exit_code == 1
-    assert f"no such file is held (held: {NAME})" in result.stderr
+    assert "abalone.20250315061500: no such file is in" in result.stderr
+    assert f"; held: {NAME}" in result.stderr
     assert "give a reason" in abalone("accept", NAME, "--because", " ").stderr
+
+
+def test_of_a_file_that_was_not_taken_in_yet_it_says_so_and_what_to_do(held: Path) -> None:
+    """As somebody finds who was told by `abalone land` that it will be held."""
+    name = "abalone.20250315061500"
+    data = (held / "landing_zone" / NAME).read_bytes()
+    (held / "landing_zone" / name).write_bytes(data)
+    early = abalone("accept", name, *WHY)
+    assert early.exit_code == 1
+    assert f"{name} was not taken in yet, so nobody knows whether it will be held: " in early.stderr
+    assert f"Accept it when `abalone status {name}` says that it is held." in early.stderr
+    assert "`abalone dev` goes on with it" in early.stderr
+    assert NAME not in early.stderr  # which is another matter
+    ingest(held, "2025-03-15")
+    assert abalone_json("accept", name, *WHY)["name"] == name
+
+
+def test_of_a_file_with_which_nothing_is_wrong_it_says_so(home: Path) -> None:
+    (home / "landing_zone" / NAME).write_text(GOOD_ROW)
+    ingest(home, DAY)
+    result = abalone("accept", NAME, *WHY)
+    assert result.exit_code == 1
+    assert f"{NAME} is not held, so there is nothing to accept: its rows are in" in result.stderr
+
+
+@pytest.mark.parametrize("subject", ["notes.txt", DAY])
+def test_what_is_no_survey_has_nothing_to_accept(held: Path, subject: str) -> None:
+    (held / "landing_zone" / "notes.txt").write_text("hello")
+    result = abalone("accept", subject, *WHY)
+    assert result.exit_code == 1
+    expected = "is not held, so there is nothing" if subject != DAY else f"is held (held: {NAME})"
+    assert f"{subject}{'' if subject != DAY else ': no such file'} {expected}" in result.stderr

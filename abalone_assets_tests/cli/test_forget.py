@@ -82,3 +82,11 @@ def test_a_day_that_still_has_files_or_is_unknown_is_not_forgotten() -> None:
 @pytest.mark.parametrize("arguments", [[], ["2025-3-1x"]])
 def test_days_are_named_as_dates(home: Path, arguments: list[str]) -> None:
     assert abalone("forget", *arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("other", ["20250301", "2025-3-1", "2025-W09-6"])
+def test_a_day_that_is_written_otherwise_is_no_day(zone: Path, other: str) -> None:
+    empty(zone)
+    refused = abalone("forget", other)
+    assert (refused.exit_code, "is no day: write it as" in refused.stderr) == (2, True)
+    assert abalone_json("forget", DAYS[0])["days"] == DAYS[:1]

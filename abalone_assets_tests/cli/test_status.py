@@ -322,3 +322,11 @@ def test_what_is_nowhere_is_one_clear_error(home: Path, subject: str) -> None:
     assert result.exit_code == 1
     assert "no " in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("subject", ["20250314", "2025-W11-5"])
+def test_a_day_that_is_written_otherwise_is_no_day(home: Path, subject: str) -> None:
+    land(home, NAME, GOOD_ROW)
+    result = abalone("status", subject)
+    assert result.exit_code == 1
+    assert f"{subject!r} is no day: write it as 2025-03-14; nor is it a file: " in result.stderr

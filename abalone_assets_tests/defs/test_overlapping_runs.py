@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from abalone_assets.automation.day_ranges import DayRange
+from abalone_assets.ingest import synthetic_files
+from abalone_assets.lake import manifest_store
 from abalone_assets.resources import storage
 from abalone_assets_tests.automation.support import (
     Clock,
@@ -22,6 +24,9 @@ from abalone_assets_tests.support.platform import Platform, small_base, survey_r
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from abalone_assets.lake.manifest import IngestedRaw
+    from abalone_assets.storage.object_store import ObjectStore
 
 pytestmark = pytest.mark.service
 DAY = "2025-03-03"
@@ -91,12 +96,58 @@ def test_a_file_that_is_told_of_as_a_simulation_while_it_is_ingested_is_ingested
     assert requests(platform) == []
 
 
-def test_so_is_a_base_survey(
-    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def base(tmp_path: Path) -> bytes:
+    """The base survey of the platform."""
     from pathlib import Path as Local
 
-    data = Local(small_base(tmp_path)["RAW_URI"]).read_bytes()
-    meanwhile(monkeypatch, lambda: know_as_simulated(platform, DAY, data))
+    return Local(small_base(tmp_path)["RAW_URI"]).read_bytes()
+
+
+def test_so_is_a_base_survey(
+    platform: Platform, base: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meanwhile(monkeypatch, lambda: know_as_simulated(platform, DAY, base))
     assert prepare_only(platform, "raw_abalone").success
+    assert platform.lake.manifest().raw is None, "it is to be ingested once more"
+
+
+def test_so_is_a_base_survey_whose_run_dies_at_its_commit(
+    platform: Platform, base: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looked at the ledger again only after its commit, and a release takes what it finds."""
+    commit = manifest_store.commit_raw
+
+    def commit_and_die(store: ObjectStore, raw: IngestedRaw | None, **others: Any) -> None:
+        commit(store, raw, **others)
+        if raw is not None:
+            raise RuntimeError("the process is gone")
+
+    meanwhile(monkeypatch, lambda: know_as_simulated(platform, DAY, base))
+    monkeypatch.setattr(manifest_store, "commit_raw", commit_and_die)
+    assert not prepare_only(platform, "raw_abalone").success
+    monkeypatch.setattr(manifest_store, "commit_raw", commit)
+    assert platform.lake.manifest().raw is None, "it is to be ingested once more"
+    assert prepare_only(platform, "raw_abalone").success
+    raw = platform.lake.manifest().raw
+    assert raw is not None
+    assert raw.origin == "synthetic"
+
+
+def test_so_is_a_base_survey_that_is_told_of_amid_its_commit(
+    platform: Platform, base: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the commit's look at the ledger; who tells of it sees no base survey to revoke."""
+    look, left = synthetic_files.is_mistaken, [True]
+
+    def look_and_be_told(store: ObjectStore, raw: IngestedRaw) -> bool:
+        found = look(store, raw)
+        if left:
+            left.clear()
+            know_as_simulated(platform, DAY, base)
+        return found
+
+    monkeypatch.setattr(synthetic_files, "is_mistaken", look_and_be_told)
+    assert prepare_only(platform, "raw_abalone").success
+    assert not left
     assert platform.lake.manifest().raw is None, "it is to be ingested once more"

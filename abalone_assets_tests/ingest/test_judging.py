@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from abalone_assets.errors import SurveyError
+from abalone_assets.ingest import commit
 from abalone_assets.ingest.accepted_files import (
+    LEDGER_KEY,
+    AcceptedFile,
     accept_file,
     accepted_files,
     held_files,
@@ -22,14 +27,18 @@ from abalone_assets.ingest.judging import Judge
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import BEING_WRITTEN, IngestedRaw
-from abalone_assets.lake.manifest_store import commit_raw
+from abalone_assets.lake.manifest_store import commit_raw, writing_days
+from abalone_assets.lake.writers import Writer
 from abalone_assets.sample_data import base_survey
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import parse_survey
 from abalone_assets_tests.support.whole_surveys import Animals, scaled
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+PATIENCE: Final = 60.0
 DAYS = ("2025-03-03", "2025-03-04", "2025-03-05")
 NAMES = [f"abalone.{day.replace('-', '')}120000" for day in DAYS]
 WEIGHTS = ("whole_weight", "shucked_weight", "viscera_weight", "shell_weight")
@@ -49,12 +58,12 @@ class World:
             lighter = animals[first : first + 100].with_error(scaled(WEIGHTS, factor))
             self.zone.land(name, lighter.file())
 
-    def ingest(self, *days: str, judge: Judge | None = None) -> None:
+    def ingest(self, *days: str, judge: Judge | None = None, writer: Writer | None = None) -> None:
         judge = judge or Judge.of(self.lake)
         for day in days:
             parsed = parse_days(self.zone, [day], judge=judge)
             self.lake.store.write(self.lake.key("new_surveys", day), to_parquet(parsed.rows[day]))
-            commit_parsed_days(self.lake, parsed.entries, judge)
+            commit_parsed_days(self.lake, parsed.entries, judge, writer)
 
     def ingest_base(self, factor: float, digest: str) -> None:
         data = self.base.with_error(scaled(WEIGHTS, factor)).file()
@@ -149,6 +158,52 @@ def test_an_acceptance_while_the_day_is_ingested_counts(world: World) -> None:
     judge = Judge.of(world.lake)
     accept_file(world.lake.store, NAMES[2], **WHY)
     world.ingest(DAYS[2], judge=judge)  # it read the ledger before
+    assert world.due() == [DAYS[2]]
+    assert world.settle() == [NAMES[1]]
+
+
+class WaitsAtTheLedger(ObjectStore):
+    """The store of somebody who accepts a file, and is slow."""
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(uri)
+        self.is_there, self.may_go_on, self.is_done = Event(), Event(), Event()
+
+    def update_json(self, key: str, *arguments: Any, **options: Any) -> None:
+        if key == LEDGER_KEY:
+            self.is_there.set()
+            assert self.may_go_on.wait(PATIENCE)
+        else:  # the manifest, which the commit has locked
+            self.is_done.set()
+        super().update_json(key, *arguments, **options)
+
+    def accept(self) -> None:
+        try:
+            accept_file(self, NAMES[2], **WHY)
+        finally:
+            self.is_done.set()
+
+
+def test_an_acceptance_amid_a_commit_that_has_read_the_ledger_counts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It finds its file held, then a run begins, and nowhere but in the run's note is its day."""
+    world.settle()
+    store, writer = WaitsAtTheLedger(world.lake.store.uri), Writer.this("run")
+
+    def read_before_it_was_accepted(lake: ObjectStore) -> Mapping[str, AcceptedFile]:
+        found = accepted_files(lake)
+        store.may_go_on.set()
+        assert store.is_done.wait(PATIENCE)
+        return found
+
+    monkeypatch.setattr(commit, "accepted_files", read_before_it_was_accepted)
+    with ThreadPoolExecutor(1) as pool:
+        accepting = pool.submit(store.accept)
+        assert store.is_there.wait(PATIENCE)
+        with writing_days(world.lake.store, [DAYS[2]], writer):
+            world.ingest(DAYS[2], writer=writer)
+        accepting.result()
     assert world.due() == [DAYS[2]]
     assert world.settle() == [NAMES[1]]
 

@@ -3,9 +3,11 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import ExitStack
 from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +18,9 @@ from abalone_assets.ingest.landing_zone import LandingZone
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.s3_landing_zone import S3LandingZone
 from abalone_assets.survey import ANIMALS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 FIRST, LAST = date(2025, 1, 1), date(2025, 3, 31)
 NAME = "abalone.20250303120000"
@@ -83,6 +88,39 @@ def test_nothing_is_replaced_on_a_file_system_without_links_either(
         zone.land(NAME, b"two", replace=False)
     assert zone.read(NAME) == b"one"
     assert [path.name for path in folder.iterdir()] == [NAME]
+
+
+def test_a_folder_of_ages_that_may_not_be_entered_is_one_clear_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    zone = FolderLandingZone(folder)
+    monkeypatch.setattr(Path, "stat", refuse)
+    with pytest.raises(StorageError, match=f"Permission denied; let the platform read {folder}/ag"):
+        zone.has_aged("animals.20250303120000")
+
+
+class Locked:
+    """What `os.scandir` gives of a folder that may be read and not entered."""
+
+    name = NAME
+
+    def stat(self, *, follow_symlinks: bool) -> None:
+        raise PermissionError(13, "Permission denied", self.name, follow_symlinks)
+
+
+def test_a_landing_zone_that_may_not_be_entered_is_one_clear_error(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Entries(ExitStack):
+        def __iter__(self) -> Iterator[Locked]:
+            return iter([Locked()])
+
+    monkeypatch.setattr(os, "scandir", lambda _: Entries())
+    with pytest.raises(StorageError, match="cannot read the landing zone: Permission denied"):
+        list(FolderLandingZone(folder).list_files())
 
 
 def test_a_file_that_came_by_a_link_is_known_as_whole(folder: Path) -> None:

@@ -74,7 +74,10 @@ def test_a_time_without_a_zone_is_utc(text: str, moment: datetime) -> None:
     assert survey_moment(text) == moment
 
 
-@pytest.mark.parametrize("text", ["tomorrow", "9999-12-31T23:59:59-12:00", "0001-01-01T00+12:00"])
+@pytest.mark.parametrize(
+    "text",
+    ["tomorrow", "20250901", "2025-W36-1", "9999-12-31T23:59:59-12:00", "0001-01-01T00+12:00"],
+)
 def test_what_is_no_time_in_utc_is_refused(text: str) -> None:
     with pytest.raises(SynthesisError, match="is no date or time: write 2025-09-01 or") as refused:
         survey_moment(text)

@@ -53,6 +53,7 @@ def raw_abalone(
     from abalone_assets.ingest.judging import Judge
     from abalone_assets.ingest.synthetic_files import (
         ingest_simulated_base_again,
+        is_mistaken,
         origin_of,
         synthetic_files,
     )
@@ -92,20 +93,22 @@ def raw_abalone(
     if not conserved.passed:
         raise dg.Failure("the lake does not hold every record of the base survey; it stays due")
     judge = Judge.on(rows, source.sha256, accepted_files(store).keys())
+    raw = IngestedRaw(
+        digest=source.sha256,
+        uri=source.uri,
+        simulated=source.simulated,
+        rows=len(rows),
+        quarantined=len(quarantined),
+        origin=origin,
+        rows_sha256=stored_sha256(store, opened.key("raw_abalone")),
+    )
     commit_raw(
         store,
-        IngestedRaw(
-            digest=source.sha256,
-            uri=source.uri,
-            simulated=source.simulated,
-            rows=len(rows),
-            quarantined=len(quarantined),
-            origin=origin,
-            rows_sha256=stored_sha256(store, opened.key("raw_abalone")),
-        ),
+        raw,
         judge_again=judge.judge_again(opened),
+        is_doubted=lambda: is_mistaken(store, raw),  # else a run that dies here would lose it
     )
-    ingest_simulated_base_again(store)
+    ingest_simulated_base_again(store)  # who told of it since saw no base survey to revoke
     store.delete(REFUSAL_KEY)
     catalog.refresh_or_warn(context)
 

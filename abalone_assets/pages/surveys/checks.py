@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -13,7 +12,7 @@ from abalone_assets.ingest.given_files import Options, Verdicts
 from abalone_assets.ingest.landing import CheckedFile, check_files
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
-from abalone_assets.survey import ANIMALS, SURVEYS, kind_of_file, survey_file_name
+from abalone_assets.survey import ANIMALS, SURVEYS, kind_of_file, parse_time, survey_file_name
 from abalone_assets.survey.units import Units
 
 if TYPE_CHECKING:
@@ -63,9 +62,8 @@ class Choices:
         kind = self._kind_of(upload)
         if self.time:
             try:
-                told = datetime.fromisoformat(self.time)
-                return survey_file_name(told if told.tzinfo else told.replace(tzinfo=UTC), kind)
-            except (ValueError, OverflowError) as error:
+                return survey_file_name(parse_time(self.time), kind)
+            except SurveyError as error:
                 raise SurveyError(
                     f"{self.time!r} is no time: write it as 2025-03-14 06:15:00, in UTC"
                 ) from error

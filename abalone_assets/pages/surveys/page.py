@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
 from http import HTTPStatus
 from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import quote
@@ -28,11 +27,18 @@ from abalone_assets.pages.surveys.downloads import (
 )
 from abalone_assets.pages.surveys.uploads import SURVEYS
 from abalone_assets.registry.file_releases import FileReleases
-from abalone_assets.survey import ANIMALS, UnreadableSurveyError, kind_of_file, parse_survey
+from abalone_assets.survey import (
+    ANIMALS,
+    UnreadableSurveyError,
+    kind_of_file,
+    parse_day,
+    parse_survey,
+)
 from abalone_assets.survey import SURVEYS as SURVEY_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import date
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -153,8 +159,8 @@ class Surveys:
         """The page of a file, or the files of a day."""
         wanted = request.query_params.get("what", "").strip()
         try:
-            day = date.fromisoformat(wanted)
-        except ValueError:
+            day = parse_day(wanted)
+        except SurveyError:
             if not wanted:
                 return RedirectResponse(self.path, HTTPStatus.SEE_OTHER, HEADERS)
             target = f"{self.path}/{quote(wanted, safe='')}"
@@ -246,7 +252,7 @@ class Surveys:
         """That there is none; the reason that others are given names places of this machine."""
         message = (
             f"There is no file {name}, neither in the landing zone nor in the lake. {what} are "
-            f"called {kind.form}; {self.path} lists them."
+            f"called {kind.form}; {self.path} lists them. A day is written as 2025-03-14."
         )
         return HTTPException(HTTPStatus.NOT_FOUND, message)
 
@@ -301,10 +307,9 @@ def _day(request: Request) -> date | None:
     if not given:
         return None
     try:
-        return date.fromisoformat(given)
-    except ValueError as error:
-        message = f"{given!r} is no day: write it as 2025-03-14"
-        raise HTTPException(HTTPStatus.BAD_REQUEST, message) from error
+        return parse_day(given)
+    except SurveyError as error:
+        raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
 
 
 def _is_as_ingested(status: FileStatus) -> bool:

@@ -96,6 +96,8 @@ def test_what_is_no_survey_is_listed_with_the_reason(site: Site) -> None:
         (NAME, f"/surveys/{NAME}"),
         (f" {NAME} ", f"/surveys/{NAME}"),
         ("2025-03-14", "/surveys?day=2025-03-14#files"),
+        ("20250314", "/surveys/20250314"),
+        ("2025-W11-5", "/surveys/2025-W11-5"),
         ("../x y", "/surveys/..%2Fx%20y"),
         ("//evil.example", "/surveys/%2F%2Fevil.example"),
         ("", "/surveys"),
@@ -118,8 +120,10 @@ def test_a_day_lists_its_own_files_and_no_others(
     earlier = site.text("/surveys?before=abalone.20250314000000")
     assert re.findall(r">abalone\.(\d+)</a>", earlier) == ["20250313061500"]
     assert "There is no survey of 2025-03-20." in site.text("/surveys?day=2025-03-20")
-    answer = site.get("/surveys?day=yesterday")
-    assert (answer.status_code, "is no day" in answer.text) == (400, True)
+    for other in ("yesterday", "20250314", "2025-W11-5"):
+        answer = site.get(f"/surveys?day={other}")
+        assert (answer.status_code, "is no day" in answer.text) == (400, True)
+    assert "A day is written as 2025-03-14." in site.get("/surveys/20250314").text
     monkeypatch.setattr("abalone_assets.pages.surveys.page.SHOWN_FILES", 1)
     first = site.text("/surveys?day=2025-03-14")
     assert 'href="/surveys?before=abalone.20250314091500&amp;day=2025-03-14"' in first

@@ -142,6 +142,7 @@ def test_the_name_follows_from_the_files_or_from_the_time_that_is_told(
         ("crew.csv", "", "does not tell when"),
         ("abalone.2025031406150099", "", "does not tell when"),
         ("crew.csv", "yesterday", "is no time"),
+        ("crew.csv", "20250314T061500", "is no time"),
         ("crew.csv", "0001-01-01T00:00+14:00", "is no time"),
         ("crew.csv", "1999-03-14T06:15", "before the first partition"),
         ("crew.csv", "2099-03-14T06:15", "in the future"),

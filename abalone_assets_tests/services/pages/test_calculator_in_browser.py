@@ -17,6 +17,7 @@ from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.server import pages_of
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.cli.support import abalone
 from abalone_assets_tests.modeling.support import packed, quick_blend, quick_model, survey_frame
 from abalone_assets_tests.serving.support import (
     ENDPOINT,
@@ -143,6 +144,10 @@ def pasted(count: int) -> list[str]:
     return [",".join([sex, *(f"{200 * each:.6g}" for each in values)]) for sex, *values in rows]
 
 
+def with_point(number: str) -> float:
+    return float(number.replace(",", "."))
+
+
 def test_an_animal_in_mm_and_g_has_the_age_that_the_api_tells_in_the_surveys_units(
     page: Page, live: RunningServer
 ) -> None:
@@ -264,6 +269,39 @@ def test_a_crews_own_columns_go_along_and_its_header_tells_the_units(
     head, row = Path(download.value.path()).read_text().splitlines()
     assert head.startswith("line,Tag,sex,length (mm)")
     assert row.startswith("2,A<b>7</b>,m,91,73,19,102.8,")
+
+
+def test_the_download_has_decimal_commas_where_spreadsheets_want_them(
+    page: Page, live: RunningServer, home: Path, tmp_path: Path
+) -> None:
+    """As `abalone predict --decimal-comma` writes them, which is what a German Excel opens."""
+    file = tmp_path / "crew.csv"
+    file.write_text(
+        "Tag;sex;length (mm);diameter (mm);height (mm);whole weight (g);shucked weight (g);"
+        "viscera weight (g);shell weight (g)\n"
+        'a.1;M;91;73;19;102,8;44,9;20,2;30\n"b;2";F;140;110;55;330;110;70;170\n'
+    )
+    page.get_by_label("Choose a CSV file").set_input_files(file)
+    page.get_by_text("2 animals aged by model version 1.").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="… with decimal commas").click()
+    data = Path(download.value.path()).read_bytes()
+    ages = tmp_path / "ages.csv"
+    options = ("--decimal-comma", "--url", live.url)
+    assert abalone("predict", *options, "--output", ages, file).exit_code == 0
+    both = (data, ages.read_bytes())
+    assert [(each[:3], b"\r" in each) for each in both] == [(b"\xef\xbb\xbf", False)] * 2
+    by_page, by_command = (
+        list(csv.reader(each.decode("utf-8-sig").splitlines(), delimiter=";")) for each in both
+    )
+    assert [row[1] for row in by_page] == ["Tag", "a.1", "b;2"]
+    for mine, its in zip(by_page[1:], by_command[1:], strict=True):
+        assert mine[1:10] == its[:9]  # tag, sex, and the measurements as they were given
+        named = dict(zip(by_page[0], mine, strict=True))
+        told = [named[name] for name in ("rings", "rings_low", "rings_high", "age_years")]
+        assert not any("." in each for each in [*told, *its[9:13]])
+        assert list(map(with_point, told)) == list(map(with_point, its[9:13]))
+    assert "An old animal" in by_page[2][-1]
 
 
 def test_a_file_is_dropped(page: Page) -> None:

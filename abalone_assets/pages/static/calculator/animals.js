@@ -48,7 +48,7 @@ function show(answer) {
   at("bad-lines").hidden = bad.length === 0;
   fill(at("bad-lines").querySelector("table"), ["line", "what is wrong", "text"], bad.map(badRow));
   fill(document.querySelector(".tall table"), headings(answer), animals.slice(0, MOST_SHOWN).map(row));
-  document.querySelector(".tall").hidden = at("ages-title").hidden = at("download").hidden = animals.length === 0;
+  document.querySelector(".tall").hidden = at("ages-title").hidden = at("downloads").hidden = animals.length === 0;
   at("ages-rest").hidden = animals.length <= MOST_SHOWN;
   at("ages-rest").textContent = `The first ${count(MOST_SHOWN)} are shown; the download has all.`;
   at("ages").hidden = false;
@@ -100,28 +100,30 @@ function cells(values, kind) {
   return made;
 }
 
-function download() {
+/** Numbers with points between commas; or, as `abalone predict --decimal-comma` writes them, commas between semicolons. */
+const POINTS = { start: "", separator: ",", end: "\r\n", number: (value) => value, special: /[",\r\n]/ };
+const COMMAS = {
+  start: "\ufeff", separator: ";", end: "\n", number: (value) => String(value).replace(".", ","), special: /[";\r\n]/,
+};
+
+function download({ start, separator, end, number, special }) {
   const { animals, model, units: name } = answered;
   const { length, weight } = unitOf(name);
   const measured = MEASUREMENTS.map((each) => `${each} (${each.endsWith("weight") ? weight : length})`);
   const told = ["age_years", "age_low", "age_high", "rings", "rings_low", "rings_high"];
   const head = ["line", ...others(animals), "sex", ...measured, ...told, "model_version", "not_to_be_trusted"];
   const body = animals.map((animal) => [
-    animal.line, ...Object.values(animal.others), animal.sex, ...MEASUREMENTS.map((each) => animal[each]),
-    ...told.map((each) => animal[each] ?? ""),
+    animal.line, ...Object.values(animal.others), animal.sex, ...MEASUREMENTS.map((each) => number(animal[each])),
+    ...told.map((each) => number(animal[each] ?? "")),
     model.version, animal.warnings.map(problem).join(" "),
   ]);
-  const text = [head, ...body].map((values) => values.map(quoted).join(",") + "\r\n").join("");
+  const quoted = (value) => (special.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
+  const text = [head, ...body].map((values) => values.map(quoted).join(separator) + end).join("");
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.href = URL.createObjectURL(new Blob([start, text], { type: "text/csv" }));
   link.download = `ages-model-${model.version}.csv`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}
-
-function quoted(value) {
-  const text = String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 function watchDrops() {
@@ -149,6 +151,7 @@ export function watchAnimals() {
     file.value = "";
     if (chosen) ask(chosen);
   });
-  at("download").addEventListener("click", download);
+  at("download").addEventListener("click", () => download(POINTS));
+  at("download-commas").addEventListener("click", () => download(COMMAS));
   watchDrops();
 }
