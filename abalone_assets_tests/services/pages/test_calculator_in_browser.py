@@ -272,7 +272,11 @@ def test_a_crews_own_columns_go_along_and_its_header_tells_the_units(
 
 
 def test_the_download_has_decimal_commas_where_spreadsheets_want_them(
-    page: Page, live: RunningServer, home: Path, tmp_path: Path
+    page: Page,
+    live: RunningServer,
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As `abalone predict --decimal-comma` writes them, which is what a German Excel opens."""
     file = tmp_path / "crew.csv"
@@ -287,6 +291,7 @@ def test_the_download_has_decimal_commas_where_spreadsheets_want_them(
         page.get_by_role("button", name="… with decimal commas").click()
     data = Path(download.value.path()).read_bytes()
     ages = tmp_path / "ages.csv"
+    monkeypatch.setenv("ABALONE_ENDPOINT_NAME", ENDPOINT)
     options = ("--decimal-comma", "--url", live.url)
     assert abalone("predict", *options, "--output", ages, file).exit_code == 0
     both = (data, ages.read_bytes())
