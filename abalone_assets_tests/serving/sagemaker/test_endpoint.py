@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -118,14 +119,21 @@ def test_only_the_live_and_the_previous_configuration_and_their_models_are_kept(
     assert others <= account.configs() | account.models()
 
 
-def test_during_an_update_the_version_that_still_answers_is_the_live_one(account: Account) -> None:
+def test_during_an_update_the_version_that_still_answers_is_the_live_one(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
     account.register_constants(1.0, 2.0)
     seen: list[tuple[str, int | None]] = []
+    looked = threading.Event()
 
     def look(line: str) -> None:
         seen.append((line.rpartition(": ")[2], account.endpoint().live_version()))
+        if seen[-1][0] in {"Creating", "Updating"}:
+            looked.set()
 
+    monkeypatch.setattr(account.aws.processes, "pause", lambda _: looked.wait(60))
     account.deploy(1, 1.0, on_progress=look)
+    looked.clear()
     account.deploy(2, 2.0, on_progress=look)
 
     assert ("Creating", None) in seen
