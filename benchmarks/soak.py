@@ -20,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,30 +28,26 @@ from statistics import median
 from typing import TYPE_CHECKING, Final, Self
 
 import dagster as dg
-import psutil
 import requests
 
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
 from abalone_assets.local.instance import process_of
-from abalone_assets.registry.open import open_registry
 from abalone_assets.retention.kind import bytes_of
 from abalone_assets.sample_data import base_survey
 from abalone_assets.settings.platform import load_settings
-from abalone_assets_tests.cli.support import processes_of
 from abalone_assets_tests.support.kills import SENSORS, Killed, KillError, kill_process, worker_of
 from abalone_assets_tests.support.platform import BASE_ROWS
-from abalone_assets_tests.support.supervised_dev import KINDS, SupervisedDev, supervised_dev
+from abalone_assets_tests.support.supervised_dev import SupervisedDev, supervised_dev
 from benchmarks.growth import KEPT, kinds_after_two_days
+from benchmarks.soak_samples import Pause, Sample, draw, memory_of, newest_version, sizes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from abalone_assets.lake.manifest import Manifest
-    from abalone_assets.settings.platform import Settings
 
 RESULT: Final = Path(__file__).parent / "results" / "soak.json"
-PICTURE: Final = Path(__file__).parents[1] / "docs" / "images" / "soak.svg"
 ROWS: Final = 3
 BAD_SHARE: Final = 0.05
 CORRECTED_SHARE: Final = 0.05
@@ -67,47 +63,6 @@ KILL_WEIGHTS: Final = {
     "endpoint": 3,
     "all of them": 1,
 }
-MIB: Final = 2**20
-
-
-@dataclass(frozen=True)
-class Sample:
-    """How the platform is at a moment.
-
-    Attributes:
-        minute: Since the start.
-        landed: Files that have landed.
-        ingested: Files that are in the lake.
-        releases: Model versions.
-        pss_mib: Proportional set size of each process, in MiB; of workers the sum.
-        tick_s: Median seconds of the last ticks of each sensor.
-        home_mb: Size of each part of the home, in MB.
-    """
-
-    minute: float
-    landed: int
-    ingested: int
-    releases: int
-    pss_mib: dict[str, float]
-    tick_s: dict[str, float]
-    home_mb: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Pause:
-    """What a pause saw: all was in its place.
-
-    Attributes:
-        minute: Since the start.
-        seconds: From the last landing until all was released and live.
-        releases: Model versions then.
-        stays_mb: What `gc` left of each kind, in MB.
-    """
-
-    minute: float
-    seconds: float
-    releases: int
-    stays_mb: dict[str, float]
 
 
 @dataclass
@@ -196,10 +151,10 @@ class Soaked(Killed):
             round((time.monotonic() - began) / 60, 2),
             self.landed,
             sum(len(day.files) for day in manifest.days.values()),
-            _releases(settings),
-            _memory(settings.home),
+            newest_version(settings),
+            memory_of(settings.home),
             self._ticks(),
-            _sizes(settings.home),
+            sizes_of(settings.home),
         )
 
     def _ticks(self) -> dict[str, float]:
@@ -212,44 +167,6 @@ class Soaked(Killed):
             if took:
                 seconds[state.instigator_name] = round(median(took), 3)
         return seconds
-
-
-def _releases(settings: Settings) -> int:
-    newest = next(open_registry(settings).newest_first(), None)
-    return newest.version if newest else 0
-
-
-def _memory(home: Path) -> dict[str, float]:
-    """PSS by kind; the oldest process of a kind is the server, others are what it forked."""
-    by_kind: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for found in processes_of(home):
-        try:
-            process = psutil.Process(found.pid)
-            size = process.memory_full_info().pss / MIB
-            started = process.create_time()
-        except psutil.Error:
-            continue
-        kind = next(
-            (kind for kind, marks in KINDS.items() if all(mark in found.command for mark in marks)),
-            "others",
-        )
-        by_kind[kind].append((started, size))
-    memory = {kind: min(each)[1] for kind, each in by_kind.items() if kind != "others"}
-    memory["workers"] = sum(size for each in by_kind.values() for _, size in sorted(each)[1:])
-    return {kind: round(size, 1) for kind, size in memory.items()}
-
-
-def _sizes(home: Path) -> dict[str, float]:
-    sizes: Counter[str] = Counter()
-    for folder, _, names in os.walk(home):
-        parts = Path(folder).relative_to(home).parts
-        for name in names:
-            try:
-                size = Path(folder, name).stat().st_size
-            except FileNotFoundError:
-                continue
-            sizes[parts[0] if parts else "logs"] += size
-    return {part: round(size / 1e6, 2) for part, size in sizes.items()}
 
 
 @dataclass
@@ -336,7 +253,7 @@ class Soak:
             kind.free()
         stays = {kind.name: round(bytes_of(kind.kept) / 1e6, 2) for kind in kinds}
         minute = round((time.monotonic() - self.began) / 60, 1)
-        self.pauses.append(Pause(minute, seconds, _releases(settings), stays))
+        self.pauses.append(Pause(minute, seconds, newest_version(settings), stays))
         print(json.dumps(asdict(self.pauses[-1])), flush=True)
 
     def keep(self, said: str) -> None:
@@ -349,7 +266,7 @@ class Soak:
             "samples": [asdict(each) for each in self.samples],
         }
         RESULT.write_text(json.dumps(document, indent=1) + "\n")
-        _draw(self.samples, self.pauses)
+        draw(self.samples, self.pauses)
 
 
 def main() -> None:
@@ -390,35 +307,6 @@ def _animals(drawn: random.Random) -> Iterator[str]:
         for row in rows:
             *before, shell, rings = row.split(",")
             yield ",".join([*before, f"{float(shell) + 0.0001 * turn:.4f}", rings])
-
-
-def _draw(samples: list[Sample], pauses: list[Pause]) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 7), layout="constrained")
-    (memory, ticks), (backlog, disk) = figure.subplots(2, 2)
-    minutes = [each.minute for each in samples]
-    for kind in (*KINDS, "workers"):
-        memory.plot(minutes, [each.pss_mib.get(kind) for each in samples], label=kind)
-    memory.set_title("Memory of each process (PSS, MiB)")
-    for sensor in SENSORS:
-        ticks.plot(minutes, [each.tick_s.get(sensor) for each in samples], label=sensor)
-    ticks.set_title("Time of a tick (s, median of 20)")
-    backlog.plot(
-        minutes, [each.landed - each.ingested for each in samples], label="files that wait"
-    )
-    backlog.set_title("Landed, but not ingested")
-    parts = sorted({part for each in samples for part in each.home_mb})
-    sizes = [[each.home_mb.get(part, 0) for each in samples] for part in parts]
-    disk.stackplot(minutes, sizes, labels=parts)
-    disk.set_title("The home (MB); gc runs at each pause")
-    for axes in (memory, ticks, backlog, disk):
-        axes.set_xlabel("minutes")
-        axes.set_ylim(bottom=0)
-        axes.legend(fontsize="small")
-        for pause in pauses:
-            axes.axvline(pause.minute, color="0.8", linewidth=0.8, zorder=0)
-    figure.savefig(PICTURE)
 
 
 if __name__ == "__main__":
