@@ -32,13 +32,12 @@ import requests
 
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.lake import Lake
-from abalone_assets.local.instance import process_of
 from abalone_assets.retention.kind import bytes_of
 from abalone_assets.sample_data import base_survey
 from abalone_assets.settings.platform import load_settings
-from abalone_assets_tests.support.kills import SENSORS, Killed, KillError, kill_process, worker_of
+from abalone_assets_tests.support.kills import SENSORS, Killed, KillError, kill_process
 from abalone_assets_tests.support.platform import BASE_ROWS
-from abalone_assets_tests.support.supervised_dev import SupervisedDev, supervised_dev
+from abalone_assets_tests.support.supervised_dev import supervised_dev
 from benchmarks.growth import KEPT, kinds_after_two_days
 from benchmarks.soak_samples import Pause, Sample, draw, memory_of, newest_version, sizes_of
 
@@ -128,16 +127,9 @@ class Soaked(Killed):
     def strike(self) -> bool:
         """Kill a process, drawn by weight; whether there was one."""
         (process,) = self.drawn.choices(list(KILL_WEIGHTS), list(KILL_WEIGHTS.values()))
-        dev = self.platform
-        if not isinstance(dev, SupervisedDev):
-            raise TypeError(dev)
         started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])
-        if process == "worker":
-            runs = self.instance.get_runs(started, limit=1)
-            pids = [pid for run in runs for pid in worker_of(process_of(run))]
-        else:
-            pids = dev.pids_of(process)
-        count = sum(map(kill_process, pids))
+        (run,) = self.instance.get_runs(started, limit=1) or self.instance.get_runs(limit=1)
+        count = sum(map(kill_process, self.platform.pids(process, run)))
         if count:
             self.counted[f"{process} killed"] += 1
             print(f"{datetime.now(UTC):%T} killed: {process}", flush=True)

@@ -64,10 +64,6 @@ class SupervisedDev(Supervised):
     def pids(self, process: str, run: dg.DagsterRun) -> list[int]:
         if process == "worker":
             return worker_of(process_of(run))
-        return self.pids_of(process)
-
-    def pids_of(self, process: str) -> list[int]:
-        """The processes of a kind but for workers; ``all of them`` are those and all others."""
         started = [pid for root in self.roots() for pid in tree_of(root)]
         if process == "all of them":
             return started
