@@ -5,9 +5,7 @@ Each run is an ingestion of a day without a file, so it is start, imports, defin
 
 from __future__ import annotations
 
-import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,37 +22,33 @@ from dagster._grpc.types import ExecuteRunArgs
 from abalone_assets.automation.runs import INGEST_JOB, PARTITION_TAG
 from abalone_assets.local.instance import home_environment, prepare_instance
 from abalone_assets.local.launcher import WarmRunLauncher
+from benchmarks.timing import OURS, Measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-RUNS = 7
+    from benchmarks.timing import Options
+
 PLATFORM = ReconstructableRepository(ModuleCodePointer("abalone_assets.definitions", "defs", None))
 
 
-def main() -> None:
-    """Take turns after one warm-up each; print the medians, and as JSON all of it."""
+def measure(options: Options) -> Measured:
+    """Both take turns, after one run of each that warms them up."""
+    measured = Measured("worker_start")
     with tempfile.TemporaryDirectory() as folder, home_environment(Path(folder)) as settings:
         prepare_instance(settings)
         with dg.DagsterInstance.get() as instance:
-            sides = {"forked": _forked, "cold": _cold}
-            measured: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
-            for turn in range(RUNS + 1):
-                for name, run in sides.items():
-                    cost = run(instance, _new_run(instance))
-                    if turn:
-                        measured[name].append(cost)
-            assert isinstance(instance.run_launcher, WarmRunLauncher)
-            host = instance.run_launcher.host
-            memory = host.memory_full_info().pss / 2**20 if host else 0.0
-    print("| | CPU s | wall s | min | max | n |\n| --- | --- | --- | --- | --- | --- |")
-    for name, costs in measured.items():
-        cpu, wall = ([cost[which] for cost in costs] for which in (0, 1))
-        print(
-            f"| {name} | {statistics.median(cpu):.2f} | {statistics.median(wall):.2f} | "
-            f"{min(wall):.2f} | {max(wall):.2f} | {len(costs)} |"
-        )
-    print(f"\nthe warm process: {memory:.0f} MiB (PSS)\n\n{json.dumps(measured)}")
+            sides = {
+                OURS: lambda: _forked(instance, _new_run(instance)),
+                "a cold interpreter": lambda: _cold(instance, _new_run(instance)),
+            }
+            measured.alternate(sides, options.turns(7))
+            launcher = instance.run_launcher
+            assert isinstance(launcher, WarmRunLauncher)
+            if launcher.host is not None:
+                memory = launcher.host.memory_full_info().pss / 2**20
+                measured.notes.append(f"The warm process holds {memory:.0f} MiB (PSS).")
+    return measured
 
 
 def _new_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
@@ -66,7 +60,7 @@ def _new_run(instance: dg.DagsterInstance) -> dg.DagsterRun:
     )
 
 
-def _forked(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[float, float]:
+def _forked(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, float]:
     launcher = instance.run_launcher
     assert isinstance(launcher, WarmRunLauncher)
 
@@ -82,7 +76,7 @@ def _forked(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[float, fl
     return _measured(instance, run, execute, spent)
 
 
-def _cold(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[float, float]:
+def _cold(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dict[str, float]:
     assert run.job_code_origin is not None
     arguments = ExecuteRunArgs(run.job_code_origin, run.run_id, instance.get_ref())
     command = [sys.executable, "-m", "dagster", *arguments.get_command_args()[-3:]]
@@ -104,20 +98,16 @@ def _measured(
     run: dg.DagsterRun,
     execute: Callable[[], object],
     spent: Callable[[], float],
-) -> tuple[float, float]:
-    """Processor and wall seconds.
+) -> dict[str, float]:
+    """Seconds until the run's process has ended.
 
     Raises:
         RuntimeError: The run failed.
     """
     cpu, started = spent(), time.perf_counter()
     execute()
-    cost = spent() - cpu, time.perf_counter() - started
+    cost = {"wall s": time.perf_counter() - started, "CPU s": spent() - cpu}
     ended = instance.get_run_by_id(run.run_id)
     if ended is None or ended.status is not dg.DagsterRunStatus.SUCCESS:
         raise RuntimeError(f"{run.run_id}: {ended and ended.status}")
     return cost
-
-
-if __name__ == "__main__":
-    main()

@@ -2,7 +2,8 @@
 
 Dagster's own makes an SQLAlchemy engine and a connection for every statement, which is a third of
 the time of a run whose steps are short, and writes the events of a batch one by one: most of the
-time of a run over many partitions. Files, tables and configuration are the same.
+time of a run over many partitions. And each process reads Dagster's ninety migrations for every
+file that it opens, to learn whether there are any. Files, tables and configuration are the same.
 """
 
 from __future__ import annotations
@@ -10,26 +11,31 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from contextlib import contextmanager
+from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import sqlalchemy as db
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from dagster._core.events import DagsterEventType
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.schema import (
     AssetCheckExecutionsTable,
+    SqlEventLogStorageMetadata,
     SqlEventLogStorageTable,
 )
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
 )
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
-from dagster._core.storage.sql import create_engine
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sql import create_engine, get_alembic_config
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import serialize_value
 
@@ -104,8 +110,37 @@ def _file_at(url: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
+def _is_made(url: str) -> bool:
+    """Whether Dagster has made the database at this URL: then it has a revision.
+
+    Of which revision only `dagster instance migrate` asks.
+    """
+    if _file_at(url) is None:
+        return False
+    engine = create_engine(url, poolclass=db.NullPool)
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision() is not None
+
+
+@cache
+def _migrations() -> ScriptDirectory:
+    """Dagster's migrations of events, which take a while to read."""
+    return ScriptDirectory.from_config(get_alembic_config(sqlite_event_log.__file__))
+
+
 class _OneFile:
     """What the storages of one file have in common."""
+
+    _name: ClassVar[str]
+
+    @classmethod
+    def from_local(cls, base_dir: str, inst_data: ConfigurableClassData | None = None) -> Self:
+        """The storage in this folder, whose file is made when there is none."""
+        url = create_db_conn_string(base_dir, cls._name)
+        if _is_made(url):
+            return cls(url, inst_data)
+        made: Self = super().from_local(base_dir, inst_data)  # type: ignore[misc]
+        return made
 
     def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines = Engines()
@@ -125,9 +160,13 @@ class _OneFile:
 class Runs(_OneFile, SqliteRunStorage):
     """Runs, in one file."""
 
+    _name = "runs"
+
 
 class Schedules(_OneFile, SqliteScheduleStorage):
     """Sensors, their ticks and cursors, in one file."""
+
+    _name = "schedules"
 
 
 class Batches(SqlEventLogStorage):
@@ -257,6 +296,19 @@ class Events(Batches, SqliteEventLogStorage):
                 self._initialized_dbs.add(shard)
             with engine.begin() as connection:
                 yield connection
+
+    def _initdb(self, engine: db.Engine, for_index_shard: bool = False) -> None:  # noqa: FBT001, FBT002 - as Dagster's
+        if for_index_shard:  # which may be of an older Dagster
+            super()._initdb(engine, for_index_shard)
+        elif not _is_made(str(engine.url)):
+            with engine.connect() as connection:
+                connection.exec_driver_sql("pragma journal_mode = wal")
+                connection.exec_driver_sql("begin immediate")  # or each table waits for the disk
+                context = MigrationContext.configure(connection)
+                if context.get_current_revision() is None:  # still, as others may make it too
+                    SqlEventLogStorageMetadata.create_all(connection)
+                    context.stamp(_migrations(), "head")
+                connection.commit()
 
     def _open(self, *shards: str) -> None:
         for shard in shards:

@@ -10,6 +10,7 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import psutil
@@ -18,17 +19,40 @@ from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import serialize_value
 
+import abalone_assets
 from abalone_assets.lake.holder import process_identity, process_lives
 from abalone_assets.local.instance import PROCESS_TAG, process_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import dagster as dg
     from dagster._core.launcher import LaunchRunContext
     from dagster._serdes import ConfigurableClassData
 
+SOURCES: Final = Path(abalone_assets.__file__).parent
 STOP_SECONDS: Final = 15.0
 HAS_FORK: Final = sys.platform == "linux"
 """Whether a fork of a process with numerical packages is safe: not on macOS."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a host has loaded, by signs: when one of them differs, the next run needs another host.
+
+    Attributes:
+        server: Identity of the code server: after a reload other packages may be installed.
+        sources: Time of writing of each of the platform's files.
+    """
+
+    server: str | None
+    sources: Mapping[str, int]
+
+    @classmethod
+    def now(cls, server: str | None) -> Loaded:
+        """As it is now."""
+        files = (file for file in SOURCES.rglob("*.*") if file.parent.name != "__pycache__")
+        return cls(server, {str(file): file.stat().st_mtime_ns for file in files})
 
 
 @dataclass(frozen=True)
@@ -36,16 +60,15 @@ class WorkerHost:
     """A process that workers are forked from: see `abalone_assets.local.worker_host`.
 
     Attributes:
-        serves: Identity of the code server that was there at its start: a reload, after which
-            other packages may be installed, gets another host.
+        loads: What it loads, as it was at its start: see `Loaded`.
     """
 
     process: subprocess.Popen[bytes]
     requests: Connection
-    serves: str | None
+    loads: Loaded
 
     @classmethod
-    def start(cls, serves: str | None) -> WorkerHost:
+    def start(cls, loads: Loaded) -> WorkerHost:
         """Start one; it imports for some seconds before it answers.
 
         Raises:
@@ -61,7 +84,7 @@ class WorkerHost:
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
             )
-        return cls(process, Connection(ours.detach()), serves)
+        return cls(process, Connection(ours.detach()), loads)
 
     def retire(self) -> None:
         """Have it end as soon as its workers have; nothing stays of it then."""
@@ -106,7 +129,8 @@ class WarmRunLauncher(DefaultRunLauncher):
         arguments = ExecuteRunArgs(origin, run.run_id, self._instance.get_ref())
         try:
             with self._lock:
-                self._start_worker(run.run_id, serialize_value(arguments), _server(context))
+                loads = Loaded.now(_server(context))
+                self._start_worker(run.run_id, serialize_value(arguments), loads)
         except (OSError, EOFError) as error:
             self._instance.report_engine_event(
                 f"There is no warm process to fork a worker from ({error!r}); a cold one starts.",
@@ -116,8 +140,8 @@ class WarmRunLauncher(DefaultRunLauncher):
             return
         self._run_ids.add(run.run_id)
 
-    def _start_worker(self, run_id: str, arguments: str, server: str | None) -> None:
-        host = self._warm_host(server)
+    def _start_worker(self, run_id: str, arguments: str, loads: Loaded) -> None:
+        host = self._warm_host(loads)
         host.requests.send(arguments)
         pid = host.requests.recv()
         if not isinstance(pid, int):
@@ -129,15 +153,15 @@ class WarmRunLauncher(DefaultRunLauncher):
         finally:
             host.requests.send(begins)
 
-    def _warm_host(self, server: str | None) -> WorkerHost:
+    def _warm_host(self, loads: Loaded) -> WorkerHost:
         host = self._host
-        if host is not None and host.process.poll() is None and host.serves == server:
+        if host is not None and host.process.poll() is None and host.loads == loads:
             return host
         if host is not None:
             host.retire()
             self._retired = [each for each in self._retired if each.process.poll() is None]
             self._retired.append(host)
-        self._host = WorkerHost.start(server)
+        self._host = WorkerHost.start(loads)
         return self._host
 
     def terminate(self, run_id: str) -> bool:

@@ -1,12 +1,12 @@
-"""The process that workers of runs are forked from: warm, single-threaded, without our own code.
+"""The process that workers of runs are forked from: warm, and single-threaded.
 
-A cold interpreter spends seconds on importing Dagster and the numerical packages before a run does
-anything. This process imports them once and then waits; a worker is its fork, which imports the
-platform's own code afresh, as a cold one would. So a change of the code needs no new host.
+A cold interpreter spends seconds on importing Dagster, the numerical packages and the platform, and
+on making its definitions, before a run does anything. This process does that once and then waits; a
+worker is its fork. Whose sources change gets another host: see `abalone_assets.local.launcher`.
 
 It may hold nothing that a fork would break: no thread of Python's, no connection, no gRPC channel.
-Polars is left to the workers, as its documentation asks. OpenBLAS and Arrow's allocator, whose
-threads start at import, take care of forks themselves.
+Polars is left to the workers, as its documentation asks, and so is what imports it. OpenBLAS and
+Arrow's allocator, whose threads start at import, take care of forks themselves.
 
 Python's own ``forkserver`` is not used: a process has one for all of its life, which cannot be
 replaced while a worker runs, and it hides a package that cannot be imported.
@@ -29,12 +29,17 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess
 
 PRELOADED: Final = (
-    *("dagster._cli.api", "dagster._core.storage.sqlite_storage"),
-    "dagster._core.storage.local_compute_log_manager",
+    *("dagster._cli.api", "dagster._core.executor.in_process", "dagster._core.instance.factory"),
+    *("dagster._core.storage.local_compute_log_manager", "dagster._core.storage.root"),
     *("sqlalchemy.dialects.sqlite", "alembic.command", "structlog", "rich.console", "watchdog"),
     *("pydantic_settings", "psutil", "requests", "obstore.store", "jinja2", "narwhals"),
+    *("upath.core", "upath.implementations.local", "fsspec.implementations.local", "filelock"),
     *("numpy.linalg", "scipy.linalg", "scipy.stats", "pandas", "pyarrow.parquet", "xgboost"),
-    "matplotlib.backends.backend_agg",
+    *("duckdb", "matplotlib.figure", "matplotlib.ticker", "matplotlib.backends.backend_svg"),
+    *("abalone_assets.local.dagster_storage", "abalone_assets.lake.catalog_file"),
+    *("abalone_assets.external.train", "abalone_assets.external.evaluate"),
+    *("abalone_assets.modeling.training.train_blend", "abalone_assets.serving.deployment"),
+    *("abalone_assets.modeling.evaluation.report.page", "abalone_assets.registry.record_tables"),
 )
 """What workers need; one that is missing, as an extra may be, is the worker's to miss."""
 
@@ -52,6 +57,8 @@ def main(descriptor: int) -> None:
     for name in PRELOADED:
         with suppress(ImportError):
             import_module(name)
+    with suppress(Exception):  # code that cannot be loaded is the worker's to fail with
+        import_module("abalone_assets.definitions").defs().get_repository_def()
     gc.collect()
     gc.freeze()  # or the collector would write to, and so copy, the pages that workers share
     serve(Connection(descriptor))

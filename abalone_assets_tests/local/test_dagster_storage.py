@@ -9,6 +9,10 @@ from typing import Any
 import dagster as dg
 import psutil
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from sqlalchemy import text
 
 from abalone_assets.local import dagster_storage
 
@@ -61,6 +65,44 @@ def instance(folder: Path) -> Iterator[dg.DagsterInstance]:
     assert folder.is_dir()
     with dg.DagsterInstance.get() as instance:
         yield instance
+
+
+def test_opening_files_that_are_made_reads_no_migrations(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = materialize(instance)
+    read: list[Config] = []
+    monkeypatch.setattr(ScriptDirectory, "from_config", read.append)
+    with dg.DagsterInstance.get() as again:
+        assert again.all_logs(run_id)
+        assert again.get_run_by_id(run_id)
+        assert again.all_instigator_state() == []
+    assert not read
+
+
+def test_the_file_of_a_run_is_as_dagster_makes_it(tmp_path: Path) -> None:
+    schema = "select type, name, sql from sqlite_master order by 1, 2"
+    asked = [schema, "select * from alembic_version", "pragma journal_mode"]
+    made = []
+    for storage in (SqliteEventLogStorage, dagster_storage.Events):
+        events = storage(str(tmp_path / storage.__name__))
+        with events.run_connection("a-run") as connection:
+            made.append([connection.execute(text(query)).all() for query in asked])
+    assert made[0] == made[1]
+
+
+def test_a_file_that_many_make_at_once_is_made_once(tmp_path: Path) -> None:
+    storages = [dagster_storage.Events(str(tmp_path)) for _ in range(8)]
+
+    def store(storage: dagster_storage.Events) -> None:
+        with storage.run_connection("a-run") as connection:
+            connection.execute(text("insert into event_logs (run_id, event) values ('a-run', '')"))
+
+    with ThreadPoolExecutor(len(storages)) as pool:
+        list(pool.map(store, storages))
+    with storages[0].run_connection("a-run") as connection:
+        assert connection.execute(text("select count(*) from event_logs")).scalar() == 8
+        assert connection.execute(text("select count(*) from alembic_version")).scalar() == 1
 
 
 def materialize(instance: dg.DagsterInstance) -> str:

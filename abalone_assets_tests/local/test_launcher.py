@@ -48,7 +48,8 @@ FOLDER = Path(__file__).parent
 @dg.asset
 def thing():
     import numpy as np
-    (FOLDER / "began").write_text(f"{os.getpid()} {threading.active_count()} {WORD}")
+    loaded = ",".join(sorted({"abalone_assets.definitions", "polars"} & set(sys.modules)))
+    (FOLDER / "began").write_text(f"{os.getpid()} {threading.active_count()} {WORD} {loaded}")
     print("said by the step")
     rows = np.ones((300, 300))
     assert (rows @ rows)[0, 0] == 300  # OpenBLAS makes its threads anew
@@ -86,9 +87,9 @@ class Launched:
         (self.folder / "launched_code.py").write_text(f"WORD = {word!r}\n{CODE}")
 
     def said(self) -> list[str]:
-        """What the step wrote of itself, once it has: process, Python threads, word of the code."""
+        """What the step wrote of itself: process, Python threads, word of the code, imports."""
         file = self.folder / "began"
-        await_(lambda: file.exists() and len(file.read_text().split()) == 3)
+        await_(lambda: file.exists() and len(file.read_text().split()) == 4)
         return file.read_text().split()
 
     def go_on(self) -> None:
@@ -144,8 +145,9 @@ def test_workers_are_forks_of_one_process_and_run_the_code_as_it_is(launched: La
     launched.go_on()
     first = launched.launch()
     assert launched.status_at_end(first) is dg.DagsterRunStatus.SUCCESS
-    pid, threads, word = launched.said()
+    pid, threads, word, loaded = launched.said()
     assert (threads, word) == ("1", "first")
+    assert loaded == "abalone_assets.definitions", "its own imports; Polars does not stand a fork"
     assert launched.run(first).tags[PROCESS_TAG].startswith(f"{pid}/")
     assert PROCESS_TAG.startswith(HIDDEN_TAG_PREFIX), "no page shows it; it crowded the Runs page"
     launched.write("other")
@@ -235,6 +237,25 @@ def test_a_reloaded_code_server_gets_another_host(
     assert launched.status_at_end(run) is dg.DagsterRunStatus.SUCCESS
     assert launched.status_at_end(other) is dg.DagsterRunStatus.SUCCESS
     await_(lambda: not host.is_running())  # which is true of one that nobody waited for, too
+
+
+def test_so_does_a_source_that_was_edited(
+    launched: Launched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, compiled = tmp_path / "room" / "module.py", tmp_path / "__pycache__" / "module.pyc"
+    for file in (source, compiled):
+        file.parent.mkdir()
+        file.touch()
+    monkeypatch.setattr(module, "SOURCES", tmp_path)
+    launched.go_on()
+    launched.status_at_end(launched.launch())
+    host = launched.host()
+    compiled.write_text("anew")
+    launched.status_at_end(launched.launch())
+    assert launched.host() == host
+    source.write_text("after")
+    launched.status_at_end(launched.launch())
+    assert launched.host() != host
 
 
 def test_without_a_host_the_worker_is_a_cold_one_and_the_run_says_why(

@@ -20,7 +20,6 @@ from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import
     ConsolidatedSqliteEventLogStorage,
 )
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
-from dagster._core.storage.sqlite import create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import Engine, event
 
@@ -72,26 +71,14 @@ class _OneFileOfEvents(Batches, ConsolidatedSqliteEventLogStorage):
 
 
 class OneFileStorage(SqliteStorage):
-    """The platform's, with one file for the events of all runs: Dagster's own, for tests.
-
-    The files of the template are those of this version of Dagster, which need not be compared with
-    its hundred migrations at each opening.
-    """
+    """The platform's, with one file for the events of all runs: Dagster's own, for tests."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
         self.base_dir, self._inst_data = base_dir, inst_data
-        runs, schedules = f"{base_dir}/history", f"{base_dir}/schedules"
-        new = not Path(schedules).exists()
-        self._event_log_storage = _OneFileOfEvents(runs)  # type: ignore[assignment]
-        self._run_storage = (
-            Runs.from_local(runs) if new else Runs(create_db_conn_string(runs, "runs"))
-        )
-        self._schedule_storage = (
-            Schedules.from_local(schedules)
-            if new
-            else Schedules(create_db_conn_string(schedules, "schedules"))
-        )
+        self._event_log_storage = _OneFileOfEvents(f"{base_dir}/history")  # type: ignore[assignment]
+        self._run_storage = Runs.from_local(f"{base_dir}/history")
+        self._schedule_storage = Schedules.from_local(f"{base_dir}/schedules")
 
 
 @event.listens_for(Engine, "connect")
