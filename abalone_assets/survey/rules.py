@@ -186,7 +186,7 @@ def _measurement(column: Column, maximum: float, unit: Unit | None, value: objec
 
 
 def _rings(value: object) -> int:
-    number = _number("rings", value)
+    number = _number("rings", value, "a whole number")
     if not number.is_integer():
         raise _broken("rings", "not_an_integer", value, "it must be a whole number")
     if not 1 <= number <= MAX_RINGS:
@@ -194,7 +194,7 @@ def _rings(value: object) -> int:
     return int(number)
 
 
-def _number(name: str, value: object) -> float:
+def _number(name: str, value: object, wanted: str = "a decimal number") -> float:
     """The finite number that a text, an int or a float stands for."""
     text = value.strip(_BLANKS) if isinstance(value, str) else ""
     try:
@@ -205,7 +205,7 @@ def _number(name: str, value: object) -> float:
         elif _NOT_FINITE.fullmatch(text):
             number = math.nan
         else:
-            raise _broken(name, "not_a_number", value, "it must be a decimal number")
+            raise _broken(name, "not_a_number", value, f"it must be {wanted}")
     except OverflowError:  # an int beyond the range of a float
         number = math.inf
     if not math.isfinite(number):

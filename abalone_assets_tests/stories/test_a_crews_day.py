@@ -121,7 +121,7 @@ def test_a_spreadsheet_with_slips_ends_in_the_model_and_its_crew_is_told(
     page.get_by_text("It cannot land like this.").wait_for()
     bad = page.get_by_role("region", name="Bad rows").get_by_role("row")
     assert bad.count() == 1 + SLIPS
-    assert " rings'; it must be a decimal number" in bad.nth(1).inner_text()
+    assert " rings'; it must be a whole number" in bad.nth(1).inner_text()
 
     # Mended in a hurry, it lands without the rows that are still bad: which somebody is told.
     better = mended(page, tmp_path / "mended.csv", SLIPS - 4)

@@ -188,6 +188,11 @@ BAD_RINGS = [
 ]
 
 
+def test_rings_are_asked_for_as_a_whole_number() -> None:
+    (fault,) = parse(row_with("rings", "nine")).quarantined
+    assert fault.message == "rings is 'nine'; it must be a whole number"
+
+
 @pytest.mark.parametrize(("column", "text", "rule"), [*BAD_FIELDS, *BAD_RINGS])
 def test_a_bad_field_quarantines_its_row_with_column_rule_and_raw_text(
     column: str, text: str, rule: str

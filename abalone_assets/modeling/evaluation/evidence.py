@@ -68,13 +68,25 @@ class Compared:
     about_it: str = ""
 
     @property
+    def _places(self) -> int:
+        """Decimals: one more where the two RMSEs would look equal beside a difference."""
+        look_equal = f"{self.rmse:.3f}" == f"{self.champion_rmse:.3f}"
+        return 4 if look_equal and f"{abs(self.difference):.3f}" != "0.000" else 3
+
+    @property
+    def told_rmse(self) -> str:
+        """The model's RMSE, such as ``2.217``."""
+        return f"{self.rmse:.{self._places}f}"
+
+    @property
     def apart(self) -> str:
         """How far from the rival, such as ``0.012 below``."""
-        return f"{abs(self.difference):.3f} {'below' if self.difference < 0 else 'above'}"
+        word = "below" if self.difference < 0 else "above"
+        return f"{abs(self.difference):.{self._places}f} {word}"
 
     def __str__(self) -> str:
         return (
-            f"{self.apart} {self.rival}'s {self.champion_rmse:.3f}"
+            f"{self.apart} {self.rival}'s {self.champion_rmse:.{self._places}f}"
             f"{self.about_it} (90 % interval {_signed(self.low)} to {_signed(self.high)}, at most "
             f"{_signed(self.margin)} allowed)"
         )

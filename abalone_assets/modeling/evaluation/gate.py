@@ -207,12 +207,12 @@ def _approval(evaluation: Mapping[str, Any], limits: GateLimits) -> tuple[str, s
     unseen = f"on {overall.rows:,} rows that neither model had learnt from" + (
         f" (the test rows alone: {alone})" if isinstance(alone, str) else ""
     )
-    found = f"{unseen}, RMSE {overall.rmse:.3f} is {overall}"
+    found = f"{unseen}, RMSE {overall.told_rmse} is {overall}"
     require_as_good(overall, found, worse="worse_than_champion", not_shown="not_shown_as_good")
     require(  # a ruined final fit must not hide behind good folds
         not tested.clearly_worse,
         f"on the {tested.rows:,} test rows, the only ones that it answers itself, RMSE "
-        f"{tested.rmse:.3f} is {tested}",
+        f"{tested.told_rmse} is {tested}",
         "worse_on_test_split",
     )
     least = limits.min_rows
@@ -275,6 +275,6 @@ def _check_slices(slices: list[Compared], limits: GateLimits) -> None:
     if worse:
         worst = max(worse, key=lambda each: each.difference - each.margin)
         raise RejectedError(
-            f"for {worst.where}, RMSE {worst.rmse:.3f} on {worst.rows:,} rows is {worst}",
+            f"for {worst.where}, RMSE {worst.told_rmse} on {worst.rows:,} rows is {worst}",
             "worse_in_slice",
         )

@@ -155,7 +155,7 @@ def require_as_good_on_known_files(
     )
     told = (
         f"on the {found.rows:,} rows of files that {rival} knew{known.how}, RMSE "
-        f"{found.rmse:.3f} is {found}, though on all {overall.rows:,} rows it is {overall.apart}: "
+        f"{found.told_rmse} is {found}, though on all {overall.rows:,} rows it is {overall.apart}: "
         f"look at the {known.new_files}"
     )
     if found.rows < least:
@@ -174,6 +174,6 @@ def require_as_good_on_known_files(
         require(
             not tested.clearly_worse,
             f"on the {tested.rows:,} test rows of files that {rival} knew, the only ones that it "
-            f"answers itself, RMSE {tested.rmse:.3f} is {tested}",
+            f"answers itself, RMSE {tested.told_rmse} is {tested}",
             "worse_on_test_split",
         )

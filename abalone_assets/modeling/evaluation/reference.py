@@ -91,7 +91,7 @@ def beside_reference(
     require_as_good(
         older,
         f"it holds against {champion}, but on {older.rows:,} rows that neither model had learnt "
-        f"from, RMSE {older.rmse:.3f} is {older}",
+        f"from, RMSE {older.told_rmse} is {older}",
         **rules,
     )
     found = known.overall if known else None
@@ -100,7 +100,7 @@ def beside_reference(
         require_as_good(
             found,
             f"it holds against {champion}, but on the {found.rows:,} rows of files that {name} "
-            f"knew, RMSE {found.rmse:.3f} is {found}, though on all {older.rows:,} rows it is "
+            f"knew, RMSE {found.told_rmse} is {found}, though on all {older.rows:,} rows it is "
             f"{older.apart}",
             **rules,
         )

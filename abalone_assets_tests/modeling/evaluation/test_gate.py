@@ -172,6 +172,13 @@ def test_says_that_the_test_rows_are_the_ones_that_the_model_answers_itself() ->
     )
 
 
+def test_two_rmses_never_look_equal_beside_a_difference() -> None:
+    close = {**comparison(0.0006, -0.001, 0.002), "rmse": 2.0004, "champion_rmse": 1.9998}
+    assert "RMSE 2.0004 is 0.0006 above champion version 3's 1.9998" in (
+        decision(champion=champion(close)).reason
+    )
+
+
 def test_says_why_the_test_rows_alone_are_compared() -> None:
     few = {**champion(), "test_rows_alone": "the out-of-fold predictions are of 5 folds and of 2"}
     assert (
