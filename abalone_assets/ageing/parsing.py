@@ -34,6 +34,7 @@ from abalone_assets.survey import (
     SurveyRowError,
     UnreadableSurveyError,
 )
+from abalone_assets.survey.dialect import without_separator_line
 from abalone_assets.survey.header import HeaderError, Layout, is_header, read_header
 
 if TYPE_CHECKING:
@@ -115,13 +116,31 @@ class AnimalsFile:
         return UnreadableSurveyError(self.name, reason)
 
     def _read_header(self, stream: TextIO) -> Layout | None:
-        """What a header tells, if it is another layout than the contract's; it is passed over."""
+        """What a header tells, if it is another layout than the contract's; it is passed over.
+
+        Blank lines may come before it, and the line by which spreadsheets tell the delimiter.
+        """
         first = stream.readline()
-        fields = next(csv.reader([first], skipinitialspace=True), [])
-        if not is_header(fields):
+        if without_separator_line(first) != first:
+            self._line += 1
+        else:
             stream.seek(0)
+        start, taken = stream.tell(), list[str]()
+
+        def lines() -> Iterator[str]:
+            while line := stream.readline():
+                taken.append(line)
+                yield line
+
+        records = csv.reader(lines(), skipinitialspace=True)
+        try:
+            fields = next((record for record in records if any(map(str.strip, record))), [])
+        except csv.Error:  # which is told when that record is read
+            fields = []
+        if not is_header(fields):
+            stream.seek(start)
             return None
-        self._line = 2
+        self._line += len(taken)
         if _names_a_survey(fields):
             raise self._refused(_a_survey(self.name))
         try:

@@ -171,6 +171,21 @@ class LastDrift:
             return ReadDays({})
         return record_of(ReadDays, document, self.lake.store.uri_of(DAYS_KEY), remedy="delete it")
 
+    def kept_days(self) -> dict[str, int]:
+        """Of the days with captured requests in the lake the number of capture files, in order.
+
+        Not those without a request, nor those that are gone since, as old ones are.
+
+        Raises:
+            StorageError: As `days`.
+        """
+        there = {stored.key for stored in self.lake.store.list(f"{CAPTURED_REQUESTS}/")}
+        return {
+            day: files
+            for day, files in sorted(self.days().files.items())
+            if files and self.lake.key(CAPTURED_REQUESTS, day) in there
+        }
+
     def has_report(self) -> bool:
         """Whether there is a report to open.
 

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def captured_rows(lake: Lake, newest_days: int | None = None) -> pl.DataFrame:
-    """The captured requests of the newest days that have any, or of all.
+    """The captured requests of the newest days that the lake has any of, or of all.
 
     Raises:
         StorageError: The lake refuses, or a partition is damaged.
     """
-    days = [day for day, files in sorted(LastDrift(lake).days().files.items()) if files]
+    days = list(LastDrift(lake).kept_days())
     return _rows(lake, CAPTURED_REQUESTS, days[-newest_days:] if newest_days else days)
 
 

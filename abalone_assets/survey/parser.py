@@ -266,7 +266,7 @@ class _RecordReader:
         if self.opened.reading.columns or not is_header(fields):
             return
         try:
-            same = read_header(fields) == self.opened.named
+            same = read_header(fields, self.opened.reading.names) == self.opened.named
         except HeaderError:
             same = False
         if not same:

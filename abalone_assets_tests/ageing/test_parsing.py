@@ -114,6 +114,24 @@ def test_a_header_is_obeyed_with_its_order_and_units(folder: Path) -> None:
     assert any("in the order length, sex" in note for note in file.notes)
 
 
+@pytest.mark.parametrize(
+    "before", ["\n", "sep=,\n", "sep=,\n \n", ""], ids=["blank", "sep", "both", "quotes"]
+)
+def test_a_header_is_the_first_record_that_is_not_blank(folder: Path, before: str) -> None:
+    in_millimetres = "sex,Length (mm),Diameter (mm),Height (mm),Whole weight (g),"
+    header = in_millimetres + "Shucked weight (g),Viscera weight (g),Shell weight (g)\n"
+    if not before:
+        header = header.replace("Length (mm)", '"Length\n(mm)"', 1)
+    file, blocks = read(folder, before + header + 9 * "M,91,73,19,102.8,44.9,20.2,30\n" + "x\n")
+    assert (file.rows, file.quarantined) == (9, 1)
+    assert lines_in(blocks)[0] == (before + header).count("\n") + 1
+
+
+def test_a_line_that_tells_the_delimiter_is_no_record(folder: Path) -> None:
+    file, blocks = read(folder, "sep=,\n" + 9 * ROW)
+    assert (file.rows, file.quarantined, lines_in(blocks)[0]) == (9, 0, 2)
+
+
 @pytest.mark.parametrize("header", ["", HEADER.rstrip("\n") + ",rings\n"])
 def test_a_survey_is_refused_with_the_name_that_it_should_have(folder: Path, header: str) -> None:
     said = refusal(folder, header + survey_rows(3).decode())
@@ -131,6 +149,8 @@ def test_a_few_rows_with_rings_are_bad_rows_and_no_reason_to_refuse(folder: Path
     [
         (b"\xff\xfe\x00M", "not UTF-8"),
         (5 * ROW + '"never closed\n' + ROW, "never closed"),
+        ('"never closed\n' + 9 * ROW, "never closed"),
+        (200_000 * b"\0", "field larger than"),
         ("sex,length,weight of the boat\n" + ROW, "does not know"),
         (4 * ROW + 5 * ROW.replace("0.455", "91"), "5 of 9 records break a rule"),
         (9 * ROW.replace(",", ";"), "separated by semicolons: export it with commas"),

@@ -7,9 +7,13 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
-from abalone_assets.lake.last_drift import DAYS_KEY, REPORT_KEY
+from abalone_assets.ingest.frames import schema_of, to_parquet
+from abalone_assets.lake.last_drift import REPORT_KEY
+from abalone_assets.lake.names import CAPTURED_REQUESTS
 from abalone_assets.monitoring.captures import Captures
+from abalone_assets.monitoring.days import record_days
 from abalone_assets.monitoring.drift import Reference
 from abalone_assets.monitoring.report import drift_report
 from abalone_assets.sample_data import base_survey
@@ -17,6 +21,8 @@ from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import FEATURES, parse_survey
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from abalone_assets.lake.lake import Lake
@@ -80,6 +86,15 @@ def reference(count: int | None = None) -> Reference:
     return Reference({name: columns[name] for name in FEATURES}, columns["rings"] + noise)
 
 
+def keep_days(lake: Lake, files: Mapping[str, int]) -> None:
+    """What a lake has when so many capture files of each day were read, but for their rows."""
+    rows = to_parquet(pl.DataFrame(schema=schema_of(CAPTURED_REQUESTS)))
+    for day in files:
+        if files[day]:
+            lake.store.write(lake.key(CAPTURED_REQUESTS, day), rows)
+    record_days(lake, files)
+
+
 def report_on(
     lake: Lake,
     *,
@@ -120,6 +135,4 @@ def report_on(
     assert report is not None
     lake.store.write_json("drift_report/data.json", report.to_document())
     lake.store.write(REPORT_KEY, report.to_html().encode())
-    lake.store.write_json(
-        DAYS_KEY, {"files": {day.isoformat(): count for day, count in read.items()}}
-    )
+    keep_days(lake, {day.isoformat(): count for day, count in read.items()})

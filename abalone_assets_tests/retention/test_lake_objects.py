@@ -11,10 +11,12 @@ import pytest
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.lake.names import CAPTURED_REQUESTS
 from abalone_assets.lake.reports import Reports
 from abalone_assets.monitoring.captures import Captures
 from abalone_assets.monitoring.days import read_day
+from abalone_assets.monitoring.tables import captured_rows
 from abalone_assets.retention.lake_objects import (
     compared_versions,
     reports,
@@ -23,6 +25,7 @@ from abalone_assets.retention.lake_objects import (
 )
 from abalone_assets.retention.local_files import capture_files, staged_files
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.monitoring.support import keep_days
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,15 +75,15 @@ def test_a_report_stays_as_long_as_its_model_or_while_it_is_the_last(lake: Lake)
 def test_days_of_requests_go_when_they_are_old_and_never_where_that_is_off(lake: Lake) -> None:
     today = datetime.now(UTC).date()
     days = [(today - timedelta(days=ago)).isoformat() for ago in (800, 730, 729)]
-    for day in days:
-        lake.store.write(lake.key(CAPTURED_REQUESTS, day), b"rows")
-    lake.store.write_json(f"{CAPTURED_REQUESTS}/_days.json", {"files": {}})
+    keep_days(lake, dict.fromkeys(days, 1))
 
     assert request_rows(lake, 0, datetime.now(UTC)).surplus == []
     freed = request_rows(lake, 730, datetime.now(UTC)).free()
 
     assert [thing.name for thing in freed] == [f"{CAPTURED_REQUESTS}/request_day={days[0]}"]
     assert len(list(lake.store.list(f"{CAPTURED_REQUESTS}/"))) == 3
+    assert list(LastDrift(lake).kept_days()) == days[1:]
+    assert captured_rows(lake).is_empty(), "monitoring reads the others"
 
 
 def test_the_versions_that_the_last_evaluation_compares_with_are_told(lake: Lake) -> None:

@@ -48,8 +48,8 @@ class Drift:
         return [Route(self.path, show), Route(f"{self.path}/report", self._report)]
 
     def _show(self, site: Site) -> Response:
-        report, read = self.found.numbers(), self.found.days().files
-        days = [day for day, files in sorted(read.items()) if files]
+        report, files = self.found.numbers(), self.found.kept_days()
+        days = list(files)
         return site.render(
             "drift/drift.html.jinja",
             path=self.path,
@@ -61,7 +61,7 @@ class Drift:
             live=self.found.live(),
             days=days,
             newest_days=days[: -SHOWN_DAYS - 1 : -1],
-            files=read,
+            files=files,
             has_report=self.found.has_report(),
         )
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.lake.last_drift import DAYS_KEY, FeatureNumbers, LastDrift
+from abalone_assets.lake.last_drift import FeatureNumbers, LastDrift
 from abalone_assets.pages.drift.charts import HEIGHT, WIDTH, bars, trend
 from abalone_assets.pages.drift.page import SHOWN_DAYS
 from abalone_assets.pages.report_list import REPORT_HEADERS
-from abalone_assets_tests.monitoring.support import report_on
+from abalone_assets_tests.monitoring.support import keep_days, report_on
 from abalone_assets_tests.pages.support import Site
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def test_before_anything_was_captured_it_says_how_that_comes(site: Site) -> None
 
 
 def test_captured_days_without_a_report_say_what_makes_one(site: Site) -> None:
-    site.lake.store.write_json(DAYS_KEY, {"files": {"2025-03-03": 2, "2025-03-04": 0}})
+    keep_days(site.lake, {"2025-03-03": 2, "2025-03-04": 0})
     page = site.text("/drift")
     assert "No report yet" in page
     assert "of 1 days are in the lake" in page
@@ -112,7 +112,7 @@ def test_the_errors_seen_since_are_told(site: Site) -> None:
 
 def test_the_newest_days_are_listed_and_the_others_counted(site: Site) -> None:
     days = [(DAY + timedelta(days=number)).isoformat() for number in range(SHOWN_DAYS + 3)]
-    site.lake.store.write_json(DAYS_KEY, {"files": dict.fromkeys(days, 1)})
+    keep_days(site.lake, dict.fromkeys(days, 1))
     page = site.text("/drift")
     assert f"{len(days)} days, {days[0]} to {days[-1]}; the newest {SHOWN_DAYS}:" in page
     assert f'role="rowheader">{days[-1]}<' in page
