@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from abalone_assets.aws.failures import error_code, tolerating, translate_errors
 from abalone_assets.serving.sagemaker.removal import candidate_name
 from deploy.config import DeployError
+from deploy.sagemaker_jobs import KINDS, jobs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -25,9 +26,7 @@ RETENTION_DAYS: Final = 30
 
 GLUE_JOBS: Final = ("/aws-glue/jobs/output", "/aws-glue/jobs/error", "/aws-glue/jobs/logs-v2")
 CRAWLERS: Final = "/aws-glue/crawlers"
-SAGEMAKER_JOBS: Final = {
-    kind: f"/aws/sagemaker/{kind}Jobs" for kind in ("Training", "Processing", "Transform")
-}
+SAGEMAKER_JOBS: Final = {kind: f"/aws/sagemaker/{kind}Jobs" for kind in KINDS}
 ENDPOINTS: Final = "/aws/sagemaker/Endpoints"
 _GONE: Final = "ResourceNotFoundException"
 
@@ -88,9 +87,11 @@ class LogGroups:
             for name in GLUE_JOBS:
                 self._delete_streams(logs, name, runs)
             self._delete_streams(logs, CRAWLERS, [f"{self.config.name}-landing-zone"])
+            sagemaker = self.make_client("sagemaker")
             for kind, name in SAGEMAKER_JOBS.items():
-                jobs = self._sagemaker_jobs(kind) if self._exists(logs, name) else ()
-                self._delete_streams(logs, name, (f"{job}/" for job in jobs))
+                if self._exists(logs, name):
+                    jobs = jobs_of(self.config.name, sagemaker, kind)
+                    self._delete_streams(logs, name, (f"{job.name}/" for job in jobs))
 
     def left(self) -> list[str]:
         """Groups that are still there: others write to them, too.
@@ -150,19 +151,3 @@ class LogGroups:
         except ClientError as error:
             if error_code(error) != "EntityNotFoundException":
                 raise
-
-    def _sagemaker_jobs(self, kind: str) -> Iterator[str]:
-        """Names of the deployment's jobs, ended ones included; only their role says whose they are.
-
-        A transform job has its model's role, and the model the endpoint's name.
-        """
-        sagemaker, lower = self.make_client("sagemaker"), kind.lower()
-        pages = sagemaker.get_paginator(f"list_{lower}_jobs").paginate()
-        for page in pages:
-            for summary in page[f"{kind}JobSummaries"]:
-                name = str(summary[f"{kind}JobName"])
-                described = getattr(sagemaker, f"describe_{lower}_job")(**{f"{kind}JobName": name})
-                role = str(described.get("RoleArn", "")).rpartition("/")[2]
-                ours = role.startswith(f"{self.config.name}-sagemaker-")
-                if ours or str(described.get("ModelName", "")).startswith(f"{self.config.name}-v"):
-                    yield name

@@ -13,6 +13,7 @@ from deploy.config import DeployError
 from deploy.ecs import Cluster
 from deploy.log_groups import LogGroups
 from deploy.protections import lift_protections
+from deploy.sagemaker_jobs import KINDS, SageMakerJob, jobs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,7 +72,7 @@ class Teardown:
             for job in self._sagemaker_jobs(sagemaker):
                 job.stop()
                 self._until(job.is_over, job.name)
-                self.say(f"{job.kind} job {job.name}: stopped")
+                self.say(f"{job.kind.lower()} job {job.name}: stopped")
             for run in self._glue_runs(glue):
                 glue.batch_stop_job_run(JobName=self._glue_job, JobRunIds=[run])
                 self._until(partial(self._glue_run_is_over, glue, run), run)
@@ -129,7 +130,9 @@ class Teardown:
         scaling = self.make_client("application-autoscaling")
         left = leftovers(self.config.name, sagemaker, scaling)
         with translate_errors(DeployError, "running jobs"):
-            left += [f"{job.kind} job {job.name}" for job in self._sagemaker_jobs(sagemaker)]
+            left += [
+                f"{job.kind.lower()} job {job.name}" for job in self._sagemaker_jobs(sagemaker)
+            ]
             left += [f"Glue job run {run}" for run in self._glue_runs(glue)]
         left += [
             f"stack {name} ({status})"
@@ -142,18 +145,9 @@ class Teardown:
     def _glue_job(self) -> str:
         return f"{self.config.name}-prepare"
 
-    def _sagemaker_jobs(self, sagemaker: Any) -> Iterator[_Job]:  # noqa: ANN401 - boto3 client
-        """Running jobs with the deployment's role: their names say nothing of it."""
-        for kind in ("Training", "Processing"):
-            pages = sagemaker.get_paginator(f"list_{kind.lower()}_jobs").paginate(
-                StatusEquals="InProgress"
-            )
-            for page in pages:
-                for summary in page[f"{kind}JobSummaries"]:
-                    job = _Job(sagemaker, kind.lower(), summary[f"{kind}JobName"])
-                    role = job.describe()["RoleArn"].rpartition("/")[2]
-                    if role.startswith(f"{self.config.name}-sagemaker-"):
-                        yield job
+    def _sagemaker_jobs(self, sagemaker: Any) -> Iterator[SageMakerJob]:  # noqa: ANN401 - boto3 client
+        for kind in KINDS:
+            yield from jobs_of(self.config.name, sagemaker, kind, StatusEquals="InProgress")
 
     def _glue_runs(self, glue: Any) -> list[str]:  # noqa: ANN401 - boto3 client
         from botocore.exceptions import ClientError
@@ -196,25 +190,3 @@ class Teardown:
             if time.monotonic() > deadline:
                 raise DeployError(f"{what}: not stopped after {TIMEOUT_SECONDS:.0f} s")
             time.sleep(self.poll_seconds)
-
-
-@dataclass(frozen=True)
-class _Job:
-    sagemaker: Any
-    kind: str
-    name: str
-
-    def describe(self) -> dict[str, Any]:
-        described: dict[str, Any] = self._call("describe")
-        return described
-
-    def stop(self) -> None:
-        self._call("stop")
-
-    def is_over(self) -> bool:
-        status = self.describe()[f"{self.kind.title()}JobStatus"]
-        return status in {"Completed", "Failed", "Stopped"}
-
-    def _call(self, verb: str) -> Any:  # noqa: ANN401 - boto3's answers
-        operation = getattr(self.sagemaker, f"{verb}_{self.kind}_job")
-        return operation(**{f"{self.kind.title()}JobName": self.name})

@@ -129,7 +129,7 @@ def _matter_of(file: IngestedFile, share: float) -> Matter | None:
     elif file.held:
         what = "is held"
         text = (
-            f"{file.held} Land it again, mended, or say that it is right: "
+            f"{file.held}. Land it again, mended, or say that it is right: "
             f'`abalone accept {file.name} --because "…"`.'
         )
     elif file.quarantined > share * lines:

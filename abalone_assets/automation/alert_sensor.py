@@ -29,6 +29,7 @@ from abalone_assets.automation.runs import (
     INGEST_JOB,
     MONITOR_JOB,
     RELEASE_JOB,
+    SWEEP_JOB,
     VERIFY_JOB,
     Runs,
 )
@@ -45,6 +46,7 @@ WATCHED_JOBS: Final = (
     AGE_JOB,
     GC_JOB,
     VERIFY_JOB,
+    SWEEP_JOB,
 )
 STRAYS: Final = "strays"
 _LISTED_STRAYS: Final = 5

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -102,11 +103,12 @@ class Copy:
         self.digests[name] = digest
         shared = None if self.earlier is None else self.earlier / name
         if shared is not None and self.earlier_digests.get(name) == digest and shared.is_file():
-            temporary.unlink()
             target.unlink(missing_ok=True)
-            os.link(shared, target)
-        else:
-            temporary.replace(target)
+            with suppress(OSError):  # not every file system has hard links: then it is a copy
+                target.hardlink_to(shared)
+                temporary.unlink()
+                return
+        temporary.replace(target)
 
     def _forget(self, name: str) -> None:
         (self.folder / name).unlink(missing_ok=True)

@@ -214,10 +214,10 @@ def _usable_port(host: str, port: int, option: str) -> int:
         EndpointError: Another program uses it.
     """
     from abalone_assets.errors import EndpointError
+    from abalone_assets.serving.state import family_of
 
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.create_server((host, port), family=family) as listener:
+        with socket.create_server((host, port), family=family_of(host)) as listener:
             usable: int = listener.getsockname()[1]
     except OSError as error:
         raise EndpointError(

@@ -28,6 +28,9 @@ LOCATION: Final = "abalone_assets"
 """The code location's name in every workspace file of this project."""
 
 POLL_SECONDS: Final = 2.0
+MOST_MISSES: Final = 15
+"""How many looks in a row may have no answer: a web server or a port forward starts again."""
+
 REQUEST_SECONDS: Final = 60
 ENDED: Final = {"FAILURE": "failed", "CANCELED": "was cancelled"}
 
@@ -193,12 +196,23 @@ def _follow(deployed: Deployed, run_id: str) -> None:
 
     Raises:
         RunFailedError: It failed, or was cancelled.
+        DeployedDagsterError: Dagster has not answered several times in a row; the run goes on.
         KeyboardInterrupt: The user waits no longer; the run goes on.
     """
     from abalone_assets.local.run import RunFailedError
 
+    misses = 0
     try:
-        while (status := deployed.answer(STATUS, id=run_id)["status"]) != "SUCCESS":
+        while True:
+            try:
+                status, misses = deployed.answer(STATUS, id=run_id)["status"], 0
+            except DeployedDagsterError as error:
+                misses += 1
+                if misses >= MOST_MISSES:
+                    raise DeployedDagsterError(f"run {run_id} goes on, but {error}") from error
+                status = ""
+            if status == "SUCCESS":
+                return
             if status in ENDED:
                 raise RunFailedError(
                     f"run {run_id} {ENDED[status]}; its page at {deployed.place} says why"

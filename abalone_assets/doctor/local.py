@@ -143,13 +143,14 @@ def _home(home: Path) -> str:
 
 def _endpoint_address(settings: Settings) -> str:
     from abalone_assets.serving.deployment import connect
+    from abalone_assets.serving.state import family_of
 
     host, port = settings.endpoint_host, settings.endpoint_port
     running = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
     if running is not None:
         return f"{settings.endpoint_name} is served at {running.url}"
     try:
-        with socket.create_server((host, port)):
+        with socket.create_server((host, port), family=family_of(host)):
             return f"{host}:{port} is free for `abalone serve`"
     except OSError as error:
         raise EndpointError(f"{host}:{port}: {error.strerror}") from error

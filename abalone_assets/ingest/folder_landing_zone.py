@@ -8,9 +8,7 @@ import shutil
 import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, Final
-from uuid import uuid4
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.ingest import folder_watch
@@ -25,7 +23,7 @@ from abalone_assets.ingest.landing_zone import (
     write_pieces,
 )
 from abalone_assets.ingest.tokens import token_of
-from abalone_assets.lake.leftovers import leftovers
+from abalone_assets.lake.leftovers import own_leftovers, staged_beside
 from abalone_assets.survey import SURVEYS, FileKind, landed_day
 
 if TYPE_CHECKING:
@@ -159,22 +157,22 @@ class FolderLandingZone(LandingZone):
             StorageError: The folder takes no file of this name.
         """
         try:
-            with NamedTemporaryFile(dir=self.folder, prefix=f".{name}.", delete=False) as file:
-                temporary = Path(file.name)
-                try:
+            temporary = staged_beside(self.folder / name)
+            try:
+                with temporary.open("xb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-                    temporary.chmod(0o644)
-                    now = temporary.stat().st_mtime_ns
-                    os.utime(temporary, ns=(now, now - 2 * WHOLE_AFTER_NS))
-                    if replace:
-                        temporary.replace(self.folder / name)
-                    else:
-                        _move_to_new(temporary, self.folder / name)
-                except BaseException:
-                    temporary.unlink(missing_ok=True)
-                    raise
+                temporary.chmod(0o644)
+                now = temporary.stat().st_mtime_ns
+                os.utime(temporary, ns=(now, now - 2 * WHOLE_AFTER_NS))
+                if replace:
+                    temporary.replace(self.folder / name)
+                else:
+                    _move_to_new(temporary, self.folder / name)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
         except FileExistsError:
             raise
         except OSError as error:
@@ -190,8 +188,8 @@ class FolderLandingZone(LandingZone):
         remedy = f"let the platform write into {target.parent}"
         with _refusals(target, "cannot write these ages", remedy):
             target.parent.mkdir(exist_ok=True)
-            temporary = target.with_name(f".{target.name}.{uuid4().hex}.staged")
-            for leftover in leftovers(target.parent):  # of a process that was killed
+            temporary = staged_beside(target)
+            for leftover in own_leftovers(target.parent):  # of a process that was killed
                 leftover.unlink(missing_ok=True)
             try:
                 shutil.copyfile(ages, temporary)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from abalone_assets.ingest.landing_zone import AGED
 from abalone_assets.lake.lake import Lake
 from abalone_assets.monitoring.captures import Captures
 from abalone_assets.registry.open import open_registry
@@ -56,12 +55,6 @@ def stored_kinds(settings: Settings, now: datetime | None = None) -> list[Kind]:
         captures = Captures(ObjectStore(str(settings.capture_folder)), settings.endpoint_name)
         kinds += [
             capture_files(captures, lake, settings.capture_days, now),
-            staged_files(
-                [
-                    lake.store,
-                    registry.store,
-                    ObjectStore(f"{settings.landing_zone_uri.rstrip('/')}/{AGED}"),
-                ]
-            ),
+            staged_files([lake.store, registry.store], ObjectStore(settings.landing_zone_uri)),
         ]
     return kinds

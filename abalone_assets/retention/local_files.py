@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from abalone_assets.lake.leftovers import leftovers
+from abalone_assets.ingest.landing_zone import AGED
+from abalone_assets.lake.leftovers import leftovers, own_leftovers
 from abalone_assets.retention.kind import Kind, Thing
 
 if TYPE_CHECKING:
@@ -40,10 +41,14 @@ def capture_files(captures: Captures, lake: Lake, keep_days: int, now: datetime)
     return Kind("days of capture files", things, remove)
 
 
-def staged_files(stores: Iterable[ObjectStore]) -> Kind:
-    """What killed processes left of objects that they were writing."""
+def staged_files(stores: Iterable[ObjectStore], landing_zone: ObjectStore) -> Kind:
+    """What killed processes left of objects, and of files for crews, that they were writing."""
     roots = dict.fromkeys(store.root for store in stores if store.root is not None)
-    things = [Thing(str(path), size_of(path)) for root in roots for path in leftovers(root)]
+    found = [path for root in roots for path in leftovers(root)]
+    if landing_zone.root is not None:
+        for folder in (landing_zone.root, landing_zone.root / AGED):
+            found += own_leftovers(folder)
+    things = [Thing(str(path), size_of(path)) for path in found]
     return Kind("staged leftovers", things, remove_path)
 
 

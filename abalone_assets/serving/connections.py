@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 HEAD_SECONDS: Final = 20.0
 """From the connection, or the first byte of a request, to the end of its headers."""
 
-BODY_SECONDS: Final = 120.0
-"""From there to the end of its body: the largest one at half a megabit a second."""
+BODY_SECONDS: Final = 270.0
+"""From there to the end of its body: the largest one, an upload, at half a megabit a second."""
 
 UNREAD_SECONDS: Final = 60.0
 """How long a client may leave an answer unread that fills its buffers."""

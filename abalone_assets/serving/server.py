@@ -28,7 +28,7 @@ from abalone_assets.serving.app import build_app
 from abalone_assets.serving.capture import DEFAULT_FLUSH_SECONDS, DataCapture
 from abalone_assets.serving.model_host import DEFAULT_POLL_SECONDS, ModelHost
 from abalone_assets.serving.pointer import read_pointer
-from abalone_assets.serving.state import ServerState, remove_state, write_state
+from abalone_assets.serving.state import ServerState, family_of, remove_state, write_state
 from abalone_assets.settings.logs import log_as_json
 from abalone_assets.storage.object_store import ObjectStore
 
@@ -212,9 +212,8 @@ def _has_landing_zone(settings: Settings) -> bool:
 
 def _listen(host: str, port: int) -> socket.socket:
     """A listening socket: from here on a client's connection waits instead of being refused."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=_LISTEN_BACKLOG)
+        return socket.create_server((host, port), family=family_of(host), backlog=_LISTEN_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise EndpointError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -84,6 +85,11 @@ def lasting_url(path: Path, host: str, port: int) -> str:
     # A server that listens everywhere is found on this machine.
     name = "localhost" if host in _ANY_ADDRESS else host
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def family_of(host: str) -> socket.AddressFamily:
+    """What a server at this host's address listens by: IPv6 where the address has colons."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _is_own_child(pid: int) -> bool:

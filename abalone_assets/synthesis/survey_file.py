@@ -170,7 +170,12 @@ def land(
     )
     if there == simulated.data:
         return "identical"
-    zone.land(simulated.name, simulated.data)
+    try:
+        zone.land(simulated.name, simulated.data, replace=there is not None)
+    except FileExistsError as error:
+        raise SynthesisError(
+            f"{simulated.name} has just landed in {zone.uri}: choose another time"
+        ) from error
     return "landed" if there is None else "replaced"
 
 

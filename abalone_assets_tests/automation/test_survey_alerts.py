@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from abalone_assets.lake.manifest import IngestedDay
     from abalone_assets_tests.support.platform import Platform
 
+OLD = name_of("2024-01-02")
+
 
 @pytest.mark.parametrize(
     ("data", "title"),
@@ -55,26 +57,30 @@ def test_few_bad_rows_and_those_of_years_ago_are_nobodys_matter(
 
 
 @pytest.mark.parametrize(
-    ("data", "title"),
+    ("data", "title", "ends"),
     [
-        (b"PK\x03\x04" + bytes(60), "is no survey"),
-        (Animals.of(base_survey())[:60].with_error(ERRORS["weights * 0.2"]).file(), "is held"),
+        (b"PK\x03\x04" + bytes(60), "is no survey", ". Land it again, mended."),
+        (
+            Animals.of(base_survey())[:60].with_error(ERRORS["weights * 0.2"]).file(),
+            "is held",
+            f". Land it again, mended, or say that it is right: `abalone accept {OLD} --because",
+        ),
     ],
     ids=["no survey", "held"],
 )
 def test_a_file_of_years_ago_that_waits_for_somebody_is_told_until_it_is_mended(
-    platform: Platform, hook: Webhook, data: bytes, title: str
+    platform: Platform, hook: Webhook, data: bytes, title: str, ends: str
 ) -> None:
-    old = name_of("2024-01-02")
-    platform.land(old, data)
+    platform.land(OLD, data)
     ingest(platform)
     tick(platform)
-    assert titles(hook) == [f"{old} {title}"]
+    assert titles(hook) == [f"{OLD} {title}"]
+    assert ends in str(hook.posted[0])
     assert tick(platform) == "nothing is new"
-    platform.land(old, survey_rows(18))
+    platform.land(OLD, survey_rows(18))
     ingest(platform)
     tick(platform)
-    assert titles(hook)[1:] == [f"over: {old} {title}"]
+    assert titles(hook)[1:] == [f"over: {OLD} {title}"]
 
 
 def test_bad_rows_that_were_told_are_not_over_because_they_grew_old(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,6 @@ from abalone_assets.errors import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -131,6 +132,22 @@ def test_equal_files_of_an_earlier_copy_are_shared_and_others_are_not(
     }
     assert same == {"lake/a/one": True, "lake/a/two": True, "lake/record": False}
     assert (tmp_path / "first/lake/record").read_text() == "first"
+
+
+def test_where_there_are_no_hard_links_equal_files_are_copied(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    first = Copy(tmp_path / "first")
+    first.add_folders({"lake": source})
+    second = Copy(tmp_path / "second", first.folder, first.digests)
+    second.add_folders({"lake": source})
+    assert second.digests == first.digests
+    assert (second.folder / "lake/record").read_text() == "first"
+    assert sorted(path.name for path in (second.folder / "lake").iterdir()) == ["a", "record"]
 
 
 def test_others_may_not_read_a_copy(source: Path, tmp_path: Path) -> None:

@@ -140,6 +140,13 @@ def test_another_file_of_animals_is_replaced_only_by_force(home: Path, tmp_path:
     assert landed(home) == {NAME: text(UNCOUNTED[:30])}
 
 
+def test_the_same_header_further_down_is_one_bad_row(home: Path, tmp_path: Path) -> None:
+    content = text(grams(), NAMES) + text(grams()[:3], NAMES)
+    (file,) = abalone_json("land", given(tmp_path, content))["files"]
+    assert (file["rows"], file["quarantined"]) == (43, 1)
+    assert {*landed(home)} == {NAME}
+
+
 def test_surveys_and_animals_land_together(home: Path, tmp_path: Path) -> None:
     files = [given(tmp_path, text(), SURVEY), given(tmp_path, text(UNCOUNTED))]
     assert len(abalone_json("land", *files)["files"]) == 2

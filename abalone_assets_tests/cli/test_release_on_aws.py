@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pytest
 import requests
+from rich.console import Console
 
 from abalone_assets import definitions
 from abalone_assets.automation.runs import RELEASE_JOB
@@ -116,6 +117,33 @@ def test_it_is_a_run_of_its_queue_with_config_selection_and_tags(
 def test_a_run_that_fails_is_told_with_where_to_look() -> None:
     with pytest.raises(RunFailedError, match=r"failed; its page at the instance in .* says why"):
         released(dg.DagsterEventType.RUN_FAILURE)
+
+
+class Flaky:
+    """A deployed Dagster whose run ends, and which does not answer at some of the looks."""
+
+    def __init__(self, *misses: int) -> None:
+        self.looks, self.misses = 0, misses
+
+    def ask(self, query: str, _: object) -> dict[str, Any]:
+        if query is release_on_aws.LAUNCH:
+            return {"data": {"launchRun": {"run": {"runId": "a-run"}}}}
+        self.looks += 1
+        if self.looks in self.misses:
+            raise DeployedDagsterError("no answer")
+        return {"data": {"run": {"status": "SUCCESS" if self.looks > 30 else "STARTED"}}}
+
+
+def release_at(flaky: Flaky) -> str:
+    deployed = release_on_aws.Deployed(flaky.ask, "there")
+    return release_there(deployed, definitions.defs(), REQUEST, RunProgress(Console(quiet=True)))
+
+
+def test_some_looks_without_an_answer_are_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release_on_aws, "POLL_SECONDS", 0)
+    assert release_at(Flaky(1, 2, 3, *range(5, 5 + release_on_aws.MOST_MISSES - 1))) == "a-run"
+    with pytest.raises(DeployedDagsterError, match="run a-run goes on, but no answer"):
+        release_at(Flaky(*range(2, 2 + release_on_aws.MOST_MISSES)))
 
 
 def test_a_web_server_that_does_not_answer_is_one_clear_error(

@@ -42,6 +42,11 @@ def model_fn(folder): return 1
 def transform_fn(model, body, content_type, accept): return "9.5", "text/csv"
 """
 SLEEP = b"import time; time.sleep(300)"
+SILENT = b"""
+import time
+def model_fn(folder): return 1
+def transform_fn(model, body, content_type, accept): time.sleep(300)
+"""
 
 
 @pytest.fixture
@@ -119,6 +124,31 @@ def _train(aws: AwsStandIn, name: str, role: str = ROLE) -> None:
     )
 
 
+def _age(aws: AwsStandIn, name: str, model: str) -> None:
+    """Have a batch transform job wait for a model that does not answer."""
+    archive, animals = f"s3://{DATA}/registry/slow.tar.gz", f"s3://{DATA}/jobs/animals.csv"
+    project = {f"code/{file}": content for file, content in OFFLINE_PROJECT.items()}
+    aws.storage.write(archive, packed({"code/inference.py": SILENT, **project}))
+    aws.storage.write(animals, b"M,0.455,0.365,0.095,0.514,0.2245,0.101,0.15")
+    container = {"Image": "xgboost", "ModelDataUrl": archive, "Environment": SERVING_ENVIRONMENT}
+    sagemaker = client("sagemaker")
+    sagemaker.create_model(
+        ModelName=model,
+        ExecutionRoleArn=ROLE,
+        PrimaryContainer=container,
+        Tags=EndpointConfigs(model.partition("-v")[0], sagemaker).tags,
+    )
+    sagemaker.create_transform_job(
+        TransformJobName=name,
+        ModelName=model,
+        TransformInput={
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": animals}}
+        },
+        TransformOutput={"S3OutputPath": f"s3://{DATA}/jobs/ages"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+
+
 def _prepare(aws: AwsStandIn) -> str:
     script = f"s3://{DATA}/jobs/code/prepare.py"
     aws.storage.write(script, SLEEP)
@@ -139,6 +169,11 @@ def _training_status(name: str) -> str:
     return str(found["TrainingJobStatus"])
 
 
+def _transform_status(name: str) -> str:
+    found = client("sagemaker").describe_transform_job(TransformJobName=name)
+    return str(found["TransformJobStatus"])
+
+
 def _services() -> set[str]:
     """Statuses of the services; ECS remembers deleted ones for a while, and so does moto."""
     ecs = client("ecs")
@@ -154,18 +189,23 @@ def test_what_runs_is_stopped_and_deleted_and_the_data_and_jobs_of_others_stay(
     _train(aws, "trained-model-0123-1")
     _train(aws, "somebody-elses", role=f"arn:aws:iam::{ACCOUNT}:role/somebody")
     _prepare(aws)
+    _age(aws, "aged-animals-0123-1", "abalone-v000009-0123")
+    _age(aws, "somebody-elses", "somebody-elses")
     sagemaker = client("sagemaker")
 
     costly, kept = _destroyed(stacks)
 
     assert costly == []
-    assert kept == [*KEPT, "stack abalone-data (CREATE_COMPLETE)"]
+    of_others = "log group /aws/sagemaker/TransformJobs"
+    assert kept == [*KEPT, "stack abalone-data (CREATE_COMPLETE)", of_others]
     assert sagemaker.list_endpoints()["Endpoints"] == []
     assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == []
-    assert sagemaker.list_models()["Models"] == []
+    assert [model["ModelName"] for model in sagemaker.list_models()["Models"]] == ["somebody-elses"]
     assert sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"] == []
     assert _training_status("trained-model-0123-1") == "Stopped"
     assert _training_status("somebody-elses") == "InProgress"
+    assert _transform_status("aged-animals-0123-1") == "Stopped"
+    assert _transform_status("somebody-elses") == "InProgress"
     assert _services() == {"INACTIVE"}
     assert client("rds").describe_db_instances()["DBInstances"] == []
     gateways = client("ec2").describe_nat_gateways()["NatGateways"]

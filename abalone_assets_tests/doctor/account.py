@@ -19,6 +19,8 @@ ALARMS = ["abalone-errors", "abalone-latency"]
 QUOTAS = {
     "ml.m5.large for training job usage": 4.0,
     "ml.m5.large for processing job usage": 4.0,
+    "ml.m5.large for transform job usage": 4.0,
+    "ml.m95.large for transform job usage": 0.0,
     "ml.m5.large for endpoint usage": 4.0,
     "ml.m96.large for endpoint usage": 2.0,
 }

@@ -253,6 +253,12 @@ def test_what_this_identity_may_not_do_is_warned_of(account: AwsStandIn, denied:
         ("PROCESSING_INSTANCE_TYPE", "ml.m97.large", "ok", f"{UNCHANGED}: 1"),
         ("TRAINING_INSTANCE_TYPE", "ml.m98.large", "warning", "ml.m98.large for training job"),
         (
+            "SCORING_INSTANCE_TYPE",
+            "ml.m95.large",
+            "failed",
+            "ml.m95.large for transform job usage: 0 of 1 needed",
+        ),
+        (
             "ENDPOINT_INSTANCE_TYPE",
             "ml.m96.large",  # a new version runs beside the old one
             "failed",

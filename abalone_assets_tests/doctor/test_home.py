@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -155,3 +156,12 @@ def test_a_lost_database_of_dagster_is_found(home: Path) -> None:
     for database in (home / "dagster").rglob("*.db"):
         database.unlink()
     assert "abalone restore" in findings()["Dagster's database"]["remedy"]
+
+
+def test_an_endpoint_may_listen_on_ipv6(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    monkeypatch.setenv("ABALONE_ENDPOINT_HOST", "::1")
+    assert findings()["endpoint"]["outcome"] == "ok"

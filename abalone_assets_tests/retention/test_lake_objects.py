@@ -120,16 +120,24 @@ def test_capture_files_go_when_they_are_old_and_were_read(tmp_path: Path) -> Non
 
 
 def test_staged_files_go_once_nobody_writes_them(tmp_path: Path) -> None:
-    store = ObjectStore(tmp_path)
+    store, zone = ObjectStore(tmp_path / "lake"), ObjectStore(tmp_path / "zone")
     store.write("asset/data.parquet", to_parquet_of_nothing())
-    old, young = tmp_path / "asset/data.parquet#1", tmp_path / "asset/data.parquet#2"
-    for path in (old, young):
+    old, young = (tmp_path / f"lake/asset/data.parquet#{number}" for number in (1, 2))
+    uploads = [zone.root / name for name in (f".survey.{'0' * 32}.staged", "a crew's #1")]
+    aged = zone.root / "aged" / f".ages.csv.{'f' * 32}.staged"
+    for path in (old, young, *uploads, aged):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half")
     hours_ago = old.stat().st_mtime - 7200
-    os.utime(old, (hours_ago, hours_ago))
+    for path in (old, *uploads, aged):
+        os.utime(path, (hours_ago, hours_ago))
 
-    assert [thing.name for thing in staged_files([store, store]).free()] == [str(old)]
+    freed = staged_files([store, store], zone).free()
+
+    assert [thing.name for thing in freed] == [str(old), str(uploads[0]), str(aged)]
     assert young.exists()
+    assert uploads[1].exists(), "not ours"
+    assert staged_files([store], ObjectStore(tmp_path / "nowhere")).free() == []
 
 
 def to_parquet_of_nothing() -> bytes:

@@ -23,6 +23,7 @@ from abalone_assets.synthesis.survey_file import (
 from abalone_assets_tests.synthesis.support import animal, animals, copula, real
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 TIME = datetime(2025, 9, 1, 6, 15, tzinfo=UTC)
@@ -99,9 +100,11 @@ class Watched(FolderLandingZone):
         super().__init__(folder)
         self.store = store
         self.known: list[bool] = []
+        self.just_before: Callable[[], object] = bool
 
     def land(self, name: str, data: bytes, *, replace: bool = True) -> None:
         self.known.append(name in {file.name for file in synthetic_files(self.store).values()})
+        self.just_before()
         super().land(name, data, replace=replace)
 
 
@@ -145,6 +148,13 @@ def test_another_content_is_neither_replaced_nor_recorded_unasked(
     assert list(synthetic_files(store)) == [made(seed=1).sha256]
     assert land(made(), zone, store, replace=True) == "replaced"
     assert (zone.folder / NAME).read_bytes() == made().data
+
+
+def test_nor_is_one_that_lands_meanwhile(zone: Watched, store: ObjectStore) -> None:
+    zone.just_before = lambda: (zone.folder / NAME).write_text("of a crew\n")
+    with pytest.raises(SynthesisError, match=r"has just landed.*choose another time"):
+        land(made(), zone, store, replace=True)
+    assert (zone.folder / NAME).read_text() == "of a crew\n"
 
 
 @pytest.mark.parametrize("replace", [False, True])

@@ -91,7 +91,7 @@ def _principal(caller: str) -> str:
 def _needed(
     caller: str, values: Mapping[str, str], endpoint: str
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What a release does, by ARNs like those that it would do it to."""
+    """What runs do, by ARNs like those that they would do it to."""
     _, partition, _, _, account, _ = caller.split(":", 5)
     place = f"{region()}:{account}"
     sagemaker = f"arn:{partition}:sagemaker:{place}"
@@ -99,6 +99,7 @@ def _needed(
     changes = ("sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint", "sagemaker:InvokeEndpoint")
     yield f"{sagemaker}:training-job/trained-model-doctor", ("sagemaker:CreateTrainingJob",)
     yield f"{sagemaker}:processing-job/evaluation-doctor", ("sagemaker:CreateProcessingJob",)
+    yield f"{sagemaker}:transform-job/scoring-doctor", ("sagemaker:CreateTransformJob",)
     yield f"{sagemaker}:model/{version}", ("sagemaker:CreateModel",)
     yield f"{sagemaker}:endpoint-config/{version}", ("sagemaker:CreateEndpointConfig",)
     yield f"{sagemaker}:endpoint/{endpoint}", changes

@@ -185,11 +185,12 @@ def _today() -> date:
 
 
 def _quotas(aws: AwsSettings, on_progress: Callable[[str], None]) -> str:
-    """Compare SageMaker's quotas with what a release takes: a new version runs beside the old."""
+    """Compare SageMaker's quotas with what runs take: a new version is beside the old one."""
     spot = "spot " if aws.training_spot else ""
     needed = {
         f"{aws.training_instance_type} for {spot}training job usage": 1,
         f"{aws.processing_instance_type} for processing job usage": 1,
+        f"{aws.scoring_instance_type} for transform job usage": 1,
         **_instances_of_the_endpoint(aws),
     }
     allowed: dict[str, float] = {}

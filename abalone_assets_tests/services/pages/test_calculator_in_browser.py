@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,7 @@ from abalone_assets_tests.support.browser import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
     from abalone_assets.registry.folder import FolderRegistry
 
@@ -57,6 +58,7 @@ MEASURED = {
 }
 SURVEYED = [float(value) / 200 for value in MEASURED.values()]
 OLD = dict(zip(MEASURED, ("140", "110", "55", "330", "110", "70", "170"), strict=True))
+AGES = re.compile(r"/ages\?")
 REPORT = b"<!doctype html><title>Report</title><h1>The report on version 1</h1>"
 TELL, TELL_ALL = "Tell its age", "Tell their ages"
 LINES = "Animals, one a line"
@@ -366,6 +368,40 @@ def test_an_answer_is_marked_as_of_the_animal_before_once_that_is_changed(page: 
     page.get_by_role("button", name="Clear").click()
     page.get_by_text("The age appears here").wait_for()
     assert page.get_by_label("Height").input_value() == ""
+
+
+def held_requests(page: Page, url: str | re.Pattern[str]) -> list[Route]:
+    """The requests from now on, which go on when they are told to."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(url, hold)
+    return held
+
+
+def test_an_answer_that_a_change_has_overtaken_is_marked_too(page: Page) -> None:
+    held = held_requests(page, "**/age")
+    fill_in(page, MEASURED)
+    with page.expect_request("**/age"):
+        page.get_by_role("button", name=TELL).click()
+    page.get_by_label("Height").fill("31")
+    held[0].continue_()
+    page.get_by_role("status").filter(has_text="years old").wait_for()
+    page.get_by_text("Of the animal before your last change.").wait_for()
+
+
+def test_of_two_files_the_later_one_is_shown(page: Page) -> None:
+    held = held_requests(page, AGES)
+    for animals in (2, 3):
+        with page.expect_request(AGES):
+            page.get_by_label(LINES).fill("\n".join(pasted(animals)))
+            page.get_by_role("button", name=TELL_ALL).click()
+    for route in held[::-1]:
+        with page.expect_response(AGES):
+            route.continue_()
+    page.get_by_text("3 animals aged by model version 1.").wait_for()
 
 
 def test_an_old_animal_has_a_plain_warning(page: Page) -> None:

@@ -75,10 +75,13 @@ async function ask(event) {
   running?.abort();
   asked = true;
   submit.setAttribute("aria-busy", "true");
+  const sent = JSON.stringify(animal());
   try {
     const answer = await ageOf(animal());
-    show([], answer.warnings);
+    const same = sent === JSON.stringify(animal());
+    if (same) show([], answer.warnings); // else of what is typed now a check is under way
     showAnswer(answer);
+    fresh(same);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     refuse(error);

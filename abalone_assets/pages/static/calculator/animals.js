@@ -15,6 +15,7 @@ const file = document.querySelector("#file");
 const submit = form.querySelector("[type=submit]");
 const at = (id) => document.getElementById(id);
 let answered = null;
+let last = 0;
 
 function refuse(message) {
   at("lines-error").hidden = message === null;
@@ -23,20 +24,23 @@ function refuse(message) {
 }
 
 async function ask(body) {
+  const number = ++last; // an answer that a later one has overtaken is not shown
   refuse(null);
   at("ages").hidden = true;
+  submit.removeAttribute("aria-busy");
   if (body.size > MOST_BYTES) {
     refuse("This file is too large for the page: age it with `abalone predict`.");
     return;
   }
   submit.setAttribute("aria-busy", "true");
   try {
-    show(await agesOf(body, units().value));
+    const answer = await agesOf(body, units().value);
+    if (number === last) show(answer);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    refuse(sentence(error.message));
+    if (number === last) refuse(sentence(error.message));
   } finally {
-    submit.removeAttribute("aria-busy");
+    if (number === last) submit.removeAttribute("aria-busy");
   }
 }
 

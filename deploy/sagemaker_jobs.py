@@ -1,0 +1,65 @@
+"""The SageMaker jobs of a deployment: their names say nothing of it, but their roles and models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KINDS: Final = ("Training", "Processing", "Transform")
+
+
+@dataclass(frozen=True)
+class SageMakerJob:
+    """A job.
+
+    Attributes:
+        sagemaker: The boto3 client.
+        kind: One of `KINDS`.
+        name: Its name.
+    """
+
+    sagemaker: Any
+    kind: str
+    name: str
+
+    def is_of(self, deployment: str) -> bool:
+        """Whether it is of this deployment.
+
+        A transform job has its model's role, and the model the endpoint's name.
+        """
+        described = self._call("describe")
+        role = described.get("RoleArn", "").rpartition("/")[2]
+        model = described.get("ModelName", "")
+        return role.startswith(f"{deployment}-sagemaker-") or model.startswith(f"{deployment}-v")
+
+    def stop(self) -> None:
+        """Begin to stop it."""
+        self._call("stop")
+
+    def is_over(self) -> bool:
+        """Whether it has ended."""
+        status = self._call("describe")[f"{self.kind}JobStatus"]
+        return status in {"Completed", "Failed", "Stopped"}
+
+    def _call(self, verb: str) -> dict[str, Any]:
+        operation = getattr(self.sagemaker, f"{verb}_{self.kind.lower()}_job")
+        answer: dict[str, Any] = operation(**{f"{self.kind}JobName": self.name})
+        return answer
+
+
+def jobs_of(
+    deployment: str,
+    sagemaker: Any,  # noqa: ANN401 - boto3 client
+    kind: str,
+    **listed: str,
+) -> Iterator[SageMakerJob]:
+    """The deployment's jobs of a kind, of those that SageMaker lists with these parameters."""
+    pages = sagemaker.get_paginator(f"list_{kind.lower()}_jobs").paginate(**listed)
+    for page in pages:
+        for summary in page[f"{kind}JobSummaries"]:
+            job = SageMakerJob(sagemaker, kind, summary[f"{kind}JobName"])
+            if job.is_of(deployment):
+                yield job
