@@ -31,8 +31,8 @@ class SageMakerJob:
         A transform job has its model's role, and the model the endpoint's name.
         """
         described = self._call("describe")
-        role = described.get("RoleArn", "").rpartition("/")[2]
-        model = described.get("ModelName", "")
+        role = str(described.get("RoleArn", "")).rpartition("/")[2]
+        model = str(described.get("ModelName", ""))
         return role.startswith(f"{deployment}-sagemaker-") or model.startswith(f"{deployment}-v")
 
     def stop(self) -> None:

@@ -189,7 +189,7 @@ def test_what_runs_is_stopped_and_deleted_and_the_data_and_jobs_of_others_stay(
     _train(aws, "trained-model-0123-1")
     _train(aws, "somebody-elses", role=f"arn:aws:iam::{ACCOUNT}:role/somebody")
     _prepare(aws)
-    _age(aws, "aged-animals-0123-1", "abalone-v000009-0123")
+    _age(aws, "aged-animals-0123-1", "abalone-v000009-01234567")
     _age(aws, "somebody-elses", "somebody-elses")
     sagemaker = client("sagemaker")
 
