@@ -123,8 +123,8 @@ def test_staged_files_go_once_nobody_writes_them(tmp_path: Path) -> None:
     store, zone = ObjectStore(tmp_path / "lake"), ObjectStore(tmp_path / "zone")
     store.write("asset/data.parquet", to_parquet_of_nothing())
     old, young = (tmp_path / f"lake/asset/data.parquet#{number}" for number in (1, 2))
-    uploads = [zone.root / name for name in (f".survey.{'0' * 32}.staged", "a crew's #1")]
-    aged = zone.root / "aged" / f".ages.csv.{'f' * 32}.staged"
+    uploads = [tmp_path / "zone" / name for name in (f".s.{'0' * 32}.staged", "a crew's #1")]
+    aged = tmp_path / "zone/aged" / f".ages.csv.{'f' * 32}.staged"
     for path in (old, young, *uploads, aged):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half")
