@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,11 +34,18 @@ class SageMakerJob:
         described = self._call("describe")
         role = str(described.get("RoleArn", "")).rpartition("/")[2]
         model = str(described.get("ModelName", ""))
-        return role.startswith(f"{deployment}-sagemaker-") or model.startswith(f"{deployment}-v")
+        of_a_version = re.fullmatch(rf"{re.escape(deployment)}-v[0-9]{{6,}}-[0-9a-f]{{8}}", model)
+        return role.startswith(f"{deployment}-sagemaker-") or of_a_version is not None
 
     def stop(self) -> None:
-        """Begin to stop it."""
-        self._call("stop")
+        """Begin to stop it, unless it has ended meanwhile."""
+        from botocore.exceptions import ClientError
+
+        try:
+            self._call("stop")
+        except ClientError:
+            if not self.is_over():
+                raise
 
     def is_over(self) -> bool:
         """Whether it has ended."""

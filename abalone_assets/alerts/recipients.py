@@ -126,13 +126,17 @@ class Topic(Recipient):
 
     def send(self, title: str, text: str) -> None:
         """Publish it, with a subject that SNS takes."""
-        from botocore.exceptions import BotoCoreError, ClientError
-
         from abalone_assets.aws.clients import client
 
         subject = title.encode("ascii", "replace").decode()[:MOST_SUBJECT]
         try:
-            client("sns").publish(TopicArn=self.arn, Subject=subject, Message=text)
+            sns = client("sns")
+        except AbaloneError as error:  # no boto3, region or account
+            raise AlertError(f"{self.arn}: {error}") from error
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            sns.publish(TopicArn=self.arn, Subject=subject, Message=text)
         except (BotoCoreError, ClientError) as error:
             raise AlertError(f"{self.arn}: {error}") from error
 

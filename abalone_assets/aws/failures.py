@@ -85,17 +85,18 @@ class AwsError(AbaloneError):
 
 @contextmanager
 def translate_errors(kind: type[AbaloneError], what: str) -> Iterator[None]:
-    """Raise what botocore raises as one clear error.
+    """Raise what boto3 raises as one clear error.
 
     Args:
         kind: The class of the error.
         what: The resource that was asked for; the message begins with it.
     """
+    from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, Boto3Error) as error:
         raise kind(f"{what}: {explain(error)}") from error
 
 

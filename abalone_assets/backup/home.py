@@ -193,16 +193,22 @@ def _databases(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _copy_database(copy: Copy, name: str, source: Path) -> None:
-    """Copy a database as SQLite does: whole, while others write in it."""
+    """Copy a database as SQLite does: whole, while others write in it; not one that is gone."""
     target = copy.folder / name
     make_private_folder(target.parent)
     temporary = target.with_name(f".{target.name}.copied")
     uri = f"{source.as_uri()}?mode=ro"
-    with (
-        closing(sqlite3.connect(uri, uri=True, timeout=60)) as read,
-        closing(sqlite3.connect(temporary)) as written,
-    ):
-        read.backup(written)
+    try:
+        with (
+            closing(sqlite3.connect(uri, uri=True, timeout=60)) as read,
+            closing(sqlite3.connect(temporary)) as written,
+        ):
+            read.backup(written)
+    except sqlite3.OperationalError:
+        temporary.unlink(missing_ok=True)
+        if source.exists():
+            raise
+        return  # that of a run which was removed meanwhile
     temporary.chmod(0o600)
     copy.take(name, temporary)
 

@@ -7,7 +7,6 @@ script runs.
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,10 +34,9 @@ class FolderMessageWriterChannel(PipesBlobStoreMessageWriterChannel):
         self._folder = folder
 
     def upload_messages_chunk(self, payload: StringIO, index: int) -> None:
-        """Write a chunk of messages."""
+        """Write a chunk of messages; nobody reads a file of another name."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=self._folder.parent, delete=False, encoding="utf-8"
-        ) as file:
-            file.write(payload.read())
-        Path(file.name).replace(self._folder / f"{index}.json")
+        # Right in the folder: it may be a mount of its own, to which no file is renamed.
+        partial = self._folder / f".{index}.partial"
+        partial.write_text(payload.read(), encoding="utf-8")
+        partial.replace(self._folder / f"{index}.json")

@@ -190,7 +190,8 @@ class FolderLandingZone(LandingZone):
             target.parent.mkdir(exist_ok=True)
             temporary = staged_beside(target)
             for leftover in own_leftovers(target.parent):  # of a process that was killed
-                leftover.unlink(missing_ok=True)
+                with suppress(OSError):  # another user's
+                    leftover.unlink(missing_ok=True)
             try:
                 shutil.copyfile(ages, temporary)
                 temporary.replace(target)

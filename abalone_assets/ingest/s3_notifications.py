@@ -102,5 +102,5 @@ def changed_objects(body: str) -> frozenset[tuple[str, str]] | None:
             (record["s3"]["bucket"]["name"], unquote_plus(record["s3"]["object"]["key"]))
             for record in document["Records"]
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -9,6 +9,7 @@ file that it opens, to learn whether there are any. Files, tables and configurat
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from contextlib import contextmanager
 from functools import cache
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
 
     from dagster._core.events.log import EventLogEntry
     from dagster._serdes import ConfigurableClassData
+
+MAKING_ATTEMPTS: Final = 10
+MAKING_WAIT_SECONDS: Final = 0.2
+"""As Dagster's own storage tries to make a file that another process makes, too."""
 
 MAX_FILES: Final = 16
 """Database files that are kept open: each run has one, and few run at a time."""
@@ -300,15 +305,29 @@ class Events(Batches, SqliteEventLogStorage):
     def _initdb(self, engine: db.Engine, for_index_shard: bool = False) -> None:  # noqa: FBT001, FBT002 - as Dagster's
         if for_index_shard:  # which may be of an older Dagster
             super()._initdb(engine, for_index_shard)
-        elif not _is_made(str(engine.url)):
-            with engine.connect() as connection:
-                connection.exec_driver_sql("pragma journal_mode = wal")
-                connection.exec_driver_sql("begin immediate")  # or each table waits for the disk
-                context = MigrationContext.configure(connection)
-                if context.get_current_revision() is None:  # still, as others may make it too
-                    SqlEventLogStorageMetadata.create_all(connection)
-                    context.stamp(_migrations(), "head")
-                connection.commit()
+            return
+        for left in reversed(range(MAKING_ATTEMPTS)):
+            try:
+                if not _is_made(str(engine.url)):
+                    self._make(engine)
+            except db.exc.OperationalError as error:
+                # Where a file gets its write-ahead log SQLite waits for nobody.
+                if "database is locked" not in str(error) or not left:
+                    raise
+                time.sleep(MAKING_WAIT_SECONDS)
+            else:
+                return
+
+    def _make(self, engine: db.Engine) -> None:
+        """Make the tables of a run's file; it may be made meanwhile."""
+        with engine.connect() as connection:
+            connection.exec_driver_sql("pragma journal_mode = wal")
+            connection.exec_driver_sql("begin immediate")  # or each table waits for the disk
+            context = MigrationContext.configure(connection)
+            if context.get_current_revision() is None:
+                SqlEventLogStorageMetadata.create_all(connection)
+                context.stamp(_migrations(), "head")
+            connection.commit()
 
     def _open(self, *shards: str) -> None:
         for shard in shards:

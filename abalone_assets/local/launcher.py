@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 SOURCES: Final = Path(abalone_assets.__file__).parent
 STOP_SECONDS: Final = 15.0
+READY_SECONDS: Final = 120.0
+"""A host imports for five; on a machine with much else to do it has taken a minute."""
+
 HAS_FORK: Final = sys.platform == "linux"
 """Whether a fork of a process with numerical packages is safe: not on macOS."""
 
@@ -51,8 +54,12 @@ class Loaded:
     @classmethod
     def now(cls, server: str | None) -> Loaded:
         """As it is now."""
-        files = (file for file in SOURCES.rglob("*.*") if file.parent.name != "__pycache__")
-        return cls(server, {str(file): file.stat().st_mtime_ns for file in files})
+        files = (  # hidden ones are editors'
+            file
+            for file in SOURCES.rglob("*.*")
+            if file.parent.name != "__pycache__" and not file.name.startswith(".")
+        )
+        return cls(server, {str(file): file.lstat().st_mtime_ns for file in files})
 
 
 @dataclass(frozen=True)
@@ -61,11 +68,13 @@ class WorkerHost:
 
     Attributes:
         loads: What it loads, as it was at its start: see `Loaded`.
+        ready: Set once it has answered: it has imported everything.
     """
 
     process: subprocess.Popen[bytes]
     requests: Connection
     loads: Loaded
+    ready: threading.Event = field(default_factory=threading.Event)
 
     @classmethod
     def start(cls, loads: Loaded) -> WorkerHost:
@@ -143,7 +152,11 @@ class WarmRunLauncher(DefaultRunLauncher):
     def _start_worker(self, run_id: str, arguments: str, loads: Loaded) -> None:
         host = self._warm_host(loads)
         host.requests.send(arguments)
+        if not host.ready.is_set() and not host.requests.poll(READY_SECONDS):
+            host.process.kill()  # it hangs while it imports, and has no worker yet
+            raise OSError(f"it was not ready within {READY_SECONDS:g} s")
         pid = host.requests.recv()
+        host.ready.set()
         if not isinstance(pid, int):
             raise OSError(pid)
         begins = False

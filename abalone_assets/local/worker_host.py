@@ -173,3 +173,4 @@ def _interrupt(workers: list[ForkProcess]) -> None:
 
 if __name__ == "__main__":
     main(int(sys.argv[1]))
+    os._exit(0)  # as its forks do: DuckDB complains in thirty lines when the frozen are taken down

@@ -173,7 +173,7 @@ def _write_new(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
             file.write(content)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name may have a NUL
         raise ModelArchiveError(f"member {path.name!r} cannot be written: {error}") from error
 
 

@@ -88,14 +88,23 @@ def delete_old(captures: Captures, lake: Lake, before: date) -> list[str]:
     return ended
 
 
-def read_files(captures: Captures, lake: Lake, day: date) -> list[str]:
-    """The capture files of a day whose rows are in the lake.
+def read_files(captures: Captures, lake: Lake, day: date, rows_from: date = date.min) -> list[str]:
+    """The capture files of a day whose rows are in the lake, or were until they were too old.
+
+    Args:
+        captures: The files.
+        lake: Where the rows are.
+        day: The day.
+        rows_from: The first day whose rows are kept.
 
     Raises:
         StorageError: Captures or lake refuse.
     """
-    rows = _rows(lake, day.isoformat())
-    return [] if rows is None else sorted(set(rows["source_file"]) & set(captures.files_of(day)))
+    rows, files = _rows(lake, day.isoformat()), list(captures.files_of(day))
+    if rows is not None:
+        return sorted(set(rows["source_file"]) & set(files))
+    were_read = LastDrift(lake).days().files.get(day.isoformat()) == len(files)
+    return files if day < rows_from and were_read else []
 
 
 def _rows(lake: Lake, day: str) -> pl.DataFrame | None:

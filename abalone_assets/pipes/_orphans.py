@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from abalone_assets.pipes._errors import AWS_ERRORS, PipesJobError, explain
+from abalone_assets.pipes._errors import AWS_ERRORS, ClientError, PipesJobError, explain
 from abalone_assets.pipes._identity import lineage
 from abalone_assets.pipes._job import CHANNEL_TAG, RUN_ID_TAG
 from abalone_assets.pipes.glue import GlueJobRun, tags_of
@@ -123,13 +123,23 @@ def _made(client: Any, service: str) -> Any:  # noqa: ANN401 - boto3
 
 def _sagemaker_jobs(client: Any) -> Iterator[_Job]:  # noqa: ANN401 - boto3
     for kind in _KINDS:
-        stop = getattr(client, f"stop_{kind.lower()}_job")
         lists = client.get_paginator(f"list_{kind.lower()}_jobs")
         for page in lists.paginate(StatusEquals="InProgress"):
             for job in page[f"{kind}JobSummaries"]:
                 name = job[f"{kind}JobName"]
                 tags = partial(_tags, client, job[f"{kind}JobArn"])
-                yield _Job(name, tags, partial(stop, **{f"{kind}JobName": name}))
+                yield _Job(name, tags, partial(_stop, client, kind, name))
+
+
+def _stop(client: Any, kind: str, name: str) -> None:  # noqa: ANN401 - boto3
+    """Stop a job, unless it ends already."""
+    which = {f"{kind}JobName": name}
+    try:
+        getattr(client, f"stop_{kind.lower()}_job")(**which)
+    except ClientError:
+        described = getattr(client, f"describe_{kind.lower()}_job")(**which)
+        if described[f"{kind}JobStatus"] == "InProgress":
+            raise
 
 
 def _tags(client: Any, arn: str) -> dict[str, str]:  # noqa: ANN401 - boto3

@@ -168,8 +168,13 @@ class SageMakerJob(RemoteJob):
         self.description = self._call("describe", **{self._name_key: self.name})
 
     def stop(self) -> None:
-        """Stop the job."""
-        self._call("stop", **{self._name_key: self.name})
+        """Stop the job, unless it has ended meanwhile, or is stopping."""
+        try:
+            self._call("stop", **{self._name_key: self.name})
+        except ClientError:
+            self.refresh()
+            if not self.is_over and self.status != self.stopping:
+                raise
 
     @property
     def reason(self) -> str:

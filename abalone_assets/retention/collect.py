@@ -54,7 +54,13 @@ def stored_kinds(settings: Settings, now: datetime | None = None) -> list[Kind]:
     if settings.profile == "local":  # on AWS, rules of the bucket see to these
         captures = Captures(ObjectStore(str(settings.capture_folder)), settings.endpoint_name)
         kinds += [
-            capture_files(captures, lake, settings.capture_days, now),
+            capture_files(
+                captures,
+                lake,
+                settings.capture_days,
+                now,
+                keep_request_days=settings.keep_request_days,
+            ),
             staged_files([lake.store, registry.store], ObjectStore(settings.landing_zone_uri)),
         ]
     return kinds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,22 +20,34 @@ if TYPE_CHECKING:
     from abalone_assets.storage.object_store import ObjectStore
 
 
-def capture_files(captures: Captures, lake: Lake, keep_days: int, now: datetime) -> Kind:
-    """What the endpoint server has captured, day by day; 0 days keep it all."""
+def capture_files(
+    captures: Captures, lake: Lake, keep_days: int, now: datetime, *, keep_request_days: int = 0
+) -> Kind:
+    """What the endpoint server has captured, day by day; 0 days keep it all.
+
+    Args:
+        captures: The files.
+        lake: Where `captured_requests` are.
+        keep_days: How long the files are kept once they were read.
+        now: The time.
+        keep_request_days: How long their rows are kept, after which none tell what was read.
+    """
     from abalone_assets.monitoring.days import read_files
 
     first = (now - timedelta(days=keep_days)).date()
+    rows_from = (now - timedelta(days=keep_request_days)).date() if keep_request_days else date.min
 
     def reason(day: date) -> str:
         if not keep_days:
             return "kept for ever"
         if day >= first:
             return f"younger than {keep_days} days"
-        return "" if read_files(captures, lake, day) else "not read yet"
+        return "" if read_files(captures, lake, day, rows_from) else "not read yet"
 
     def remove(thing: Thing) -> bool:
-        captures.delete(read_files(captures, lake, date.fromisoformat(thing.name)))
-        return True
+        read = read_files(captures, lake, date.fromisoformat(thing.name), rows_from)
+        captures.delete(read)
+        return bool(read)
 
     sizes = captures.bytes_by_day()
     things = [Thing(day.isoformat(), size, reason(day)) for day, size in sizes.items()]
@@ -53,13 +66,17 @@ def staged_files(stores: Iterable[ObjectStore], landing_zone: ObjectStore) -> Ki
 
 
 def remove_path(thing: Thing) -> bool:
-    """Remove the file or folder that a thing is named by."""
+    """Remove the file or folder that a thing is named by; whether it is gone.
+
+    What is another user's, or in a place that is only read, stays and holds up nothing.
+    """
     path = Path(thing.name)
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
-    return True
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+    return not path.exists()
 
 
 def size_of(path: Path) -> int:

@@ -84,7 +84,7 @@ class LimitedConnection(HttpToolsProtocol):
                 self._expect_within(HEAD_SECONDS)
         try:
             self._parse(data)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # CONNECT upgrades twice
             self._refuse(HTTPStatus.BAD_REQUEST, "this is no HTTP request")
             return
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES:

@@ -46,6 +46,9 @@ ENDPOINT_NAME_PATTERN: Final = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 
 COMMIT_PATTERN: Final = r"([0-9a-f]{40}(-dirty)?)?"
 
+MOST_DAYS: Final = 36_500
+"""A century; so many days before now is still a date."""
+
 MIN_TOKEN_CHARACTERS: Final = 16
 
 MLFLOW_PATTERN: Final = (
@@ -54,7 +57,7 @@ MLFLOW_PATTERN: Final = (
 )
 
 Profile = Literal["local", "aws"]
-Seconds = Annotated[int, Field(ge=1)]
+Seconds = Annotated[int, Field(ge=1, le=86_400)]
 
 
 class Settings(EnvironmentSettings):
@@ -156,6 +159,7 @@ class Settings(EnvironmentSettings):
     capture_days: int = Field(
         90,
         ge=0,
+        le=MOST_DAYS,
         description="How long what the endpoint server captured is kept after `captured_requests` "
         "has read it; 0 keeps it. On AWS a rule of the bucket says it.",
     )
@@ -168,6 +172,7 @@ class Settings(EnvironmentSettings):
     keep_version_days: int = Field(
         30,
         ge=1,
+        le=MOST_DAYS,
         description="For as many days, the archive of the last version that was approved on each "
         "day is kept, too.",
     )
@@ -178,11 +183,15 @@ class Settings(EnvironmentSettings):
         "The last materialization of an asset, and of each of its partitions, is always kept.",
     )
     keep_run_days: int = Field(
-        90, ge=2, description="How long they are kept; the newest 20 of each job longer."
+        90,
+        ge=2,
+        le=MOST_DAYS,
+        description="How long they are kept; the newest 20 of each job longer.",
     )
     keep_request_days: int = Field(
         730,
         ge=0,
+        le=MOST_DAYS,
         description="How long the rows of `captured_requests` are kept in the lake; 0 keeps them.",
     )
     notify: SecretStr = Field(

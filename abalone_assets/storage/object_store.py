@@ -290,9 +290,14 @@ class ObjectStore:
         if self.root is not None:
             from filelock import FileLock
 
-            self.root.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.root / f".{key.replace('/', '.')}.lock"):
+            lock = FileLock(self.root / f".{key.replace('/', '.')}.lock")
+            with _translate_errors(self.uri_of(key)):
+                self.root.mkdir(parents=True, exist_ok=True)
+                lock.acquire()
+            try:
                 self.write(key, encode(change(self.read_json(key))))
+            finally:
+                lock.release()
             return
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 

@@ -61,6 +61,17 @@ def test_one_who_cannot_be_told_keeps_it_from_nobody_else() -> None:
     assert problem.startswith("json://… did not take the message: A Connection error occurred ")
 
 
+def test_nor_does_one_that_cannot_even_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with webhook() as hook:
+        problems = send_to_all(
+            recipients_of(f"arn:aws:sns:eu-west-1:123456789012:t {hook.url}"), TITLE, TEXT
+        )
+    assert len(hook.posted) == 1
+    (problem,) = problems
+    assert problem.startswith("arn:aws:sns:eu-west-1:123456789012:t: ")
+
+
 def test_what_a_service_says_goes_on_without_the_urls_secrets(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

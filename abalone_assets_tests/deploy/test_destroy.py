@@ -42,6 +42,9 @@ def model_fn(folder): return 1
 def transform_fn(model, body, content_type, accept): return "9.5", "text/csv"
 """
 SLEEP = b"import time; time.sleep(300)"
+OTHERS = {"somebody-elses": "somebody-elses", "of-abalone-v2": "abalone-v2-v000003-01234567"}
+"""Transform jobs of others, and their models."""
+
 SILENT = b"""
 import time
 def model_fn(folder): return 1
@@ -136,7 +139,7 @@ def _age(aws: AwsStandIn, name: str, model: str) -> None:
         ModelName=model,
         ExecutionRoleArn=ROLE,
         PrimaryContainer=container,
-        Tags=EndpointConfigs(model.partition("-v")[0], sagemaker).tags,
+        Tags=EndpointConfigs(model.rpartition("-v")[0] or model, sagemaker).tags,
     )
     sagemaker.create_transform_job(
         TransformJobName=name,
@@ -190,7 +193,8 @@ def test_what_runs_is_stopped_and_deleted_and_the_data_and_jobs_of_others_stay(
     _train(aws, "somebody-elses", role=f"arn:aws:iam::{ACCOUNT}:role/somebody")
     _prepare(aws)
     _age(aws, "aged-animals-0123-1", "abalone-v000009-01234567")
-    _age(aws, "somebody-elses", "somebody-elses")
+    for others, model in OTHERS.items():
+        _age(aws, others, model)
     sagemaker = client("sagemaker")
 
     costly, kept = _destroyed(stacks)
@@ -200,12 +204,13 @@ def test_what_runs_is_stopped_and_deleted_and_the_data_and_jobs_of_others_stay(
     assert kept == [*KEPT, "stack abalone-data (CREATE_COMPLETE)", of_others]
     assert sagemaker.list_endpoints()["Endpoints"] == []
     assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == []
-    assert [model["ModelName"] for model in sagemaker.list_models()["Models"]] == ["somebody-elses"]
+    models = {model["ModelName"] for model in sagemaker.list_models()["Models"]}
+    assert models == set(OTHERS.values())
     assert sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"] == []
     assert _training_status("trained-model-0123-1") == "Stopped"
     assert _training_status("somebody-elses") == "InProgress"
     assert _transform_status("aged-animals-0123-1") == "Stopped"
-    assert _transform_status("somebody-elses") != "Stopped"
+    assert all(_transform_status(name) != "Stopped" for name in OTHERS)
     assert _services() == {"INACTIVE"}
     assert client("rds").describe_db_instances()["DBInstances"] == []
     gateways = client("ec2").describe_nat_gateways()["NatGateways"]

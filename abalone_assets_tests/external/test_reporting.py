@@ -1,12 +1,15 @@
+import errno
 import json
 import logging
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from abalone_assets.external.folder_messages import FolderMessageWriterChannel
 from abalone_assets.external.reporting import ReportingError, reporting
 from abalone_assets_tests.external.pipes import bootstrap, messages
 from abalone_assets_tests.fakes.standin import AwsStandIn
@@ -79,6 +82,22 @@ def test_without_a_network_reports_are_files_that_sagemaker_copies(
     assert (methods[0], methods[-1], len(methods)) == ("opened", "closed", 5)
     assert {file.suffix for file in tmp_path.iterdir()} <= {".json", ""}
     assert messages(aws) == []
+
+
+def test_messages_are_written_right_where_a_mount_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+
+    def within(path: Path, target: Path) -> Path:
+        if path.parent != target.parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", within)
+    channel = FolderMessageWriterChannel(tmp_path / "messages", interval=1)
+    channel.upload_messages_chunk(StringIO("a message"), 3)
+    assert [path.name for path in (tmp_path / "messages").iterdir()] == ["3.json"]
 
 
 def test_without_dagster_reports_go_to_the_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -82,10 +82,11 @@ class TestANotification:
     @pytest.mark.parametrize(
         "body",
         [
-            *("", "hello", "[]", "null", "3", "{}"),
+            *("", "hello", "[]", "null", "3", "{}", 100_000 * "["),
             *('{"Records": 3}', '{"Records": [{}]}', '{"Records": [{"s3": null}]}'),
             '{"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": 3}}}]}',
         ],
+        ids=lambda body: body[:30],
     )
     def test_is_none_of_anything_else(self, body: str) -> None:
         assert changed_objects(body) is None

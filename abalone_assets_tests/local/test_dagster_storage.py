@@ -1,9 +1,11 @@
 """Dagster's SQLite storage with connections that stay open: what it must not lose by that."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import dagster as dg
@@ -89,6 +91,19 @@ def test_the_file_of_a_run_is_as_dagster_makes_it(tmp_path: Path) -> None:
         with events.run_connection("a-run") as connection:
             made.append([connection.execute(text(query)).all() for query in asked])
     assert made[0] == made[1]
+
+
+def test_a_file_that_another_process_is_making_is_waited_for(tmp_path: Path) -> None:
+    events = dagster_storage.Events(str(tmp_path))
+    path = events.path_for_shard("a-run")
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("begin immediate")
+    end = Timer(0.5, other.rollback)
+    end.start()
+    with events.run_connection("a-run") as connection:
+        assert connection.execute(text("select count(*) from event_logs")).scalar() == 0
+    end.join()
+    other.close()
 
 
 def test_a_file_that_many_make_at_once_is_made_once(tmp_path: Path) -> None:

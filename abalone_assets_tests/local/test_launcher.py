@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 import psutil
@@ -107,6 +108,15 @@ class Launched:
     def host(self) -> psutil.Process:
         host = psutil.Process(int(self.said()[0])).parent()
         assert host is not None
+        return host
+
+    def host_of_a_run(self) -> psutil.Process:
+        """The host of a run that has come to its end since."""
+        (self.folder / "go on").unlink(missing_ok=True)
+        run = self.launch()
+        host = self.host()  # which is asked while the worker lives
+        self.go_on()
+        assert self.status_at_end(run) is dg.DagsterRunStatus.SUCCESS
         return host
 
 
@@ -247,15 +257,38 @@ def test_so_does_a_source_that_was_edited(
         file.parent.mkdir()
         file.touch()
     monkeypatch.setattr(module, "SOURCES", tmp_path)
-    launched.go_on()
-    launched.status_at_end(launched.launch())
-    host = launched.host()
+    host = launched.host_of_a_run()
     compiled.write_text("anew")
-    launched.status_at_end(launched.launch())
-    assert launched.host() == host
+    (source.parent / ".#module.py").symlink_to("somebody@somewhere")  # as Emacs has it
+    assert launched.host_of_a_run() == host
     source.write_text("after")
-    launched.status_at_end(launched.launch())
-    assert launched.host() != host
+    assert launched.host_of_a_run() != host
+
+
+def test_a_host_that_hangs_while_it_imports_holds_up_nothing(
+    launched: Launched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cold: list[str] = []
+    start = subprocess.Popen
+
+    def hang(_: object, **options: Any) -> subprocess.Popen[bytes]:
+        sleeper = [sys.executable, "-c", "import time; time.sleep(300)"]
+        process: subprocess.Popen[bytes] = start(sleeper, **options)
+        return process
+
+    launched.go_on()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_server", lambda _: "with code that hangs")
+        patch.setattr(module, "READY_SECONDS", 0.2)
+        patch.setattr(subprocess, "Popen", hang)
+        patch.setattr(
+            DefaultRunLauncher,
+            "launch_run",
+            lambda _, context: cold.append(context.dagster_run.run_id),
+        )
+        run = launched.launch()
+    assert cold == [run]
+    assert launched.status_at_end(launched.launch()) is dg.DagsterRunStatus.SUCCESS
 
 
 def test_without_a_host_the_worker_is_a_cold_one_and_the_run_says_why(
@@ -266,6 +299,7 @@ def test_without_a_host_the_worker_is_a_cold_one_and_the_run_says_why(
     def refuse(_: object) -> None:
         raise OSError("no more processes")
 
+    monkeypatch.setattr(module, "_server", lambda _: "another")
     monkeypatch.setattr(module.WorkerHost, "start", refuse)
     monkeypatch.setattr(
         DefaultRunLauncher,

@@ -220,6 +220,7 @@ class TestExtraction:
             (member("model.ubj"), "model.ubj.*cannot be written"),
             (member("model.ubj/inside"), "inside.*cannot be written"),
             (member("n" * 300), "cannot be written"),
+            (member("nul", pax_headers={"path": "a\0b"}), "cannot be written"),
         ],
         ids=lambda value: value.name[:20] if isinstance(value, tarfile.TarInfo) else "",
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from botocore.exceptions import ClientError
 
 from abalone_assets.pipes import PipesJobError, _orphans, stop_orphaned_jobs
 from abalone_assets_tests.fakes.support import wait_for
@@ -134,6 +135,27 @@ def test_a_job_that_cannot_be_stopped_does_not_save_the_others(lab: Lab) -> None
     assert len(stopped) == 1
     [refused] = names - stopped
     assert f"orphaned jobs: {refused}: " in str(told.value)
+
+
+class EndsMeanwhile:
+    """A SageMaker client that is asked to stop a job which ends already."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._client = lab.aws.client("sagemaker")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def stop_training_job(self, **which: str) -> None:
+        self._client.stop_training_job(**which)
+        refusal = {"Code": "ValidationException", "Message": "The job is in status Stopping."}
+        raise ClientError({"Error": refusal}, "StopTrainingJob")
+
+
+def test_a_job_that_ends_already_is_no_failure(lab: Lab) -> None:
+    lab.aws.faults.job_seconds = 100.0
+    name = job_of_run(lab, "ends", over(lab).run_id)
+    assert sweep(lab, client=EndsMeanwhile(lab)) == [name]
 
 
 def test_a_refusal_is_told_with_its_operation(lab: Lab) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -26,9 +27,6 @@ from abalone_assets.retention.lake_objects import (
 from abalone_assets.retention.local_files import capture_files, staged_files
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.monitoring.support import keep_days
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LATER = datetime.now(UTC) + timedelta(days=2)
 DIGESTS = ["a" * 64, "b" * 64, "c" * 64]
@@ -119,6 +117,22 @@ def test_capture_files_go_when_they_are_old_and_were_read(tmp_path: Path) -> Non
     assert list(captures.files_by_day()) == [date(2025, 3, 4), date(2025, 3, 5)]
 
 
+def test_so_do_those_whose_rows_are_too_old_to_be_kept(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    captures = Captures(ObjectStore(tmp_path / "captured"), "abalone")
+    for day in ("2025/03/03", "2025/03/04"):
+        captures.store.write(f"abalone/AllTraffic/{day}/10/a.jsonl", b"no JSON\n")
+    read_day(captures, lake, "2025-03-03")
+    now = datetime(2025, 6, 3, tzinfo=UTC)
+    assert len(request_rows(lake, 30, now).free()) == 1
+
+    assert capture_files(captures, lake, 90, now).surplus == [], "lost before their time?"
+    freed = capture_files(captures, lake, 90, now, keep_request_days=30).free()
+
+    assert [thing.name for thing in freed] == ["2025-03-03"]
+    assert list(captures.files_by_day()) == [date(2025, 3, 4)]
+
+
 def test_staged_files_go_once_nobody_writes_them(tmp_path: Path) -> None:
     store, zone = ObjectStore(tmp_path / "lake"), ObjectStore(tmp_path / "zone")
     store.write("asset/data.parquet", to_parquet_of_nothing())
@@ -138,6 +152,28 @@ def test_staged_files_go_once_nobody_writes_them(tmp_path: Path) -> None:
     assert young.exists()
     assert uploads[1].exists(), "not ours"
     assert staged_files([store], ObjectStore(tmp_path / "nowhere")).free() == []
+
+
+def test_what_may_not_be_removed_holds_up_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ObjectStore(tmp_path / "lake")
+    before = datetime.now(UTC).timestamp() - 7200
+    for number in (1, 2):
+        path = tmp_path / f"lake/asset/data.parquet#{number}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (before, before))
+    unlink = Path.unlink
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        if path.name.endswith("#1"):
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    freed = staged_files([store], ObjectStore(tmp_path / "zone")).free()
+    assert [Path(thing.name).name for thing in freed] == ["data.parquet#2"]
 
 
 def to_parquet_of_nothing() -> bytes:

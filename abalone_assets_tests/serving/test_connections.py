@@ -168,6 +168,15 @@ def test_headers_without_an_end_are_refused(live: RunningServer) -> None:
     assert f"{MAX_HEAD_BYTES} bytes" in answer
 
 
+def test_who_takes_it_for_a_proxy_is_refused(
+    live: RunningServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connect(live) as connection:
+        connection.sendall(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
+        assert told(connection).startswith("HTTP/1.1 400")
+    assert "Fatal error" not in caplog.text
+
+
 def test_headers_up_to_the_limit_are_read(live: RunningServer) -> None:
     request = request_of(BODY, f"X-Long: {'a' * (MAX_HEAD_BYTES - 500)}", "Connection: close")
     with connect(live) as connection:

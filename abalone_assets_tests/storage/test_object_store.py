@@ -175,6 +175,13 @@ def test_a_damaged_document_is_named(store: ObjectStore, damaged: bytes) -> None
     assert store.read("document.json") == damaged
 
 
+def test_a_folder_that_cannot_be_made_refuses_an_update_as_it_does_a_write(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    store = ObjectStore(tmp_path / "file" / "lake")
+    with pytest.raises(StorageError, match=r"document\.json"):
+        store.update_json("document.json", lambda _: 1)
+
+
 def test_no_document_holds_a_number_that_is_not_json(store: ObjectStore) -> None:
     store.write_json("document.json", 1)
     with pytest.raises(ValueError, match="not JSON compliant"):
