@@ -6,7 +6,7 @@ ended, and no hand mends anything. The endpoint is asked once a second. Now and 
 until all is released and live: then every record must be in one place, counted file by file;
 `abalone verify` must find nothing and the next ticks ask for nothing; and `abalone gc` runs, by a
 clock two days ahead, as what is less than a day old stays. It ends at the first promise that was
-not kept. What was seen goes to ``benchmarks/results/soak.json`` and ``docs/images/soak.svg``.
+not kept. What was seen goes to ``benchmarks/results/soak/`` and ``docs/images/soak.svg``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.lake.manifest import Manifest
 
-RESULT: Final = Path(__file__).parent / "results" / "soak.json"
+RESULT: Final = Path(__file__).parent / "results" / "soak" / "samples.json"
 ROWS: Final = 3
 BAD_SHARE: Final = 0.05
 CORRECTED_SHARE: Final = 0.05
