@@ -11,11 +11,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
 
 import polars as pl
 
 from abalone_assets.lake.kept_rows import NOTE
+from abalone_assets.lake.leftovers import staged_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -141,7 +141,7 @@ def _scratch_file(uri: str) -> Iterator[Path]:
         return
     path = Path(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{uuid4().hex}.staged")
+    beside = staged_beside(path)
     try:
         yield beside
     finally:

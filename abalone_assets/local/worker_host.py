@@ -55,9 +55,9 @@ def main(descriptor: int) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's; the socket says when to end
     for name in PRELOADED:
-        with suppress(ImportError):
+        with suppress(Exception):  # code that cannot be loaded is the worker's to fail with
             import_module(name)
-    with suppress(Exception):  # code that cannot be loaded is the worker's to fail with
+    with suppress(Exception):
         import_module("abalone_assets.definitions").defs().get_repository_def()
     gc.collect()
     gc.freeze()  # or the collector would write to, and so copy, the pages that workers share

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
+from boto3.exceptions import S3UploadFailedError
 
 from abalone_assets import __version__
 from abalone_assets.aws.clients import client, region, session
@@ -207,3 +208,13 @@ def test_one_code_is_tolerated_and_no_other(aws: AwsStandIn) -> None:
 def test_an_error_without_a_code_has_none() -> None:
     assert error_code(ValueError("x")) == ""
     assert explain(ValueError("x")) == "x"
+
+
+def test_a_refused_upload_is_translated_too() -> None:
+    """Boto3 wraps it in an error of its own, which is none of botocore's."""
+    refused = S3UploadFailedError("Failed to upload: AccessDenied")
+    with (
+        pytest.raises(AwsError, match=r"the thing: .*AccessDenied"),
+        translate_errors(AwsError, "the thing"),
+    ):
+        raise refused

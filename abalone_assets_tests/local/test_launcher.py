@@ -265,10 +265,21 @@ def test_so_does_a_source_that_was_edited(
     assert launched.host_of_a_run() != host
 
 
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The runs that were left to Dagster's own launcher, which starts none of them here."""
+    runs: list[str] = []
+
+    def keep(_: object, context: LaunchRunContext) -> None:
+        runs.append(context.dagster_run.run_id)
+
+    monkeypatch.setattr(DefaultRunLauncher, "launch_run", keep)
+    return runs
+
+
 def test_a_host_that_hangs_while_it_imports_holds_up_nothing(
-    launched: Launched, monkeypatch: pytest.MonkeyPatch
+    launched: Launched, cold: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cold: list[str] = []
     start = subprocess.Popen
 
     def hang(_: object, **options: Any) -> subprocess.Popen[bytes]:
@@ -281,31 +292,19 @@ def test_a_host_that_hangs_while_it_imports_holds_up_nothing(
         patch.setattr(module, "_server", lambda _: "with code that hangs")
         patch.setattr(module, "READY_SECONDS", 0.2)
         patch.setattr(subprocess, "Popen", hang)
-        patch.setattr(
-            DefaultRunLauncher,
-            "launch_run",
-            lambda _, context: cold.append(context.dagster_run.run_id),
-        )
         run = launched.launch()
     assert cold == [run]
     assert launched.status_at_end(launched.launch()) is dg.DagsterRunStatus.SUCCESS
 
 
 def test_without_a_host_the_worker_is_a_cold_one_and_the_run_says_why(
-    launched: Launched, monkeypatch: pytest.MonkeyPatch
+    launched: Launched, cold: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cold: list[str] = []
-
     def refuse(_: object) -> None:
         raise OSError("no more processes")
 
     monkeypatch.setattr(module, "_server", lambda _: "another")
     monkeypatch.setattr(module.WorkerHost, "start", refuse)
-    monkeypatch.setattr(
-        DefaultRunLauncher,
-        "launch_run",
-        lambda _, context: cold.append(context.dagster_run.run_id),
-    )
     run = launched.launch()
     assert cold == [run]
     events = launched.instance.all_logs(run, of_type=dg.DagsterEventType.ENGINE_EVENT)
