@@ -30,7 +30,7 @@ def main(survey: str) -> None:
     A revision whose evaluation has a report in it has no part of its own for that.
     """
     started = seconds()
-    from abalone_assets.external import evaluate, train
+    from abalone_assets.external import evaluate
     from abalone_assets.modeling.archive import ARCHIVE_NAME, pack
 
     for package in ("xgboost", "scipy.stats", "pyarrow.parquet", "matplotlib.figure"):
@@ -44,7 +44,7 @@ def main(survey: str) -> None:
         def lap(name: str) -> None:
             laps[name] = seconds() - started - sum(laps.values())
 
-        train.main(["--framework", "blend"], {**_environ(root), **SINCE})
+        _train({**_environ(root), **SINCE})
         pack(root / "content", root / "model" / ARCHIVE_NAME)
         lap("training")
         arguments = ["--output-dir", str(root / "output"), "--champion-dir", str(root / "model")]
@@ -62,6 +62,18 @@ def main(survey: str) -> None:
         told = json.loads((root / "output" / "evaluation.json").read_text())["out_of_fold"]
         model = hashlib.sha256((root / "content" / "blend.npz").read_bytes()).hexdigest()
     print(json.dumps({"seconds": laps, "model": model, "out_of_fold": told}))
+
+
+def _train(environ: dict[str, str]) -> None:
+    """Train a blend; a revision of before 2026-11-29 has an entry script for each framework."""
+    try:
+        from abalone_assets.external.train_blend import main as train_blend
+    except ImportError:
+        from abalone_assets.external.train import main as train
+
+        train(["--framework", "blend"], environ)
+    else:
+        train_blend([], environ)
 
 
 def _environ(root: Path) -> dict[str, str]:

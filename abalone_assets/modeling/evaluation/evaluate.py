@@ -24,6 +24,7 @@ from abalone_assets.modeling.evaluation.slices import slice_masks
 from abalone_assets.modeling.evaluation.split_integrity import split_integrity
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import EvaluationError, pinball, r2, rmse, scores
+from abalone_assets.modeling.training.one_thread import one_blas_thread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,6 +98,7 @@ class Evaluation:
     predictions: Predictions
 
 
+@one_blas_thread()  # the same bits everywhere, and no thread that burns a processor while it waits
 def evaluate_model(
     candidate: ArchivedModel,
     splits: Splits,
