@@ -32,7 +32,7 @@ def measure(options: Options) -> Measured:
     )
     sides = {OURS: partial(_payload, HERE.parent, survey)}
     if options.against is not None:
-        sides["the other checkout"] = partial(_payload, options.against, survey)
+        sides[f"ours of {options.against.name}"] = partial(_payload, options.against, survey)
     case = f"{survey.name}, {len(survey.read_bytes().splitlines()):,} rows"
     measured.alternate(sides, options.turns(5), case=case, warm_ups=0)
     return measured

@@ -14,6 +14,8 @@ import pytest
 from dagster._core.events import EngineEventData
 from dagster._core.instance.config import PoolGranularity
 from dagster._core.test_utils import create_run_for_test
+from dagster._daemon.controller import create_daemon_of_type
+from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 
 from abalone_assets import definitions
 from abalone_assets.automation.runs import Runs
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.settings.platform import Settings
 
-FIRST_LINE = "# abalone-assets local instance, revision 3\n"
+FIRST_LINE = "# abalone-assets local instance, revision 4\n"
 
 
 @pytest.fixture
@@ -71,6 +73,14 @@ def test_dagster_accepts_the_packaged_configuration(fresh: Settings) -> None:
         assert concurrency.run_queue_config.max_concurrent_runs == 4
 
 
+def test_dagsters_daemon_looks_at_the_queue_after_one_of_its_waits(fresh: Settings) -> None:
+    prepare_instance(fresh)
+    with dg.DagsterInstance.get() as instance:
+        daemon = create_daemon_of_type(QueuedRunCoordinatorDaemon.daemon_type(), instance)
+        assert isinstance(daemon, QueuedRunCoordinatorDaemon)
+        assert 0 < daemon.interval_seconds < 0.5
+
+
 def test_every_pool_has_its_limit_before_the_first_run_and_a_chosen_one_stays(
     fresh: Settings,
 ) -> None:
@@ -101,7 +111,7 @@ def test_the_demo_opens_the_same_instance_without_log_capture(fresh: Settings) -
 @pytest.mark.parametrize(
     ("text", "kept"),
     [
-        (FIRST_LINE.replace("1", "0"), False),
+        (FIRST_LINE.replace("4", "3"), False),
         (FIRST_LINE + "nux:\n", True),
         ("telemetry:\n  enabled: false\n", True),
     ],
