@@ -9,6 +9,7 @@ import json
 import os
 import re
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -143,7 +144,8 @@ def answer_to(served: ServingProcess, sent: bytes) -> bytes:
     with socket.create_connection((host, int(port)), SECONDS) as connection:
         try:
             connection.sendall(sent)
-            connection.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # the server may have hung up already
+                connection.shutdown(socket.SHUT_WR)
             while part := connection.recv(65536):
                 parts.append(part)
         except ConnectionError:
