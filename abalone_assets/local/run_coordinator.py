@@ -14,6 +14,6 @@ class PromptRunCoordinator(QueuedRunCoordinator):
     """The queue, with an interval below the whole seconds that its configuration takes."""
 
     @property
-    def dequeue_interval_seconds(self) -> float:  # type: ignore[override] - the daemon takes any
+    def dequeue_interval_seconds(self) -> float:  # type: ignore[override]  # the daemon takes any
         """Seconds from one look at the queue to the next."""
         return LOOK_SECONDS

@@ -86,15 +86,12 @@ def publish_pointer(store: ObjectStore, endpoint: str, version: int) -> Endpoint
         StorageError: The present pointer is damaged.
     """
     key = pointer_key(endpoint)
-    published: list[EndpointPointer] = []
 
     def change(document: object) -> dict[str, Any]:
         before = _parsed(document, store.uri_of(key))
-        published.append(EndpointPointer(endpoint, version, _before(version, before), _now()))
-        return asdict(published[-1])
+        return asdict(EndpointPointer(endpoint, version, _before(version, before), _now()))
 
-    store.update_json(key, change)
-    return published[-1]
+    return EndpointPointer(**store.update_json(key, change))
 
 
 def roll_back_pointer(
@@ -120,8 +117,7 @@ def roll_back_pointer(
         taken_back = {"version": fallback, "previous": None, "requested_at": _now()}
         return asdict(failed) | taken_back
 
-    store.update_json(key, change)
-    return read_pointer(store, failed.endpoint)
+    return _parsed(store.update_json(key, change), store.uri_of(key))
 
 
 def _before(version: int, pointer: EndpointPointer | None) -> int | None:

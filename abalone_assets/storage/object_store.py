@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 from abalone_assets.errors import DamagedError, StorageError
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as ObstoreStore
 
 MAX_SWAP_ATTEMPTS: Final = 50
+
+Document = TypeVar("Document")
 
 
 @dataclass(frozen=True)
@@ -270,10 +272,10 @@ class ObjectStore:
     def update_json(
         self,
         key: str,
-        change: Callable[[Any | None], object],
+        change: Callable[[Any | None], Document],
         *,
-        encode: Callable[[object], bytes] | None = None,
-    ) -> None:
+        encode: Callable[[Document], bytes] | None = None,
+    ) -> Document:
         """Replace a JSON document by ``change(document)``, with no other writer's change lost.
 
         A folder takes a lock file; S3 a conditional write, tried again when another writer won.
@@ -282,6 +284,9 @@ class ObjectStore:
             key: That of the document.
             change: Makes the new document of the one that is there, None when there is none.
             encode: Makes the JSON of it; the default is for documents that people read.
+
+        Returns:
+            What was written.
 
         Raises:
             StorageError: Other writers won every one of the attempts, or the store refuses.
@@ -295,22 +300,24 @@ class ObjectStore:
                 self.root.mkdir(parents=True, exist_ok=True)
                 lock.acquire()
             try:
-                self.write(key, encode(change(self.read_json(key))))
+                written = change(self.read_json(key))
+                self.write(key, encode(written))
             finally:
                 lock.release()
-            return
+            return written
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
         for _ in range(MAX_SWAP_ATTEMPTS):
             found = self.find(key)
-            data = encode(change(self.read_json(key) if found else None))
+            written = change(self.read_json(key) if found else None)
+            data = encode(written)
             mode = {"e_tag": found.e_tag} if found else "create"
             with (
                 _translate_errors(self.uri_of(key)),
                 suppress(AlreadyExistsError, PreconditionError),
             ):
                 self._store.put(key, data, mode=cast("Any", mode))
-                return
+                return written
         raise StorageError(f"{self.uri_of(key)}: lost {MAX_SWAP_ATTEMPTS} races to write it")
 
 
