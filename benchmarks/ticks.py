@@ -142,9 +142,10 @@ def _cpu(work: Callable[[], object], turns: int) -> list[float]:
 def _fill(zone_uri: str, lake_uri: str, count: int) -> LandingZone:
     from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
     from abalone_assets.ingest.s3_landing_zone import S3LandingZone
-    from abalone_assets.lake.lake import Lake, Release
+    from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest import IngestedDay, IngestedFile, IngestedRaw, day_digest
     from abalone_assets.lake.manifest_store import commit_days, commit_raw
+    from abalone_assets.lake.releases import Release
 
     lake, today = Lake(lake_uri), datetime.now(UTC).date()
     names = [_name(today - timedelta(days=1 + each % DAYS), each // DAYS) for each in range(count)]

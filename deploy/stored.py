@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from abalone_assets.aws.failures import translate_errors
-from abalone_assets.lake.lake import RELEASE_KEY
+from abalone_assets.lake.releases import RELEASE_KEY
 from deploy.config import LAKE_PREFIX, DeployError
 from deploy.log_groups import LogGroups
 

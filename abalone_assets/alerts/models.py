@@ -18,7 +18,8 @@ from abalone_assets.serving.state import lasting_url
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abalone_assets.lake.lake import Lake, Release
+    from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.releases import Release
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.settings.platform import Settings
 

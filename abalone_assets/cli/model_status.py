@@ -14,7 +14,7 @@ from abalone_assets.serving.live_version import EndpointState, endpoint_state
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from abalone_assets.lake.lake import Release
+    from abalone_assets.lake.releases import Release
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.registry.versions import ModelVersion
     from abalone_assets.settings.platform import Settings

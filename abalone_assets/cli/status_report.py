@@ -18,7 +18,8 @@ from abalone_assets.ingest.base_survey import last_refusal
 from abalone_assets.ingest.memory import Patience, read_memory
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
-from abalone_assets.lake.lake import Lake, Release
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.releases import Release
 from abalone_assets.local.driver import Driver
 from abalone_assets.registry.open import open_registry
 from abalone_assets.registry.record_rows import THE_GATE

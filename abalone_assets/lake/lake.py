@@ -1,185 +1,34 @@
 """The lake: where each asset's objects lie, and the documents that say what they are made from.
 
-::
-
-    manifest.json                              what has been ingested, by survey day
-    _manifest/2025-03.<digest>.json            and the files of each month's days
-    release.json                               what the last finished release was made from
-    release_begun.json                         a release that has begun and not come to its end
-    release_lease.json                         which run may write what a release writes
-    landing_zone/_looks.json                   what looks at the landing zone know of single files
-    new_surveys/_accepted_files.json           which held survey files are accepted, by SHA-256
-    synthetic_survey/_files.json               which survey files are simulations, by SHA-256
-    merged_dataset/_released_files.2025-03.json  the first release of each of a month's files
-    survey_synthesizer/_…                      fitted synthesizers, by what they were fitted on
-    hyperparameter_study/_study.json           what the last search proposes; its trials lie beside
-    evaluation/_reports/<model sha256>.html    the report of every evaluated model
-    <asset>/data.parquet or <asset>/data.json  an unpartitioned asset
-    <asset>/_…                                 what else is known of it: SQL engines skip such names
-    <asset>/survey_day=2025-03-03/data.parquet one survey day of a partitioned asset
-    merged_dataset/_inputs.json                what it was made from, see `lake.kept_inputs`
-    _kept/…                                    of which this is what is no longer current
-    merged_dataset/_keys.<version>-<digest>.npy  of rows that are kept, see `etl.kept_outputs`
-    merged_dataset/_looked_at.json             which of them a check has read, see `etl.partition`
-    model_versions/data.parquet                the records as tables, see `registry.record_tables`;
-                                               model_metrics, model_decisions, released_files, too
-    captured_requests/request_day=2025-03-03/data.parquet  what the endpoint was asked on a day
-    captured_requests/_days.json               how many capture files were read of each day
-    drift_report/_report.html                  the last drift report
-    _animals/manifest.json                     what has been taken in of animals, by day
-    _animals/_manifest/2025-03.<digest>.json   and the files of each month's days
-    aged_animals/_days.json                    which content of which of these days was aged
-    landing_zone/_animals_looks.json           what looks at the landing zone know of their files
-    landing_zone/_animals_pending.json         which of their old days looks go on looking at
-    alerts.json                                what people were told of and is not over
-    trained_model/<job>/output/model.tar.gz    a model archive, as SageMaker lays it out
-    _staged/…                                  what Spark has not finished, or a killed run left
+``docs/architecture.md`` lists all of them.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Literal, Self, TypeVar
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.manifest import Manifest
 from abalone_assets.lake.manifest_store import PARTS, read_manifest
 from abalone_assets.lake.names import partition_column
+from abalone_assets.lake.preparation import PREPARATION_KEY, Preparation, Written
+from abalone_assets.lake.releases import BEGUN_KEY, RELEASE_KEY, BegunRelease, Release
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-RELEASE_KEY: Final = "release.json"
-BEGUN_KEY: Final = "release_begun.json"
-PREPARATION_KEY: Final = "merged_dataset/_preparation.json"
+    from abalone_assets.lake.manifest import Manifest
 
 _WRITTEN_ANEW: Final = (
     "was written again since this release prepared it, by another one, so what was made of it is"
     " dropped: launch the job `release`"
 )
 _Record = TypeVar("_Record")
-Outcome = Literal["deployed", "rejected", "overruled"]
-
-
-@dataclass(frozen=True)
-class Release:
-    """How the last release ended; one that failed on its way leaves no record.
-
-    Attributes:
-        digest: The manifest's digest that it was made from.
-        outcome: Whether its model went to the endpoint; ``overruled`` when it was approved, but a
-            person wants another version live.
-        reason: The decision on its model in one sentence: the gate's, or a person's.
-        version: The model version; None when none was registered.
-        run_id: The Dagster run.
-        finished_at: ISO time, UTC.
-    """
-
-    digest: str
-    outcome: Outcome
-    reason: str
-    version: int | None
-    run_id: str
-    finished_at: str
-
-    @classmethod
-    def ended_now(
-        cls, digest: str, outcome: Outcome, reason: str, version: int | None, run_id: str
-    ) -> Self:
-        """A release that comes to its end now."""
-        return cls(digest, outcome, reason, version, run_id, _now())
-
-
-@dataclass(frozen=True)
-class BegunRelease:
-    """A release that has begun to change what others see, and has not come to its end.
-
-    Attributes:
-        digest: The manifest's digest that it is made from.
-        run_id: The Dagster run.
-        begun_at: ISO time, UTC.
-    """
-
-    digest: str
-    run_id: str
-    begun_at: str
-
-
-@dataclass(frozen=True)
-class Written:
-    """An object as a preparation wrote it.
-
-    Attributes:
-        e_tag: The store's token of that write.
-        sha256: Of its bytes; empty where the engine, elsewhere, does not tell.
-    """
-
-    e_tag: str
-    sha256: str = ""
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """What ``merged_dataset`` was made from.
-
-    Attributes:
-        digest: The manifest's digest.
-        rows_ingested: Rows that the manifest lists.
-        rows_in: Rows that the preparation read.
-        repeats: Rows that it removed as exact repeats.
-        days: Survey days with rows; None in a record of before these were kept, like their ends.
-        first_day: The first of them, an ISO date; None when there is none.
-        last_day: The last.
-        engine: Name and version of what prepared; empty in a record of before.
-        splits: Its splits as they were written, by name; none in a record of before.
-    """
-
-    digest: str
-    rows_ingested: int
-    rows_in: int
-    repeats: int
-    days: int | None = None
-    first_day: str | None = None
-    last_day: str | None = None
-    engine: str = ""
-    splits: Mapping[str, Written] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        manifest: Manifest,
-        *,
-        rows_in: int,
-        repeats: int,
-        engine: str = "",
-        splits: Mapping[str, Written] | None = None,
-    ) -> Self:
-        """What was made from a manifest."""
-        days = manifest.days_with_rows
-        first, last = (days[0], days[-1]) if days else (None, None)
-        counted = (manifest.digest, manifest.rows, rows_in, repeats, len(days), first, last)
-        return cls(*counted, engine, splits or {})
-
-    @property
-    def data(self) -> dict[str, int | str | None]:
-        """What a version tells of the data that it was made from."""
-        return {
-            "rows": self.rows_ingested,
-            "days": self.days,
-            "first_day": self.first_day,
-            "last_day": self.last_day,
-        }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def days_of_lost(
@@ -294,7 +143,7 @@ class Lake:
         What counts is not only what was last finished. A release that fails half-way leaves rows
         and a version of its own behind, which stay when the surveys go back to what they were.
         """
-        self.store.write_json(BEGUN_KEY, asdict(BegunRelease(digest, run_id, _now())))
+        self.store.write_json(BEGUN_KEY, asdict(BegunRelease.now(digest, run_id)))
 
     def begin_preparation(self, digest: str, run_id: str) -> None:
         """Forget what ``merged_dataset`` was made from: it and its splits are written anew.

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from abalone_assets.errors import DamagedError
-from abalone_assets.lake.lake import RELEASE_KEY
 from abalone_assets.lake.manifest import month_of
+from abalone_assets.lake.releases import RELEASE_KEY
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from abalone_assets.registry.code_version import CodeVersion
 from abalone_assets.storage.records import record_of
 
 if TYPE_CHECKING:
-    from abalone_assets.lake.lake import Preparation
+    from abalone_assets.lake.preparation import Preparation
     from abalone_assets.modeling.card import ModelCard
     from abalone_assets.registry.versions import ModelVersion
 

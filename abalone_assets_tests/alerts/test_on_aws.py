@@ -12,7 +12,8 @@ from abalone_assets.alerts.matters import Situation
 from abalone_assets.alerts.models import ENDPOINT, endpoint_situation
 from abalone_assets.alerts.surveys import LANDING_ZONE, zone_situation
 from abalone_assets.automation.alert_sensor import alert_tick
-from abalone_assets.lake.lake import Lake, Release
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.releases import Release
 from abalone_assets.settings.platform import load_settings
 
 if TYPE_CHECKING:

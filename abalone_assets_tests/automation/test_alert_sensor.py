@@ -10,8 +10,8 @@ import pytest
 
 from abalone_assets.alerts import matters
 from abalone_assets.alerts.recipients import AlertError
-from abalone_assets.lake.lake import Release
 from abalone_assets.lake.names import DRIFT_REPORT
+from abalone_assets.lake.releases import Release
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore

@@ -10,9 +10,9 @@ import pytest
 from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.automation.release_sensor import SETTLE_SECONDS
 from abalone_assets.automation.runs import AGE_JOB, DIGEST_TAG
-from abalone_assets.lake.lake import Release
 from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.lake.manifest_store import commit_raw
+from abalone_assets.lake.releases import Release
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.automation.support import (
     RELEASE,
@@ -31,7 +31,7 @@ from abalone_assets_tests.support.platform import survey_rows
 if TYPE_CHECKING:
     from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
-    from abalone_assets.lake.lake import Outcome
+    from abalone_assets.lake.releases import Outcome
     from abalone_assets_tests.support.platform import Platform
 
 DAY, NEXT_DAY = "2025-03-03", "2025-03-04"

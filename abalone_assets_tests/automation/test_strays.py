@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from abalone_assets.lake.lake import Release
+from abalone_assets.lake.releases import Release
 from abalone_assets_tests.automation.support import (
     DAY,
     FILE,

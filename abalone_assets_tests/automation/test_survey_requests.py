@@ -10,7 +10,7 @@ import pytest
 
 from abalone_assets.automation import day_requests
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
-from abalone_assets.lake.lake import Release
+from abalone_assets.lake.releases import Release
 from abalone_assets_tests.automation.support import (
     DAY,
     FILE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from abalone_assets.lake.lake import Release
+from abalone_assets.lake.releases import Release
 from abalone_assets_tests.automation.support import requests, today
 from abalone_assets_tests.support.inbox import Webhook
 

@@ -10,9 +10,10 @@ import pytest
 
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.memory import Growing, Memory, Unreadable, write_memory
-from abalone_assets.lake.lake import Lake, Release
+from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedRaw
 from abalone_assets.lake.manifest_store import commit_raw
+from abalone_assets.lake.releases import Release
 from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.sample_data import base_survey

@@ -12,7 +12,9 @@ import duckdb
 from abalone_assets.defs.deployment.endpoint import endpoint
 from abalone_assets.defs.evaluation.approved_model import approved_model
 from abalone_assets.defs.resources import profile_resources
-from abalone_assets.lake.lake import Lake, Preparation, Release
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.preparation import Preparation
+from abalone_assets.lake.releases import Release
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.live_version import live_version
 from abalone_assets.settings.platform import load_settings

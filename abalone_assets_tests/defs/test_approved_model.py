@@ -10,7 +10,7 @@ import pytest
 
 from abalone_assets.defs.resources import profile_resources
 from abalone_assets.ingest.frames import to_parquet
-from abalone_assets.lake.lake import Preparation
+from abalone_assets.lake.preparation import Preparation
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.registry.notes import Noted, ReleaseNotes
 from abalone_assets.registry.version_facts import DataFacts, VersionFacts

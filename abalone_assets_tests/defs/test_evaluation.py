@@ -18,7 +18,8 @@ from abalone_assets.defs.training.trained_model import trained_model
 from abalone_assets.etl.polars_engine import prepare
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
 from abalone_assets.ingest.frames import survey_frame, to_parquet
-from abalone_assets.lake.lake import Lake, Preparation
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.preparation import Preparation
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.resources.ml_platform import LocalMLPlatform, TrainingRequest
 from abalone_assets.sample_data import base_survey

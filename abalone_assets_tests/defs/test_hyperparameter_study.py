@@ -13,7 +13,8 @@ from polars.testing import assert_frame_equal
 from abalone_assets.defs.training.hyperparameter_study import search_hyperparameters_job
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
-from abalone_assets.lake.lake import Lake, Preparation
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.preparation import Preparation
 from abalone_assets.resources.ml_platform import LocalMLPlatform
 from abalone_assets.resources.storage import LakeResource
 from abalone_assets.search import SearchError

@@ -11,7 +11,8 @@ import pytest
 from pydantic import Field
 
 from abalone_assets.defs.training.trained_model import trained_model
-from abalone_assets.lake.lake import Lake, Preparation
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.preparation import Preparation
 from abalone_assets.modeling.archive import read_card
 from abalone_assets.modeling.hyperparameters import HyperparameterError
 from abalone_assets.resources.ml_platform import (

@@ -10,9 +10,10 @@ from click.testing import CliRunner
 
 from abalone_assets.aws.clients import client
 from abalone_assets.aws.parameters import resolve
-from abalone_assets.lake.lake import Lake, Release
+from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import Manifest
 from abalone_assets.lake.manifest_store import commit_raw
+from abalone_assets.lake.releases import Release
 from abalone_assets.modeling.offline_project import OFFLINE_PROJECT
 from abalone_assets.registry.model_package_documents import SERVING_ENVIRONMENT
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs, Hosting

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.lake.holder import machine, process_identity
-from abalone_assets.lake.lake import Lake, Release
+from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.lease import LEASE_KEY, Lease, read_lease
 from abalone_assets.lake.leftovers import KEPT_SECONDS
+from abalone_assets.lake.releases import Release
 from abalone_assets.local.instance import make_home
 from abalone_assets.serving.state import ServerState, write_state
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, ingest

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.lake.lake import Lake, Preparation, Release
+from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import Manifest
+from abalone_assets.lake.preparation import Preparation
+from abalone_assets.lake.releases import Release
 
 if TYPE_CHECKING:
     from pathlib import Path

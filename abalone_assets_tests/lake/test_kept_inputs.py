@@ -24,7 +24,7 @@ from abalone_assets.lake.kept_inputs import (
     replace_rows,
     rows_of,
 )
-from abalone_assets.lake.lake import Lake, Preparation, Written
+from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import (
     IngestedDay,
     IngestedFile,
@@ -39,6 +39,7 @@ from abalone_assets.lake.manifest_store import (
     read_manifest_anew,
     revoke_days,
 )
+from abalone_assets.lake.preparation import Preparation, Written
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:

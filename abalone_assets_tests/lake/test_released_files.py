@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.lake import Lake, Outcome, Release
+from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, Manifest, day_digest
 from abalone_assets.lake.released_files import HEAD_KEY, first_release, record_released_files
+from abalone_assets.lake.releases import Outcome, Release
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.support.faults import Strike, install_faults
 

@@ -12,9 +12,10 @@ from abalone_assets.etl.lake_inputs import lake_request
 from abalone_assets.external.local_training import this_machine, train_here
 from abalone_assets.ingest.frames import survey_frame, to_parquet
 from abalone_assets.lake.kept_inputs import RAW, SURVEYS, record_inputs, replace_rows
-from abalone_assets.lake.lake import Lake, Preparation
+from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, IngestedRaw, day_digest
 from abalone_assets.lake.manifest_store import commit_days, commit_raw, revoke_days
+from abalone_assets.lake.preparation import Preparation
 from abalone_assets.modeling.archive import read_card
 from abalone_assets.modeling.hyperparameters import Framework
 from abalone_assets.registry.code_version import code_version

@@ -10,7 +10,8 @@ import pytest
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import to_parquet
-from abalone_assets.lake.lake import Lake, Preparation
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.preparation import Preparation
 from abalone_assets.search.records import StudyRecords, training_rows
 from abalone_assets_tests.search.support import BOOSTER, rows, trial
 

@@ -16,17 +16,12 @@ from abalone_assets.ingest.synthetic_files import (
     record_synthetic_file,
     synthetic_files,
 )
-from abalone_assets.lake.lake import (
-    BEGUN_KEY,
-    PREPARATION_KEY,
-    RELEASE_KEY,
-    Lake,
-    Preparation,
-    Release,
-)
+from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.lease import LEASE_KEY, HeldLease, read_lease
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, IngestedRaw
 from abalone_assets.lake.manifest_store import MANIFEST_KEY, commit_days, commit_raw
+from abalone_assets.lake.preparation import PREPARATION_KEY, Preparation
+from abalone_assets.lake.releases import BEGUN_KEY, RELEASE_KEY, Release
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer, read_pointer
 from abalone_assets.storage.object_store import ObjectStore

@@ -16,7 +16,7 @@ from abalone_assets_tests.support.platform import Platform, survey_rows
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from abalone_assets.lake.lake import Release
+    from abalone_assets.lake.releases import Release
 
 pytestmark = pytest.mark.xdist_group("release_story")  # one story for all
 

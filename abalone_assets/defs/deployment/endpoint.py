@@ -82,7 +82,7 @@ def _record_release(lake: "Lake", live: int, why: str, run_id: str) -> None:
     deployment obeys a person: it makes no release due, and none done, and the record of the last
     one stays.
     """
-    from abalone_assets.lake.lake import Release
+    from abalone_assets.lake.releases import Release
 
     approved = lake.store.read_json(lake.key("approved_model", suffix="json")) or {}
     digest, own, reason = (approved.get(name) for name in ("release_digest", "version", "reason"))

@@ -49,7 +49,7 @@ def approved_model(
     too. A rejection is no failure: the reason is in this asset's events and its check, the
     assets after it are skipped, and the endpoint keeps what it serves: `approved_version`.
     """
-    from abalone_assets.lake.lake import Release
+    from abalone_assets.lake.releases import Release
     from abalone_assets.registry.release_version import decide_now, note_version, register_version
 
     release_lease.hold(context)

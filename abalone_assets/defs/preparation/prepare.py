@@ -77,8 +77,8 @@ def prepare(
     Whichever of its tables are selected, all are written: splits are of one merged dataset.
     Nothing is recorded while outputs of two contents may lie side by side.
     """
-    from abalone_assets.lake.lake import Preparation
     from abalone_assets.lake.leftovers import remove_leftovers
+    from abalone_assets.lake.preparation import Preparation
     from abalone_assets.lake.released_files import record_released_files
 
     release_lease.hold(context)

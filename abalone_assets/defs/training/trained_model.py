@@ -118,7 +118,7 @@ def _refuse_empty_splits(lake: "Lake", digest: str, run_id: str) -> None:
         Failure: A split has no surveyed row to train on, to calibrate or to judge by.
     """
     from abalone_assets.ingest.frames import surveyed_rows
-    from abalone_assets.lake.lake import Release
+    from abalone_assets.lake.releases import Release
 
     written = [name for name in SPLIT_PERCENT if lake.store.find(lake.key(name))]
     rows = {name: surveyed_rows(lake.uri(name)) for name in written}

@@ -67,7 +67,7 @@ def _splits(lake: Lake) -> str:
 
 
 def _is_prepared(lake: Lake) -> bool:
-    from abalone_assets.lake.lake import PREPARATION_KEY
+    from abalone_assets.lake.preparation import PREPARATION_KEY
 
     return lake.store.find(PREPARATION_KEY) is not None
 

@@ -15,7 +15,8 @@ from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
 from abalone_assets.lake import glue_tables as tables
 from abalone_assets.lake.glue_tables import glue_columns, start_crawler
-from abalone_assets.lake.lake import Lake, Preparation
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.preparation import Preparation
 from abalone_assets.lake.tables import AssetTable, asset_tables
 from abalone_assets.resources.catalog import GlueCatalog
 from abalone_assets.resources.models import SageMakerModelRegistry
