@@ -23,6 +23,7 @@ from abalone_assets_tests.support.fleet.address import Address
 from abalone_assets_tests.support.fleet.crews import FOLDER, LINK, Crews
 from abalone_assets_tests.support.fleet.kinds import CORRECTED, GROWING, KINDS, UNREADABLE
 from abalone_assets_tests.support.fleet.week import DAYS, ODD_ANIMALS, FleetWeek, iso_day
+from abalone_assets_tests.support.lake_page import unlisted
 from abalone_assets_tests.support.platform import QUICK_BLEND
 from abalone_assets_tests.support.whole_surveys import Animals
 
@@ -60,6 +61,7 @@ class Story:
         repeated: Runs by job, when the sensors looked again.
         errors: RMSE of each release's model on clean animals.
         clean_error: The same, of a platform that got the clean files only.
+        objects: Keys of the lake's objects, in the end.
     """
 
     week: FleetWeek
@@ -76,6 +78,7 @@ class Story:
     repeated: Mapping[str, int]
     errors: list[float]
     clean_error: float
+    objects: list[str]
 
     def odd(self, what: str) -> Accounted:
         return self.files[self.week.the(what).name]
@@ -160,6 +163,7 @@ def _told(
         platform.settle(),
         [week.error_of(platform.home, version) for version in versions],
         clean_error,
+        [stored.key for stored in platform.lake.store.list("")],
     )
 
 
@@ -248,6 +252,11 @@ def test_a_page_at_the_address_of_the_base_survey_changes_nothing(story: Story) 
     assert "an HTML page, 'Sign in'" in story.page["base_refused"]
     assert story.page["totals"] == story.sent["totals"]
     assert story.end["totals"]["base_rows"] == len(story.week.base)
+
+
+def test_the_lake_holds_no_objects_but_those_that_the_page_lists(story: Story) -> None:
+    assert len(story.objects) > 30
+    assert unlisted(story.objects) == []
 
 
 def test_all_of_it_comes_to_rest(story: Story) -> None:
