@@ -141,17 +141,15 @@ class Intake:
             return before and self._earlier(day, before, parts)
         if file.size > MAX_FILE_BYTES:
             problem = f"{file.size} bytes are more than the {MAX_FILE_BYTES} that it may have"
-            return IngestedFile(file.name, file.size, file.e_tag, file.e_tag, 0, 0, problem)
+            return IngestedFile.left_unread(file.name, file.size, file.e_tag, problem)
         copy = parts.folder / "landed"
         try:
             sha256 = self.zone.download(file.name, copy)
         except StorageError as error:
-            problem = f"{error}; it is tried again"
+            unread = IngestedFile.out_of_reach(file.name, file.size, str(error))
             kept = before and self._earlier(day, before, parts)
-            if kept is not None:
-                return replace(kept, e_tag="", problem=problem)
-            return IngestedFile(file.name, file.size, "", "", 0, 0, problem)
-        entry = IngestedFile(file.name, copy.stat().st_size, file.e_tag, sha256, 0, 0)
+            return replace(kept, e_tag="", problem=unread.problem) if kept else unread
+        entry = IngestedFile(file.name, copy.stat().st_size, file.e_tag, sha256)
         animals = AnimalsFile(copy, file.name)
         try:
             parts.write(entry, animals.blocks())

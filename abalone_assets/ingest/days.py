@@ -127,18 +127,15 @@ class _DayReader:
     def _parse(self, file: LandedFile) -> tuple[ParsedSurvey | None, IngestedFile]:
         """The survey in a file, if it is one, and what the manifest will say of the file."""
         if file.size > MAX_FILE_BYTES:
-            # Its bytes are never read, so the token of the write stands in for their digest.
             problem = f"{file.size} bytes are more than the {MAX_FILE_BYTES} that a survey may have"
-            return None, IngestedFile(file.name, file.size, file.e_tag, file.e_tag, 0, 0, problem)
+            return None, IngestedFile.left_unread(file.name, file.size, file.e_tag, problem)
         try:
             data = self.zone.read(file.name)
         except StorageError as error:
-            # Without a token it differs from whatever lies there, so it is tried again.
-            problem = f"{error}; it is tried again"
-            return None, IngestedFile(file.name, file.size, "", "", 0, 0, problem)
+            return None, IngestedFile.out_of_reach(file.name, file.size, str(error))
         sha256 = hashlib.sha256(data).hexdigest()
         origin = origin_of(sha256, self.synthetic)
-        entry = IngestedFile(file.name, len(data), file.e_tag, sha256, 0, 0, origin=origin)
+        entry = IngestedFile(file.name, len(data), file.e_tag, sha256, origin=origin)
         try:
             survey = parse_survey(data, file.name)
         except UnreadableSurveyError as error:

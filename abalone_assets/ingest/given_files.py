@@ -77,7 +77,7 @@ class Verdicts:
         """Why ingestion will hold the survey in this file, if it will."""
         sha256 = hashlib.sha256(data).hexdigest()
         origin = origin_of(sha256, self.synthetic)
-        file = IngestedFile(survey.file, len(data), "", sha256, 0, 0, origin=origin)
+        file = IngestedFile(survey.file, len(data), "", sha256, origin=origin)
         return self.judge.judge(survey, file).held
 
     def accepts(self, contents: Sequence[bytes]) -> bool:
@@ -134,13 +134,8 @@ def read_file(data: bytes, name: str, options: Options, verdicts: Verdicts) -> R
         units=options.units,
     )
     try:
-        try:
-            survey = parse_survey(text, name, reading=reading)
-        except UnreadableSurveyError:
-            guessed = _guessed(text, reading, options)
-            if guessed == reading:
-                raise
-            reading = guessed
+        reading, survey = _understood(text, name, reading, options)
+        if survey is None:
             survey = parse_survey(text, name, reading=reading)
         obeys = text == data and reading == contract
         canonical = data
@@ -163,24 +158,33 @@ def read_file(data: bytes, name: str, options: Options, verdicts: Verdicts) -> R
     held = verdicts.held(survey, canonical) if is_survey else None
     if held and units != told and not _is_plausible(text, name, reading, units, verdicts):
         units = None
-    same = (canonical, data) if obeys else (canonical,)
-    doubt = doubted_units = None
-    if units is not None and units != told and not verdicts.accepts(same):
-        doubt, doubted_units = f"its numbers look like {units.words}, not like {told.words}", units
-    elif survey.record_count and not survey.row_count:
-        doubt = f"ingestion would use none of it: {survey.quarantined[0].message}"
-    return ReadFile(
+    read = ReadFile(
         canonical,
         survey,
         notes=(*_text_notes(data, text, reading), *survey.notes),
         looks_like=units,
-        doubt=doubt,
-        doubted_units=doubted_units,
         held=held,
-        same=same,
+        same=(canonical, data) if obeys else (canonical,),
         bad_rows=tuple(survey.quarantined),
         reading=reading,
     )
+    if units is not None and units != told and not verdicts.accepts(read.same):
+        doubt = f"its numbers look like {units.words}, not like {told.words}"
+        return replace(read, doubt=doubt, doubted_units=units)
+    if survey.record_count and not survey.row_count:
+        doubt = f"ingestion would use none of it: {survey.quarantined[0].message}"
+        return replace(read, doubt=doubt)
+    return read
+
+
+def _understood(
+    text: bytes, name: str, asked: Reading, options: Options
+) -> tuple[Reading, ParsedSurvey | None]:
+    """As what a file can be read, and the survey in it, where that was parsed on the way."""
+    try:
+        return asked, parse_survey(text, name, reading=asked)
+    except UnreadableSurveyError:
+        return _guessed(text, asked, options), None
 
 
 def _is_plausible(

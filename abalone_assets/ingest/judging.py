@@ -85,7 +85,7 @@ class Judge:
     def verdict(self, survey: ParsedSurvey, data: bytes) -> str | None:
         """Why a surveyed file of these bytes, parsed, will be held; None when it will not be."""
         sha256 = hashlib.sha256(data).hexdigest()
-        return self.judge(survey, IngestedFile(survey.file, len(data), "", sha256, 0, 0)).held
+        return self.judge(survey, IngestedFile(survey.file, len(data), "", sha256)).held
 
     def judge_again(self, lake: Lake) -> Callable[[Manifest], Mapping[str, IngestedDay]]:
         """Judge the ingested days of another profile, for the commit of the base survey.

@@ -45,14 +45,24 @@ class IngestedFile:
     size: int
     e_tag: str
     sha256: str
-    rows: int
-    quarantined: int
+    rows: int = 0
+    quarantined: int = 0
     problem: str | None = None
     origin: str = SURVEYED
     notes: tuple[str, ...] = ()
     held: str | None = None
     held_rows: int = 0
     odd_animals: int = 0
+
+    @classmethod
+    def left_unread(cls, name: str, size: int, e_tag: str, problem: str) -> Self:
+        """One that is never read as it is: the token of its write stands in for its digest."""
+        return cls(name, size, e_tag, sha256=e_tag, problem=problem)
+
+    @classmethod
+    def out_of_reach(cls, name: str, size: int, problem: str) -> Self:
+        """One that cannot be read now: without a token it differs from whatever lies there."""
+        return cls(name, size, e_tag="", sha256="", problem=f"{problem}; it is tried again")
 
 
 @dataclass(frozen=True)
