@@ -10,6 +10,7 @@ Nothing in it is a pickle.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -22,10 +23,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 import abalone_assets
-from abalone_assets.errors import ModelArchiveError
+from abalone_assets.errors import ModelArchiveError, StorageError
 from abalone_assets.modeling.card import ModelCard
 from abalone_assets.modeling.features import features_named
-from abalone_assets.modeling.loading import load_intervals, load_model, load_out_of_fold
+from abalone_assets.modeling.loading import (
+    find_member,
+    load_intervals,
+    load_model,
+    load_out_of_fold,
+)
 from abalone_assets.modeling.models.model import CARD_FILE, OUT_OF_FOLD_FILE
 from abalone_assets.modeling.models.npz import read_npz, to_npz
 from abalone_assets.modeling.offline_project import OFFLINE_PROJECT
@@ -156,31 +162,55 @@ def extract(archive: Path | bytes, folder: Path, *, max_bytes: int = MAX_UNPACKE
         ModelArchiveError: It is missing or damaged, unpacks to too much, holds a link, a device, an
             absolute or parent path or a member twice (the message names it), or the folder is in
             use.
+        StorageError: The disk is full, or fails: the archive may be good, and to try again may do.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    partial.chmod(0o755)  # made for this user alone
     try:
-        for name, content in _members(archive, max_bytes):
-            _write_new(partial / name, content)
-        _move(partial, folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            partial.chmod(0o755)  # made for this user alone
+            for name, content in _members(archive, max_bytes):
+                _write_new(partial / name, content)
+            _move(partial, folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise StorageError(
+            f"{folder}: the model archive cannot be unpacked here at present: {error}; make room, "
+            "or look after the disk, and try again"
+        ) from error
 
 
 def _write_new(path: Path, content: bytes) -> None:
+    """Write a member.
+
+    Raises:
+        ModelArchiveError: No disk would take it by that name, beside those that are there.
+        OSError: This disk does not take it at present.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
             file.write(content)
     except (OSError, ValueError) as error:  # a name may have a NUL
+        if isinstance(error, OSError) and error.errno not in _BY_NAME:
+            raise
         raise ModelArchiveError(f"member {path.name!r} cannot be written: {error}") from error
+
+
+_BY_NAME: Final = {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EILSEQ}
+"""What the system says of members whose names are taken, or are none."""
+
+_IN_USE: Final = {errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EBUSY}
+"""What it says where a folder cannot be replaced, however often one tries."""
 
 
 def _move(partial: Path, folder: Path) -> None:
     try:
         partial.replace(folder)
     except OSError as error:
+        if error.errno not in _IN_USE:
+            raise
         raise ModelArchiveError(f"{folder}: cannot unpack here, is it empty? {error}") from error
 
 
@@ -210,6 +240,7 @@ def read_archived(archive: Path) -> ArchivedModel:
 
     Raises:
         ModelArchiveError: It is missing, damaged, or of a kind that this version does not know.
+        StorageError: It cannot be read, or unpacked for reading, at present.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
@@ -224,9 +255,10 @@ def read_archived(archive: Path) -> ArchivedModel:
 
 
 def _learnt_rows(path: Path) -> NDArray[np.uint64] | None:
-    if not path.exists():
+    data = find_member(path)
+    if data is None:
         return None
-    with read_npz(path.read_bytes(), "no keys of learnt rows") as arrays:
+    with read_npz(data, "no keys of learnt rows") as arrays:
         keys: NDArray[np.uint64] = arrays["keys"]
         if str(keys.dtype) != "uint64" or keys.ndim != 1:
             raise ValueError(f"keys are {keys.dtype} of shape {keys.shape}, not a row of uint64")
@@ -238,11 +270,9 @@ def card_in(folder: Path) -> ModelCard:
 
     Raises:
         ModelArchiveError: It is missing or broken.
+        StorageError: The disk does not give it at present.
     """
-    try:
-        return _card((folder / CARD_FILE).read_bytes())
-    except OSError as error:
-        raise ModelArchiveError(f"the archive has no {CARD_FILE}") from error
+    return _card(find_member(folder / CARD_FILE))
 
 
 def read_card(archive: Path | bytes) -> ModelCard:
@@ -250,15 +280,17 @@ def read_card(archive: Path | bytes) -> ModelCard:
 
     Raises:
         ModelArchiveError: The archive is unusable as for `extract`, or its card missing or broken.
+        StorageError: The archive's file cannot be read at present.
     """
     members = _members(archive, MAX_UNPACKED_BYTES)
-    text = next((content for name, content in members if name == PurePosixPath(CARD_FILE)), None)
+    return _card(
+        next((content for name, content in members if name == PurePosixPath(CARD_FILE)), None)
+    )
+
+
+def _card(text: bytes | None) -> ModelCard:
     if text is None:
         raise ModelArchiveError(f"the archive has no {CARD_FILE}")
-    return _card(text)
-
-
-def _card(text: bytes) -> ModelCard:
     try:
         document = json.loads(text)
         # What later versions added to the card is missing in older ones.
@@ -270,6 +302,7 @@ def _card(text: bytes) -> ModelCard:
 
 def _members(archive: Path | bytes, max_bytes: int) -> Iterator[tuple[PurePosixPath, bytes]]:
     """The plain files of an archive, each checked before it is read."""
+    place = "the model archive" if isinstance(archive, bytes) else archive
     try:
         with (
             io.BytesIO(archive) if isinstance(archive, bytes) else archive.open("rb") as file,
@@ -284,8 +317,15 @@ def _members(archive: Path | bytes, max_bytes: int) -> Iterator[tuple[PurePosixP
             while bounded.read(2**20):  # only at its end does gzip compare the checksum
                 pass
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError) as error:
-        place = "the model archive" if isinstance(archive, bytes) else archive
+        if isinstance(error, OSError) and error.errno not in _BY_CONTENT:
+            raise StorageError(
+                f"{place} cannot be read at present: {error}; look after the disk, and try again"
+            ) from error
         raise ModelArchiveError(f"{place} cannot be read: {error}") from error
+
+
+_BY_CONTENT: Final = {None, errno.ENOENT, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG}
+"""The errors of reading an archive that is missing or damaged: gzip's own have no number."""
 
 
 class _Bounded(io.BufferedIOBase):

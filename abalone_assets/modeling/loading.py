@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abalone_assets.errors import ModelArchiveError
+from abalone_assets.errors import ModelArchiveError, StorageError
 from abalone_assets.modeling.features import FEATURE_NAMES
 from abalone_assets.modeling.framework import framework_named
 from abalone_assets.modeling.hyperparameters import HYPERPARAMETERS
@@ -31,6 +31,7 @@ def load_model(folder: str | os.PathLike[str]) -> Model:
     Raises:
         ModelArchiveError: The folder holds no model, one that is not the model its card describes,
             or one that needs a framework or features which this version does not know.
+        StorageError: The disk does not give its files at present.
     """
     card = _read_card(Path(folder))
     framework = _framework_of(card)
@@ -49,6 +50,7 @@ def load_intervals(folder: str | os.PathLike[str]) -> Intervals | None:
 
     Raises:
         ModelArchiveError: The folder holds no model card, or one with damaged intervals.
+        StorageError: The disk does not give it at present.
     """
     document = _read_card(Path(folder)).get("intervals")
     return None if document is None else Intervals.from_document(document)
@@ -59,21 +61,45 @@ def load_out_of_fold(folder: str | os.PathLike[str]) -> OutOfFold | None:
 
     Raises:
         ModelArchiveError: They are damaged.
+        StorageError: The disk does not give them at present.
     """
-    path = Path(folder) / OUT_OF_FOLD_FILE
-    return OutOfFold.from_bytes(path.read_bytes()) if path.exists() else None
+    data = find_member(Path(folder) / OUT_OF_FOLD_FILE)
+    return None if data is None else OutOfFold.from_bytes(data)
+
+
+def find_member(path: Path) -> bytes | None:
+    """The content of a file of an extracted archive; None when the archive has no such file.
+
+    Raises:
+        StorageError: The disk does not give it at present.
+    """
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None
+    except OSError as error:  # nothing that the archive is to blame for
+        raise StorageError(
+            f"{path}: cannot be read at present: {error}; look after the disk, and try again"
+        ) from error
 
 
 def _read_card(folder: Path) -> dict[str, Any]:
     try:
-        card = json.loads((folder / CARD_FILE).read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelArchiveError(
-            f"{folder}: not an extracted model archive with {CARD_FILE}: {error}"
-        ) from error
+        card = json.loads(_member(folder / CARD_FILE))
+    except (ValueError, RecursionError) as error:
+        raise ModelArchiveError(f"{folder}: {CARD_FILE} is no model card: {error}") from error
     if not isinstance(card, dict):
         raise ModelArchiveError(f"{folder}: {CARD_FILE} is no model card")
     return card
+
+
+def _member(path: Path) -> bytes:
+    data = find_member(path)
+    if data is None:
+        raise ModelArchiveError(
+            f"{path.parent}: not an extracted model archive with {path.name}: there is no such file"
+        )
+    return data
 
 
 def _framework_of(card: dict[str, Any]) -> ModelFramework:
@@ -92,12 +118,7 @@ def _undamaged(path: Path, card: dict[str, Any]) -> bytes:
     XGBoost must not see damaged ones: a flipped bit of a UBJSON model often loads and predicts
     nonsense, or ends the process with a segmentation fault.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelArchiveError(
-            f"{path.parent}: not an extracted model archive with {path.name}: {error}"
-        ) from error
+    data = _member(path)
     if hashlib.sha256(data).hexdigest() != card.get("model_sha256"):
         raise ModelArchiveError(f"{path}: damaged, it is not the model that {CARD_FILE} describes")
     return data

@@ -3,8 +3,9 @@
 A new version is fetched, verified, loaded and warmed up while the present one keeps answering. The
 swap itself is one assignment: a request in flight finishes on the model that it began with.
 
-A model that is wrong is refused until it is asked for again. One that cannot be fetched, because
-the store fails for instance, is tried again after growing waits.
+A model that is wrong is refused until it is asked for again. One that cannot be fetched or
+unpacked, because the store fails or the disk is full for instance, is tried again after growing
+waits.
 """
 
 from __future__ import annotations
@@ -262,9 +263,10 @@ def load_model(registry: ModelRegistry, version: int) -> ServedModel:
     """Fetch a version, verify it, load it and let it predict once.
 
     Raises:
-        StorageError: The version is unknown or cannot be read at present.
+        StorageError: The version is unknown, or cannot be read or unpacked at present.
         ModelArchiveError: Its archive was altered, is damaged or unsafe to extract.
         EndpointError: It cannot predict, or predicts nonsense.
+        OSError, MemoryError: This machine cannot load it at present.
     """
     from abalone_assets.modeling import archive, inference
 
@@ -283,6 +285,8 @@ def _warm_up(served: ServedModel) -> None:
     try:
         answer, _ = served.invoke(WARM_UP_ROW, "text/csv", "text/csv")
         rings = float(answer)
+    except (OSError, MemoryError):  # this machine is short of something, whatever the model is
+        raise
     except Exception as error:
         raise EndpointError(
             f"the warm-up prediction failed: {_first_line(error)}; train the model again"

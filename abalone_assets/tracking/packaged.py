@@ -26,6 +26,7 @@ def package(archive: bytes, folder: Path) -> ModelCard:
 
     Raises:
         ModelArchiveError: The archive is damaged.
+        StorageError: It cannot be unpacked at present.
     """
     import mlflow.pyfunc
     import pandas as pd

@@ -63,7 +63,7 @@ def send_what_is_missing(settings: Settings, on_sent: Callable[[int], None]) -> 
         The version under the alias, or None.
 
     Raises:
-        AbaloneError: Lake or registry refuses.
+        AbaloneError: Lake or registry refuses, or an archive cannot be unpacked at present.
         MlflowException: MLflow refuses, or does not answer.
     """
     from mlflow import MlflowClient

@@ -17,11 +17,12 @@ import numpy as np
 import pytest
 
 import abalone_assets
-from abalone_assets.errors import ModelArchiveError
-from abalone_assets.modeling.archive import extract, pack, read_archived, read_card
+from abalone_assets.errors import ModelArchiveError, StorageError
+from abalone_assets.modeling.archive import card_in, extract, pack, read_archived, read_card
 from abalone_assets.modeling.card import FittedModel
 from abalone_assets.modeling.features import BOOSTER_FEATURES
 from abalone_assets.modeling.inference import model_fn, output_fn, predict_fn
+from abalone_assets.modeling.loading import load_model, load_out_of_fold
 from abalone_assets.modeling.models.intervals import Intervals
 from abalone_assets.modeling.training.train_network import FEATURES
 from abalone_assets_tests.modeling.support import (
@@ -31,6 +32,7 @@ from abalone_assets_tests.modeling.support import (
     quick_model,
     quick_network,
 )
+from abalone_assets_tests.support.small_files import largest_file
 
 ASK = f"""
 import sys
@@ -219,6 +221,8 @@ class TestExtraction:
             (member("sparse", pax_headers={"GNU.sparse.map": "0,0"}), "'sparse' is neither"),
             (member("model.ubj"), "model.ubj.*cannot be written"),
             (member("model.ubj/inside"), "inside.*cannot be written"),
+            (member("model.ubj/far/inside"), "inside.*cannot be written"),
+            (member("."), "cannot be written"),
             (member("n" * 300), "cannot be written"),
             (member("nul", pax_headers={"path": "a\0b"}), "cannot be written"),
         ],
@@ -281,6 +285,58 @@ class TestExtraction:
         with pytest.raises(ModelArchiveError, match="is it empty"):
             extract(archive, tmp_path)
         assert [path.name for path in tmp_path.iterdir()] == ["notes"]
+
+
+class TestDisk:
+    """What the disk does to a good archive is not said of the archive."""
+
+    def test_that_is_full_does_not_make_an_archive_a_damaged_one(
+        self, archive: Path, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "inside/model"
+        with largest_file(1000), pytest.raises(StorageError, match="unpacked here at present"):
+            extract(archive, folder)
+        assert not list(folder.parent.iterdir())
+        with largest_file(1000), pytest.raises(StorageError, match="at present"):
+            read_archived(archive)
+        extract(archive, folder)
+        assert card_in(folder) == read_archived(archive).card
+
+    def test_that_has_no_place_for_a_folder_is_told_of(self, archive: Path, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(StorageError, match="cannot be unpacked here at present"):
+            extract(archive, tmp_path / "file/model")
+
+    @pytest.mark.parametrize(
+        ("name", "load"),
+        [
+            ("model_card.json", load_model),
+            ("model.ubj", load_model),
+            ("out_of_fold.npz", load_out_of_fold),
+        ],
+    )
+    def test_that_fails_while_it_is_read_is_told_of(
+        self, archive: Path, tmp_path: Path, name: str, load: Callable[[Path], object]
+    ) -> None:
+        extract(archive, folder := tmp_path / "model")
+        (folder / name).unlink()
+        (folder / name).symlink_to("/proc/self/mem")  # the system answers EIO, as a bad disk does
+        with pytest.raises(StorageError, match=f"{name}: cannot be read at present"):
+            load(folder)
+
+    def test_that_does_not_give_the_archive_is_told_of(self, tmp_path: Path) -> None:
+        (tmp_path / "model.tar.gz").symlink_to("/proc/self/mem")
+        with pytest.raises(StorageError, match=r"model\.tar\.gz cannot be read at present"):
+            extract(tmp_path / "model.tar.gz", tmp_path / "model")
+        with pytest.raises(ModelArchiveError, match="cannot be read"):
+            extract(tmp_path, tmp_path / "model")
+
+    def test_a_folder_in_place_of_a_member_is_no_member(self, tmp_path: Path) -> None:
+        for name in ("model_card.json", "out_of_fold.npz"):
+            (tmp_path / name).mkdir()
+        with pytest.raises(ModelArchiveError, match=r"has no model_card\.json"):
+            card_in(tmp_path)
+        assert load_out_of_fold(tmp_path) is None
 
 
 class TestCard:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ import pytest
 from abalone_assets.errors import EndpointError, ModelArchiveError
 from abalone_assets.modeling import inference
 from abalone_assets.registry.folder import FolderRegistry
+from abalone_assets.serving import model_host
 from abalone_assets.serving.model_host import ModelHost, load_model
 from abalone_assets.serving.pointer import pointer_key, publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
@@ -27,6 +29,7 @@ from abalone_assets_tests.serving.support import (
     running_server,
     wait_until,
 )
+from abalone_assets_tests.support.small_files import largest_file
 
 SWAPS = int(os.environ.get("ABALONE_TEST_SWAPS", "5"))
 
@@ -109,6 +112,46 @@ def test_a_refused_version_is_tried_again_only_when_it_is_asked_for_again(
         publish_pointer(registry.store, ENDPOINT, 1)
         host.refresh()
         assert host.view.describe()["status"] == "InService"
+
+
+def test_a_disk_that_is_full_delays_a_version_and_refuses_none(
+    archives: list[bytes], registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_host, "FIRST_RETRY_SECONDS", 0.0)
+    register(registry, archives[0])
+    publish_pointer(registry.store, ENDPOINT, 1)
+    host = ModelHost(registry, ENDPOINT)
+    with largest_file(1000):
+        host.refresh()
+        host.refresh()
+    assert (host.view.status, host.view.refused) == ("Creating", None)
+    assert "version 1 cannot be fetched yet" in host.view.describe()["failure_reason"]
+
+    host.refresh()
+    assert (host.view.status, host.view.problem) == ("InService", None)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "Too many open files"), MemoryError()])
+def test_a_machine_that_is_short_of_something_refuses_no_version(
+    archives: list[bytes],
+    registry: FolderRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def predict(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(model_host, "FIRST_RETRY_SECONDS", 0.0)
+    register(registry, archives[0])
+    publish_pointer(registry.store, ENDPOINT, 1)
+    host = ModelHost(registry, ENDPOINT)
+    with monkeypatch.context() as patched:
+        patched.setattr(inference, "predict_fn", predict)
+        host.refresh()
+    assert (host.view.status, host.view.refused) == ("Creating", None)
+
+    host.refresh()
+    assert host.view.status == "InService"
 
 
 def predict_nan(*_: object) -> Any:

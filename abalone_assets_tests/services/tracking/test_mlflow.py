@@ -34,6 +34,7 @@ from abalone_assets.tracking.told import read_told, state_of
 from abalone_assets_tests.cli.support import abalone
 from abalone_assets_tests.registry.test_provenance import MADE
 from abalone_assets_tests.serving.support import LINES, tiny_archive
+from abalone_assets_tests.support.small_files import largest_file
 from abalone_assets_tests.tracking.support import go_live, register, report_on, silent_server
 
 if TYPE_CHECKING:
@@ -263,6 +264,22 @@ def test_a_version_whose_archive_is_gone_is_a_run_without_a_model(mlflow: Mlflow
     assert run_of(mlflow, 1).data.metrics["rmse"] == 2.125
     assert mlflow.search_model_versions(f"name = '{name()}'") == []
     assert champion(mlflow) is None
+
+
+def test_a_disk_that_is_full_delays_a_models_files_and_calls_no_archive_damaged(
+    mlflow: MlflowClient,
+) -> None:
+    register(tiny_archive(1), "a")
+    go_live(1)
+    with largest_file(5000):
+        sent = tell()
+    assert sent.versions == ()
+    assert "cannot be unpacked here at present" in str(sent.problem)
+    assert "abalone.model" not in run_of(mlflow, 1).data.tags
+
+    sent = tell()
+    assert (sent.problem, sent.versions, sent.champion) == (None, (1,), 1)
+    assert champion(mlflow) == "1"
 
 
 def test_a_server_that_dies_half_way_has_everything_once_when_it_is_back(
