@@ -168,7 +168,11 @@ def _read_content_type(content_type: str) -> tuple[str, Units]:
             f"content type {content_type!r} is not supported: send {' or '.join(CONTENT_TYPES)}"
         )
     pairs = [parameter.partition("=") for parameter in parameters]
-    told = {value.strip().strip('"').lower() for name, _, value in pairs if name.lower() == UNITS}
+    told = {
+        value.strip().strip('"').lower()
+        for name, _, value in pairs
+        if name.strip().lower() == UNITS
+    }
     try:
         units = {Units.named(name) for name in told} or {CONTRACT_UNITS}
     except SurveyError as error:
@@ -300,6 +304,9 @@ def _pieces() -> tuple[NDArray[np.object_], NDArray[np.object_]]:
 def negotiate(accept: str | None, asked_in: str = CSV) -> str:
     """The content type to answer with: the most wanted one, the request's when all are welcome.
 
+    How much a type is wanted is told by the most specific range that it is in (RFC 9110, section
+    12.5.1). Of two that are wanted as much, it is the one that was named first.
+
     Args:
         accept: An ``Accept`` header, such as ``application/json, text/csv;q=0.5``, or None.
         asked_in: The media type of the request.
@@ -308,12 +315,18 @@ def negotiate(accept: str | None, asked_in: str = CSV) -> str:
         NotAcceptableError: The client accepts neither ``text/csv`` nor ``application/json``.
     """
     wishes = [_wish(part) for part in (accept or "*/*").split(",") if part.strip()]
-    preferred = sorted(CONTENT_TYPES, key=lambda media_type: media_type != asked_in)
-    for pattern, quality in sorted(wishes, key=lambda wish: -wish[1]):
-        for media_type in preferred:
-            if quality > 0 and _matches(pattern, media_type):
-                return media_type
-    raise NotAcceptableError(f"cannot answer with {accept!r}: accept {' or '.join(CONTENT_TYPES)}")
+    told = {media_type: _told_of(media_type, wishes) for media_type in CONTENT_TYPES}
+    wanted = [media_type for media_type, (quality, _) in told.items() if quality > 0]
+    if not wanted:
+        raise NotAcceptableError(
+            f"cannot answer with {accept!r}: accept {' or '.join(CONTENT_TYPES)}"
+        )
+
+    def rank(media_type: str) -> tuple[float, int, bool]:
+        quality, place = told[media_type]
+        return -quality, place, media_type != asked_in
+
+    return min(wanted, key=rank)
 
 
 def _wish(part: str) -> tuple[str, float]:
@@ -328,5 +341,10 @@ def _wish(part: str) -> tuple[str, float]:
     return pattern, 1.0
 
 
-def _matches(pattern: str, media_type: str) -> bool:
-    return pattern in {media_type, "*/*", media_type.partition("/")[0] + "/*"}
+def _told_of(media_type: str, wishes: Sequence[tuple[str, float]]) -> tuple[float, int]:
+    """How much a media type is wanted, and the place of the wish that says so."""
+    for pattern in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
+        told = [(quality, place) for place, (each, quality) in enumerate(wishes) if each == pattern]
+        if told:
+            return max(told, key=lambda wish: wish[0])
+    return 0.0, 0

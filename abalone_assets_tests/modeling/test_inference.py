@@ -85,6 +85,7 @@ class TestInput:
         ("body", "content_type"),
         [
             (MEASURED, "text/csv; units=mm-g"),
+            (MEASURED, 'text/csv; Units = "mm-g"'),
             (MEASURED, 'text/csv;charset=utf-8;Units="MM-G"'),
             ("M,9.1,7.3,1.9,0.1028,0.0449,0.0202,0.03", "text/csv; units=cm-kg"),
             (CSV_ROW, "text/csv; units=survey"),
@@ -115,7 +116,9 @@ class TestInput:
             input_fn(f"{good}\n{body}", content_type)
         assert seen.value.row == 2
 
-    @pytest.mark.parametrize("units", ["units=ells", "units=", "units=mm-g; units=survey"])
+    @pytest.mark.parametrize(
+        "units", ["units=ells", "units=", "units=mm-g; units=survey", "units = ells"]
+    )
     def test_refuses_units_that_it_does_not_know_or_that_differ(self, units: str) -> None:
         with pytest.raises(UnsupportedContentTypeError, match=r"say one of|tells several units"):
             input_fn(MEASURED, f"text/csv; {units}")
@@ -246,7 +249,17 @@ class TestOutput:
             ("Application/JSON", "application/json"),
             ("application/*; q=0.2", "application/json"),
             ("text/csv;q=0.5, application/json", "application/json"),
-            ("text/csv;q=0, */*;q=0.1", "text/csv"),
+            ("text/csv;q=0, */*;q=0.1", "application/json"),
+            ("text/csv;q=0, */*", "application/json"),
+            ("*/*, text/csv;q=0", "application/json"),
+            ("text/*;q=0, */*;q=0.1", "application/json"),
+            ("application/*;q=0, application/json;q=0.1", "application/json"),
+            ("text/*, text/csv;q=0, application/json;q=0.1", "application/json"),
+            ("text/csv;q=0.2, */*;q=0.5", "application/json"),
+            ("*/*;q=0.1, text/csv;q=0.2", "text/csv"),
+            ("application/json;q=0.3, text/*;q=0.3", "application/json"),
+            ("text/csv;q=0, text/csv;q=0.5", "text/csv"),
+            ("application/json;q=nan, text/csv;q=0.1", "text/csv"),
             ("application/json;q=nonsense, text/csv;q=0.1", "text/csv"),
             ("image/png, */*;q=0.1", "text/csv"),
         ],
@@ -260,6 +273,8 @@ class TestOutput:
             *((accept, "application/json") for accept in (None, "", "*/*", "image/png, */*;q=0.1")),
             ("text/*", "text/csv"),
             ("text/csv", "text/csv"),
+            ("application/json;q=0, */*", "text/csv"),
+            ("*/*, text/csv", "application/json"),
         ],
     )
     def test_follows_the_request_where_all_is_welcome(
@@ -268,7 +283,13 @@ class TestOutput:
         rows = input_fn(json.dumps({"instances": [ANIMAL]}), "application/json; charset=utf-8")
         assert output_fn(predict_fn(rows, predictor), accept)[1] == content_type
 
-    @pytest.mark.parametrize("accept", ["image/png", "text/csv;q=0", "application/x-npy"])
+    @pytest.mark.parametrize(
+        "accept",
+        [
+            *("image/png", "text/csv;q=0", "application/x-npy", "*/*;q=0"),
+            *("text/csv;q=0, application/json;q=0, */*", "text/*;q=0, application/*;q=0, */*"),
+        ],
+    )
     def test_refuses_what_it_cannot_write(self, accept: str) -> None:
         with pytest.raises(UnsupportedContentTypeError, match="accept text/csv or"):
             output_fn(Predictions(np.ones(1)), accept)
