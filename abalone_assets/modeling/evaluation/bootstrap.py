@@ -20,7 +20,10 @@ SEED: Final = 0
 """Fixed, so that the same rows and predictions have the same intervals."""
 
 _BLOCK: Final = 100
-"""Resamples whose row counts are held in memory at a time."""
+"""Resamples whose sums are one matrix product, up to 100 000 rows."""
+
+_BLOCK_BYTES: Final = 80_000_000
+"""Of the counts that are held in memory at a time, however many rows there are."""
 
 
 def resampled_sums(
@@ -39,12 +42,13 @@ def resampled_sums(
     rows = len(values)
     random = np.random.default_rng(seed)
     sums = np.empty((resamples, values.shape[1]))
-    for start in range(0, resamples, _BLOCK):
-        count = min(_BLOCK, resamples - start)
-        drawn = random.integers(rows, size=(count, rows))
-        drawn += rows * np.arange(count)[:, np.newaxis]
-        times_drawn = np.bincount(drawn.ravel(), minlength=count * rows).reshape(count, rows)
-        sums[start : start + count] = times_drawn.astype(np.float64) @ values
+    block = max(1, min(_BLOCK, resamples, _BLOCK_BYTES // (rows * sums.itemsize)))
+    times_drawn = np.empty((block, rows))
+    for start in range(0, resamples, block):
+        count = min(block, resamples - start)
+        for each in range(count):
+            times_drawn[each] = np.bincount(random.integers(rows, size=rows), minlength=rows)
+        sums[start : start + count] = times_drawn[:count] @ values
     return sums
 
 
