@@ -47,7 +47,12 @@ class _Step(NamedTuple):
 
 
 def learning_curve(
-    refit: Callable[[Columns], Model], train: Columns, test: Columns, rmse_of_all: float
+    refit: Callable[[Columns], Model],
+    train: Columns,
+    test: Columns,
+    rmse_of_all: float,
+    *,
+    threads: int | None = None,
 ) -> list[CurvePoint]:
     """Refit on growing parts of the training rows, in the order in which the surveys came.
 
@@ -59,6 +64,7 @@ def learning_curve(
         train: The training split with ``source_file``; without it, all is the base survey.
         test: The rows to score on.
         rmse_of_all: The score of the model of all rows, which is not trained again.
+        threads: Models that are fitted at the same time; see `parallel_map`.
 
     Returns:
         A point for each step, by the number of rows; steps of fewer than `LEAST_ROWS` rows are left
@@ -72,7 +78,7 @@ def learning_curve(
         return {"label": step.label, "train_rows": int(step.rows.sum()), "rmse": score}
 
     return [
-        *parallel_map(point, [step for step in steps if step.rows.sum() >= LEAST_ROWS]),
+        *parallel_map(point, [each for each in steps if each.rows.sum() >= LEAST_ROWS], threads),
         {"label": whole.label, "train_rows": int(whole.rows.sum()), "rmse": rmse_of_all},
     ]
 

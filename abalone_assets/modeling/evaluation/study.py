@@ -50,11 +50,14 @@ def study_model(candidate: ArchivedModel, splits: Splits, judged: EvaluationDocu
                 f"{found}: launch the job `release`, which evaluates anew"
             )
     refit = _refit(candidate)
+    threads = None if framework_named(candidate.card.framework).fits_side_by_side else 1
     document: EvaluationDocument = {
         **judged,
         "synthetic": _synthetic(judged["synthetic"], splits, refit, predictions),
         "learning_curve": (
-            learning_curve(refit, splits.train, test, judged["rmse"]) if refit else []
+            learning_curve(refit, splits.train, test, judged["rmse"], threads=threads)
+            if refit
+            else []
         ),
         **importance(candidate.model, test),
     }

@@ -1,3 +1,5 @@
+import os
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -6,6 +8,7 @@ import pytest
 from abalone_assets import survey
 from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
 from abalone_assets.modeling.evaluation.study import study_model
+from abalone_assets.modeling.frameworks.xgboost import FRAMEWORK, XGBoost
 from abalone_assets.modeling.scores import EvaluationError
 from abalone_assets_tests.modeling.support import (
     ShellModel,
@@ -62,6 +65,25 @@ def test_the_learning_curve_ends_at_the_model_itself() -> None:
     assert [point["train_rows"] for point in curve] == [75, 150, 225, 300]
     assert curve[-1]["rmse"] == document["rmse"]
     assert len({point["rmse"] for point in curve}) == 4
+
+
+@pytest.mark.parametrize(("side_by_side", "threads"), [(True, 3), (False, 1)])
+def test_the_learning_curve_fits_beside_each_other_only_what_may_be(
+    monkeypatch: pytest.MonkeyPatch, *, side_by_side: bool, threads: int
+) -> None:
+    together, fit = threading.Barrier(threads), FRAMEWORK.fit
+    seen: set[int] = set()
+
+    def watched(*arguments: Any) -> Any:
+        seen.add(threading.get_ident())
+        together.wait(timeout=30)
+        return fit(*arguments)
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(XGBoost, "fits_side_by_side", side_by_side)
+    monkeypatch.setattr(FRAMEWORK, "fit", watched)
+    assert len(studied()["learning_curve"]) == 4
+    assert len(seen) == threads
 
 
 def test_simulated_test_rows_do_not_tell_what_the_model_looks_at() -> None:
