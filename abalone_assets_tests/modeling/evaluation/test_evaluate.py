@@ -13,7 +13,9 @@ from abalone_assets.modeling.evaluation.document import EvaluationDocument
 from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.scores import EvaluationError, rmse
+from abalone_assets.modeling.training.one_thread import _libraries
 from abalone_assets_tests.modeling.support import (
+    ShellModel,
     card,
     intervals,
     judged,
@@ -44,6 +46,25 @@ def test_is_a_json_document_of_the_fields_that_its_type_names() -> None:
     assert evaluation["reference"]["version"] == "3"
     assert evaluation["reference"].keys() == evaluation["champion"].keys()
     assert evaluation["reference"]["paired"]["overall"]["rows"] == 200
+
+
+def test_is_computed_by_one_thread_of_blas_so_that_its_bits_are_the_same_everywhere() -> None:
+    seen: list[int] = []
+
+    class Watched(ShellModel):
+        def predict(self, matrix: Any) -> Any:
+            seen.extend(library["num_threads"] for library in _libraries().info())
+            return super().predict(matrix)
+
+    before = {each: each.num_threads for each in _libraries().lib_controllers}
+    try:
+        for each in before:
+            each.set_num_threads(2)
+        evaluate_model(judged(model=Watched()), SPLITS, champion=Champion("1", judged(1.0)))
+    finally:
+        for each, threads in before.items():
+            each.set_num_threads(threads)
+    assert set(seen) == {1}
 
 
 def test_scores_lie_within_their_intervals_and_beside_the_baselines() -> None:
