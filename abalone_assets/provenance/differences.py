@@ -187,7 +187,7 @@ def _identity(file: IngestedFile) -> tuple[str, int, str]:
 
 
 def _base(before: IngestedRaw | None, after: IngestedRaw | None) -> FileDifference | None:
-    if (before and before.digest) == (after and after.digest):
+    if (before and _base_identity(before)) == (after and _base_identity(after)):
         return None
     known = after or before
     return FileDifference(
@@ -196,6 +196,10 @@ def _base(before: IngestedRaw | None, after: IngestedRaw | None) -> FileDifferen
         (before.rows if before else None, after.rows if after else None),
         (before.digest if before else None, after.digest if after else None),
     )
+
+
+def _base_identity(raw: IngestedRaw) -> tuple[str, int, str]:
+    return raw.digest, raw.rows, raw.origin
 
 
 def _scores(

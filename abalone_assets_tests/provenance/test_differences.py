@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
 from abalone_assets.cli import main
 from abalone_assets.lake.kept_inputs import _month_at as documents
+from abalone_assets.lake.manifest_store import commit_raw
 from abalone_assets.provenance.differences import difference
 from abalone_assets.registry.code_version import code_version
+from abalone_assets.survey.origin import EXAMPLE
 from abalone_assets_tests.provenance.support import DAY, NEXT, Little
 from abalone_assets_tests.registry.support import archive
 
@@ -80,6 +82,24 @@ def test_code_settings_libraries_and_scores_are_told(little: Little) -> None:
 def test_a_release_of_the_same_data_has_the_same_files(little: Little) -> None:
     little.release("xgboost", {"eta": 0.2})
     assert files(little, 2, 3) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "rows"),
+    [({"rows": 299, "quarantined": 1}, (300, 299)), ({"origin": EXAMPLE}, (300, 300))],
+    ids=["rows", "origin"],
+)
+def test_a_base_survey_whose_file_stayed_and_whose_rows_did_not_is_another(
+    home: Path, changes: dict[str, Any], rows: tuple[int, int]
+) -> None:
+    little = Little(home)
+    little.base()
+    little.release()
+    raw = little.lake.manifest().raw
+    assert raw is not None
+    commit_raw(little.lake.store, replace(raw, **changes))
+    little.release("xgboost", {"eta": 0.2})
+    assert files(little, 1, 2) == {"abalone.data": ("changed", rows)}
 
 
 def test_what_is_not_known_is_said(little: Little) -> None:
