@@ -39,8 +39,9 @@ def reproduce(ctx: click.Context, version: int, output: Path | None, *, as_json:
 
     From the lake alone: the base survey and the survey days as they were then, prepared and
     trained here with the framework and the hyperparameters of then. It changes neither lake nor
-    registry, and what has landed since does not matter. Exits with 0 only when the bytes are the
-    same. Other libraries, code or another kind of processor give other bytes: it says which differ.
+    registry, and what has landed since does not matter. Exits with 0 only when the bytes of every
+    file in the archive are the same, however it is packed. Other libraries, code or another kind
+    of processor give other bytes: it says which differ.
     """
     from abalone_assets.lake.lake import Lake
     from abalone_assets.provenance.rebuild import rebuild
@@ -61,7 +62,7 @@ def reproduce(ctx: click.Context, version: int, output: Path | None, *, as_json:
         print_json(rebuilt.to_document())
     else:
         _show(rebuilt, output)
-    if rebuilt.verdict != "identical":
+    if not rebuilt.reproduced:
         ctx.exit(FAILED)
 
 
@@ -93,6 +94,14 @@ def _show(rebuilt: Rebuilt, output: Path | None) -> None:
     if rebuilt.verdict == "identical":
         out.print(f"Identical: {version} was made again, byte for byte.", style="green")
         out.print(f"SHA-256 {rebuilt.rebuilt_sha256}")
+        return
+    if rebuilt.verdict == "same_files":
+        out.print(
+            f"The same files: {version} was made again, and every file of its archive is the same "
+            "byte for byte.",
+            style="green",
+        )
+        out.print("Only the packing differs, as when SageMaker or another zlib has packed it.")
         return
     out.print(f"Differs: {version} did not come out as it is registered.", style="yellow")
     if rebuilt.same_model:

@@ -37,7 +37,10 @@ if TYPE_CHECKING:
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.registry.versions import ModelVersion
 
-Verdict = Literal["identical", "differs", "impossible"]
+Verdict = Literal["identical", "same_files", "differs", "impossible"]
+REPRODUCED: Final = frozenset({"identical", "same_files"})
+"""Verdicts on a version that came out again."""
+
 CHANNELS: Final = ("train", "validation")
 CODE_FOLDER: Final = "code/"
 
@@ -51,7 +54,8 @@ class Rebuilt:
 
     Attributes:
         version: Its number.
-        verdict: Whether its bytes came out again; impossible when it could not be made.
+        verdict: Whether its bytes came out again: those of the archive, or of every file in it, as
+            when SageMaker or another zlib packed it; impossible when it could not be made.
         problems: Why it could not be made, a sentence each.
         registered_sha256: Of the archive that is registered.
         rebuilt_sha256: Of the one that was made now; None when none was.
@@ -75,6 +79,11 @@ class Rebuilt:
     machine: Changed | None = None
     code: tuple[CodeVersion, CodeVersion] | None = None
     archive: bytes | None = None
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether the version came out again, in whatever packing."""
+        return self.verdict in REPRODUCED
 
     def to_document(self) -> dict[str, Any]:
         """As a JSON document."""
@@ -185,14 +194,15 @@ def _compared(
     now = code_version()
     card = read_card(archive)
     model = known.evaluation.get("model_sha256")
+    members = _members_that_differ(registered, archive) if registered else []
     return Rebuilt(
         known.version,
-        "differs",
+        "same_files" if registered and not members else "differs",
         known.archive_sha256,
         () if registered else ("the registered archive is gone, so only digests are compared",),
         sha256,
         same_model=None if model is None else card.model_sha256 == model,
-        members=tuple(_members_that_differ(registered, archive)) if registered else (),
+        members=tuple(members),
         libraries=changed(provenance.libraries, card.versions),
         machine=changed(provenance.machine, this_machine()),
         code=None if now.sha256 == provenance.code.sha256 else (provenance.code, now),

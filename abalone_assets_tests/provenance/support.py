@@ -26,7 +26,7 @@ from abalone_assets.survey import ParsedSurvey, parse_survey
 from abalone_assets_tests.support.platform import survey_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 QUICK: dict[Framework, dict[str, Any]] = {
@@ -76,6 +76,7 @@ class Little:
         framework: Framework = "xgboost",
         hyperparameters: Mapping[str, Any] | None = None,
         untrue: Mapping[str, Any] | None = None,
+        repack: Callable[[bytes], bytes] = bytes,
     ) -> int:
         """Prepare, train, register; the version's number.
 
@@ -83,6 +84,7 @@ class Little:
             framework: What trains.
             hyperparameters: Of it.
             untrue: What its record has instead of the truth, by the names of `Provenance`.
+            repack: Makes the archive that is registered of the one that was trained.
         """
         manifest = self.lake.manifest()
         inputs = record_inputs(self.lake, manifest)
@@ -104,7 +106,7 @@ class Little:
             PROVENANCE: replace(told, **(untrue or {})).to_document(),
         }
         return self.registry.register(
-            archive,
+            repack(archive),
             evaluation=evaluation,
             decision={"approved": True, "reason": f"of {time.time_ns()}"},
             release_digest=manifest.digest,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -190,6 +191,21 @@ def test_without_the_registered_archive_digests_are_compared(little: Little) -> 
     assert "the registered archive is gone" in differs.problems[0]
 
 
+def test_an_archive_that_another_has_packed_has_the_same_files(little: Little) -> None:
+    packed_by_another(little)
+
+    rebuilt = again(little)
+
+    assert (rebuilt.verdict, rebuilt.reproduced) == ("same_files", True)
+    assert (rebuilt.members, rebuilt.same_model) == ((), True)
+    assert rebuilt.rebuilt_sha256 != rebuilt.registered_sha256
+
+
+def packed_by_another(little: Little) -> None:
+    """A version whose archive SageMaker packed: with a time, and by another compressor."""
+    little.release(repack=lambda archive: gzip.compress(gzip.decompress(archive), 1, mtime=1))
+
+
 class TestTheCommand:
     def run(self, *arguments: str) -> Any:
         return CliRunner().invoke(main, ["reproduce", *arguments])
@@ -219,6 +235,14 @@ class TestTheCommand:
         assert impossible.exit_code == 1
         assert json.loads(impossible.stdout)["verdict"] == "impossible"
         assert "version 3 cannot be made again" in self.run("3").stdout
+
+    def test_says_that_only_the_packing_differs_and_exits_with_0(self, little: Little) -> None:
+        packed_by_another(little)
+        told = self.run("1")
+        assert told.exit_code == 0, told.output
+        assert "The same files: version 1 was made again" in told.stdout
+        assert "Only the packing differs" in told.stdout
+        assert json.loads(self.run("1", "--json").stdout)["verdict"] == "same_files"
 
     def test_refuses_a_folder_that_cannot_be_written(self, little: Little, tmp_path: Path) -> None:
         little.release()
