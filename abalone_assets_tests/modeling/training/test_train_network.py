@@ -20,6 +20,7 @@ from abalone_assets.modeling.learnt import Progress
 from abalone_assets.modeling.models.model import predict_rings
 from abalone_assets.modeling.models.network import NetworkModel, read_network
 from abalone_assets.modeling.scores import rmse
+from abalone_assets.modeling.training.cross_fitting import cross_fit
 from abalone_assets.modeling.training.learners import learner_of
 from abalone_assets.modeling.training.train import fit
 from abalone_assets.modeling.training.train_network import (
@@ -28,7 +29,7 @@ from abalone_assets.modeling.training.train_network import (
     KerasMissingError,
     _watched,
 )
-from abalone_assets_tests.modeling.support import Table, loaded, splits
+from abalone_assets_tests.modeling.support import ShellModel, Table, loaded, splits
 from abalone_assets_tests.modeling.support import first_rows as rows
 
 pytestmark = pytest.mark.xdist_group("keras")
@@ -166,6 +167,21 @@ def test_a_refit_learns_and_stops_as_a_release_does() -> None:
     network = learner_of("tensorflow", replace(QUICK, epochs=3))(rows(200), np.ones(200))
     assert isinstance(network, NetworkModel)
     assert network.to_npz() == fitted(rows(200), epochs=3).files["network.npz"]
+
+
+@pytest.mark.parametrize("folds", range(2, 21))
+def test_each_network_out_of_fold_has_rows_to_stop_by(folds: int) -> None:
+    everything = splits()["train"]
+    dealt: list[Table] = []
+
+    def learner(rest: Any, _: object) -> ShellModel:
+        dealt.append(rest)
+        return ShellModel()
+
+    cross_fit(learner, everything, folds, threads=1)
+    assert len(dealt) == folds
+    for rest in dealt:
+        assert 0.11 < _watched(rest).mean() < 0.18  # a seventh
 
 
 def test_simulated_rows_do_not_decide_when_to_stop() -> None:
