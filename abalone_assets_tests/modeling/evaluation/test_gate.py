@@ -79,13 +79,46 @@ def test_rejects_rows_whose_near_duplicates_nobody_counted(unknown: Any) -> None
 
 
 def test_rejects_a_survey_that_was_sent_twice_with_other_readings() -> None:
-    assert_decided(decision(split={**INTACT, "near_twins": 208}), "first_model")
-    refused = decision(split={**INTACT, "near_twins": 209})
+    """5 % of UCI's 4,177 rows are 208.9, and chance gives 0.3 % at most."""
+    assert_decided(decision(split={**INTACT, "near_twins": 219}), "first_model")
+    refused = decision(split={**INTACT, "near_twins": 220})
     assert_decided(refused, "near_twins")
     assert refused.reason == (
-        "Rejected: 209 of 4,177 surveyed rows are within one instrument step of another row, as if"
-        " a survey was sent twice under another name."
+        "Rejected: 220 of 4,177 surveyed rows are within one instrument step of another row (at"
+        " most 219 allowed), as if a survey was sent twice under another name."
     )
+
+
+def many(surveyed: int, sent_twice: float = 0.0, pairs: float = 1.0) -> dict[str, Any]:
+    """What is counted among many animals, some of them sent twice, and of UCI's so many pairs."""
+    alone = math.exp(-2 * pairs / 4177**2 * surveyed)
+    return {**INTACT, "surveyed": surveyed, "near_twins": surveyed * (1 - (1 - sent_twice) * alone)}
+
+
+@pytest.mark.parametrize("surveyed", [430_000, 1_000_000, 10_000_000])
+@pytest.mark.parametrize("pairs", [0, 1, 5.57])
+def test_the_more_animals_the_more_are_alike_by_chance(surveyed: int, pairs: float) -> None:
+    assert_decided(decision(split=many(surveyed, pairs=pairs)), "first_model")
+
+
+@pytest.mark.parametrize(
+    ("surveyed", "found", "missed"),
+    [
+        (4_177, 0.053, 0.051),
+        (100_000, 0.11, 0.10),
+        (500_000, 0.29, 0.28),
+        (1_000_000, 0.47, 0.46),
+        (2_000_000, 0.72, 0.71),
+        (4_600_000, 1.0, 0.99),
+        (4_700_000, None, 1.0),
+    ],
+)
+def test_a_survey_that_was_sent_twice_is_found_among_many_once_it_is_large(
+    surveyed: int, found: float | None, missed: float
+) -> None:
+    assert_decided(decision(split=many(surveyed, missed)), "first_model")
+    if found is not None:
+        assert_decided(decision(split=many(surveyed, found)), "near_twins")
 
 
 @pytest.mark.parametrize("rows", [99, 0, None, math.nan])
