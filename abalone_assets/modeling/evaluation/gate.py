@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import AbaloneError
 from abalone_assets.modeling.evaluation.evidence import (
@@ -26,6 +26,9 @@ from abalone_assets.modeling.evaluation.known_files import (
     require_as_good_on_known_files,
 )
 from abalone_assets.modeling.evaluation.reference import beside_reference
+
+if TYPE_CHECKING:
+    from abalone_assets.modeling.evaluation.gate_rules import Approving, Rejecting, Rule
 
 MAX_NEAR_DUPLICATE_SHARE: Final = 0.05
 """Largest share of surveyed rows with a near duplicate beyond what chance gives; `near_duplicates`.
@@ -89,23 +92,12 @@ class Decision:
     Attributes:
         approved: Whether the model may answer requests.
         reason: One sentence with the numbers.
-        rule: The rule that decided. Against the model: ``unusable_rmse``, ``unusable_evidence``,
-            ``test_split_touched``, ``near_twins``, ``trained_on_other_rows``, ``too_few_rows``,
-            ``above_max_rmse``, ``final_fit_unlike_its_folds``, ``worse_than_champion``,
-            ``not_shown_as_good``, ``worse_on_test_split``; on the rows of files that the champion
-            knew ``worse_on_known_files``, ``gain_only_on_new_files`` (not
-            shown to be as good there, and better on all rows) and ``not_shown_on_known_files``;
-            ``worse_than_reference``, ``not_shown_as_good_as_reference`` (on all rows or on those
-            that it knew), ``worse_in_slice``. In its favour: ``first_model``, ``unchanged``,
-            ``better_than_champion`` (and than the reference, each on rows that it knew too, or than
-            the champion alone where the reference knew too few of today's rows),
-            ``holds_against_reference`` (better than the champion alone),
-            ``holds_against_champion``.
+        rule: The rule that decided; see `gate_rules`.
     """
 
     approved: bool
     reason: str
-    rule: str
+    rule: Rule
 
 
 def decide(evaluation: Mapping[str, Any], limits: GateLimits) -> Decision:
@@ -193,7 +185,8 @@ def _check_alone(evaluation: Mapping[str, Any], limits: GateLimits) -> None:
 
 def _check_split(split: Any) -> None:  # noqa: ANN401 - JSON that may lack anything
     """The test split's rows must be those of their hash, and few be there twice but by chance."""
-    rule, unsaid = "test_split_touched", "the evaluation does not say"
+    rule: Rejecting = "test_split_touched"
+    unsaid = "the evaluation does not say"
     known = isinstance(split, Mapping)
     require(known, f"{unsaid} whether the test split is as its hash makes it", rule)
     for count, what in _SPLIT_COUNTS.items():
@@ -216,7 +209,7 @@ def _check_split(split: Any) -> None:  # noqa: ANN401 - JSON that may lack anyth
     )
 
 
-def _approval(evaluation: Mapping[str, Any], limits: GateLimits) -> tuple[str, str]:
+def _approval(evaluation: Mapping[str, Any], limits: GateLimits) -> tuple[str, Approving]:
     """Why a model that is good enough by itself is approved, and by which rule."""
     champion, reference = (other_model(evaluation, role) for role in ("champion", "reference"))
     if champion is None:
@@ -258,7 +251,7 @@ def _approval(evaluation: Mapping[str, Any], limits: GateLimits) -> tuple[str, s
     _check_slices([*slices, *(known.slices if known else ())], limits)
 
     if overall.high >= 0 or (known is not None and not known.shows_gain(least)):
-        rule = "holds_against_champion"
+        rule: Approving = "holds_against_champion"
     else:
         better = older is None or older.lapsed or older.shows_gain()
         rule = "better_than_champion" if better else "holds_against_reference"

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from abalone_assets.modeling.evaluation.gate import Decision, GateError, GateLimits, decide
+from abalone_assets.modeling.evaluation.gate_rules import Rule
 from abalone_assets.modeling.evaluation.reference import REFERENCE_RULES
 from abalone_assets_tests.modeling.evaluation.judged import (
     APPROVING,
@@ -25,7 +26,7 @@ def decision(limits: GateLimits | None = None, **changes: Any) -> Decision:
     return decide({**FIRST, **changes}, limits or GateLimits())
 
 
-def assert_decided(decided: Decision, rule: str) -> None:
+def assert_decided(decided: Decision, rule: Rule) -> None:
     assert (decided.approved, decided.rule) == (rule in APPROVING, rule)
 
 
@@ -146,7 +147,7 @@ def test_rejects_a_model_that_learnt_other_rows_than_the_training_split(told: An
         (math.nan, "unusable_evidence"),
     ],
 )
-def test_a_first_model_may_not_be_clearly_worse_than_out_of_fold(low: Any, rule: str) -> None:
+def test_a_first_model_may_not_be_clearly_worse_than_out_of_fold(low: Any, rule: Rule) -> None:
     assert_decided(decision(**folds(low)), rule)
     assert_decided(decision(**folds(low, confidence=None)), "unusable_evidence")
     assert_decided(decision(**folds(low, out_of_fold=None, confidence=None)), "first_model")
@@ -180,7 +181,7 @@ def test_two_models_without_a_digest_are_not_the_same() -> None:
         (comparison(-0.1, -0.3, 0.1), "not_shown_as_good"),  # better, but that may be chance
     ],
 )
-def test_asks_whether_the_interval_lies_within_the_margin(overall: Any, rule: str) -> None:
+def test_asks_whether_the_interval_lies_within_the_margin(overall: Any, rule: Rule) -> None:
     assert_decided(decision(champion=champion(overall)), rule)
 
 
@@ -192,7 +193,7 @@ def test_asks_whether_the_interval_lies_within_the_margin(overall: Any, rule: st
         (comparison(0.19, 0.04, 0.4, rows=209), "better_than_champion"),  # within the margin
     ],
 )
-def test_a_ruined_final_fit_does_not_hide_behind_good_folds(test: Any, rule: str) -> None:
+def test_a_ruined_final_fit_does_not_hide_behind_good_folds(test: Any, rule: Rule) -> None:
     assert_decided(decision(champion=champion(BETTER, test)), rule)
 
 
@@ -232,7 +233,7 @@ def test_says_why_the_test_rows_alone_are_compared() -> None:
         (part(0.3, 0.21, 0.5, rows=9), "holds_against_champion"),
     ],
 )
-def test_no_slice_may_be_clearly_worse_the_fewer_rows_the_clearer(beside: Any, rule: str) -> None:
+def test_no_slice_may_be_clearly_worse_the_fewer_rows_the_clearer(beside: Any, rule: Rule) -> None:
     assert_decided(decision(champion=beside), rule)
 
 
@@ -279,7 +280,7 @@ def test_gives_the_numbers_of_a_comparison_in_one_sentence() -> None:
     ],
 )
 def test_a_model_better_than_the_champion_must_hold_against_the_reference_too(
-    older: Any, rule: str
+    older: Any, rule: Rule
 ) -> None:
     assert_decided(decision(champion=champion(BETTER), reference=reference(older)), rule)
 
