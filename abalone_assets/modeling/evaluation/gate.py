@@ -8,24 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.errors import AbaloneError
+from abalone_assets.modeling.evaluation.beside_champion import beside_champion, champion_name
 from abalone_assets.modeling.evaluation.evidence import (
-    EVIDENT_ROWS,
-    Compared,
     RejectedError,
-    compared,
-    compared_overall,
-    compared_slices,
-    comparisons_with,
     is_size,
     other_model,
     require,
-    require_as_good,
 )
-from abalone_assets.modeling.evaluation.known_files import (
-    on_known_files,
-    require_as_good_on_known_files,
-)
-from abalone_assets.modeling.evaluation.reference import beside_reference
 
 if TYPE_CHECKING:
     from abalone_assets.modeling.evaluation.gate_rules import Approving, Rejecting, Rule
@@ -126,7 +115,7 @@ def decide(evaluation: Mapping[str, Any], limits: GateLimits) -> Decision:
     """
     try:
         _check_alone(evaluation, limits)
-        why, rule = _approval(evaluation, limits)
+        rule, why = _approval(evaluation, limits)
     except RejectedError as error:
         return Decision(approved=False, reason=f"Rejected: {error}.", rule=error.rule)
     within = f"{_on_test_rows(evaluation)} is within the limit of {limits.max_rmse:g}"
@@ -209,56 +198,24 @@ def _check_split(split: Any) -> None:  # noqa: ANN401 - JSON that may lack anyth
     )
 
 
-def _approval(evaluation: Mapping[str, Any], limits: GateLimits) -> tuple[str, Approving]:
-    """Why a model that is good enough by itself is approved, and by which rule."""
+def _approval(evaluation: Mapping[str, Any], limits: GateLimits) -> tuple[Approving, str]:
+    """By which rule a model that is good enough by itself is approved, and why."""
     champion, reference = (other_model(evaluation, role) for role in ("champion", "reference"))
     if champion is None:
         _check_final_fit(evaluation, limits)
-        return "there is no champion yet", "first_model"
-    name, digest = f"champion version {champion.get('version')}", evaluation.get("model_sha256")
+        return "first_model", "there is no champion yet"
+    digest = evaluation.get("model_sha256")
     if digest and digest == champion.get("model_sha256"):
-        return f"the model is {name}, unchanged", "unchanged"
-
-    paired = comparisons_with(champion)
-    overall = compared_overall(champion, name, limits.champion_tolerance, limits.min_rows)
-    tested = compared(paired.get("test"), "the test rows", name, limits.slice_tolerance)
-    slices = compared_slices(paired.get("slices"), name, limits.slice_tolerance)
-    known = on_known_files(champion, name, limits.champion_tolerance, limits.slice_tolerance)
-    alone = champion.get("test_rows_alone")
-    unseen = f"on {overall.rows:,} rows that neither model had learnt from" + (
-        f" (the test rows alone: {alone})" if isinstance(alone, str) else ""
-    )
-    found = f"{unseen}, RMSE {overall.told_rmse} is {overall}"
-    require_as_good(overall, found, worse="worse_than_champion", not_shown="not_shown_as_good")
-    require(  # a ruined final fit must not hide behind good folds
-        not tested.clearly_worse,
-        f"on the {tested.rows:,} test rows, the only ones that it answers itself, RMSE "
-        f"{tested.told_rmse} is {tested}",
-        "worse_on_test_split",
-    )
-    least = limits.min_rows
-    if known is not None:
-        require_as_good_on_known_files(
-            known, overall, least=least, least_test=limits.min_slice_rows
-        )
-    older = beside_reference(
+        return "unchanged", f"the model is {champion_name(champion)}, unchanged"
+    held = beside_champion(
+        champion,
         reference,
-        name,
         tolerance=limits.champion_tolerance,
         slice_tolerance=limits.slice_tolerance,
-        min_rows=least,
+        min_rows=limits.min_rows,
+        min_slice_rows=limits.min_slice_rows,
     )
-    _check_slices([*slices, *(known.slices if known else ())], limits)
-
-    if overall.high >= 0 or (known is not None and not known.shows_gain(least)):
-        rule: Approving = "holds_against_champion"
-    else:
-        better = older is None or older.lapsed or older.shows_gain()
-        rule = "better_than_champion" if better else "holds_against_reference"
-    on_known = known.told_beside(overall, least) if known else ""
-    few = [f"{each.where} ({each.rows})" for each in slices if each.rows < limits.min_slice_rows]
-    unjudged = f"; too few rows to judge {', '.join(few)}" if few else ""
-    return f"{found}{on_known}{older or ''}{unjudged}", rule
+    return held.rule, str(held)
 
 
 def _check_final_fit(evaluation: Mapping[str, Any], limits: GateLimits) -> None:
@@ -280,22 +237,3 @@ def _check_final_fit(evaluation: Mapping[str, Any], limits: GateLimits) -> None:
         f"fold it was {wanted:.3f}: the final fit went wrong; train it again",
         "final_fit_unlike_its_folds",
     )
-
-
-def _check_slices(slices: list[Compared], limits: GateLimits) -> None:
-    """No slice may be clearly worse; one of few rows counts only when its whole interval is."""
-    worse = [
-        each
-        for each in slices
-        if (
-            each.clearly_worse
-            if each.rows >= limits.min_slice_rows
-            else each.rows >= EVIDENT_ROWS and each.low > each.margin
-        )
-    ]
-    if worse:
-        worst = max(worse, key=lambda each: each.difference - each.margin)
-        raise RejectedError(
-            f"for {worst.where}, RMSE {worst.told_rmse} on {worst.rows:,} rows is {worst}",
-            "worse_in_slice",
-        )
