@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MAX_CHARACTERS: Final = 90
 
 _ALONE: Final[Mapping[Rule, str]] = {
-    "first_model": "the first model",
+    "first_model": "held against no other",
     "unusable_rmse": "its RMSE is no number",
     "unusable_evidence": "its evaluation cannot be used",
     "test_split_touched": "the test split was touched",

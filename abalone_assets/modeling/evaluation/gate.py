@@ -203,7 +203,7 @@ def _approval(evaluation: Mapping[str, Any], limits: GateLimits) -> tuple[Approv
     champion, reference = (other_model(evaluation, role) for role in ("champion", "reference"))
     if champion is None:
         _check_final_fit(evaluation, limits)
-        return "first_model", "there is no champion yet"
+        return "first_model", "no approved version is live to hold it against"
     digest = evaluation.get("model_sha256")
     if digest and digest == champion.get("model_sha256"):
         return "unchanged", f"the model is {champion_name(champion)}, unchanged"

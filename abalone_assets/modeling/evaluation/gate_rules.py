@@ -52,8 +52,8 @@ RULES: Final[Mapping[Rule, str]] = {
     "trained_on_other_rows": "the training split is not shown to be what it was trained on",
     "too_few_rows": "the test split has too few surveyed rows to judge by",
     "above_max_rmse": "its RMSE on the test rows is above the limit",
-    "final_fit_unlike_its_folds": "there is no champion, and it is clearly worse on the test rows "
-    "than out of fold",
+    "final_fit_unlike_its_folds": "no approved version is live to hold it against, and it is "
+    "clearly worse on the test rows than out of fold",
     "unusable_evidence": "what a rule needs is missing, of too few rows, or contradicts itself; "
     "wherever that is seen",
     "worse_than_champion": "it is surely worse than the champion on all rows that neither had "
@@ -74,7 +74,8 @@ RULES: Final[Mapping[Rule, str]] = {
     "worse_in_slice": "it is clearly worse than the champion for one sex or one age band, on all "
     "rows or on those of files that the champion knew",
     "champion_changed": "a person made another version the one to be live while it was evaluated",
-    "first_model": "there is no champion",
+    "first_model": "no approved version is live to hold it against: there was none yet, or a "
+    "person rejected it",
     "unchanged": "it is the champion",
     "better_than_champion": "it is better than the champion, and than the reference if there is "
     "another, each on all rows and on those of files that it knew; a reference that knew too few "

@@ -18,7 +18,7 @@ def said(evaluation: dict[str, Any], limits: GateLimits | None = None) -> str:
 
 
 def test_it_has_one_number_and_says_which_rows_it_is_of() -> None:
-    assert said(FIRST) == "Approved: the first model, RMSE 2.100 on 209 test rows."
+    assert said(FIRST) == "Approved: held against no other, RMSE 2.100 on 209 test rows."
     limits = GateLimits(max_rmse=2.0)
     assert said(FIRST, limits) == "Rejected: above the limit, RMSE 2.100 on 209 test rows."
     better = {**FIRST, "champion": champion(BETTER)}

@@ -34,8 +34,8 @@ def test_approves_the_first_model_that_is_good_enough() -> None:
     first = decision()
     assert_decided(first, "first_model")
     assert first.reason == (
-        "Approved: RMSE 2.100 on the 209 test rows is within the limit of 2.5, and there is no "
-        "champion yet."
+        "Approved: RMSE 2.100 on the 209 test rows is within the limit of 2.5, and no "
+        "approved version is live to hold it against."
     )
     assert_decided(decision(rmse=2.5), "first_model")
 

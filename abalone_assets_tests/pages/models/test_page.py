@@ -105,7 +105,7 @@ def test_a_versions_page_has_the_gates_sentence_once_and_above_it_a_line(site: S
     )
     text = site.text("/models/1")
     assert text.count(sentence) == 1
-    assert "Approved: the first model, RMSE 2.100 on 209 test rows." in text
+    assert "Approved: held against no other, RMSE 2.100 on 209 test rows." in text
 
 
 def test_a_versions_page_says_from_what_it_was_made_and_how_to_make_it_again(site: Site) -> None:
