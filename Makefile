@@ -69,9 +69,10 @@ audit: $(VENV)/.dev $(AUDIT)/.made ## Ask PyPI whether a dependency has a known 
 sbom: $(VENV)/.base $(AUDIT)/.made ## Write sbom.json: what is installed here, as CycloneDX
 	$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o sbom.json $(BIN)/python
 
-docs: $(VENV)/.base ## Write docs/settings.md, docs/catalog.md and the tables of docs/benchmarks.md
+docs: $(VENV)/.base ## Write docs/settings.md, docs/catalog.md and tables of docs/architecture.md and docs/benchmarks.md
 	$(BIN)/python docs/settings_page.py
 	$(BIN)/python docs/catalog_page.py
+	$(BIN)/python docs/gate_table.py
 	$(BIN)/python docs/benchmark_tables.py
 
 bench: $(VENV)/.dev ## Measure, beside peers; `make docs` then fills the tables of docs/benchmarks.md

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from abalone_assets.modeling.evaluation.gate_rules import Rule
     from abalone_assets.modeling.features import Columns
 
 TEST_ROWS, ALL_ROWS = 209, 4177
@@ -208,7 +209,8 @@ class Release:
         """Approves when the challenger's RMSE on the test split is the champion's at most."""
         bar = _rmse(self.champion[:TEST_ROWS]) * tolerance
         approved = _rmse(self.challenger[:TEST_ROWS]) <= bar
-        return Decision(approved=approved, reason="", rule="point_estimate")
+        rule: Rule = "holds_against_champion" if approved else "worse_than_champion"
+        return Decision(approved=approved, reason="", rule=rule)
 
 
 NAIVE_GATES: dict[str, Callable[[Release], Decision]] = {

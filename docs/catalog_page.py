@@ -89,6 +89,27 @@ where measured_on = 'compared' and metric = 'rmse_difference' and low > 0
   and version = (select max(version) from model_versions)
 order by value desc
 ```
+
+Which files hold the animals of the newest one, measured or typed once more? A few may be alike by
+chance; where most of a file's are, it was sent twice under another name.
+
+```sql
+select older.source_file, count(*) as alike
+from merged_dataset as newest
+join merged_dataset as older
+  on older.sex = newest.sex and older.source_file <> newest.source_file
+where newest.source_file = (select max(source_file) from new_surveys)
+  and abs(older.length - newest.length) < 0.00505
+  and abs(older.diameter - newest.diameter) < 0.00505
+  and abs(older.height - newest.height) < 0.00505
+  and abs(older.whole_weight - newest.whole_weight) < 0.00055
+  and abs(older.shucked_weight - newest.shucked_weight) < 0.00055
+  and abs(older.viscera_weight - newest.viscera_weight) < 0.00055
+  and abs(older.shell_weight - newest.shell_weight) < 0.00055
+group by older.source_file
+order by alike desc
+limit 10
+```
 """
 
 RECORDS: Final = {

@@ -63,7 +63,7 @@ def test_a_rejection_that_a_person_overruled_is_over(platform: Platform, hook: W
     version = registry.register(
         b"an archive",
         evaluation={"model_sha256": "a"},
-        decision={"approved": False, "reason": "too far off", "rule": "max_rmse"},
+        decision={"approved": False, "reason": "too far off", "rule": "above_max_rmse"},
         release_digest="digest",
     )
     finish(platform, "rejected", version.version)

@@ -114,7 +114,7 @@ def test_the_plan_says_the_gates_word_on_each_in_a_line(registry: FolderRegistry
             release_digest=f"release-{number}",
         )
     planned = abalone("rollback").stdout
-    assert planned.count("Approved: the first model, RMSE 2.") == 2
+    assert planned.count("Approved: held against no other, RMSE 2.") == 2
     assert "as measured on slice" not in planned
 
 

@@ -29,7 +29,7 @@ def test_a_good_model_is_approved_and_deployed_with_the_probes_of_its_record(
     assert releases.live == 1
     assert releases.registry.get(1).probes == [tuple(PROBE)]
     assert metadata(run, "approved_model")["version"] == 1
-    assert metadata(run, "endpoint")["decision"].startswith("Approved: the first model")
+    assert metadata(run, "endpoint")["decision"].startswith("Approved: held against no other")
     assert metadata(run, "endpoint")["why"].startswith("Approved: RMSE 2.100 on the 209 test rows")
     ended = releases.last
     assert (ended.digest, ended.outcome, ended.version) == ("r1", "deployed", 1)

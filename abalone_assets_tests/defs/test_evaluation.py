@@ -31,6 +31,8 @@ from abalone_assets.survey import parse_survey
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from abalone_assets.modeling.evaluation.gate_rules import Rule
+
 pytestmark = [pytest.mark.service, pytest.mark.xdist_group("evaluation")]  # one story for all
 
 TINY = {"num_boost_round": 10, "eta": 0.3, "landmarks": 30, "folds": 2}
@@ -98,7 +100,7 @@ class Home:
                 instance=instance,
             )
 
-    def register(self, rule: str, **changed: Any) -> int:
+    def register(self, rule: Rule, **changed: Any) -> int:
         """The model that was evaluated as a version that the gate approved by a rule."""
         document = self.document()
         version = self.registry.register(

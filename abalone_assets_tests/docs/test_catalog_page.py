@@ -7,14 +7,18 @@ import runpy
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import polars as pl
 
+from abalone_assets.ingest.frames import to_parquet
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.released_files import record_released_files
+from abalone_assets.modeling.dataset import concat
 from abalone_assets.registry.catalog import refresh_catalog
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import GOOD_ROW, ingest
 from abalone_assets_tests.docs.test_settings_page import DOCS
 from abalone_assets_tests.modeling.evaluation.judged import champion, comparison
+from abalone_assets_tests.modeling.support import rows
 from abalone_assets_tests.registry.support import add
 from abalone_assets_tests.registry.test_provenance import MADE
 from abalone_assets_tests.serving.support import new_registry
@@ -48,6 +52,7 @@ def test_its_queries_answer(home: Path) -> None:
     worse = champion(comparison(0.3, 0.1, 0.5), sex=[better, by_chance])
     add(registry, "b", release=digest, approved=False, rule="worse_than_champion", champion=worse)
     registry.approve(2, because="the scale was checked", by="ana")
+    lake.store.write(lake.key("merged_dataset"), to_parquet(sent_twice()))
     assert refresh_catalog(settings, lake, registry) == []
 
     queries = re.findall(r"```sql\n(.*?)```", (DOCS / "catalog.md").read_text(), re.DOTALL)
@@ -55,7 +60,7 @@ def test_its_queries_answer(home: Path) -> None:
         answers: list[list[tuple[Any, ...]]] = [
             connection.execute(query).fetchall() for query in queries
         ]
-    versions, made, decisions, quarantined, files, worse_on = answers
+    versions, made, decisions, quarantined, files, worse_on, alike = answers
     assert [(row[0], *row[2:]) for row in versions] == [
         (1, 2.1, 2.0, 2.2, True, "the gate"),
         (2, 2.1, None, None, True, "ana"),
@@ -70,3 +75,12 @@ def test_its_queries_answer(home: Path) -> None:
     assert [(str(day), *rest) for day, *rest in quarantined] == [(DAY, "sex", 1)]
     assert [row[:2] for row in files] == [(1, NAME)]
     assert [row[:2] for row in worse_on] == [("all", "all")]
+    assert alike == [("abalone.20250301000000", 20)]
+
+
+def sent_twice() -> pl.DataFrame:
+    """30 animals of a file, and 20 of them in another one, a step longer and heavier."""
+    animals = rows(0, 30, "abalone.20250301000000")
+    again = rows(0, 20, NAME)
+    again |= {"length": again["length"] + 0.005, "whole_weight": again["whole_weight"] + 0.0005}
+    return pl.DataFrame(concat([animals, again])).with_columns(bucket=pl.lit(0, pl.Int64))

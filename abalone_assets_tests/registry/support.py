@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from abalone_assets_tests.serving.sagemaker.hosting import constant_archive
 
 if TYPE_CHECKING:
+    from abalone_assets.modeling.evaluation.gate_rules import Rule
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.registry.versions import ModelVersion
 
@@ -25,10 +26,13 @@ def add(
     trained_at: str = "noon",
     release: str = "r1",
     approved: bool = True,
-    rule: str = "",
+    rule: Rule | Literal[""] = "",
     **evaluation: Any,
 ) -> ModelVersion:
-    """Register a model; its name stands for the digest of its file."""
+    """Register a model; its name stands for the digest of its file.
+
+    Without a rule its record is as one of an older release.
+    """
     return registry.register(
         archive(f"{model} at {trained_at}"),
         evaluation={"rmse": 2.1, "model_sha256": model, **evaluation},

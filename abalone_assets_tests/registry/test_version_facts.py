@@ -38,7 +38,7 @@ def lake(home: Path) -> Lake:
 
 def register(registry: FolderRegistry, release: str = "r1", **evaluation: Any) -> ModelVersion:
     known = {"rmse": 2.1, "rows": 209, "model_sha256": "c" * 64, **evaluation}
-    decision = {"approved": True, "reason": "Approved: good.", "rule": "max_rmse"}
+    decision = {"approved": True, "reason": "Approved: good.", "rule": "holds_against_champion"}
     return registry.register(
         b"archive", evaluation=known, decision=decision, release_digest=release
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pytest
 
@@ -17,6 +17,9 @@ from abalone_assets.registry.versions import (
     version_that_stands,
     why_desired,
 )
+
+if TYPE_CHECKING:
+    from abalone_assets.modeling.evaluation.gate_rules import Rule
 
 
 def at(hour: int) -> str:
@@ -176,7 +179,9 @@ def test_a_model_keeps_its_version_while_nothing_has_changed_for_it(
     assert (found and found.version) == stands
 
 
-def judged(number: int, rule: str, *overrides: Override, **against: int) -> ModelVersion:
+def judged(
+    number: int, rule: Rule | Literal[""], *overrides: Override, **against: int
+) -> ModelVersion:
     """A version that the gate approved by a rule, held against other versions."""
     others = {role: {"version": str(other)} for role, other in against.items()}
     made = version(number, number, *overrides)
@@ -186,7 +191,7 @@ def judged(number: int, rule: str, *overrides: Override, **against: int) -> Mode
 
 FIRST = judged(1, "first_model")
 BETTER = judged(2, "better_than_champion", champion=1)
-HOLDS = "holds_against_champion"
+HOLDS: Final = "holds_against_champion"
 
 
 @pytest.mark.parametrize(
@@ -234,6 +239,16 @@ def test_the_reference_is_found_past_all_that_merely_held_against_it() -> None:
 def test_a_version_that_the_gate_rejected_sets_no_mark_whatever_its_rule() -> None:
     refused = replace(FIRST, decision={"approved": False, "rule": "first_model"})
     assert not refused.may_be_reference
+
+
+def test_a_version_whose_rule_is_no_more_can_be_read_and_sets_no_mark() -> None:
+    decision = {"approved": True, "reason": "as good", "rule": "non_inferior"}
+    old = replace(FIRST, decision=decision)
+    assert (old.may_be_reference, old.in_short, old.status) == (
+        False,
+        "as good",
+        "approved by the gate",
+    )
 
 
 def test_a_model_without_a_digest_never_has_a_version() -> None:

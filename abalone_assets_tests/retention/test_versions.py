@@ -25,6 +25,8 @@ from abalone_assets_tests.registry.support import add
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from abalone_assets.modeling.evaluation.gate_rules import Rule
+
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 RULES = VersionRules(newest=3, days=10)
 
@@ -84,7 +86,8 @@ def registry(home: Path) -> FolderRegistry:
     """A registry of six versions: 2 is live with 1 behind it, 3 and 6 are better, 4 and 5 not."""
     registry = FolderRegistry(ObjectStore(home / "registry"))
     for number in range(1, 7):
-        rule = "better_than_champion" if number in {1, 3} else "non_inferior"
+        better = number in {1, 3}
+        rule: Rule = "better_than_champion" if better else "holds_against_champion"
         champion = {"version": str(number - 1)} if number > 1 else None
         add(registry, f"m{number}", rule=rule, champion=champion)
     for number in (1, 2):

@@ -74,7 +74,7 @@ def register(registry: FolderRegistry, archive_bytes: bytes, release: str = "") 
     return registry.register(
         archive_bytes,
         evaluation={"rmse": 2.1, "model_sha256": hashlib.sha256(archive_bytes).hexdigest()},
-        decision={"approved": True, "reason": "good", "rule": "max_rmse"},
+        decision={"approved": True, "reason": "good", "rule": "first_model"},
         release_digest=release or "release-1",
     )
 

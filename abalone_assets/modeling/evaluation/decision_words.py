@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.modeling.evaluation.evidence import is_number, is_size
+from abalone_assets.modeling.evaluation.gate_rules import rule_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from abalone_assets.modeling.evaluation.gate_rules import Rule
+
 MAX_CHARACTERS: Final = 90
 
-_ALONE: Final = {
-    "first_model": "the first model",
+_ALONE: Final[Mapping[Rule, str]] = {
+    "first_model": "held against no other",
     "unusable_rmse": "its RMSE is no number",
     "unusable_evidence": "its evaluation cannot be used",
     "test_split_touched": "the test split was touched",
@@ -25,7 +28,7 @@ _ALONE: Final = {
 }
 """By the gate's rule; a rule that names another version is in one of the next two."""
 
-_BESIDE_CHAMPION: Final = {
+_BESIDE_CHAMPION: Final[Mapping[Rule, str]] = {
     "unchanged": "the same model as version {}",
     "better_than_champion": "better than version {}",
     "holds_against_reference": "better than version {}",
@@ -38,7 +41,7 @@ _BESIDE_CHAMPION: Final = {
     "not_shown_on_known_files": "not shown to be as good as version {} on the files that this knew",
     "worse_in_slice": "for some animals worse than version {}",
 }
-_BESIDE_REFERENCE: Final = {
+_BESIDE_REFERENCE: Final[Mapping[Rule, str]] = {
     "worse_than_reference": "worse than version {}",
     "not_shown_as_good_as_reference": "not shown to be as good as version {}",
 }
@@ -48,19 +51,21 @@ def in_short(decision: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
     """The decision in a line, with one number and which rows it is of.
 
     The difference to another version is of the rows that neither had learnt from, the RMSE of the
-    test rows. A record without a rule, of an earlier release, has the beginning of its sentence.
+    test rows. A record of an earlier release without a rule, or with one that is no more, has the
+    beginning of its sentence.
 
     Args:
         decision: What the gate decided: ``approved``, ``rule`` and ``reason``.
         evaluation: The evaluation that it saw.
     """
-    told = _told(str(decision.get("rule") or ""), evaluation)
+    rule = rule_of(decision)
+    told = None if rule is None else _told(rule, evaluation)
     if told is None:
         return shortened(str(decision.get("reason") or ""))
     return f"{'Approved' if decision.get('approved') is True else 'Rejected'}: {told}."
 
 
-def _told(rule: str, evaluation: Mapping[str, Any]) -> str | None:
+def _told(rule: Rule, evaluation: Mapping[str, Any]) -> str | None:
     if rule in _ALONE:
         rmse, rows = evaluation.get("rmse"), evaluation.get("rows")
         if rule not in {"first_model", "above_max_rmse"} or not is_size(rmse) or not is_size(rows):

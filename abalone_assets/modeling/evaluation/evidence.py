@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from abalone_assets.errors import AbaloneError
+
+if TYPE_CHECKING:
+    from abalone_assets.modeling.evaluation.gate_rules import Rejecting
 
 _MINUS: Final = "\N{MINUS SIGN}"
 _SLICES: Final = {"sex": "sex", "age_band": "the animals of"}
@@ -21,15 +24,15 @@ class RejectedError(AbaloneError):
     """The model is not approved; by default because its evidence is missing or contradicts itself.
 
     Attributes:
-        rule: See `gate.Decision`.
+        rule: See `gate_rules`.
     """
 
-    def __init__(self, why: str, rule: str = "unusable_evidence") -> None:
+    def __init__(self, why: str, rule: Rejecting = "unusable_evidence") -> None:
         super().__init__(why)
         self.rule = rule
 
 
-def require(condition: bool, why_not: str, rule: str) -> None:  # noqa: FBT001 - as an assertion
+def require(condition: bool, why_not: str, rule: Rejecting) -> None:  # noqa: FBT001 - as an assertion
     """Reject the model by a rule, unless the condition holds.
 
     Raises:
@@ -155,7 +158,9 @@ def compared_overall(
     return checked
 
 
-def require_as_good(overall: Compared, found: str, *, worse: str, not_shown: str) -> None:
+def require_as_good(
+    overall: Compared, found: str, *, worse: Rejecting, not_shown: Rejecting
+) -> None:
     """The model must be shown to be as good as its rival.
 
     Raises:

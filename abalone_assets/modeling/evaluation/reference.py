@@ -23,7 +23,9 @@ from abalone_assets.modeling.evaluation.known_files import OnKnownFiles, on_know
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-REFERENCE_RULES: Final = frozenset({"first_model", "better_than_champion"})
+    from abalone_assets.modeling.evaluation.gate_rules import Rejecting, Rule
+
+REFERENCE_RULES: Final[frozenset[Rule]] = frozenset({"first_model", "better_than_champion"})
 """A version that was approved by one of them may be the reference of later models."""
 
 
@@ -85,7 +87,10 @@ def beside_reference(
         return None
     name = f"version {reference.get('version')}"
     about_it = ", the last version approved as more than just as good as its champion"
-    rules = {"worse": "worse_than_reference", "not_shown": "not_shown_as_good_as_reference"}
+    rules: dict[str, Rejecting] = {
+        "worse": "worse_than_reference",
+        "not_shown": "not_shown_as_good_as_reference",
+    }
     older = replace(compared_overall(reference, name, tolerance, min_rows), about_it=about_it)
     known = on_known_files(reference, name, tolerance, slice_tolerance)
     require_as_good(

@@ -1,13 +1,12 @@
 """Made-up evaluations for the gate to judge, and comparisons in them."""
 
-from typing import Any
+from typing import Any, get_args
+
+from abalone_assets.modeling.evaluation.gate_rules import Approving
 
 TOUCHED = ("misplaced", "leaked", "missing", "foreign")
 INTACT = {**dict.fromkeys(TOUCHED, 0), "near_twins": 0, "surveyed": 4177}
-APPROVING = {
-    *("first_model", "unchanged", "better_than_champion"),
-    *("holds_against_reference", "holds_against_champion"),
-}
+APPROVING = get_args(Approving)
 
 
 def comparison(difference: float, low: float, high: float, **changes: Any) -> dict[str, Any]:

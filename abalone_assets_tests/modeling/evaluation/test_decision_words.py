@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from abalone_assets.modeling.evaluation import decision_words
 from abalone_assets.modeling.evaluation.decision_words import MAX_CHARACTERS, in_short
 from abalone_assets.modeling.evaluation.gate import Decision, GateLimits, decide
+from abalone_assets.modeling.evaluation.gate_rules import Rule, is_approving
 from abalone_assets_tests.modeling.evaluation.judged import BETTER, FIRST, champion, comparison
 
 
@@ -18,7 +18,7 @@ def said(evaluation: dict[str, Any], limits: GateLimits | None = None) -> str:
 
 
 def test_it_has_one_number_and_says_which_rows_it_is_of() -> None:
-    assert said(FIRST) == "Approved: the first model, RMSE 2.100 on 209 test rows."
+    assert said(FIRST) == "Approved: held against no other, RMSE 2.100 on 209 test rows."
     limits = GateLimits(max_rmse=2.0)
     assert said(FIRST, limits) == "Rejected: above the limit, RMSE 2.100 on 209 test rows."
     better = {**FIRST, "champion": champion(BETTER)}
@@ -31,10 +31,12 @@ def test_it_has_one_number_and_says_which_rows_it_is_of() -> None:
     assert said(same) == "Approved: the same model as version 3."
 
 
-@pytest.mark.parametrize("rule", sorted({*re.findall("``([a-z_]+)``", str(Decision.__doc__))}))
-def test_every_rule_has_words(rule: str) -> None:
-    decision = {"approved": False, "rule": rule, "reason": "the whole sentence"}
-    assert in_short(decision, {}) != "the whole sentence"
+@pytest.mark.parametrize("rule", get_args(Rule))
+def test_every_rule_has_words(rule: Rule) -> None:
+    decision = Decision(approved=is_approving(rule), rule=rule, reason="the whole sentence")
+    told = in_short(vars(decision), {})
+    assert told != "the whole sentence"
+    assert told.startswith("Approved: " if decision.approved else "Rejected: ")
 
 
 def test_a_record_without_a_rule_keeps_the_beginning_of_its_sentence() -> None:
@@ -48,6 +50,12 @@ def test_a_record_without_a_rule_keeps_the_beginning_of_its_sentence() -> None:
     assert len(told) <= MAX_CHARACTERS + 2
     assert in_short({"reason": "as measured"}, {}) == "as measured"
     assert in_short({}, {}) == ""
+
+
+@pytest.mark.parametrize("rule", ["non_inferior", "", None, ["first_model"], 3])
+def test_a_record_with_a_rule_that_is_no_more_keeps_its_sentence(rule: object) -> None:
+    decision = {"approved": True, "rule": rule, "reason": "as measured"}
+    assert in_short(decision, FIRST) == "as measured"
 
 
 def test_evidence_that_is_missing_leaves_the_number_out() -> None:

@@ -14,6 +14,7 @@ from abalone_assets.modeling.dataset import concat, take
 from abalone_assets.modeling.evaluation.champion import Champion
 from abalone_assets.modeling.evaluation.evaluate import Splits, evaluate_model
 from abalone_assets.modeling.evaluation.gate import Decision, GateLimits, decide
+from abalone_assets.modeling.evaluation.gate_rules import Rule
 from abalone_assets.modeling.evaluation.split_integrity import row_buckets
 from abalone_assets.modeling.training.train import fit
 from abalone_assets.survey.splits import buckets_of
@@ -86,7 +87,7 @@ def decision(overall: Any, files: Any, older: Any = None, **limits: Any) -> Deci
     ],
 )
 def test_a_model_must_hold_on_the_rows_that_the_champion_knew(
-    overall: Any, files: Any, rule: str
+    overall: Any, files: Any, rule: Rule
 ) -> None:
     decided = decision(overall, files)
     assert (decided.rule, decided.approved) == (rule, rule in APPROVING)
@@ -105,7 +106,7 @@ def test_a_model_must_hold_on_the_rows_that_the_champion_knew(
         (known({**WORSE, "rows": 99}), "better_than_champion"),
     ],
 )
-def test_a_model_must_hold_on_the_rows_that_the_reference_knew(files: Any, rule: str) -> None:
+def test_a_model_must_hold_on_the_rows_that_the_reference_knew(files: Any, rule: Rule) -> None:
     older = {**reference(GAIN), "known_files": files}
     decided = decision(GAIN, known({**BETTER, "rows": 3968}), older)
     assert (decided.rule, decided.approved) == (rule, rule in APPROVING)

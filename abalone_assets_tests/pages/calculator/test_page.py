@@ -65,7 +65,7 @@ def live(archives: list[bytes], host: ModelHost) -> ModelHost:
         host.registry.register(
             archive,
             evaluation={**EVALUATION, "model_sha256": f"{len(host.registry.versions()):064}"},
-            decision={"approved": True, "reason": "good", "rule": "max_rmse"},
+            decision={"approved": True, "reason": "good", "rule": "first_model"},
             release_digest="r",
         )
     serve(host, 1)

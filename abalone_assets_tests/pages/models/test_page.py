@@ -36,7 +36,7 @@ def site(home: Path) -> Site:
 
 def register(site: Site, number: int = 1, *, approved: bool = True, **evaluation: Any) -> None:
     known = {"rmse": 2.1, "rows": 209, "model_sha256": f"{number:064x}", **evaluation}
-    decision = {"approved": approved, "reason": f"{MARKUP} said the gate.", "rule": "max_rmse"}
+    decision = {"approved": approved, "reason": f"{MARKUP} said the gate."}
     site.registry.register(
         b"%d" % number, evaluation=known, decision=decision, release_digest=f"d{number}"
     )
@@ -105,7 +105,7 @@ def test_a_versions_page_has_the_gates_sentence_once_and_above_it_a_line(site: S
     )
     text = site.text("/models/1")
     assert text.count(sentence) == 1
-    assert "Approved: the first model, RMSE 2.100 on 209 test rows." in text
+    assert "Approved: held against no other, RMSE 2.100 on 209 test rows." in text
 
 
 def test_a_versions_page_says_from_what_it_was_made_and_how_to_make_it_again(site: Site) -> None:

@@ -90,7 +90,7 @@ def registry(archives: list[bytes], tmp_path: Path) -> FolderRegistry:
                 "model_sha256": read_card(archive).model_sha256,
                 "prediction_interval": {"wanted": 0.9, "coverage": 0.91},
             },
-            decision={"approved": True, "reason": "good", "rule": "max_rmse"},
+            decision={"approved": True, "reason": "good", "rule": "first_model"},
             release_digest="r",
         )
     return registry

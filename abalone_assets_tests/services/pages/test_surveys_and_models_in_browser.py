@@ -77,7 +77,7 @@ def registry(home: Path, archives: list[bytes]) -> FolderRegistry:
                 "model_sha256": f"{number:064x}",
                 DATA: data,
             },
-            decision={"approved": True, "reason": GATE, "rule": "better"},
+            decision={"approved": True, "reason": GATE, "rule": "better_than_champion"},
             release_digest=Lake(str(home / "lake")).manifest().digest,
         )
     registry.reject(1, because="it knew <b>nothing</b> of old animals", by="ana")

@@ -73,7 +73,8 @@ def evaluation_of(archive: bytes, **more: Any) -> dict[str, Any]:
 
 DECISION = {
     "approved": True,
-    "reason": "Approved: RMSE 2.125 is within the limit of 2.5 and there is no champion yet.",
+    "reason": "Approved: RMSE 2.125 on the 209 test rows is within the limit of 2.5, and no "
+    "approved version is live to hold it against.",
     "rule": "first_model",
 }
 

@@ -160,7 +160,7 @@ def test_a_first_network_of_few_rows_has_a_page_too_the_same_each_time() -> None
     first, again = (render_report(evaluation, network) for _ in range(2))
     assert first == again
     page = Page(first.page)
-    assert "There is no champion yet" in page.seen
+    assert "There is none: no approved version is live" in page.seen
     assert "without prediction intervals" in page.seen
     assert "not drawn for a network" in page.seen
     assert page.tags.count("svg") == 6
