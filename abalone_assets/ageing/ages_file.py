@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, Protocol
@@ -16,6 +17,8 @@ from abalone_assets.survey.header import PROBLEM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from _typeshed import ReadableBuffer
 
     from abalone_assets.ageing.batch import Batch
     from abalone_assets.survey.animals_header import AnimalsHeader
@@ -82,7 +85,8 @@ def writing_ages(
 ) -> Iterator[Writer]:
     """Write ages to a CSV file, a Parquet file (``.parquet``) or, for ``-``, as CSV to stdout.
 
-    A file appears whole, over an earlier one, or not at all.
+    A file appears whole, over an earlier one, or not at all. What is there and is no file, such as
+    a device or a named pipe, is written to as it is.
 
     Args:
         target: The file.
@@ -96,24 +100,78 @@ def writing_ages(
     """
     names = output_columns(header)
     write_csv = _decimal_comma_writer if decimal_comma else _csv_writer
-    with ExitStack() as stack:
-        if target == STDOUT:
-            yield write_csv(stdout, names)
-            return
-        path = Path(target)
-        try:
-            partial = path.with_name(f".{path.name}.{os.getpid()}")
-            stack.callback(partial.unlink, missing_ok=True)
-            with ExitStack() as opened:
-                if path.suffix == ".parquet":
-                    yield _parquet_writer(partial, names, len(header.others), opened)
-                else:
-                    encoding = "utf-8-sig" if decimal_comma else "utf-8"
-                    file = opened.enter_context(partial.open("w", encoding=encoding, newline=""))
-                    yield write_csv(file, names)
-            partial.replace(path)
-        except OSError as error:
-            raise StorageError(f"{target}: cannot be written: {error.strerror or error}") from error
+    if target == STDOUT:
+        yield write_csv(stdout, names)
+        return
+    with _told_of(target):
+        path, partial = _places_of(target)
+    written, opened = partial or path, ExitStack()
+    try:
+        with _told_of(target):
+            if path.suffix == ".parquet":
+                sink = partial or opened.enter_context(_Onwards(path, "w"))
+                write = _parquet_writer(sink, names, len(header.others), opened)
+            else:
+                encoding = "utf-8-sig" if decimal_comma else "utf-8"
+                file = opened.enter_context(written.open("w", encoding=encoding, newline=""))
+                write = write_csv(file, names)
+        yield _Telling(write, target)
+        with _told_of(target):
+            opened.close()
+            if partial is not None:
+                partial.replace(path)
+    finally:
+        _discard(opened, partial)
+
+
+def _places_of(target: str) -> tuple[Path, Path | None]:
+    """Where the ages are to be, and where until they are whole; None where they go there at once.
+
+    Raises:
+        StorageError: It is no file's name, or a folder's.
+        OSError: The system does not say what is there.
+    """
+    if not target:
+        raise StorageError("an empty name is no file's: name one, such as ages.csv")
+    path = Path(target)
+    if path.is_dir():
+        raise StorageError(f"{target}: is a folder; name a file in it, such as ages.csv")
+    if path.exists() and not path.is_file():
+        return path, None
+    path = Path(os.path.realpath(path))  # a link stays one
+    return path, path.with_name(f".{path.name}.{os.getpid()}")
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """A writer whose failures are told of as those of its file.
+
+    What else fails meanwhile, such as the reading of the animals, is not the file's failure.
+    """
+
+    write: Writer
+    target: str
+
+    def __call__(self, batch: Batch, ages: Ages | None, /) -> None:
+        with _told_of(self.target):
+            self.write(batch, ages)
+
+
+@contextmanager
+def _told_of(target: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{target}: cannot be written: {error.strerror or error}") from error
+
+
+def _discard(opened: ExitStack, partial: Path | None) -> None:
+    """Close and remove what did not become whole; of what did, there is nothing left to do."""
+    with suppress(OSError):
+        opened.close()
+    if partial is not None:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _csv_writer(stream: IO[str], names: Sequence[str]) -> Writer:
@@ -157,7 +215,28 @@ def _plain_lines(batch: Batch, ages: Ages) -> str:
     return frame.write_csv(include_header=False, quote_style="never")
 
 
-def _parquet_writer(path: Path, names: Sequence[str], others: int, stack: ExitStack) -> Writer:
+class _Onwards(io.FileIO):
+    """Takes bytes one after another, and counts them: a pipe does not tell Arrow where it is."""
+
+    _count = 0
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        """Write all of it."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        while left:
+            left = left[super().write(left) :]
+        self._count += size
+        return size
+
+    def tell(self) -> int:
+        """How many bytes came so far."""
+        return self._count
+
+
+def _parquet_writer(
+    sink: Path | _Onwards, names: Sequence[str], others: int, stack: ExitStack
+) -> Writer:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -167,7 +246,7 @@ def _parquet_writer(path: Path, names: Sequence[str], others: int, stack: ExitSt
         for place, name in enumerate(names)
     ]
     schema = pa.schema(list(zip(names, kinds, strict=True)))
-    file = stack.enter_context(pq.ParquetWriter(path, schema))
+    file = stack.enter_context(pq.ParquetWriter(sink, schema))
 
     def written(batch: Batch, ages: Ages | None) -> None:
         measured = [[_number(field) for field in column] for column in batch.given[1:]]

@@ -49,7 +49,8 @@ def diff(one: int, other: int, *, as_json: bool) -> None:
     if one == other:
         raise StorageError(f"version {one} does not differ from itself: choose another")
     settings = load_settings()
-    found = difference(open_registry(settings), Lake(settings.lake_uri), one, other)
+    with console(stderr=True).status(f"Comparing version {one} with version {other} …"):
+        found = difference(open_registry(settings), Lake(settings.lake_uri), one, other)
     if as_json:
         print_json(found.to_document())
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from abalone_assets.errors import SurveyError
 from abalone_assets.ingest.animals_files import AnimalsFiles
 from abalone_assets.ingest.bad_rows import quarantined_rows
-from abalone_assets.ingest.file_status import FileStatus
+from abalone_assets.ingest.file_status import FileStatus, forget_command
 from abalone_assets.ingest.landed_files import SurveyFiles
 from abalone_assets.ingest.landing_zone import aged_key
 from abalone_assets.lake.names import QUARANTINED_ANIMALS
@@ -71,7 +71,7 @@ class FileReport:
             case "missing":
                 return (
                     "bring the landing zone's files back (is it mounted?), or say that they were "
-                    f"deleted on purpose: `abalone forget {self.status.day}`"
+                    f"deleted on purpose: `{forget_command(name)} {self.status.day}`"
                 )
             case "gone":
                 return self._driven(f"nothing to do, or land {name} again to keep its rows")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Self
 
 from abalone_assets.modeling.evaluation.decision_words import in_short, shortened
@@ -41,10 +41,17 @@ class Live(EndpointState):
     def of(cls, settings: Settings, registry: ModelRegistry) -> Self:
         """Ask the endpoint and the registry."""
         state = endpoint_state(settings)
-        shown = state.version or state.requested_version
-        known = registry.get(shown) if shown else None
+        shown, problem = state.version or state.requested_version, state.problem
+        try:
+            known = registry.get(shown) if shown else None
+        except UnknownVersionError:
+            known = None
+            problem = problem or (
+                f"the record of version {shown} is gone: restore it from a copy, or `abalone "
+                "release` makes another"
+            )
         return cls(
-            **vars(state),
+            **vars(replace(state, problem=problem)),
             endpoint=settings.endpoint_name,
             rmse=known.evaluation.get("rmse") if known else None,
             standing=known.status if known else None,

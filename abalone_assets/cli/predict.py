@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -103,10 +104,10 @@ def predict(
     if stream is None:
         _one(values, told or CONTRACT_UNITS, output, url, as_json=as_json)
         return
-    animals = click.get_current_context().with_resource(
-        AnimalsFile(stream, getattr(stream, "name", "stdin"), told)
-    )
-    batches = animals.batches(BATCH_ROWS)
+    name = str(getattr(stream, "name", "stdin"))
+    with _readable(name):
+        animals = click.get_current_context().with_resource(AnimalsFile(stream, name, told))
+    batches = _batches(animals)
     first = next(batches)
     if output is None or strict:
         refuse_bad(first, animals)
@@ -143,7 +144,33 @@ def _stream(values: Sequence[str], file: BinaryIO | None) -> BinaryIO | None:
         return sys.stdin.buffer
     if not Path(values[0]).is_file():
         raise click.UsageError(f"{values[0]}: there is no such file; {VALUES} are one animal's")
-    return click.get_current_context().with_resource(Path(values[0]).open("rb"))
+    with _readable(values[0]):
+        return click.get_current_context().with_resource(Path(values[0]).open("rb"))
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    from abalone_assets.errors import SurveyError
+
+    try:
+        yield
+    except OSError as error:
+        raise SurveyError(f"{name}: cannot be read: {error.strerror or error}") from error
+
+
+def _batches(animals: AnimalsFile) -> Iterator[Batch]:
+    """The animals of a file.
+
+    Raises:
+        SurveyError: As `AnimalsFile.batches`, or the file cannot be read to its end.
+    """
+    batches = animals.batches(BATCH_ROWS)
+    while True:
+        with _readable(animals.name):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
 
 
 def _one(

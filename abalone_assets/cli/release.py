@@ -24,7 +24,7 @@ from abalone_assets.cli.run_progress import RunProgress
 from abalone_assets.errors import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import dagster as dg
 
@@ -172,13 +172,13 @@ def _release(settings: Settings, config: dict[str, Any], show: RunProgress) -> d
     ):
         definitions = defs()
         if driver is None:
-            run_id = _run_here(settings, definitions, instance, config, show)
+            runs = [_run_here(settings, definitions, instance, config, show)]
         else:
-            run_id = _run_there(settings, definitions, instance, config, show, driver)
-    return _outcome(settings, run_id)
+            runs = _run_there(settings, definitions, instance, config, show, driver)
+    return _outcome(settings, runs)
 
 
-def _run_on_aws(settings: Settings, config: dict[str, Any], show: RunProgress) -> str:
+def _run_on_aws(settings: Settings, config: dict[str, Any], show: RunProgress) -> list[str]:
     """Launch a release at the deployed Dagster, and follow it."""
     import dagster as dg
 
@@ -256,8 +256,11 @@ def _run_there(
     config: dict[str, Any],
     show: RunProgress,
     driver: Driver,
-) -> str:
+) -> list[str]:
     """Put a release into the queue of the home's daemon, and follow it.
+
+    Returns:
+        The run, and those by which Dagster retried it when its process died.
 
     Raises:
         RunFailedError: It failed.
@@ -280,27 +283,36 @@ def _run_there(
     request = _request(settings, definitions, instance, config)
     run_id = enqueue(definitions, instance, RELEASE_JOB, request)
     show.say(f"run {run_id} is in the queue of {driver}", mark="…", style="cyan")
+    runs = [run_id]
+
+    def retried(retry: str) -> None:
+        show.retries(runs[-1], retry)
+        runs.append(retry)
+
     try:
-        follow(instance, run_id, driver, partial(show.step, request))
+        follow(instance, run_id, driver, partial(show.step, request), retried)
     except KeyboardInterrupt:
         status = Typed.on(settings.home).command("status")
-        click.echo(f"run {run_id} goes on; `{status}` tells how it ends", err=True)
+        click.echo(f"run {runs[-1]} goes on; `{status}` tells how it ends", err=True)
         raise
-    check_succeeded(instance, run_id)
-    return run_id
+    check_succeeded(instance, runs[-1])
+    return runs
 
 
-def _outcome(settings: Settings, run_id: str) -> dict[str, Any]:
-    """How the release ended, as its record and the endpoint say."""
+def _outcome(settings: Settings, runs: Sequence[str]) -> dict[str, Any]:
+    """How the release ended, as its record and the endpoint say.
+
+    A run that died may have recorded it, and its retry have done the rest.
+    """
     from abalone_assets.errors import StorageError
     from abalone_assets.lake.lake import Lake
     from abalone_assets.serving.live_version import endpoint_state
 
     lake = Lake(settings.lake_uri)
     ended, live = lake.release(), endpoint_state(settings)
-    if ended is None or ended.run_id != run_id:
+    if ended is None or ended.run_id not in runs:
         raise StorageError(
-            f"{settings.lake_uri}: run {run_id} succeeded, but another release ended since; see"
+            f"{settings.lake_uri}: run {runs[-1]} succeeded, but another release ended since; see"
             " `abalone status`"
         )
     evaluation = lake.store.read_json(lake.key("evaluation", suffix="json")) or {}
@@ -311,7 +323,7 @@ def _outcome(settings: Settings, run_id: str) -> dict[str, Any]:
         "rmse": evaluation.get("metrics", {}).get("rmse"),
         "live_version": live.requested_version,
         "url": live.url,
-        "run_id": run_id,
+        "run_id": runs[-1],
     }
 
 

@@ -32,6 +32,12 @@ MOST_MISSES: Final = 15
 """How many looks in a row may have no answer: a web server or a port forward starts again."""
 
 REQUEST_SECONDS: Final = 60
+RETRY_LOOKS: Final = 30
+"""How many looks Dagster's daemon, which looks every five seconds, may take to retry what died."""
+
+MOST_TEXT: Final = 200
+"""Characters that are shown of an answer that is none of Dagster's."""
+
 ENDED: Final = {"FAILURE": "failed", "CANCELED": "was cancelled"}
 
 LAUNCH: Final = """mutation($parameters: ExecutionParams!) {
@@ -41,7 +47,10 @@ LAUNCH: Final = """mutation($parameters: ExecutionParams!) {
         ... on RunConfigValidationInvalid { errors { message } }
         ... on Error { message } } }"""
 STATUS: Final = """query($id: ID!) {
-    runOrError(runId: $id) { __typename ... on Run { status } ... on Error { message } } }"""
+    runOrError(runId: $id) {
+        __typename
+        ... on Run { status tags { key value } }
+        ... on Error { message } } }"""
 
 
 class DeployedDagsterError(AbaloneError):
@@ -78,8 +87,11 @@ class Deployed:
 
 def release_there(
     deployed: Deployed, definitions: dg.Definitions, request: dg.RunRequest, show: RunProgress
-) -> str:
-    """Launch a release at the deployed Dagster and wait until it ends; returns the run's id.
+) -> list[str]:
+    """Launch a release at the deployed Dagster and wait until it ends.
+
+    Returns:
+        The run's id, and those of the runs by which Dagster retried it when its process died.
 
     Raises:
         DeployedDagsterError: Dagster cannot be reached, or refuses the run.
@@ -87,8 +99,7 @@ def release_there(
     """
     run_id = _launch(deployed, definitions, request)
     show.say(f"run {run_id} is in the queue of {deployed.place}", mark="…", style="cyan")
-    _follow(deployed, run_id)
-    return run_id
+    return _follow(deployed, run_id, show)
 
 
 @contextmanager
@@ -129,13 +140,35 @@ def _over_http(url: str, query: str, variables: Mapping[str, Any]) -> Mapping[st
             json={"query": query, "variables": variables},
             timeout=REQUEST_SECONDS,
         )
-        found: dict[str, Any] = answer.json()
     except requests.RequestException as error:
         raise DeployedDagsterError(
             f"{public_uri(url)}: no answer of Dagster's web server, which ABALONE_DAGSTER_URL "
             f"names: {error}"
         ) from error
-    return found
+    try:
+        found = answer.json()
+    except requests.RequestException:
+        found = None
+    if not _is_of_graphql(found):
+        text = " ".join(answer.text.split())[:MOST_TEXT] or "nothing"
+        raise DeployedDagsterError(
+            f"{public_uri(url)}: this is no answer of Dagster's web server, which "
+            f"ABALONE_DAGSTER_URL names: status {answer.status_code}, {text}"
+        )
+    return dict(found)
+
+
+def _is_of_graphql(answer: object) -> bool:
+    """Whether it is what GraphQL answers, and not what stands before it, such as a proxy."""
+    if not isinstance(answer, dict):
+        return False
+    data, errors = answer.get("data"), answer.get("errors")
+    if errors:
+        return isinstance(errors, list) and all(
+            isinstance(error, dict) and "message" in error for error in errors
+        )
+    found = list(data.values()) if isinstance(data, dict) else []
+    return bool(found) and all(isinstance(each, dict) for each in found)
 
 
 def _workspace_file() -> Path | None:
@@ -191,35 +224,63 @@ def _launch(deployed: Deployed, definitions: dg.Definitions, request: dg.RunRequ
     return str(deployed.answer(LAUNCH, parameters=parameters)["run"]["runId"])
 
 
-def _follow(deployed: Deployed, run_id: str) -> None:
-    """Wait until the run has ended.
+def _follow(deployed: Deployed, run_id: str, show: RunProgress) -> list[str]:
+    """Wait until the run has ended, or the one by which Dagster retries it; returns their ids.
 
     Raises:
         RunFailedError: It failed, or was cancelled.
         DeployedDagsterError: Dagster has not answered several times in a row; the run goes on.
         KeyboardInterrupt: The user waits no longer; the run goes on.
     """
-    from abalone_assets.local.run import RunFailedError
+    from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG
 
-    misses = 0
+    runs, misses, failures = [run_id], 0, 0
     try:
         while True:
             try:
-                status, misses = deployed.answer(STATUS, id=run_id)["status"], 0
+                found, misses = deployed.answer(STATUS, id=runs[-1]), 0
             except DeployedDagsterError as error:
                 misses += 1
                 if misses >= MOST_MISSES:
-                    raise DeployedDagsterError(f"run {run_id} goes on, but {error}") from error
-                status = ""
+                    raise DeployedDagsterError(f"run {runs[-1]} goes on, but {error}") from error
+                found = {}
+            status = found.get("status", "")
+            tags = {tag["key"]: tag["value"] for tag in found.get("tags", ())}
             if status == "SUCCESS":
-                return
+                return runs
+            if status == "FAILURE" and (retry := tags.get(AUTO_RETRY_RUN_ID_TAG)):
+                show.retries(runs[-1], retry)
+                runs.append(retry)
+                failures = 0
+                continue
             if status in ENDED:
-                raise RunFailedError(
-                    f"run {run_id} {ENDED[status]}; its page at {deployed.place} says why"
-                )
+                failures += 1
+                _give_up(deployed, runs[-1], status, tags, failures)
             time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:
         import click
 
-        click.echo(f"run {run_id} goes on at {deployed.place}", err=True)
+        click.echo(f"run {runs[-1]} goes on at {deployed.place}", err=True)
         raise
+
+
+def _give_up(
+    deployed: Deployed, run_id: str, status: str, tags: Mapping[str, str], looks: int
+) -> None:
+    """End the waiting for a run that has failed, unless Dagster may still retry it.
+
+    Raises:
+        RunFailedError: It does not, or has not after so many looks.
+    """
+    from abalone_assets.local.queue import is_retried
+    from abalone_assets.local.run import RunFailedError
+
+    # Dagster decides a moment after the failure; what it has not decided by the next look, never.
+    patience = {True: RETRY_LOOKS, None: 2, False: 1}
+    retried = is_retried(tags) if status == "FAILURE" else False
+    if looks < patience[retried]:
+        return
+    late = ", and Dagster has not retried it as it should" if retried else ""
+    raise RunFailedError(
+        f"run {run_id} {ENDED[status]}{late}; its page at {deployed.place} says why"
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -35,6 +36,15 @@ FOLLOW_SECONDS: Final = 120.0
 POLL_SECONDS: Final = 0.5
 
 
+@dataclass(frozen=True)
+class _Done:
+    """What came of the version gone back to: whether it is live, in words, and the exit code."""
+
+    is_live: bool
+    state: str
+    exit_code: int = 0
+
+
 @click.command(
     epilog=example("abalone rollback", 'abalone rollback --yes --because "off by two years"')
 )
@@ -50,7 +60,9 @@ def rollback(ctx: click.Context, because: str | None, *, is_agreed: bool, as_jso
     approve VERSION` takes that back, or goes to any other version.
 
     Beside `abalone dev` its sensors deploy, and this waits for them; without, this deploys. Exits
-    with 3 when the version is not live by then.
+    with 3 when the version is not live by then, or a release has had another one approved
+    meanwhile. In the profile aws the sensors deploy, too, which takes minutes: this says so, and
+    exits with 0 without waiting.
     """
     from abalone_assets.cli.catalog import refresh_or_warn
     from abalone_assets.local.instance import home_environment
@@ -66,19 +78,20 @@ def rollback(ctx: click.Context, because: str | None, *, is_agreed: bool, as_jso
         if not (is_agreed or agrees("Roll back?", otherwise="add --yes", as_json=as_json)):
             click.echo("Nothing was changed.", err=as_json)
             ctx.exit(FAILED)
+        _require_desired(registry, bad)
         reason = (because or "").strip() or f"rolled back to version {good.version}"
         registry.reject(bad.version, because=reason, by=who())
         refresh_or_warn(settings, registry)
-        done = _deploy(settings, good, RunProgress(console(stderr=as_json)))
-        outcome = {"from_version": bad.version, "to_version": good.version, **done}
+        done = _deploy(settings, registry, good, RunProgress(console(stderr=as_json)))
+        versions = {"from_version": bad.version, "to_version": good.version}
     if as_json:
-        print_json({**outcome, "because": reason})
+        told = {"is_live": done.is_live, "state": done.state, "because": reason}
+        print_json({**versions, **told})
     else:
-        style = "green" if done["is_live"] else "yellow"
-        text = f"Version {bad.version} is rejected, and version {good.version} {done['state']}."
+        style = "green" if done.is_live else "yellow"
+        text = f"Version {bad.version} is rejected, and version {good.version} {done.state}."
         console().print(text, style=style)
-    if settings.profile == "local" and not done["is_live"]:
-        ctx.exit(NOT_LIVE)
+    ctx.exit(done.exit_code)
 
 
 def _versions(registry: ModelRegistry) -> tuple[ModelVersion, ModelVersion]:
@@ -105,6 +118,34 @@ def _versions(registry: ModelRegistry) -> tuple[ModelVersion, ModelVersion]:
     return bad, good
 
 
+def _require_desired(registry: ModelRegistry, bad: ModelVersion) -> None:
+    """Make sure that the version is still the one to go back from, after a while of thought.
+
+    Raises:
+        StorageError: A release or a person has decided otherwise since.
+    """
+    from abalone_assets.errors import StorageError
+
+    desired = registry.desired_version()
+    if desired is None or desired.version != bad.version:
+        now = "no version" if desired is None else f"version {desired.version}"
+        raise StorageError(
+            f"nothing was changed: {now} is to be live now, no longer version {bad.version}, for "
+            "another decision came in between; `abalone status` shows it, and `abalone rollback` "
+            "goes back from there"
+        )
+
+
+def _overtaken(registry: ModelRegistry, good: ModelVersion) -> str | None:
+    """Why the version is not to be live any more, if it is not: a release goes on meanwhile."""
+    desired = registry.desired_version()
+    if desired is None:
+        return "no version is approved any more"
+    if desired.version == good.version:
+        return None
+    return f"version {desired.version} was approved meanwhile, and is to be live"
+
+
 def _plan(settings: Settings, bad: ModelVersion, good: ModelVersion) -> list[str]:
     from abalone_assets.serving.live_version import live_version
 
@@ -122,13 +163,17 @@ def _described(version: ModelVersion) -> str:
     return f"{measured}registered {version.created_at[:10]}. {version.in_short}"
 
 
-def _deploy(settings: Settings, good: ModelVersion, show: RunProgress) -> dict[str, Any]:
+def _deploy(
+    settings: Settings, registry: ModelRegistry, good: ModelVersion, show: RunProgress
+) -> _Done:
     """See to it that the endpoint serves what should be live now."""
     from abalone_assets.local.driver_lock import drive_or_follow
     from abalone_assets.local.instance import prepare_instance
 
     if settings.profile != "local":
-        return _done(
+        if reason := _overtaken(registry, good):
+            return _not_any_more(reason)
+        return _Done(
             is_live=False,
             state=f"is deployed by approval_sensor within {settings.sensor_seconds} seconds, or "
             "when the runs that deploy now have ended",
@@ -138,8 +183,8 @@ def _deploy(settings: Settings, good: ModelVersion, show: RunProgress) -> dict[s
         if driver is None:
             _deploy_here(settings, show)
         else:
-            _await_deployment(settings, good, driver, show)
-    return _reached(settings, good, driver)
+            _await_deployment(settings, registry, good, driver, show)
+    return _reached(settings, registry, good, driver)
 
 
 def _deploy_here(settings: Settings, show: RunProgress) -> None:
@@ -164,12 +209,18 @@ def _deploy_here(settings: Settings, show: RunProgress) -> None:
 
 
 def _await_deployment(
-    settings: Settings, good: ModelVersion, driver: Driver, show: RunProgress
+    settings: Settings,
+    registry: ModelRegistry,
+    good: ModelVersion,
+    driver: Driver,
+    show: RunProgress,
 ) -> None:
     """Wait until the daemon's `approval_sensor` has had it deployed, for a while."""
     show.say(f"the sensors of {driver} deploy version {good.version}", mark="…", style="cyan")
     deadline = time.monotonic() + FOLLOW_SECONDS
-    while driver.lives and time.monotonic() < deadline and not _serves(settings, good):
+    while driver.lives and time.monotonic() < deadline:
+        if _serves(settings, good) or _overtaken(registry, good):
+            return
         time.sleep(POLL_SECONDS)
 
 
@@ -181,20 +232,25 @@ def _serves(settings: Settings, good: ModelVersion) -> bool:
     return answers and found.requested_version == good.version
 
 
-def _reached(settings: Settings, good: ModelVersion, driver: Driver | None) -> dict[str, Any]:
+def _reached(
+    settings: Settings, registry: ModelRegistry, good: ModelVersion, driver: Driver | None
+) -> _Done:
     from abalone_assets.cli.typed import Typed
     from abalone_assets.serving.live_version import endpoint_state
 
+    if reason := _overtaken(registry, good):
+        return _not_any_more(reason)
     found = endpoint_state(settings)
     if found.version == good.version:
-        return _done(is_live=True, state=f"answers at {found.url}")
+        return _Done(is_live=True, state=f"answers at {found.url}")
     if found.requested_version == good.version:
         typed = Typed.on(settings.home)
         state = f"answers when `{typed.dev}` or `{typed.command('serve')}` runs"
-        return _done(is_live=True, state=state)
+        return _Done(is_live=True, state=state)
     who_deploys = driver or "`abalone dev`"
-    return _done(is_live=False, state=f"is not live yet: {who_deploys} deploys it")
+    state = f"is not live yet: {who_deploys} deploys it, unless a release has another one approved"
+    return _Done(is_live=False, state=state, exit_code=NOT_LIVE)
 
 
-def _done(*, is_live: bool, state: str) -> dict[str, Any]:
-    return {"is_live": is_live, "state": state}
+def _not_any_more(reason: str) -> _Done:
+    return _Done(is_live=False, state=f"does not go live: {reason}", exit_code=NOT_LIVE)

@@ -38,6 +38,14 @@ class RunProgress:
         """Say whose end this waits for, the first time only."""
         self.once(f"{driver} works on this home: waiting for its end")
 
+    def retries(self, run_id: str, retry: str) -> None:
+        """Say by which run Dagster retries one that was cut short."""
+        self.say(
+            f"run {run_id} was cut short: Dagster retries it as run {retry}",
+            mark="…",
+            style="yellow",
+        )
+
     def step(self, request: dg.RunRequest, entry: dg.EventLogEntry) -> None:
         """Say the steps of a run that succeeded, failed or were skipped."""
         event = entry.dagster_event

@@ -197,9 +197,10 @@ def _live(live: Live) -> str:
     if live.url is None:
         if live.requested_version is None:
             return "nothing: no model was deployed yet, and no server runs"
-        return (
+        text = (
             f"nothing: version {live.requested_version}{described} is deployed but no server runs"
         )
+        return f"{text}; {live.problem}" if live.problem else text
     if live.version is None:
         return f"nothing: the server at {live.url} waits for a model"
     text = f"version {live.version}{described} answers at {live.url}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.ingest.partitions import partition_of
-from abalone_assets.survey import MAX_FILE_BYTES
+from abalone_assets.survey import ANIMALS, MAX_FILE_BYTES, kind_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,10 +42,15 @@ WHY: Final[Mapping[State, str]] = {
     "gone": "it is no longer in the landing zone; the next ingestion of its day takes its rows out",
     "missing": (
         "it is missing in the landing zone with its whole day, as when a share is not mounted: the "
-        "lake keeps its rows until the files are back, or somebody says `abalone forget`"
+        "lake keeps its rows until the files are back, or somebody says `{forget}`"
     ),
 }
 """What each state means, where the file itself does not tell more."""
+
+
+def forget_command(name: str) -> str:
+    """What lets go of the days of files such as this one, whose name follows."""
+    return "abalone forget --animals" if kind_of_file(name) is ANIMALS else "abalone forget"
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,8 @@ class Evidence:
             entry: As the lake has it; None when it does not.
         """
         state, why = self._judged(day, name, landed, entry)
-        return FileStatus(name, day, state, why or WHY[state], landed, entry)
+        said = why or WHY[state].format(forget=forget_command(name))
+        return FileStatus(name, day, state, said, landed, entry)
 
     def _judged(
         self, day: str, name: str, landed: LandedFile | None, entry: IngestedFile | None

@@ -14,18 +14,22 @@ from dagster._core.origin import (
     RepositoryPythonOrigin,
 )
 from dagster._core.remote_origin import RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.dagster_run import DagsterRunStatus
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 from dagster._core.workspace.load import location_origins_from_yaml_paths
 
 from abalone_assets.local.instance import InstanceError, local_workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import dagster as dg
 
     from abalone_assets.local.driver import Driver
 
 POLL_SECONDS: Final = 0.5
+RETRY_SECONDS: Final = 60.0
+"""How long the daemon, which looks every five seconds, may take to retry what was cut short."""
 
 
 def create_run(
@@ -77,12 +81,47 @@ def follow(
     run_id: str,
     driver: Driver,
     watch: Callable[[dg.EventLogEntry], None],
+    on_retry: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Wait until a run has ended that another process executes; its events are told as they come.
 
+    One that is cut short, as when its process dies, is retried by Dagster as another run: that is
+    followed, too.
+
+    Args:
+        instance: Where it is recorded.
+        run_id: Its id.
+        driver: Who executes it.
+        watch: Told each event.
+        on_retry: Told the id of a run by which Dagster retries it.
+
     Raises:
-        InstanceError: That process ends before the run does.
+        InstanceError: That process ends before the run does, or does not retry it as it should.
     """
+    while True:
+        _follow_one(instance, run_id, driver, watch)
+        retry = _retry_of(instance, run_id, driver)
+        if retry is None:
+            return
+        on_retry(retry)
+        run_id = retry
+
+
+def is_retried(tags: Mapping[str, str]) -> bool | None:
+    """Whether Dagster is to retry a run that failed, by its tags; None until it has decided that.
+
+    It decides a moment after the run is recorded as failed.
+    """
+    said = tags.get(WILL_RETRY_TAG)
+    return None if said is None else said == "true"
+
+
+def _follow_one(
+    instance: dg.DagsterInstance,
+    run_id: str,
+    driver: Driver,
+    watch: Callable[[dg.EventLogEntry], None],
+) -> None:
     cursor: str | None = None
     while True:
         run = instance.get_run_by_id(run_id)
@@ -97,5 +136,30 @@ def follow(
             raise InstanceError(
                 f"{driver} has ended, and run {run_id} has not: the next `abalone dev` takes it up"
                 " or says that it failed"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _retry_of(instance: dg.DagsterInstance, run_id: str, driver: Driver) -> str | None:
+    """The run by which Dagster retries one that has ended, which takes it some seconds; or None."""
+    deadline = time.monotonic() + RETRY_SECONDS
+    while True:
+        run = instance.get_run_by_id(run_id)
+        if run is None or run.status is not DagsterRunStatus.FAILURE:
+            return None
+        if retry := run.tags.get(AUTO_RETRY_RUN_ID_TAG):
+            return retry
+        retried = is_retried(run.tags)
+        if retried is False or (retried is None and not instance.run_retries_enabled):
+            return None
+        if not driver.lives:
+            raise InstanceError(
+                f"run {run_id} was cut short, and {driver} has ended before it retried it: the next"
+                " `abalone dev` does"
+            )
+        if time.monotonic() > deadline:
+            raise InstanceError(
+                f"run {run_id} was cut short, and {driver} has not retried it within"
+                f" {RETRY_SECONDS:g} s: its page in the UI says why"
             )
         time.sleep(POLL_SECONDS)

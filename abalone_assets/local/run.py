@@ -198,9 +198,11 @@ def check_succeeded(
         raise RunFailedError(f"a run of {run.job_name} was cancelled. See the UI: {where}")
     logs = instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     failures = [entry.dagster_event for entry in logs if entry.dagster_event]
-    what = f"{failures[0].step_key}: {_cause(failures[0])}" if failures else "no step failed"
+    what = "though no step did: its process died, or could not begin"
+    if failures:
+        what = f"at {failures[0].step_key}: {_cause(failures[0])}"
     raise RunFailedError(
-        f"a run of {run.job_name} failed at {what}. All of its events are in the UI: {where}"
+        f"a run of {run.job_name} failed {what}. All of its events are in the UI: {where}"
     )
 
 

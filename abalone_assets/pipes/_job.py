@@ -314,8 +314,12 @@ def console_url(region: str, page: str, fragment: str) -> str:
         page: Path of the service's page, such as ``sagemaker/home``.
         fragment: What follows ``#``.
     """
-    host = next(
+    return f"https://{console_host(region)}/{page}?region={region}#{fragment}"
+
+
+def console_host(region: str) -> str:
+    """The host of the console of a region's partition."""
+    return next(
         (host for start, host in _HOSTS.items() if region.startswith(start)),
         f"{region}.console.aws.amazon.com",
     )
-    return f"https://{host}/{page}?region={region}#{fragment}"

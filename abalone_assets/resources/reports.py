@@ -45,10 +45,9 @@ class S3ReportPages(ReportPages):
     def url(self, model_sha256: str) -> str:
         """The object's page in the console."""
         from abalone_assets.aws.clients import region
+        from abalone_assets.pipes._job import console_host
 
         place = urlsplit(self.open().lake.uri_of(report_key(model_sha256)))
         here, key = region(), quote(place.path.lstrip("/"))
-        return (
-            f"https://{here}.console.aws.amazon.com/s3/object/{place.netloc}"
-            f"?region={here}&prefix={key}"
-        )
+        page = f"https://{console_host(here)}/s3/object/{place.netloc}"
+        return f"{page}?region={here}&prefix={key}"

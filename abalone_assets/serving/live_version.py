@@ -75,11 +75,7 @@ def endpoint_state(settings: Settings) -> EndpointState:
     if settings.profile == "aws":
         if requested is None:
             return EndpointState(None)
-        from abalone_assets.aws.clients import region
-
-        host = f"https://runtime.sagemaker.{region()}.amazonaws.com"
-        url = f"{host}/endpoints/{settings.endpoint_name}/invocations"
-        return EndpointState(requested, url, requested)
+        return EndpointState(requested, invocations_url(settings.endpoint_name), requested)
     client = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
     if client is None:
         return EndpointState(requested)
@@ -87,4 +83,20 @@ def endpoint_state(settings: Settings) -> EndpointState:
         answer = client.describe()
     except EndpointError:  # it was stopped between the two questions
         return EndpointState(requested)
-    return EndpointState(requested, client.url, answer.get("version"), answer.get("failure_reason"))
+    serves = answer.get("version")
+    # A server tells why it refused a version until it has loaded another, which it need not when
+    # the one before is asked for again.
+    problem = None if serves == requested else answer.get("failure_reason")
+    return EndpointState(requested, client.url, serves, problem)
+
+
+def invocations_url(endpoint_name: str) -> str:
+    """Where SageMaker answers for an endpoint, in the region and partition in force.
+
+    Raises:
+        SettingsError: boto3 is not installed, or no region is set.
+    """
+    from abalone_assets.aws.clients import client
+
+    base = client("sagemaker-runtime").meta.endpoint_url
+    return f"{base}/endpoints/{endpoint_name}/invocations"

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
 from abalone_assets.ageing.ages_file import Ages, output_columns, writing_ages
 from abalone_assets.ageing.animals_file import AnimalsFile
 from abalone_assets.ageing.batch import MANY
+from abalone_assets.errors import StorageError
 from abalone_assets_tests.ageing.test_animals_file import LINES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from abalone_assets.ageing.batch import Batch
 
 HEADER = (
     "rings,Age_Years,id,sex,length_mm,diameter_mm,height_mm,whole_g,shucked_g,viscera_g,shell_g\n"
@@ -71,6 +76,73 @@ def test_decimal_commas_are_for_numbers_and_come_with_semicolons(tmp_path: Path)
     assert bad.startswith("ß;X;1;1;1;1;1;1;1;;;;;;\"line 3, column sex: sex is 'X'; it must be")
     with path.open("rb") as again, AnimalsFile(again, "ages.csv") as file:
         assert file.decimal == ","
+
+
+def animals() -> tuple[AnimalsFile, Batch]:
+    file = AnimalsFile(io.BytesIO(LINES.encode()), "animals.csv")
+    (batch,) = file.batches()
+    return file, batch
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_named_pipe_is_written_to_and_stays_one(tmp_path: Path, suffix: str) -> None:
+    file, batch = animals()
+    pipe = tmp_path / f"ages.{suffix}"
+    os.mkfifo(pipe)
+    with os.fdopen(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK), "rb") as reader:
+        with writing_ages(str(pipe), file.header, io.StringIO()) as write:
+            write(batch, Ages([9.5] * len(batch), None, 3))
+        read = (pl.read_parquet if suffix == "parquet" else pl.read_csv)(reader.read())
+    assert read["rings"].to_list() == [9.5] * len(batch)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_link_stays_one_and_its_file_is_replaced(tmp_path: Path) -> None:
+    file, batch = animals()
+    link, ages = tmp_path / "link.csv", tmp_path / "ages.csv"
+    ages.write_text("before")
+    link.symlink_to(ages)
+    with writing_ages(str(link), file.header, io.StringIO()) as write:
+        write(batch, Ages([9.5] * len(batch), None, 3))
+        assert ages.read_text() == "before"
+    assert link.is_symlink()
+    assert ages.read_text().startswith("sex,")
+
+
+@pytest.mark.parametrize("target", ["", ".", "/", "folder"])
+def test_a_folder_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    file, _ = animals()
+    with (
+        pytest.raises(StorageError, match=r"such as ages\.csv"),
+        writing_ages(target, file.header, io.StringIO()),
+    ):
+        pytest.fail("it is refused first")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_only_what_fails_in_its_writing_is_told_as_that(tmp_path: Path, suffix: str) -> None:
+    file, batch = animals()
+    ages = tmp_path / f"ages.{suffix}"
+    of_another = OSError("of another file")
+    with (
+        pytest.raises(OSError, match="of another file"),
+        writing_ages(str(ages), file.header, io.StringIO()),
+    ):
+        raise of_another
+    assert list(tmp_path.iterdir()) == []
+    full = tmp_path / f"full.{suffix}"
+    full.symlink_to("/dev/full")
+    with (
+        pytest.raises(StorageError, match=rf"full\.{suffix}: cannot be written: .*No space left"),
+        writing_ages(str(full), file.header, io.StringIO()) as write,
+    ):
+        write(batch, Ages([9.5] * len(batch), None, 3))
+    assert full.is_symlink()
 
 
 def test_columns_that_would_be_taken_for_answers_get_another_name() -> None:

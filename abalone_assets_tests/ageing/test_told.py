@@ -187,6 +187,16 @@ def test_forget_lets_go_of_days_whose_files_were_deleted(shore: Shore, home: Pat
     assert shore.ages(MONDAY).height == 0
 
 
+def test_a_missing_file_says_how_its_day_is_let_go(shore: Shore, home: Path) -> None:
+    shore.settle()
+    (home / "landing_zone" / NAME).unlink()
+    write_memory(shore.animals.lake.store, Memory(missing=(MONDAY,)), ANIMALS_MEMORY_KEY)
+    found = abalone_json("status", NAME)
+    assert found["state"] == "missing"
+    assert "somebody says `abalone forget --animals`" in found["why"]
+    assert f"`abalone forget --animals {MONDAY}`" in found["next"]
+
+
 def test_forgotten_animals_are_said_to_be_in_no_release(shore: Shore, home: Path) -> None:
     shore.settle()
     (home / "landing_zone" / NAME).unlink()

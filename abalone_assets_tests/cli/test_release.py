@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
+import time
+from datetime import UTC, datetime
 from importlib import import_module
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 import pytest
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, PARENT_RUN_ID_TAG, WILL_RETRY_TAG
 
 from abalone_assets import definitions
 from abalone_assets.automation.runs import RELEASE_JOB
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
-from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.holder import process_identity
+from abalone_assets.lake.lake import Lake, Release
 from abalone_assets.local import queue
 from abalone_assets.local.driver import Driver
 from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.local.instance import InstanceError
+from abalone_assets.local.run import RunFailedError, check_succeeded
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.support.instance import retry_runs
 from abalone_assets_tests.support.platform import QUICK_BLEND, survey_rows
 
 if TYPE_CHECKING:
@@ -76,7 +84,7 @@ def test_beside_a_daemon_it_is_a_run_of_its_queue_with_what_this_shell_sets(
 ) -> None:
     queued: list[dg.DagsterRun] = []
 
-    def follow(instance: dg.DagsterInstance, run_id: str, driver: Driver, _: object) -> None:
+    def follow(instance: dg.DagsterInstance, run_id: str, driver: Driver, *_: object) -> None:
         run = instance.get_run_by_id(run_id)
         assert run is not None
         queued.append(run)
@@ -127,6 +135,96 @@ def test_following_tells_the_events_and_ends_with_the_run(home: Path) -> None:
         run_id = dg.materialize([thing], instance=instance).run_id
         queue.follow(instance, run_id, driver, lambda entry: told.append(entry.message))
     assert any("Finished execution of step" in message for message in told)
+
+
+def cut_short(instance: dg.DagsterInstance, run_id: str) -> None:
+    """What the launcher reports of a run whose process died."""
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    instance.report_run_failed(run, "Its process died.")
+
+
+@pytest.mark.parametrize("is_recorded_by_the_first", [True, False])
+def test_a_release_that_is_cut_short_is_followed_in_its_retry(
+    home: Path, monkeypatch: pytest.MonkeyPatch, *, is_recorded_by_the_first: bool
+) -> None:
+    retry_runs(home / "dagster")
+    lake, runs = Lake(str(home / "lake")), list[str]()
+
+    def enqueue(_: object, instance: dg.DagsterInstance, *__: object) -> str:
+        runs.append(instance.create_run_for_job(job()).run_id)
+        cut_short(instance, runs[0])
+        return runs[0]
+
+    def sleep(_: float) -> None:
+        """Stands for the daemon: it retries the run, and the retry succeeds."""
+        with dg.DagsterInstance.get() as instance:
+            runs.append(
+                instance.create_run_for_job(job(), tags={PARENT_RUN_ID_TAG: runs[0]}).run_id
+            )
+            instance.add_run_tags(runs[0], {AUTO_RETRY_RUN_ID_TAG: runs[1]})
+            by = runs[0 if is_recorded_by_the_first else 1]
+            lake.record_release(Release.ended_now("digest", "deployed", "good.", 1, by))
+            ended = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, RELEASE_JOB)
+            instance.report_dagster_event(ended, runs[1])
+
+    monkeypatch.setattr(queue, "enqueue", enqueue)
+    monkeypatch.setattr(queue, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+    with driver_lock(load_settings(), "abalone dev"):
+        result = abalone("release", "--json")
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["outcome"], told["run_id"]) == ("deployed", runs[1])
+    assert f"run {runs[0]} was cut short: Dagster retries it as run {runs[1]}" in result.stderr
+
+
+def test_a_failure_is_looked_at_until_dagster_says_whether_it_retries(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retry_runs(home / "dagster")
+    driver = Driver("abalone dev", process_identity(os.getpid()))
+    with dg.DagsterInstance.get() as instance:
+        run_id = instance.create_run_for_job(job()).run_id
+        failed = dg.DagsterEvent(dg.DagsterEventType.RUN_FAILURE.value, RELEASE_JOB)
+        instance.run_storage.handle_run_event(run_id, failed, datetime.now(UTC))
+        looks: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            looks.append(seconds)
+            instance.add_run_tags(run_id, {WILL_RETRY_TAG: "false"})
+
+        monkeypatch.setattr(queue, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
+        queue.follow(instance, run_id, driver, lambda _: None)
+        assert len(looks) == 1
+
+
+@pytest.mark.parametrize(
+    ("identity", "said"),
+    [("0/0/0", "before it retried it: the next `abalone dev` does"), ("", "not retried it within")],
+)
+def test_a_retry_that_does_not_come_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, identity: str, said: str
+) -> None:
+    retry_runs(home / "dagster")
+    monkeypatch.setattr(queue, "RETRY_SECONDS", -1.0)
+    driver = Driver("abalone dev", identity or process_identity(os.getpid()))
+    with dg.DagsterInstance.get() as instance:
+        run_id = instance.create_run_for_job(job()).run_id
+        cut_short(instance, run_id)
+        with pytest.raises(InstanceError, match=f"was cut short, and .* {said}"):
+            queue.follow(instance, run_id, driver, lambda _: None)
+
+
+def test_a_run_that_failed_in_no_step_is_told_as_that(home: Path) -> None:
+    with dg.DagsterInstance.get() as instance:
+        run_id = instance.create_run_for_job(job()).run_id
+        cut_short(instance, run_id)
+        with pytest.raises(RunFailedError, match="failed though no step did: its process died"):
+            check_succeeded(instance, run_id)
+
+
+def job() -> dg.JobDefinition:
+    return dg.JobDefinition(name=RELEASE_JOB, graph_def=graph())
 
 
 def test_the_end_of_the_daemon_ends_the_waiting(home: Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+import click
 import duckdb
 import pytest
 
@@ -143,6 +145,65 @@ def test_a_deployment_that_does_not_come_is_told_and_has_an_exit_code_of_its_own
     assert rejected(registry) == [4]
 
 
+def approve_another(registry: FolderRegistry) -> None:
+    """What a release does that was in flight: version 5."""
+    registry.register(
+        b"archive 5",
+        evaluation={"rmse": 1.9, "probes": [PROBE]},
+        decision={"approved": True, "reason": "as measured in 5."},
+        release_digest="release-5",
+    )
+
+
+def test_a_version_approved_while_it_asks_is_not_gone_back_behind(
+    registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def think(*_: object, **__: object) -> bool:
+        approve_another(registry)
+        return True
+
+    monkeypatch.setattr(output, "is_terminal", lambda: True)
+    monkeypatch.setattr(click, "confirm", think)
+    result = abalone("rollback")
+    assert result.exit_code == 1
+    assert "nothing was changed: version 5 is to be live now, no longer version 4" in result.stderr
+    assert rejected(registry) == []
+    assert live_version(load_settings()) == 4
+
+
+def test_a_version_approved_while_it_waits_for_the_sensors_ends_the_waiting(
+    registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = import_module("abalone_assets.cli.rollback")
+    looks: list[None] = []
+
+    def look(*_: object) -> bool:
+        looks.append(approve_another(registry))
+        return False
+
+    monkeypatch.setattr(command, "_serves", look)
+    monkeypatch.setattr(command, "FOLLOW_SECONDS", 5.0)
+    with driver_lock(load_settings(), "abalone dev"):
+        result = abalone("rollback", "--yes")
+    assert result.exit_code == 3
+    assert len(looks) == 1
+    assert "version 2 does not go live: version 5 was approved meanwhile" in result.stdout
+    assert "deploys it" not in result.stdout
+
+
+def test_a_version_approved_before_it_deploys_is_what_it_deploys(
+    registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalog = import_module("abalone_assets.cli.catalog")
+    monkeypatch.setattr(catalog, "refresh_or_warn", lambda *_: approve_another(registry))
+    result = abalone("rollback", "--yes", "--json")
+    assert result.exit_code == 3
+    told = json.loads(result.stdout)
+    assert (told["from_version"], told["to_version"], told["is_live"]) == (4, 2, False)
+    assert told["state"].startswith("does not go live: version 5 was approved meanwhile")
+    assert live_version(load_settings()) == 5
+
+
 def test_a_version_that_cannot_be_deployed_is_not_gone_back_to(
     registry: FolderRegistry,
 ) -> None:
@@ -162,7 +223,13 @@ def test_without_an_approved_version_there_is_nothing_to_go_back_from(home: Path
 def test_on_aws_the_sensor_deploys(registry: FolderRegistry) -> None:
     command = import_module("abalone_assets.cli.rollback")
     settings = load_settings().model_copy(update={"profile": "aws"})
-    done = command._deploy(settings, registry.get(2), RunProgress(output.console()))
-    assert not done["is_live"]
-    assert "approval_sensor within 5 seconds" in done["state"]
+    show = RunProgress(output.console())
+    registry.reject(4, because="the scale was off", by="ana")
+    done = command._deploy(settings, registry, registry.get(2), show)
+    assert (done.is_live, done.exit_code) == (False, 0)
+    assert "approval_sensor within 5 seconds" in done.state
     assert live_version(load_settings()) == 4
+    approve_another(registry)
+    done = command._deploy(settings, registry, registry.get(2), show)
+    assert done.state.startswith("does not go live: version 5 was approved meanwhile")
+    assert done.exit_code == 3

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import re
 import shlex
 import socket
 import subprocess
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
+from click.testing import CliRunner
 
 from abalone_assets.ageing.ages_file import ANSWERS
+from abalone_assets.cli import main
 from abalone_assets.cli.aged_file import AgedFile
 from abalone_assets.survey import FEATURES, age_years
 from abalone_assets_tests.cli.support import ANIMAL, abalone, abalone_json
@@ -321,6 +326,63 @@ def test_an_output_that_cannot_be_written_is_one_clear_error(answer: float, tmp_
     result = abalone("predict", "-", "--output", tmp_path / "no" / "ages.csv", text=LINE)
     assert result.exit_code == 1
     assert "cannot be written: No such file or directory" in result.stderr
+
+
+@pytest.mark.parametrize("target", ["", "."])
+def test_a_folder_for_an_output_is_refused_before_anything_is_asked(
+    answer: float, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    monkeypatch.setattr(AgedFile, "_ask", lambda *_: pytest.fail("it was asked"))
+    result = abalone("predict", "-", "--output", target, text=LINE)
+    assert result.exit_code == 1
+    assert "such as ages.csv" in result.stderr
+
+
+class BreaksOff(io.RawIOBase):
+    """Animals that cannot be read to their end."""
+
+    def __init__(self) -> None:
+        self._left = (f"{LINE}\n" * 5000).encode()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._left:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        count = min(len(buffer), len(self._left))
+        buffer[:count], self._left = self._left[:count], self._left[count:]
+        return count
+
+
+@pytest.mark.parametrize("output", [None, "ages.csv"])
+def test_a_file_that_cannot_be_read_to_its_end_is_told_as_that(
+    answer: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str | None
+) -> None:
+    monkeypatch.setattr(import_module("abalone_assets.cli.predict"), "BATCH_ROWS", 2000)
+    to = ["--output", str(tmp_path / output)] if output else ["--json"]
+    given: Any = io.BufferedReader(BreaksOff())
+    result = CliRunner().invoke(main, ["predict", "-", *to], input=given)
+    assert result.exit_code == 1
+    assert "cannot be read: Input/output error" in result.stderr
+    assert "ages.csv" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_may_not_be_read_is_one_clear_error(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    animals = home / "animals.csv"
+    animals.touch()
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patch:  # which user runs the tests nobody knows
+        patch.setattr(type(animals), "open", refused)
+        result = abalone("predict", animals)
+    assert result.exit_code == 1
+    assert f"{animals}: cannot be read: Permission denied" in result.stderr
 
 
 def test_status_says_which_version_answers(answer: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -236,6 +237,22 @@ def test_a_deployed_version_without_a_server_is_not_called_live(home: Path) -> N
     assert (live["requested_version"], live["version"], live["url"]) == (1, None, None)
     assert live["rmse"] == 2.1
     assert "deployed but no server runs" in abalone("status").output
+
+
+@pytest.mark.parametrize("json", [True, False])
+def test_a_live_version_whose_record_is_gone_is_told_of(home: Path, *, json: bool) -> None:
+    registry = FolderRegistry(ObjectStore(home / "registry"))
+    for archive in (b"one", b"two"):
+        version = register(registry, archive).version
+    publish_pointer(registry.store, "abalone", version)
+    shutil.rmtree(home / "registry" / "versions" / "000002")
+    if json:
+        live = abalone_json("status")["live"]
+        assert (live["requested_version"], live["rmse"], live["standing"]) == (2, None, None)
+        assert live["problem"].startswith("the record of version 2 is gone")
+    else:
+        said = " ".join(abalone("status").output.split())
+        assert "no server runs; the record of version 2 is gone" in said
 
 
 def test_a_damaged_lake_is_one_clear_error(home: Path) -> None:

@@ -126,7 +126,10 @@ def test_what_is_not_known_is_said(little: Little) -> None:
 
 
 def test_the_command_shows_it_and_gives_it_as_json(little: Little) -> None:
+    watched = CliRunner().invoke(main, ["diff", "1", "2"], env={"FORCE_COLOR": "1"})
+    assert "Comparing version 1 with version 2 …" in watched.stderr, "at a terminal"
     shown = CliRunner().invoke(main, ["diff", "1", "2"])
+    assert shown.stderr == ""
     assert shown.exit_code == 0, shown.output
     for told in (
         "Data: 360 → 400 rows of the base survey and 1 → 2 survey days",

@@ -56,10 +56,20 @@ def test_without_a_server_it_is_that_of_the_one_that_will_run(
     assert pages(tmp_path, host).url(DIGEST) == f"http://{shown}:8080{PAGE_PATH}/{DIGEST}"
 
 
-def test_in_aws_it_is_the_object_in_the_console(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-west-1", "eu-west-1.console.aws.amazon.com"),
+        ("cn-north-1", "console.amazonaws.cn"),
+        ("us-gov-west-1", "console.amazonaws-us-gov.com"),
+    ],
+)
+def test_in_aws_it_is_the_object_in_the_console_of_the_partition(
+    monkeypatch: pytest.MonkeyPatch, region: str, host: str
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     there = S3ReportPages(lake=LakeResource(uri="s3://bucket/some lake"))
     assert there.url(DIGEST) == (
-        "https://eu-west-1.console.aws.amazon.com/s3/object/bucket?region=eu-west-1"
+        f"https://{host}/s3/object/bucket?region={region}"
         f"&prefix=some%20lake/evaluation/_reports/{DIGEST}.html"
     )

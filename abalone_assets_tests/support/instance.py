@@ -94,6 +94,13 @@ def make_dagster_home(folder: Path) -> None:
         _configure(folder)
 
 
+def retry_runs(folder: Path) -> None:
+    """Have the instance retry a run that was cut short once, as the platform's own does."""
+    retries = "enabled: true, max_retries: 1, retry_on_asset_or_op_failure: false"
+    with (folder / "dagster.yaml").open("a") as settings:
+        settings.write(f"run_retries: {{{retries}}}\n")
+
+
 @cache
 def _template() -> Path:
     folder = Path(mkdtemp(prefix="dagster-home-"))
