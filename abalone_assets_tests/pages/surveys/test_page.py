@@ -162,7 +162,9 @@ def test_a_file_with_very_many_bad_rows_shows_the_first_and_says_how_many_more(
     site.land(NAME, GOOD_ROW * 5 * bad + BAD * bad)
     text = site.text(f"/surveys/{NAME}")
     assert text.count('data-label="line"') == SHOWN_ROWS
-    assert "and 5 more" in text
+    assert "and 5 more: the file with its bad rows marked has all of them." in text
+    (site.zone.folder / NAME).unlink()  # so that there is nothing to mark
+    assert '<p class="quiet">and 5 more.</p>' in site.text(f"/surveys/{NAME}")
 
 
 def test_a_refused_file_names_the_rows_it_is_refused_for(site: Site) -> None:
