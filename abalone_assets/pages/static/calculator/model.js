@@ -29,7 +29,7 @@ function sentences(model) {
   const said = [`Version ${model.version}.`];
   if (model.rmse !== null) {
     const animals = model.test_animals === null ? "animals" : `${count(model.test_animals)} animals`;
-    said.push(`On ${animals} that it had not seen it was off by ${model.rmse.toFixed(2)} rings (RMSE).`);
+    said.push(`On ${animals} that it had not seen it was off by ${model.rmse.toFixed(3)} rings (RMSE).`);
   }
   if (model.coverage !== null) {
     said.push(`Its intervals held ${share(model.coverage)} of them; ${share(model.wanted_coverage)} is the aim.`);
