@@ -458,7 +458,9 @@ def test_without_a_model_the_page_says_so_and_comes_alive_by_itself(
 ) -> None:
     with running_server(registry) as running, opened(browser, running.url) as page:
         page.get_by_text("No model answers yet").wait_for()
-        page.get_by_text("waits for its first deployment").wait_for()
+        page.get_by_text(
+            "waits for its first deployment. Once one does, this page shows it by itself."
+        ).wait_for()
         assert page.get_by_role("button", name=TELL).is_disabled()
         assert violations(page) == []
         publish_pointer(registry.store, ENDPOINT, 1)
@@ -489,7 +491,10 @@ def test_a_server_that_went_away_is_told_and_what_was_typed_stays(
         with running_server(registry) as running:
             page = stack.enter_context(opened(browser, running.url))
             fill_in(page, MEASURED)
-        page.get_by_text("The server does not answer.").first.wait_for()
+        told = page.locator("#waiting").get_by_text("The server does not answer.")
+        told.wait_for()
+        assert told.inner_text().endswith("Once it answers again, this page goes on by itself.")
+        assert page.get_by_text("No model answers yet").count() == 0
         assert page.get_by_label("Length").input_value() == MEASURED["Length"]
 
 
