@@ -57,7 +57,8 @@ def look_at(
 
     Args:
         subject: What is looked at.
-        look: Returns what is there; may raise a `TroubleError` or another `AbaloneError`.
+        look: Returns what is there; may raise a `TroubleError`, another `AbaloneError`, or what the
+            system refuses with.
         remedy: What to do about another error.
         otherwise: How bad another error is.
     """
@@ -65,7 +66,7 @@ def look_at(
         return Finding(subject, "ok", look())
     except TroubleError as trouble:
         return Finding(subject, trouble.outcome, str(trouble), trouble.remedy)
-    except AbaloneError as error:
+    except (AbaloneError, OSError) as error:
         return Finding(subject, otherwise, " ".join(str(error).split()), remedy)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import psutil
 
 from abalone_assets.doctor.finding import Finding, Outcome
-from abalone_assets.errors import StorageError, counted
+from abalone_assets.errors import DamagedError, StorageError, counted
 from abalone_assets.lake.animals import Animals
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.lease import LEASE_KEY, Lease, read_lease
@@ -79,9 +79,10 @@ def _troubles(settings: Settings) -> Iterator[Trouble]:
 
 def _mode(home: Path) -> Iterator[Trouble]:
     """A home that everybody on the machine may enter; to share it with a group is a choice."""
-    if not home.is_dir():
+    try:
+        mode = stat.S_IMODE(home.stat().st_mode)
+    except OSError:  # not made yet; or not for us to see, which the finding on the home says
         return
-    mode = stat.S_IMODE(home.stat().st_mode)
     if mode & OTHERS:
 
         def close() -> str:
@@ -99,7 +100,12 @@ def _mode(home: Path) -> Iterator[Trouble]:
 def _landing_zone(settings: Settings) -> Iterator[Trouble]:
     """A landing zone that went away; never made here: an empty one means deleted surveys."""
     root = ObjectStore(settings.landing_zone_uri).root
-    if root is None or root.is_dir():
+    remedy = "mount it, or bring it back from a copy; the lake keeps the rows meanwhile"
+    try:
+        if root is None or root.is_dir():
+            return
+    except OSError as error:
+        yield _refused("landing zone", root, error, f"let this user enter it, or {remedy}")
         return
     lake = Lake(settings.lake_uri)
     try:
@@ -112,15 +118,23 @@ def _landing_zone(settings: Settings) -> Iterator[Trouble]:
             "landing zone",
             f"{root}: no such folder, and the lake has the rows of {counted(files, 'file')} that "
             "lay there",
-            "mount it, or bring it back from a copy; the lake keeps the rows meanwhile",
+            remedy,
             outcome="failed",
         )
+
+
+def _refused(subject: str, place: Path | None, error: OSError, remedy: str) -> Trouble:
+    return Trouble(subject, f"{place}: {error.strerror}", remedy, outcome="failed")
 
 
 def _leftovers(settings: Settings) -> Iterator[Trouble]:
     """What killed processes were writing."""
     roots = [ObjectStore(uri).root for uri in (settings.lake_uri, settings.registry_uri)]
-    found = [path for root in roots if root is not None for path in leftovers(root)]
+    try:
+        found = [path for root in roots if root is not None for path in leftovers(root)]
+    except OSError as error:
+        yield Trouble("leftovers", str(error), "let this user read and write it")
+        return
     if found:
 
         def remove() -> str:
@@ -139,8 +153,12 @@ def _lease(settings: Settings) -> Iterator[Trouble]:
     store = Lake(settings.lake_uri).store
     try:
         lease = read_lease(store)
-    except StorageError as error:
+    except DamagedError as error:
         yield Trouble("release lease", str(error), "delete it while no release runs")
+        return
+    except StorageError as error:
+        remedy = "mount it, or let this user read it; until then nothing is known of its data"
+        yield Trouble("lake", str(error), remedy, outcome="failed")
         return
     if lease.holder and lease.is_abandoned:
         yield Trouble(
@@ -181,7 +199,14 @@ def _history(settings: Settings) -> Iterator[Trouble]:
     """A lost database of Dagster's, where the home has its own."""
     folder = settings.dagster_home
     lake = Lake(settings.lake_uri)
-    if folder.is_dir() and not any(folder.rglob("*.db")) and lake.release() is not None:
+    try:
+        is_lost = folder.is_dir() and not any(folder.rglob("*.db")) and lake.release() is not None
+    except OSError as error:
+        yield _refused("Dagster's database", folder, error, "let this user read and write it")
+        return
+    except StorageError:
+        return  # `abalone verify` says what is wrong with the record
+    if is_lost:
         yield Trouble(
             "Dagster's database",
             f"{folder}: there is none, though the lake has been released from",

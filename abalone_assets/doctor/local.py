@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from abalone_assets.settings.platform import Settings
 
 REPAIR_REMEDY: Final = "run `abalone doctor --repair`"
+REPAIR_AGAIN: Final = "mend what it names, and repair again"
 NEEDED: Final = ("dagster", "dagster-webserver", "polars", "xgboost-cpu")
 
 
@@ -96,8 +97,11 @@ def repair_local(settings: Settings, *, anew: bool = True) -> Iterator[Finding]:
     """
     for uri in (settings.lake_uri, settings.registry_uri):
         root = ObjectStore(uri).root
-        if root is not None:
-            remove_leftovers(root)
+        try:
+            if root is not None:
+                remove_leftovers(root)
+        except OSError as error:
+            yield Finding("leftovers repaired", "failed", str(error), REPAIR_AGAIN)
     file = _catalog(settings)
     if file is None or not _is_worth_a_look(file):
         return
@@ -109,7 +113,7 @@ def repair_local(settings: Settings, *, anew: bool = True) -> Iterator[Finding]:
         notes.extend(refreshed.notes)
         return f"{file.file}: {len(refreshed.tables)} tables, as the lake holds them"
 
-    mended = look_at("catalog repaired", refresh, remedy="mend what it names, and repair again")
+    mended = look_at("catalog repaired", refresh, remedy=REPAIR_AGAIN)
     yield from (Finding("catalog repaired", "warning", note, "look into it") for note in notes)
     yield mended
 
@@ -121,8 +125,11 @@ def _catalog(settings: Settings) -> CatalogFile | None:
 
 
 def _is_worth_a_look(catalog: CatalogFile) -> bool:
-    """Whether there is a catalog, or a lake that one could be made of."""
-    return catalog.file.exists() or next(catalog.lake.store.list(), None) is not None
+    """Whether there is a catalog, or a lake that one could be made of; or nobody can tell."""
+    try:
+        return catalog.file.exists() or next(catalog.lake.store.list(), None) is not None
+    except (OSError, StorageError):
+        return True  # the look says why
 
 
 def _catalog_state(catalog: CatalogFile, settings: Settings) -> str:

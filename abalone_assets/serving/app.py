@@ -213,6 +213,9 @@ def build_app(
     async def told(request: Request, error: Exception) -> Response:
         return _told(site, request, error)
 
+    async def internal_error(request: Request, _error: Exception) -> Response:
+        return _internal_error(site, request)
+
     app = Starlette(
         routes=[
             Route("/ping", endpoint.ping),
@@ -228,7 +231,7 @@ def build_app(
             HTTPException: told,
             StorageError: told,
             ClientDisconnect: _client_gone,
-            Exception: _internal_error,
+            Exception: internal_error,
         },
     )
     api.routes = app.routes
@@ -257,7 +260,7 @@ def _told(site: Site, request: Request, error: Exception) -> Response:
     Who looks at a page in a browser is told by a page.
     """
     known = error if isinstance(error, HTTPException) else _unavailable(str(error))
-    if "text/html" in request.headers.get("accept", ""):
+    if _is_browser(request):
         return site.problem(known.status_code, known.detail)
     unavailable = known.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     code = "ServiceUnavailable" if unavailable else "ValidationError"
@@ -269,10 +272,22 @@ async def _client_gone(_request: Request, _error: Exception) -> Response:
     return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
-async def _internal_error(_request: Request, _error: Exception) -> Response:
+def _internal_error(site: Site, request: Request) -> Response:
     """A defect: the server's log has the details, the client gets none."""
-    message = "the model failed on this request; the server's log says why"
-    return _error_answer(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalFailure", message)
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    if _is_browser(request):
+        return site.problem(status, "The server failed on this page; its log says why.")
+    is_asked = request.url.path.endswith("/invocations")
+    message = (
+        "the model failed on this request; the server's log says why"
+        if is_asked
+        else "the server failed on this request; its log says why"
+    )
+    return _error_answer(status, "InternalFailure", message)
+
+
+def _is_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
 
 
 def _error_answer(status: int, code: str, message: str, **details: object) -> Response:

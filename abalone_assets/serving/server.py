@@ -205,9 +205,17 @@ def _deployed(settings: Settings, registry: ModelRegistry) -> int | None:
 
 
 def _has_landing_zone(settings: Settings) -> bool:
-    """Whether surveys land where this server can see them: a container may have a registry only."""
-    root = ObjectStore(settings.landing_zone_uri).root
-    return root is None or root.is_dir()
+    """Whether surveys land where this server can see them: a container may have a registry only.
+
+    One that the user chose may be away, such as a share that is mounted later: its pages say so.
+    """
+    own = settings.home / "landing_zone"
+    if settings.landing_zone_uri != str(own):
+        return True
+    try:
+        return own.is_dir()
+    except OSError:  # it is not for us to see
+        return True
 
 
 def _listen(host: str, port: int) -> socket.socket:

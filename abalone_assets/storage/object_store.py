@@ -96,8 +96,18 @@ class ObjectStore:
 
     @property
     def _is_missing(self) -> bool:
-        """Whether this is a folder that nothing was written to yet."""
-        return self.root is not None and not self.root.exists()
+        """Whether this is a folder that nothing was written to yet.
+
+        Raises:
+            StorageError: Nobody can tell: it may not be entered, or its share went away.
+        """
+        try:
+            return self.root is not None and not self.root.exists()
+        except OSError as error:
+            raise StorageError(
+                f"{self.root}: cannot look into this folder: {error.strerror}; make sure that it "
+                "is mounted, and that the platform may enter it"
+            ) from error
 
     def uri_of(self, key: str) -> str:
         """The absolute path or ``s3://`` URI of an object, as other tools would open it."""

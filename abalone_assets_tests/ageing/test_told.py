@@ -105,6 +105,9 @@ def test_the_page_lists_animals_with_a_download_of_their_ages(shore: Shore, home
     page = site.text(f"/surveys/{NAME}")
     assert "&lt;b&gt;wide&lt;/b&gt;" in page
     assert "by version 1" in page
+    (home / "landing_zone/animals.foo").write_bytes(animals(1))
+    assert "<dt>survey day" in page
+    assert "<dt>survey day" not in site.text("/surveys/animals.foo")
     unknown = site.get(f"/surveys/{OTHER}")
     assert unknown.status_code == 404
     assert "animals.YYYYMMDDHHMMSS" in unknown.text

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import socket
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,14 +18,14 @@ from abalone_assets.lake.holder import machine, process_identity
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.lease import LEASE_KEY, Lease, read_lease
 from abalone_assets.lake.leftovers import KEPT_SECONDS
-from abalone_assets.lake.releases import Release
+from abalone_assets.lake.releases import RELEASE_KEY, Release
 from abalone_assets.local.instance import make_home
 from abalone_assets.serving.state import ServerState, write_state
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, ingest
+from abalone_assets_tests.support.out_of_reach import WHY, out_of_reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 NAME, DAY = "abalone.20250314061500", "2025-03-14"
 DEAD = 2**22 + 1
@@ -166,3 +168,68 @@ def test_an_endpoint_may_listen_on_ipv6(home: Path, monkeypatch: pytest.MonkeyPa
         pytest.skip("this machine has no IPv6")
     monkeypatch.setenv("ABALONE_ENDPOINT_HOST", "::1")
     assert findings()["endpoint"]["outcome"] == "ok"
+
+
+@pytest.mark.parametrize("options", [(), ("--repair",)])
+@pytest.mark.parametrize(
+    ("variable", "subjects", "remedy"),
+    [
+        ("HOME", {"home", "landing zone", "lake", "Dagster's database", "catalog"}, "ABALONE_HOME"),
+        ("LANDING_ZONE_URI", {"landing zone"}, "let this user enter it, or mount it"),
+        ("LAKE_URI", {"lake", "catalog"}, "mount it, or let this user read it"),
+    ],
+)
+def test_what_nobody_can_look_into_is_found_and_ends_no_diagnosis(
+    home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    subjects: set[str],
+    remedy: str,
+    options: tuple[str, ...],
+) -> None:
+    monkeypatch.setenv(f"ABALONE_{variable}", str(out_of_reach(tmp_path)))
+    found = findings(*options)
+    refused = {subject: each for subject, each in found.items() if WHY in each["found"]}
+    assert {*refused} - {"catalog repaired"} == subjects
+    assert {each["outcome"] for name, each in refused.items() if name != "catalog"} == {"failed"}
+    assert any(remedy in each["remedy"] for each in refused.values())
+    assert {"packages", "endpoint", "base survey"} <= {*found}
+
+
+def test_a_damaged_record_of_the_last_release_ends_no_diagnosis(home: Path) -> None:
+    for database in (home / "dagster").rglob("*.db"):
+        database.unlink()
+    Lake(str(home / "lake")).store.write_json(RELEASE_KEY, [1])
+    assert "Dagster's database" not in findings()
+
+
+@pytest.mark.parametrize(
+    ("call", "options", "subject", "outcome"),
+    [
+        ("iterdir", (), "leftovers", "warning"),
+        ("unlink", ("--repair",), "leftovers repaired", "failed"),
+    ],
+)
+def test_leftovers_of_another_user_end_no_diagnosis(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    options: tuple[str, ...],
+    subject: str,
+    outcome: str,
+) -> None:
+    leave_a_half_written_object(home)
+    (home / "lake/_staged").mkdir()
+    allowed = getattr(Path, call)
+
+    def refuse(path: Path, *others: Any, **named: Any) -> Any:
+        if path.name in {"data.parquet#1", "_staged"}:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return allowed(path, *others, **named)
+
+    monkeypatch.setattr(Path, call, refuse)
+    found = findings(*options)
+    assert found[subject]["outcome"] == outcome
+    assert "Permission denied" in found[subject]["found"]
+    assert "packages" in found

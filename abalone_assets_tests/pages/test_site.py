@@ -40,6 +40,8 @@ class Tides:
         def refuse(request: Request) -> Response:
             if request.path_params["how"] == "storage":
                 raise StorageError("s3://bucket: not allowed")
+            if request.path_params["how"] == "defect":
+                raise ZeroDivisionError("the secret detail")
             raise HTTPException(404, f"there is no {MARKUP}")
 
         return [Route(self.path, show), Route(self.path + "/{how}", refuse)]
@@ -47,7 +49,8 @@ class Tides:
 
 @pytest.fixture
 def client(tmp_path: Path) -> TestClient:
-    return TestClient(build_app(ModelHost(new_registry(tmp_path), ENDPOINT), None, [Tides()]))
+    app = build_app(ModelHost(new_registry(tmp_path), ENDPOINT), None, [Tides()])
+    return TestClient(app, raise_server_exceptions=False)
 
 
 def test_a_page_is_in_the_navigation_and_marked_there_as_the_present_one(
@@ -99,6 +102,19 @@ def test_a_person_is_told_of_an_error_by_a_page_and_a_program_by_json(client: Te
     answer = client.get("/tides/none")
     assert answer.json() == {"Message": f"there is no {MARKUP}"}
     assert answer.headers["x-amzn-ErrorType"] == "ValidationError"
+
+
+def test_a_defect_of_a_page_is_told_by_a_page_and_blamed_on_no_model(client: TestClient) -> None:
+    page = client.get("/tides/defect", headers=BROWSER)
+    assert page.status_code == 500
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "The server failed on this page; its log says why." in page.text
+    assert '<a href="/tides">Tides &amp; Moon</a>.' in page.text
+    answer = client.get("/tides/defect")
+    assert answer.status_code == 500
+    assert answer.json() == {"Message": "the server failed on this request; its log says why"}
+    assert answer.headers["x-amzn-ErrorType"] == "InternalFailure"
+    assert "secret" not in page.text + answer.text
 
 
 def test_a_path_that_leads_nowhere_has_the_navigation_to_go_on(client: TestClient) -> None:

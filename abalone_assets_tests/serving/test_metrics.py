@@ -16,6 +16,7 @@ from abalone_assets.serving.model_host import ModelHost
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.serving.support import BODY, ENDPOINT, register
+from abalone_assets_tests.support.out_of_reach import out_of_reach
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,3 +195,14 @@ def test_the_last_drift_report_is_told_feature_by_feature(
     assert [each.message for each in caplog.records] == ["the last drift report cannot be read"]
     lake.delete("drift_report/data.json")
     assert ("abalone_drift_psi", "length") not in samples(client)
+
+
+def test_a_lake_that_nobody_can_look_into_costs_the_drift_and_no_other_number(
+    host: ModelHost, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    serve(host, 1)
+    drift = LastDrift(Lake(str(out_of_reach(tmp_path))))
+    found = samples(TestClient(build_app(host, None, drift=drift)))
+    assert found["abalone_model_version",] == 1
+    assert not [key for key in found if "drift" in key[0]]
+    assert [each.message for each in caplog.records] == ["the last drift report cannot be read"]

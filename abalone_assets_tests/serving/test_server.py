@@ -145,6 +145,7 @@ def test_a_defect_shows_no_stack_trace_and_the_server_lives_on(
 
     assert response.status_code == 500
     assert response.headers["x-amzn-ErrorType"] == "InternalFailure"
+    assert response.json()["Message"].startswith("the model failed on this request")
     assert "Traceback" not in response.text
     assert "secret" not in response.text
     assert live.client.invoke(BODY).rings

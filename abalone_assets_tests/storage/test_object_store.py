@@ -11,13 +11,17 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from abalone_assets.errors import StorageError
 from abalone_assets.storage import object_store as storage
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets_tests.support.out_of_reach import WHY, out_of_reach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BACKINGS = ["folder", "s3"]
 ODD_KEYS = ["day=2025-03-03/data.parquet", "ü #x%20 ?+&", "a.b-c_d~e", "deep/er/and/deeper"]
@@ -74,6 +78,25 @@ def test_stores_with_different_prefixes_do_not_see_each_other(s3: str) -> None:
 def test_reading_a_missing_object_names_it(store: ObjectStore) -> None:
     with pytest.raises(StorageError, match=r"/some/key: no such object$"):
         store.read("some/key")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda store: store.read("key"),
+        lambda store: store.read_json("key"),
+        lambda store: store.find("key"),
+        lambda store: next(store.list(), None),
+        lambda store: next(store.lines("key"), None),
+        lambda store: store.sha256("key"),
+        lambda store: store.delete("key"),
+    ],
+)
+def test_a_folder_that_nobody_can_look_into_is_not_taken_for_an_empty_one(
+    tmp_path: Path, read: Callable[[ObjectStore], object]
+) -> None:
+    with pytest.raises(StorageError, match=f"cannot look into this folder: {WHY}; make sure"):
+        read(ObjectStore(out_of_reach(tmp_path)))
 
 
 def test_create_only_refuses_to_overwrite_and_keeps_the_object(store: ObjectStore) -> None:

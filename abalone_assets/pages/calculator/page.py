@@ -206,6 +206,8 @@ def _units(name: str) -> Units:
 def _ages(table: Table, predicted: Sequence[dict[str, float]], facts: ModelFacts) -> dict[str, Any]:
     return {
         "units": table.units.name,
+        "length_unit": table.units.length.symbol,
+        "weight_unit": table.units.weight.symbol,
         "animals": [
             aged_row(each, row, table.units, facts)
             for each, row in zip(predicted, table.rows, strict=True)

@@ -124,6 +124,8 @@ class AgesAnswer(BaseModel):
     """The ages of many animals."""
 
     units: str = Field(description="Of the measurements, as the header or the question says.")
+    length_unit: str = Field(description="The symbol of their unit of length, such as mm.")
+    weight_unit: str = Field(description="The symbol of their unit of weight, such as g.")
     animals: list[AgedRow]
     bad_lines: list[BadLineAnswer]
     model: ModelAnswer

@@ -13,6 +13,7 @@ from abalone_assets.serving.capture import DataCapture
 from abalone_assets.serving.model_host import ModelHost
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets.survey.columns import MEASUREMENTS
 from abalone_assets_tests.pages.calculator.test_measured import MEASURED, SURVEYED
 from abalone_assets_tests.pages.calculator.test_table import CANONICAL
 from abalone_assets_tests.pages.calculator.test_table import MEASURED as LINES
@@ -199,10 +200,22 @@ def test_many_animals_have_their_ages_line_by_line(client: TestClient, live: Mod
     assert answer["animals"][0]["whole_weight"] == "102.8"
     assert [each["line"] for each in answer["bad_lines"]] == [3]
     assert answer["model"]["version"] == 1
+    assert [answer[each] for each in ("units", "length_unit", "weight_unit")] == ["mm-g", "mm", "g"]
     surveyed = client.post("/ages?units=scaled-scaled", content=CANONICAL).json()
     assert [each["rings"] for each in surveyed["animals"]] == [
         each["rings"] for each in answer["animals"]
     ]
+
+
+def test_the_units_that_a_header_tells_are_told_with_the_ages(
+    client: TestClient, live: ModelHost
+) -> None:
+    header = ",".join(f"{name} ({'g' if 'weight' in name else 'cm'})" for name in MEASUREMENTS)
+    lines = f"sex,{header}\nM,9.1,7.3,1.9,102.8,44.9,20.2,30\n"
+    answer = client.post("/ages", content=lines).json()
+    assert [answer[each] for each in ("units", "length_unit", "weight_unit")] == ["cm-g", "cm", "g"]
+    (mine,) = answer["animals"]
+    assert mine["rings"] == client.post("/age", json=MEASURED).json()["rings"]
 
 
 def test_lines_of_which_none_is_an_animal_are_all_told(client: TestClient, live: ModelHost) -> None:

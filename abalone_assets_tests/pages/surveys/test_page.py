@@ -18,6 +18,7 @@ from abalone_assets.sample_data import base_survey
 from abalone_assets.survey import parse_survey
 from abalone_assets_tests.cli.support import GOOD_ROW
 from abalone_assets_tests.pages.support import Site
+from abalone_assets_tests.support.out_of_reach import WHY, out_of_reach
 from abalone_assets_tests.support.platform import survey_rows
 from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 
@@ -161,7 +162,9 @@ def test_a_file_with_very_many_bad_rows_shows_the_first_and_says_how_many_more(
     site.land(NAME, GOOD_ROW * 5 * bad + BAD * bad)
     text = site.text(f"/surveys/{NAME}")
     assert text.count('data-label="line"') == SHOWN_ROWS
-    assert "and 5 more" in text
+    assert "and 5 more: the file with its bad rows marked has all of them." in text
+    (site.zone.folder / NAME).unlink()  # so that there is nothing to mark
+    assert '<p class="quiet">and 5 more.</p>' in site.text(f"/surveys/{NAME}")
 
 
 def test_a_refused_file_names_the_rows_it_is_refused_for(site: Site) -> None:
@@ -266,6 +269,42 @@ def test_a_landing_zone_that_went_away_is_a_page_that_says_so(site: Site) -> Non
     response = site.get("/surveys")
     assert response.status_code == 503
     assert "cannot read the landing zone" in response.text
+
+
+def test_a_landing_zone_that_is_mounted_after_the_start_has_its_pages(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share = tmp_path / "share"
+    monkeypatch.setenv("ABALONE_LANDING_ZONE_URI", str(share))
+    site = Site.of(home)
+    assert 'href="/surveys"' in site.text("/")
+    response = site.get("/surveys")
+    assert (response.status_code, "cannot read the landing zone" in response.text) == (503, True)
+    share.mkdir()
+    (share / NAME).write_text(GOOD_ROW)
+    assert f'href="/surveys/{NAME}"' in site.text("/surveys")
+
+
+@pytest.mark.parametrize("variable", ["ABALONE_HOME", "ABALONE_LANDING_ZONE_URI"])
+def test_a_landing_zone_that_nobody_can_look_into_ends_no_server(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    for store in ("LAKE", "REGISTRY"):
+        monkeypatch.setenv(f"ABALONE_{store}_URI", str(home / store.lower()))
+    monkeypatch.setenv(variable, str(out_of_reach(tmp_path)))
+    response = Site.of(home).get("/surveys")
+    assert (response.status_code, WHY in response.text) == (503, True)
+
+
+def test_a_lake_that_nobody_can_look_into_is_a_page_that_says_so(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_LAKE_URI", str(out_of_reach(tmp_path)))
+    site = Site.of(home)
+    for path in ("/surveys", f"/surveys/{NAME}", "/reports", "/drift"):
+        response = site.get(path)
+        assert response.status_code == 503, path
+        assert "cannot look into this folder" in response.text
 
 
 def test_where_there_is_no_landing_zone_there_are_no_such_pages(home: Path) -> None:

@@ -18,6 +18,7 @@ from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.server import pages_of
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
+from abalone_assets.survey.units import LENGTH_UNITS, WEIGHT_UNITS
 from abalone_assets_tests.cli.support import abalone
 from abalone_assets_tests.modeling.support import packed, quick_blend, quick_model, survey_frame
 from abalone_assets_tests.serving.support import (
@@ -62,6 +63,7 @@ AGES = re.compile(r"/ages\?")
 REPORT = b"<!doctype html><title>Report</title><h1>The report on version 1</h1>"
 TELL, TELL_ALL = "Tell its age", "Tell their ages"
 LINES = "Animals, one a line"
+NAMES = [label.lower() for label in MEASURED]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +87,7 @@ def registry(archives: list[bytes], tmp_path: Path) -> FolderRegistry:
         registry.register(
             archive,
             evaluation={
-                "rmse": 2.05,
+                "rmse": 2.0462,
                 "rows": 209,
                 "model_sha256": read_card(archive).model_sha256,
                 "prediction_interval": {"wanted": 0.9, "coverage": 0.91},
@@ -175,6 +177,7 @@ def test_the_model_that_answers_has_its_report(page: Page) -> None:
     tell(page, MEASURED)
     page.evaluate("window.scrollTo(0, 0)")
     screenshot(page, "age-calculator")
+    page.get_by_text("it was off by 2.046 rings (RMSE).").wait_for()  # as /models tells it
     page.get_by_role("link", name="Report on version 1").click()
     page.get_by_role("heading", name="The report on version 1").wait_for()
 
@@ -271,6 +274,45 @@ def test_a_crews_own_columns_go_along_and_its_header_tells_the_units(
     head, row = Path(download.value.path()).read_text().splitlines()
     assert head.startswith("line,Tag,sex,length (mm)")
     assert row.startswith("2,A<b>7</b>,m,91,73,19,102.8,")
+
+
+@pytest.mark.parametrize(
+    ("length", "weight"), [("cm", "g"), ("mm", "kg"), ("in", "lb"), ("mm / 200", "g / 200")]
+)
+def test_a_pasted_header_may_tell_any_units(page: Page, length: str, weight: str) -> None:
+    """Also those that the page's own switch does not have."""
+    units = {unit.symbol: unit for unit in (*LENGTH_UNITS, *WEIGHT_UNITS)}
+    told = [weight if name.endswith("weight") else length for name in NAMES]
+    heads = [f"{name} ({unit})" for name, unit in zip(NAMES, told, strict=True)]
+    values = [
+        f"{float(value) / units[unit].size:.9g}"
+        for value, unit in zip(MEASURED.values(), told, strict=True)
+    ]
+    age = tell(page, MEASURED).split()[0]
+    page.get_by_label(LINES).fill("\n".join([",".join(["sex", *heads]), ",".join(["F", *values])]))
+    page.get_by_role("button", name=TELL_ALL).click()
+    page.get_by_text("1 animal aged by model version 1.").wait_for()
+    table = page.get_by_role("region", name="Ages").get_by_role("table")
+    assert table.get_by_role("columnheader").all_inner_texts()[-8:] == ["sex", *heads]
+    shown = table.get_by_role("cell").all_inner_texts()
+    assert [shown[1], *shown[-8:]] == [age, "F", *values]
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    head, row = Path(download.value.path()).read_text().splitlines()
+    assert ",".join(["sex", *heads]) in head.replace("_weight", " weight")
+    assert ",".join(["F", *values]) in row
+
+
+def test_an_answer_that_cannot_be_shown_is_told(browser: Browser, live: RunningServer) -> None:
+    page = browser.new_page()
+    page.route(AGES, lambda route: route.fulfill(json={}))
+    with page.expect_event("pageerror"):
+        page.goto(live.url)
+        page.get_by_text("Version 1.").wait_for()
+        page.get_by_label(LINES).fill(pasted(1)[0])
+        page.get_by_role("button", name=TELL_ALL).click()
+    page.get_by_role("alert").get_by_text("This page failed to show the ages").wait_for()
+    page.close()
 
 
 def test_the_download_has_decimal_commas_where_spreadsheets_want_them(
@@ -398,6 +440,7 @@ def test_of_two_files_the_later_one_is_shown(page: Page) -> None:
         with page.expect_request(AGES):
             page.get_by_label(LINES).fill("\n".join(pasted(animals)))
             page.get_by_role("button", name=TELL_ALL).click()
+    page.title()  # a request is held a moment after it is told of, and before this is answered
     for route in held[::-1]:
         with page.expect_response(AGES):
             route.continue_()
@@ -415,7 +458,9 @@ def test_without_a_model_the_page_says_so_and_comes_alive_by_itself(
 ) -> None:
     with running_server(registry) as running, opened(browser, running.url) as page:
         page.get_by_text("No model answers yet").wait_for()
-        page.get_by_text("waits for its first deployment").wait_for()
+        page.get_by_text(
+            "waits for its first deployment. Once one does, this page shows it by itself."
+        ).wait_for()
         assert page.get_by_role("button", name=TELL).is_disabled()
         assert violations(page) == []
         publish_pointer(registry.store, ENDPOINT, 1)
@@ -446,7 +491,10 @@ def test_a_server_that_went_away_is_told_and_what_was_typed_stays(
         with running_server(registry) as running:
             page = stack.enter_context(opened(browser, running.url))
             fill_in(page, MEASURED)
-        page.get_by_text("The server does not answer.").first.wait_for()
+        told = page.locator("#waiting").get_by_text("The server does not answer.")
+        told.wait_for()
+        assert told.inner_text().endswith("Once it answers again, this page goes on by itself.")
+        assert page.get_by_text("No model answers yet").count() == 0
         assert page.get_by_label("Length").input_value() == MEASURED["Length"]
 
 

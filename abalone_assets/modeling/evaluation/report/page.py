@@ -134,7 +134,7 @@ def _tiles(document: EvaluationDocument) -> list[_Tile]:
         return f"{low:.0f} to {high:.0f}" if scale > 1 else f"{low:.2f} to {high:.2f}"
 
     shown = [
-        _Tile("RMSE", f"{document['rmse']:.2f}", f"rings, {between(level['rmse'])}"),
+        _Tile("RMSE", f"{document['rmse']:.3f}", f"rings, {between(level['rmse'])}"),
         _Tile("MAE", f"{document['mae']:.2f}", f"rings on average, {between(level['mae'])}"),
     ]
     if document["r2"] is not None:
@@ -149,7 +149,7 @@ def _tiles(document: EvaluationDocument) -> list[_Tile]:
     out_of_fold = document["out_of_fold"]
     if out_of_fold is not None:
         note = f"RMSE on {out_of_fold['rows']:,} rows, {out_of_fold['folds']} folds"
-        shown.append(_Tile("Out of fold", f"{out_of_fold['rmse']:.2f}", note))
+        shown.append(_Tile("Out of fold", f"{out_of_fold['rmse']:.3f}", note))
     if document["champion"] is not None:
         compared = document["champion"]["paired"]["overall"]
         mood = "good" if compared["high"] < 0 else "bad" if compared["low"] > 0 else ""

@@ -33,7 +33,7 @@ def lead(document: EvaluationDocument, predictions: Predictions) -> str:
     return (
         f"On {document['rows']:,} animals that it had never seen, the age it tells is off by "
         f"{document['mae']:.1f} years on average. A ring is a year; its root mean squared error, "
-        f"which big misses dominate, is {document['rmse']:.2f} rings ({low:.2f} to {high:.2f} with "
+        f"which big misses dominate, is {document['rmse']:.3f} rings ({low:.2f} to {high:.2f} with "
         f"95 % confidence): {100 * within:.0f} % of the animals are within ± {document['rmse']:.1f}"
         f" years. {_against_baselines(document)}"
     )
@@ -44,8 +44,8 @@ def _against_baselines(document: EvaluationDocument) -> str:
     saved = 100 * (1 - document["rmse"] / linear)
     verdict = f"{saved:.0f} % less" if saved > 0 else f"{-saved:.0f} % more"
     return (
-        f"That is {verdict} than a straight line through the raw measurements ({linear:.2f}); "
-        f"always naming the mean age would miss by {mean:.2f}."
+        f"That is {verdict} than a straight line through the raw measurements ({linear:.3f}); "
+        f"always naming the mean age would miss by {mean:.3f}."
     )
 
 

@@ -8,6 +8,7 @@ import { units } from "./units.js";
 const MOST_BYTES = 4 * 2 ** 20;
 const MOST_SHOWN = 1000;
 const NUMBER = /^[0-9.,]+$/;
+const DEFECT = "This page failed to show the ages, and it is not your table's fault: age the file with `abalone predict`.";
 const card = document.querySelector("#many-card");
 const form = document.querySelector("#animals");
 const lines = document.querySelector("#lines");
@@ -37,8 +38,9 @@ async function ask(body) {
     const answer = await agesOf(body, units().value);
     if (number === last) show(answer);
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    if (number === last) refuse(sentence(error.message));
+    const refused = error instanceof Refused;
+    if (number === last) refuse(refused ? sentence(error.message) : DEFECT);
+    if (!refused) throw error;
   } finally {
     if (number === last) submit.removeAttribute("aria-busy");
   }
@@ -59,15 +61,16 @@ function show(answer) {
   showModel(model);
 }
 
-const unitOf = (name) => document.querySelector(`#units [value="${name}"]`).dataset;
+/** The measurements' names with their units, which a header may have told: any that the server knows. */
+const measured = ({ length_unit: length, weight_unit: weight }, named = (name) => name) =>
+  MEASUREMENTS.map((name) => `${named(name)} (${name.endsWith("weight") ? weight : length})`);
 
 const others = (animals) => Object.keys(animals[0]?.others ?? {});
 
-function headings({ animals, units: name }) {
-  const { length, weight } = unitOf(name);
-  const measured = MEASUREMENTS.map((each) => `${each.replace("_", " ")} (${each.endsWith("weight") ? weight : length})`);
-  return ["line", "years", "from", "to", "rings", "not to be trusted", ...others(animals), "sex", ...measured];
-}
+const headings = (answer) => [
+  "line", "years", "from", "to", "rings", "not to be trusted", ...others(answer.animals),
+  "sex", ...measured(answer, (name) => name.replace("_", " ")),
+];
 
 const within = (number) => (number === null ? "" : tenth(number));
 
@@ -111,11 +114,9 @@ const COMMAS = {
 };
 
 function download({ start, separator, end, number, special }) {
-  const { animals, model, units: name } = answered;
-  const { length, weight } = unitOf(name);
-  const measured = MEASUREMENTS.map((each) => `${each} (${each.endsWith("weight") ? weight : length})`);
+  const { animals, model } = answered;
   const told = ["age_years", "age_low", "age_high", "rings", "rings_low", "rings_high"];
-  const head = ["line", ...others(animals), "sex", ...measured, ...told, "model_version", "not_to_be_trusted"];
+  const head = ["line", ...others(animals), "sex", ...measured(answered), ...told, "model_version", "not_to_be_trusted"];
   const body = animals.map((animal) => [
     animal.line, ...Object.values(animal.others), animal.sex, ...MEASUREMENTS.map((each) => number(animal[each])),
     ...told.map((each) => number(animal[each] ?? "")),

@@ -1,7 +1,7 @@
 // The model that answers now, looked up every few seconds, so that the page follows a swap.
 
 import { liveModel } from "./api.js";
-import { count, share } from "./words.js";
+import { count, ended, sentence, share } from "./words.js";
 
 const POLL_MS = 3000;
 const waiting = document.querySelector("#waiting");
@@ -9,14 +9,13 @@ const box = document.querySelector("#model");
 const facts = document.querySelector("#model-facts");
 const asking = document.querySelectorAll("form button.primary");
 
-/** Show a model, such as the one of an answer; null when none answers, with the reason. */
-export function showModel(model, reason = "") {
+/** Show a model, such as the one of an answer; null when none answers, and what is said then. */
+export function showModel(model, said = "") {
   waiting.hidden = model !== null;
   box.hidden = model === null;
   for (const button of asking) button.disabled = model === null;
   if (model === null) {
-    const text = `No model answers yet: ${reason}. This page comes alive by itself.`;
-    if (waiting.textContent !== text) waiting.textContent = text;
+    if (waiting.textContent !== said) waiting.textContent = said;
     return;
   }
   const told = JSON.stringify(model);
@@ -29,7 +28,7 @@ function sentences(model) {
   const said = [`Version ${model.version}.`];
   if (model.rmse !== null) {
     const animals = model.test_animals === null ? "animals" : `${count(model.test_animals)} animals`;
-    said.push(`On ${animals} that it had not seen it was off by ${model.rmse.toFixed(2)} rings (RMSE).`);
+    said.push(`On ${animals} that it had not seen it was off by ${model.rmse.toFixed(3)} rings (RMSE).`);
   }
   if (model.coverage !== null) {
     said.push(`Its intervals held ${share(model.coverage)} of them; ${share(model.wanted_coverage)} is the aim.`);
@@ -47,9 +46,9 @@ function sentences(model) {
 async function look() {
   try {
     const { model, waiting: reason } = await liveModel();
-    showModel(model, reason ?? "");
+    showModel(model, `No model answers yet: ${ended(reason ?? "")} Once one does, this page shows it by itself.`);
   } catch (error) {
-    showModel(null, error.message.replace(/\.$/, ""));
+    showModel(null, `${sentence(error.message)} Once it answers again, this page goes on by itself.`);
   }
 }
 

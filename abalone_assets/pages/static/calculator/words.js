@@ -13,7 +13,8 @@ export const counted = (number, one, many = `${one}s`) => `${count(number)} ${nu
 export const share = (number) => shares.format(number);
 export const tenth = (number) => number.toFixed(1);
 export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-export const sentence = (text) => capital(text.trim()).replace(/[^.?!]$/, "$&.");
+export const ended = (text) => text.trim().replace(/[^.?!]$/, "$&.");
+export const sentence = (text) => capital(ended(text));
 
 /** A rule's message for the field that it stands at: without the field's name, which is its label. */
 export const atField = (column, message) =>

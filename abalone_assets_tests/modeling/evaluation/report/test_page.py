@@ -140,7 +140,12 @@ def test_tells_every_number_that_matters(full: tuple[Any, str]) -> None:
         document["learning_curve"][0]["rmse"],
     ):
         assert f"{number:.3f}" in seen
-    assert f"raw measurements ({document['baselines']['linear']:.2f})" in seen
+    assert f"raw measurements ({document['baselines']['linear']:.3f})" in seen
+    assert f"mean age would miss by {document['baselines']['mean']:.3f}." in seen
+    assert f"dominate, is {document['rmse']:.3f} rings" in seen
+    tiles = "".join(seen.split())
+    assert f"RMSE{document['rmse']:.3f}rings," in tiles  # as /models tells it
+    assert f"Outoffold{document['out_of_fold']['rmse']:.3f}RMSE" in tiles
     files = document["champion"]["known_files"]
     for compared in (files["paired"]["overall"], files["new"]):
         assert f"{compared['champion_rmse']:.3f}" in seen
