@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from abalone_assets.back_off import doubled
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.memory import (
     LONGEST_RETRY_SECONDS,
@@ -229,7 +230,7 @@ class _Comparison:
     ) -> bool:
         """Remember a file that cannot be read; its day is due once, to record the problem."""
         before = failed.failures if failed and failed.token == file.e_tag else 0
-        wait = min(self.patience.retry_seconds * 2.0 ** min(before, 20), LONGEST_RETRY_SECONDS)
+        wait = doubled(self.patience.retry_seconds, before, LONGEST_RETRY_SECONDS)
         self.unreadable[file.name] = Unreadable(
             file.e_tag, problem, before + 1, self.patience.now + wait
         )
