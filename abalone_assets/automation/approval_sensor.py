@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from abalone_assets.automation.runs import DECISION_TAG, DEPLOY_JOB, Runs
+from abalone_assets.automation.runs import DECISION_TAG, DEPLOY_JOB, MAX_PAID_BACK_OFF, Runs
 from abalone_assets.errors import counted
 from abalone_assets.registry.versions import desired_of, person_behind
 
 if TYPE_CHECKING:
     from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
     from abalone_assets.settings.platform import Settings
-
-LONGEST_WAIT: Final = timedelta(hours=24)
-"""After failed deployments of the same decision: each may have paid for a fleet."""
 
 
 def approval_tick(
@@ -53,13 +50,8 @@ def _reason_to_back_off(runs: Runs, tag: str, settings: Settings) -> str | None:
     failed = runs.failures(DEPLOY_JOB, {DECISION_TAG: tag})
     if failed is None:
         return None
-    retry_at = failed.retry_at(timedelta(seconds=settings.retry_seconds), LONGEST_WAIT)
-    if retry_at <= datetime.now(UTC):
-        return None
-    return (
-        f"{failed.count} deployments failed; the next is tried at {retry_at:%Y-%m-%d %H:%M:%S} UTC,"
-        " or at once when somebody launches the job deploy"
-    )
+    retry_at = failed.retry_at(timedelta(seconds=settings.retry_seconds), MAX_PAID_BACK_OFF)
+    return failed.reason_to_wait(retry_at, datetime.now(UTC), "deployment", DEPLOY_JOB)
 
 
 def _skip(reason: str) -> dg.SensorResult:

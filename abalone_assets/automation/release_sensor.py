@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 
 from abalone_assets.automation.cursors import read_cursor
-from abalone_assets.automation.runs import DIGEST_TAG, RELEASE_JOB, Runs
+from abalone_assets.automation.runs import DIGEST_TAG, MAX_PAID_BACK_OFF, RELEASE_JOB, Runs
 from abalone_assets.errors import counted
 from abalone_assets.ingest.memory import Patience, read_memory
 from abalone_assets.ingest.reconcile import find_due
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest import IngestedRaw, Manifest
     from abalone_assets.settings.platform import Settings
-
-LONGEST_WAIT: Final = timedelta(hours=24)
-"""After failed releases of the same content: each may have paid for jobs and a fleet."""
 
 NOTHING_NEW: Final = "nothing was ingested since the last release"
 
@@ -142,10 +139,5 @@ def _reason_to_back_off(runs: Runs, settings: Settings, digest: str) -> str | No
         return None
     retry_at = failed.retry_at(first_wait)
     if of_this is not None:
-        retry_at = max(retry_at, of_this.retry_at(first_wait, LONGEST_WAIT))
-    if retry_at <= datetime.now(UTC):
-        return None
-    return (
-        f"{failed.count} releases failed; the next is tried at {retry_at:%Y-%m-%d %H:%M:%S} UTC, "
-        "or at once when somebody launches the job release"
-    )
+        retry_at = max(retry_at, of_this.retry_at(first_wait, MAX_PAID_BACK_OFF))
+    return failed.reason_to_wait(retry_at, datetime.now(UTC), "release", RELEASE_JOB)

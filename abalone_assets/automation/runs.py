@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import dagster as dg
 
 from abalone_assets.automation.day_ranges import DayRange
+from abalone_assets.back_off import doubled
 from abalone_assets.lake.names import AGED_ANIMALS, QUARANTINED_ANIMALS, UNAGED_ANIMALS
 
 if TYPE_CHECKING:
@@ -44,6 +45,10 @@ HISTORY: Final = 100
 """Latest runs of a job that count its failures."""
 
 MAX_BACK_OFF: Final = timedelta(hours=1)
+MAX_PAID_BACK_OFF: Final = timedelta(hours=24)
+"""Of releases of the same content and of deployments of the same decision: each may have paid for
+jobs and a fleet."""
+
 DIGEST_TAG: Final = "abalone/digest"
 DECISION_TAG: Final = "abalone/decision"
 """On a run of `DEPLOY_JOB`: which decision it obeys."""
@@ -66,8 +71,23 @@ class FailedAttempts:
 
     def retry_at(self, first_wait: timedelta, longest: timedelta = MAX_BACK_OFF) -> datetime:
         """The time of the next attempt: the wait doubles with each failure, up to the longest."""
-        doubled = min(first_wait, longest) * (1 << min(self.count - 1, 20))
-        return self.last + min(doubled, longest)
+        return self.last + doubled(first_wait, self.count - 1, longest)
+
+    def reason_to_wait(self, retry_at: datetime, now: datetime, noun: str, job: str) -> str | None:
+        """Why the next attempt is put off; None when its time has come.
+
+        Args:
+            retry_at: When it is made.
+            now: The time.
+            noun: What one of them is called.
+            job: That somebody may launch meanwhile.
+        """
+        if retry_at <= now:
+            return None
+        return (
+            f"{self.count} {noun}s failed; the next is tried at {retry_at:%Y-%m-%d %H:%M:%S} UTC, "
+            f"or at once when somebody launches the job {job}"
+        )
 
 
 class Runs:

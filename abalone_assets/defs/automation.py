@@ -18,6 +18,7 @@ from abalone_assets.automation.runs import (
     RELEASE_JOB,
     SWEEP_JOB,
 )
+from abalone_assets.defs.one_driver import unless_driven_by_another
 from abalone_assets.resources.captures import CapturesResource
 from abalone_assets.resources.job_sweep import JobSweep
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
@@ -79,6 +80,7 @@ monitor_requests_job = dg.define_asset_job(
     minimum_interval_seconds=_INTERVAL,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
+@unless_driven_by_another
 def survey_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
@@ -86,8 +88,6 @@ def survey_sensor(
     from abalone_assets.automation.survey_sensor import survey_tick
     from abalone_assets.automation.watching import watch
 
-    if reason := driven_by_another():
-        return dg.SensorResult(skip_reason=reason)
     zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
     return watch(
         context,
@@ -102,6 +102,7 @@ def survey_sensor(
     minimum_interval_seconds=_SETTINGS.sensor_seconds,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
+@unless_driven_by_another
 def animals_sensor(
     context: dg.SensorEvaluationContext,
     landing_zone: LandingZoneResource,
@@ -111,8 +112,6 @@ def animals_sensor(
     """Take in files of animals without rings, and have them aged by the live model: each once."""
     from abalone_assets.automation.animals_sensor import animals_tick
 
-    if reason := driven_by_another():
-        return dg.SensorResult(skip_reason=reason)
     return animals_tick(
         context,
         landing_zone.open(),
@@ -127,6 +126,7 @@ def animals_sensor(
     minimum_interval_seconds=_INTERVAL,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
+@unless_driven_by_another
 def release_sensor(
     context: dg.SensorEvaluationContext, landing_zone: LandingZoneResource, lake: LakeResource
 ) -> dg.SensorResult:
@@ -134,8 +134,6 @@ def release_sensor(
     from abalone_assets.automation.release_sensor import release_tick
     from abalone_assets.automation.watching import release_sign, watch
 
-    if reason := driven_by_another():
-        return dg.SensorResult(skip_reason=reason)
     zone, opened, settings = landing_zone.open(), lake.open(), load_settings()
     return watch(
         context,
@@ -150,6 +148,7 @@ def release_sensor(
     minimum_interval_seconds=_INTERVAL,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
+@unless_driven_by_another
 def approval_sensor(
     context: dg.SensorEvaluationContext,
     model_registry: ModelRegistryResource,
@@ -158,8 +157,6 @@ def approval_sensor(
     """Deploy when a person has approved or rejected a version and the endpoint serves another."""
     from abalone_assets.automation.approval_sensor import approval_tick
 
-    if reason := driven_by_another():
-        return dg.SensorResult(skip_reason=reason)
     return approval_tick(context, model_registry, endpoint_host, load_settings())
 
 
@@ -168,6 +165,7 @@ def approval_sensor(
     minimum_interval_seconds=LOOK_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
+@unless_driven_by_another
 def alert_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.SensorResult:
     """Tell whom `ABALONE_NOTIFY` names of what needs them: each matter once, and when it is over.
 
@@ -176,8 +174,6 @@ def alert_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.
     """
     from abalone_assets.automation.alert_sensor import alert_tick
 
-    if reason := driven_by_another():
-        return dg.SensorResult(skip_reason=reason)
     return alert_tick(context, lake.open(), load_settings())
 
 
@@ -187,6 +183,7 @@ def alert_sensor(context: dg.SensorEvaluationContext, lake: LakeResource) -> dg.
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )
+@unless_driven_by_another
 def nightly_release(
     context: dg.ScheduleEvaluationContext, lake: LakeResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -195,23 +192,10 @@ def nightly_release(
 
     opened, settings = lake.open(), load_settings()
     manifest = opened.manifest()
-    if reason := driven_by_another() or no_release_reason(context, opened, settings, manifest):
+    if reason := no_release_reason(context, opened, settings, manifest):
         yield dg.SkipReason(reason)
     else:
         yield release_request(context, settings, released, manifest)
-
-
-def driven_by_another() -> str | None:
-    """Why these sensors ask for nothing: a second daemon works on a home that has its driver."""
-    from abalone_assets.local.driver import driver_elsewhere
-
-    settings = load_settings()
-    driver = None if settings.profile == "aws" else driver_elsewhere(settings)
-    return (
-        None
-        if driver is None
-        else f"{settings.home} is driven by {driver}, whose sensors ask for runs"
-    )
 
 
 @dg.op
@@ -237,6 +221,7 @@ def stop_orphaned_jobs_job() -> None:
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+@unless_driven_by_another
 def job_sweep_schedule(
     context: dg.ScheduleEvaluationContext, job_sweep: JobSweep
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -254,12 +239,11 @@ def job_sweep_schedule(
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+@unless_driven_by_another
 def monitoring_schedule(
     context: dg.ScheduleEvaluationContext, captures: CapturesResource, lake: LakeResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Look four times a day for ended days of requests that are not in the lake."""
     from abalone_assets.automation.monitoring import monitoring_request
 
-    if reason := driven_by_another():
-        return dg.SkipReason(reason)
     return monitoring_request(context, captures.open(), lake.open(), load_settings())

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from abalone_assets.defs.one_driver import unless_driven_by_another
 from abalone_assets.settings.platform import load_settings
 
 
@@ -37,12 +38,9 @@ def log_to_mlflow_job() -> None:
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
+@unless_driven_by_another
 def mlflow_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Tell the MLflow that `ABALONE_MLFLOW_URI` names of versions, decisions and what is live."""
-    from abalone_assets.defs.automation import driven_by_another
-
-    if reason := driven_by_another():
-        return dg.SensorResult(skip_reason=reason)
     from abalone_assets.automation.mlflow_sensor import mlflow_tick
 
     return mlflow_tick(context, load_settings())

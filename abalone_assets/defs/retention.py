@@ -3,6 +3,7 @@
 import dagster as dg
 
 from abalone_assets.automation.runs import GC_JOB
+from abalone_assets.defs.one_driver import unless_driven_by_another
 from abalone_assets.settings.platform import load_settings
 
 
@@ -32,9 +33,7 @@ def collect_garbage_job() -> None:
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def retention_schedule() -> dg.RunRequest | dg.SkipReason:
+@unless_driven_by_another
+def retention_schedule() -> dg.RunRequest:
     """Ask for a run every night: to look through a large home takes longer than a tick may."""
-    from abalone_assets.defs.automation import driven_by_another
-
-    reason = driven_by_another()
-    return dg.SkipReason(reason) if reason else dg.RunRequest()
+    return dg.RunRequest()

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from abalone_assets.automation.runs import VERIFY_JOB
+from abalone_assets.defs.one_driver import unless_driven_by_another
 from abalone_assets.settings.platform import load_settings
 
 
@@ -35,9 +36,7 @@ def verify_stores_job() -> None:
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-def verify_schedule() -> dg.RunRequest | dg.SkipReason:
+@unless_driven_by_another
+def verify_schedule() -> dg.RunRequest:
     """Ask for a look every night; `alert_sensor` tells of one that failed."""
-    from abalone_assets.defs.automation import driven_by_another
-
-    reason = driven_by_another()
-    return dg.SkipReason(reason) if reason else dg.RunRequest()
+    return dg.RunRequest()

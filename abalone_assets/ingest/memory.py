@@ -10,6 +10,7 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from abalone_assets.back_off import doubled
 from abalone_assets.errors import DamagedError, SurveyError
 from abalone_assets.ingest.tokens import is_of_older_lake, same_file
 from abalone_assets.storage.records import record_of
@@ -133,9 +134,9 @@ class Memory:
         changes = restless.changes if restless else 0
         if file.whole and changes <= FREE_CHANGES:
             return True
-        doubled = min(changes - FREE_CHANGES if file.whole else changes, 20)
+        times = changes - FREE_CHANGES if file.whole else changes
         longest = max(LONGEST_REST_SECONDS, patience.settle_seconds)
-        rest = min(patience.settle_seconds * 2.0**doubled, longest)
+        rest = doubled(patience.settle_seconds, times, longest)
         seen = self.growing.get(file.name)
         if seen and seen.token == file.e_tag:
             return seen.rested or patience.now - seen.since >= rest

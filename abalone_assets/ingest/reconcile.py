@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from abalone_assets.back_off import doubled
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.memory import (
     LONGEST_RETRY_SECONDS,
@@ -42,8 +43,6 @@ class Due:
 
     Attributes:
         days: ISO dates, in order.
-        identical: Files written again with the bytes that the lake already holds, by name: the
-            token of the write. Given back to the next look, they are not read again.
         undecided: Rewritten files left for the next look.
         vanished: Days whose files are gone in a way that is not believed: see `missing_days`. They
             keep what the lake holds of them until a person forgets them.
@@ -53,7 +52,6 @@ class Due:
     """
 
     days: tuple[str, ...]
-    identical: Mapping[str, str]
     undecided: int = 0
     vanished: tuple[str, ...] = ()
     growing: tuple[str, ...] = ()
@@ -71,7 +69,6 @@ def find_due(
     manifest: Manifest,
     read: Callable[[str], bytes],
     *,
-    identical: Mapping[str, str] | None = None,
     memory: Memory | None = None,
     patience: Patience | None = None,
 ) -> Due:
@@ -82,11 +79,10 @@ def find_due(
         manifest: What the lake holds.
         read: Reads a landed file; called only for files rewritten with their size unchanged, and
             for those that could not be read before.
-        identical: The ``identical`` of the look before.
-        memory: What the looks before know of single files; holds ``identical`` too.
+        memory: What the looks before know of single files: `Due.memory`, merged by `Memory.after`.
         patience: How long a file must rest before it counts; without it no file must.
     """
-    memory = memory or Memory(identical=dict(identical or {}))
+    memory = memory or Memory()
     comparison = _Comparison(read, memory, patience or Patience())
     known = {
         day
@@ -104,18 +100,17 @@ def find_due(
         and comparison.differs(landing.days.get(day, ()), manifest.days.get(day))
     ]
     return Due(
-        tuple(days),
-        comparison.confirmed,
-        comparison.undecided,
-        vanished,
-        tuple(sorted(comparison.growing)),
-        comparison.unreadable,
-        Memory(
-            comparison.confirmed,
-            comparison.seen,
-            comparison.restless,
-            comparison.unreadable,
-            vanished,
+        days=tuple(days),
+        undecided=comparison.undecided,
+        vanished=vanished,
+        growing=tuple(sorted(comparison.growing)),
+        unreadable=comparison.unreadable,
+        memory=Memory(
+            identical=comparison.confirmed,
+            growing=comparison.seen,
+            restless=comparison.restless,
+            unreadable=comparison.unreadable,
+            missing=vanished,
         ),
     )
 
@@ -235,7 +230,7 @@ class _Comparison:
     ) -> bool:
         """Remember a file that cannot be read; its day is due once, to record the problem."""
         before = failed.failures if failed and failed.token == file.e_tag else 0
-        wait = min(self.patience.retry_seconds * 2.0 ** min(before, 20), LONGEST_RETRY_SECONDS)
+        wait = doubled(self.patience.retry_seconds, before, LONGEST_RETRY_SECONDS)
         self.unreadable[file.name] = Unreadable(
             file.e_tag, problem, before + 1, self.patience.now + wait
         )

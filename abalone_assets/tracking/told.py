@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from abalone_assets.back_off import doubled
 from abalone_assets.lake.reports import Reports
 from abalone_assets.registry.open import open_registry
 from abalone_assets.registry.versions import MODEL_DIGEST
@@ -46,8 +47,8 @@ class Told:
         """When to try again after failures; None when that is now. The wait doubles each time."""
         if not self.failures or self.server != server:
             return None
-        doubled = min(first_wait, LONGEST_WAIT) * (1 << min(self.failures - 1, 20))
-        until = datetime.fromisoformat(self.tried_at) + min(doubled, LONGEST_WAIT)
+        wait = doubled(first_wait, self.failures - 1, LONGEST_WAIT)
+        until = datetime.fromisoformat(self.tried_at) + wait
         return until if until > now else None
 
     def after(self, server: str, state: str, *, succeeded: bool) -> Told:

@@ -38,11 +38,8 @@ class Clock:
     @classmethod
     def installed(cls, monkeypatch: pytest.MonkeyPatch) -> Clock:
         clock = cls()
-        for sensor in (
-            *("survey_sensor", "animals_sensor", "day_requests"),
-            *("release_sensor", "approval_sensor"),
-        ):
-            module = f"abalone_assets.automation.{sensor}"
+        for name in ("look", "day_requests", "release_sensor", "approval_sensor"):
+            module = f"abalone_assets.automation.{name}"
             monkeypatch.setattr(f"{module}.datetime", clock)
             monkeypatch.setattr(f"{module}.time", clock, raising=False)
         return clock

@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 
 from abalone_assets.ageing.intake import Intake
-from abalone_assets.automation import animals_sensor
+from abalone_assets.automation import look
 from abalone_assets.automation.animals_sensor import animals_tick
 from abalone_assets.automation.survey_sensor import survey_tick
 from abalone_assets.errors import StorageError
@@ -134,7 +134,7 @@ def test_an_old_day_that_a_look_at_everything_found_is_looked_at_until_it_is_in_
 def test_notifications_of_many_days_are_a_look_at_everything(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(animals_sensor, "MAX_OLD_DAYS", 2)
+    monkeypatch.setattr(look, "MAX_OLD_DAYS", 2)
     for day in (OLDEST, OLDER, OLD):
         watch.land(day)
     watch.listen()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from abalone_assets.automation import survey_sensor
+from abalone_assets.automation import look
 from abalone_assets.automation.survey_sensor import survey_tick
 from abalone_assets.ingest.days import parse_days
 from abalone_assets.ingest.frames import to_parquet
@@ -150,7 +150,7 @@ def test_only_the_notified_days_are_listed(watch: Watch, aws: AwsStandIn) -> Non
 def test_notifications_of_many_days_make_it_look_at_everything(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey_sensor, "MAX_OLD_DAYS", 2)
+    monkeypatch.setattr(look, "MAX_OLD_DAYS", 2)
     before = json.loads(watch.cursor or "")["reconciled_at"]
     for day in ("2024-01-01", "2024-03-01", "2024-06-01"):
         watch.land(day)

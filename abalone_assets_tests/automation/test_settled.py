@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.automation.survey_sensor import ALL_IN_THE_LAKE, SETTLED_SECONDS
+from abalone_assets.automation.look import SETTLED_SECONDS
+from abalone_assets.automation.survey_sensor import ALL_IN_THE_LAKE
 from abalone_assets.ingest import folder_watch
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.landing_zone import LandedFile

@@ -66,7 +66,7 @@ class World:
             self.landing(first, last),
             self.manifest,
             self.read,
-            identical=before.identical if before else None,
+            memory=before.memory if before else None,
         )
 
     def revoke(self, day: str, *, gone: bool = False) -> None:

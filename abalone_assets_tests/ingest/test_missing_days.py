@@ -118,6 +118,6 @@ def test_while_days_are_missing_one_that_only_lost_files_is_not_believed_either(
 def test_a_missing_day_that_a_person_forgot_is_ingested_as_empty() -> None:
     world, days = ingested_days(1)
     world.revoke(days[0], gone=True)
-    assert world.look() == Due((days[0],), {})
+    assert world.look() == Due((days[0],))
     world.ingest(days[0])
-    assert world.look() == Due((), {})
+    assert world.look() == Due(())

@@ -10,6 +10,7 @@ import pytest
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest import reconcile
 from abalone_assets.ingest.landing_zone import LandedFile, Landing
+from abalone_assets.ingest.memory import Memory
 from abalone_assets.ingest.reconcile import Due, find_due
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, Manifest
 from abalone_assets.survey import MAX_FILE_BYTES
@@ -54,7 +55,7 @@ def test_what_differs_from_the_lake_makes_its_day_due_and_nothing_is_read(
 ) -> None:
     make, due = CHANGES[change]
     make(world)
-    assert world.look() == Due(due, {})
+    assert world.look() == Due(due)
     assert world.reads == []
 
 
@@ -65,6 +66,7 @@ def test_an_identical_rewrite_is_read_once_and_never_again(world: World) -> None
     second = world.look(before=first)
     third = world.look(before=second)
     assert third == second == first
+    assert third.memory == second.memory == first.memory
     assert world.reads == [FILE]
 
 
@@ -74,12 +76,12 @@ def test_an_identical_rewrite_is_forgotten_with_its_bytes_and_with_its_file(worl
     world.write(FILE, b"eno")
     assert world.look(before=before).days == (DAY,)
     del world.files[FILE]
-    assert world.look(before=before).identical == {}
+    assert world.look(before=before).memory.identical == {}
 
 
 def test_a_lost_memory_costs_one_more_read_and_nothing_else(world: World) -> None:
     world.write(FILE, b"one")
-    assert world.look() == world.look(before=Due((), {"other": "token"}))
+    assert world.look() == world.look(before=Due((), memory=Memory(identical={"other": "token"})))
     assert world.reads == [FILE, FILE]
 
 
@@ -141,4 +143,4 @@ def test_files_compared_at_one_look_are_limited_and_the_rest_follow(
     assert (first.days, first.undecided, len(world.reads)) == ((), 1, 2)
     second = world.look(before=first)
     assert (second.days, second.undecided, len(world.reads)) == ((NEXT,), 0, 3)
-    assert set(second.identical) == {FILE, TWIN}
+    assert set(second.memory.identical) == {FILE, TWIN}

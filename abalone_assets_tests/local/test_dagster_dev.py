@@ -6,29 +6,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import pytest
 from dagster._core.instance.ref import InstanceRef
 from dagster._core.test_utils import create_run_for_test
 
-from abalone_assets.defs.automation import monitoring_schedule, nightly_release
-from abalone_assets.defs.retention import retention_schedule
 from abalone_assets.local.driver import Driver
 from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.local.instance import POOLS, prepare_instance
 from abalone_assets.local.offspring import VARIABLE
-from abalone_assets.resources.captures import CapturesResource
-from abalone_assets.resources.storage import LakeResource
 from abalone_assets.settings.platform import load_settings
-from abalone_assets_tests.automation.support import RELEASE_SENSOR, SURVEY_SENSOR, requests
 from abalone_assets_tests.cli.support import Process, environment, processes_of
 from abalone_assets_tests.fakes.support import wait_for
 from abalone_assets_tests.services.production.home import read
-
-if TYPE_CHECKING:
-    from abalone_assets_tests.support.platform import Platform
 
 PROJECT = Path(__file__).parents[2]
 OWN = ("storage", "compute_logs", "local_artifact_storage")
@@ -123,29 +115,3 @@ def test_alone_it_drives_the_home_and_whoever_comes_next_is_refused(home: Path) 
             )
         dev.kill()
     wait_for(lambda: processes_of(home) == [], START_SECONDS)
-
-
-def test_the_sensors_of_another_daemon_ask_for_nothing(platform: Platform) -> None:
-    """Such as one on an instance of its own that works on the same home."""
-    assert len(requests(platform, RELEASE_SENSOR)) == 1
-    program = "import time; from abalone_assets.local.driver_lock import driver_lock;"
-    program += "from abalone_assets.settings.platform import load_settings\n"
-    program += "with driver_lock(load_settings(), 'abalone dev'): print(1, flush=True); input()"
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as driver:
-        assert driver.stdout is not None
-        driver.stdout.readline()
-        for sensor in (SURVEY_SENSOR, RELEASE_SENSOR, "approval_sensor"):
-            assert requests(platform, sensor) == []
-            reason = (
-                f"is driven by `abalone dev` (process {driver.pid}), whose sensors ask for runs"
-            )
-            assert reason in str(platform.reasons[sensor])
-        for schedule in (nightly_release, monitoring_schedule, retention_schedule):
-            captures = CapturesResource(uri=str(platform.home / "none"), endpoint_name="abalone")
-            resources = {"lake": LakeResource(uri=platform.lake.store.uri), "captures": captures}
-            with dg.build_schedule_context(platform.instance, resources=resources) as context:
-                assert reason in str(schedule.evaluate_tick(context).skip_message)
-        driver.communicate("\n")
-    assert len(requests(platform, RELEASE_SENSOR)) == 1
