@@ -9,7 +9,7 @@ import pytest
 
 from abalone_assets.ageing.parsing import AnimalsFile
 from abalone_assets_tests.cli.support import abalone, abalone_json
-from abalone_assets_tests.survey.found import ANIMALS, in_units, text, with_commas
+from abalone_assets_tests.survey.files import ANIMALS, in_units, text, with_commas
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ import pytest
 
 from abalone_assets_tests.cli.landing_support import NAME, landed, survey
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json
-from abalone_assets_tests.survey.found import (
+from abalone_assets_tests.survey.files import (
     ANIMALS,
     SWAPPED,
     UCI,

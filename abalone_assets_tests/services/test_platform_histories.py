@@ -28,7 +28,6 @@ from abalone_assets_tests.services.production.postgres import HOST, PASSWORD, US
 from abalone_assets_tests.support.faults import Strike
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import BASE_ROWS, survey_rows
-from abalone_assets_tests.support.platform_world import JOBS, TINY, Everywhere, PlatformWorld
 from abalone_assets_tests.support.random_histories import (
     Histories,
     History,
@@ -38,7 +37,11 @@ from abalone_assets_tests.support.random_histories import (
     step,
     strikes,
 )
+from abalone_assets_tests.support.tiny_models import TINY
 from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
+from abalone_assets_tests.support.world.drivers import JOBS
+from abalone_assets_tests.support.world.platform_world import PlatformWorld
+from abalone_assets_tests.support.world.processes import Everywhere
 
 if TYPE_CHECKING:
     from collections import Counter

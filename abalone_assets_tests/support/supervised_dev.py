@@ -15,9 +15,9 @@ from abalone_assets.local.instance import prepare_instance, process_of
 from abalone_assets.settings.platform import load_settings
 from abalone_assets_tests.support.kills import Supervised, tree_of, worker_of
 from abalone_assets_tests.support.platform import small_base
-from abalone_assets_tests.support.platform_world import TINY
 from abalone_assets_tests.support.quick_daemon import quick_daemon
 from abalone_assets_tests.support.stack import Stack, StackError, running_stack
+from abalone_assets_tests.support.tiny_models import TINY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

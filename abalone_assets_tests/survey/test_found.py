@@ -14,16 +14,9 @@ from abalone_assets.survey import (
 )
 from abalone_assets.survey.columns import COLUMNS
 from abalone_assets.survey.header import HeaderError, read_header
-from abalone_assets_tests.survey.found import (
-    ANIMALS,
-    FOUND,
-    OUTCOMES,
-    QUARANTINED,
-    READ,
-    REFUSED,
-    Found,
-    text,
-)
+from abalone_assets_tests.survey.files import ANIMALS, text
+from abalone_assets_tests.survey.found import FOUND
+from abalone_assets_tests.survey.outcomes import OUTCOMES, QUARANTINED, READ, REFUSED, Found
 
 FILE = "abalone.20250301120000"
 PAGE = Path(abalone_assets.__file__).parents[1] / "docs" / "survey-contract.md"

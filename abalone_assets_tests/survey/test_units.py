@@ -18,7 +18,7 @@ from abalone_assets.survey.units import (
     as_size,
     guess_units,
 )
-from abalone_assets_tests.survey.found import ANIMALS, in_units
+from abalone_assets_tests.survey.files import ANIMALS, in_units
 
 MAXIMA = [column.maximum or 0.0 for column in COLUMNS[1:8]]
 PAIRS = [

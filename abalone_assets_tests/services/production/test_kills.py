@@ -29,8 +29,8 @@ from abalone_assets_tests.support.kills import (
     tree_of,
 )
 from abalone_assets_tests.support.platform import small_base
-from abalone_assets_tests.support.platform_world import TINY
 from abalone_assets_tests.support.quick_daemon import quick_daemon
+from abalone_assets_tests.support.tiny_models import TINY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

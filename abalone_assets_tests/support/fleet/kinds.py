@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from abalone_assets_tests.support.whole_surveys import ERRORS, Animals, aged
-from abalone_assets_tests.survey import found
+from abalone_assets_tests.survey import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Write = Callable[[list[list[str]]], bytes]
 
 Outcome = Literal["read", "held", "refused"]
-UNITS_MM_G: Final = found.named_units("mm", "g")
+UNITS_MM_G: Final = files.named_units("mm", "g")
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,16 @@ def _in_every_row(error: str) -> Write:
 
 
 def _trailing_commas(rows: list[list[str]]) -> bytes:
-    return found.text([[fields[0].lower(), *fields[1:], ""] for fields in rows])
+    return files.text([[fields[0].lower(), *fields[1:], ""] for fields in rows])
 
 
 def _cut_short(rows: list[list[str]]) -> bytes:
     """Without the second half of the last line."""
-    return found.text([*rows[:-1], rows[-1][:5]], end="")
+    return files.text([*rows[:-1], rows[-1][:5]], end="")
 
 
 def _decimal_commas(rows: list[list[str]]) -> bytes:
-    return found.text([found.with_commas(fields) for fields in rows], delimiter=";")
+    return files.text([files.with_commas(fields) for fields in rows], delimiter=";")
 
 
 UNREADABLE: Final = "cannot be read at first"
@@ -68,8 +68,8 @@ KINDS: Final = (
         1,
         "read",
         "in the order ",
-        lambda rows: found.text(
-            [found.ordered(fields) for fields in rows], found.ordered(found.UCI)
+        lambda rows: files.text(
+            [files.ordered(fields) for fields in rows], files.ordered(files.UCI)
         ),
     ),
     Kind("weights * 0.2", 2, "held", "weights were in kilograms", _in_every_row("weights * 0.2")),
@@ -78,7 +78,7 @@ KINDS: Final = (
         2,
         "read",
         "converted from mm and g",
-        lambda rows: found.text(found.in_units(1, 1, rows), UNITS_MM_G),
+        lambda rows: files.text(files.in_units(1, 1, rows), UNITS_MM_G),
     ),
     Kind(
         "all measurements * 0.2",
@@ -100,14 +100,14 @@ KINDS: Final = (
         4,
         "refused",
         "look like centimetres",
-        lambda rows: found.text(found.in_units(10, 200, rows)),
+        lambda rows: files.text(files.in_units(10, 200, rows)),
     ),
     Kind(
         "ages for rings",
         5,
         "refused",
         r"rings \+ 1\.5",
-        lambda rows: found.text([found.aged(fields) for fields in rows]),
+        lambda rows: files.text([files.aged(fields) for fields in rows]),
     ),
     Kind(
         "ages for rings, rounded up",
@@ -117,9 +117,9 @@ KINDS: Final = (
         _in_every_row("ages, rounded up, for rings"),
     ),
     Kind("cut short", 6, "read", "if the file was cut short", _cut_short, lost=1),
-    Kind(UNREADABLE, 6, "read", "", found.text),
-    Kind(CORRECTED, 7, "read", "", found.text),
-    Kind(GROWING, 7, "read", "", found.text),
+    Kind(UNREADABLE, 6, "read", "", files.text),
+    Kind(CORRECTED, 7, "read", "", files.text),
+    Kind(GROWING, 7, "read", "", files.text),
 )
 
 
