@@ -11,6 +11,8 @@ import json
 import resource
 import sys
 import tempfile
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -66,14 +68,13 @@ def main(survey: str) -> None:
 
 def _train(environ: dict[str, str]) -> None:
     """Train a blend; a revision of before 2026-11-29 has an entry script for each framework."""
-    try:
-        from abalone_assets.external.train_blend import main as train_blend
-    except ImportError:
-        from abalone_assets.external.train import main as train
+    before = "abalone_assets.external.train_blend"
+    if find_spec(before):
+        import_module(before).main([], environ)
+        return
+    from abalone_assets.external.train import main as train
 
-        train(["--framework", "blend"], environ)
-    else:
-        train_blend([], environ)
+    train(["--framework", "blend"], environ)
 
 
 def _environ(root: Path) -> dict[str, str]:
