@@ -1,7 +1,8 @@
-"""CloudFormation resource types that moto leaves out although it has the services behind them.
+"""What moto's CloudFormation leaves out: resource types, and pages of events.
 
-moto reports a stack complete and silently skips what it has no model for. These models make it
-create and delete those resources too, so that a test can look at the services.
+moto reports a stack complete and silently skips what it has no model for, although it has the
+services behind it. These models make it create and delete those resources too, so that a test can
+look at the services.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from moto.backends import get_backend
 from moto.cloudformation import parsing
+from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.common_models import CloudFormationModel
+from moto.core.responses import ActionResult
 from moto.s3.models import FakeBucket
 
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
@@ -222,12 +225,28 @@ def _model_of(kind: str, create: Any, delete: Any) -> type[CloudFormationModel]:
 def complete_moto(patch: pytest.MonkeyPatch) -> None:
     """Teach moto's CloudFormation what it lacks, until the patch is undone."""
     _complete_buckets(patch)
+    page_events(patch)
     _retain_what_was_finished(patch)
     models: Any = parsing.get_model_map()
     for kind, (create, delete) in MODELS.items():
         patch.setitem(models, kind, _model_of(kind, create, delete))
     for kind, deletion in DELETIONS.items():
         patch.setattr(models[kind], "delete", _deletion(deletion), raising=False)
+
+
+def page_events(patch: pytest.MonkeyPatch, size: int = 100) -> None:
+    """Tell of so many events of a stack at once; the next page begins after an event."""
+
+    def describe(self: Any) -> Any:
+        backend = self.cloudformation_backend
+        events = backend.describe_stack_events(self._get_param("StackName"))[::-1]
+        last = self._get_param("NextToken")
+        start = 1 + [str(event.event_id) for event in events].index(last) if last else 0
+        page = events[start : start + size]
+        more = {"NextToken": str(page[-1].event_id)} if start + size < len(events) else {}
+        return ActionResult({"StackEvents": page, **more})
+
+    patch.setattr(CloudFormationResponse, "describe_stack_events", describe)
 
 
 def _complete_buckets(patch: pytest.MonkeyPatch) -> None:
