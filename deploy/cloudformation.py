@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 BODY_LIMIT: Final = 51_200
-"""Bytes of a template that is handed over in the request, and need not be uploaded first."""
+"""Bytes of a template that is handed over in the request; a larger one lies in a bucket."""
+
+URL_LIMIT: Final = 1_000_000
+"""Bytes of a template that lies in a bucket."""
 
 TIMEOUT_SECONDS: Final = 3600.0
 GONE: Final = "DELETE_COMPLETE"
@@ -43,12 +46,17 @@ class Template:
     body: str
     outputs: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_large(self) -> bool:
+        """Whether no request takes it, so that it has to lie in a bucket."""
+        return len(self.body.encode()) > BODY_LIMIT
+
 
 def read_assembly(folder: Path) -> list[Template]:
     """The stacks of a cloud assembly, each after those that it depends on.
 
     Raises:
-        DeployError: The folder holds none, or a template is too large to be handed over.
+        DeployError: The folder holds none, or a template is larger than CloudFormation takes.
     """
     manifest = folder / "manifest.json"
     if not manifest.exists():
@@ -80,8 +88,8 @@ def _in_order(stacks: dict[str, Any]) -> list[str]:
 def _template(folder: Path, name: str, artifact: dict[str, Any]) -> Template:
     document = json.loads((folder / artifact["properties"]["templateFile"]).read_text())
     body = json.dumps(document, separators=(",", ":"))
-    if len(body.encode()) > BODY_LIMIT:
-        raise DeployError(f"stack {name}: its template exceeds {BODY_LIMIT} bytes; split the stack")
+    if len(body.encode()) > URL_LIMIT:
+        raise DeployError(f"stack {name}: its template exceeds {URL_LIMIT} bytes; split the stack")
     outputs = {
         key: output["Value"]
         for key, output in document.get("Outputs", {}).items()
@@ -143,10 +151,14 @@ class Stacks:
         """
         return self.status(stack) in NEVER_FINISHED
 
-    def deploy(self, template: Template) -> bool:
+    def deploy(self, template: Template, url: str = "") -> bool:
         """Create the stack or bring it up to its template, and wait until that is done.
 
         A stack that was never finished has to be deleted first: `unfinished` tells.
+
+        Args:
+            template: The template.
+            url: Where in S3 it lies, if it is large.
 
         Returns:
             Whether anything changed.
@@ -158,7 +170,7 @@ class Stacks:
         creating = self.status(stack) in {None, "REVIEW_IN_PROGRESS"}
         with translate_errors(DeployError, f"stack {stack}"):
             seen = set() if creating else self._newest_events(stack)
-            if not self._submit(template, creating=creating):
+            if not self._submit(template, url, creating=creating):
                 self._say(f"{stack}: no changes")
                 return False
             status, reason = self._wait(stack, seen)
@@ -196,17 +208,14 @@ class Stacks:
                 raise
             return found
 
-    def _submit(self, template: Template, *, creating: bool) -> bool:
+    def _submit(self, template: Template, url: str, *, creating: bool) -> bool:
         """Hand the template over; whether it changes anything."""
         from botocore.exceptions import ClientError
 
         submit = self._api.create_stack if creating else self._api.update_stack
+        handed = {"TemplateURL": url} if url else {"TemplateBody": template.body}
         try:
-            submit(
-                StackName=template.stack,
-                TemplateBody=template.body,
-                Capabilities=["CAPABILITY_NAMED_IAM"],
-            )
+            submit(StackName=template.stack, Capabilities=["CAPABILITY_NAMED_IAM"], **handed)
         except ClientError as error:
             if _UNCHANGED not in str(error):
                 raise

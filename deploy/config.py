@@ -32,7 +32,8 @@ IMAGE_TAG_OUTPUT: Final = "ImageTag"
 """Outputs of the platform stack: an image elsewhere, or the tag in our own repository."""
 
 LAKE_PREFIX: Final = "lake"
-"""In the data bucket."""
+TEMPLATES_PREFIX: Final = "templates"
+"""In the data bucket: what the platform makes, and templates too large for a request."""
 
 CDK_JSON: Final = Path(__file__).with_name("cdk.json")
 

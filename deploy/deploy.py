@@ -10,17 +10,19 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 import click
 
 from abalone_assets.aws.clients import client, region
 from abalone_assets.aws.failures import error_code, translate_errors
 from abalone_assets.settings.aws import ids
-from deploy.cloudformation import Say, Stacks, Template, read_assembly
+from deploy.cloudformation import BODY_LIMIT, Say, Stacks, Template, read_assembly
 from deploy.command import Command, context_option
 from deploy.config import (
     IMAGE_OUTPUT,
     IMAGE_TAG_OUTPUT,
+    TEMPLATES_PREFIX,
     DeployConfig,
     DeployError,
     read_context,
@@ -77,7 +79,7 @@ class Deployer:
             if template.stack == self.platform:
                 self.require_image(template)
             self._clear(template.stack)
-            self.stacks.deploy(template)
+            self.stacks.deploy(template, self._upload(template) if template.is_large else "")
             outputs |= self.stacks.outputs(template.stack)
         return outputs
 
@@ -87,6 +89,31 @@ class Deployer:
             self.say(f"{stack}: it was never finished; deleting what is left of it")
             lift_protections(stack, self.stacks, self.make_client)
             self.stacks.delete(stack)
+
+    def _upload(self, template: Template) -> str:
+        """Put a template that is too large for a request into the data bucket; its URL.
+
+        The bucket's own key encrypts it, and its rules delete it.
+        """
+        stack = f"{self.config.name}-data"
+        buckets = self.stacks.resources(stack, "AWS::S3::Bucket")
+        bucket = next((each for each in buckets if each.startswith(f"{stack}-")), None)
+        if bucket is None:
+            raise DeployError(
+                f"stack {template.stack}: its template exceeds {BODY_LIMIT} bytes, and there is no"
+                f" bucket of the stack {stack} yet that could hold it"
+            )
+        s3, key = self.make_client("s3"), f"{TEMPLATES_PREFIX}/{template.stack}.json"
+        with translate_errors(DeployError, f"bucket {bucket}"):
+            answer = s3.put_object(
+                Bucket=bucket, Key=key, Body=template.body.encode(), ContentType="application/json"
+            )
+        # Not the client's endpoint: CloudFormation takes S3's own names only. By its version, what
+        # somebody else may write there since is not what is deployed.
+        suffix = "amazonaws.com.cn" if s3.meta.partition == "aws-cn" else "amazonaws.com"
+        url = f"https://s3.{s3.meta.region_name}.{suffix}/{bucket}/{key}"
+        version = answer.get("VersionId")
+        return f"{url}?{urlencode({'versionId': version})}" if version else url
 
     def require_image(self, platform: Template) -> None:
         """Check that ECS will find the image, and tell which is replaced by which.

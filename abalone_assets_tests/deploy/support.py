@@ -64,6 +64,15 @@ COMPANY = (
 SERVERLESS = ("name=abalone-small", 'settings={"endpoint_mode": "serverless"}')
 
 
+VARIANTS = {
+    "assembly": ("name=abalone",),
+    "oidc_assembly": OIDC,
+    "company_assembly": COMPANY,
+    "serverless_assembly": SERVERLESS,
+}
+"""What was chosen, by the fixture of the stacks that were made of it."""
+
+
 def name_of(context: Sequence[str]) -> str:
     """The deployment's name in one of the contexts."""
     return context[0].removeprefix("name=")
@@ -85,13 +94,13 @@ def write_assembly(folder: Path, stack: str, body: str) -> Path:
     return folder
 
 
-def push_image(tag: str) -> None:
+def push_image(tag: str, repository: str = "abalone") -> None:
     """Push an image, as far as the repository can tell."""
     from abalone_assets.aws.clients import client
 
     kind = "application/vnd.docker.distribution.manifest.v2+json"
     client("ecr").put_image(
-        repositoryName="abalone",
+        repositoryName=repository,
         imageTag=tag,
         imageManifest=json.dumps({"schemaVersion": 2, "mediaType": kind}),
     )

@@ -14,7 +14,7 @@ from moto.cloudformation.models import CloudFormationBackend
 from abalone_assets.aws.clients import client
 from abalone_assets_tests.deploy.cloudformation_models import page_events
 from abalone_assets_tests.deploy.support import write_assembly
-from deploy.cloudformation import BODY_LIMIT, Stacks, Template, read_assembly
+from deploy.cloudformation import URL_LIMIT, Stacks, Template, read_assembly
 from deploy.config import DeployConfig, DeployError
 from deploy.deploy import Deployer, main
 from deploy.protections import lift_protections
@@ -209,12 +209,12 @@ def test_a_folder_without_an_assembly_says_what_to_do(tmp_path: Path) -> None:
         read_assembly(tmp_path)
 
 
-def test_a_template_too_large_for_a_request_is_refused_before_anything_is_deployed(
+def test_a_template_too_large_for_cloudformation_is_refused_before_anything_is_deployed(
     tmp_path: Path,
 ) -> None:
-    assembly = write_assembly(tmp_path, "big", json.dumps({"Description": "x" * BODY_LIMIT}))
+    assembly = write_assembly(tmp_path, "big", json.dumps({"Description": "x" * URL_LIMIT}))
 
-    with pytest.raises(DeployError, match="stack big: its template exceeds"):
+    with pytest.raises(DeployError, match="stack big: its template exceeds 1000000 bytes; split"):
         read_assembly(assembly)
 
 

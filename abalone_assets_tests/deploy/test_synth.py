@@ -14,7 +14,7 @@ import pytest
 from abalone_assets.serving.sagemaker.deployment import ROLLBACK_SECONDS
 from abalone_assets.settings.aws import AwsSettings
 from abalone_assets.settings.platform import Settings
-from abalone_assets_tests.deploy.support import ROOT, TOPIC, Assembly, synthesise
+from abalone_assets_tests.deploy.support import ROOT, TOPIC, VARIANTS, Assembly, synthesise
 from deploy.cloudformation import read_assembly
 from deploy.deploy import PUSH
 
@@ -65,10 +65,17 @@ def test_nothing_needs_an_upload_or_a_function_of_its_own(assembly: Assembly) ->
     ]
 
 
-def test_stacks_come_in_the_order_of_their_needs(assembly: Assembly) -> None:
-    stacks = [template.stack for template in read_assembly(assembly.folder)]
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_stacks_come_in_the_order_of_their_needs_and_the_first_needs_no_bucket(
+    variant: str, request: pytest.FixtureRequest
+) -> None:
+    made: Assembly = request.getfixturevalue(variant)
+    data, jobs, platform = read_assembly(made.folder)
 
-    assert stacks == ["abalone-data", "abalone-jobs", "abalone-platform"]
+    assert [each.stack for each in (data, jobs, platform)] == [
+        f"{made.name}-{kind}" for kind in ("data", "jobs", "platform")
+    ]
+    assert not data.is_large
 
 
 def test_a_wildcard_resource_stands_only_where_the_service_allows_nothing_narrower(
@@ -264,6 +271,7 @@ def test_buckets_are_versioned_encrypted_and_let_go_of_what_is_made_again(
         "lake/_staged/": 7,
         "jobs/": 90,
         "captured_requests/": 90,
+        "templates/": 7,
     }
     assert any("NoncurrentVersionExpiration" in rule for rule in rules)
 
