@@ -71,9 +71,11 @@ class Deployer:
             The outputs of all stacks.
 
         Raises:
-            DeployError: A stack failed, or the image is not there; those before it stand.
+            DeployError: A stack failed, or the image is not there; those before it stand. Or the
+                network would have to be made anew, and nothing was done.
         """
         outputs: dict[str, str] = {}
+        self.require_network()
         LogGroups(self.config, self.make_client, self.say).retain()
         for template in read_assembly(assembly):
             if template.stack == self.platform:
@@ -114,6 +116,28 @@ class Deployer:
         url = f"https://s3.{s3.meta.region_name}.{suffix}/{bucket}/{key}"
         version = answer.get("VersionId")
         return f"{url}?{urlencode({'versionId': version})}" if version else url
+
+    def require_network(self) -> None:
+        """Check that the network that runs is the one that was chosen.
+
+        With another range the VPC would be made anew, and all that is in it, the database too.
+
+        Raises:
+            DeployError: It has another range, or AWS refuses to say.
+        """
+        if self.stacks.unfinished(self.platform):
+            return  # it is made anew anyway
+        chosen, ec2 = self.config.vpc_cidr, self.make_client("ec2")
+        for vpc in self.stacks.resources(self.platform, "AWS::EC2::VPC"):
+            with translate_errors(DeployError, f"network {vpc}"):
+                only = [{"Name": "vpc-id", "Values": [vpc]}]
+                ranges = [each["CidrBlock"] for each in ec2.describe_vpcs(Filters=only)["Vpcs"]]
+            if ranges and ranges != [chosen]:
+                raise DeployError(
+                    f"vpc_cidr={chosen!r}: the network of {self.platform} has {ranges[0]}, and its"
+                    " range cannot be changed, for the database is in it. Set vpc_cidr to what it"
+                    " has; another range is for another deployment, or for after `make destroy`"
+                )
 
     def require_image(self, platform: Template) -> None:
         """Check that ECS will find the image, and tell which is replaced by which.

@@ -1,4 +1,4 @@
-"""Deployments of whatever may be chosen: large templates by a bucket."""
+"""Deployments of whatever may be chosen: large templates by a bucket, and one network for ever."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 from moto.acm.models import acm_backends
+from moto.cloudformation.models import cloudformation_backends
 
 from abalone_assets.aws.clients import client
 from abalone_assets_tests.deploy.cloudformation_models import complete_moto
@@ -20,7 +22,7 @@ from abalone_assets_tests.deploy.support import (
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from deploy.cloudformation import BODY_LIMIT, read_assembly
 from deploy.config import DeployConfig, DeployError, read_context
-from deploy.deploy import Deployer
+from deploy.deploy import Deployer, main
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,3 +121,31 @@ def test_a_bucket_that_takes_no_template_is_told_in_one_error(
         DeployError, match=r"bucket abalone-company-data-.*access denied to PutObject"
     ):
         deploying._upload(platform)
+
+
+def test_the_network_that_runs_is_never_replaced(account: AwsStandIn, assembly: Assembly) -> None:
+    assembly.deploy(quick_stacks(), "data", "jobs", "platform")
+    given = ["--assembly", str(assembly.folder), "-c", "vpc_cidr=10.41.0.0/20"]
+
+    refused = CliRunner().invoke(main, given)
+
+    assert refused.exit_code == 1
+    assert "vpc_cidr='10.41.0.0/20': the network of abalone-platform has 10.40.0.0/20" in (
+        refused.output
+    )
+    assert "log group" not in refused.output, "nothing was done before"
+
+
+def test_the_network_of_a_stack_that_was_never_finished_may_be_another(
+    account: AwsStandIn, assembly: Assembly
+) -> None:
+    stacks = quick_stacks()
+    assembly.deploy(stacks, "data", "jobs", "platform")
+    platform = cloudformation_backends[ACCOUNT][REGION].get_stack("abalone-platform")
+    deploying = Deployer(DeployConfig(vpc_cidr="10.41.0.0/20"), stacks, client, lambda _: None)
+    with pytest.raises(DeployError, match="cannot be changed"):
+        deploying.require_network()
+
+    platform.status = "ROLLBACK_COMPLETE"
+
+    deploying.require_network()
