@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 BODY_LIMIT: Final = 51_200
-"""Bytes of a template that is handed over in the request, and need not be uploaded first."""
+"""Bytes of a template that is handed over in the request; a larger one lies in a bucket."""
+
+URL_LIMIT: Final = 1_000_000
+"""Bytes of a template that lies in a bucket."""
 
 TIMEOUT_SECONDS: Final = 3600.0
 GONE: Final = "DELETE_COMPLETE"
@@ -43,12 +46,17 @@ class Template:
     body: str
     outputs: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_large(self) -> bool:
+        """Whether no request takes it, so that it has to lie in a bucket."""
+        return len(self.body.encode()) > BODY_LIMIT
+
 
 def read_assembly(folder: Path) -> list[Template]:
     """The stacks of a cloud assembly, each after those that it depends on.
 
     Raises:
-        DeployError: The folder holds none, or a template is too large to be handed over.
+        DeployError: The folder holds none, or a template is larger than CloudFormation takes.
     """
     manifest = folder / "manifest.json"
     if not manifest.exists():
@@ -80,8 +88,8 @@ def _in_order(stacks: dict[str, Any]) -> list[str]:
 def _template(folder: Path, name: str, artifact: dict[str, Any]) -> Template:
     document = json.loads((folder / artifact["properties"]["templateFile"]).read_text())
     body = json.dumps(document, separators=(",", ":"))
-    if len(body.encode()) > BODY_LIMIT:
-        raise DeployError(f"stack {name}: its template exceeds {BODY_LIMIT} bytes; split the stack")
+    if len(body.encode()) > URL_LIMIT:
+        raise DeployError(f"stack {name}: its template exceeds {URL_LIMIT} bytes; split the stack")
     outputs = {
         key: output["Value"]
         for key, output in document.get("Outputs", {}).items()
@@ -143,10 +151,14 @@ class Stacks:
         """
         return self.status(stack) in NEVER_FINISHED
 
-    def deploy(self, template: Template) -> bool:
+    def deploy(self, template: Template, url: str = "") -> bool:
         """Create the stack or bring it up to its template, and wait until that is done.
 
         A stack that was never finished has to be deleted first: `unfinished` tells.
+
+        Args:
+            template: The template.
+            url: Where in S3 it lies, if it is large.
 
         Returns:
             Whether anything changed.
@@ -157,13 +169,13 @@ class Stacks:
         stack = template.stack
         creating = self.status(stack) in {None, "REVIEW_IN_PROGRESS"}
         with translate_errors(DeployError, f"stack {stack}"):
-            seen = set() if creating else {event["EventId"] for event in self._events(stack)}
-            if not self._submit(template, creating=creating):
+            seen = set() if creating else self._newest_events(stack)
+            if not self._submit(template, url, creating=creating):
                 self._say(f"{stack}: no changes")
                 return False
-            status = self._wait(stack, seen)
+            status, reason = self._wait(stack, seen)
         if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-            raise DeployError(f"stack {stack}: {status}: {self._first_reason(stack, seen)}")
+            raise DeployError(f"stack {stack}: {status}: {reason}")
         return True
 
     def delete(self, stack: str) -> None:
@@ -178,11 +190,11 @@ class Stacks:
         # A deleted stack's name finds nothing any more; its id still does.
         identity = found["StackId"]
         with translate_errors(DeployError, f"stack {stack}"):
-            seen = {event["EventId"] for event in self._events(identity)}
+            seen = self._newest_events(identity)
             self._api.delete_stack(StackName=stack)
-            status = self._wait(identity, seen)
+            status, reason = self._wait(identity, seen)
         if status != GONE:
-            raise DeployError(f"stack {stack}: {status}: {self._first_reason(identity, seen)}")
+            raise DeployError(f"stack {stack}: {status}: {reason}")
 
     def _describe(self, stack: str) -> dict[str, Any] | None:
         from botocore.exceptions import ClientError
@@ -196,34 +208,35 @@ class Stacks:
                 raise
             return found
 
-    def _submit(self, template: Template, *, creating: bool) -> bool:
+    def _submit(self, template: Template, url: str, *, creating: bool) -> bool:
         """Hand the template over; whether it changes anything."""
         from botocore.exceptions import ClientError
 
         submit = self._api.create_stack if creating else self._api.update_stack
+        handed = {"TemplateURL": url} if url else {"TemplateBody": template.body}
         try:
-            submit(
-                StackName=template.stack,
-                TemplateBody=template.body,
-                Capabilities=["CAPABILITY_NAMED_IAM"],
-            )
+            submit(StackName=template.stack, Capabilities=["CAPABILITY_NAMED_IAM"], **handed)
         except ClientError as error:
             if _UNCHANGED not in str(error):
                 raise
             return False
         return True
 
-    def _wait(self, stack: str, seen: set[str]) -> str:
-        """Tell of new events until nothing is in progress any more; the status then."""
-        told = set(seen)
+    def _wait(self, stack: str, seen: set[str]) -> tuple[str, str]:
+        """Tell of new events until nothing is in progress any more.
+
+        Returns:
+            The status then, and the first reason why something failed.
+        """
+        told, reason = set(seen), ""
         for found in self._looks(lambda: self._describe(stack)):
-            for event in reversed(self._events(stack) if found is not None else []):
-                if event["EventId"] not in told:
-                    told.add(event["EventId"])
-                    self._say(_line(event))
+            for event in self._new_events(stack, told) if found is not None else ():
+                told.add(event["EventId"])
+                self._say(_line(event))
+                reason = reason or _failure(event)
             status = GONE if found is None else str(found["StackStatus"])
             if not status.endswith("_IN_PROGRESS"):
-                return status
+                return status, reason or "see the events above"
         raise DeployError(f"stack {stack}: not done after {TIMEOUT_SECONDS:.0f} s; look again")
 
     def _looks(self, look: Callable[[], Any]) -> Iterator[Any]:
@@ -232,21 +245,29 @@ class Stacks:
             yield look()
             time.sleep(self._poll_seconds)
 
-    def _events(self, stack: str) -> list[dict[str, Any]]:
-        """The newest events, newest first."""
-        events: list[dict[str, Any]] = self._api.describe_stack_events(StackName=stack)[
-            "StackEvents"
-        ]
-        return events
+    def _newest_events(self, stack: str) -> set[str]:
+        """Ids of the newest events: what is older than they was there before, too."""
+        events = self._api.describe_stack_events(StackName=stack)["StackEvents"]
+        return {event["EventId"] for event in events}
 
-    def _first_reason(self, stack: str, seen: set[str]) -> str:
-        with translate_errors(DeployError, f"stack {stack}"):
-            for event in reversed(self._events(stack)):
-                reason = event.get("ResourceStatusReason", "")
-                failed = event["ResourceStatus"].endswith("_FAILED")
-                if event["EventId"] not in seen and failed and _CANCELLED not in reason.lower():
-                    return f"{event['LogicalResourceId']}: {reason}"
-        return "see the events above"
+    def _new_events(self, stack: str, told: set[str]) -> list[dict[str, Any]]:
+        """The events since those, oldest first; CloudFormation pages them, newest first."""
+        new: list[dict[str, Any]] = []
+        for page in self._api.get_paginator("describe_stack_events").paginate(StackName=stack):
+            events = page["StackEvents"]
+            untold = [event for event in events if event["EventId"] not in told]
+            new += untold
+            if len(untold) < len(events):
+                break
+        return new[::-1]
+
+
+def _failure(event: dict[str, Any]) -> str:
+    """What failed and why; empty where nothing did, or only because something else had."""
+    reason = event.get("ResourceStatusReason", "")
+    if not event["ResourceStatus"].endswith("_FAILED") or _CANCELLED in reason.lower():
+        return ""
+    return f"{event['LogicalResourceId']}: {reason}"
 
 
 def _line(event: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +33,19 @@ IMAGE_TAG_OUTPUT: Final = "ImageTag"
 """Outputs of the platform stack: an image elsewhere, or the tag in our own repository."""
 
 LAKE_PREFIX: Final = "lake"
-"""In the data bucket."""
+TEMPLATES_PREFIX: Final = "templates"
+"""In the data bucket: what the platform makes, and templates too large for a request."""
+
+PRIVATE_RANGES: Final = tuple(
+    IPv4Network(each) for each in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+)
+"""Of RFC 1918."""
+
+VPC_PREFIXES: Final = range(16, 23)
+"""AWS takes nothing larger; the subnets of `deploy.stacks.network` need 896 addresses."""
+
+WIDEST_OF_PEOPLE: Final = 8
+""""Everybody" is a slip: nobody comes to the load balancer but by a network of one's own."""
 
 CDK_JSON: Final = Path(__file__).with_name("cdk.json")
 
@@ -89,6 +102,9 @@ class DeployConfig:
         image_tag: Tag of that image; `make deploy` keeps the running one when it is given none.
         retain: Keep buckets, database and images when the stacks are deleted.
         nat_gateways: One is cheaper; two survive the loss of a zone.
+        vpc_cidr: Private addresses of the network, as 10.40.0.0/20. Chosen once: with another
+            range, all that is in the network would be made anew.
+        people_cidrs: Ranges of the addresses from which people reach the UI, with commas.
         database_multi_az: Keep a standby of the database in the other zone.
         alarm_topic_arn: SNS topic told of alarms, and of all that ``alert_sensor`` tells; empty
             tells nobody.
@@ -110,6 +126,8 @@ class DeployConfig:
     image_tag: str = __version__
     retain: bool = True
     nat_gateways: int = 1
+    vpc_cidr: str = "10.40.0.0/20"
+    people_cidrs: str = ", ".join(map(str, PRIVATE_RANGES))
     database_multi_az: bool = False
     alarm_topic_arn: str = ""
     capture_days: int = 90
@@ -128,6 +146,8 @@ class DeployConfig:
             raise DeployError(f"image_tag={self.image_tag!r}: no tag of a container image")
         if self.nat_gateways not in {1, 2}:
             raise DeployError(f"nat_gateways={self.nat_gateways}: expected 1 or 2")
+        _check_vpc(self.vpc_cidr)
+        _ranges_of_people(self.people_cidrs)
         if self.capture_days < 1:
             raise DeployError(f"capture_days={self.capture_days}: expected a day or more")
         if bool(self.budget_usd) != bool(self.budget_email):
@@ -146,6 +166,11 @@ class DeployConfig:
     def environment(self) -> dict[str, str]:
         """The settings as the variables that a task reads."""
         return {variable(name): _text(value) for name, value in self.settings.items()}
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Each of the ranges of `people_cidrs`, once."""
+        return _ranges_of_people(self.people_cidrs)
 
     @property
     def ssm_prefix(self) -> str:
@@ -177,6 +202,41 @@ _BY_THE_STACK: Final = frozenset(
     {"profile", "home", "ssm_prefix", "endpoint_name", *ZONES, *STACK_VALUES}
 )
 """Settings that follow from what the stack makes."""
+
+
+def _network(key: str, text: str, example: str) -> IPv4Network:
+    try:
+        return IPv4Network(text)
+    except ValueError as error:
+        raise DeployError(
+            f"{key}={text!r}: expected a range of IPv4 addresses, such as {example}: {error}"
+        ) from error
+
+
+def _check_vpc(text: str) -> None:
+    network = _network("vpc_cidr", text, "10.41.0.0/20")
+    if not any(network.subnet_of(private) for private in PRIVATE_RANGES):
+        private = ", ".join(map(str, PRIVATE_RANGES))
+        raise DeployError(f"vpc_cidr={text!r}: expected private addresses, of {private}")
+    if network.prefixlen not in VPC_PREFIXES:
+        largest, smallest = VPC_PREFIXES[0], VPC_PREFIXES[-1]
+        raise DeployError(
+            f"vpc_cidr={text!r}: expected /{largest} to /{smallest}: the subnets need that many"
+            " addresses, and AWS gives no more"
+        )
+
+
+def _ranges_of_people(text: str) -> tuple[str, ...]:
+    given = [each.strip() for each in text.split(",") if each.strip()]
+    if not given:
+        raise DeployError("people_cidrs: expected one range or more, such as 10.0.0.0/8")
+    found = [_network("people_cidrs", each, "10.0.0.0/8, 192.168.0.0/16") for each in given]
+    for network in found:
+        if network.prefixlen < WIDEST_OF_PEOPLE:
+            raise DeployError(
+                f"people_cidrs={str(network)!r}: expected /{WIDEST_OF_PEOPLE} or narrower"
+            )
+    return tuple(dict.fromkeys(map(str, found)))
 
 
 _SECRETS: Final = {

@@ -10,17 +10,19 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode
 
 import click
 
 from abalone_assets.aws.clients import client, region
 from abalone_assets.aws.failures import error_code, translate_errors
 from abalone_assets.settings.aws import ids
-from deploy.cloudformation import Say, Stacks, Template, read_assembly
+from deploy.cloudformation import BODY_LIMIT, Say, Stacks, Template, read_assembly
 from deploy.command import Command, context_option
 from deploy.config import (
     IMAGE_OUTPUT,
     IMAGE_TAG_OUTPUT,
+    TEMPLATES_PREFIX,
     DeployConfig,
     DeployError,
     read_context,
@@ -69,15 +71,17 @@ class Deployer:
             The outputs of all stacks.
 
         Raises:
-            DeployError: A stack failed, or the image is not there; those before it stand.
+            DeployError: A stack failed, or the image is not there; those before it stand. Or the
+                network would have to be made anew, and nothing was done.
         """
         outputs: dict[str, str] = {}
+        self.require_network()
         LogGroups(self.config, self.make_client, self.say).retain()
         for template in read_assembly(assembly):
             if template.stack == self.platform:
                 self.require_image(template)
             self._clear(template.stack)
-            self.stacks.deploy(template)
+            self.stacks.deploy(template, self._upload(template) if template.is_large else "")
             outputs |= self.stacks.outputs(template.stack)
         return outputs
 
@@ -87,6 +91,53 @@ class Deployer:
             self.say(f"{stack}: it was never finished; deleting what is left of it")
             lift_protections(stack, self.stacks, self.make_client)
             self.stacks.delete(stack)
+
+    def _upload(self, template: Template) -> str:
+        """Put a template that is too large for a request into the data bucket; its URL.
+
+        The bucket's own key encrypts it, and its rules delete it.
+        """
+        stack = f"{self.config.name}-data"
+        buckets = self.stacks.resources(stack, "AWS::S3::Bucket")
+        bucket = next((each for each in buckets if each.startswith(f"{stack}-")), None)
+        if bucket is None:
+            raise DeployError(
+                f"stack {template.stack}: its template exceeds {BODY_LIMIT} bytes, and there is no"
+                f" bucket of the stack {stack} yet that could hold it"
+            )
+        s3, key = self.make_client("s3"), f"{TEMPLATES_PREFIX}/{template.stack}.json"
+        with translate_errors(DeployError, f"bucket {bucket}"):
+            answer = s3.put_object(
+                Bucket=bucket, Key=key, Body=template.body.encode(), ContentType="application/json"
+            )
+        # Not the client's endpoint: CloudFormation takes S3's own names only. By its version, what
+        # somebody else may write there since is not what is deployed.
+        suffix = "amazonaws.com.cn" if s3.meta.partition == "aws-cn" else "amazonaws.com"
+        url = f"https://s3.{s3.meta.region_name}.{suffix}/{bucket}/{key}"
+        version = answer.get("VersionId")
+        return f"{url}?{urlencode({'versionId': version})}" if version else url
+
+    def require_network(self) -> None:
+        """Check that the network that runs is the one that was chosen.
+
+        With another range the VPC would be made anew, and all that is in it, the database too.
+
+        Raises:
+            DeployError: It has another range, or AWS refuses to say.
+        """
+        if self.stacks.unfinished(self.platform):
+            return  # it is made anew anyway
+        chosen, ec2 = self.config.vpc_cidr, self.make_client("ec2")
+        for vpc in self.stacks.resources(self.platform, "AWS::EC2::VPC"):
+            with translate_errors(DeployError, f"network {vpc}"):
+                only = [{"Name": "vpc-id", "Values": [vpc]}]
+                ranges = [each["CidrBlock"] for each in ec2.describe_vpcs(Filters=only)["Vpcs"]]
+            if ranges and ranges != [chosen]:
+                raise DeployError(
+                    f"vpc_cidr={chosen!r}: the network of {self.platform} has {ranges[0]}, and its"
+                    " range cannot be changed, for the database is in it. Set vpc_cidr to what it"
+                    " has; another range is for another deployment, or for after `make destroy`"
+                )
 
     def require_image(self, platform: Template) -> None:
         """Check that ECS will find the image, and tell which is replaced by which.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from abalone_assets.aws.failures import error_code, tolerating, translate_errors
 from abalone_assets.serving.sagemaker.removal import candidate_name
 from deploy.config import DeployError
-from deploy.sagemaker_jobs import KINDS, jobs_of
+from deploy.sagemaker_jobs import KINDS, NAME_PREFIXES, jobs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -90,7 +90,8 @@ class LogGroups:
             sagemaker = self.make_client("sagemaker")
             for kind, name in SAGEMAKER_JOBS.items():
                 if self._exists(logs, name):
-                    jobs = jobs_of(self.config.name, sagemaker, kind)
+                    # Of all that ever ran in the account, so not one by one.
+                    jobs = jobs_of(self.config.name, sagemaker, kind, NAME_PREFIXES)
                     self._delete_streams(logs, name, (f"{job.name}/" for job in jobs))
 
     def left(self) -> list[str]:

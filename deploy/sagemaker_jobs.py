@@ -6,10 +6,18 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from abalone_assets.doctor.live.account import NAME_PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KINDS: Final = ("Training", "Processing", "Transform")
+
+NAME_PREFIXES: Final = ("trained-model-", "evaluation-", "scoring-", NAME_PREFIX)
+"""How the names of the jobs of runs begin, of any deployment, and those of a trial's."""
+
+LISTED_AT_ONCE: Final = 100
+"""Jobs in one answer; SageMaker gives ten unless it is asked for more."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +70,23 @@ def jobs_of(
     deployment: str,
     sagemaker: Any,  # noqa: ANN401 - boto3 client
     kind: str,
+    prefixes: tuple[str, ...] = ("",),
     **listed: str,
 ) -> Iterator[SageMakerJob]:
-    """The deployment's jobs of a kind, of those that SageMaker lists with these parameters."""
-    pages = sagemaker.get_paginator(f"list_{kind.lower()}_jobs").paginate(**listed)
+    """The deployment's jobs of a kind, each of which takes a request to know.
+
+    Args:
+        deployment: Its name.
+        sagemaker: The boto3 client.
+        kind: One of `KINDS`.
+        prefixes: Beginnings of the names of those that are looked at.
+        listed: Parameters of the list that they are taken from.
+    """
+    pages = sagemaker.get_paginator(f"list_{kind.lower()}_jobs").paginate(
+        **listed, PaginationConfig={"PageSize": LISTED_AT_ONCE}
+    )
     for page in pages:
         for summary in page[f"{kind}JobSummaries"]:
             job = SageMakerJob(sagemaker, kind, summary[f"{kind}JobName"])
-            if job.is_of(deployment):
+            if job.name.startswith(prefixes) and job.is_of(deployment):
                 yield job

@@ -1,7 +1,8 @@
-"""CloudFormation resource types that moto leaves out although it has the services behind them.
+"""What moto's CloudFormation leaves out: resource types, limits of templates, pages of events.
 
-moto reports a stack complete and silently skips what it has no model for. These models make it
-create and delete those resources too, so that a test can look at the services.
+moto reports a stack complete and silently skips what it has no model for, although it has the
+services behind it. These models make it create and delete those resources too, so that a test can
+look at the services.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ import json
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
 from moto.backends import get_backend
 from moto.cloudformation import parsing
+from moto.cloudformation.exceptions import ValidationError
+from moto.cloudformation.responses import CloudFormationResponse
 from moto.core.common_models import CloudFormationModel
+from moto.core.responses import ActionResult
 from moto.s3.models import FakeBucket
 
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
@@ -54,6 +59,18 @@ def _glue_database(properties: Properties) -> str:
     name: str = properties["DatabaseInput"]["Name"]
     _backend("glue").create_database(name, properties["DatabaseInput"])
     return name
+
+
+def _glue_connection(properties: Properties) -> str:
+    given: Properties = properties["ConnectionInput"]
+    _backend("glue").create_connection(ACCOUNT, given, tags={})
+    return str(given["Name"])
+
+
+def _budget(properties: Properties) -> str:
+    given: Properties = properties["Budget"]
+    _backend("budgets", "aws").create_budget(ACCOUNT, given, notifications=[])
+    return str(given["BudgetName"])
 
 
 def _queue_policy(properties: Properties) -> str:
@@ -132,11 +149,20 @@ def _forget(_: str) -> None:
 
 
 MODELS: dict[str, tuple[Callable[[Properties], str], Callable[[str], None]]] = {
+    "AWS::Budgets::Budget": (
+        _budget,
+        lambda name: _backend("budgets", "aws").delete_budget(ACCOUNT, name),
+    ),
     "AWS::CloudWatch::Alarm": (
         _alarm,
         lambda name: _backend("cloudwatch").delete_alarms([name]),
     ),
     "AWS::EC2::FlowLog": (_flow_log, lambda name: _backend("ec2").delete_flow_logs([name])),
+    "AWS::EC2::SecurityGroupEgress": (lambda given: given["GroupId"], _forget),
+    "AWS::Glue::Connection": (
+        _glue_connection,
+        lambda name: _backend("glue").delete_connection(ACCOUNT, name),
+    ),
     "AWS::Glue::Crawler": (
         partial(_glue, "crawler"),
         lambda name: _backend("glue").delete_crawler(name),
@@ -222,12 +248,66 @@ def _model_of(kind: str, create: Any, delete: Any) -> type[CloudFormationModel]:
 def complete_moto(patch: pytest.MonkeyPatch) -> None:
     """Teach moto's CloudFormation what it lacks, until the patch is undone."""
     _complete_buckets(patch)
+    take_templates(patch)
+    page_events(patch)
     _retain_what_was_finished(patch)
     models: Any = parsing.get_model_map()
     for kind, (create, delete) in MODELS.items():
         patch.setitem(models, kind, _model_of(kind, create, delete))
     for kind, deletion in DELETIONS.items():
         patch.setattr(models[kind], "delete", _deletion(deletion), raising=False)
+
+
+def take_templates(patch: pytest.MonkeyPatch) -> None:
+    """Refuse bodies above the quota, and read the version of an object that a URL names.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+    """
+    for name in ("create_stack", "update_stack"):
+        patch.setattr(CloudFormationResponse, name, _with_limit(name))
+
+    def read(_: Any, url: str) -> str:
+        parts = urlsplit(url)
+        assert parts.scheme == "https"
+        assert parts.netloc == f"s3.{REGION}.amazonaws.com"
+        bucket, _slash, key = parts.path.lstrip("/").partition("/")
+        [version] = parse_qs(parts.query).get("versionId", [None])
+        found = _backend("s3", "aws").get_object(bucket, key, version_id=version)
+        if found is None:
+            raise ValidationError(message="S3 error: The specified key does not exist.")
+        text: str = found.value.decode()
+        return text
+
+    patch.setattr(CloudFormationResponse, "_get_stack_from_s3_url", read)
+
+
+def _with_limit(name: str) -> Callable[[Any], Any]:
+    handle = getattr(CloudFormationResponse, name)
+
+    def limited(self: Any) -> Any:
+        if len((self._get_param("TemplateBody") or "").encode()) > 51_200:
+            raise ValidationError(
+                message="1 validation error detected: Value at 'templateBody' failed to satisfy"
+                " constraint: Member must have length less than or equal to 51200"
+            )
+        return handle(self)
+
+    return limited
+
+
+def page_events(patch: pytest.MonkeyPatch, size: int = 100) -> None:
+    """Tell of so many events of a stack at once; the next page begins after an event."""
+
+    def describe(self: Any) -> Any:
+        backend = self.cloudformation_backend
+        events = backend.describe_stack_events(self._get_param("StackName"))[::-1]
+        last = self._get_param("NextToken")
+        start = 1 + [str(event.event_id) for event in events].index(last) if last else 0
+        page = events[start : start + size]
+        more = {"NextToken": str(page[-1].event_id)} if start + size < len(events) else {}
+        return ActionResult({"StackEvents": page, **more})
+
+    patch.setattr(CloudFormationResponse, "describe_stack_events", describe)
 
 
 def _complete_buckets(patch: pytest.MonkeyPatch) -> None:

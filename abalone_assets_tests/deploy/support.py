@@ -23,6 +23,8 @@ OIDC = (
     "name=abalone-staging",
     "retain=false",
     "nat_gateways=2",
+    "vpc_cidr=172.20.4.0/22",
+    "people_cidrs=192.168.10.0/24, 10.8.0.0/16, 192.168.10.0/24",
     "database_multi_az=true",
     "image=registry.example.com/abalone-assets:1",
     "capture_days=30",
@@ -64,6 +66,15 @@ COMPANY = (
 SERVERLESS = ("name=abalone-small", 'settings={"endpoint_mode": "serverless"}')
 
 
+VARIANTS = {
+    "assembly": ("name=abalone",),
+    "oidc_assembly": OIDC,
+    "company_assembly": COMPANY,
+    "serverless_assembly": SERVERLESS,
+}
+"""What was chosen, by the fixture of the stacks that were made of it."""
+
+
 def name_of(context: Sequence[str]) -> str:
     """The deployment's name in one of the contexts."""
     return context[0].removeprefix("name=")
@@ -85,13 +96,13 @@ def write_assembly(folder: Path, stack: str, body: str) -> Path:
     return folder
 
 
-def push_image(tag: str) -> None:
+def push_image(tag: str, repository: str = "abalone") -> None:
     """Push an image, as far as the repository can tell."""
     from abalone_assets.aws.clients import client
 
     kind = "application/vnd.docker.distribution.manifest.v2+json"
     client("ecr").put_image(
-        repositoryName="abalone",
+        repositoryName=repository,
         imageTag=tag,
         imageManifest=json.dumps({"schemaVersion": 2, "mediaType": kind}),
     )

@@ -12,8 +12,9 @@ from moto.cloudformation.exceptions import ValidationError
 from moto.cloudformation.models import CloudFormationBackend
 
 from abalone_assets.aws.clients import client
+from abalone_assets_tests.deploy.cloudformation_models import page_events
 from abalone_assets_tests.deploy.support import write_assembly
-from deploy.cloudformation import BODY_LIMIT, Stacks, Template, read_assembly
+from deploy.cloudformation import URL_LIMIT, Stacks, Template, read_assembly
 from deploy.config import DeployConfig, DeployError
 from deploy.deploy import Deployer, main
 from deploy.protections import lift_protections
@@ -122,6 +123,63 @@ def test_a_failed_creation_is_told_with_its_first_reason(
     assert "stack: One CREATE_FAILED (quota exceeded)" in told
 
 
+def _fail_at_length(monkeypatch: pytest.MonkeyPatch, operation: str, status: str) -> None:
+    """Let an operation fail for one reason, with pages of events after it, further failures too."""
+    perform = getattr(CloudFormationBackend, operation)
+
+    def in_vain(self: Any, *arguments: Any, **named: Any) -> Any:
+        stack = perform(self, *arguments, **named)
+        for logical, reason in (
+            ("Zero", "Resource update cancelled"),
+            ("One", "quota exceeded"),
+            *((f"R{number}", "Resource creation cancelled") for number in range(250)),
+            ("Last", "it is in use"),
+        ):
+            stack._add_stack_event("UPDATE_FAILED", resource_status_reason=reason)
+            stack.events[-1].logical_resource_id = logical
+        stack._add_stack_event(status)
+        stack.status = status
+        return stack
+
+    monkeypatch.setattr(CloudFormationBackend, operation, in_vain)
+
+
+def test_the_first_reason_is_found_behind_pages_of_later_events(
+    stacks: Stacks, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page_events(monkeypatch)
+    _fail_at_length(monkeypatch, "create_stack", "ROLLBACK_COMPLETE")
+
+    with pytest.raises(DeployError, match="stack stack: ROLLBACK_COMPLETE: One: quota exceeded"):
+        stacks.deploy(template(One="one"))
+
+    events = [line.split()[1] for line in told if line.startswith("stack: ")]
+    assert events[-254:] == [
+        "Zero",
+        "One",
+        *(f"R{number}" for number in range(250)),
+        "Last",
+        "stack",
+    ]
+    assert len(set(events)) == len(events) - 2, "each once, but those of the stack itself"
+
+
+def test_what_failed_in_an_earlier_update_is_not_told_of_a_later_one(
+    stacks: Stacks, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page_events(monkeypatch)
+    stacks.deploy(template(One="one"))
+    with monkeypatch.context() as patch:
+        _fail_at_length(patch, "update_stack", "UPDATE_ROLLBACK_COMPLETE")
+        with pytest.raises(DeployError, match="One: quota exceeded"):
+            stacks.deploy(template(One="one", Two="two"))
+    told.clear()
+
+    assert stacks.deploy(template(One="one", Two="two", Three="three"))
+
+    assert [line.split()[2] for line in told] == ["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"]
+
+
 def test_a_stack_whose_creation_failed_is_made_anew_though_its_database_was_protected(
     stacks: Stacks, told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,12 +209,12 @@ def test_a_folder_without_an_assembly_says_what_to_do(tmp_path: Path) -> None:
         read_assembly(tmp_path)
 
 
-def test_a_template_too_large_for_a_request_is_refused_before_anything_is_deployed(
+def test_a_template_too_large_for_cloudformation_is_refused_before_anything_is_deployed(
     tmp_path: Path,
 ) -> None:
-    assembly = write_assembly(tmp_path, "big", json.dumps({"Description": "x" * BODY_LIMIT}))
+    assembly = write_assembly(tmp_path, "big", json.dumps({"Description": "x" * URL_LIMIT}))
 
-    with pytest.raises(DeployError, match="stack big: its template exceeds"):
+    with pytest.raises(DeployError, match="stack big: its template exceeds 1000000 bytes; split"):
         read_assembly(assembly)
 
 

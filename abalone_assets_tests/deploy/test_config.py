@@ -29,6 +29,17 @@ def test_the_command_line_overrides_cdk_json(tmp_path: Path) -> None:
     assert (config.name, config.retain) == ("two", False)
 
 
+def test_a_network_may_have_any_private_range_that_holds_its_subnets() -> None:
+    for given in ("10.0.0.0/16", "172.31.252.0/22", "192.168.0.0/16"):
+        assert DeployConfig.from_context({"vpc_cidr": given}).vpc_cidr == given
+
+
+def test_people_come_from_any_private_address_unless_their_ranges_are_told() -> None:
+    assert DeployConfig().people == ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+    told = {"people_cidrs": "100.64.0.0/10,192.168.7.9, 100.64.0.0/10"}
+    assert DeployConfig.from_context(told).people == ("100.64.0.0/10", "192.168.7.9/32")
+
+
 def test_settings_become_variables_of_the_tasks() -> None:
     chosen = {"gate_max_rmse": 2.3, "hyperparameters": {"eta": 0.02}, "raw_uri": "s3://b/raw/a"}
     config = DeployConfig.from_context({"settings": chosen})
@@ -63,6 +74,19 @@ def test_what_the_cdk_itself_puts_into_the_context_is_left_alone() -> None:
         ("retain=yes", "retain='yes': expected true or false"),
         ("nat_gateways=two", "nat_gateways='two': expected a whole number"),
         ("nat_gateways=0", "expected 1 or 2"),
+        ("vpc_cidr=10.41.0.0", "vpc_cidr='10.41.0.0': expected /16 to /22"),
+        ("vpc_cidr=10.0.0.0/8", "expected /16 to /22"),
+        ("vpc_cidr=10.41.0.0/23", "expected /16 to /22"),
+        ("vpc_cidr=10.41.1.0/20", "such as 10.41.0.0/20: 10.41.1.0/20 has host bits set"),
+        ("vpc_cidr=fd00::/16", "expected a range of IPv4 addresses"),
+        ("vpc_cidr=172.32.0.0/20", "expected private addresses, of 10.0.0.0/8, 172.16.0.0/12,"),
+        ("people_cidrs=", "people_cidrs: expected one range or more"),
+        (
+            "people_cidrs=10.0.0.0/8; 192.168.0.0/16",
+            "people_cidrs='10.0.0.0/8; 192.168.0.0/16': ex",
+        ),
+        ("people_cidrs=10.1.0.0/8", "people_cidrs='10.1.0.0/8': expected a range of IPv4"),
+        ("people_cidrs=10.0.0.0/8, 0.0.0.0/0", "people_cidrs='0.0.0.0/0': expected /8 or narrower"),
         ("image_tag=a b", "no tag of a container image"),
         ("oidc_client_id=x", "needs the context values oidc_issuer, oidc_authorization_endpoint"),
         ("oidc_host=abalone.example.com", "needs the context values oidc_issuer"),

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from abalone_assets.aws.clients import client
+from abalone_assets.resources.job_sweep import JOB_NAME_PREFIXES
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from deploy.config import DeployConfig
 from deploy.log_groups import CRAWLERS, RETENTION_DAYS, SAGEMAKER_JOBS, LogGroups
+from deploy.sagemaker_jobs import NAME_PREFIXES
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.standin import AwsStandIn
@@ -109,6 +111,22 @@ def test_what_others_have_written_stays_and_is_told(aws: AwsStandIn, groups: Log
     assert groups.left() == [
         f"log group {name}" for name in (OUTPUT, CRAWLERS, SAGEMAKER_JOBS["Processing"])
     ]
+
+
+def test_of_all_jobs_of_the_account_those_are_asked_for_that_have_names_of_ours(
+    aws: AwsStandIn, groups: LogGroups
+) -> None:
+    groups.retain()
+    ours = ("evaluation-ours", "abalone-doctor-0a1b2c-01234567-processing")
+    for name in (*ours, "somebody-elses", "another-evaluation-1"):
+        processed(aws, name, OURS)
+    aws.calls.clear()
+
+    groups.delete()
+
+    asked = [call.params for call in aws.calls if call.action == "sagemaker:DescribeProcessingJob"]
+    assert {params["ProcessingJobName"] for params in asked} == set(ours)
+    assert (*JOB_NAME_PREFIXES, "abalone-doctor-") == NAME_PREFIXES
 
 
 def test_the_streams_of_the_glue_jobs_runs_go_with_it(aws: AwsStandIn, groups: LogGroups) -> None:

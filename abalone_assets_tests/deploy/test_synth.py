@@ -6,6 +6,8 @@ import subprocess
 import sys
 from functools import cache
 from importlib.resources import files
+from ipaddress import IPv4Network
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ import pytest
 from abalone_assets.serving.sagemaker.deployment import ROLLBACK_SECONDS
 from abalone_assets.settings.aws import AwsSettings
 from abalone_assets.settings.platform import Settings
-from abalone_assets_tests.deploy.support import ROOT, TOPIC, Assembly, synthesise
+from abalone_assets_tests.deploy.support import ROOT, TOPIC, VARIANTS, Assembly, synthesise
 from deploy.cloudformation import read_assembly
+from deploy.config import VPC_PREFIXES
 from deploy.deploy import PUSH
 
 TASKS = {"web", "daemon", "migrate", "code", "run"}
@@ -65,10 +68,17 @@ def test_nothing_needs_an_upload_or_a_function_of_its_own(assembly: Assembly) ->
     ]
 
 
-def test_stacks_come_in_the_order_of_their_needs(assembly: Assembly) -> None:
-    stacks = [template.stack for template in read_assembly(assembly.folder)]
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_stacks_come_in_the_order_of_their_needs_and_the_first_needs_no_bucket(
+    variant: str, request: pytest.FixtureRequest
+) -> None:
+    made: Assembly = request.getfixturevalue(variant)
+    data, jobs, platform = read_assembly(made.folder)
 
-    assert stacks == ["abalone-data", "abalone-jobs", "abalone-platform"]
+    assert [each.stack for each in (data, jobs, platform)] == [
+        f"{made.name}-{kind}" for kind in ("data", "jobs", "platform")
+    ]
+    assert not data.is_large
 
 
 def test_a_wildcard_resource_stands_only_where_the_service_allows_nothing_narrower(
@@ -113,6 +123,45 @@ def test_with_oidc_an_internal_load_balancer_asks_who_one_is(oidc_assembly: Asse
         for service in oidc_assembly.resources("AWS::ECS::Service")
         if service["Properties"].get("EnableExecuteCommand")
     ]
+
+
+def test_people_reach_the_load_balancer_from_the_ranges_that_were_chosen(
+    oidc_assembly: Assembly,
+) -> None:
+    groups = oidc_assembly.resources("AWS::EC2::SecurityGroup")
+    rules = [
+        rule for group in groups for rule in group["Properties"].get("SecurityGroupIngress", [])
+    ]
+
+    assert [(rule["CidrIp"], rule["FromPort"], rule["ToPort"]) for rule in rules] == [
+        ("192.168.10.0/24", 443, 443),
+        ("10.8.0.0/16", 443, 443),
+    ]
+
+
+def test_the_network_of_a_deployment_that_chooses_nothing_stays_as_it_is(
+    assembly: Assembly,
+) -> None:
+    assert _ranges(assembly, "AWS::EC2::VPC") == ["10.40.0.0/20"]
+    assert _ranges(assembly, "AWS::EC2::Subnet") == [
+        "10.40.0.0/26",
+        "10.40.0.64/26",
+        "10.40.1.0/24",
+        "10.40.2.0/24",
+        "10.40.3.0/26",
+        "10.40.3.64/26",
+    ]
+
+
+def test_the_smallest_network_has_room_for_its_subnets(oidc_assembly: Assembly) -> None:
+    [chosen] = _ranges(oidc_assembly, "AWS::EC2::VPC")
+    vpc = IPv4Network(chosen)
+    subnets = [IPv4Network(each) for each in _ranges(oidc_assembly, "AWS::EC2::Subnet")]
+
+    assert (chosen, vpc.prefixlen) == ("172.20.4.0/22", VPC_PREFIXES[-1])
+    assert len(subnets) == 6
+    assert all(subnet.subnet_of(vpc) for subnet in subnets)
+    assert not any(one.overlaps(other) for one, other in combinations(subnets, 2))
 
 
 def test_people_are_sent_to_a_name_that_the_certificate_covers(oidc_assembly: Assembly) -> None:
@@ -264,6 +313,7 @@ def test_buckets_are_versioned_encrypted_and_let_go_of_what_is_made_again(
         "lake/_staged/": 7,
         "jobs/": 90,
         "captured_requests/": 90,
+        "templates/": 7,
     }
     assert any("NoncurrentVersionExpiration" in rule for rule in rules)
 
@@ -341,6 +391,10 @@ def test_data_is_kept_unless_the_context_says_otherwise(
 
     assert {resource["DeletionPolicy"] for resource in kept} == {policy[0]}
     assert {resource["DeletionPolicy"] for resource in dropped} == {policy[1]}
+
+
+def _ranges(assembly: Assembly, kind: str) -> list[str]:
+    return [resource["Properties"]["CidrBlock"] for resource in assembly.resources(kind)]
 
 
 def _statements(assembly: Assembly) -> list[dict[str, Any]]:

@@ -142,6 +142,7 @@ def _data_rules(capture_days: int) -> list[s3.LifecycleRule]:
         _expire(f"{n.LAKE}/_staged", 7),  # what a killed preparation left half-written
         _expire(n.JOBS, 90),
         _expire(n.CAPTURED_REQUESTS, capture_days),
+        _expire(n.TEMPLATES, 7),  # CloudFormation keeps its own copy
     ]
 
 

@@ -14,12 +14,11 @@ from deploy.stacks import names as n
 from deploy.stacks.network import WEB_PORT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from deploy.config import Oidc
     from deploy.stacks.names import Names
     from deploy.stacks.network import Network
-
-INSIDE = "10.0.0.0/8"
-"""Peered networks and VPNs; the load balancer has no public address."""
 
 
 class FrontDoor(Construct):
@@ -29,6 +28,8 @@ class FrontDoor(Construct):
         scope: The stack.
         construct_id: Id in the stack.
         oidc: The identity provider, and the certificate.
+        people: Addresses that people come from, through peered networks and VPNs: the load balancer
+            has no public address.
         names: Of the deployment.
         network: VPC and security groups.
         web: The web server.
@@ -41,6 +42,7 @@ class FrontDoor(Construct):
         construct_id: str,
         *,
         oidc: Oidc,
+        people: Sequence[str],
         names: Names,
         network: Network,
         web: ecs.FargateService,
@@ -72,7 +74,8 @@ class FrontDoor(Construct):
             certificates=[elb.ListenerCertificate.from_arn(oidc.certificate_arn)],
             default_action=_sign_in(oidc, self._target(web, network)),
         )
-        listener.connections.allow_default_port_from(ec2.Peer.ipv4(INSIDE), "People")
+        for cidr in people:
+            listener.connections.allow_default_port_from(ec2.Peer.ipv4(cidr), "People")
         self.dns_name = balancer.load_balancer_dns_name
 
     def _target(self, web: ecs.FargateService, network: Network) -> elb.ApplicationTargetGroup:

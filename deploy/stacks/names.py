@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from aws_cdk import Aws
 
-from deploy.config import LAKE_PREFIX
+from deploy.config import LAKE_PREFIX, TEMPLATES_PREFIX
 
 if TYPE_CHECKING:
     from deploy.config import DeployConfig
@@ -25,6 +25,9 @@ REGISTRY: Final = "registry"
 JOBS: Final = "jobs"
 CAPTURED_REQUESTS: Final = "captured_requests"
 """Prefixes in the data bucket of what the platform keeps."""
+
+TEMPLATES: Final = TEMPLATES_PREFIX
+"""Prefix there that only whoever deploys writes to."""
 
 TRAINING_JOBS: Final = "trained-model"
 EVALUATION_JOBS: Final = "evaluation"

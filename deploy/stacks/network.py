@@ -24,17 +24,18 @@ class Network(Construct):
         scope: The stack.
         construct_id: Id in the stack.
         names: Of the deployment.
+        cidr: Addresses of the VPC; its subnets take 896 of them.
         nat_gateways: One, or one for each zone.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, names: Names, nat_gateways: int
+        self, scope: Construct, construct_id: str, *, names: Names, cidr: str, nat_gateways: int
     ) -> None:
         super().__init__(scope, construct_id)
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
-            ip_addresses=ec2.IpAddresses.cidr("10.40.0.0/20"),
+            ip_addresses=ec2.IpAddresses.cidr(cidr),
             max_azs=2,
             nat_gateways=nat_gateways,
             restrict_default_security_group=False,  # true adds a Lambda function; nothing is in it

@@ -32,7 +32,13 @@ class PlatformStack(cdk.Stack):
         **kwargs: Any,  # noqa: ANN401 - as aws_cdk.Stack's
     ) -> None:
         super().__init__(scope, construct_id, **kwargs)
-        network = Network(self, "Network", names=names, nat_gateways=config.nat_gateways)
+        network = Network(
+            self,
+            "Network",
+            names=names,
+            cidr=config.vpc_cidr,
+            nat_gateways=config.nat_gateways,
+        )
         database = Database(self, "Database", config=config, network=network)
         services = Services(
             self, "Dagster", config=config, names=names, network=network, database=database
@@ -48,6 +54,7 @@ class PlatformStack(cdk.Stack):
                 self,
                 "FrontDoor",
                 oidc=config.oidc,
+                people=config.people,
                 names=names,
                 network=network,
                 web=services.web,
