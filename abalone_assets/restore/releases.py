@@ -62,6 +62,7 @@ def _preparation(lake: Lake) -> Iterator[Told]:
     if len(rows) < len(names):
         return
     at = max(stored.last_modified for stored in found.values() if stored)
+    source = f"preparation of {record.digest}"
     for name, count in rows.items():
         metadata = {
             "dagster/row_count": count,
@@ -69,15 +70,16 @@ def _preparation(lake: Lake) -> Iterator[Told]:
             "digest": record.digest,
             "repeats_removed": record.repeats if name == "merged_dataset" else None,
         }
-        yield Materialized(name, at, f"preparation of {record.digest}", metadata=metadata)
+        yield Materialized(name, at, source, metadata=metadata)
     merged, split = rows["merged_dataset"], sum(rows[name] for name in SPLIT_PERCENT)
     error = dg.AssetCheckSeverity.ERROR
     conserved = record.rows_ingested == record.rows_in == merged + record.repeats
     counts = {"read": record.rows_in, "merged": merged, "repeats_removed": record.repeats}
-    yield Checked("merged_dataset", "rows_are_conserved", at, conserved, counts, error)
-    yield Checked(
-        "merged_dataset", "splits_partition_the_rows", at, split == merged, rows, error
-    )  # fmt: skip
+    for check, passed, shown in (
+        ("rows_are_conserved", conserved, counts),
+        ("splits_partition_the_rows", split == merged, rows),
+    ):
+        yield Checked("merged_dataset", check, at, source, passed, shown, error)
 
 
 def _trained_model(lake: Lake) -> Iterator[Told]:
@@ -112,7 +114,7 @@ def _version(version: ModelVersion, registry: ModelRegistry) -> Iterator[Told]:
         "rmse": metrics.get("rmse"),
         "version": version.version,
     }
-    yield Checked("approved_model", "gate", registered, version.approved_by_gate, shown)
+    yield Checked("approved_model", "gate", registered, source, version.approved_by_gate, shown)
     if version.approved_by_gate:
         archive = dg.MetadataValue.path(registry.store.uri_of(version.model_key))
         metadata = {**shown, "model": archive}
