@@ -233,11 +233,12 @@ def test_cut_short_it_goes_on_where_it_ended(
 def test_what_a_run_has_checked_meanwhile_stays_the_latest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(write, "PAGE", 1)
     abalone_json("restore")
+    assert abalone_json("restore")["checks"] == {}
     with dg.DagsterInstance.get() as instance:
         told = dg.AssetCheckEvaluation(dg.AssetKey("approved_model"), "gate", True, {})  # noqa: FBT003
         instance.report_runless_asset_event(told)
-        monkeypatch.setattr(write, "PAGE", 1)
         assert abalone_json("restore")["checks"] == {}
         assert gates(instance)[0] == "None"
 
@@ -253,6 +254,28 @@ def test_a_dry_run_says_the_same_and_does_nothing(lost: Path) -> None:
     shutil.rmtree(lost / "dagster")
     assert abalone_json("restore", "--dry-run") == {**told, "instance": None}
     assert not (lost / "dagster").exists()
+
+
+def test_damaged_splits_are_left_out_with_a_warning_and_all_else_comes_back(lost: Path) -> None:
+    split = lost / "lake/train_split/data.parquet"
+    whole = split.read_bytes()
+    split.write_bytes(b"no Parquet")
+    try:
+        told = abalone_json("restore", "--dry-run")
+        done = abalone("restore")
+    finally:
+        split.write_bytes(whole)
+
+    (warning,) = told["left_out"]
+    assert warning.startswith(f"{split}: cannot be read")
+    assert "launch the job `release`" in warning
+    assert done.exit_code == 0
+    assert f"Warning: {split}" in done.stderr
+    rest = abalone_json("restore")
+    assert rest["materializations"].keys() == {
+        "merged_dataset", "train_split", "validation_split", "test_split"
+    }  # fmt: skip
+    assert rest["left_out"] == []
 
 
 def test_days_that_a_run_has_ingested_meanwhile_are_left_as_they_are(lost: Path) -> None:
