@@ -19,7 +19,7 @@ from abalone_assets.local.driver import RECORD_NAME
 from abalone_assets.local.driver_lock import LOCK_NAME
 from abalone_assets_tests.automation.support import ingest, name_of, requests
 from abalone_assets_tests.backup.rotten import refuse
-from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.cli.support import abalone, abalone_json, watched_stderr
 from abalone_assets_tests.stories.finished import DAYS, finished_home
 from abalone_assets_tests.support.platform import Platform, survey_rows
 
@@ -306,3 +306,20 @@ def test_surveys_may_be_left_out_and_others_may_read_nothing(home: Path, tmp_pat
     copies = tmp_path / "copies"
     modes = {path: path.stat().st_mode & 0o077 for path in (copies, *copies.glob("2*/**/*"))}
     assert {path for path, mode in modes.items() if mode} == set()
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("command", "told"), [(("backup", "copies"), "copying"), (("verify",), "Looked at")]
+)
+def test_on_a_terminal_it_shows_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = watched_stderr(monkeypatch)
+    assert abalone(*command).exit_code == 0
+    assert told in shown.getvalue()
+    shown.truncate(0)
+    shutil.rmtree(tmp_path / "copies", ignore_errors=True)  # copies are named by the second
+    abalone_json(*command)
+    assert shown.getvalue() == ""
