@@ -55,6 +55,9 @@ _NEED_NO_HOME = (demo, dev, doctor, notify)
 """`demo` and `dev` alone make one. In a new one, what the others keep would go unseen, and what
 they tell would be of nothing, as if no survey had ever landed."""
 
+_NEED_NONE_WITH = {backup: "checks", predict: "url"}
+"""Options with which a command works on what they name, such as the copy of a home that is lost."""
+
 for command in (
     demo,
     dev,
@@ -81,5 +84,9 @@ for command in (
     mlflow,
 ):
     if command.callback is not None:
-        command.callback = at_home(command.callback, must_exist=command not in _NEED_NO_HOME)
+        command.callback = at_home(
+            command.callback,
+            must_exist=command not in _NEED_NO_HOME,
+            unless=_NEED_NONE_WITH.get(command),
+        )
     main.add_command(command)

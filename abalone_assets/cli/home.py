@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 HOME_NAME: Final = ".abalone"
 
 
-def at_home(work: Callable[..., Any], *, must_exist: bool) -> Callable[..., Any]:
+def at_home(
+    work: Callable[..., Any], *, must_exist: bool, unless: str | None = None
+) -> Callable[..., Any]:
     """A command's work, with ``ABALONE_HOME`` set to the home that is found.
 
     Args:
         work: The command's function.
         must_exist: Whether it needs a home that is there, and so makes none.
+        unless: An option with which it needs none all the same.
     """
 
     @functools.wraps(work)
     def at_found_home(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - as the command's
         with _found_home():
-            if must_exist:
+            if must_exist and not (unless and options[unless]):
                 _require_home()
             return work(*arguments, **options)
 
@@ -39,7 +42,8 @@ def at_home(work: Callable[..., Any], *, must_exist: bool) -> Callable[..., Any]
 def _found_home() -> Iterator[None]:
     """Name the nearest home of the current folder and those above, unless one is named."""
     name = variable("home")
-    found = None if name in os.environ else _nearest(Path.cwd())
+    before = os.environ.get(name)
+    found = None if before else _nearest(Path.cwd())  # an empty variable is one that is not set
     if found is None:
         yield
         return
@@ -48,6 +52,8 @@ def _found_home() -> Iterator[None]:
         yield
     finally:
         os.environ.pop(name, None)
+        if before is not None:
+            os.environ[name] = before
 
 
 def default_home() -> Path:
@@ -75,7 +81,7 @@ def _require_home() -> None:
     in_home = any(Path(getattr(settings, zone)).is_relative_to(home) for zone in ZONES)
     if home.is_dir() or not in_home:
         return
-    if variable("home") in os.environ:
+    if os.environ.get(variable("home")):
         raise SettingsError(
             f"{home}: there is no such home: let {variable('home')} name the one that `abalone dev`"
             " works on, or start `abalone dev` (or `abalone demo`) to make it"

@@ -44,10 +44,11 @@ def restore(*, dry_run: bool, as_json: bool) -> None:
 
     settings = load_settings()
     lake = Lake(settings.lake_uri)
+    left_out: list[str] = []
     told = [
         *surveys_told(lake),
         *animals_told(lake),
-        *releases_told(lake, open_registry(settings)),
+        *releases_told(lake, open_registry(settings), left_out.append),
     ]
     with opened_instance(settings, make=not dry_run) as instance:
         if instance is None and not dry_run:
@@ -60,9 +61,12 @@ def restore(*, dry_run: bool, as_json: bool) -> None:
     folder = instance_folder(settings)
     if as_json:
         where = None if folder is None else str(folder)
-        print_json({"restored": not dry_run, "instance": where, **result.to_document()})
+        document = {**result.to_document(), "left_out": left_out}
+        print_json({"restored": not dry_run, "instance": where, **document})
         return
     _show(result, dry_run=dry_run)
+    for warning in left_out:
+        console(stderr=True).print(f"Warning: {warning}", style="yellow")
     if folder is not None:
         console().print(f"Dagster's instance: {folder}")
 

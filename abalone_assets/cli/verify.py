@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict
 
 import click
 
 from abalone_assets.cli.doctor import show_findings
-from abalone_assets.cli.output import FAILED, example, json_option, print_json
+from abalone_assets.cli.output import FAILED, console, example, json_option, print_json
 
 
 @click.command(epilog=example("abalone verify", "abalone verify --json"))
@@ -25,7 +26,14 @@ def verify(ctx: click.Context, *, as_json: bool) -> None:
     from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
-    findings = list(look(settings))
+    findings = []
+    with ExitStack() as stack:
+        status = console(stderr=True).status("Looking at the manifest …")
+        if not as_json:
+            stack.enter_context(status)
+        for finding in look(settings):
+            findings.append(finding)
+            status.update(f"Looked at {finding.subject} …")
     if as_json:
         print_json({"findings": [asdict(each) for each in findings]})
     else:

@@ -19,6 +19,8 @@ def remove_what_is_not_kept(context: dg.OpExecutionContext) -> None:
             "%s: removed %d (%d bytes), %d stay", kind.name, len(freed), bytes_of(freed),
             len(kind.kept),
         )  # fmt: skip
+        for warning in kind.warnings:
+            context.log.warning(warning)
 
 
 @dg.job(name=GC_JOB)

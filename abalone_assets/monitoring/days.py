@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from abalone_assets.ingest.frames import to_parquet
+from abalone_assets.errors import DamagedError
+from abalone_assets.ingest.frames import schema_of, to_parquet
 from abalone_assets.lake.last_drift import DAYS_KEY, LastDrift
 from abalone_assets.lake.names import CAPTURED_REQUESTS
 
@@ -60,6 +62,7 @@ def read_day(captures: Captures, lake: Lake, day: str) -> pl.DataFrame | None:
     Rows that the lake has of files that are gone, as they are after some months, are kept.
 
     Raises:
+        DamagedError: What the lake has of the day cannot be read.
         StorageError: Captures or lake refuse.
     """
     keys = captures.files_of(date.fromisoformat(day))
@@ -77,12 +80,16 @@ def read_day(captures: Captures, lake: Lake, day: str) -> pl.DataFrame | None:
 def delete_old(captures: Captures, lake: Lake, before: date) -> list[str]:
     """Remove the capture files of older days whose rows are in the lake; returns these days.
 
+    Those of a day whose rows are damaged stay: they tell what these were.
+
     Raises:
         StorageError: Captures or lake refuse.
     """
     ended = []
     for day in captures.files_by_day():
-        read = read_files(captures, lake, day) if day < before else []
+        read: list[str] = []
+        with suppress(DamagedError):
+            read = read_files(captures, lake, day) if day < before else []
         captures.delete(read)
         ended += [day.isoformat()] if read else []
     return ended
@@ -98,6 +105,7 @@ def read_files(captures: Captures, lake: Lake, day: date, rows_from: date = date
         rows_from: The first day whose rows are kept.
 
     Raises:
+        DamagedError: What the lake has of the day cannot be read.
         StorageError: Captures or lake refuse.
     """
     rows, files = _rows(lake, day.isoformat()), list(captures.files_of(day))
@@ -108,8 +116,20 @@ def read_files(captures: Captures, lake: Lake, day: date, rows_from: date = date
 
 
 def _rows(lake: Lake, day: str) -> pl.DataFrame | None:
-    """What the lake has of a day."""
+    """What the lake has of a day.
+
+    Raises:
+        DamagedError: It is no table of captured requests.
+        StorageError: The lake refuses.
+    """
     key = lake.key(CAPTURED_REQUESTS, day)
     if lake.store.find(key) is None:
         return None
-    return pl.read_parquet(BytesIO(lake.store.read(key)))
+    data = lake.store.read(key)
+    try:
+        return pl.read_parquet(BytesIO(data)).select(list(schema_of(CAPTURED_REQUESTS)))
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DamagedError(
+            f"{lake.store.uri_of(key)}: cannot be read ({' '.join(str(error).split())}): delete it "
+            f"and materialize {CAPTURED_REQUESTS} of {day} again, while its capture files are there"
+        ) from error

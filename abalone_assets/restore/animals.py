@@ -56,5 +56,7 @@ def animals_told(lake: Lake) -> Iterator[Told]:
                 last = max(last or at, at)
     if last is not None:
         result = animals_files_are_readable(manifest)
-        name = str(result.check_name)
-        yield Checked(UNAGED_ANIMALS, name, last, result.passed, result.metadata, result.severity)
+        name, source = str(result.check_name), "manifest of animals"
+        yield Checked(
+            UNAGED_ANIMALS, name, last, source, result.passed, result.metadata, result.severity
+        )

@@ -15,7 +15,7 @@ from abalone_assets.modeling.evaluation.decision_words import in_short
 from abalone_assets.restore.told import Checked, Materialized, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from abalone_assets.lake.lake import Lake
     from abalone_assets.registry.registry import ModelRegistry
@@ -31,13 +31,20 @@ SIGNS: Final = {
 """Objects by which assets that nothing else tells of are known to have been made."""
 
 
-def releases_told(lake: Lake, registry: ModelRegistry) -> Iterator[Told]:
+def releases_told(
+    lake: Lake, registry: ModelRegistry, warn: Callable[[str], None]
+) -> Iterator[Told]:
     """Materializations and checks from the preparation to the endpoint, and of the monitoring.
+
+    Args:
+        lake: The lake.
+        registry: The model registry.
+        warn: Told what is left out, as it is damaged, and what to do.
 
     Raises:
         StorageError: A store refuses, or a record is damaged.
     """
-    yield from _preparation(lake)
+    yield from _preparation(lake, warn)
     yield from _trained_model(lake)
     for version in registry.versions():
         yield from _version(version, registry)
@@ -49,7 +56,9 @@ def releases_told(lake: Lake, registry: ModelRegistry) -> Iterator[Told]:
             yield Materialized(asset, stored.last_modified, key)
 
 
-def _preparation(lake: Lake) -> Iterator[Told]:
+def _preparation(lake: Lake, warn: Callable[[str], None]) -> Iterator[Told]:
+    from polars.exceptions import PolarsError
+
     from abalone_assets.ingest.frames import rows_written
 
     names = ("merged_dataset", *SPLIT_PERCENT)
@@ -58,10 +67,20 @@ def _preparation(lake: Lake) -> Iterator[Told]:
         record = lake.preparation()
     except StorageError:
         return  # a run writes them, or died while it did: the release is due
-    rows = {name: rows_written(lake.uri(name)) for name, stored in found.items() if stored}
+    rows = {}
+    for name in (name for name, stored in found.items() if stored):
+        try:
+            rows[name] = rows_written(lake.uri(name))
+        except (OSError, PolarsError) as error:
+            warn(
+                f"{lake.uri(name)}: cannot be read ({' '.join(str(error).split())}); merged_dataset"
+                " and the splits are left out: bring it back from a copy, or launch the job"
+                " `release`, which makes all of them anew"
+            )
     if len(rows) < len(names):
         return
     at = max(stored.last_modified for stored in found.values() if stored)
+    source = f"preparation of {record.digest}"
     for name, count in rows.items():
         metadata = {
             "dagster/row_count": count,
@@ -69,15 +88,16 @@ def _preparation(lake: Lake) -> Iterator[Told]:
             "digest": record.digest,
             "repeats_removed": record.repeats if name == "merged_dataset" else None,
         }
-        yield Materialized(name, at, f"preparation of {record.digest}", metadata=metadata)
+        yield Materialized(name, at, source, metadata=metadata)
     merged, split = rows["merged_dataset"], sum(rows[name] for name in SPLIT_PERCENT)
-    error = dg.AssetCheckSeverity.ERROR
+    severity = dg.AssetCheckSeverity.ERROR
     conserved = record.rows_ingested == record.rows_in == merged + record.repeats
     counts = {"read": record.rows_in, "merged": merged, "repeats_removed": record.repeats}
-    yield Checked("merged_dataset", "rows_are_conserved", at, conserved, counts, error)
-    yield Checked(
-        "merged_dataset", "splits_partition_the_rows", at, split == merged, rows, error
-    )  # fmt: skip
+    for check, passed, shown in (
+        ("rows_are_conserved", conserved, counts),
+        ("splits_partition_the_rows", split == merged, rows),
+    ):
+        yield Checked("merged_dataset", check, at, source, passed, shown, severity)
 
 
 def _trained_model(lake: Lake) -> Iterator[Told]:
@@ -112,7 +132,7 @@ def _version(version: ModelVersion, registry: ModelRegistry) -> Iterator[Told]:
         "rmse": metrics.get("rmse"),
         "version": version.version,
     }
-    yield Checked("approved_model", "gate", registered, version.approved_by_gate, shown)
+    yield Checked("approved_model", "gate", registered, source, version.approved_by_gate, shown)
     if version.approved_by_gate:
         archive = dg.MetadataValue.path(registry.store.uri_of(version.model_key))
         metadata = {**shown, "model": archive}

@@ -101,4 +101,4 @@ def _checks(manifest: Manifest, at: datetime) -> Iterator[Told]:
     ):
         assert result.asset_key is not None  # noqa: S101 - each names its asset
         asset, name = result.asset_key.to_user_string(), str(result.check_name)
-        yield Checked(asset, name, at, result.passed, result.metadata, result.severity)
+        yield Checked(asset, name, at, "manifest", result.passed, result.metadata, result.severity)

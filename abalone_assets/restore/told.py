@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 RESTORED_TAG: Final = "abalone/restored"
 """On a materialization that was restored: by which record, so that none is restored twice."""
 
+RESTORED: Final = "Restored from the lake's records"
+
 
 @dataclass(frozen=True)
 class Materialized:
@@ -47,7 +49,7 @@ class Materialized:
         version = {DATA_VERSION_TAG: self.data_version} if self.data_version else {}
         return dg.AssetMaterialization(
             self.asset,
-            description="Restored from the lake's records.",
+            description=f"{RESTORED}.",
             partition=self.partition,
             metadata={name: each for name, each in self.metadata.items() if each is not None},
             tags={RESTORED_TAG: self.mark, **version},
@@ -62,6 +64,7 @@ class Checked:
         asset: The asset's name.
         check: The check's.
         at: When, with its time zone.
+        source: The record that tells, which is no other result's of the check.
         passed: The result.
         metadata: What the check shows.
         severity: How bad a failure is.
@@ -70,9 +73,15 @@ class Checked:
     asset: str
     check: str
     at: datetime
+    source: str
     passed: bool
     metadata: Mapping[str, Any] = field(default_factory=dict)
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.WARN
+
+    @property
+    def description(self) -> str:
+        """What Dagster shows of the result; it tells the source, for results have no tags."""
+        return f"{RESTORED}: {self.source}."
 
     def event(self) -> dg.AssetCheckEvaluation:
         """As Dagster stores it."""
@@ -86,7 +95,7 @@ class Checked:
                 if each is not None
             },
             severity=self.severity,
-            description="Restored from the lake's records.",
+            description=self.description,
         )
 
 

@@ -10,13 +10,15 @@ import dagster as dg
 from dagster._core.events import DagsterEvent, StepMaterializationData
 from dagster._core.instance.utils import RUNLESS_JOB_NAME, RUNLESS_RUN_ID
 
-from abalone_assets.restore.told import RESTORED_TAG, Checked, Materialized, Told
+from abalone_assets.restore.told import RESTORED, RESTORED_TAG, Checked, Materialized, Told
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
+
 PAGE: Final = 500
-"""Materializations that are read at once."""
+"""Materializations, or executions of a check, that are read at once."""
 
 _KINDS: Final = {
     Materialized: dg.DagsterEventType.ASSET_MATERIALIZATION,
@@ -46,31 +48,21 @@ class Restored:
 def missing_in(instance: dg.DagsterInstance, told: Iterable[Told]) -> list[Told]:
     """What an instance does not know, the oldest first.
 
-    An asset without partitions that a run or a person has materialized since is left as it is; of
-    one with partitions, those that are not materialized are missing.
+    An asset without partitions that a run or a person has materialized since, and a check that a
+    run has executed since, is left as it is; of an asset with partitions, those that are not
+    materialized are missing.
     """
     everything = sorted(told, key=lambda each: each.at)
-    by_asset: dict[str, list[Materialized]] = defaultdict(list)
+    materialized: dict[str, list[Materialized]] = defaultdict(list)
+    checked: dict[tuple[str, str], list[Checked]] = defaultdict(list)
     for each in everything:
         if isinstance(each, Materialized):
-            by_asset[each.asset].append(each)
-    known = {id(each) for of in by_asset.values() for each in _known(instance, of)}
-    keys = {
-        dg.AssetCheckKey(dg.AssetKey(each.asset), each.check)
-        for each in everything
-        if isinstance(each, Checked)
-    }
-    checked = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
-    names = {(key.asset_key.to_user_string(), key.name) for key in checked}
-    return [
-        each
-        for each in everything
-        if (
-            id(each) not in known
-            if isinstance(each, Materialized)
-            else (each.asset, each.check) not in names
-        )
-    ]
+            materialized[each.asset].append(each)
+        else:
+            checked[each.asset, each.check].append(each)
+    known = {id(each) for of in materialized.values() for each in _known(instance, of)}
+    known |= {id(each) for of in checked.values() for each in _known_checks(instance, of)}
+    return [each for each in everything if id(each) not in known]
 
 
 def _known(instance: dg.DagsterInstance, told: Sequence[Materialized]) -> list[Materialized]:
@@ -84,6 +76,31 @@ def _known(instance: dg.DagsterInstance, told: Sequence[Materialized]) -> list[M
         return list(told)
     marks = set(_marks(instance, key))
     return [each for each in told if each.mark in marks]
+
+
+def _known_checks(instance: dg.DagsterInstance, told: Sequence[Checked]) -> list[Checked]:
+    """Those of one check that an instance knows."""
+    descriptions: set[str | None] = set()
+    key = dg.AssetCheckKey(dg.AssetKey(told[0].asset), told[0].check)
+    for record in _executions(instance, key):
+        evaluation = record.evaluation if record.run_id == RUNLESS_RUN_ID else None
+        description = None if evaluation is None else evaluation.description
+        if not descriptions and not (description or "").startswith(RESTORED):
+            return list(told)  # the latest is a run's
+        descriptions.add(description)
+    return [each for each in told if each.description in descriptions]
+
+
+def _executions(
+    instance: dg.DagsterInstance, check: dg.AssetCheckKey
+) -> Iterator[AssetCheckExecutionRecord]:
+    """All executions of a check, the latest first."""
+    cursor: int | None = None
+    while page := instance.event_log_storage.get_asset_check_execution_history(
+        check, limit=PAGE, cursor=cursor
+    ):
+        yield from page
+        cursor = page[-1].id
 
 
 def _is_restored(event: dg.EventLogEntry) -> bool:

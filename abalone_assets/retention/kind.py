@@ -24,11 +24,14 @@ class Thing:
         name: Its key, id or path.
         size: Bytes.
         kept: Why it is kept; empty when it may go.
+        is_unsure: Whether it is kept because what tells that it may go is damaged: somebody is to
+            do what ``kept`` says.
     """
 
     name: str
     size: int
     kept: str = ""
+    is_unsure: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class Kind:
     def kept(self) -> list[Thing]:
         """Those that stay."""
         return [thing for thing in self.things if thing.kept]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What somebody is to mend, so that more may go."""
+        return [thing.kept for thing in self.things if thing.is_unsure]
 
     def free(self) -> list[Thing]:
         """Remove what may go; gives what went.

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from abalone_assets.errors import DamagedError
 from abalone_assets.ingest.landing_zone import AGED
 from abalone_assets.lake.leftovers import leftovers, own_leftovers
 from abalone_assets.retention.kind import Kind, Thing
@@ -37,20 +38,27 @@ def capture_files(
     first = (now - timedelta(days=keep_days)).date()
     rows_from = (now - timedelta(days=keep_request_days)).date() if keep_request_days else date.min
 
-    def reason(day: date) -> str:
+    def thing(day: date, size: int) -> Thing:
+        name = day.isoformat()
         if not keep_days:
-            return "kept for ever"
+            return Thing(name, size, "kept for ever")
         if day >= first:
-            return f"younger than {keep_days} days"
-        return "" if read_files(captures, lake, day, rows_from) else "not read yet"
+            return Thing(name, size, f"younger than {keep_days} days")
+        try:
+            read = read_files(captures, lake, day, rows_from)
+        except DamagedError as error:  # of one day: the others, and all other kinds, go on
+            return Thing(name, size, str(error), is_unsure=True)
+        return Thing(name, size, "" if read else "not read yet")
 
     def remove(thing: Thing) -> bool:
-        read = read_files(captures, lake, date.fromisoformat(thing.name), rows_from)
+        try:
+            read = read_files(captures, lake, date.fromisoformat(thing.name), rows_from)
+        except DamagedError:
+            return False
         captures.delete(read)
         return bool(read)
 
-    sizes = captures.bytes_by_day()
-    things = [Thing(day.isoformat(), size, reason(day)) for day, size in sizes.items()]
+    things = [thing(day, size) for day, size in captures.bytes_by_day().items()]
     return Kind("days of capture files", things, remove)
 
 

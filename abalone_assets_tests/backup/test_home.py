@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from abalone_assets.backup.home import _copy_database
 from abalone_assets.backup.stable_copy import Copy
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_database_of_a_run_that_is_removed_meanwhile_is_left_out(tmp_path: Path) -> None:
@@ -22,10 +19,28 @@ def test_the_database_of_a_run_that_is_removed_meanwhile_is_left_out(tmp_path: P
     assert [path for path in (tmp_path / "copy").rglob("*") if path.is_file()] == []
 
 
-def test_one_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "runs.db").mkdir()
+def test_one_that_cannot_be_read_is_left_out_and_named(tmp_path: Path) -> None:
+    copy = Copy(tmp_path / "copy")
+    (tmp_path / "torn.db").write_bytes(b"no database" * 1000)
+    (tmp_path / "rotten.db").symlink_to("/proc/self/mem")  # a file that gives EIO
+    for name in ("torn.db", "rotten.db"):
+        _copy_database(copy, f"dagster/{name}", tmp_path / name)
+    assert copy.missing == {
+        "dagster/torn.db": "file is not a database",
+        "dagster/rotten.db": "Input/output error",
+    }
+    assert copy.digests == {}
+    assert list((tmp_path / "copy/dagster").iterdir()) == []
+
+
+def test_one_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as database, database:
+        database.execute("create table runs as select 1 as id")
+    in_the_way = tmp_path / "copy/dagster/.runs.db.copied"
+    in_the_way.parent.mkdir(parents=True)
+    in_the_way.symlink_to("/dev/full")
     with pytest.raises(sqlite3.OperationalError):
-        _copy_database(Copy(tmp_path / "copy"), "dagster/history/runs.db", tmp_path / "runs.db")
+        _copy_database(Copy(tmp_path / "copy"), "dagster/runs.db", tmp_path / "runs.db")
 
 
 def test_one_that_is_written_is_whole(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abalone_assets.backup.stable_copy import PASSES, Copy
+from abalone_assets.backup.stable_copy import PASSES, Copy, UnreadableError
 from abalone_assets.errors import StorageError
+from abalone_assets_tests.backup.rotten import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -167,3 +168,84 @@ def test_a_link_that_takes_a_files_place_is_not_followed(source: Path, tmp_path:
     assert elsewhere.stat().st_mode & 0o777 == 0o644
     assert copy.digests == {}
     assert list((tmp_path / "copy").iterdir()) == []
+
+
+@pytest.mark.parametrize(("function", "name"), [("open", "a/one"), ("scandir", "a")])
+def test_what_cannot_be_read_is_never_left_out_in_silence(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, function: str, name: str
+) -> None:
+    refuse(monkeypatch, function, source / name)
+    with pytest.raises(UnreadableError, match=f"{source / name}: cannot be read .Input/output err"):
+        Copy(tmp_path / "whole").add_folders({"lake": source})
+    copy = Copy(tmp_path / "partly")
+    copy.add_folders({"landing_zone": source}, partly=True)
+    assert copy.missing == {f"landing_zone/{name}": "Input/output error"}
+    assert "landing_zone/record" in copy.digests
+    assert "landing_zone/a/one" not in copy.digests
+    assert not (copy.folder / "landing_zone/a/one").exists()
+
+
+def test_what_can_be_read_again_is_not_missing(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        refuse(broken, "open", source / "a/one")
+
+        def mend() -> None:
+            broken.undo()
+            (source / "a/one").write_text("later")
+
+        while_copying(broken, mend, times=1)
+        copy = Copy(tmp_path / "copy")
+        copy.add_folders({"landing_zone": source}, partly=True)
+    assert copy.missing == {}
+    assert contents(copy.folder / "landing_zone") == contents(source)
+
+
+def test_a_folder_that_goes_away_amid_the_copy_is_no_empty_one(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while_copying(monkeypatch, lambda: source.rename(tmp_path / "away"), times=1)
+    with pytest.raises(UnreadableError, match="No such file or directory"):
+        Copy(tmp_path / "copy").add_folders({"landing_zone": source}, partly=True)
+
+
+def test_one_that_is_not_there_yet_is_empty_and_may_appear(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = tmp_path / "registry"
+
+    def register() -> None:
+        registry.mkdir()
+        (registry / "version").write_text("1")
+
+    while_copying(monkeypatch, register, times=1)
+    copy = Copy(tmp_path / "copy")
+    copy.add_folders({"lake": source, "registry": registry})
+    assert "registry/version" in copy.digests
+
+
+def test_a_file_that_rotted_in_the_copy_before_is_not_shared(source: Path, tmp_path: Path) -> None:
+    first = Copy(tmp_path / "first")
+    first.add_folders({"lake": source})
+    (first.folder / "lake/record").write_text("f!rst")
+    second = Copy(tmp_path / "second", first.folder, first.digests)
+    second.add_folders({"lake": source})
+    assert contents(second.folder / "lake") == contents(source)
+    assert (second.folder / "lake/a/one").samefile(first.folder / "lake/a/one")
+
+
+def test_one_that_cannot_be_read_there_is_not_shared_either(source: Path, tmp_path: Path) -> None:
+    first = Copy(tmp_path / "first")
+    first.add_folders({"lake": source})
+    (first.folder / "lake/record").unlink()
+    (first.folder / "lake/record").symlink_to("/proc/self/mem")  # a file that gives EIO
+    second = Copy(tmp_path / "second", first.folder, first.digests)
+    second.add_folders({"lake": source})
+    assert contents(second.folder / "lake") == contents(source)
+
+
+def test_it_tells_how_many_files_it_has(source: Path, tmp_path: Path) -> None:
+    told: list[int] = []
+    Copy(tmp_path / "copy", tell=told.append).add_folders({"lake": source})
+    assert told == [1, 2, 3]

@@ -8,14 +8,17 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 from click.testing import CliRunner
+from rich.console import Console
 
 from abalone_assets.automation import retention
-from abalone_assets.cli import main
+from abalone_assets.cli import main, output
 from abalone_assets.ingest.days import parse_days
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.frames import to_parquet
@@ -56,6 +59,21 @@ def see_as_next_year(patch: pytest.MonkeyPatch) -> None:
             return datetime.now(tz) + timedelta(days=365)
 
     patch.setattr(retention, "datetime", NextYear)
+
+
+def watched_stderr(patch: pytest.MonkeyPatch) -> StringIO:
+    """What commands show on stderr from now on while they are at work, as a terminal gets it."""
+    shown = StringIO()
+    terminal = Console(file=shown, force_terminal=True, width=100)
+    made = output.console
+
+    def console(*, stderr: bool = False) -> Console:
+        return terminal if stderr else made()
+
+    patch.setattr(output, "BAR_DELAY_SECONDS", 0)
+    for module in (output, import_module("abalone_assets.cli.verify")):
+        patch.setattr(module, "console", console)
+    return shown
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -16,13 +17,10 @@ from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import files_below, ingest, name_of
-from abalone_assets_tests.cli.support import abalone, abalone_json, see_as_next_year
+from abalone_assets_tests.cli.support import abalone, abalone_json, see_as_next_year, watched_stderr
 from abalone_assets_tests.registry.support import add
 from abalone_assets_tests.support.instance import make_dagster_home
 from abalone_assets_tests.support.platform import Platform, survey_rows
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -159,3 +157,112 @@ def test_what_a_killed_process_left_beside_the_ages_goes_and_ages_stay(tired: Pl
 
     assert counted["staged leftovers"] == 1
     assert [*aged.iterdir()] == [ages]
+
+
+def test_it_counts_what_went_and_says_how_much_stayed(
+    tired: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, others = (tired.home / "lake" / f"data.parquet#{number}" for number in (1, 2))
+    for path in (mine, others):
+        path.write_bytes(b"half")
+        os.utime(path, (0, 0))
+    unlink = Path.unlink
+
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        if path == others:
+            raise PermissionError
+        unlink(path, missing_ok=missing_ok)
+
+    assert counts(abalone_json("gc"))["staged leftovers"] == 2
+    monkeypatch.setattr(Path, "unlink", refuse)
+    done = json.loads(abalone("gc", "--yes", "--json", "--verbose").stdout)
+    again = abalone("gc", "--yes")
+
+    (row,) = (each for each in done["kinds"] if each["kind"] == "staged leftovers")
+    assert row == {
+        "kind": "staged leftovers",
+        "count": 1,
+        "bytes": 4,
+        "kept_count": 1,
+        "kept_bytes": 4,
+        "kept_because": {"not removed: needed by now, or not this user's to remove": 1},
+        "names": [str(mine)],
+    }
+    said = " ".join(again.stdout.split())
+    assert "Freed 0 bytes: 0 things. 1 thing of what was to go stayed" in said
+
+
+def test_a_damaged_day_of_requests_holds_up_nothing_else_and_is_told(tired: Platform) -> None:
+    rows = tired.home / "lake/captured_requests/request_day=2026-06-01/data.parquet"
+    captured = tired.home / "captured_requests/abalone/AllTraffic/2026/06/01/10/a.jsonl"
+    for path in (rows, captured):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"no Parquet")
+
+    done = abalone("gc", "--yes")
+
+    assert done.exit_code == 0
+    assert f"Warning: {rows}: cannot be read" in done.stderr.replace("\n", "")
+    assert len(list(tired.home.rglob("versions/*/model.tar.gz"))) == 2
+    assert captured.exists()
+    with dg.build_schedule_context(tired.instance) as context:
+        (request,) = retention_schedule.evaluate_tick(context).run_requests or ()
+    run = tired.run(GC_JOB, request)
+    assert run.success
+    assert any(
+        "cannot be read" in each.user_message for each in tired.instance.all_logs(run.run_id)
+    )
+
+
+@pytest.mark.usefixtures("tired")
+def test_it_shows_how_far_it_is_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = watched_stderr(monkeypatch)
+    abalone("gc", "--yes")
+    assert "removing" in shown.getvalue()
+    shown.truncate(0)
+    abalone_json("gc", "--yes")
+    assert shown.getvalue() == ""
+
+
+def test_an_instance_that_cannot_be_opened_is_an_error_that_says_what_to_do(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("dagster_postgres.utils.calculate_delay", lambda **_: 0.0)
+    away = "{hostname: 127.0.0.1, port: 9, username: u, password: p, db_name: d, scheme: %s}"
+    cases = [
+        ("moved", "", f"DAGSTER_HOME=moved: Dagster takes a whole path only; set it to {moved}"),
+        (str(moved), "storage: [", "correct its dagster.yaml"),
+        (str(moved), "storag: {}", 'unexpected config entry "storag"'),
+        (
+            str(moved),
+            f"storage: {{postgres: {{postgres_db: {away % 'postgresql+psycopg2'}}}}}",
+            "Connection refused",
+        ),
+    ]
+    for named, config, told in cases:
+        (moved / "dagster.yaml").write_text(config)
+        monkeypatch.setenv("DAGSTER_HOME", named)
+        for command in ("gc", "restore"):
+            result = abalone(command)
+            assert result.exit_code == 1
+            assert result.stderr.startswith("Error: ")
+            assert told in result.stderr
+
+
+@pytest.mark.parametrize("command", ["gc", "restore"])
+def test_a_damaged_database_of_dagsters_is_one_too(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    moved = tmp_path / "moved"
+    make_dagster_home(moved)
+    monkeypatch.setenv("DAGSTER_HOME", str(moved))
+    assert abalone(command).exit_code == 0
+    for database in moved.rglob("*.db"):
+        database.write_bytes(database.read_bytes()[:4096] + b"rot" * 100_000)
+    result = abalone(command)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"Error: {moved}: Dagster's ")
+    assert "malformed" in result.stderr

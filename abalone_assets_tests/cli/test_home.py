@@ -67,6 +67,40 @@ def test_without_one_it_says_how_to_find_it_and_makes_none(
     assert not (tmp_path / ".abalone").exists()
 
 
+def test_an_empty_variable_is_not_set(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ABALONE_HOME", "")
+    monkeypatch.chdir(project / "surveys")
+    abalone_json("land", tmp_path / NAME)
+    assert (project / ".abalone" / "landing_zone" / NAME).exists()
+    assert os.environ["ABALONE_HOME"] == ""
+    monkeypatch.chdir(tmp_path)
+    assert f"{tmp_path}: no home, a folder .abalone" in abalone("status").stderr
+
+
+def test_the_copy_of_a_home_that_is_lost_is_checked_without_one(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    abalone_json("land", tmp_path / NAME)
+    copy = abalone_json("backup", tmp_path / "copies")["folder"]
+    (project / ".abalone").rename(tmp_path / "lost")
+    assert abalone_json("backup", "--check", copy)["altered"] == []
+    assert f"{project}: no home" in abalone("backup", tmp_path / "copies").stderr
+
+
+@pytest.mark.usefixtures("project")
+def test_a_server_that_is_named_is_asked_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    url = "http://127.0.0.1:9"
+    assert f"no server of endpoint abalone answers at {url}" in abalone(
+        "predict", "--url", url, *ANIMAL
+    ).stderr  # fmt: skip
+
+
 def test_one_that_a_variable_names_must_be_there(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.lake.names import CAPTURED_REQUESTS
 from abalone_assets.lake.reports import Reports
 from abalone_assets.monitoring.captures import Captures
-from abalone_assets.monitoring.days import read_day
+from abalone_assets.monitoring.days import delete_old, read_day
 from abalone_assets.monitoring.tables import captured_rows
 from abalone_assets.retention.lake_objects import (
     compared_versions,
@@ -115,6 +115,28 @@ def test_capture_files_go_when_they_are_old_and_were_read(tmp_path: Path) -> Non
     reasons = {thing.name: thing.kept for thing in kind.kept}
     assert reasons == {"2025-03-04": "not read yet", "2025-03-05": "younger than 90 days"}
     assert list(captures.files_by_day()) == [date(2025, 3, 4), date(2025, 3, 5)]
+
+
+def test_a_day_whose_rows_are_damaged_keeps_its_files_and_holds_up_no_other(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    captures = Captures(ObjectStore(tmp_path / "captured"), "abalone")
+    for day in ("2025/03/03", "2025/03/04"):
+        captures.store.write(f"abalone/AllTraffic/{day}/10/a.jsonl", b"no JSON\n")
+        read_day(captures, lake, day.replace("/", "-"))
+    damaged = lake.key("captured_requests", "2025-03-03")
+    lake.store.write(damaged, b"no Parquet")
+
+    kind = capture_files(captures, lake, 90, datetime(2025, 6, 3, tzinfo=UTC))
+
+    (warning,) = kind.warnings
+    assert warning.startswith(f"{lake.store.uri_of(damaged)}: cannot be read")
+    assert "delete it and materialize captured_requests of 2025-03-03 again" in warning
+    assert [thing.name for thing in kind.free()] == ["2025-03-04"]
+    assert delete_old(captures, lake, date(2025, 6, 3)) == []
+    assert list(captures.files_by_day()) == [date(2025, 3, 3)]
+    lake.store.delete(damaged)
+    assert read_day(captures, lake, "2025-03-03") is not None
+    assert delete_old(captures, lake, date(2025, 6, 3)) == ["2025-03-03"]
 
 
 def test_so_do_those_whose_rows_are_too_old_to_be_kept(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from abalone_assets.backup.sums import SUMS
 from abalone_assets.local.driver import RECORD_NAME
 from abalone_assets.local.driver_lock import LOCK_NAME
 from abalone_assets_tests.automation.support import ingest, name_of, requests
-from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.backup.rotten import refuse
+from abalone_assets_tests.cli.support import abalone, abalone_json, watched_stderr
 from abalone_assets_tests.stories.finished import DAYS, finished_home
 from abalone_assets_tests.support.platform import Platform, survey_rows
 
@@ -203,6 +204,98 @@ def test_surveys_that_are_not_mounted_are_not_left_out_in_silence(
     assert abalone("backup", tmp_path / "copies", "--without-surveys").exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["LAKE", "REGISTRY"])
+def test_records_that_are_not_mounted_are_not_left_out_in_silence(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    unmounted = tmp_path / "unmounted"
+    monkeypatch.setenv(f"ABALONE_{name}_URI", str(unmounted))
+    for is_there in (False, True):
+        if is_there:
+            unmounted.mkdir()  # as the mount point of a share that is away
+        result = abalone("backup", tmp_path / "copies")
+        assert result.exit_code == 1
+        assert f"{unmounted}: no {name.lower()} to copy" in result.stderr
+        assert f"mount it, or correct ABALONE_{name}_URI" in result.stderr
+    assert not (tmp_path / "copies").exists()
+
+
+def test_a_home_that_is_lost_but_for_its_registry_is_not_copied_over(
+    home: Path, tmp_path: Path
+) -> None:
+    (home / "lake").rename(home / "aside")
+    try:
+        result = abalone("backup", tmp_path)
+    finally:
+        (home / "aside").rename(home / "lake")
+    assert result.exit_code == 1
+    assert "it is empty, though" in result.stderr
+
+
+def test_a_new_home_needs_no_records_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "new/landing_zone").mkdir(parents=True)
+    (tmp_path / "new/landing_zone" / name_of(DAYS[0])).write_bytes(survey_rows(3))
+    monkeypatch.setenv("ABALONE_HOME", str(tmp_path / "new"))
+    assert abalone_json("backup", tmp_path / "copies")["parts"] == {"landing_zone": 1}
+
+
+def test_an_object_of_the_lake_that_cannot_be_read_ends_it_and_the_target_is_not_blamed(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, "open", home / "lake/manifest.json")
+    result = abalone("backup", tmp_path / "copies")
+    assert result.exit_code == 1
+    assert f"{home / 'lake/manifest.json'}: cannot be read" in result.stderr
+    assert "choose a folder with enough room" not in result.stderr
+    assert backups(tmp_path / "copies") == []
+
+
+def test_a_copy_that_lacks_what_cannot_be_read_says_so_wherever_it_is_looked_at(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    survey, run = home / "landing_zone" / name_of(DAYS[0]), home / "dagster/history/torn.db"
+    run.parent.mkdir(exist_ok=True)
+    run.write_bytes(b"no database" * 1000)
+    (home / "dagster/log").symlink_to("/proc/self/mem")  # a file that gives EIO
+    expected = {
+        "dagster/history/torn.db": "file is not a database",
+        "dagster/log": "Input/output error",
+        f"landing_zone/{survey.name}": "Input/output error",
+    }
+    try:
+        with monkeypatch.context() as broken:
+            refuse(broken, "open", survey)
+            result = abalone("backup", tmp_path, "--json")
+            said = abalone("backup", tmp_path / "other")
+    finally:
+        run.unlink()
+        (home / "dagster/log").unlink()
+
+    made = json.loads(result.stdout)
+    copy = Path(made["folder"])
+    assert (result.exit_code, made["missing"]) == (4, expected)
+    assert (said.exit_code, "torn.db: could not be read" in said.stdout) == (4, True)
+    assert copy.name.endswith("Z-incomplete")
+    assert made["parts"]["landing_zone"] == len(DAYS) - 1
+    assert altered(copy) == []
+    looked = abalone("backup", "--check", copy, "--json")
+    assert (looked.exit_code, json.loads(looked.stdout)["missing"]) == (4, expected)
+    assert f"{survey.name}: could not be read" in abalone("backup", "--check", copy).stdout
+    (copy / "lake/manifest.json").unlink()
+    assert abalone("backup", "--check", copy).exit_code == 1
+    whole = abalone_json("backup", tmp_path / "whole")
+    assert (whole["missing"], Path(whole["folder"]).name[-1]) == ({}, "Z")
+
+
+def test_a_copy_whose_sums_are_lost_ends_no_later_one(home: Path, tmp_path: Path) -> None:
+    made = Path(abalone_json("backup", tmp_path)["folder"])
+    first, second = tmp_path / "2025-01-01T000000Z", tmp_path / "2025-01-02T000000Z"
+    shutil.copytree(made, first)
+    made.rename(second)
+    (second / SUMS).unlink()
+    assert abalone_json("backup", tmp_path)["earlier"] == str(first)
+
+
 def test_surveys_may_be_left_out_and_others_may_read_nothing(home: Path, tmp_path: Path) -> None:
     umask = os.umask(0)
     try:
@@ -213,3 +306,20 @@ def test_surveys_may_be_left_out_and_others_may_read_nothing(home: Path, tmp_pat
     copies = tmp_path / "copies"
     modes = {path: path.stat().st_mode & 0o077 for path in (copies, *copies.glob("2*/**/*"))}
     assert {path for path, mode in modes.items() if mode} == set()
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("command", "told"), [(("backup", "copies"), "copying"), (("verify",), "Looked at")]
+)
+def test_on_a_terminal_it_shows_how_far_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shown = watched_stderr(monkeypatch)
+    assert abalone(*command).exit_code == 0
+    assert told in shown.getvalue()
+    shown.truncate(0)
+    shutil.rmtree(tmp_path / "copies", ignore_errors=True)  # copies are named by the second
+    abalone_json(*command)
+    assert shown.getvalue() == ""

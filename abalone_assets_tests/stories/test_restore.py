@@ -12,7 +12,7 @@ import pytest
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from abalone_assets.restore import write
-from abalone_assets.restore.told import Materialized, Told
+from abalone_assets.restore.told import Checked, Materialized, Told
 from abalone_assets_tests.automation.support import (
     RELEASE_SENSOR,
     SURVEY_SENSOR,
@@ -189,12 +189,21 @@ def test_a_second_time_changes_nothing_and_what_runs_told_stays() -> None:
     assert "Nothing to do" in abalone("restore").output
 
 
-def test_cut_short_it_goes_on_where_it_ended(lost: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def gates(instance: dg.DagsterInstance) -> list[str]:
+    """What each result of the gate says of itself, the latest first."""
+    gate = dg.AssetCheckKey(dg.AssetKey("approved_model"), "gate")
+    records = instance.event_log_storage.get_asset_check_execution_history(gate, limit=9)
+    return [str(record.evaluation.description) for record in records if record.evaluation]
+
+
+def test_cut_short_it_goes_on_where_it_ended(
+    before: tuple[Path, dict[str, Any]], lost: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = abalone_json("restore", "--dry-run")
-    record, recorded = write.record, list[object]()
+    record, recorded = write.record, list[Told]()
 
     def killed(instance: dg.DagsterInstance, told: Told) -> None:
-        if len(recorded) == 12:
+        if any(isinstance(each, Checked) and each.check == "gate" for each in recorded):
             raise KeyboardInterrupt
         recorded.append(told)
         record(instance, told)
@@ -204,12 +213,34 @@ def test_cut_short_it_goes_on_where_it_ended(lost: Path, monkeypatch: pytest.Mon
         assert abalone("restore").exit_code == 130
     rest = abalone_json("restore")
 
-    assert rest["known"] >= 12
-    materialized = sum(whole["materializations"].values())
-    done = sum(isinstance(each, Materialized) for each in recorded)
-    assert sum(rest["materializations"].values()) == materialized - done
-    assert abalone_json("restore")["materializations"] == {}
+    assert rest["known"] == len(recorded) > 1
+    for kind, done in (
+        ("materializations", sum(isinstance(each, Materialized) for each in recorded)),
+        ("checks", sum(isinstance(each, Checked) for each in recorded)),
+    ):
+        assert sum(rest[kind].values()) == sum(whole[kind].values()) - done
+    again = abalone_json("restore")
+    assert (again["materializations"], again["checks"]) == ({}, {})
+    with dg.DagsterInstance.get() as instance:
+        assert gates(instance) == [
+            f"Restored from the lake's records: version {number}." for number in (2, 1)
+        ]
+        assert checks(instance) == before[1]["checks"]
     assert lost.exists()
+
+
+@pytest.mark.usefixtures("lost")
+def test_what_a_run_has_checked_meanwhile_stays_the_latest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(write, "PAGE", 1)
+    abalone_json("restore")
+    assert abalone_json("restore")["checks"] == {}
+    with dg.DagsterInstance.get() as instance:
+        told = dg.AssetCheckEvaluation(dg.AssetKey("approved_model"), "gate", True, {})  # noqa: FBT003
+        instance.report_runless_asset_event(told)
+        assert abalone_json("restore")["checks"] == {}
+        assert gates(instance)[0] == "None"
 
 
 def test_a_dry_run_says_the_same_and_does_nothing(lost: Path) -> None:
@@ -223,6 +254,28 @@ def test_a_dry_run_says_the_same_and_does_nothing(lost: Path) -> None:
     shutil.rmtree(lost / "dagster")
     assert abalone_json("restore", "--dry-run") == {**told, "instance": None}
     assert not (lost / "dagster").exists()
+
+
+def test_damaged_splits_are_left_out_with_a_warning_and_all_else_comes_back(lost: Path) -> None:
+    split = lost / "lake/train_split/data.parquet"
+    whole = split.read_bytes()
+    split.write_bytes(b"no Parquet")
+    try:
+        told = abalone_json("restore", "--dry-run")
+        done = abalone("restore")
+    finally:
+        split.write_bytes(whole)
+
+    (warning,) = told["left_out"]
+    assert warning.startswith(f"{split}: cannot be read")
+    assert "launch the job `release`" in warning
+    assert done.exit_code == 0
+    assert f"Warning: {split}" in done.stderr
+    rest = abalone_json("restore")
+    assert rest["materializations"].keys() == {
+        "merged_dataset", "train_split", "validation_split", "test_split"
+    }  # fmt: skip
+    assert rest["left_out"] == []
 
 
 def test_days_that_a_run_has_ingested_meanwhile_are_left_as_they_are(lost: Path) -> None:
