@@ -18,7 +18,8 @@ from abalone_assets import definitions
 from abalone_assets.automation.runs import RELEASE_JOB
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.lake.holder import process_identity
-from abalone_assets.lake.lake import Lake, Release
+from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.releases import Release
 from abalone_assets.local import queue
 from abalone_assets.local.driver import Driver
 from abalone_assets.local.driver_lock import driver_lock

@@ -177,8 +177,8 @@ class Flaky:
         return {"data": {"run": {"status": "SUCCESS" if self.looks > 30 else "STARTED"}}}
 
 
-def release_at(flaky: Flaky) -> list[str]:
-    deployed = release_on_aws.Deployed(flaky.ask, "there")
+def release_at(there: Flaky | Fails) -> list[str]:
+    deployed = release_on_aws.Deployed(there.ask, "there")
     return release_there(deployed, definitions.defs(), REQUEST, RunProgress(Console(quiet=True)))
 
 

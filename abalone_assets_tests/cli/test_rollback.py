@@ -175,10 +175,11 @@ def test_a_version_approved_while_it_waits_for_the_sensors_ends_the_waiting(
     registry: FolderRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command = import_module("abalone_assets.cli.rollback")
-    looks: list[None] = []
+    looks: list[int] = []
 
     def look(*_: object) -> bool:
-        looks.append(approve_another(registry))
+        approve_another(registry)
+        looks.append(len(looks))
         return False
 
     monkeypatch.setattr(command, "_serves", look)

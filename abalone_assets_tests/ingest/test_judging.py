@@ -169,13 +169,13 @@ class WaitsAtTheLedger(ObjectStore):
         super().__init__(uri)
         self.is_there, self.may_go_on, self.is_done = Event(), Event(), Event()
 
-    def update_json(self, key: str, *arguments: Any, **options: Any) -> None:
+    def update_json(self, key: str, *arguments: Any, **options: Any) -> Any:
         if key == LEDGER_KEY:
             self.is_there.set()
             assert self.may_go_on.wait(PATIENCE)
         else:  # the manifest, which the commit has locked
             self.is_done.set()
-        super().update_json(key, *arguments, **options)
+        return super().update_json(key, *arguments, **options)
 
     def accept(self) -> None:
         try:
