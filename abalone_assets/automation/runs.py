@@ -10,6 +10,7 @@ import dagster as dg
 
 from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.back_off import doubled
+from abalone_assets.errors import counted
 from abalone_assets.lake.names import AGED_ANIMALS, QUARANTINED_ANIMALS, UNAGED_ANIMALS
 
 if TYPE_CHECKING:
@@ -85,8 +86,8 @@ class FailedAttempts:
         if retry_at <= now:
             return None
         return (
-            f"{self.count} {noun}s failed; the next is tried at {retry_at:%Y-%m-%d %H:%M:%S} UTC, "
-            f"or at once when somebody launches the job {job}"
+            f"{counted(self.count, noun)} failed; the next is tried at "
+            f"{retry_at:%Y-%m-%d %H:%M:%S} UTC, or at once when somebody launches the job {job}"
         )
 
 

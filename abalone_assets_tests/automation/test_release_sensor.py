@@ -201,7 +201,7 @@ def test_a_failed_release_is_tried_again_later_and_later(platform: Platform, clo
     land_and_ingest(platform)
     obstacle = block(platform, "merged_dataset")
     assert not prepare_only(platform).success
-    assert reason(platform).startswith("1 releases failed")
+    assert reason(platform).startswith("1 release failed")
     clock.advance(seconds=RETRY_SECONDS)
     assert len(releases(platform)) == 1
     clock.reset()
