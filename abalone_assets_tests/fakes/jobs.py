@@ -71,6 +71,11 @@ class JobRun:
         self.params = params
         self.sandbox = Sandbox(aws.folder / self.kind.lower() / name / "opt_ml")
 
+    @classmethod
+    def process_of(cls, name: str) -> str:
+        """What a job's process is called: jobs of two kinds may have one name."""
+        return f"{cls.kind}/{name}"
+
     def to_its_end(self) -> None:
         self.aws.processes.pause(self.aws.faults.job_seconds)
         status = "Failed"

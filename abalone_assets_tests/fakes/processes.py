@@ -99,6 +99,7 @@ class _Running:
     timed_out: bool = False
     process: subprocess.Popen[str] | None = None
     timers: list[threading.Timer] = field(default_factory=list)
+    end: Callable[[], None] | None = None
 
 
 class Processes:
@@ -127,6 +128,15 @@ class Processes:
 
     def was_stopped(self, name: str) -> bool:
         return self._running[name].stopped
+
+    def ends_by(self, name: str, end: Callable[[], None]) -> None:
+        """What else ends a job than a signal to its process, such as the end of its container."""
+        with self._lock:
+            running = self._running[name]
+            running.end = end
+            is_over = running.stopped or self._over.is_set()
+        if is_over:
+            end()
 
     def run(
         self,
@@ -200,6 +210,8 @@ class Processes:
         self._after(seconds, running, lambda _: self._terminate(running), name)
 
     def _terminate(self, running: _Running) -> None:
+        if running.end is not None:
+            running.end()
         if (process := running.process) is not None:
             _signal(process, signal.SIGTERM)
             timer = threading.Timer(GRACE_SECONDS, _signal, (process, signal.SIGKILL))
@@ -217,6 +229,8 @@ class Processes:
                 timer.cancel()
             if each.process is not None:
                 _signal(each.process, signal.SIGKILL)
+            if each.end is not None:
+                each.end()
         for thread in threads:
             thread.join(20)
 

@@ -41,7 +41,7 @@ class ProcessingJobs(Service):
         job.processing_job_status = "InProgress"
         job.processing_start_time = job.processing_end_time = None
         job.failure_reason = job.exit_message = None
-        self._aws.processes.enter(name)
+        self._aws.processes.enter(_Run.process_of(name))
         self._aws.processes.in_background(_Run(self._aws, job, name, params).to_its_end)
         return answer
 
@@ -55,7 +55,7 @@ class ProcessingJobs(Service):
         job = _existing(request)
         if job.processing_job_status == "InProgress":
             job.processing_job_status = "Stopping"
-            self._aws.processes.stop(job.processing_job_name)
+            self._aws.processes.stop(_Run.process_of(job.processing_job_name))
         return {}
 
 
@@ -130,7 +130,7 @@ class _Run(JobRun):
         self.job.processing_start_time = now()
         try:
             return self.aws.processes.run(
-                self.name,
+                self.process_of(self.name),
                 moved,
                 environ,
                 self.sandbox.folder("work"),

@@ -56,7 +56,7 @@ class TrainingJobs(Service):
         job.training_start_time = job.training_end_time = job.failure_reason = None
         job.training_job_status = job.secondary_status = "InProgress"
         transition(job, "Starting", "Starting the training job")
-        self._aws.processes.enter(job.training_job_name)
+        self._aws.processes.enter(_Run.process_of(job.training_job_name))
         self._aws.processes.in_background(_Run(self._aws, job, params).to_its_end)
         return answer
 
@@ -76,7 +76,7 @@ class TrainingJobs(Service):
         if job.training_job_status == "InProgress":
             job.training_job_status = "Stopping"
             transition(job, "Stopping", "Stopping the training job")
-            self._aws.processes.stop(job.training_job_name)
+            self._aws.processes.stop(_Run.process_of(job.training_job_name))
         return {}
 
 
@@ -102,7 +102,7 @@ class _Run(JobRun):
         self.job.training_job_status = "Stopped" if status == "MaxRuntimeExceeded" else status
 
     def run(self) -> str:
-        if self.aws.processes.was_stopped(self.name):
+        if self.aws.processes.was_stopped(self.process_of(self.name)):
             return "Stopped"
         transition(self.job, "Downloading", "Downloading the training image")
         self._download()
@@ -159,9 +159,9 @@ class _Run(JobRun):
     def _train(self, stream: LogStream) -> Ended:
         transition(self.job, "Training", "Training image download completed. Training in progress.")
         if self.interrupt_after is not None:
-            self.aws.processes.interrupt(self.name, self.interrupt_after)
+            self.aws.processes.interrupt(self.process_of(self.name), self.interrupt_after)
         return self.aws.processes.run(
-            self.name,
+            self.process_of(self.name),
             self._command(),
             self._environment(),
             self.sandbox.folder("code"),

@@ -52,7 +52,7 @@ class TransformJobs(Service):
         job.transform_job_status = "InProgress"
         job.transform_start_time = job.transform_end_time = None
         job.failure_reason = job.labeling_job_arn = job.auto_ml_job_arn = None
-        self._aws.processes.enter(name)
+        self._aws.processes.enter(_Run.process_of(name))
         self._runs[name] = _Run(self._aws, job, name, params, backend)
         self._aws.processes.in_background(self._runs[name].to_its_end)
         return answer
@@ -67,7 +67,7 @@ class TransformJobs(Service):
         job = _existing(request)
         if job.transform_job_status == "InProgress":
             job.transform_job_status = "Stopping"
-            self._aws.processes.stop(job.transform_job_name)
+            self._aws.processes.stop(_Run.process_of(job.transform_job_name))
             self._runs[job.transform_job_name].servers.close()
         return {}
 
@@ -108,7 +108,7 @@ class _Run(JobRun):
         self._data_log = LogStream(aws.server, group, f"{place}/data-log", hidden)
 
     def end(self, status: str) -> None:
-        stopped = self.aws.processes.was_stopped(self.name)
+        stopped = self.aws.processes.was_stopped(self.process_of(self.name))
         self.job.transform_end_time = self.job.last_modified_time = now()
         self.job.transform_job_status = "Stopped" if stopped else status
         if stopped:
@@ -119,6 +119,7 @@ class _Run(JobRun):
         try:
             keys = self._input_keys()
             server = self.servers.of(self._backend, self.params["ModelName"], self._container_log)
+            self.aws.processes.ends_by(self.process_of(self.name), server.close)
             bad = [key for key in keys if not self._transform(server, key)]
         except ModelLoadError as error:
             self.job.failure_reason = f"AlgorithmError: {error}"
