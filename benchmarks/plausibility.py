@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abalone_assets.ingest.judging import Judge
+from abalone_assets.ingest.held_files import Judge
 from abalone_assets.ingest.plausibility.profile import Profile
 from abalone_assets.lake.manifest import IngestedFile
 from abalone_assets.survey import UnreadableSurveyError

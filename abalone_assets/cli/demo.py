@@ -94,7 +94,7 @@ def _running_server(settings: Settings, driver: Driver | None) -> EndpointClient
     """
     from abalone_assets.local.processes import START_SECONDS
     from abalone_assets.local.run import UnsettledError
-    from abalone_assets.serving.deployment import connect
+    from abalone_assets.serving.local_endpoint import connect
 
     deadline = time.monotonic() + START_SECONDS
     while True:

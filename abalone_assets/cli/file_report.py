@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 from abalone_assets.errors import SurveyError
 from abalone_assets.ingest.animals_files import AnimalsFiles
-from abalone_assets.ingest.bad_rows import quarantined_rows
 from abalone_assets.ingest.file_status import FileStatus, forget_command
 from abalone_assets.ingest.landed_files import SurveyFiles
 from abalone_assets.ingest.landing_zone import aged_key
+from abalone_assets.ingest.marked_survey import quarantined_rows
 from abalone_assets.lake.names import QUARANTINED_ANIMALS
 from abalone_assets.local.driver import Driver
 from abalone_assets.registry.file_releases import FileReleases

@@ -215,7 +215,7 @@ def _print_json(client: EndpointClient, bodies: Iterable[str]) -> None:
 
 def _connected(url: str | None) -> EndpointClient:
     from abalone_assets.errors import EndpointError
-    from abalone_assets.serving.deployment import connect
+    from abalone_assets.serving.local_endpoint import connect
     from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()

@@ -49,7 +49,7 @@ def refuse_second_server(settings: Settings) -> None:
         EndpointError: One does.
     """
     from abalone_assets.errors import EndpointError
-    from abalone_assets.serving.deployment import connect
+    from abalone_assets.serving.local_endpoint import connect
 
     running = connect(settings.endpoint_name, state_file=settings.endpoint_state_file)
     if running is not None:

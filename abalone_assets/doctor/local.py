@@ -149,7 +149,7 @@ def _home(home: Path) -> str:
 
 
 def _endpoint_address(settings: Settings) -> str:
-    from abalone_assets.serving.deployment import connect
+    from abalone_assets.serving.local_endpoint import connect
     from abalone_assets.serving.state import family_of
 
     host, port = settings.endpoint_host, settings.endpoint_port

@@ -191,7 +191,7 @@ def accept_base_survey(source: BaseSurvey, in_force: IngestedRaw | None) -> Pars
 
 
 def _judged(survey: ParsedSurvey, data: bytes) -> str | None:
-    from abalone_assets.ingest.judging import Judge
+    from abalone_assets.ingest.held_files import Judge
 
     return Judge().verdict(survey, data)
 

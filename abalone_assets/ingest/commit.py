@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abalone_assets.ingest.accepted_files import accepted_files
-from abalone_assets.ingest.judging import judge_name
+from abalone_assets.ingest.held_files import judge_name
 from abalone_assets.ingest.synthetic_files import synthetic_files
 from abalone_assets.lake.kept_inputs import with_rows_digests
 from abalone_assets.lake.manifest_store import commit_days
@@ -14,7 +14,7 @@ from abalone_assets.survey.origin import SYNTHETIC
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from abalone_assets.ingest.judging import Judge
+    from abalone_assets.ingest.held_files import Judge
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest import IngestedDay, IngestedFile, Manifest
     from abalone_assets.lake.writers import Writer

@@ -16,7 +16,7 @@ import polars as pl
 
 from abalone_assets.errors import StorageError
 from abalone_assets.ingest.frames import quarantine_frame, survey_frame
-from abalone_assets.ingest.judging import Judge
+from abalone_assets.ingest.held_files import Judge
 from abalone_assets.ingest.synthetic_files import origin_of
 from abalone_assets.lake.manifest import IngestedDay, IngestedFile, day_digest
 from abalone_assets.survey import (

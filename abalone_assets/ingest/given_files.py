@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.ingest.judging import Judge
+from abalone_assets.ingest.held_files import Judge
 from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
 from abalone_assets.lake.manifest import IngestedFile
 from abalone_assets.survey import (

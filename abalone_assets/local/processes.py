@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from abalone_assets.errors import AbaloneError, EndpointError
 from abalone_assets.local.instance import child_environment
-from abalone_assets.serving.deployment import connect
+from abalone_assets.serving.local_endpoint import connect
 from abalone_assets.serving.state import read_state
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ PRELOADED: Final = (
     *("duckdb", "matplotlib.figure", "matplotlib.ticker", "matplotlib.backends.backend_svg"),
     *("abalone_assets.local.dagster_storage", "abalone_assets.lake.catalog_file"),
     *("abalone_assets.external.train", "abalone_assets.external.evaluate"),
-    *("abalone_assets.modeling.training.train_blend", "abalone_assets.serving.deployment"),
+    *("abalone_assets.modeling.training.train_blend", "abalone_assets.serving.local_endpoint"),
     *("abalone_assets.modeling.evaluation.report.page", "abalone_assets.registry.record_tables"),
 )
 """What workers need; one that is missing, as an extra may be, is the worker's to miss."""

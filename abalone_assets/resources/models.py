@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from abalone_assets.registry.folder import FolderRegistry
     from abalone_assets.registry.model_packages import ModelPackageRegistry
     from abalone_assets.registry.registry import ModelRegistry
-    from abalone_assets.serving.deployment import LocalEndpoint
     from abalone_assets.serving.endpoint import Endpoint
+    from abalone_assets.serving.local_endpoint import LocalEndpoint
     from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
 
 
@@ -77,7 +77,7 @@ class LocalEndpointHost(EndpointHost):
 
     def open(self) -> "LocalEndpoint":
         """The endpoint, whether a server runs or not."""
-        from abalone_assets.serving.deployment import LocalEndpoint
+        from abalone_assets.serving.local_endpoint import LocalEndpoint
 
         return LocalEndpoint(
             self.registry.open(),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abalone_assets.errors import EndpointError
-from abalone_assets.serving.deployment import connect
+from abalone_assets.serving.local_endpoint import connect
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:

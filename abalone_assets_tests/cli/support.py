@@ -22,7 +22,7 @@ from abalone_assets.cli import main, output
 from abalone_assets.ingest.days import parse_days
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.frames import to_parquet
-from abalone_assets.ingest.judging import Judge
+from abalone_assets.ingest.held_files import Judge
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest_store import commit_days
 from abalone_assets_tests.support.platform import small_base

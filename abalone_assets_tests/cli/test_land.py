@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.cli import output
-from abalone_assets.ingest.bad_rows import marked_survey
+from abalone_assets.ingest.marked_survey import marked_survey
 from abalone_assets.survey import COLUMNS, parse_survey, survey_file_name
 from abalone_assets_tests.cli.landing_support import NAME, landed, survey
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json

@@ -11,7 +11,7 @@ import pytest
 from abalone_assets.lake.lease import LEASE_KEY, HeldLease, read_lease
 from abalone_assets.resources.ml_platform import LocalMLPlatform
 from abalone_assets.resources.release_lease import ReleaseLease
-from abalone_assets.serving.deployment import LocalEndpoint
+from abalone_assets.serving.local_endpoint import LocalEndpoint
 from abalone_assets.serving.pointer import pointer_key
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.automation.support import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from abalone_assets.ingest.judging import Judge
+from abalone_assets.ingest.held_files import Judge
 from abalone_assets.ingest.plausibility.profile import Profile
 from abalone_assets.ingest.plausibility.shipped_profile import UCI_PROFILE
 from abalone_assets.lake.manifest import IngestedFile

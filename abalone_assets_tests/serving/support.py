@@ -20,7 +20,7 @@ from abalone_assets.modeling.hyperparameters import BoosterHyperparameters
 from abalone_assets.modeling.training.train import fit
 from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.client import EndpointClient
-from abalone_assets.serving.deployment import LocalEndpoint
+from abalone_assets.serving.local_endpoint import LocalEndpoint
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.server import EndpointServer
 from abalone_assets.serving.state import read_state

@@ -29,7 +29,7 @@ from abalone_assets.ingest.commit import commit_parsed_days
 from abalone_assets.ingest.days import parse_days
 from abalone_assets.ingest.earlier import Earlier
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
-from abalone_assets.ingest.judging import Judge
+from abalone_assets.ingest.held_files import Judge
 from abalone_assets.ingest.memory import read_memory
 from abalone_assets.ingest.reconcile import missing_days
 from abalone_assets.ingest.synthetic_files import (

@@ -50,7 +50,7 @@ def raw_abalone(
     from abalone_assets.ingest.accepted_files import accepted_files
     from abalone_assets.ingest.base_survey import REFUSAL_KEY
     from abalone_assets.ingest.frames import quarantine_frame, survey_frame, to_parquet
-    from abalone_assets.ingest.judging import Judge
+    from abalone_assets.ingest.held_files import Judge
     from abalone_assets.ingest.synthetic_files import (
         ingest_simulated_base_again,
         is_mistaken,

@@ -86,7 +86,7 @@ def parse_survey_days(
     from abalone_assets.ingest.commit import commit_parsed_days
     from abalone_assets.ingest.days import parse_days
     from abalone_assets.ingest.earlier import Earlier
-    from abalone_assets.ingest.judging import Judge
+    from abalone_assets.ingest.held_files import Judge
     from abalone_assets.ingest.synthetic_files import synthetic_files
     from abalone_assets.lake.manifest_store import writing_days
     from abalone_assets.lake.writers import Writer

@@ -13,10 +13,10 @@ from starlette.routing import Route
 
 from abalone_assets.errors import SurveyError
 from abalone_assets.ingest.animals_files import AnimalsFiles
-from abalone_assets.ingest.bad_rows import marked_survey, quarantined_rows
 from abalone_assets.ingest.file_status import FileStatus, State
 from abalone_assets.ingest.landed_files import SurveyFiles
 from abalone_assets.ingest.landed_names import LandedNames
+from abalone_assets.ingest.marked_survey import marked_survey, quarantined_rows
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.lake.names import QUARANTINED_ANIMALS
 from abalone_assets.pages.site import HEADERS

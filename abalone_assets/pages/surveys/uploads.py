@@ -19,8 +19,8 @@ from starlette.responses import RedirectResponse
 from starlette.routing import Route
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.ingest.bad_rows import marked_survey
 from abalone_assets.ingest.given_files import as_utf8
+from abalone_assets.ingest.marked_survey import marked_survey
 from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.pages.site import HEADERS
 from abalone_assets.pages.surveys.checks import RINGS, UNITS, Choices, check_upload, units_to_choose

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.serving.client import EndpointClient
-from abalone_assets.serving.deployment import connect
+from abalone_assets.serving.local_endpoint import connect
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.serving.state import ServerState, read_state
 from abalone_assets_tests.serving.support import (

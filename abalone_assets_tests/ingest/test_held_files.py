@@ -23,7 +23,7 @@ from abalone_assets.ingest.commit import commit_parsed_days
 from abalone_assets.ingest.days import parse_days
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.frames import survey_frame, to_parquet
-from abalone_assets.ingest.judging import Judge
+from abalone_assets.ingest.held_files import Judge
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import BEING_WRITTEN, IngestedRaw

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abalone_assets.errors import StorageError
-from abalone_assets.ingest.bad_rows import marked_survey, quarantined_rows
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
+from abalone_assets.ingest.marked_survey import marked_survey, quarantined_rows
 from abalone_assets.lake.lake import Lake
 from abalone_assets.survey import Reading, parse_survey
 from abalone_assets_tests.cli.support import GOOD_ROW, ingest

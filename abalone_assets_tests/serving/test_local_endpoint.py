@@ -16,7 +16,7 @@ import requests
 from abalone_assets.errors import EndpointError
 from abalone_assets.serving import state
 from abalone_assets.serving.client import EndpointClient, EndpointUnreachableError, Prediction
-from abalone_assets.serving.deployment import connect
+from abalone_assets.serving.local_endpoint import connect
 from abalone_assets.serving.pointer import publish_pointer, read_pointer
 from abalone_assets.serving.state import ServerState, write_state
 from abalone_assets_tests.serving.support import (

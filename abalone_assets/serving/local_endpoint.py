@@ -113,7 +113,7 @@ class LocalEndpoint(Endpoint):
         if pointer is None:
             pointer = publish_pointer(store, self.name, version)
         if client is not None:
-            rollout = _Rollout(store, client, pointer, self._timeout_seconds, live_already)
+            rollout = _Deployment(store, client, pointer, self._timeout_seconds, live_already)
             rollout.verify_or_roll_back(probes)
         return Deployment(
             version=version,
@@ -148,7 +148,7 @@ def _message(version: int, *, served: bool, live_already: bool) -> str:
 
 
 @dataclass(frozen=True)
-class _Rollout:
+class _Deployment:
     """One published version on its way to a running server, or on it already."""
 
     store: ObjectStore
