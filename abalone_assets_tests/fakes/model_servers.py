@@ -89,6 +89,7 @@ class ModelServer:
         listener: Callable[[str], None] = _unheard,
     ) -> None:
         self.listener = listener
+        self._closing, self._is_closed = threading.Lock(), False
         self._scratch = tempfile.TemporaryDirectory(prefix="model-server-")
         sandbox = Sandbox(Path(self._scratch.name))
         with tarfile.open(fileobj=io.BytesIO(archive)) as members:
@@ -171,7 +172,11 @@ class ModelServer:
         return answer.body, answer.content_type
 
     def close(self) -> None:
-        """End it and all that it started."""
+        """End it and all that it started, once: later its id may be another process's."""
+        with self._closing:
+            if self._is_closed:
+                return
+            self._is_closed = True
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
