@@ -129,20 +129,25 @@ class Drivers(Contents):
 
     def try_to(self, driver: Driver, work: Callable[[], object], strikes: Sequence[Strike]) -> None:
         """Work while something happens at the calls; a killed process is started again."""
-        shared = self.shared
-        shared.becomes(driver.identity)
-        shared.faults.set(strikes)
         try:
-            with suppress(AbaloneError):
-                work()
-        except Killed:
-            pass
-        finally:
-            killed = shared.faults.dead
-            shared.faults.set(())
-            if killed:
+            if self._works_as(driver.identity, work, strikes):
                 self._restart(driver)
-            shared.becomes(self.drivers[0].identity)
+        finally:
+            self.shared.becomes(self.drivers[0].identity)
+
+    def _works_as(
+        self, identity: str, work: Callable[[], object], strikes: Sequence[Strike]
+    ) -> bool:
+        """Work as a process while something happens at its calls; whether it was killed."""
+        faults = self.shared.faults
+        self.shared.becomes(identity)
+        faults.set(strikes)
+        try:
+            with suppress(AbaloneError, Killed):
+                work()
+            return faults.dead
+        finally:
+            faults.set(())
 
     def _restart(self, driver: Driver) -> None:
         """What the next `abalone dev` does at its start: runs without a process have failed."""

@@ -15,7 +15,6 @@ from abalone_assets.ingest.accepted_files import accept_file, held_files
 from abalone_assets.ingest.synthetic_files import SyntheticFile, record_synthetic_file
 from abalone_assets.registry.versions import desired_of
 from abalone_assets_tests.cli.support import see_as_next_year
-from abalone_assets_tests.support.faults import Killed
 from abalone_assets_tests.support.world.drivers import Drivers
 from abalone_assets_tests.support.world.processes import forget_what_was_read
 
@@ -33,15 +32,9 @@ class People(Drivers):
     def have_a_person(self, work: Callable[[], object], strikes: Sequence[Strike]) -> None:
         """Work as the command of a person, who says it again when it fails or is killed."""
         shared, struck = self.shared, self.shared.faults.struck.total()
-        shared.becomes(f"1/person/{struck}")
-        shared.faults.set(strikes)
         try:
-            with suppress(AbaloneError):
-                work()
-        except Killed:
-            pass
+            self._works_as(f"1/person/{struck}", work, strikes)
         finally:
-            shared.faults.set(())
             shared.dies()
             shared.becomes(self.drivers[0].identity)
         if shared.faults.struck.total() > struck:
