@@ -6,6 +6,7 @@ A file of its own, so that a checkout of another revision can be measured by the
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import resource
@@ -50,7 +51,7 @@ def measure(
     with home_environment(home) as settings:
         folder = prepare_instance(settings)
         if postgres:
-            storage = {"postgres": {"postgres_url": postgres}}
+            storage = _postgres_storage({"postgres_url": postgres})
             config = {"telemetry": {"enabled": False}, "storage": storage}
             (folder / "dagster.yaml").write_text(json.dumps(config))  # JSON is YAML
         dates = [(FIRST + timedelta(days=number)).isoformat() for number in range(days)]
@@ -78,6 +79,14 @@ def measure(
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "lost_days": days - min(ingested, *recorded),
     }
+
+
+def _postgres_storage(config: dict[str, str]) -> dict[str, object]:
+    """That of production: this revision's own, or Dagster's where there is none yet."""
+    module = "abalone_assets.local.postgres_storage"
+    if importlib.util.find_spec(module) is None:
+        return {"postgres": config}
+    return {"custom": {"module": module, "class": "PostgresStorage", "config": config}}
 
 
 def _cpu_seconds() -> float:

@@ -1,9 +1,9 @@
 """Dagster's SQLite storage with its connections kept open, and batches of events written as such.
 
 Dagster's own makes an SQLAlchemy engine and a connection for every statement, which is a third of
-the time of a run whose steps are short, and writes the events of a batch one by one: most of the
-time of a run over many partitions. And each process reads Dagster's ninety migrations for every
-file that it opens, to learn whether there are any. Files, tables and configuration are the same.
+the time of a run whose steps are short. And each process reads Dagster's ninety migrations for
+every file that it opens, to learn whether there are any. Files, tables and configuration are the
+same.
 """
 
 from __future__ import annotations
@@ -13,24 +13,15 @@ import time
 from collections import OrderedDict
 from contextlib import contextmanager
 from functools import cache
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import sqlalchemy as db
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from dagster._core.events import DagsterEventType
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
-from dagster._core.storage.event_log.schema import (
-    AssetCheckExecutionsTable,
-    SqlEventLogStorageMetadata,
-    SqlEventLogStorageTable,
-)
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
-    INDEX_SHARD_NAME,
     SqliteEventLogStorage,
 )
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
@@ -38,13 +29,12 @@ from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import Sqlit
 from dagster._core.storage.sql import create_engine, get_alembic_config
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS, create_db_conn_string
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._serdes import serialize_value
+
+from abalone_assets.local.event_batches import Batches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Mapping
 
-    from dagster._core.events.log import EventLogEntry
     from dagster._serdes import ConfigurableClassData
 
 MAKING_ATTEMPTS: Final = 10
@@ -53,13 +43,6 @@ MAKING_WAIT_SECONDS: Final = 0.2
 
 MAX_FILES: Final = 16
 """Database files that are kept open: each run has one, and few run at a time."""
-
-_OF_PARTITIONS: Final = {
-    DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
-    DagsterEventType.ASSET_MATERIALIZATION,
-    DagsterEventType.ASSET_OBSERVATION,
-}
-"""Events that come as many as a run has partitions."""
 
 
 class Engines:
@@ -174,115 +157,6 @@ class Schedules(_OneFile, SqliteScheduleStorage):
     _name = "schedules"
 
 
-class Batches(SqlEventLogStorage):
-    """Stores a batch of events in one transaction of each file; nothing of it when that fails."""
-
-    def __init__(self, base_dir: str) -> None:
-        self._joined = threading.local()
-        self._present: set[str] = set()
-        super().__init__(base_dir)  # type: ignore[call-arg,no-untyped-call]
-
-    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store events that follow each other; Dagster stores them one by one if this fails."""
-        run_ids = {event.run_id for event in events}
-        if len(run_ids) != 1:  # no batch that Dagster makes
-            super().store_event_batch(events)
-            return
-        self._open(*run_ids, INDEX_SHARD_NAME)
-        with self._join(*run_ids) as run, self._join(INDEX_SHARD_NAME) as index:
-            for bulky, group in groupby(events, _is_of_partition):
-                if bulky:
-                    self._store_rows(run, index, list(group))
-                else:
-                    super().store_event_batch(list(group))
-
-    def _store_rows(
-        self, run: db.Connection, index: db.Connection, events: list[EventLogEntry]
-    ) -> None:
-        table, rows = SqlEventLogStorageTable, list(map(self._event_to_row, events))
-        if index is not run:
-            run.execute(table.insert(), rows)
-        insert = table.insert().returning(table.c.id, sort_by_parameter_order=True)
-        ids = list(index.execute(insert, rows).scalars())
-        self._store_asset_event_tags(index, events, ids)
-        last = {(row["asset_key"], row["dagster_event_type"]): i for i, row in enumerate(rows)}
-        for number in last.values():  # an asset's own row tells of its last event of a type only
-            self._store_asset_event(index, events[number], ids[number])
-
-    def _store_asset_check_evaluation_planned(
-        self, event: EventLogEntry, event_id: int | None
-    ) -> None:
-        """Store a check that is planned, a row for each of its partitions.
-
-        Dagster serializes the event for each row anew, and has one statement with eight values a
-        row, of which SQLite takes 32,766.
-        """
-        planned = event.get_dagster_event().asset_check_planned_data
-        subset = planned.partitions_subset
-        row = {
-            "asset_key": planned.asset_key.to_string(),
-            "check_name": planned.check_name,
-            "run_id": event.run_id,
-            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
-            "evaluation_event": serialize_value(event),
-            "evaluation_event_timestamp": self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]
-            "evaluation_event_storage_id": event_id,
-        }
-        partitions = subset.get_partition_keys() if subset else [None]
-        with self.index_connection() as connection:
-            connection.execute(
-                AssetCheckExecutionsTable.insert(),
-                [{**row, "partition": partition} for partition in partitions],
-            )
-
-    @contextmanager
-    def _join(self, shard: str) -> Iterator[db.Connection]:
-        """A transaction that all which this thread does meanwhile on the same file is part of."""
-        with self._connect(shard) as connection:
-            before = vars(self._joined).get(shard)
-            vars(self._joined)[shard] = connection
-            try:
-                yield connection
-            finally:
-                vars(self._joined)[shard] = before
-
-    @contextmanager
-    def _connect(self, shard: str = INDEX_SHARD_NAME) -> Iterator[db.Connection]:
-        """The transaction on a file that is under way in this thread, or a new one."""
-        joined = vars(self._joined).get(shard)
-        if joined is not None:
-            yield joined
-            return
-        with self._begin(shard) as connection:
-            yield connection
-
-    def _begin(self, shard: str) -> AbstractContextManager[db.Connection]:
-        """A new transaction on the file."""
-        raise NotImplementedError
-
-    def _open(self, *shards: str) -> None:
-        """Make the files' engines, before what is locked meanwhile."""
-
-    # Dagster asks the file for its tables and columns at each event; they do not go away.
-
-    def has_table(self, table_name: str) -> bool:
-        """Whether the file of what concerns assets has this table."""
-        return self._has(table_name, super().has_table, table_name)  # type: ignore[safe-super]
-
-    def _has_asset_key_col_on_connection(self, conn: db.Connection, column_name: str) -> bool:
-        known = super()._has_asset_key_col_on_connection
-        return self._has(f"asset_keys.{column_name}", known, conn, column_name)
-
-    def _has(self, name: str, ask: Callable[..., bool], *arguments: object) -> bool:
-        if name not in self._present and ask(*arguments):
-            self._present.add(name)
-        return name in self._present
-
-
-def _is_of_partition(event: EventLogEntry) -> bool:
-    return event.dagster_event_type in _OF_PARTITIONS
-
-
 class Events(Batches, SqliteEventLogStorage):
     """Events: a file for each run, and one of what concerns assets."""
 
@@ -328,6 +202,9 @@ class Events(Batches, SqliteEventLogStorage):
                 SqlEventLogStorageMetadata.create_all(connection)
                 context.stamp(_migrations(), "head")
             connection.commit()
+
+    def _shard_of(self, run_id: str) -> str:
+        return run_id
 
     def _open(self, *shards: str) -> None:
         for shard in shards:

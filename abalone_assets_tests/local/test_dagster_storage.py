@@ -17,6 +17,12 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from sqlalchemy import text
 
 from abalone_assets.local import dagster_storage
+from abalone_assets_tests.support.partitioned_run import (
+    KEYS,
+    MATERIALIZED,
+    materialize_all,
+    recorded,
+)
 
 CONFIG = """
 telemetry:
@@ -29,30 +35,9 @@ storage:
 """
 
 
-MATERIALIZED = dg.DagsterEventType.ASSET_MATERIALIZATION
-NOTHING_KEPT = {"io_manager": dg.mem_io_manager}
-
-
 @dg.asset
 def counted() -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata={"rows": 3})
-
-
-PARTITIONS = dg.StaticPartitionsDefinition([f"{number:03}" for number in range(9)])
-
-
-@dg.multi_asset(
-    outs={"left": dg.AssetOut(), "right": dg.AssetOut()},
-    partitions_def=PARTITIONS,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    check_specs=[dg.AssetCheckSpec("is_there", asset="left")],
-)
-def both(context: dg.AssetExecutionContext) -> Iterator[Any]:
-    for name in ("left", "right"):
-        for key in context.partition_keys:
-            context.add_asset_metadata({"key": key}, asset_key=name, partition_key=key)
-        yield dg.Output(None, name)
-    yield dg.AssetCheckResult(passed=True, asset_key="left", check_name="is_there")
 
 
 @pytest.fixture
@@ -124,16 +109,6 @@ def materialize(instance: dg.DagsterInstance) -> str:
     return dg.materialize([counted], instance=instance).run_id
 
 
-def materialize_all(instance: dg.DagsterInstance) -> str:
-    """Materialize both assets at all partitions, in one run."""
-    keys = PARTITIONS.get_partition_keys()
-    tags = {
-        "dagster/asset_partition_range_start": keys[0],
-        "dagster/asset_partition_range_end": keys[-1],
-    }
-    return dg.materialize([both], instance=instance, tags=tags, resources=NOTHING_KEPT).run_id
-
-
 def rows_of(instance: dg.DagsterInstance) -> object:
     event = instance.get_latest_materialization_event(dg.AssetKey("counted"))
     assert event is not None
@@ -200,54 +175,6 @@ def test_threads_that_write_at_once_lose_nothing(instance: dg.DagsterInstance) -
     } == set(map(str, range(40)))
 
 
-def recorded(instance: dg.DagsterInstance, run: str) -> dict[str, Any]:
-    """What readers see of a run over partitions: the UI, sensors and asset conditions."""
-    storage = instance.event_log_storage
-    keys = [dg.AssetKey("left"), dg.AssetKey("right")]
-    latest = instance.get_latest_materialization_events(keys)
-    materialized = {
-        key.path[-1]: [
-            (record.partition_key, record.asset_materialization.metadata["key"].value)
-            for record in reversed(instance.fetch_materializations(key, limit=100).records)
-            if record.asset_materialization is not None
-        ]
-        for key in keys
-    }
-    return {
-        "materialized": materialized,
-        "partitions": [sorted(instance.get_materialized_partitions(key)) for key in keys],
-        "latest": [
-            event.get_dagster_event().partition for event in latest.values() if event is not None
-        ],
-        "versions": sorted(
-            storage.get_latest_tags_by_partition(
-                keys[0], dg.DagsterEventType.ASSET_MATERIALIZATION, ["dagster/data_version"]
-            )
-        ),
-        "assets": [
-            (record.asset_entry.asset_key, record.asset_entry.last_run_id == run)
-            for record in instance.get_asset_records(keys)
-        ],
-        "log": [
-            (entry.dagster_event_type, entry.dagster_event.partition)
-            for entry in instance.all_logs(run)
-            if entry.dagster_event is not None
-        ],
-        "statuses": [
-            change.event_type
-            for change in instance.fetch_run_status_changes(
-                dg.DagsterEventType.RUN_SUCCESS, limit=10
-            ).records
-        ],
-        "checks": [
-            record.status
-            for record in storage.get_asset_check_execution_history(
-                dg.AssetCheckKey(keys[0], "is_there"), limit=10
-            )
-        ],
-    }
-
-
 def test_a_batch_reads_as_its_events_stored_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,7 +187,7 @@ def test_a_batch_reads_as_its_events_stored_one_by_one(
         (folder / "dagster.yaml").write_text(config)
         with dg.DagsterInstance.get() as instance:
             seen.append(recorded(instance, materialize_all(instance)))
-    assert seen[0]["partitions"] == [list(PARTITIONS.get_partition_keys())] * 2
+    assert seen[0]["partitions"] == [KEYS] * 2
     assert seen[1] == seen[0]
     assert seen[2] == seen[0]
 
@@ -284,7 +211,7 @@ def test_a_batch_is_one_transaction_of_each_file(
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "1000")
     materialize_all(instance)
     # Of the planned and the done of both assets: each asset's, in the run's file and the other.
-    assert len(begun) <= one_by_one - 2 * 4 * (len(PARTITIONS.get_partition_keys()) - 1)
+    assert len(begun) <= one_by_one - 2 * 4 * (len(KEYS) - 1)
 
 
 def test_nothing_of_a_batch_stays_that_fails_half_way(
@@ -302,7 +229,6 @@ def test_nothing_of_a_batch_stays_that_fails_half_way(
     run = materialize_all(instance)
     assert "Exception while storing event batch: too many" in capfd.readouterr().err
     seen = recorded(instance, run)
-    keys = PARTITIONS.get_partition_keys()
     materialized = [key for kind, key in seen["log"] if kind is MATERIALIZED]
-    assert len(materialized) == 2 * len(set(materialized)) == 2 * len(keys)
-    assert sorted(key for key, _ in seen["materialized"]["left"]) == keys
+    assert len(materialized) == 2 * len(set(materialized)) == 2 * len(KEYS)
+    assert sorted(key for key, _ in seen["materialized"]["left"]) == KEYS

@@ -20,6 +20,7 @@ import dagster as dg
 import pytest
 
 from abalone_assets.automation.day_ranges import DayRange
+from abalone_assets.local import postgres_storage
 from abalone_assets.registry.versions import desired_of
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.automation.support import name_of
@@ -316,6 +317,7 @@ class PostgresHomes:
                 instance.get_runs(limit=1)
                 instance.all_asset_keys()
                 instance.all_instigator_state()
+                postgres_storage.engine_at(instance.run_storage.postgres_url).dispose()
         return name
 
     def _write(self, folder: Path, name: str) -> None:
@@ -330,7 +332,13 @@ class PostgresHomes:
         document = {
             "telemetry": {"enabled": False},
             "compute_logs": NO_COMPUTE_LOGS,
-            "storage": {"postgres": {"postgres_db": url}},
+            "storage": {
+                "custom": {
+                    "module": postgres_storage.__name__,
+                    "class": postgres_storage.PostgresStorage.__name__,
+                    "config": {"postgres_db": url},
+                }
+            },
         }
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "dagster.yaml").write_text(json.dumps(document))  # JSON is YAML too

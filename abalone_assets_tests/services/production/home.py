@@ -35,11 +35,18 @@ def read(file: Path) -> dict[str, Any]:
     return document
 
 
+def address_of(document: dict[str, Any]) -> dict[str, Any]:
+    """How an instance's configuration says where its database is."""
+    address = document["storage"]["custom"]["config"]["postgres_db"]
+    assert isinstance(address, dict)
+    return address
+
+
 def write_ecs_home(folder: Path, database: Database) -> Path:
     """ECS's configuration with its own storage; runs and logs stay on this machine."""
     document = read(ECS)
     del document["run_launcher"]
-    parameters = document["storage"]["postgres"]["postgres_db"]["params"]
+    parameters = address_of(document)["params"]
     assert parameters["sslrootcert"] == CERTIFICATE_IN_IMAGE
     parameters["sslrootcert"] = str(database.cluster.certificate)
     document["compute_logs"] = NO_COMPUTE_LOGS

@@ -15,6 +15,7 @@ from abalone_assets_tests.services.production.home import (
     COMPOSE,
     DEPLOY,
     ECS,
+    address_of,
     read,
 )
 
@@ -88,15 +89,13 @@ def test_production_and_the_local_profile_automate_alike(section: str) -> None:
 def test_the_password_is_in_no_command_and_no_serialized_instance(file: Path) -> None:
     reference = InstanceRef.from_dir(str(file.parent))
     assert ENVIRONMENT["DAGSTER_POSTGRES_PASSWORD"] not in dg.serialize_value(reference)
-    assert read(file)["storage"]["postgres"]["postgres_db"]["password"] == {
-        "env": "DAGSTER_POSTGRES_PASSWORD"
-    }
+    assert address_of(read(file))["password"] == {"env": "DAGSTER_POSTGRES_PASSWORD"}
 
 
 @FILES
 def test_the_driver_is_the_one_that_dagster_installs(file: Path) -> None:
     # SQLAlchemy 2.1 takes psycopg 3 for `postgresql://`; dagster-postgres installs psycopg2 only.
-    assert read(file)["storage"]["postgres"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
+    assert address_of(read(file))["scheme"] == "postgresql+psycopg2"
 
 
 def test_the_database_is_verified_by_a_certificate_that_the_image_has() -> None:
@@ -119,7 +118,7 @@ def test_every_workspace_names_the_code_location_alike() -> None:
 
 def _parameters(document: dict[str, Any]) -> dict[str, Any]:
     """What connections to the database are asked for beside the address."""
-    parameters = document["storage"]["postgres"]["postgres_db"]["params"]
+    parameters = address_of(document)["params"]
     assert isinstance(parameters, dict)
     return parameters
 
