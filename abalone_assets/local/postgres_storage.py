@@ -10,13 +10,18 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from dagster_postgres.event_log import PostgresEventLogStorage
 from dagster_postgres.run_storage import PostgresRunStorage
 from dagster_postgres.schedule_storage import PostgresScheduleStorage
 from dagster_postgres.storage import DagsterPostgresStorage
-from dagster_postgres.utils import create_pg_connection, create_pg_engine, pg_url_from_config
+from dagster_postgres.utils import (
+    create_pg_connection,
+    create_pg_engine,
+    pg_config,
+    pg_url_from_config,
+)
 
 from abalone_assets.local.event_batches import Batches
 
@@ -113,11 +118,8 @@ class PostgresStorage(DagsterPostgresStorage):
     @classmethod
     def config_type(cls) -> UserConfigSchema:
         """Dagster's, without ``auth_provider``: its tokens are of one connection."""
-        return {
-            name: each
-            for name, each in DagsterPostgresStorage.config_type().items()
-            if name != "auth_provider"
-        }
+        known = cast("dict[str, Any]", pg_config())
+        return {name: each for name, each in known.items() if name != "auth_provider"}
 
     @classmethod
     def from_config_value(

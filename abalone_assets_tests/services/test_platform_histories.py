@@ -317,7 +317,9 @@ class PostgresHomes:
                 instance.get_runs(limit=1)
                 instance.all_asset_keys()
                 instance.all_instigator_state()
-                postgres_storage.engine_at(instance.run_storage.postgres_url).dispose()
+                runs = instance.run_storage
+                assert isinstance(runs, postgres_storage.Runs)
+                postgres_storage.engine_at(runs.postgres_url).dispose()
         return name
 
     def _write(self, folder: Path, name: str) -> None:

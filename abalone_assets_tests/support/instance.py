@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import shutil
 import sqlite3
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -19,14 +18,13 @@ import dagster as dg
 from dagster._core.storage.event_log.sqlite.consolidated_sqlite_event_log import (
     ConsolidatedSqliteEventLogStorage,
 )
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from sqlalchemy import Engine, event
 
-from abalone_assets.local.dagster_storage import Batches, Engines, Runs, Schedules, SqliteStorage
+from abalone_assets.local.dagster_storage import Engines, Runs, Schedules, SqliteStorage
+from abalone_assets.local.event_batches import Batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from dagster._serdes import ConfigurableClassData
@@ -52,17 +50,8 @@ class _OneFileOfEvents(Batches, ConsolidatedSqliteEventLogStorage):
         self._engines = Engines()
         super().__init__(base_dir)
 
-    @contextmanager
-    def _connect(self, shard: str = "") -> Iterator[Connection]:
-        with super()._connect(INDEX_SHARD_NAME) as connection:  # the same file for all
-            yield connection
-
-    @contextmanager
-    def _join(self, shard: str) -> Iterator[Connection]:
-        with super()._join(INDEX_SHARD_NAME) as connection:
-            yield connection
-
     def _begin(self, shard: str) -> AbstractContextManager[Connection]:
+        del shard  # there is one file
         return self._engines.begin(self._conn_string)
 
     def dispose(self) -> None:
