@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from abalone_assets.cli.data_status import Totals
 from abalone_assets.cli.serve import QUESTION
+from abalone_assets.errors import StorageError
 from abalone_assets.lake.lake import Lake
+from abalone_assets.lake.release_documents import EvaluatedModel
 from abalone_assets.lake.reports import report_key
 from abalone_assets.local.processes import wait_for_version
 from abalone_assets.modeling.models.intervals import COVERAGE
@@ -37,7 +39,10 @@ def demo_report(
     """
     lake = Lake(settings.lake_uri)
     release, totals = lake.release(), Totals.of(lake.manifest())
-    metrics = (lake.store.read_json(lake.key("evaluation", suffix="json")) or {})["metrics"]
+    evaluated = lake.document("evaluation", EvaluatedModel)
+    if evaluated is None:
+        raise StorageError(f"{settings.lake_uri}: no evaluation: launch the job `release`")
+    metrics = evaluated.metrics
     low, high = metrics["confidence"]["rmse"]
     deployed = wait_for_version(client, settings.endpoint_timeout_seconds) is not None
     answer = client.invoke(QUESTION + "\n") if deployed else None

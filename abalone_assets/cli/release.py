@@ -306,6 +306,7 @@ def _outcome(settings: Settings, runs: Sequence[str]) -> dict[str, Any]:
     """
     from abalone_assets.errors import StorageError
     from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.release_documents import EvaluatedModel
     from abalone_assets.serving.live_version import endpoint_state
 
     lake = Lake(settings.lake_uri)
@@ -315,12 +316,12 @@ def _outcome(settings: Settings, runs: Sequence[str]) -> dict[str, Any]:
             f"{settings.lake_uri}: run {runs[-1]} succeeded, but another release ended since; see"
             " `abalone status`"
         )
-    evaluation = lake.store.read_json(lake.key("evaluation", suffix="json")) or {}
+    evaluated = lake.document("evaluation", EvaluatedModel)
     return {
         "outcome": ended.outcome,
         "version": ended.version,
         "reason": ended.reason,
-        "rmse": evaluation.get("metrics", {}).get("rmse"),
+        "rmse": evaluated.metrics["rmse"] if evaluated else None,
         "live_version": live.requested_version,
         "url": live.url,
         "run_id": runs[-1],

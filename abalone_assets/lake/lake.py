@@ -74,6 +74,22 @@ class Lake:
         """The folder or prefix that holds all of an asset."""
         return self.store.uri_of(asset)
 
+    def document(self, asset: str, kind: type[_Record]) -> _Record | None:
+        """What an asset has left as a JSON document; None where there is none.
+
+        Args:
+            asset: Its name.
+            kind: A dataclass, or ``dict[str, Any]``.
+
+        Raises:
+            StorageError: It cannot be read, or is none of that kind.
+        """
+        document = self.store.read_json(self.key(asset, suffix="json"))
+        if document is None:
+            return None
+        place = self.uri(asset, suffix="json")
+        return record_of(kind, document, place, remedy=f"materialize {asset} again")
+
     def manifest(self) -> Manifest:
         """What has been ingested, from the first survey day of the settings on.
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from abalone_assets.errors import AbaloneError
+from abalone_assets.lake.release_documents import NOT_SAID
 from abalone_assets.modeling.evaluation.gate import Decision, decide
 from abalone_assets.registry.notes import Noted, ReleaseNotes
 from abalone_assets.registry.provenance import PROVENANCE
@@ -14,35 +15,32 @@ from abalone_assets.registry.versions import COMPARED_AT, PROBES
 from abalone_assets.storage.object_store import locate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from abalone_assets.lake.lake import Lake
+    from abalone_assets.lake.release_documents import EvaluatedModel
     from abalone_assets.modeling.evaluation.gate import GateLimits
     from abalone_assets.registry.registry import ModelRegistry
     from abalone_assets.registry.versions import ModelVersion
 
 
-def decide_now(
-    evaluation: Mapping[str, Any], limits: GateLimits, registry: ModelRegistry
-) -> Decision:
+def decide_now(model: EvaluatedModel, limits: GateLimits, registry: ModelRegistry) -> Decision:
     """The gate's decision, unless a person has meanwhile replaced what the model was compared with.
 
     Args:
-        evaluation: The document of the asset ``evaluation``.
+        model: The evaluated model.
         limits: What the model must keep.
         registry: Says which version should be live.
 
     Raises:
         StorageError: The registry refuses.
     """
-    decision = decide(evaluation["metrics"], limits)
+    decision = decide(model.metrics, limits)
     if not decision.approved:
         return decision
-    return _outdated(evaluation, registry.desired_version()) or decision
+    return _outdated(model, registry.desired_version()) or decision
 
 
 def register_version(
-    evaluation: Mapping[str, Any], decision: Decision, registry: ModelRegistry, lake: Lake
+    model: EvaluatedModel, decision: Decision, registry: ModelRegistry, lake: Lake
 ) -> ModelVersion:
     """Make the evaluated model a version, approved or not, with all that is known of it.
 
@@ -50,19 +48,18 @@ def register_version(
         StorageError: The model, the registry or the lake cannot be read or written.
         ModelArchiveError: The archive is damaged.
     """
-    digest = evaluation["release_digest"]
-    store, key = locate(evaluation["model_uri"])
+    store, key = locate(model.model_uri)
     return registry.register(
         store.read(key),
         evaluation={
-            **evaluation["metrics"],
-            PROBES: evaluation["probes"],
-            COMPARED_AT: evaluation.get(COMPARED_AT),
-            DATA: lake.data_of(digest),
-            PROVENANCE: evaluation.get(PROVENANCE),
+            **model.metrics,
+            PROBES: model.probes,
+            COMPARED_AT: model.compared_at,
+            DATA: lake.data_of(model.release_digest),
+            PROVENANCE: model.provenance,
         },
         decision=asdict(decision),
-        release_digest=digest,
+        release_digest=model.release_digest,
     )
 
 
@@ -97,17 +94,16 @@ def _notes(digest: str, run_id: str, lake: Lake) -> ReleaseNotes:
     return ReleaseNotes(run_id, data_uri, manifest.rows, len(days), first, last)
 
 
-def _outdated(evaluation: Mapping[str, Any], desired: ModelVersion | None) -> Decision | None:
+def _outdated(model: EvaluatedModel, desired: ModelVersion | None) -> Decision | None:
     """The rejection of a model that was not compared with the version that should be live now.
 
     That one is known when the champion is looked up. It is another by now when a person has decided
     in between, whose word would be undone by a model that never had to hold against it.
     """
-    metrics = evaluation["metrics"]
-    champion = (metrics["champion"] or {}).get("version")
-    if "desired_version" not in evaluation or desired is None or desired.is_of(metrics):
+    champion = (model.metrics["champion"] or {}).get("version")
+    if model.desired_version == NOT_SAID or desired is None or desired.is_of(model.metrics):
         return None
-    if desired.version == evaluation["desired_version"] or str(desired.version) == champion:
+    if desired.version == model.desired_version or str(desired.version) == champion:
         return None
     against = f"against version {champion}" if champion else "without a champion"
     return Decision(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import dagster as dg
@@ -11,6 +12,7 @@ from abalone_assets.errors import StorageError
 
 if TYPE_CHECKING:
     import polars as pl
+    from _typeshed import DataclassInstance
 
     from abalone_assets.ingest.base_survey import BaseSurvey
     from abalone_assets.ingest.landing_zone import LandingZone
@@ -155,30 +157,37 @@ def write_frames(
 
 
 class JsonIOManager(dg.ConfigurableIOManager):
-    """Keeps an unpartitioned asset's JSON document in the lake."""
+    """Keeps an unpartitioned asset's JSON document in the lake.
+
+    An output is a mapping or a dataclass, and so is an input, as it is annotated.
+    """
 
     lake: LakeResource
 
-    def handle_output(self, context: dg.OutputContext, obj: Mapping[str, Any]) -> None:
+    def handle_output(
+        self, context: dg.OutputContext, obj: "Mapping[str, Any] | DataclassInstance"
+    ) -> None:
         """Write the document atomically."""
         lake, asset = self.lake.open(), _asset_name(context)
-        lake.store.write_json(lake.key(asset, suffix="json"), obj)
+        document = obj if isinstance(obj, Mapping) else asdict(obj)
+        lake.store.write_json(lake.key(asset, suffix="json"), document)
         uri = lake.uri(asset, suffix="json")
         context.add_output_metadata({"dagster/uri": dg.MetadataValue.path(uri)})
 
-    def load_input(self, context: dg.InputContext) -> dict[str, Any]:
+    def load_input(self, context: dg.InputContext) -> "DataclassInstance | dict[str, Any]":
         """Read the document.
 
         Raises:
-            StorageError: Nothing was written.
+            StorageError: Nothing was written, or what is no such document.
         """
         lake, asset = self.lake.open(), _asset_name(context)
-        document = lake.store.read_json(lake.key(asset, suffix="json"))
+        annotated: type[DataclassInstance] = context.dagster_type.typing_type
+        document = lake.document(asset, annotated)
         if document is None:
             raise StorageError(
                 f"{lake.uri(asset, suffix='json')}: not there yet; materialize {asset} first"
             )
-        return dict(document)
+        return document
 
 
 def _collect(rows: "pl.LazyFrame", uri: str) -> "pl.DataFrame":

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from abalone_assets.lake.release_documents import ApprovedModel
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.models import EndpointHost, ModelRegistryResource
 from abalone_assets.resources.release_lease import ReleaseLease
@@ -84,15 +85,14 @@ def _record_release(lake: "Lake", live: int, why: str, run_id: str) -> None:
     """
     from abalone_assets.lake.releases import Release
 
-    approved = lake.store.read_json(lake.key("approved_model", suffix="json")) or {}
-    digest, own, reason = (approved.get(name) for name in ("release_digest", "version", "reason"))
-    last = lake.release()
-    if approved.get("run_id") != run_id:
+    approved, last = lake.document("approved_model", ApprovedModel), lake.release()
+    if approved is None or approved.release_digest is None:
+        return
+    digest, own, reason = approved.release_digest, approved.version, approved.reason
+    if approved.run_id != run_id:
         is_known = last is not None and (last.digest, last.version) == (digest, own)
         if own != live or is_known or not lake.is_prepared_from(digest):
             return
-    if digest is None or reason is None:
-        return
     lake.record_release(
         Release.ended_now(
             digest,

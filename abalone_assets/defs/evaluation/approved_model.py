@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from abalone_assets.lake.release_documents import ApprovedModel, EvaluatedModel
 from abalone_assets.resources.catalog import Catalog
 from abalone_assets.resources.models import Gate, ModelRegistryResource
 from abalone_assets.resources.release_lease import ReleaseLease
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
 )
 def approved_model(
     context: dg.AssetExecutionContext,
-    evaluation: dict[str, Any],
+    evaluation: EvaluatedModel,
     gate: Gate,
     model_registry: ModelRegistryResource,
     lake: LakeResource,
     release_lease: ReleaseLease,
     catalog: Catalog,
-) -> Iterator[dg.MaterializeResult[dict[str, Any]] | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[ApprovedModel] | dg.AssetCheckResult]:
     """The model's version in the registry; nothing follows while that is rejected.
 
     Every evaluated model becomes a version, so that a person can approve one which the gate
@@ -54,7 +55,7 @@ def approved_model(
 
     release_lease.hold(context)
     registry, opened = model_registry.open(), lake.open()
-    digest, run_id = evaluation["release_digest"], context.run.run_id
+    digest, run_id = evaluation.release_digest, context.run.run_id
     decision = decide_now(evaluation, gate.open(), registry)
     context.log.info(decision.reason)
     opened.begin_release(digest, run_id)
@@ -62,7 +63,7 @@ def approved_model(
     noted = note_version(version, digest, run_id, registry, opened)
     for problem in noted.problems:
         context.log.warning(problem)
-    shown = {**_shown(version, decision, evaluation["metrics"]), **noted.metadata()}
+    shown = {**_shown(version, decision, evaluation.metrics), **noted.metadata()}
     yield dg.AssetCheckResult(
         passed=version.approved, severity=dg.AssetCheckSeverity.WARN, metadata=shown
     )
@@ -73,12 +74,7 @@ def approved_model(
         catalog.refresh_or_warn(context)
         return
     yield dg.MaterializeResult(
-        value={
-            "version": version.version,
-            "reason": shown["why"],
-            "release_digest": digest,
-            "run_id": run_id,
-        },
+        value=ApprovedModel(version.version, shown["why"], digest, run_id),
         metadata={**shown, **_approved(version, registry)},
         data_version=dg.DataVersion(version.archive_sha256),
     )

@@ -2,19 +2,17 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
 from abalone_assets.defs.metadata import records_table
+from abalone_assets.lake.release_documents import EvaluatedModel, TrainedModel
 from abalone_assets.resources.ml_platform import EvaluationRequest, MLPlatform
 from abalone_assets.resources.models import EndpointHost, Gate, ModelRegistryResource
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
-
-if TYPE_CHECKING:
-    pass
 
 _SLICE_COLUMNS = ["value", "rows", "rmse", "rmse_low", "rmse_high", "mae", "bias", "coverage"]
 _COMPARED_COLUMNS = [
@@ -32,7 +30,7 @@ _COMPARED_COLUMNS = [
 )
 def evaluation(
     context: dg.AssetExecutionContext,
-    trained_model: dict[str, Any],
+    trained_model: TrainedModel,
     ml_platform: MLPlatform,
     endpoint_host: EndpointHost,
     model_registry: ModelRegistryResource,
@@ -40,7 +38,7 @@ def evaluation(
     lake: LakeResource,
     report_pages: ReportPages,
     release_lease: ReleaseLease,
-) -> dg.MaterializeResult[dict[str, Any]]:
+) -> dg.MaterializeResult[EvaluatedModel]:
     """Errors in rings on surveyed test rows, beside the champion and baselines.
 
     What the gate decides by; pictures and studies are in `evaluation_report`, which follows the
@@ -50,8 +48,7 @@ def evaluation(
     The reference is the last version that was approved as more than just as good as its champion.
     """
     from abalone_assets.etl.split_audit import audit_test_split
-    from abalone_assets.registry.provenance import PROVENANCE
-    from abalone_assets.registry.versions import COMPARED_AT, champion_of, desired_of
+    from abalone_assets.registry.versions import champion_of, desired_of
 
     release_lease.hold(context)
     compared_at = datetime.now(UTC).isoformat()
@@ -67,9 +64,9 @@ def evaluation(
     with opened.steady_splits():
         audit = audit_test_split(opened.uri("merged_dataset"), opened.uri("test_split"))
         request = EvaluationRequest(
-            model_sha256=trained_model["card"]["model_sha256"],
+            model_sha256=trained_model.sha256,
             folders={
-                "model": trained_model["model_uri"],
+                "model": trained_model.model_uri,
                 **{name: opened.uri(f"{name}_split") for name in ("train", "validation", "test")},
                 **{role: registry.model_uri(version) for role, version in against.items()},
             },
@@ -79,20 +76,20 @@ def evaluation(
                 "missing-rows": audit.missing,
                 "foreign-rows": audit.foreign,
             },
-            inputs=trained_model["release_digest"],
+            inputs=trained_model.release_digest,
         )
         report = ml_platform.evaluate(request, context)
     return dg.MaterializeResult(
-        value={
-            "model_uri": trained_model["model_uri"],
-            "release_digest": trained_model["release_digest"],
-            "metrics": report.evaluation,
-            "probes": report.probes,
-            COMPARED_AT: compared_at,
-            "desired_version": None if desired is None else desired.version,
-            "request": asdict(request),
-            PROVENANCE: trained_model.get(PROVENANCE),
-        },
+        value=EvaluatedModel(
+            trained_model.model_uri,
+            trained_model.release_digest,
+            report.evaluation,
+            report.probes,
+            compared_at,
+            None if desired is None else desired.version,
+            asdict(request),
+            trained_model.provenance,
+        ),
         metadata={
             "report_page": dg.MetadataValue.url(report_pages.url(request.model_sha256)),
             "reference": f"version {reference}" if reference else "none",

@@ -7,6 +7,7 @@ import dagster as dg
 
 from abalone_assets.defs.metadata import plots_page, records_table
 from abalone_assets.errors import StorageError
+from abalone_assets.lake.release_documents import EvaluatedModel
 from abalone_assets.resources.ml_platform import EvaluationRequest, MLPlatform
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.reports import ReportPages
@@ -38,7 +39,7 @@ _OF = ("model_sha256", "test_rows_sha256")
 )
 def evaluation_report(
     context: dg.AssetExecutionContext,
-    evaluation: dict[str, Any],
+    evaluation: EvaluatedModel,
     ml_platform: MLPlatform,
     lake: LakeResource,
     report_pages: ReportPages,
@@ -50,7 +51,7 @@ def evaluation_report(
     not materialized again for a model that was reported on by the same rows.
     """
     opened = lake.open()
-    of = {name: evaluation["metrics"][name] for name in _OF}
+    of = {name: evaluation.metrics[name] for name in _OF}
     if _is_kept(opened, of):
         context.log.info("the report is of this model and these rows already")
         yield dg.AssetCheckResult(passed=True, metadata={"made": "before"})
@@ -71,25 +72,25 @@ def evaluation_report(
 def _is_kept(lake: "Lake", of: dict[str, str]) -> bool:
     from abalone_assets.lake.reports import report_key
 
-    last = lake.store.read_json(lake.key("evaluation_report", suffix="json")) or {}
+    last = lake.document("evaluation_report", dict[str, Any]) or {}
     is_last = all(last.get(name) == value for name, value in of.items())
     return is_last and lake.store.find(report_key(of["model_sha256"])) is not None
 
 
 def _report(
     context: dg.AssetExecutionContext,
-    evaluation: dict[str, Any],
+    evaluation: EvaluatedModel,
     ml_platform: MLPlatform,
     lake: "Lake",
     report_pages: ReportPages,
 ) -> dg.MaterializeResult[dict[str, Any]]:
-    request = EvaluationRequest(**evaluation["request"]) if "request" in evaluation else None
-    if request is None or not lake.is_prepared_from(evaluation["release_digest"]):
+    if evaluation.request is None or not lake.is_prepared_from(evaluation.release_digest):
         raise StorageError(
             "the splits are not those that were evaluated: materialize trained_model and evaluation"
             " again: launch the job `release`"
         )
-    report = ml_platform.report(request, evaluation["metrics"], context)
+    request = EvaluationRequest(**evaluation.request)
+    report = ml_platform.report(request, evaluation.metrics, context)
     metrics, synthetic = report.evaluation, report.evaluation["synthetic"] or {}
     digest, without = metrics["model_sha256"], synthetic.get("rmse_trained_without")
     curve = records_table(metrics["learning_curve"], ["label", "train_rows", "rmse"])

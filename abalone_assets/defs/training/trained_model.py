@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 from abalone_assets.etl.request import SPLIT_PERCENT
+from abalone_assets.lake.release_documents import TrainedModel
 from abalone_assets.modeling.hyperparameters import (
     chosen_hyperparameters,
     describe_frameworks,
@@ -59,11 +60,11 @@ def trained_model(
     ml_platform: MLPlatform,
     lake: LakeResource,
     release_lease: ReleaseLease,
-) -> dg.MaterializeResult[dict[str, Any]]:
+) -> dg.MaterializeResult[TrainedModel]:
     """`model.tar.gz` in SageMaker's layout; the validation split calibrates its intervals."""
     from abalone_assets.lake.kept_inputs import last_inputs
     from abalone_assets.registry.code_version import code_version
-    from abalone_assets.registry.provenance import PROVENANCE, Provenance
+    from abalone_assets.registry.provenance import Provenance
 
     framework = ml_platform.chosen_framework(config.framework)
     hyperparameters = {**ml_platform.hyperparameters_of(framework), **config.hyperparameters}
@@ -94,12 +95,7 @@ def trained_model(
         run_id=context.run.run_id,
     )
     return dg.MaterializeResult(
-        value={
-            "model_uri": report.model_uri,
-            "release_digest": prepared.digest,
-            "card": card,
-            PROVENANCE: provenance.to_document(),
-        },
+        value=TrainedModel(report.model_uri, prepared.digest, card, provenance.to_document()),
         metadata={
             **report.card.headlines(),
             "model": dg.MetadataValue.path(report.model_uri),
