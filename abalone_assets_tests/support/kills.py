@@ -57,6 +57,7 @@ SENSORS: Final = ("survey_sensor", "release_sensor", "approval_sensor", "animals
 
 SECONDS: Final = 900.0
 POLL_SECONDS: Final = 0.05
+END_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 0.25
 ROWS: Final = 3
 ATTEMPTS: Final = 3
@@ -184,14 +185,15 @@ class Killed:
         self.land()
         run = self._await_boundary(known, boundary)
         began = time.monotonic()
-        count = sum(map(kill_process, self.platform.pids(process, run)))
+        killed = list(filter(kill_process, self.platform.pids(process, run)))
+        _await_end(killed)
         started = self.converge()
         seconds = time.monotonic() - began
         self.judge()
-        if count:
+        if killed:
             self.kills.append(Kill(process, boundary, seconds, started))
             print(self.kills[-1], flush=True)  # noqa: T201 - a series takes hours
-        return bool(count)
+        return bool(killed)
 
     def land(self) -> None:
         """Land a survey of three animals that no other has, of a day that twenty surveys share."""
@@ -317,6 +319,20 @@ def kill_process(pid: int) -> bool:
     except ProcessLookupError:
         return False  # it has come to its end meanwhile
     return True
+
+
+def _await_end(pids: Iterable[int]) -> None:
+    """Wait for what was killed, which its supervisor would take for alive for a moment yet."""
+    deadline = time.monotonic() + END_SECONDS
+    while any(map(_runs, pids)) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def summary(kills: Sequence[Kill]) -> str:
