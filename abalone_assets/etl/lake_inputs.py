@@ -36,4 +36,5 @@ def lake_request(lake: Lake, manifest: Manifest) -> PrepareRequest:
         newest=tuple(lake.uri("new_surveys", day) for day in days[len(older) :]),
         older=manifest.digest_of(older) if keeps else "",
         rows=manifest.rows,
+        writes=manifest.writes,
     )

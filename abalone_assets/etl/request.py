@@ -27,6 +27,8 @@ class PrepareRequest:
         older: Names the content of ``inputs`` alone: an engine may keep what it made of it before.
             Empty when nothing is to be kept.
         rows: About how many rows all inputs have; 0 when that is not known, and then they are few.
+        writes: Names the writes of the inputs: another once one was written again, be it with the
+            content that it had. So a job that read what was there before is not taken for this one.
     """
 
     inputs: tuple[str, ...]
@@ -36,6 +38,7 @@ class PrepareRequest:
     newest: tuple[str, ...] = ()
     older: str = ""
     rows: int = 0
+    writes: str = ""
 
     @property
     def all_inputs(self) -> tuple[str, ...]:

@@ -23,7 +23,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import StorageError
-from abalone_assets.lake.manifest import IngestedDay, IngestedRaw, Manifest, StoredDays, month_of
+from abalone_assets.lake.manifest import (
+    DaySummary,
+    IngestedDay,
+    IngestedRaw,
+    Manifest,
+    StoredDays,
+    month_of,
+)
 from abalone_assets.lake.manifest_documents import part_bytes, part_days
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.storage.records import record_of
@@ -224,6 +231,7 @@ def changed_since(before: Manifest, now: Manifest) -> list[str]:
 
 
 def _was_written(day: str, before: Manifest, now: Manifest) -> bool:
+    # Corrected and put back, a file may have the token of before, as on S3; its run is another.
     if now.summaries.get(day) != before.summaries[day]:
         return True
     part = _part(before, day)
@@ -243,8 +251,13 @@ def _with_digest(lake: Lake, raw: IngestedRaw) -> IngestedRaw:
 
 
 def _made_from(manifest: Manifest, days: list[str]) -> str:
-    told = [[day, asdict(manifest.summaries[day])] for day in days]
+    told = [[day, _told(manifest.summaries[day])] for day in days]
     return _sha256(json.dumps([_part(manifest, days[0]), told]).encode())[:16]
+
+
+def _told(summary: DaySummary) -> dict[str, object]:
+    """What a summary says of a day's rows: the same, whichever run wrote them."""
+    return {name: value for name, value in asdict(summary).items() if name != "run"}
 
 
 def _part(manifest: Manifest, day: str) -> str:

@@ -156,6 +156,8 @@ class DaySummary:
         remarks: How many of its files were refused, are held, or have a note.
         held: How many of its files are held.
         writers: Which runs write it; none of a day that is not being written.
+        run: The beginning of the id of the run that has written it; empty of a day that is being
+            written, or in a manifest of before. It tells writes of the same content apart.
     """
 
     content: str = ""
@@ -166,6 +168,7 @@ class DaySummary:
     remarks: int = 0
     held: int = 0
     writers: tuple[Writer, ...] = ()
+    run: str = ""
 
     @classmethod
     def of(cls, day: IngestedDay) -> Self:
@@ -185,6 +188,10 @@ class DaySummary:
     def being_written(self) -> bool:
         """Whether a run writes it now, or died while it did."""
         return not self.landed
+
+    def is_of(self, day: IngestedDay) -> bool:
+        """Whether it says what there is to say of a day, whichever run has written that."""
+        return replace(self, run="") == DaySummary.of(day)
 
 
 class File(Protocol):
@@ -267,6 +274,13 @@ class Manifest:
         surveys = [(day, self.summaries[day].content) for day in days]
         raw = _content(self.raw.origin, self.raw.digest) if self.raw else [None]
         return _sha256([*raw, surveys])
+
+    @cached_property
+    def writes(self) -> str:
+        """Names the writes of what a release is made from: others of the same content, too."""
+        raw = self.raw.rows_sha256 if self.raw else None
+        runs = [(day, self.summaries[day].run) for day in self.days_with_rows]
+        return _sha256([raw, runs])[:16]
 
     @property
     def rows(self) -> int:

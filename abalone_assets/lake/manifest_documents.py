@@ -11,6 +11,7 @@ from abalone_assets.lake.manifest import DaySummary, IngestedDay, IngestedRaw, M
 from abalone_assets.storage.records import record_of
 
 FORMAT: Final = 2
+_LEFT_OUT: Final = frozenset({"writers", "run"})
 
 
 @dataclass(frozen=True)
@@ -103,4 +104,4 @@ def _fields(record: object) -> dict[str, object]:
     fields = vars(record)
     if fields.get("writers", True):
         return fields
-    return {name: value for name, value in fields.items() if name != "writers"}
+    return {name: value for name, value in fields.items() if value or name not in _LEFT_OUT}

@@ -63,6 +63,9 @@ wrote it may be about to swap the head."""
 REMEMBERED_PARTS: Final = 24
 """Two years; a look at more reads the parts one by one, and never holds all of them."""
 
+_RUN_LENGTH: Final = 8
+"""Of a run's id, as Dagster shows it: a head says it of each day."""
+
 _NEW_MONTH: Final = Month(part="", days={})
 
 
@@ -131,6 +134,7 @@ def commit_days(
             manifest.raw,
             {**days, **dict.fromkeys([*doubted(manifest), *shared], BEING_WRITTEN)},
             {day: after_sharing(writers[day], writer) for day in shared if writer},
+            dict.fromkeys(days, writer.run[:_RUN_LENGTH]) if writer else {},
         )
 
     _update(store, change)
@@ -233,12 +237,14 @@ def commit_raw(
 class _Change:
     """What the manifest says of the base survey and of some days from now on.
 
-    ``writers`` has the runs that write a day, for those that are being written.
+    ``writers`` has the runs that write a day, for those that are being written; ``runs`` the run
+    that has written a day, for those that one has just written.
     """
 
     raw: IngestedRaw | None
     days: Mapping[str, IngestedDay]
     writers: Mapping[str, tuple[Writer, ...]] = field(default_factory=dict)
+    runs: Mapping[str, str] = field(default_factory=dict)
 
 
 def _update(store: ObjectStore, change: Callable[[Manifest], _Change]) -> None:
@@ -252,9 +258,7 @@ def _update(store: ObjectStore, change: Callable[[Manifest], _Change]) -> None:
         changed = made.days if head else {**manifest.days, **made.days}
         months = dict(head.months) if head else {}
         for month, days in _by_month(changed).items():
-            months[month] = _changed(
-                store, month, months.get(month, _NEW_MONTH), days, made.writers
-            )
+            months[month] = _changed(store, month, months.get(month, _NEW_MONTH), days, made)
         return Head(FORMAT, made.raw, dict(sorted(months.items())))
 
     store.update_json(MANIFEST_KEY, swap, encode=encoded)
@@ -265,13 +269,12 @@ def _changed(
     name: str,
     before: Month,
     changed: Mapping[str, IngestedDay],
-    writers: Mapping[str, tuple[Writer, ...]],
+    made: _Change,
 ) -> Month:
     """A month with these days changed, its part written; revoked days need none."""
     summaries = dict(before.days)
     for day, entry in changed.items():
-        its_writers = () if entry.digest else writers.get(day, ())
-        summaries[day] = replace(DaySummary.of(entry), writers=its_writers)
+        summaries[day] = _summary(day, entry, summaries.get(day), made)
     summaries = dict(sorted(summaries.items()))
     written = {day: entry for day, entry in changed.items() if entry.digest}
     if not written:
@@ -285,6 +288,14 @@ def _changed(
     part = f"{PARTS}{name}.{hashlib.sha256(data).hexdigest()[:16]}.json"
     store.write(part, data)  # again if it is there, so that it is young
     return Month(part, summaries)
+
+
+def _summary(day: str, entry: IngestedDay, before: DaySummary | None, made: _Change) -> DaySummary:
+    """What the head says of a changed day; one that is judged anew is of the run that wrote it."""
+    summary = DaySummary.of(entry)
+    if not entry.digest:
+        return replace(summary, writers=made.writers.get(day, ()))
+    return replace(summary, run=made.runs.get(day, before.run if before else ""))
 
 
 def _by_month(days: Mapping[str, IngestedDay]) -> dict[str, dict[str, IngestedDay]]:

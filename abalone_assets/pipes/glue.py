@@ -126,13 +126,16 @@ class GlueJobRun(RemoteJob):
         ]
 
     def stop(self) -> None:
-        """Stop the run.
+        """Stop the run, unless it has ended meanwhile, or is stopping.
 
         Raises:
             PipesJobError: Glue does not.
         """
         answer = self.client.batch_stop_job_run(JobName=self._glue_job, JobRunIds=[self.run_id])
         if errors := answer.get("Errors"):
+            self.refresh()
+            if self.is_over or self.status == self.stopping:
+                return
             detail = errors[0].get("ErrorDetail", {})
             raise PipesJobError(f"{detail.get('ErrorMessage')} ({detail.get('ErrorCode')})")
 

@@ -155,7 +155,9 @@ class ModelPackageRegistry(ModelRegistry):
             by_person = number in overridden or _decided_by_person(summary)
             is_newest = by_gate and approved and all(each.overrides for each in chosen)
             if by_person or is_newest:
-                chosen += map(self._version, self._packages([summary]))
+                found = map(self._version, self._packages([summary]))
+                # Of a group that was made anew, decisions on the number may be those of before.
+                chosen += [each for each in found if each.overrides or is_newest]
         return chosen[::-1]
 
     def get(self, version: int) -> ModelVersion:

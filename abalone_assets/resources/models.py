@@ -10,6 +10,7 @@ from pydantic import Field
 from abalone_assets.settings.aws import EndpointMode
 
 if TYPE_CHECKING:
+    from abalone_assets.aws.network import Boundary
     from abalone_assets.modeling.evaluation.gate import GateLimits
     from abalone_assets.registry.folder import FolderRegistry
     from abalone_assets.registry.model_packages import ModelPackageRegistry
@@ -144,6 +145,18 @@ class SageMakerEndpointHost(EndpointHost):
     kms_key_arn: str = Field(default="", description="Key of volumes and captured requests.")
     network_isolation: bool = Field(default=False, description="Give containers no network.")
 
+    @property
+    def boundary(self) -> "Boundary":
+        """The network and the key of whatever its models run in."""
+        from abalone_assets.aws.network import Boundary
+
+        return Boundary(
+            tuple(self.subnets),
+            tuple(self.security_groups),
+            self.kms_key_arn,
+            self.network_isolation,
+        )
+
     def open(self) -> "SageMakerEndpoint":
         """The endpoint, whether it exists yet or not.
 
@@ -151,7 +164,6 @@ class SageMakerEndpointHost(EndpointHost):
             SettingsError: A parameter is missing or cannot be read.
         """
         from abalone_assets.aws.clients import client
-        from abalone_assets.aws.network import Boundary
         from abalone_assets.aws.parameters import resolve, resolve_list
         from abalone_assets.serving.sagemaker.configs import Hosting, Serverless
         from abalone_assets.serving.sagemaker.endpoint import SageMakerEndpoint
@@ -168,12 +180,7 @@ class SageMakerEndpointHost(EndpointHost):
                 instance_type=self.instance_type,
                 instance_count=self.instance_count,
                 serverless=serverless if self.mode == "serverless" else None,
-                boundary=Boundary(
-                    tuple(self.subnets),
-                    tuple(self.security_groups),
-                    self.kms_key_arn,
-                    self.network_isolation,
-                ),
+                boundary=self.boundary,
             ),
             Rollout(
                 canary_percent=self.canary_percent,

@@ -53,6 +53,10 @@ def test_the_days_of_the_last_month_with_rows_are_apart(tmp_path: Path) -> None:
         assert request.outputs["test_split"] == lake.uri("test_split")
 
 
+def test_the_lakes_writes_are_named(tmp_path: Path) -> None:
+    assert asked(tmp_path, SURVEYED).writes == SURVEYED.writes != ""
+
+
 def test_the_name_of_the_older_surveys_tells_their_content_and_no_more(tmp_path: Path) -> None:
     older = asked(tmp_path, SURVEYED).older
     assert len(older) == 64

@@ -40,6 +40,7 @@ from abalone_assets.lake.manifest_store import (
     revoke_days,
 )
 from abalone_assets.lake.preparation import Preparation, Written
+from abalone_assets.lake.writers import Writer
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
@@ -65,10 +66,11 @@ def entry(day: str, data: bytes, *, recorded: bool = True) -> IngestedDay:
     return IngestedDay(day_digest(files), files, "j", sha256(data) if recorded else "")
 
 
-def ingest(lake: Lake, day: str, data: bytes, *, recorded: bool = True) -> None:
-    revoke_days(lake.store, [day])
+def ingest(lake: Lake, day: str, data: bytes, *, recorded: bool = True, run: str = "") -> None:
+    writer = Writer.this(run) if run else None
+    revoke_days(lake.store, [day], writer=writer)
     replace_rows(lake, SURVEYS, day, data)
-    commit_days(lake.store, {day: entry(day, data, recorded=recorded)})
+    commit_days(lake.store, {day: entry(day, data, recorded=recorded)}, writer=writer)
 
 
 def keys(lake: Lake, prefix: str) -> set[str]:
@@ -243,6 +245,25 @@ def test_a_day_that_was_ingested_again_is_noticed_and_one_that_was_added_is_no_m
     with_raw = lake.manifest()
     commit_raw(lake.store, replace(raw, rows_sha256="other"))
     assert changed_since(with_raw, lake.manifest()) == ["raw_abalone"]
+
+
+def test_a_day_that_is_corrected_and_put_back_is_noticed_though_all_else_is_as_before(
+    lake: Lake,
+) -> None:
+    """Files too: a store may tell each write of the same bytes by the same token."""
+    ingest(lake, DAY, b"one", run="run one")
+    before = lake.manifest()
+    inputs = record_inputs(lake, before)
+    ingest(lake, DAY, b"two", run="run two")
+    ingest(lake, DAY, b"one", run="run three")
+    now = lake.manifest()
+
+    assert dict(now.days) == dict(before.days)
+    assert changed_since(before, now) == [DAY]
+    assert (now.digest, record_inputs(lake, now)) == (before.digest, inputs)
+    assert now.writes != before.writes
+    commit_raw(lake.store, None, judge_again=lambda manifest: dict(manifest.days))
+    assert not changed_since(now, lake.manifest()), "it was judged again, not written"
 
 
 class TestSplitsThatAreBeingRead:

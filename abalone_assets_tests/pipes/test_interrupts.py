@@ -52,6 +52,20 @@ class Meddler:
         return meddle
 
 
+class StopsNothing:
+    """A Glue client whose stops answer with success, and with errors inside."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def batch_stop_job_run(self, **_: Any) -> dict[str, Any]:
+        detail = {"ErrorCode": "OperationTimeoutException", "ErrorMessage": "it took too long"}
+        return {"Errors": [{"ErrorDetail": detail}]}
+
+
 class Nothing:
     """A paginator that finds nothing."""
 
@@ -99,15 +113,23 @@ def test_a_job_that_cannot_be_stopped_is_named(lab: Lab) -> None:
     assert f"sagemaker/home?region=us-east-1#/jobs/{name}" in log
 
 
-def test_a_glue_run_that_cannot_be_stopped_says_why(lab: Lab) -> None:
+def test_a_glue_run_that_has_ended_needs_no_stop(lab: Lab) -> None:
     lab.aws.faults.fail_next_job("no such script")
     result = lab.materialize(lab.ask("glue", REPORT))
     [name] = lab.jobs("glue")
     assert not result.success
     run = GlueJobRun(lab.aws.client("glue"), {"JobName": "etl"}, max_runtime_seconds=60)
     run.take(name, 1, run.find(name))
-    # Glue's answer is a success with errors inside.
-    with pytest.raises(PipesJobError, match=r"cannot be stopped \(InvalidInputException\)"):
+    run.stop()
+
+
+def test_a_glue_run_that_cannot_be_stopped_says_why(lab: Lab) -> None:
+    lab.aws.faults.job_seconds = 100.0
+    glue = lab.aws.client("glue")
+    given = lab.arguments("glue", STUCK, pipes=False)["start_job_run_params"]
+    run = GlueJobRun(StopsNothing(glue), given, max_runtime_seconds=60)
+    run.take("etl-1", 1, {"Id": glue.start_job_run(**given)["JobRunId"]})
+    with pytest.raises(PipesJobError, match=r"it took too long \(OperationTimeoutException\)"):
         run.stop()
 
 

@@ -158,6 +158,33 @@ def test_a_job_that_ends_already_is_no_failure(lab: Lab) -> None:
     assert sweep(lab, client=EndsMeanwhile(lab)) == [name]
 
 
+class GlueEndsMeanwhile:
+    """A Glue client that is asked to stop a run which ends already: its answer holds errors."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._client = lab.aws.client("glue")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def batch_stop_job_run(self, **which: Any) -> Any:
+        self._client.batch_stop_job_run(**which)
+        return self._client.batch_stop_job_run(**which)
+
+
+def test_a_glue_run_that_ends_already_is_no_failure(lab: Lab) -> None:
+    glue = lab.aws.client("glue")
+    lab.aws.faults.job_seconds = 100.0
+    arguments = {
+        "--dagster-pipes-run-id": over(lab).run_id,
+        "--dagster-pipes-channel": f"{lab.aws.bucket}/{PREFIX}",
+    }
+    body = "import time; time.sleep(100)"
+    given = lab.arguments("glue", body, pipes=False, params={"Arguments": arguments})
+    started = glue.start_job_run(**given["start_job_run_params"])
+    assert sweep(lab, glue_job="etl", glue_client=GlueEndsMeanwhile(lab)) == [started["JobRunId"]]
+
+
 def test_a_refusal_is_told_with_its_operation(lab: Lab) -> None:
     lab.aws.faults.deny("ListTrainingJobs")
     with pytest.raises(

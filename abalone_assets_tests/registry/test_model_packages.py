@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from abalone_assets_tests.serving.sagemaker.hosting import Account
 
 LONG_AGO = datetime(2025, 3, 1, tzinfo=UTC)
-ONE, TWO = constant_archive(1.0), constant_archive(2.0)
+ONE, TWO, THREE = map(constant_archive, (1.0, 2.0, 3.0))
 
 
 def packages(account: Account) -> list[dict[str, Any]]:
@@ -235,6 +235,14 @@ def test_expired_credentials_are_told_as_such(account: Account) -> None:
         account.registry.latest()
 
 
+def make_group_anew(account: Account) -> None:
+    """As `make destroy` and `make deploy` do: the registry's store stays as it is."""
+    for package in packages(account):
+        account.sagemaker.delete_model_package(ModelPackageName=package["ModelPackageArn"])
+    account.sagemaker.delete_model_package_group(ModelPackageGroupName=GROUP)
+    account.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
+
+
 def set_status(account: Account, version: int, status: str, **changes: Any) -> None:
     """As a person does in SageMaker's console."""
     account.sagemaker.update_model_package(
@@ -307,10 +315,20 @@ class TestPeople:
         """Version numbers begin at 1 again in a group that was deleted and made anew."""
         account.register(ONE)
         account.registry.reject(1, because="wrong scale", by="ana")
-        account.sagemaker.delete_model_package(ModelPackageName=account.registry.package_arn(1))
-        account.sagemaker.delete_model_package_group(ModelPackageGroupName=GROUP)
-        account.sagemaker.create_model_package_group(ModelPackageGroupName=GROUP)
+        make_group_anew(account)
         assert account.register(TWO).approved
+
+    def test_hide_no_version_of_a_group_that_was_made_anew(self, account: Account) -> None:
+        for archive in (ONE, TWO, THREE):
+            account.register(archive)
+        account.registry.reject(3, because="wrong scale", by="ana")
+        make_group_anew(account)
+        account.register(constant_archive(4.0))
+        newest = account.register(constant_archive(5.0))
+        account.register(constant_archive(6.0), approved=False)
+
+        assert account.registry.candidates() == [newest]
+        assert account.registry.desired_version() == newest
 
 
 @pytest.mark.parametrize(("later", "counts"), [(1, True), (-1, False)])

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from abalone_assets.modeling.inference import Predictions
+    from abalone_assets_tests.fakes.standin import AwsStandIn
     from abalone_assets_tests.pipes.lab import Lab
     from abalone_assets_tests.serving.sagemaker.hosting import Account
 
@@ -66,31 +67,7 @@ class OnSageMaker:
         account.register(ARCHIVE)
         self.lab = lab
         self.store = ObjectStore(f"s3://{aws.bucket}/data")
-        host = SageMakerEndpointHost(
-            registry=SageMakerModelRegistry(
-                group=GROUP,
-                uri=f"s3://{aws.bucket}/registry",
-                image=IMAGE,
-                instance_type="ml.m5.large",
-            ),
-            endpoint_name=ENDPOINT,
-            role_arn=aws.role_arn,
-            capture_uri=f"s3://{aws.bucket}/captured_requests",
-            instance_type="ml.m5.large",
-            instance_count=2,
-            alarms="none",
-            canary_percent=50,
-            canary_wait_seconds=0,
-            timeout_seconds=600,
-            poll_seconds=0.1,
-        )
-        self.scorer = SageMakerBatchScorer(
-            host=host,
-            jobs_uri=f"s3://{aws.bucket}/jobs",
-            instance_type="ml.m5.large",
-            max_runtime_seconds=600,
-            poll_seconds=0.1,
-        )
+        self.scorer = scorer_on(aws)
 
     def score(self, text: str, version: int = 1) -> ScoringReport:
         self.store.write("animals.csv", text.encode())
@@ -114,6 +91,36 @@ class OnSageMaker:
 
         dg.materialize([asset_of(run)], instance=self.lab.instance)
         return found
+
+
+def scorer_on(aws: AwsStandIn, kind: str = "ml.m5.large", **boundary: Any) -> SageMakerBatchScorer:
+    """The scorer of an endpoint that has these settings besides."""
+    host = SageMakerEndpointHost(
+        registry=SageMakerModelRegistry(
+            group=GROUP,
+            uri=f"s3://{aws.bucket}/registry",
+            image=IMAGE,
+            instance_type="ml.m5.large",
+        ),
+        endpoint_name=ENDPOINT,
+        role_arn=aws.role_arn,
+        capture_uri=f"s3://{aws.bucket}/captured_requests",
+        instance_type="ml.m5.large",
+        instance_count=2,
+        alarms="none",
+        canary_percent=50,
+        canary_wait_seconds=0,
+        timeout_seconds=600,
+        poll_seconds=0.1,
+        **boundary,
+    )
+    return SageMakerBatchScorer(
+        host=host,
+        jobs_uri=f"s3://{aws.bucket}/jobs",
+        instance_type=kind,
+        max_runtime_seconds=600,
+        poll_seconds=0.1,
+    )
 
 
 def request_in(store: ObjectStore, version: int) -> ScoringRequest:

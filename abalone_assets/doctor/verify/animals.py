@@ -10,7 +10,7 @@ from abalone_assets.doctor.verify.surveys import PARALLEL, named
 from abalone_assets.errors import AbaloneError, StorageError, counted
 from abalone_assets.ingest.frames import rows_written
 from abalone_assets.lake.animals import Animals
-from abalone_assets.lake.manifest import DaySummary, day_digest
+from abalone_assets.lake.manifest import day_digest
 from abalone_assets.lake.manifest_store import read_manifest_anew
 from abalone_assets.lake.names import AGED_ANIMALS, QUARANTINED_ANIMALS, UNAGED_ANIMALS
 
@@ -66,7 +66,7 @@ def _each(days: Sequence[str], look: Callable[[str], str], noun: str) -> str:
 
 def _taken_in(lake: Lake, manifest: Manifest, day: str) -> str:
     entry = manifest.days[day]
-    if day_digest(entry.files) != entry.digest or DaySummary.of(entry) != manifest.summaries[day]:
+    if day_digest(entry.files) != entry.digest or not manifest.summaries[day].is_of(entry):
         return "the manifest does not agree with itself"
     listed = {UNAGED_ANIMALS: entry.rows, QUARANTINED_ANIMALS: entry.quarantined}
     return ", ".join(filter(None, (_rows(lake, asset, day, n) for asset, n in listed.items())))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from abalone_assets.doctor.finding import Finding, TroubleError, look_at
 from abalone_assets.errors import AbaloneError, StorageError, counted
-from abalone_assets.lake.manifest import DaySummary, day_digest
+from abalone_assets.lake.manifest import day_digest
 from abalone_assets.lake.manifest_store import read_manifest_anew
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _day(lake: Lake, zone: LandingZone, manifest: Manifest, day: str) -> str:
     entry = manifest.days[day]
     if day_digest(entry.files) != entry.digest:
         return "its files in the manifest do not have the digest that it was committed with"
-    if DaySummary.of(entry) != manifest.summaries[day]:
+    if not manifest.summaries[day].is_of(entry):
         return "the manifest's head tells another story than its part"
     try:
         rows = _read(lake, lake.key("new_surveys", day))

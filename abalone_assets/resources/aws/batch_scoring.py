@@ -117,7 +117,8 @@ class SageMakerBatchScorer(BatchScorer):
         return _Scored(answers, animals, job_report(invocation, "SageMaker batch transform"))
 
     def _transform_job(self, model: str, animals_uri: str, output_uri: str) -> dict[str, Any]:
-        """The request; the network is the model's, as of an endpoint."""
+        """The request; the network is the model's, as of an endpoint, and so is the key."""
+        boundary = self.host.boundary
         source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": animals_uri}}
         return {
             "ModelName": model,
@@ -133,8 +134,13 @@ class SageMakerBatchScorer(BatchScorer):
                 "S3OutputPath": output_uri,
                 "Accept": "application/json",
                 "AssembleWith": "Line",
+                **boundary.key(),
             },
-            "TransformResources": {"InstanceType": self.instance_type, "InstanceCount": 1},
+            "TransformResources": {
+                "InstanceType": self.instance_type,
+                "InstanceCount": 1,
+                **boundary.volume_key(self.instance_type),
+            },
         }
 
 

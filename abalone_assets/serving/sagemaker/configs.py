@@ -206,8 +206,15 @@ class EndpointConfigs:
 
     def _name(self, version: int, content: dict[str, Any]) -> str:
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        end = f"-v{version:06d}-{digest[:8]}"
+        return self._ending_with(f"-v{version:06d}-{digest[:8]}")
+
+    def _ending_with(self, end: str) -> str:
         return self.endpoint[: _MAX_NAME - len(end)].rstrip("-") + end
+
+    def _is_named_by_us(self, name: str) -> bool:
+        """Whether `_name` may have made it; of what is another's we may not even ask for tags."""
+        end = _NAME_VERSION.search(name)
+        return end is not None and name == self._ending_with(end[0])
 
     def _create(
         self, kind: str, name: str, create: Callable[..., Any], parameters: dict[str, Any]
@@ -249,8 +256,7 @@ class EndpointConfigs:
         for page in self._sagemaker.get_paginator(operation).paginate(NameContains=start):
             for entry in page[entries]:
                 name = entry[f"{names}Name"]
-                named_by_us = name.startswith(start) and _NAME_VERSION.search(name)
-                if named_by_us and self._is_ours(entry[f"{names}Arn"]):
+                if self._is_named_by_us(name) and self._is_ours(entry[f"{names}Arn"]):
                     yield Resource(kind, name, entry["CreationTime"])
 
     def _is_ours(self, arn: str) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _GLUE: Final = "https://docs.aws.amazon.com/glue/latest/dg"
 _SAGEMAKER: Final = "https://docs.aws.amazon.com/sagemaker/latest/dg"
+_API: Final = "https://docs.aws.amazon.com/sagemaker/latest/APIReference"
 _EC2: Final = f"arn:aws:ec2:{REGION}:{ACCOUNT}"
 _CHANGES: Final = (
     "CreateNetworkInterface", "CreateNetworkInterfacePermission", "DeleteNetworkInterface",
@@ -34,7 +35,7 @@ class Attachment:
 
     Attributes:
         kind: CloudFormation's resource type.
-        role: The property that names the role.
+        role: The property that names the role, or the model whose role it is.
         says: What is attached, in words.
         is_on: Whether it is attached, by the resource's properties.
         needs: What the role must be allowed then.
@@ -81,11 +82,13 @@ def _vpc(made: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _volume_key(job: Mapping[str, Any]) -> str:
     cluster = (job.get("ProcessingResources") or {}).get("ClusterConfig")
-    return str((job.get("ResourceConfig") or cluster or {}).get("VolumeKmsKeyId") or "")
+    resources = job.get("ResourceConfig") or job.get("TransformResources") or cluster or {}
+    return str(resources.get("VolumeKmsKeyId") or "")
 
 
 def _output_key(job: Mapping[str, Any]) -> str:
-    output = job.get("OutputDataConfig") or job.get("ProcessingOutputConfig") or {}
+    names = ("OutputDataConfig", "ProcessingOutputConfig", "TransformOutput")
+    output: Mapping[str, Any] = next(filter(None, map(job.get, names)), {})
     return str(output.get("KmsKeyId") or "")
 
 
@@ -142,16 +145,21 @@ VPC: Final = tuple(
         ("Model", "ExecutionRoleArn"),
     )
 )
+MODEL: Final = "ModelName"
 KEYS: Final = tuple(
     Attachment(
         f"AWS::SageMaker::{kind}",
-        "RoleArn",
+        role,
         says,
         f"{_SAGEMAKER}/sagemaker-roles.html; {source}",
         lambda job, key=key: bool(key(job)),  # type: ignore[misc]  # bound now
         needs,
     )
-    for kind in ("TrainingJob", "ProcessingJob")
+    for kind, role, written in (
+        ("TrainingJob", "RoleArn", "OutputDataConfig"),
+        ("ProcessingJob", "RoleArn", "OutputDataConfig"),
+        ("TransformJob", MODEL, "TransformOutput"),
+    )
     for says, source, key, needs in (
         (
             "a key of its volume",
@@ -161,7 +169,7 @@ KEYS: Final = tuple(
         ),
         (
             "a key of what it writes",
-            "https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_OutputDataConfig.html",
+            f"{_API}/API_{written}.html",
             _output_key,
             _writes,
         ),

@@ -10,7 +10,7 @@ from moto.iam.models import iam_backends
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.policies import Need, Policy
 from abalone_assets_tests.fakes.server import RefusedRequestError
-from abalone_assets_tests.fakes.service_rules.attachments import KEYS, VPC, needs_of
+from abalone_assets_tests.fakes.service_rules.attachments import KEYS, MODEL, VPC, needs_of
 
 if TYPE_CHECKING:
     from abalone_assets_tests.fakes.service_rules.attachments import Attachment
@@ -79,11 +79,14 @@ def key_role(asked: Asked) -> None:
 def _look_at(asked: Asked, attached: tuple[Attachment, ...], what: str) -> None:
     kind = f"AWS::SageMaker::{asked.call.operation.removeprefix('Create')}"
     for name, need in needs_of(kind, asked.params, attached):
-        policy = policy_of(str(asked.params[name]))
+        role = str(asked.params[name])
+        if name == MODEL:
+            role = str(asked.sagemaker._models[role].execution_role_arn)
+        policy = policy_of(role)
         if policy is not None and not policy.allows(need):
             raise RefusedRequestError(
                 "ValidationException",
-                f"Access denied for the role {asked.params[name]}: {what} needs {need.action}",
+                f"Access denied for the role {role}: {what} needs {need.action}",
             )
 
 

@@ -76,13 +76,13 @@ def transform(
     below = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/none"}
     source = {"DataSource": {"S3DataSource": below}, **changes.pop("source", {})}
     resources = {"InstanceType": kind, "InstanceCount": 1, **changes.pop("resources", {})}
+    output = {"S3OutputPath": f"s3://{BUCKET}/out", **changes.pop("output", {})}
     aws.client("sagemaker").create_transform_job(
         TransformJobName=name,
-        ModelName="m",
         TransformInput=source,
-        TransformOutput={"S3OutputPath": f"s3://{BUCKET}/out"},
+        TransformOutput=output,
         TransformResources=resources,
-        **changes,
+        **{"ModelName": "m", **changes},
     )
 
 

@@ -132,7 +132,7 @@ RULES: Final = (
     ),
     Rule(
         "key_role",
-        (_TRAINING, _PROCESSING),
+        (_TRAINING, _PROCESSING, _TRANSFORM),
         "a key that the role may not use for the volume or for what is written",
         f"{_GUIDE}/sagemaker-roles.html",
         roles.key_role,

@@ -18,6 +18,7 @@ from abalone_assets_tests.fakes.service_rules.support import (
     refused,
     role,
     train,
+    transform,
 )
 
 if TYPE_CHECKING:
@@ -84,9 +85,18 @@ def test_key_role(aws: AwsStandIn, attached: str, needed: str) -> None:
         train(aws, RoleArn=lacks, **trained)
     with refused(needed):
         process(aws, RoleArn=lacks, **processed)
+    on_resources: Any = {"resources": {"VolumeKmsKeyId": KEY}}
+    on_answers: Any = {"output": {"KmsKeyId": KEY}}
+    transformed = on_resources if attached == "volume" else on_answers
+    model(aws, ExecutionRoleArn=lacks)
+    with refused(needed):
+        transform(aws, **transformed)
+    transform(aws)
     train(aws, RoleArn=lacks)
     train(aws, "able", RoleArn=able, **trained)
     process(aws, "able", RoleArn=able, **processed)
+    model(aws, "able", ExecutionRoleArn=able)
+    transform(aws, "able", ModelName="able", **transformed)
 
 
 def _s3(uri: str) -> dict[str, str]:

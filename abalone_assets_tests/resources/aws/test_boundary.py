@@ -1,15 +1,21 @@
 """What companies require, in the requests of SageMaker's jobs; nothing of it by default."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
 
 from abalone_assets.pipes import PipesJobError
 from abalone_assets.resources.aws.ml_platform import SageMakerPlatform
+from abalone_assets.resources.batch_scoring import ScoringRequest
 from abalone_assets.resources.ml_platform import EvaluationRequest, TrainingRequest
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.standin import AwsStandIn
+from abalone_assets_tests.resources.test_batch_scoring import scorer_on
+from abalone_assets_tests.serving.sagemaker.hosting import LINE
+
+if TYPE_CHECKING:
+    from abalone_assets_tests.serving.sagemaker.hosting import Account
 
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0d9f6c4e-1111-4222-8333-0123456789ab"
 INSIDE: Any = {"subnets": ["subnet-0aaaaaaa"], "security_groups": ["sg-0bbbbbbb"]}
@@ -40,6 +46,27 @@ def asked(aws: AwsStandIn, kind: str, **changed: Any) -> dict[str, Any]:
     with pytest.raises(PipesJobError, match="enough"):
         dg.materialize([model])
     [call] = [each for each in aws.calls if each.operation == f"Create{kind}Job"]
+    return call.params
+
+
+def asked_to_score(
+    account: "Account", kind: str = "ml.m5.large", **boundary: Any
+) -> dict[str, Any]:
+    """The request of a transform job that is never run."""
+    aws = account.aws
+    account.register_constants(1.0)
+    animals = f"s3://{aws.bucket}/animals.csv"
+    aws.s3.put_object(Bucket=aws.bucket, Key="animals.csv", Body=LINE.encode())
+
+    @dg.asset
+    def ages(context: dg.AssetExecutionContext) -> None:
+        aws.faults.fail_next_job("enough")
+        request = ScoringRequest(animals, f"{animals}.scores", 1)
+        scorer_on(aws, kind, **boundary).score(request, context)
+
+    with pytest.raises(PipesJobError, match="enough"):
+        dg.materialize([ages])
+    [call] = [each for each in aws.calls if each.operation == "CreateTransformJob"]
     return call.params
 
 
@@ -82,6 +109,24 @@ def test_a_processing_job_runs_inside(aws: AwsStandIn) -> None:
     assert job["NetworkConfig"] == {"VpcConfig": VPC, "EnableNetworkIsolation": True}
     assert job["ProcessingOutputConfig"]["KmsKeyId"] == KEY
     assert job["ProcessingResources"]["ClusterConfig"]["VolumeKmsKeyId"] == KEY
+
+
+def test_a_transform_job_has_the_key_of_its_endpoint(account: "Account") -> None:
+    job = asked_to_score(account, kms_key_arn=KEY, **INSIDE)
+
+    assert job["TransformOutput"]["KmsKeyId"] == KEY
+    assert job["TransformResources"]["VolumeKmsKeyId"] == KEY
+
+
+def test_a_transform_job_on_storage_of_its_own_has_no_volume_key(account: "Account") -> None:
+    job = asked_to_score(account, "ml.g4dn.xlarge", kms_key_arn=KEY)
+
+    assert "VolumeKmsKeyId" not in job["TransformResources"]
+    assert job["TransformOutput"]["KmsKeyId"] == KEY
+
+
+def test_by_default_a_transform_job_has_sagemakers_key(account: "Account") -> None:
+    assert "Kms" not in str(asked_to_score(account))
 
 
 def test_sagemaker_carries_code_context_and_messages_of_an_isolated_training(

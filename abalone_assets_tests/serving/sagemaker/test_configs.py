@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -9,6 +10,7 @@ from abalone_assets.errors import EndpointError, SettingsError
 from abalone_assets.serving.sagemaker.configs import EndpointConfigs
 from abalone_assets.serving.sagemaker.removal import delete_endpoint, leftovers
 from abalone_assets.serving.sagemaker.rollout import Rollout
+from abalone_assets_tests.deploy.iam import as_deployed, denied, policy_of
 from abalone_assets_tests.serving.sagemaker.hosting import ENDPOINT
 
 if TYPE_CHECKING:
@@ -76,6 +78,22 @@ def test_deleting_an_endpoint_leaves_nothing_of_it_and_all_of_the_others(account
     assert delete_endpoint(ENDPOINT, account.sagemaker) == []  # there is nothing any more
     assert len([line for line in lines if line.endswith(": deleted")]) == 4
     assert [version.version for version in account.registry.versions()] == [1, 2]
+
+
+def test_what_endpoints_of_longer_names_use_is_not_asked_for_its_tags(account: Account) -> None:
+    """The role may not, and a refusal would end the clean-up after each deployment."""
+    account.register_constants(1.0)
+    others = {account.ensure_configs(name) for name in ("abalone-dev", "abalone-vienna")}
+    account.ensure_configs("abalone")
+    before = len(account.aws.calls)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    deleted = account.configs_of("abalone").delete_unused(set(), tomorrow)
+
+    assert len(deleted) == 2
+    assert account.configs() == others
+    calls = as_deployed(account.aws.calls[before:])
+    assert any(call.operation == "ListTags" for call in calls)
+    assert denied(policy_of("run"), calls) == []
 
 
 def test_deleting_an_endpoint_waits_for_the_update_that_is_in_progress(account: Account) -> None:
