@@ -42,6 +42,7 @@ OIDC = (
 )
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/0d9f6c4e-1111-4222-8333-0123456789ab"
+EARLIER_KEY = "arn:aws:kms:us-east-1:123456789012:key/7a1b2c3d-1111-4222-8333-0123456789ab"
 SUBNETS = ("subnet-0aaaaaaa", "subnet-0bbbbbbb")
 SECURITY_GROUP = "sg-0ccccccc"
 COMPANY = (
@@ -49,6 +50,7 @@ COMPANY = (
     "budget_usd=300",
     "budget_email=platform@example.com",
     "glue_availability_zone=us-east-1a",
+    f"earlier_kms_key_arns={EARLIER_KEY}",
     "settings="
     + json.dumps(
         {

@@ -27,9 +27,13 @@ SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
 
 
 def sagemaker(config: DeployConfig) -> list[Permission]:
-    """SageMaker's jobs and endpoint: use the key, also for volumes, and join the network."""
+    """SageMaker's jobs and endpoint: use the key, also for volumes, and join the network.
+
+    An earlier key, too: the live endpoint has it until the next deployment of a version.
+    """
+    uses = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey")
     return [
-        *_key(config, "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"),
+        *_key(config, *uses, earlier=uses),
         *_grants(config),
         *_interfaces(
             config,
@@ -66,18 +70,24 @@ def run(names: Names, config: DeployConfig) -> list[Permission]:
     ]
 
 
-def _key(config: DeployConfig, *actions: str) -> list[Permission]:
-    key = config.aws.kms_key_arn
-    return [Permission("UseKey", list(actions), [key])] if key else []
+def _key(
+    config: DeployConfig, *actions: str, earlier: tuple[str, ...] = ("kms:Decrypt",)
+) -> list[Permission]:
+    """Use the key, and of the earlier ones what is told: as a rule, to read."""
+    key, before = config.aws.kms_key_arn, list(config.earlier_keys)
+    return [
+        *([Permission("UseKey", list(actions), [key])] if key else []),
+        *([Permission("UseEarlierKeys", list(earlier), before)] if before else []),
+    ]
 
 
 def _grants(config: DeployConfig) -> list[Permission]:
-    """Lets the services that attach encrypted volumes use the key for them."""
-    key = config.aws.kms_key_arn
-    if not key:
+    """Lets the services that attach encrypted volumes use the key for them, or an earlier one."""
+    keys = [key for key in (config.aws.kms_key_arn, *config.earlier_keys) if key]
+    if not keys:
         return []
     for_services = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
-    return [Permission("GrantKey", ["kms:CreateGrant"], [key], conditions=for_services)]
+    return [Permission("GrantKey", ["kms:CreateGrant"], keys, conditions=for_services)]
 
 
 def _interfaces(config: DeployConfig, *changes: str, looks: tuple[str, ...]) -> list[Permission]:
