@@ -27,6 +27,7 @@ from deploy.config import (
     DeployError,
     read_context,
 )
+from deploy.ecs import Cluster
 from deploy.log_groups import LogGroups
 from deploy.protections import lift_protections
 
@@ -90,7 +91,14 @@ class Deployer:
             self._clear(template.stack)
             self.stacks.deploy(template, self._upload(template) if template.is_large else "")
             outputs |= self.stacks.outputs(template.stack)
+            if template.stack == self.platform:
+                self._start_dagster()
         return outputs
+
+    def _start_dagster(self) -> None:
+        """Have the services run that a `make destroy` stopped before it was cut short."""
+        services = self.stacks.resources(self.platform, "AWS::ECS::Service")
+        Cluster(self.config.name, self.make_client("ecs"), self.say).start(services)
 
     def _clear(self, stack: str) -> None:
         """Delete what a failed creation left; CloudFormation leaves a protected database alone."""

@@ -236,6 +236,23 @@ def test_the_next_deployment_releases_again_what_the_lake_holds(
     assert lake.manifest() == Manifest()
 
 
+def test_a_release_is_due_wherever_a_destruction_is_cut_short(
+    cloudformation: Stacks, assembly: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assembly.deploy(cloudformation, "data", "jobs")
+    lake = Lake(resolve("ssm:/abalone/lake-uri"))
+    lake.record_release(Release(lake.manifest().digest, "deployed", "", 1, "run", "now"))
+
+    def cut_short(_: Any) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Teardown, "delete_endpoint", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        _destroyed(cloudformation)
+
+    assert lake.release_due()
+
+
 def test_with_delete_data_nothing_is_left_not_even_old_versions(
     aws: AwsStandIn, stacks: Stacks
 ) -> None:
