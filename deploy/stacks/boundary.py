@@ -1,4 +1,4 @@
-"""What the roles may do besides where the deployment has its own key, network or scaling.
+"""What the roles may do besides where the deployment has its own key, network, images or scaling.
 
 None of it is there by default. Sources:
 https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html (execution roles; a key's
@@ -14,6 +14,7 @@ from aws_cdk import Aws
 
 from abalone_assets.serving.sagemaker.removal import candidate_name
 from abalone_assets.settings.aws import ids
+from deploy.stacks import images
 from deploy.stacks.names import VARIANT, arn
 from deploy.stacks.permissions import ANY, NO_RESOURCE, Permission
 
@@ -27,7 +28,7 @@ SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
 
 
 def sagemaker(config: DeployConfig) -> list[Permission]:
-    """SageMaker's jobs and endpoint: use the key, also for volumes, and join the network.
+    """SageMaker's jobs and endpoint: use key (volumes, too) and images, and join the network.
 
     An earlier key, too: the live endpoint has it until the next deployment of a version.
     """
@@ -35,6 +36,7 @@ def sagemaker(config: DeployConfig) -> list[Permission]:
     return [
         *_key(config, *uses, earlier=uses),
         *_grants(config),
+        *images.pull(config.aws.xgboost_image, config.aws.tensorflow_image),
         *_interfaces(
             config,
             "ec2:CreateNetworkInterfacePermission",
@@ -48,6 +50,12 @@ def sagemaker(config: DeployConfig) -> list[Permission]:
             ),
         ),
     ]
+
+
+def execution(config: DeployConfig) -> list[Permission]:
+    """ECS itself: pull the platform's image, where that is in another repository of ECR."""
+    own = images.pull(config.image)
+    return [*own, images.LOG_IN] if own else []
 
 
 def glue_job(names: Names, config: DeployConfig) -> list[Permission]:
