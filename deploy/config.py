@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from abalone_assets import __version__
 from abalone_assets.errors import AbaloneError
-from abalone_assets.settings.aws import STACK_VALUES, ZONES, AwsSettings
+from abalone_assets.settings.aws import KMS_KEY_PATTERN, STACK_VALUES, ZONES, AwsSettings, ids
 from abalone_assets.settings.environment import variable
 from abalone_assets.settings.platform import Settings
 
@@ -108,6 +108,8 @@ class DeployConfig:
         database_multi_az: Keep a standby of the database in the other zone.
         alarm_topic_arn: SNS topic told of alarms, and of all that ``alert_sensor`` tells; empty
             tells nobody.
+        earlier_kms_key_arns: Keys, with commas, that the setting `kms_key_arn` named before: what
+            they have encrypted can still be read.
         capture_days: How long what the endpoint was asked and answered is kept. A quarter, as long
             as the logs of jobs and runs: long enough to look into a complaint or a slow drift, and
             nothing reads it later.
@@ -130,6 +132,7 @@ class DeployConfig:
     people_cidrs: str = ", ".join(map(str, PRIVATE_RANGES))
     database_multi_az: bool = False
     alarm_topic_arn: str = ""
+    earlier_kms_key_arns: str = ""
     capture_days: int = 90
     budget_usd: int = 0
     budget_email: str = ""
@@ -148,6 +151,9 @@ class DeployConfig:
             raise DeployError(f"nat_gateways={self.nat_gateways}: expected 1 or 2")
         _check_vpc(self.vpc_cidr)
         _ranges_of_people(self.people_cidrs)
+        for key in self.earlier_keys:
+            if not re.fullmatch(KMS_KEY_PATTERN, key):
+                raise DeployError(f"earlier_kms_key_arns={key!r}: expected the ARN of a KMS key")
         if self.capture_days < 1:
             raise DeployError(f"capture_days={self.capture_days}: expected a day or more")
         if bool(self.budget_usd) != bool(self.budget_email):
@@ -171,6 +177,11 @@ class DeployConfig:
     def people(self) -> tuple[str, ...]:
         """Each of the ranges of `people_cidrs`, once."""
         return _ranges_of_people(self.people_cidrs)
+
+    @property
+    def earlier_keys(self) -> tuple[str, ...]:
+        """Each of the keys of `earlier_kms_key_arns`."""
+        return ids(self.earlier_kms_key_arns)
 
     @property
     def ssm_prefix(self) -> str:

@@ -27,6 +27,7 @@ from deploy.config import (
     DeployError,
     read_context,
 )
+from deploy.ecs import Cluster
 from deploy.log_groups import LogGroups
 from deploy.protections import lift_protections
 
@@ -64,6 +65,11 @@ class Deployer:
         """Name of the stack that runs the image."""
         return f"{self.config.name}-platform"
 
+    @property
+    def data(self) -> str:
+        """Name of the stack that holds the buckets."""
+        return f"{self.config.name}-data"
+
     def deploy(self, assembly: Path) -> dict[str, str]:
         """Bring up every stack of the assembly.
 
@@ -72,10 +78,12 @@ class Deployer:
 
         Raises:
             DeployError: A stack failed, or the image is not there; those before it stand. Or the
-                network would have to be made anew, and nothing was done.
+                network would have to be made anew, or the data could be read no more, and nothing
+                was done.
         """
         outputs: dict[str, str] = {}
         self.require_network()
+        self.require_key()
         LogGroups(self.config, self.make_client, self.say).retain()
         for template in read_assembly(assembly):
             if template.stack == self.platform:
@@ -83,7 +91,14 @@ class Deployer:
             self._clear(template.stack)
             self.stacks.deploy(template, self._upload(template) if template.is_large else "")
             outputs |= self.stacks.outputs(template.stack)
+            if template.stack == self.platform:
+                self._start_dagster()
         return outputs
+
+    def _start_dagster(self) -> None:
+        """Have the services run that a `make destroy` stopped before it was cut short."""
+        services = self.stacks.resources(self.platform, "AWS::ECS::Service")
+        Cluster(self.config.name, self.make_client("ecs"), self.say).start(services)
 
     def _clear(self, stack: str) -> None:
         """Delete what a failed creation left; CloudFormation leaves a protected database alone."""
@@ -97,13 +112,11 @@ class Deployer:
 
         The bucket's own key encrypts it, and its rules delete it.
         """
-        stack = f"{self.config.name}-data"
-        buckets = self.stacks.resources(stack, "AWS::S3::Bucket")
-        bucket = next((each for each in buckets if each.startswith(f"{stack}-")), None)
+        bucket = self._data_bucket()
         if bucket is None:
             raise DeployError(
                 f"stack {template.stack}: its template exceeds {BODY_LIMIT} bytes, and there is no"
-                f" bucket of the stack {stack} yet that could hold it"
+                f" bucket of the stack {self.data} yet that could hold it"
             )
         s3, key = self.make_client("s3"), f"{TEMPLATES_PREFIX}/{template.stack}.json"
         with translate_errors(DeployError, f"bucket {bucket}"):
@@ -116,6 +129,11 @@ class Deployer:
         url = f"https://s3.{s3.meta.region_name}.{suffix}/{bucket}/{key}"
         version = answer.get("VersionId")
         return f"{url}?{urlencode({'versionId': version})}" if version else url
+
+    def _data_bucket(self) -> str | None:
+        """The bucket of surveys, lake and registry, once there is one."""
+        buckets = self.stacks.resources(self.data, "AWS::S3::Bucket")
+        return next((each for each in buckets if each.startswith(f"{self.data}-")), None)
 
     def require_network(self) -> None:
         """Check that the network that runs is the one that was chosen.
@@ -138,6 +156,28 @@ class Deployer:
                     " range cannot be changed, for the database is in it. Set vpc_cidr to what it"
                     " has; another range is for another deployment, or for after `make destroy`"
                 )
+
+    def require_key(self) -> None:
+        """Check that the roles will be able to read what there is.
+
+        The roles may use the keys alone that are named: with another one, or none, what the key
+        before has encrypted would be closed to the whole platform.
+
+        Raises:
+            DeployError: The data bucket has another key, which is not named as an earlier one; or
+                AWS refuses to say.
+        """
+        bucket = None if self.stacks.unfinished(self.data) else self._data_bucket()
+        if bucket is None:
+            return
+        chosen, has = self.config.aws.kms_key_arn, _key_of(bucket, self.make_client("s3"))
+        if has and has not in {chosen, *self.config.earlier_keys}:
+            raise DeployError(
+                f"kms_key_arn={chosen!r}: the bucket {bucket} is encrypted with {has}, and nothing"
+                " of the platform could read any more what is there. Set kms_key_arn to that key, "
+                "or name it in earlier_kms_key_arns, too: what is written from now on has the"
+                " chosen key then, and what is there stays readable"
+            )
 
     def require_image(self, platform: Template) -> None:
         """Check that ECS will find the image, and tell which is replaced by which.
@@ -171,6 +211,14 @@ class Deployer:
 
 def _image(outputs: Mapping[str, str]) -> str:
     return outputs.get(IMAGE_OUTPUT) or outputs.get(IMAGE_TAG_OUTPUT) or "none"
+
+
+def _key_of(bucket: str, s3: Any) -> str:  # noqa: ANN401 - boto3 client
+    """The KMS key of what is written to the bucket; empty where it is one of AWS's own."""
+    with translate_errors(DeployError, f"bucket {bucket}"):
+        found = s3.get_bucket_encryption(Bucket=bucket)
+    [rule] = found["ServerSideEncryptionConfiguration"]["Rules"]
+    return str(rule["ApplyServerSideEncryptionByDefault"].get("KMSMasterKeyID", ""))
 
 
 def _has_tag(ecr: Any, repository: str, tag: str) -> bool:  # noqa: ANN401 - boto3 client

@@ -1,9 +1,9 @@
 """``python -m deploy.destroy``: take the platform down, what costs by the hour first.
 
-Order: Dagster is stopped, so that nothing new is started; the endpoint, running jobs, model
-packages and logs go, and with them the record of the last release, so that the next deployment
-releases anew; then the stacks of platform and jobs. The data stack (buckets, images) stays unless
-``--delete-data`` is given. In the end it is told what is left.
+Order: Dagster is stopped, so that nothing new is started; the record of the last release goes
+before what was released, so that the next deployment releases anew wherever this is cut short; the
+endpoint, running jobs, model packages and logs go; then the stacks of platform and jobs. The data
+stack (buckets, images) stays unless ``--delete-data`` is given. In the end it is told what is left.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ def destroy(
         AbaloneError: A step failed; those after it were not tried.
     """
     teardown.stop_dagster()
+    stored.forget_release()
     teardown.delete_endpoint()
     teardown.stop_jobs()
     teardown.delete_model_packages()
     teardown.delete_logs()
-    stored.forget_release()
     teardown.lift_protections()
     for stack in (teardown.platform, f"{config.name}-jobs"):
         stacks.delete(stack)

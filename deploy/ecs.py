@@ -1,4 +1,4 @@
-"""Dagster on ECS, stopped: services scaled to nothing, then every task that is left."""
+"""Dagster on ECS: stopped, services first, then every task that is left; and started again."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from deploy.cloudformation import Say
 
 TIMEOUT_SECONDS: Final = 900.0
+DESIRED: Final = 1
+"""Tasks of each service, as the stack has it."""
+
 DESCRIBED_AT_ONCE: Final = 10
 """Services in one DescribeServices request."""
 
@@ -34,6 +37,21 @@ class Cluster:
     ecs: Any
     say: Say
     poll_seconds: float = 5.0
+
+    def start(self, services: Sequence[str]) -> None:
+        """Have services run that were scaled to nothing.
+
+        To CloudFormation they are as their template says: it does not look at what runs.
+
+        Raises:
+            DeployError: AWS refuses.
+        """
+        with translate_errors(DeployError, f"ECS cluster {self.name}"):
+            for found in self._described(services):
+                if found["desiredCount"] == 0:
+                    name = found["serviceName"]
+                    self.ecs.update_service(cluster=self.name, service=name, desiredCount=DESIRED)
+                    self.say(f"service {name}: it was stopped; starting it again")
 
     def stop(self, services: Sequence[str]) -> None:
         """Scale services to nothing, then stop what they started, and wait until nothing runs.
@@ -62,12 +80,15 @@ class Cluster:
         """Services that still have tasks."""
         return [
             found["serviceName"]
-            for at in range(0, len(services), DESCRIBED_AT_ONCE)
-            for found in self.ecs.describe_services(
-                cluster=self.name, services=services[at : at + DESCRIBED_AT_ONCE]
-            )["services"]
+            for found in self._described(services)
             if found["runningCount"] + found["pendingCount"]
         ]
+
+    def _described(self, services: Sequence[str]) -> Iterator[dict[str, Any]]:
+        for at in range(0, len(services), DESCRIBED_AT_ONCE):
+            yield from self.ecs.describe_services(
+                cluster=self.name, services=services[at : at + DESCRIBED_AT_ONCE]
+            )["services"]
 
     def _tasks(self) -> Iterator[str]:
         """Tasks that have not ended; ECS lists those that are ending as stopped already."""

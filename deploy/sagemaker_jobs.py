@@ -16,6 +16,9 @@ KINDS: Final = ("Training", "Processing", "Transform")
 NAME_PREFIXES: Final = ("trained-model-", "evaluation-", "scoring-", NAME_PREFIX)
 """How the names of the jobs of runs begin, of any deployment, and those of a trial's."""
 
+WARM: Final = "Available"
+"""Status of a warm pool whose instances wait for the next job."""
+
 LISTED_AT_ONCE: Final = 100
 """Jobs in one answer; SageMaker gives ten unless it is asked for more."""
 
@@ -59,6 +62,25 @@ class SageMakerJob:
         """Whether it has ended."""
         status = self._call("describe")[f"{self.kind}JobStatus"]
         return status in {"Completed", "Failed", "Stopped"}
+
+    def let_instances_go(self) -> None:
+        """End a training job's warm pool: instances kept, and paid for, for the next training.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/train-warm-pools-how-to-use.html
+        """
+        from botocore.exceptions import ClientError
+
+        nothing = {"KeepAlivePeriodInSeconds": 0}
+        try:
+            self.sagemaker.update_training_job(TrainingJobName=self.name, ResourceConfig=nothing)
+        except ClientError:
+            if not self.keeps_nothing():  # its time may have been over meanwhile
+                raise
+
+    def keeps_nothing(self) -> bool:
+        """Whether no instance of it waits for the next training."""
+        pool = self._call("describe").get("WarmPoolStatus") or {}
+        return pool.get("Status") != WARM
 
     def _call(self, verb: str) -> dict[str, Any]:
         operation = getattr(self.sagemaker, f"{verb}_{self.kind.lower()}_job")

@@ -13,7 +13,7 @@ from deploy.config import DeployError
 from deploy.ecs import Cluster
 from deploy.log_groups import LogGroups
 from deploy.protections import lift_protections
-from deploy.sagemaker_jobs import KINDS, SageMakerJob, jobs_of
+from deploy.sagemaker_jobs import KINDS, WARM, SageMakerJob, jobs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,6 +64,8 @@ class Teardown:
     def stop_jobs(self) -> None:
         """Stop running SageMaker and Glue jobs of this deployment, and wait until they ended.
 
+        Training jobs that have ended let go of the instances that they keep for the next one.
+
         Raises:
             DeployError: AWS refuses, or a job does not end.
         """
@@ -73,6 +75,10 @@ class Teardown:
                 job.stop()
                 self._until(job.is_over, job.name)
                 self.say(f"{job.kind.lower()} job {job.name}: stopped")
+            for job in self._warm_pools(sagemaker):
+                job.let_instances_go()
+                self._until(job.keeps_nothing, _warm_pool(job))
+                self.say(f"{_warm_pool(job)}: ended")
             for run in self._glue_runs(glue):
                 glue.batch_stop_job_run(JobName=self._glue_job, JobRunIds=[run])
                 self._until(partial(self._glue_run_is_over, glue, run), run)
@@ -133,6 +139,7 @@ class Teardown:
             left += [
                 f"{job.kind.lower()} job {job.name}" for job in self._sagemaker_jobs(sagemaker)
             ]
+            left += [_warm_pool(job) for job in self._warm_pools(sagemaker)]
             left += [f"Glue job run {run}" for run in self._glue_runs(glue)]
         left += [
             f"stack {name} ({status})"
@@ -148,6 +155,10 @@ class Teardown:
     def _sagemaker_jobs(self, sagemaker: Any) -> Iterator[SageMakerJob]:  # noqa: ANN401 - boto3 client
         for kind in KINDS:
             yield from jobs_of(self.config.name, sagemaker, kind, StatusEquals="InProgress")
+
+    def _warm_pools(self, sagemaker: Any) -> Iterator[SageMakerJob]:  # noqa: ANN401 - boto3 client
+        """Training jobs whose instances wait for the next one."""
+        yield from jobs_of(self.config.name, sagemaker, "Training", WarmPoolStatusEquals=WARM)
 
     def _glue_runs(self, glue: Any) -> list[str]:  # noqa: ANN401 - boto3 client
         from botocore.exceptions import ClientError
@@ -190,3 +201,7 @@ class Teardown:
             if time.monotonic() > deadline:
                 raise DeployError(f"{what}: not stopped after {TIMEOUT_SECONDS:.0f} s")
             time.sleep(self.poll_seconds)
+
+
+def _warm_pool(job: SageMakerJob) -> str:
+    return f"warm pool of training job {job.name}"

@@ -40,9 +40,8 @@ EndpointMode = Literal["instances", "autoscaled", "serverless"]
 _ID = "(?:[0-9a-f]{8}|[0-9a-f]{17})"
 SubnetIds = Annotated[str, Field(pattern=rf"^(subnet-{_ID}(, *subnet-{_ID}){{0,15}})?$")]
 SecurityGroupIds = Annotated[str, Field(pattern=rf"^(sg-{_ID}(, *sg-{_ID}){{0,4}})?$")]
-KmsKeyArn = Annotated[
-    str, Field(pattern=r"^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+)?$")
-]
+KMS_KEY_PATTERN: Final = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
+KmsKeyArn = Annotated[str, Field(pattern=rf"^({KMS_KEY_PATTERN})?$")]
 
 
 class AwsSettings(EnvironmentSettings):

@@ -42,6 +42,9 @@ OIDC = (
 )
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/0d9f6c4e-1111-4222-8333-0123456789ab"
+EARLIER_KEY = "arn:aws:kms:us-east-1:123456789012:key/7a1b2c3d-1111-4222-8333-0123456789ab"
+OWN_IMAGE = "210987654321.dkr.ecr.eu-west-1.amazonaws.com/shared/abalone:1"
+OWN_XGBOOST = "123456789012.dkr.ecr.us-east-1.amazonaws.com/mirror/sagemaker-xgboost:3.2-0"
 SUBNETS = ("subnet-0aaaaaaa", "subnet-0bbbbbbb")
 SECURITY_GROUP = "sg-0ccccccc"
 COMPANY = (
@@ -49,6 +52,8 @@ COMPANY = (
     "budget_usd=300",
     "budget_email=platform@example.com",
     "glue_availability_zone=us-east-1a",
+    f"earlier_kms_key_arns={EARLIER_KEY}",
+    f"image={OWN_IMAGE}",
     "settings="
     + json.dumps(
         {
@@ -56,12 +61,13 @@ COMPANY = (
             "security_groups": SECURITY_GROUP,
             "kms_key_arn": KEY,
             "network_isolation": True,
+            "xgboost_image": OWN_XGBOOST,
             "endpoint_mode": "autoscaled",
             "training_keep_alive_seconds": 600,
         }
     ),
 )
-"""What companies require: their network, their key, a budget; and scaled instances."""
+"""What companies require: their network, key, images, a budget; and scaled instances."""
 
 SERVERLESS = ("name=abalone-small", 'settings={"endpoint_mode": "serverless"}')
 

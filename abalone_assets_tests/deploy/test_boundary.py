@@ -11,11 +11,12 @@ import pytest
 
 from abalone_assets.aws.clients import client
 from abalone_assets_tests.deploy.iam import ROLES, policy_of, role_policy
-from abalone_assets_tests.deploy.support import KEY, SECURITY_GROUP, SUBNETS
+from abalone_assets_tests.deploy.support import EARLIER_KEY, KEY, SECURITY_GROUP, SUBNETS
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.policies import Need, Policy
+from deploy.cloudformation import Template
 from deploy.config import DeployConfig, DeployError
-from deploy.deploy import looked_up
+from deploy.deploy import Deployer, looked_up
 
 if TYPE_CHECKING:
     from abalone_assets_tests.deploy.support import Assembly
@@ -68,6 +69,63 @@ def test_who_reads_and_writes_the_data_may_use_the_one_key(
         assert not granted.allows(Need(f"kms:{action}", f"{KEY[:-1]}0", context))
     assert not granted.allows(Need("kms:CreateGrant", KEY)), "for AWS's services only"
     assert not [a for a in policy_of(role).actions() if a.startswith("kms:")]
+
+
+@pytest.mark.parametrize("role", KEY_USES)
+def test_an_earlier_key_still_opens_the_data_and_serves_the_endpoint_that_has_it(
+    company_assembly: Assembly, role: str
+) -> None:
+    granted, uses = policy(company_assembly, role), KEY_USES[role]
+    kept = uses if role == "sagemaker" else uses & {"Decrypt", "CreateGrant"}
+
+    for action in KEY_USES["sagemaker"]:
+        need = Need(f"kms:{action}", EARLIER_KEY, GRANT.context)
+        assert granted.allows(need) == (action in kept), action
+
+
+@pytest.mark.parametrize(
+    ("has", "chosen", "earlier"),
+    [(EARLIER_KEY, KEY, ""), (KEY, "", ""), (KEY, "", EARLIER_KEY)],
+)
+def test_a_key_that_would_close_the_data_to_the_platform_is_refused(
+    has: str, chosen: str, earlier: str, stacks: Stacks, tmp_path: Path
+) -> None:
+    told = re.escape(f"kms_key_arn={chosen!r}: the bucket abalone-data-1 is encrypted with {has},")
+
+    with pytest.raises(DeployError, match=f"{told}.*name it in earlier_kms_key_arns"):
+        with_bucket(stacks, has, chosen, earlier).deploy(tmp_path)
+
+    assert client("logs").describe_log_groups()["logGroups"] == [], "nothing was done before"
+
+
+@pytest.mark.parametrize(
+    ("has", "chosen", "earlier"),
+    [
+        ("", "", ""),
+        ("", KEY, ""),
+        (KEY, KEY, ""),
+        (EARLIER_KEY, KEY, EARLIER_KEY),
+        (KEY, "", f"{EARLIER_KEY}, {KEY}"),
+    ],
+)
+def test_a_key_may_follow_one_that_stays_named(
+    has: str, chosen: str, earlier: str, stacks: Stacks
+) -> None:
+    with_bucket(stacks, has, chosen, earlier).require_key()
+
+
+def with_bucket(stacks: Stacks, key: str, chosen: str, earlier: str) -> Deployer:
+    """What deploys other keys where the data bucket has one, or S3's own."""
+    default = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    rule = {"ServerSideEncryptionByDefault": default if key else {"SSEAlgorithm": "AES256"}}
+    properties = {
+        "BucketName": "abalone-data-1",
+        "BucketEncryption": {"ServerSideEncryptionConfiguration": [rule]},
+    }
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": properties}
+    stacks.deploy(Template("abalone-data", json.dumps({"Resources": {"Data": bucket}})))
+    context = {"settings": {"kms_key_arn": chosen}, "earlier_kms_key_arns": earlier}
+    return Deployer(DeployConfig.from_context(context), stacks, client, lambda _: None)
 
 
 @pytest.mark.parametrize("role", ["sagemaker", "glue", "crawler"])
@@ -204,6 +262,7 @@ def test_deploy_looks_up_the_zone_that_glue_asks_for(aws: AwsStandIn, stacks: St
         ({"budget_usd": "300", "budget_email": "nobody"}, "expected an e-mail address"),
         ({"settings": {"subnets": SUBNETS[0]}}, "SECURITY_GROUPS go together"),
         ({"settings": {"kms_key_arn": "alias/x"}}, "settings: kms_key_arn"),
+        ({"earlier_kms_key_arns": f"{KEY}, alias/x"}, "earlier_kms_key_arns='alias/x': expected"),
     ],
 )
 def test_a_choice_that_cannot_be_is_refused(context: dict[str, Any], message: str) -> None:

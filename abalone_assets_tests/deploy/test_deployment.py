@@ -194,6 +194,23 @@ def test_three_services_run_and_runs_have_a_task_definition(outputs: dict[str, s
     assert outputs == {"Cluster": "abalone", "ImageTag": DeployConfig().image_tag}
 
 
+def test_services_that_a_cut_short_destruction_stopped_run_again(
+    outputs: dict[str, str], assembly: Assembly
+) -> None:
+    ecs, told = client("ecs"), list[str]()
+    arns = ecs.list_services(cluster="abalone")["serviceArns"]
+    for arn in arns:
+        ecs.update_service(cluster="abalone", service=arn, desiredCount=0)
+
+    Deployer(DeployConfig(), quick_stacks(), client, told.append).deploy(assembly.folder)
+
+    services = ecs.describe_services(cluster="abalone", services=arns)["services"]
+    assert {service["desiredCount"] for service in services} == {1}
+    assert {line for line in told if line.startswith("service ")} == {
+        f"service {name}: it was stopped; starting it again" for name in ("web", "daemon", "code")
+    }
+
+
 def test_logs_end_after_a_month(outputs: dict[str, str]) -> None:
     groups = {
         group["logGroupName"]: group.get("retentionInDays")

@@ -113,17 +113,20 @@ def _serve(package: str) -> None:
     )
 
 
-def _train(aws: AwsStandIn, name: str, role: str = ROLE) -> None:
-    code = f"s3://{DATA}/jobs/code/sourcedir.tar.gz"
-    aws.storage.write(code, packed({"train.py": SLEEP}))
-    script = {"sagemaker_program": "train.py", "sagemaker_submit_directory": code}
+def _train(
+    aws: AwsStandIn, name: str, role: str = ROLE, script: bytes = SLEEP, keep: int = 0
+) -> None:
+    code = f"s3://{DATA}/jobs/code/{name}/sourcedir.tar.gz"
+    aws.storage.write(code, packed({"train.py": script}))
+    mode = {"sagemaker_program": "train.py", "sagemaker_submit_directory": code}
+    resources = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1}
     client("sagemaker").create_training_job(
         TrainingJobName=name,
         AlgorithmSpecification={"TrainingImage": "xgboost", "TrainingInputMode": "File"},
         RoleArn=role,
-        HyperParameters={key: json.dumps(value) for key, value in script.items()},
+        HyperParameters={key: json.dumps(value) for key, value in mode.items()},
         OutputDataConfig={"S3OutputPath": f"s3://{DATA}/lake/trained_model"},
-        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        ResourceConfig={**resources, **({"KeepAlivePeriodInSeconds": keep} if keep else {})},
         StoppingCondition={"MaxRuntimeInSeconds": 600},
     )
 
@@ -171,6 +174,11 @@ def _run_state(run: str) -> str:
 def _training_status(name: str) -> str:
     found = client("sagemaker").describe_training_job(TrainingJobName=name)
     return str(found["TrainingJobStatus"])
+
+
+def _warm_pool(name: str) -> str:
+    found = client("sagemaker").describe_training_job(TrainingJobName=name)
+    return str(found["WarmPoolStatus"]["Status"])
 
 
 def _transform_status(name: str) -> str:
@@ -221,6 +229,29 @@ def test_what_runs_is_stopped_and_deleted_and_the_data_and_jobs_of_others_stay(
     assert _destroyed(stacks) == (costly, kept), "a second time there is nothing to do"
 
 
+def test_an_instance_that_is_kept_for_the_next_training_is_let_go(
+    aws: AwsStandIn, cloudformation: Stacks
+) -> None:
+    client("s3").create_bucket(Bucket=DATA)
+    told = list[str]()
+    teardown = Teardown(CONFIG, cloudformation, client, told.append, poll_seconds=0.05)
+    others = f"arn:aws:iam::{ACCOUNT}:role/somebody"
+    _train(aws, "cold", script=b"")
+    _train(aws, "trained-model-0123-1", script=b"", keep=600)
+    _train(aws, "somebody-elses", role=others, script=b"", keep=600)
+    jobs = ("cold", "trained-model-0123-1", "somebody-elses")
+    wait_for(lambda: {_training_status(name) for name in jobs} == {"Completed"})
+    pool = "warm pool of training job trained-model-0123-1"
+    assert teardown.costly_leftovers() == [pool]
+
+    teardown.stop_jobs()
+
+    assert told == [f"{pool}: ended"]
+    assert teardown.costly_leftovers() == []
+    assert _warm_pool("trained-model-0123-1") == "Terminated"
+    assert _warm_pool("somebody-elses") == "Available"
+
+
 def test_the_next_deployment_releases_again_what_the_lake_holds(
     cloudformation: Stacks, assembly: Assembly
 ) -> None:
@@ -234,6 +265,23 @@ def test_the_next_deployment_releases_again_what_the_lake_holds(
 
     assert lake.release_due()
     assert lake.manifest() == Manifest()
+
+
+def test_a_release_is_due_wherever_a_destruction_is_cut_short(
+    cloudformation: Stacks, assembly: Assembly, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assembly.deploy(cloudformation, "data", "jobs")
+    lake = Lake(resolve("ssm:/abalone/lake-uri"))
+    lake.record_release(Release(lake.manifest().digest, "deployed", "", 1, "run", "now"))
+
+    def cut_short(_: Any) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Teardown, "delete_endpoint", cut_short)
+    with pytest.raises(KeyboardInterrupt):
+        _destroyed(cloudformation)
+
+    assert lake.release_due()
 
 
 def test_with_delete_data_nothing_is_left_not_even_old_versions(

@@ -13,7 +13,7 @@ from abalone_assets_tests.deploy.iam import (
     policy_of,
     role_policy,
 )
-from abalone_assets_tests.deploy.support import TOPIC
+from abalone_assets_tests.deploy.support import OWN_IMAGE, OWN_XGBOOST, TOPIC
 from abalone_assets_tests.fakes.calls import Call
 from abalone_assets_tests.fakes.places import ACCOUNT, REGION
 from abalone_assets_tests.fakes.policies import Need
@@ -197,3 +197,32 @@ def test_runs_and_sensors_may_tell_the_one_topic_that_is_given(oidc_assembly: As
     assert run.allows(Need("sns:Publish", TOPIC))
     assert not run.allows(Need("sns:Publish", f"{TOPIC}-of-others"))
     assert "sns:Publish" not in policy_of("run").actions()
+
+
+@pytest.mark.parametrize(
+    ("stack", "role", "image", "repository"),
+    [
+        (
+            "platform",
+            "DagsterExecutionRole",
+            OWN_IMAGE,
+            "arn:aws:ecr:eu-west-1:210987654321:repository/shared/abalone",
+        ),
+        (
+            "jobs",
+            "SageMakerRole",
+            OWN_XGBOOST,
+            f"arn:aws:ecr:{PLACE}:repository/mirror/sagemaker-xgboost",
+        ),
+    ],
+)
+def test_who_runs_an_image_of_ones_own_may_pull_it(
+    company_assembly: Assembly, stack: str, role: str, image: str, repository: str
+) -> None:
+    granted = role_policy(company_assembly.templates[stack], role)
+
+    assert image in json.dumps(company_assembly.templates["platform"])
+    assert granted.allows(Need("ecr:GetAuthorizationToken", "*"))
+    for action in ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer"):
+        assert granted.allows(Need(f"ecr:{action}", repository))
+        assert not granted.allows(Need(f"ecr:{action}", f"{repository}-of-others"))

@@ -72,6 +72,37 @@ def test_what_is_given_wins_over_what_runs(
     assert looked_up(given, stacks, client) == taken
 
 
+@pytest.mark.parametrize(
+    ("image", "repository"),
+    [
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/a", "eu-west-1:123456789012:repository/a"),
+        (
+            "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/a/b_c:1",
+            "cn-north-1:123456789012:repository/a/b_c",
+        ),
+        (
+            "123456789012.dkr.ecr-fips.us-gov-west-1.amazonaws.com/a/b@sha256:0a",
+            "us-gov-west-1:123456789012:repository/a/b",
+        ),
+        (
+            "123456789012.dkr-ecr.us-east-1.on.aws/a:1@sha256:0a",
+            "us-east-1:123456789012:repository/a",
+        ),
+        ("registry.example.com/abalone-assets:1", None),
+        ("public.ecr.aws/abalone/assets:1", None),
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com.example.com/a:1", None),
+        ("", None),
+    ],
+)
+def test_an_image_in_ecr_is_known_by_its_registry(image: str, repository: str | None) -> None:
+    from aws_cdk import Aws
+
+    from deploy.stacks.images import repository_arn
+
+    arn = None if repository is None else f"arn:{Aws.PARTITION}:ecr:{repository}"
+    assert repository_arn(image) == arn
+
+
 def test_a_new_value_of_the_oidc_secret_is_another_version(stacks: Stacks) -> None:
     pairs = [pair for pair in OIDC if not pair.startswith("oidc_client_secret_version=")]
     context, secrets = read_context(pairs), client("secretsmanager")

@@ -1,4 +1,4 @@
-"""Dagster is stopped before anything is taken from it: nothing runs, and nothing starts."""
+"""Dagster is stopped before anything is taken from it: nothing runs, until it is started again."""
 
 from __future__ import annotations
 
@@ -78,6 +78,21 @@ def test_what_a_daemon_started_at_the_last_moment_is_stopped_too(ecs: Any) -> No
     assert service["desiredCount"] == 0
     assert statuses(ecs) == ["STOPPED", "STOPPED"]
     assert len(told) == 2
+
+
+def test_what_was_stopped_is_started_again_and_what_runs_is_left_alone(ecs: Any) -> None:
+    told: list[str] = []
+    ecs.create_service(
+        cluster="abalone", serviceName="web", taskDefinition="abalone-run", desiredCount=2
+    )
+    ecs.update_service(cluster="abalone", service="daemon", desiredCount=0)
+
+    Cluster("abalone", ecs, told.append).start(["daemon", "web"])
+
+    services = ecs.describe_services(cluster="abalone", services=["daemon", "web"])["services"]
+    counts = {service["serviceName"]: service["desiredCount"] for service in services}
+    assert counts == {"daemon": 1, "web": 2}
+    assert told == ["service daemon: it was stopped; starting it again"]
 
 
 def test_it_waits_until_a_task_has_ended(ecs: Any, monkeypatch: pytest.MonkeyPatch) -> None:

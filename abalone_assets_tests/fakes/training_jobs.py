@@ -17,6 +17,7 @@ from moto.sagemaker.exceptions import ValidationError
 from moto.sagemaker.responses import SageMakerResponse
 
 from abalone_assets_tests.fakes.actions import Request, Service, action
+from abalone_assets_tests.fakes.api_models import check_request
 from abalone_assets_tests.fakes.jobs import (
     JobRun,
     billed,
@@ -41,7 +42,7 @@ _FOLDERS: Final = ("input/config", "input/data", "model", "output/data", "code",
 
 
 class TrainingJobs(Service):
-    """Create, describe and stop training jobs."""
+    """Create, describe, list, update and stop training jobs."""
 
     response_class = SageMakerResponse
 
@@ -55,6 +56,8 @@ class TrainingJobs(Service):
         job.artifacts, job.model_artifacts = job.model_artifacts["S3ModelArtifacts"], None
         job.training_start_time = job.training_end_time = job.failure_reason = None
         job.training_job_status = job.secondary_status = "InProgress"
+        if job.resource_config.get("KeepAlivePeriodInSeconds"):
+            job.warm_pool_status = {"Status": "InUse"}
         transition(job, "Starting", "Starting the training job")
         self._aws.processes.enter(_Run.process_of(job.training_job_name))
         self._aws.processes.in_background(_Run(self._aws, job, params).to_its_end)
@@ -62,22 +65,56 @@ class TrainingJobs(Service):
 
     @action
     def describe_training_job(self, request: Request) -> Any:
-        name = request.params["TrainingJobName"]
-        if name not in request.response.sagemaker_backend.training_jobs:
-            raise ValidationError(message="Requested resource not found.")
+        _existing(request)
         return request.moto()
 
     @action
-    def stop_training_job(self, request: Request) -> dict[str, Any]:
+    def list_training_jobs(self, request: Request) -> Any:
+        """moto knows nothing of warm pools."""
+        answer, wanted = request.moto(), request.params.get("WarmPoolStatusEquals")
         jobs = request.response.sagemaker_backend.training_jobs
-        job = jobs.get(request.params["TrainingJobName"])
-        if job is None:
-            raise ValidationError(message="Requested resource not found.")
+        if wanted is not None:
+            answer.result["TrainingJobSummaries"] = [
+                summary
+                for summary in answer.result["TrainingJobSummaries"]
+                if _warm_pool(jobs[summary["TrainingJobName"]]) == wanted
+            ]
+        return answer
+
+    @action
+    def update_training_job(self, request: Request) -> dict[str, Any]:
+        """Of what may be updated, how long a warm pool waits."""
+        check_request("UpdateTrainingJob", request.params)
+        job = _existing(request)
+        if _warm_pool(job) not in {"InUse", "Available"}:
+            raise ValidationError(message="The training job has no warm pool that is kept alive.")
+        kept = request.params["ResourceConfig"]["KeepAlivePeriodInSeconds"]
+        job.resource_config["KeepAlivePeriodInSeconds"] = kept
+        if kept == 0 and _warm_pool(job) == "Available":
+            job.warm_pool_status = {"Status": "Terminated"}
+        return {"TrainingJobArn": job.arn}
+
+    @action
+    def stop_training_job(self, request: Request) -> dict[str, Any]:
+        job = _existing(request)
         if job.training_job_status == "InProgress":
             job.training_job_status = "Stopping"
             transition(job, "Stopping", "Stopping the training job")
             self._aws.processes.stop(_Run.process_of(job.training_job_name))
         return {}
+
+
+def _existing(request: Request) -> Any:
+    jobs = request.response.sagemaker_backend.training_jobs
+    job = jobs.get(request.params["TrainingJobName"])
+    if job is None:
+        raise ValidationError(message="Requested resource not found.")
+    return job
+
+
+def _warm_pool(job: Any) -> str | None:
+    """Status of the instances that are kept for the next job; None where none are."""
+    return (getattr(job, "warm_pool_status", None) or {}).get("Status")
 
 
 class _Run(JobRun):
@@ -98,6 +135,9 @@ class _Run(JobRun):
 
     def end(self, status: str) -> None:
         self.job.training_end_time = now()
+        if _warm_pool(self.job):
+            waits = status == "Completed" and self.job.resource_config["KeepAlivePeriodInSeconds"]
+            self.job.warm_pool_status = {"Status": "Available" if waits else "Terminated"}
         transition(self.job, status, f"Training job {status.lower()}")
         self.job.training_job_status = "Stopped" if status == "MaxRuntimeExceeded" else status
 

@@ -1,4 +1,4 @@
-"""What the roles may do besides where the deployment has its own key, network or scaling.
+"""What the roles may do besides where the deployment has its own key, network, images or scaling.
 
 None of it is there by default. Sources:
 https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html (execution roles; a key's
@@ -14,6 +14,7 @@ from aws_cdk import Aws
 
 from abalone_assets.serving.sagemaker.removal import candidate_name
 from abalone_assets.settings.aws import ids
+from deploy.stacks import images
 from deploy.stacks.names import VARIANT, arn
 from deploy.stacks.permissions import ANY, NO_RESOURCE, Permission
 
@@ -27,10 +28,15 @@ SCALING_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
 
 
 def sagemaker(config: DeployConfig) -> list[Permission]:
-    """SageMaker's jobs and endpoint: use the key, also for volumes, and join the network."""
+    """SageMaker's jobs and endpoint: use key (volumes, too) and images, and join the network.
+
+    An earlier key, too: the live endpoint has it until the next deployment of a version.
+    """
+    uses = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey")
     return [
-        *_key(config, "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:DescribeKey"),
+        *_key(config, *uses, earlier=uses),
         *_grants(config),
+        *images.pull(config.aws.xgboost_image, config.aws.tensorflow_image),
         *_interfaces(
             config,
             "ec2:CreateNetworkInterfacePermission",
@@ -44,6 +50,12 @@ def sagemaker(config: DeployConfig) -> list[Permission]:
             ),
         ),
     ]
+
+
+def execution(config: DeployConfig) -> list[Permission]:
+    """ECS itself: pull the platform's image, where that is in another repository of ECR."""
+    own = images.pull(config.image)
+    return [*own, images.LOG_IN] if own else []
 
 
 def glue_job(names: Names, config: DeployConfig) -> list[Permission]:
@@ -66,18 +78,24 @@ def run(names: Names, config: DeployConfig) -> list[Permission]:
     ]
 
 
-def _key(config: DeployConfig, *actions: str) -> list[Permission]:
-    key = config.aws.kms_key_arn
-    return [Permission("UseKey", list(actions), [key])] if key else []
+def _key(
+    config: DeployConfig, *actions: str, earlier: tuple[str, ...] = ("kms:Decrypt",)
+) -> list[Permission]:
+    """Use the key, and of the earlier ones what is told: as a rule, to read."""
+    key, before = config.aws.kms_key_arn, list(config.earlier_keys)
+    return [
+        *([Permission("UseKey", list(actions), [key])] if key else []),
+        *([Permission("UseEarlierKeys", list(earlier), before)] if before else []),
+    ]
 
 
 def _grants(config: DeployConfig) -> list[Permission]:
-    """Lets the services that attach encrypted volumes use the key for them."""
-    key = config.aws.kms_key_arn
-    if not key:
+    """Lets the services that attach encrypted volumes use the key for them, or an earlier one."""
+    keys = [key for key in (config.aws.kms_key_arn, *config.earlier_keys) if key]
+    if not keys:
         return []
     for_services = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
-    return [Permission("GrantKey", ["kms:CreateGrant"], [key], conditions=for_services)]
+    return [Permission("GrantKey", ["kms:CreateGrant"], keys, conditions=for_services)]
 
 
 def _interfaces(config: DeployConfig, *changes: str, looks: tuple[str, ...]) -> list[Permission]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aws_cdk import Aws
 
 from deploy.stacks import names as n
+from deploy.stacks.images import LOG_IN, PULL
 from deploy.stacks.names import arn
 from deploy.stacks.permissions import ANY, NO_RESOURCE, Permission
 
@@ -82,11 +83,7 @@ def sagemaker_jobs(names: Names) -> list[Permission]:
         ),
         Permission(
             "PullSageMakersImages",
-            [
-                "ecr:BatchCheckLayerAvailability",
-                "ecr:BatchGetImage",
-                "ecr:GetDownloadUrlForLayer",
-            ],
+            [*PULL],
             [
                 f"arn:{Aws.PARTITION}:ecr:{Aws.REGION}:*:repository/{repository}"
                 for repository in (
@@ -97,7 +94,7 @@ def sagemaker_jobs(names: Names) -> list[Permission]:
             ],
             wildcards="each region has accounts of its own for SageMaker's images",
         ),
-        Permission("LogInToImages", ["ecr:GetAuthorizationToken"], [ANY], wildcards=NO_RESOURCE),
+        LOG_IN,
         _metrics("/aws/sagemaker/*"),
         watch_alarms(),
     ]

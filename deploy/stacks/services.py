@@ -57,7 +57,8 @@ class Services(Construct):
             "ExecutionRole",
             service=TASKS,
             description="ECS itself: pulls the image, writes logs, reads the password",
-            permissions=[],  # the CDK adds just what the task definitions need
+            # The CDK adds what the task definitions need besides.
+            permissions=boundary.execution(config),
         )
         acknowledge_finding(execution_role, "IAM5[Resource::*]", "to log in to ECR names none")
         self._tasks = TaskDefinitions(
@@ -77,6 +78,8 @@ class Services(Construct):
 
     def _container_image(self, config: DeployConfig) -> ecs.ContainerImage:
         if config.image:
+            warning = "@aws-cdk/aws-ecs:ecrImageRequiresPolicy"
+            cdk.Annotations.of(self).acknowledge_warning(warning, "`boundary.execution` allows it")
             return ecs.ContainerImage.from_registry(config.image)
         repository = ecr.Repository.from_repository_name(
             self, "Images", self._names.image_repository
