@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -13,6 +13,9 @@ from abalone_assets.resources.models import EndpointHost, Gate, ModelRegistryRes
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
+
+if TYPE_CHECKING:
+    from abalone_assets.lake.lake import Lake
 
 _SLICE_COLUMNS = ["value", "rows", "rmse", "rmse_low", "rmse_high", "mae", "bias", "coverage"]
 _COMPARED_COLUMNS = [
@@ -66,8 +69,7 @@ def evaluation(
         request = EvaluationRequest(
             model_sha256=trained_model.sha256,
             folders={
-                "model": trained_model.model_uri,
-                **{name: opened.uri(f"{name}_split") for name in ("train", "validation", "test")},
+                **folders_in(opened, trained_model.model_uri),
                 **{role: registry.model_uri(version) for role, version in against.items()},
             },
             options={
@@ -81,7 +83,7 @@ def evaluation(
         report = ml_platform.evaluate(request, context)
     return dg.MaterializeResult(
         value=EvaluatedModel(
-            trained_model.model_uri,
+            request.folders["model"],
             trained_model.release_digest,
             report.evaluation,
             report.probes,
@@ -97,6 +99,12 @@ def evaluation(
             **report.job.metadata(),
         },
     )
+
+
+def folders_in(lake: "Lake", model_uri: str) -> dict[str, str]:
+    """The folders of an evaluation that are the lake's, where it is now."""
+    splits = {name: lake.uri(f"{name}_split") for name in ("train", "validation", "test")}
+    return {"model": lake.model_uri(model_uri), **splits}
 
 
 def metrics_metadata(metrics: dict[str, Any]) -> dict[str, Any]:
