@@ -51,18 +51,17 @@ def evaluation(
     The reference is the last version that was approved as more than just as good as its champion.
     """
     from abalone_assets.etl.split_audit import audit_test_split
-    from abalone_assets.registry.versions import champion_of, desired_of
+    from abalone_assets.registry.opponents import opponents_of_next
+    from abalone_assets.registry.versions import desired_of
 
     release_lease.hold(context)
     compared_at = datetime.now(UTC).isoformat()
     registry = model_registry.open()
     candidates = registry.candidates()
     desired = desired_of(candidates)
-    champion = champion_of(endpoint_host.open().live_version(), candidates)
-    reference = registry.reference_version(champion) if champion else None
-    against = {"champion": champion} if champion else {}
-    if reference and reference != champion:
-        against["reference"] = reference
+    against = opponents_of_next(endpoint_host.open().live_version(), candidates, registry)
+    if against.warning:
+        context.log.warning(against.warning)
     opened = lake.open()
     with opened.steady_splits():
         audit = audit_test_split(opened.uri("merged_dataset"), opened.uri("test_split"))
@@ -70,10 +69,10 @@ def evaluation(
             model_sha256=trained_model.sha256,
             folders={
                 **folders_in(opened, trained_model.model_uri),
-                **{role: registry.model_uri(version) for role, version in against.items()},
+                **{role: registry.model_uri(version) for role, version in against.by_role.items()},
             },
             options={
-                **{f"{role}-version": version for role, version in against.items()},
+                **{f"{role}-version": version for role, version in against.by_role.items()},
                 "champion-tolerance": gate.open().champion_tolerance,
                 "missing-rows": audit.missing,
                 "foreign-rows": audit.foreign,
@@ -94,7 +93,8 @@ def evaluation(
         ),
         metadata={
             "report_page": dg.MetadataValue.url(report_pages.url(request.model_sha256)),
-            "reference": f"version {reference}" if reference else "none",
+            "reference": f"version {against.reference}" if against.reference else "none",
+            **({"lost_champion": against.warning} if against.warning else {}),
             **metrics_metadata(report.evaluation),
             **report.job.metadata(),
         },

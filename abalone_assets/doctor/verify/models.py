@@ -10,7 +10,7 @@ from abalone_assets.doctor.verify.surveys import PARALLEL, named
 from abalone_assets.errors import AbaloneError, StorageError, counted
 from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.lake.reports import Reports
-from abalone_assets.registry.registry import TRAIN_AGAIN
+from abalone_assets.registry.registry import REPLACE
 from abalone_assets.retention.lake_objects import compared_versions
 from abalone_assets.retention.versions import versions_needed
 from abalone_assets.storage.object_store import locate
@@ -33,7 +33,7 @@ def model_findings(lake: Lake, registry: ModelRegistry, settings: Settings) -> I
     yield look_at(
         "model versions",
         lambda: _versions(lake, registry, settings),
-        remedy=f"restore them from a copy, or {TRAIN_AGAIN}",
+        remedy=f"restore them from a copy, or {REPLACE}",
     )
 
 
