@@ -47,8 +47,8 @@ class Live(EndpointState):
         except UnknownVersionError:
             known = None
             problem = problem or (
-                f"the record of version {shown} is gone: restore it from a copy, or `abalone "
-                "release` makes another"
+                f"the record of version {shown} is gone: restore it from a copy, approve another "
+                "version with `abalone approve`, or have `abalone release` make one"
             )
         return cls(
             **vars(replace(state, problem=problem)),

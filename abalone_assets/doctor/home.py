@@ -16,15 +16,18 @@ import psutil
 from abalone_assets.doctor.finding import Finding, Outcome
 from abalone_assets.errors import DamagedError, StorageError, counted
 from abalone_assets.lake.animals import Animals
+from abalone_assets.lake.holder import machine
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.lease import LEASE_KEY, Lease, read_lease
 from abalone_assets.lake.leftovers import leftovers, remove_leftovers
-from abalone_assets.serving.state import read_state
+from abalone_assets.serving.local_endpoint import connect
+from abalone_assets.serving.state import read_state, remove_state
 from abalone_assets.storage.object_store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from abalone_assets.serving.state import ServerState
     from abalone_assets.settings.platform import Settings
 
 REPAIR: Final = "run `abalone doctor --repair`"
@@ -180,19 +183,30 @@ def _free(store: ObjectStore, seen: Lease) -> str:
 
 
 def _server_state(path: Path) -> Iterator[Trouble]:
-    """The address of an endpoint server that was killed."""
+    """The address of an endpoint server that was killed, as far as that can be told from here."""
     state = read_state(path)
-    if state is not None and not psutil.pid_exists(state.pid):
+    if state is None or not _has_ended(path, state):
+        return
 
-        def remove() -> str:
-            path.unlink(missing_ok=True)
-            return f"{path}: removed"
+    def remove() -> str:
+        remove_state(path, state)
+        return f"{path}: removed"
 
-        yield Trouble(
-            "endpoint state",
-            f"{path} tells of a server at {state.url}, whose process {state.pid} has ended",
-            mend=remove,
-        )
+    yield Trouble(
+        "endpoint state",
+        f"{path} tells of a server at {state.url}, whose process {state.pid} has ended",
+        mend=remove,
+    )
+
+
+def _has_ended(path: Path, state: ServerState) -> bool:
+    """Whether a server has ended: of one in another container that shares the home nobody can tell.
+
+    An older server did not say where it is, so it is asked.
+    """
+    if state.machine not in ("", machine()) or psutil.pid_exists(state.pid):
+        return False
+    return connect(state.endpoint, state_file=path) is None
 
 
 def _history(settings: Settings) -> Iterator[Trouble]:

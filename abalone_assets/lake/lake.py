@@ -74,6 +74,15 @@ class Lake:
         """The folder or prefix that holds all of an asset."""
         return self.store.uri_of(asset)
 
+    def model_uri(self, recorded: str) -> str:
+        """Where the archive of a trained model is, by the URI that a document has recorded.
+
+        In a home that was moved, or copied back elsewhere, documents name the folder that it was
+        in, where nothing may be any more, or another lake.
+        """
+        _, found, key = recorded.rpartition("/trained_model/")
+        return self.store.uri_of(f"trained_model/{key}") if found else recorded
+
     def document(self, asset: str, kind: type[_Record]) -> _Record | None:
         """What an asset has left as a JSON document; None where there is none.
 
@@ -216,9 +225,15 @@ class Lake:
 
     def _require_splits_of(self, preparation: Preparation) -> None:
         for asset, written in preparation.splits.items():
-            stored = self.store.find(self.key(asset))
-            if stored is None or stored.e_tag != written.e_tag:
+            if not self._is_as_written(self.key(asset), written):
                 raise StorageError(f"{self.uri(asset)} {_WRITTEN_ANEW}")
+
+    def _is_as_written(self, key: str, written: Written) -> bool:
+        """Whether an object is what a preparation wrote: a copy of it has another token."""
+        stored = self.store.find(key)
+        if stored is None or stored.e_tag == written.e_tag:
+            return stored is not None
+        return bool(written.sha256) and self.store.sha256(key) == written.sha256
 
     def data_of(self, digest: str) -> dict[str, int | str | None] | None:
         """What ``merged_dataset`` holds, while it is made from what this digest stands for."""

@@ -4,6 +4,9 @@ A version is two objects, ``versions/000001/model.tar.gz`` and ``versions/000001
 The second is written last, so a registration that was cut short leaves no version behind for a
 reader, only a number that is never used again. What people decide on a version is a third one,
 ``versions/000001/overrides.json``, the only one that changes.
+
+``last_version.json`` is the largest number that was given: endpoints, ages and captured requests
+name a version by its number, also when its folder is lost.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from abalone_assets.registry.overrides import Override
     from abalone_assets.storage.object_store import ObjectStore, StoredObject
 
+LAST_NAME: Final = "last_version.json"
 VERSIONS_PREFIX: Final = "versions/"
 RECORD_NAME: Final = "version.json"
 OVERRIDES_NAME: Final = "overrides.json"
@@ -157,7 +161,8 @@ class FolderRegistry(ModelRegistry):
         """Write the archive below the next number; whoever creates the object owns the number."""
         from abalone_assets.modeling.archive import ARCHIVE_NAME
 
-        version = max(self._numbers(ARCHIVE_NAME), default=0) + 1
+        used = [*self._numbers(ARCHIVE_NAME), *self._numbers(RECORD_NAME)]
+        version = max([self._last_given(), *used]) + 1
         for candidate in range(version, version + MAX_NUMBER_ATTEMPTS):
             key = _key(candidate, ARCHIVE_NAME)
             try:
@@ -166,10 +171,18 @@ class FolderRegistry(ModelRegistry):
                 if self.store.find(key) is None:
                     raise
                 continue
+            self._keep_last_given(candidate)
             return candidate, key
         raise StorageError(
             f"{self.store.uri}: lost {MAX_NUMBER_ATTEMPTS} races for a version number; try again"
         )
+
+    def _last_given(self) -> int:
+        found, place = self.store.read_json(LAST_NAME), self.store.uri_of(LAST_NAME)
+        return 0 if found is None else record_of(int, found, place, remedy="delete it")
+
+    def _keep_last_given(self, number: int) -> None:
+        self.store.update_json(LAST_NAME, lambda last: max(last or 0, number))
 
 
 def _key(version: int, object_name: str) -> str:

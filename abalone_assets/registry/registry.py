@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from abalone_assets.errors import ModelArchiveError, StorageError
+from abalone_assets.errors import AbaloneError, ModelArchiveError, StorageError
 from abalone_assets.registry.notes import Noted
 from abalone_assets.registry.overrides import Override
 from abalone_assets.registry.versions import (
@@ -38,6 +38,11 @@ TRAIN_AGAIN: Final = (
     "`abalone dev`"
 )
 """What to do about a version that was lost, as the second half of a sentence."""
+
+REPLACE: Final = (
+    f"approve another version with `abalone approve`; where there is none, {TRAIN_AGAIN}"
+)
+"""What to do about an archive that was lost and cannot be restored, likewise."""
 
 
 class ModelRegistry(ABC):
@@ -160,6 +165,14 @@ class ModelRegistry(ABC):
         """
         return self.store.uri_of(self.get(version).model_key)
 
+    def can_serve(self, version: int) -> bool:
+        """Whether there is such a version, and its archive is as it was registered."""
+        try:
+            self.read_model(version)
+        except AbaloneError:
+            return False
+        return True
+
     def read_model(self, version: int) -> bytes:
         """The archive of a version, checked against its SHA-256.
 
@@ -174,7 +187,7 @@ class ModelRegistry(ABC):
         if found != known.archive_sha256:
             raise ModelArchiveError(
                 f"{self.store.uri_of(known.model_key)}: SHA-256 is {found}, registered was"
-                f" {known.archive_sha256}; restore the archive, or {TRAIN_AGAIN}"
+                f" {known.archive_sha256}; restore the archive, or delete it and {REPLACE}"
             )
         return archive
 
@@ -257,7 +270,7 @@ class ModelRegistry(ABC):
             raise StorageError(
                 f"{self.store.uri_of(version.model_key)}: the archive of version {version.version} "
                 "is gone, as those of old versions are some day (ABALONE_KEEP_VERSIONS); "
-                f"restore it from a copy, or {TRAIN_AGAIN}"
+                f"restore it from a copy, or {REPLACE}"
             )
 
     def _decide(

@@ -48,7 +48,7 @@ def register_version(
         StorageError: The model, the registry or the lake cannot be read or written.
         ModelArchiveError: The archive is damaged.
     """
-    store, key = locate(model.model_uri)
+    store, key = locate(lake.model_uri(model.model_uri))
     return registry.register(
         store.read(key),
         evaluation={

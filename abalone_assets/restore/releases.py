@@ -107,7 +107,7 @@ def _trained_model(lake: Lake) -> Iterator[Told]:
         return
     card = dict(document.get("card") or {})
     metadata = {
-        "model": dg.MetadataValue.path(str(document.get("model_uri"))),
+        "model": dg.MetadataValue.path(lake.model_uri(str(document.get("model_uri")))),
         "framework": card.get("framework"),
         "model_card": dg.MetadataValue.json(card),
     }

@@ -24,7 +24,8 @@ COMPARED: Final = ("champion-version", "reference-version")
 
 def trained_archives(lake: Lake, now: datetime) -> Kind:
     """The outputs of training jobs; what the registry holds a copy of is needed by nobody."""
-    named = [str(_document(lake, asset).get("model_uri", "")) for asset in (TRAINED, EVALUATED)]
+    documents = [_document(lake, asset) for asset in (TRAINED, EVALUATED)]
+    named = [lake.model_uri(str(each.get("model_uri", ""))) for each in documents]
     jobs: dict[str, list[StoredObject]] = defaultdict(list)
     for stored in lake.store.list(f"{TRAINED}/"):
         folders = stored.key.split("/")

@@ -19,6 +19,7 @@ from abalone_assets.serving.endpoint import (
 )
 from abalone_assets.serving.pointer import (
     EndpointPointer,
+    forget_previous,
     publish_pointer,
     read_pointer,
     roll_back_pointer,
@@ -115,6 +116,8 @@ class LocalEndpoint(Endpoint):
         if client is not None:
             rollout = _Deployment(store, client, pointer, self._timeout_seconds, live_already)
             rollout.verify_or_roll_back(probes)
+        if pointer.previous is not None and not self._registry.can_serve(pointer.previous):
+            forget_previous(store, pointer)  # it is lost: nothing can return to it
         return Deployment(
             version=version,
             previous=pointer.previous,

@@ -7,7 +7,7 @@ agree. So a deployment survives a restart of the server, and of whoever deployed
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -118,6 +118,21 @@ def roll_back_pointer(
         return asdict(failed) | taken_back
 
     return _parsed(store.update_json(key, change), store.uri_of(key))
+
+
+def forget_previous(store: ObjectStore, pointer: EndpointPointer) -> None:
+    """Let a request name no version to return to; one that another has replaced is left alone.
+
+    Raises:
+        StorageError: The present pointer is damaged.
+    """
+    key = pointer_key(pointer.endpoint)
+
+    def change(document: object) -> object:
+        is_present = _parsed(document, store.uri_of(key)) == pointer
+        return asdict(replace(pointer, previous=None)) if is_present else document
+
+    store.update_json(key, change)
 
 
 def _before(version: int, pointer: EndpointPointer | None) -> int | None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from abalone_assets.errors import EndpointError
+from abalone_assets.lake.holder import machine
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.last_drift import LastDrift
 from abalone_assets.lake.reports import Reports
@@ -143,6 +144,7 @@ class EndpointServer:
             pid=os.getpid(),
             endpoint=self._endpoint,
             started_at=datetime.now(UTC).isoformat(),
+            machine=machine(),
         )
 
 
@@ -240,7 +242,7 @@ def _announced(state_file: Path | None, state: ServerState) -> Iterator[None]:
     try:
         yield
     finally:
-        remove_state(state_file, state.pid)
+        remove_state(state_file, state)
 
 
 @contextmanager

@@ -24,13 +24,16 @@ class ServerState:
 
     Attributes:
         url: Its base URL, with the port that it really has.
+        pid: Its process's id on its machine.
         started_at: When it started, ISO 8601 in UTC.
+        machine: Where its process is; empty in files of older servers.
     """
 
     url: str
     pid: int
     endpoint: str
     started_at: str
+    machine: str = ""
 
 
 def write_state(path: Path, state: ServerState) -> None:
@@ -60,10 +63,9 @@ def read_state(path: Path) -> ServerState | None:
         return None
 
 
-def remove_state(path: Path, pid: int) -> None:
-    """Remove the state file, unless another server has taken it over since."""
-    state = read_state(path)
-    if state is not None and state.pid == pid:
+def remove_state(path: Path, state: ServerState) -> None:
+    """Remove a server's state file, unless another server has taken it over since."""
+    if read_state(path) == state:
         path.unlink(missing_ok=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from abalone_assets.defs.evaluation.evaluation import evaluation
 from abalone_assets.defs.evaluation.evaluation_report import evaluation_report
 from abalone_assets.defs.resources import profile_resources
 from abalone_assets.defs.training.trained_model import trained_model
+from abalone_assets.errors import StorageError
 from abalone_assets.etl.polars_engine import prepare
 from abalone_assets.etl.request import SPLIT_PERCENT, PrepareRequest
 from abalone_assets.ingest.frames import survey_frame, to_parquet
@@ -276,3 +278,31 @@ def test_rows_that_the_test_split_lost_are_counted(story: Story) -> None:
     assert {"misplaced": 0, "leaked": 0, "missing": 2, "foreign": 0}.items() <= split.items()
     assert split["surveyed"] == ROWS - 2
     assert story.second["rows_out_of_place"].value == 2
+
+
+@pytest.fixture
+def beside_version_2(story: Story, tmp_path: Path) -> Home:
+    """The home with version 2 live, and no word of a person on any."""
+    shutil.copytree(story.home.folder, tmp_path / "home")
+    home = Home(tmp_path / "home")
+    shutil.rmtree(home.folder / "registry/versions/000003")
+    publish_pointer(home.registry.store, "abalone", 2)
+    return home
+
+
+def test_without_the_archive_of_the_live_version_a_person_decides(beside_version_2: Home) -> None:
+    home = beside_version_2
+    home.registry.remove_archive(2)
+    with pytest.raises(StorageError, match=r"version 2 is gone.*`abalone approve`"):
+        home.evaluate()
+    home.registry.approve(1, because="2 is lost", by="ana")
+    assert home.evaluate()["champion"].value == "version 1"
+
+
+def test_a_live_version_whose_record_is_gone_is_no_champion(beside_version_2: Home) -> None:
+    home = beside_version_2
+    shutil.rmtree(home.folder / "registry/versions/000002")
+    shown = home.evaluate()
+    assert shown["champion"].value == "version 1"
+    assert "version 2, which is live, is gone" in str(shown["lost_champion"].value)
+    assert home.document()["desired_version"] == 1

@@ -136,7 +136,7 @@ def test_splits_of_another_run_are_found_out_before_a_model_comes_of_them(
     def overwritten(*arguments: Any) -> Any:
         done = work(*arguments)
         key = platform.lake.key("train_split")
-        platform.lake.store.write(key, platform.lake.store.read(key))
+        platform.lake.store.write(key, platform.lake.store.read(key) + b"of another run")
         return done
 
     monkeypatch.setattr(LocalMLPlatform, step, overwritten)

@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from abalone_assets.lake.releases import RELEASE_KEY, Release
 from abalone_assets.local.instance import make_home
 from abalone_assets.serving.state import ServerState, write_state
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, ingest
+from abalone_assets_tests.serving.support import new_registry, running_server
 from abalone_assets_tests.support.out_of_reach import WHY, out_of_reach
 
 if TYPE_CHECKING:
@@ -134,6 +135,20 @@ def test_a_lease_that_is_none_is_said_to_be_deleted(home: Path) -> None:
     Lake(str(home / "lake")).store.write_json(LEASE_KEY, [1])
     found = findings()["release lease"]
     assert "delete it while no release runs" in found["remedy"]
+
+
+@pytest.mark.parametrize("where", ["another/pid:[1]", ""])
+def test_a_server_in_another_container_that_shares_the_home_keeps_its_state_file(
+    home: Path, where: str
+) -> None:
+    path = home / "endpoint/server.json"
+    with running_server(new_registry(home), state_file=path) as running:
+        # An older server does not say where it is, but it answers.
+        url = "http://127.0.0.1:1" if where else running.url
+        write_state(path, replace(running.state, pid=DEAD, machine=where, url=url))
+        assert "endpoint state" not in findings()
+        findings("--repair")
+        assert path.exists()
 
 
 def test_a_landing_zone_that_went_away_fails_and_is_never_made(home: Path) -> None:

@@ -291,6 +291,17 @@ class TestSplitsThatAreBeingRead:
         with pytest.raises(StorageError, match="train_split"), lake.steady_splits():
             pytest.fail("nobody reads them")
 
+    def test_that_were_copied_back_are_the_same(self, lake: Lake) -> None:
+        self.prepared(lake)
+        written = replace(lake.preparation().splits[self.SPLIT], e_tag="of the write before")
+        lake.record_preparation(replace(lake.preparation(), splits={self.SPLIT: written}))
+        with lake.steady_splits() as preparation:
+            assert preparation.splits[self.SPLIT] == written
+        untold = replace(written, sha256="")  # as Spark leaves it
+        lake.record_preparation(replace(preparation, splits={self.SPLIT: untold}))
+        with pytest.raises(StorageError, match="train_split"), lake.steady_splits():
+            pytest.fail("nobody knows what was written")
+
     def test_of_another_preparation_are_found_out(self, lake: Lake) -> None:
         self.prepared(lake)
         with (

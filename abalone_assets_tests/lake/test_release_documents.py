@@ -39,3 +39,12 @@ def test_a_damaged_document_is_named_with_its_field_and_what_to_do(lake: Lake) -
     lake.store.write_json("approved_model/data.json", {"version": "two", "release_digest": "d"})
     with pytest.raises(DamagedError, match=r"approved_model/data\.json: version: .*materialize"):
         lake.document("approved_model", ApprovedModel)
+
+
+def test_an_archive_is_found_where_the_lake_is_now_whatever_folder_its_document_names(
+    lake: Lake,
+) -> None:
+    here = lake.store.uri_of("trained_model/train-a/output/model.tar.gz")
+    before = "/trained_model/home/lake/trained_model/train-a/output/model.tar.gz"
+    assert lake.model_uri(here) == lake.model_uri(before) == here
+    assert lake.model_uri("m.tar.gz") == "m.tar.gz"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,21 @@ def test_documents_of_earlier_revisions_are_read(registry: FolderRegistry) -> No
     }
     registry.store.write_json("versions/000004/overrides.json", [decision])
     assert registry.get(4).overrides == (Override(**decision),)
+
+
+@pytest.mark.parametrize(
+    "lost", ["versions/000002", "versions/000002/model.tar.gz", "versions", "last_version.json"]
+)
+def test_a_number_is_never_given_twice_whatever_is_lost(
+    registry: FolderRegistry, lost: str
+) -> None:
+    for name in (b"one", b"two"):
+        register(registry, name)
+    assert registry.store.root is not None
+    path = registry.store.root / lost
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert register(registry, b"three").version == 3
+    assert registry.read_model(3) == b"three"
 
 
 def test_a_record_that_was_deleted_does_not_lower_the_bar(registry: FolderRegistry) -> None:

@@ -43,8 +43,12 @@ def test_an_output_of_a_training_job_goes_unless_a_record_names_it(lake: Lake) -
     for job in ("one", "two", "three"):
         lake.store.write(f"trained_model/{job}/output/model.tar.gz", b"model")
     lake.store.write("trained_model/one/debug/more.bin", b"more")
-    for asset, job in (("trained_model", "two"), ("evaluation", "three")):
-        uri = lake.store.uri_of(f"trained_model/{job}/output/model.tar.gz")
+    moved_since = "/old/home/lake"
+    for asset, job, then in (
+        ("trained_model", "two", lake.store.uri),
+        ("evaluation", "three", moved_since),
+    ):
+        uri = f"{then}/trained_model/{job}/output/model.tar.gz"
         lake.store.write_json(lake.key(asset, suffix="json"), {"model_uri": uri})
 
     assert trained_archives(lake, datetime.now(UTC)).surplus == []

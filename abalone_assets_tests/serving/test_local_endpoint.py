@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -233,6 +234,25 @@ def test_without_a_server_the_version_waits_for_the_next_one(
     with running_server(registry) as running:
         running.wait_for_version(1)
         assert endpoint_of(registry).deploy(1, probes_of(archives[0])).served
+
+
+@pytest.mark.parametrize("lost", ["versions/000001", "versions/000001/model.tar.gz", None])
+def test_what_is_lost_is_no_version_to_return_to(
+    archives: list[bytes], registry: FolderRegistry, lost: str | None
+) -> None:
+    for archive in archives[:2]:
+        register(registry, archive)
+    publish_pointer(registry.store, ENDPOINT, 1)
+    assert registry.store.root is not None
+    if lost is not None:
+        path = registry.store.root / lost
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with running_server(registry) as running:
+        assert endpoint_of(registry).deploy(2, probes_of(archives[1])).previous == 1
+        assert running.client.describe()["version"] == 2
+    pointer = read_pointer(registry.store, ENDPOINT)
+    assert pointer is not None
+    assert (pointer.version, pointer.previous) == (2, None if lost else 1)
 
 
 def test_the_state_file_of_a_server_that_is_gone_means_no_server(

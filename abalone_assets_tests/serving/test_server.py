@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -202,8 +203,11 @@ def test_a_server_leaves_its_successors_state_file_alone(tmp_path: Path) -> None
     path = tmp_path / "server.json"
     state = ServerState("http://127.0.0.1:8080", 42, ENDPOINT, "2025-03-01T00:00:00+00:00")
     write_state(path, state)
-    remove_state(path, state.pid + 1)
-    assert read_state(path) == state
+    for other in (replace(state, pid=43), replace(state, machine="another")):
+        remove_state(path, other)
+        assert read_state(path) == state
+    remove_state(path, state)
+    assert not path.exists()
 
 
 def test_a_state_file_that_cannot_be_written_is_one_clear_error(

@@ -7,9 +7,11 @@ import os
 import shutil
 import sqlite3
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dagster as dg
 import pytest
 
 from abalone_assets.backup.home import ABOUT, PARTIAL, altered, backups
@@ -45,6 +47,16 @@ def home(finished: Platform) -> Path:
     return finished.home
 
 
+@contextmanager
+def away(home: Path) -> Iterator[None]:
+    """A home that is nowhere for a while."""
+    home.rename(home.with_name("away"))
+    try:
+        yield
+    finally:
+        home.with_name("away").rename(home)
+
+
 def test_a_lost_home_comes_back_from_its_copy_and_nothing_is_due(
     finished: Platform, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,15 +69,23 @@ def test_a_lost_home_comes_back_from_its_copy_and_nothing_is_due(
 
     lost_and_back = tmp_path / "back"
     shutil.copytree(copy, lost_and_back)
+    instance = lost_and_back / "dagster/dagster.yaml"  # which names its folder in tests alone
+    instance.write_text(instance.read_text().replace(str(home), str(lost_and_back)))
     monkeypatch.setenv("ABALONE_HOME", str(lost_and_back))
     monkeypatch.setenv("DAGSTER_HOME", str(lost_and_back / "dagster"))
 
-    findings = abalone_json("verify")["findings"]
-    assert {each["outcome"] for each in findings} <= {"ok"}, findings
-    with Platform.at(lost_and_back) as back:
+    with away(home), Platform.at(lost_and_back) as back:
+        findings = abalone_json("verify")["findings"]
+        assert {each["outcome"] for each in findings} <= {"ok"}, findings
         assert {run.run_id for run in back.instance.get_runs()} == runs
         for sensor in ("survey_sensor", "release_sensor", "approval_sensor"):
             assert requests(back, sensor) == [], back.reasons
+        (lost_and_back / "lake/evaluation_report/data.json").unlink()
+        for asset in ("approved_model", "evaluation_report", "evaluation"):
+            alone = dg.RunRequest(asset_selection=[dg.AssetKey(asset)])
+            result = back.run("release", alone, raise_on_error=False)
+            assert result.success, asset
+            assert all(each.passed for each in result.get_asset_check_evaluations()), asset
         back.land(name_of("2025-03-05"), survey_rows(6, seed=9))
         assert ingest(back) == [True]
     assert not (copy / "landing_zone" / name_of("2025-03-05")).exists()

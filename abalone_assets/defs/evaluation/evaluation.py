@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -13,6 +13,9 @@ from abalone_assets.resources.models import EndpointHost, Gate, ModelRegistryRes
 from abalone_assets.resources.release_lease import ReleaseLease
 from abalone_assets.resources.reports import ReportPages
 from abalone_assets.resources.storage import LakeResource
+
+if TYPE_CHECKING:
+    from abalone_assets.lake.lake import Lake
 
 _SLICE_COLUMNS = ["value", "rows", "rmse", "rmse_low", "rmse_high", "mae", "bias", "coverage"]
 _COMPARED_COLUMNS = [
@@ -48,30 +51,28 @@ def evaluation(
     The reference is the last version that was approved as more than just as good as its champion.
     """
     from abalone_assets.etl.split_audit import audit_test_split
-    from abalone_assets.registry.versions import champion_of, desired_of
+    from abalone_assets.registry.opponents import opponents_of_next
+    from abalone_assets.registry.versions import desired_of
 
     release_lease.hold(context)
     compared_at = datetime.now(UTC).isoformat()
     registry = model_registry.open()
     candidates = registry.candidates()
     desired = desired_of(candidates)
-    champion = champion_of(endpoint_host.open().live_version(), candidates)
-    reference = registry.reference_version(champion) if champion else None
-    against = {"champion": champion} if champion else {}
-    if reference and reference != champion:
-        against["reference"] = reference
+    against = opponents_of_next(endpoint_host.open().live_version(), candidates, registry)
+    if against.warning:
+        context.log.warning(against.warning)
     opened = lake.open()
     with opened.steady_splits():
         audit = audit_test_split(opened.uri("merged_dataset"), opened.uri("test_split"))
         request = EvaluationRequest(
             model_sha256=trained_model.sha256,
             folders={
-                "model": trained_model.model_uri,
-                **{name: opened.uri(f"{name}_split") for name in ("train", "validation", "test")},
-                **{role: registry.model_uri(version) for role, version in against.items()},
+                **folders_in(opened, trained_model.model_uri),
+                **{role: registry.model_uri(version) for role, version in against.by_role.items()},
             },
             options={
-                **{f"{role}-version": version for role, version in against.items()},
+                **{f"{role}-version": version for role, version in against.by_role.items()},
                 "champion-tolerance": gate.open().champion_tolerance,
                 "missing-rows": audit.missing,
                 "foreign-rows": audit.foreign,
@@ -81,7 +82,7 @@ def evaluation(
         report = ml_platform.evaluate(request, context)
     return dg.MaterializeResult(
         value=EvaluatedModel(
-            trained_model.model_uri,
+            request.folders["model"],
             trained_model.release_digest,
             report.evaluation,
             report.probes,
@@ -92,11 +93,18 @@ def evaluation(
         ),
         metadata={
             "report_page": dg.MetadataValue.url(report_pages.url(request.model_sha256)),
-            "reference": f"version {reference}" if reference else "none",
+            "reference": f"version {against.reference}" if against.reference else "none",
+            **({"lost_champion": against.warning} if against.warning else {}),
             **metrics_metadata(report.evaluation),
             **report.job.metadata(),
         },
     )
+
+
+def folders_in(lake: "Lake", model_uri: str) -> dict[str, str]:
+    """The folders of an evaluation that are the lake's, where it is now."""
+    splits = {name: lake.uri(f"{name}_split") for name in ("train", "validation", "test")}
+    return {"model": lake.model_uri(model_uri), **splits}
 
 
 def metrics_metadata(metrics: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """What people look at of an evaluation: pictures, learning curve, the study of simulated rows."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from abalone_assets.defs.evaluation.evaluation import folders_in
 from abalone_assets.defs.metadata import plots_page, records_table
 from abalone_assets.errors import StorageError
 from abalone_assets.lake.release_documents import EvaluatedModel
@@ -89,7 +91,9 @@ def _report(
             "the splits are not those that were evaluated: materialize trained_model and evaluation"
             " again: launch the job `release`"
         )
-    request = EvaluationRequest(**evaluation.request)
+    evaluated = EvaluationRequest(**evaluation.request)
+    here = folders_in(lake, evaluation.model_uri)
+    request = replace(evaluated, folders={**evaluated.folders, **here})
     report = ml_platform.report(request, evaluation.metrics, context)
     metrics, synthetic = report.evaluation, report.evaluation["synthetic"] or {}
     digest, without = metrics["model_sha256"], synthetic.get("rmse_trained_without")

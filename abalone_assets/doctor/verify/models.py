@@ -10,7 +10,7 @@ from abalone_assets.doctor.verify.surveys import PARALLEL, named
 from abalone_assets.errors import AbaloneError, StorageError, counted
 from abalone_assets.etl.request import SPLIT_PERCENT
 from abalone_assets.lake.reports import Reports
-from abalone_assets.registry.registry import TRAIN_AGAIN
+from abalone_assets.registry.registry import REPLACE
 from abalone_assets.retention.lake_objects import compared_versions
 from abalone_assets.retention.versions import versions_needed
 from abalone_assets.storage.object_store import locate
@@ -33,7 +33,7 @@ def model_findings(lake: Lake, registry: ModelRegistry, settings: Settings) -> I
     yield look_at(
         "model versions",
         lambda: _versions(lake, registry, settings),
-        remedy=f"restore them from a copy, or {TRAIN_AGAIN}",
+        remedy=f"restore them from a copy, or {REPLACE}",
     )
 
 
@@ -76,15 +76,16 @@ def _last_model(lake: Lake) -> str:
     trained, evaluated = (_document(lake, asset) for asset in ("trained_model", "evaluation"))
     if not trained:
         raise TroubleError("warning", "none is trained yet", RELEASE_AGAIN)
-    for document in filter(None, (trained, evaluated)):
-        store, key = locate(str(document["model_uri"]))
+    uris = [lake.model_uri(str(each["model_uri"])) for each in (trained, evaluated) if each]
+    for uri in uris:
+        store, key = locate(uri)
         if store.find(key) is None:
-            raise StorageError(f"{document['model_uri']}: no such object")
+            raise StorageError(f"{uri}: no such object")
     model = (evaluated.get("metrics") or {}).get("model_sha256")
     if model and Reports(lake.store).read(str(model)) is None:
         remedy = "materialize evaluation_report, while the splits are those that were evaluated"
         raise TroubleError("warning", "the last evaluation has no report", remedy)
-    return f"{trained['model_uri']}, and what it was evaluated by"
+    return f"{uris[0]}, and what it was evaluated by"
 
 
 def _versions(lake: Lake, registry: ModelRegistry, settings: Settings) -> str:

@@ -74,8 +74,8 @@ RULES: Final[Mapping[Rule, str]] = {
     "worse_in_slice": "it is clearly worse than the champion for one sex or one age band, on all "
     "rows or on those of files that the champion knew",
     "champion_changed": "a person made another version the one to be live while it was evaluated",
-    "first_model": "no approved version is live to hold it against: there was none yet, or a "
-    "person rejected it",
+    "first_model": "no approved version is live to hold it against: there was none yet, a person "
+    "rejected it, or its record is lost",
     "unchanged": "it is the champion",
     "better_than_champion": "it is better than the champion, and than the reference if there is "
     "another, each on all rows and on those of files that it knew; a reference that knew too few "

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import dagster as dg
 import polars as pl
 
+from abalone_assets.automation.runs import DEPLOY_JOB
 from abalone_assets.lake.manifest_store import revoke_days
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.storage.object_store import ObjectStore
-from abalone_assets_tests.automation.support import name_of
+from abalone_assets_tests.automation.support import RELEASE, name_of, requests
+from abalone_assets_tests.cli.support import abalone
 from abalone_assets_tests.stories.finished import BAD_ROW, DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from abalone_assets_tests.support.platform import Platform
 
 
 def day(home: Path, asset: str) -> Path:
@@ -72,6 +78,28 @@ def archive(home: Path) -> Path:
     return home / "registry/versions/000002/model.tar.gz"
 
 
+def lose(folder: str) -> Callable[[Path], None]:
+    """Lose a folder of the registry."""
+    return lambda home: shutil.rmtree(home / "registry" / folder)
+
+
+def release(platform: Platform) -> None:
+    platform.run(RELEASE, dg.RunRequest())
+
+
+def delete_and_release(platform: Platform) -> None:
+    lose("versions/000002")(platform.home)
+    release(platform)
+
+
+def approve_another(platform: Platform) -> None:
+    """What it says also where it leads: the next model is held against that version."""
+    assert abalone("approve", "1", "--because", "the archive of version 2 is lost").exit_code == 0
+    (asked,) = requests(platform, "approval_sensor")
+    platform.run(DEPLOY_JOB, asked)
+    release(platform)
+
+
 def write_otherwise(path: Path) -> None:
     """The same rows in other bytes."""
     pl.read_parquet(path).write_parquet(path, compression="lz4")
@@ -107,6 +135,7 @@ class Damage:
         outcome: What the finding comes to.
         told: A pattern of what is found.
         also: Other subjects that may fail of it.
+        remedies: What is said to help; each is carried out, and nothing is amiss any more.
     """
 
     id: str
@@ -115,6 +144,7 @@ class Damage:
     outcome: str
     told: str
     also: frozenset[str] = frozenset()
+    remedies: tuple[Callable[[Platform], None], ...] = ()
 
 
 DAMAGES: Final = (
@@ -246,6 +276,23 @@ DAMAGES: Final = (
         "model versions",
         "failed",
         "version 2: .*is gone",
+        remedies=(approve_another, delete_and_release),
+    ),
+    Damage(
+        "the live version is gone",
+        lose("versions/000002"),
+        "model versions",
+        "failed",
+        "needed but not in the registry: version 2",
+        remedies=(release,),
+    ),
+    Damage(
+        "all versions are gone",
+        lose("versions"),
+        "model versions",
+        "failed",
+        "needed but not in the registry: version 1 .*, version 2 ",
+        remedies=(release,),
     ),
     Damage("an unknown version is to be live", mislead, "model versions", "failed", "version 9 "),
     Damage(

@@ -17,6 +17,7 @@ from abalone_assets_tests.stories.finished import DAYS
 from abalone_assets_tests.stories.verify.damages import DAMAGES, Damage, revoke
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from abalone_assets_tests.support.platform import Platform
@@ -55,6 +56,23 @@ def test_each_damage_is_told_with_what_to_do(home: Path, damage: Damage) -> None
     others = {each["subject"] for each in findings.values() if each["outcome"] == "failed"}
     too = {"inputs of versions"}  # damaged rows are missing to versions too
     assert others <= {damage.subject, *too, *damage.also}
+
+
+@pytest.mark.parametrize(
+    ("damage", "remedy"),
+    [
+        pytest.param(damage, remedy, id=f"{damage.id}: {remedy.__name__}")
+        for damage in DAMAGES
+        for remedy in damage.remedies
+    ],
+)
+def test_what_is_said_to_help_does(
+    finished: Platform, home: Path, damage: Damage, remedy: Callable[[Platform], None]
+) -> None:
+    damage.make(home)
+    remedy(finished)
+    findings = found(abalone_json("verify"))
+    assert {each["outcome"] for each in findings.values()} == {"ok"}, findings
 
 
 def test_a_file_whose_bytes_decayed_is_told(
