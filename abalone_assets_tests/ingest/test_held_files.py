@@ -143,6 +143,26 @@ def test_a_base_survey_that_says_the_same_leaves_days_as_they_are(world: World) 
     assert world.due() == list(DAYS[1:])
 
 
+def test_days_before_the_first_survey_day_are_judged_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were revoked: moved back to them, that day found them without rows."""
+    world.ingest(*DAYS)
+    monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", DAYS[2])
+    world.ingest_base(1.0, "base")
+    lost = world.lake.key("new_surveys", DAYS[0])
+    rows = world.lake.store.read(lost)
+    world.lake.store.delete(lost)
+    world.ingest_base(1.0, "another base")
+    world.lake.store.write(lost, rows)
+    monkeypatch.delenv("ABALONE_FIRST_SURVEY_DAY")
+    day = world.lake.manifest().days[DAYS[0]]
+    assert (day.rows, day.judged_by) == (100, "base"), "nobody could have taken it in again"
+    assert world.lake.manifest().days[DAYS[1]] == BEING_WRITTEN, "it has a held file"
+    world.ingest_base(1.0, "one more base")
+    assert world.lake.manifest().days[DAYS[0]].judged_by == "one more base"
+
+
 def test_a_day_that_was_judged_by_a_base_survey_of_before_stays_due(world: World) -> None:
     before = Judge.of(world.lake)
     world.ingest_base(0.7, "lighter animals")
