@@ -33,7 +33,7 @@ class IngestedFile:
         sha256: Digest of the bytes that were parsed.
         rows: Rows that obey the survey contract.
         quarantined: Rows that do not.
-        problem: Why the whole file is no survey, or None.
+        problem: Why the whole file is no survey, or cannot be read now; else None.
         origin: Whether it was surveyed, simulated or is example data.
         notes: What was read as it was meant, and what is odd about the file, a sentence each.
         held: Why the whole file is held: its good rows stay out until a person accepts it, or it
@@ -54,6 +54,16 @@ class IngestedFile:
     held: str | None = None
     held_rows: int = 0
     odd_animals: int = 0
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether it cannot be read now: it is no refused file, and what was read before counts."""
+        return bool(self.problem) and not self.e_tag
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the whole file is no survey, so that nothing of it is used."""
+        return bool(self.problem) and not self.is_out_of_reach
 
     @classmethod
     def left_unread(cls, name: str, size: int, e_tag: str, problem: str) -> Self:
