@@ -118,7 +118,9 @@ class Intake:
         uris = {asset: lake.uri(asset, day) for asset in _TABLES}
         with TemporaryDirectory(prefix="abalone-animals-") as folder, staged(uris) as targets:
             parts = _Parts(Path(folder))
-            kept = () if files or day not in self.memory.missing else self._known(day)
+            known = self.manifest.last_files(day) if day in self.memory.missing else ()
+            landed = {file.name for file in files}
+            kept = [each for each in known if each.name not in landed]
             entries = [self._file(day, file, parts) for file in files]
             entries += [self._earlier(day, each, parts) for each in kept]
             found = [entry for entry in entries if entry is not None]
@@ -128,15 +130,13 @@ class Intake:
         entry = IngestedDay(day_digest(found), tuple(found))
         return TakenInDay(entry, parts.records, written)
 
-    def _known(self, day: str) -> tuple[IngestedFile, ...]:
-        return self.manifest.days[day].files if day in self.manifest.days else ()
-
     def _file(self, day: str, file: LandedFile, parts: _Parts) -> IngestedFile | None:
         """The entry of a file whose rows were put into parts; None of one that is not taken in yet.
 
         One that is still being written, or cannot be read now, keeps what was read of it before.
         """
-        before = next((each for each in self._known(day) if each.name == file.name), None)
+        known = self.manifest.last_files(day)
+        before = next((each for each in known if each.name == file.name), None)
         if self._is_growing(file, before):
             return before and self._earlier(day, before, parts)
         if file.size > MAX_FILE_BYTES:

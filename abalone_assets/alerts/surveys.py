@@ -123,7 +123,10 @@ def _amiss(manifest: Manifest) -> Iterator[tuple[str, IngestedFile]]:
 
 def _matter_of(file: IngestedFile, share: float) -> Matter | None:
     lines = file.rows + file.held_rows + file.quarantined
-    if file.problem:
+    if file.is_out_of_reach:
+        what = "cannot be read now"
+        text = f"{file.problem}. {_kept(file)} Mend its permissions, or the disk that it lies on."
+    elif file.problem:
         what = "is no survey" if kind_of_file(file.name) is SURVEYS else "cannot be aged"
         text = f"{file.problem}. Land it again, mended."
     elif file.held:
@@ -139,6 +142,12 @@ def _matter_of(file: IngestedFile, share: float) -> Matter | None:
         return None
     return Matter(f"file:{file.name}", f"{file.name} {what}", f"{file.name} {what}: {text}",
                   f"{file.sha256[:12]} {what}")  # fmt: skip
+
+
+def _kept(file: IngestedFile) -> str:
+    if file.rows + file.held_rows + file.quarantined:
+        return "What was read of it before counts until then."
+    return "Nothing was read of it yet."
 
 
 def zone_situation(settings: Settings, lake: Lake, misses: int) -> tuple[Situation, int]:

@@ -16,12 +16,13 @@ from abalone_assets.local.instance import has_own_landing_zone
 from abalone_assets.survey import ANIMALS, SURVEYS, FileKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
     from abalone_assets.ingest.landing_zone import LandingZone
     from abalone_assets.ingest.memory import Memory, Patience
     from abalone_assets.lake.lake import Lake
-    from abalone_assets.lake.manifest import Manifest
+    from abalone_assets.lake.manifest import IngestedFile, Manifest
     from abalone_assets.settings.platform import Settings
 
 NEWEST: Final = 5
@@ -70,7 +71,7 @@ class Totals:
     Attributes:
         days: Survey days with files.
         files: Their files.
-        unreadable_files: Of these, files that are no survey.
+        unreadable_files: Of these, files that are no survey, or cannot be read now.
         held_files: Of these, files that are held: off as a whole, and not accepted.
         held_rows: Their rows, which are in no table.
         rows: Rows in ``new_surveys``.
@@ -122,7 +123,8 @@ class UnagedAnimals:
         due_days: Days whose files are not in the lake as they are.
         days_to_age: Days whose animals have no ages yet.
         waiting_for_model: Whether these wait because no model is live.
-        refused_files: Files that could not be read, and why.
+        refused_files: Files that are no files of animals, and why.
+        out_of_reach_files: Files that cannot be read now, and why.
         vanished_days: Days whose files are gone in a way that is not believed.
     """
 
@@ -135,6 +137,7 @@ class UnagedAnimals:
     waiting_for_model: bool
     refused_files: dict[str, str]
     vanished_days: list[str]
+    out_of_reach_files: dict[str, str]
 
     @classmethod
     def of(
@@ -152,6 +155,7 @@ class UnagedAnimals:
         memory = read_memory(lake.store, ANIMALS_MEMORY_KEY)
         due = find_due(landing, manifest, zone.read, memory=memory)
         days = [day for day in manifest.days.values() if day.files]
+        known = [file for day in days for file in day.files]
         to_age = animals.days_to_age(manifest)
         return cls(
             files=sum(len(day.files) for day in days),
@@ -161,11 +165,15 @@ class UnagedAnimals:
             due_days=list(due.days),
             days_to_age=to_age,
             waiting_for_model=bool(to_age) and requested_version is None,
-            refused_files={
-                file.name: file.problem for day in days for file in day.files if file.problem
-            },
+            refused_files={file.name: str(file.problem) for file in known if file.is_refused},
             vanished_days=list(due.vanished),
+            out_of_reach_files=out_of_reach(known),
         )
+
+
+def out_of_reach(files: Iterable[IngestedFile]) -> dict[str, str]:
+    """The files that cannot be read now, and why."""
+    return {file.name: str(file.problem) for file in files if file.is_out_of_reach}
 
 
 def growing_files(

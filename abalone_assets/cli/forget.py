@@ -94,8 +94,9 @@ def forget(
             click.echo("Nothing was changed.", err=as_json)
             ctx.exit(FAILED)
     if forgotten:
-        revoke_days(held.records if isinstance(held, Animals) else held.store, forgotten)
-    outcome = {"days": forgotten, "rows": sum(map(manifest.rows_of, forgotten))}
+        records = held.records if isinstance(held, Animals) else held.store
+        revoke_days(records, forgotten, forget=True)
+    outcome = {"days": forgotten, "rows": sum(_rows(day, manifest) for day in forgotten)}
     _show(outcome, animals=animals, as_json=as_json)
 
 
@@ -103,10 +104,17 @@ def _listed(days: list[str], manifest: Manifest) -> Iterator[str]:
     """What would be let go of: the first and the last days, and how much there is in between."""
     for day in days if len(days) <= 2 * LISTED else [*days[:LISTED], "", *days[-LISTED:]]:
         if day:
-            files = manifest.days[day].files
-            yield f"  {day}: {counted(len(files), 'file')}, {counted(manifest.rows_of(day), 'row')}"
+            files = counted(manifest.summaries[day].files, "file")
+            yield f"  {day}: {files}, {counted(_rows(day, manifest), 'row')}"
         else:
             yield f"  … {len(days) - 2 * LISTED} more days …"
+
+
+def _rows(day: str, manifest: Manifest) -> int:
+    """The rows of a day; of one that was revoked, those that it held before."""
+    if not manifest.summaries[day].being_written:
+        return manifest.rows_of(day)
+    return sum(file.rows for file in manifest.last_files(day))
 
 
 def _may_be_forgotten(days: list[str], manifest: Manifest, landing: Landing) -> list[str]:
@@ -124,7 +132,7 @@ def _may_be_forgotten(days: list[str], manifest: Manifest, landing: Landing) -> 
             problems.append(
                 f"{day} still has files in the landing zone; delete them first: {names}"
             )
-        elif day not in manifest.days or not manifest.days[day].files:
+        elif day not in manifest.summaries or not manifest.summaries[day].files:
             problems.append(f"{day} is no survey day that the lake holds")
     if problems:
         raise SurveyError(f"nothing was forgotten: {'; '.join(problems)}")

@@ -290,11 +290,18 @@ def _show_lists(report: StatusReport) -> None:
         title=f"Held files: read, but in no table until somebody accepts them "
         f"({len(report.held_files)})",
     )
-    refused = report.unreadable_files | (report.animals.refused_files if report.animals else {})
+    animals = report.animals
+    refused = report.refused_files | (animals.refused_files if animals else {})
     print_table(
         ["file", "problem"],
         list(refused.items())[:LISTED],
         title=f"Refused files: nothing can be read from them ({len(refused)})",
+    )
+    unread = report.out_of_reach_files | (animals.out_of_reach_files if animals else {})
+    print_table(
+        ["file", "problem"],
+        list(unread.items())[:LISTED],
+        title=f"Files that cannot be read now: what was read before counts ({len(unread)})",
     )
     ignored = report.stray_files | report.unreadable_now
     print_table(

@@ -11,6 +11,7 @@ from abalone_assets.cli.data_status import (
     Totals,
     UnagedAnimals,
     growing_files,
+    out_of_reach,
     scan,
 )
 from abalone_assets.cli.model_status import Approvals, DecisionOnVersion, Live, release_in_short
@@ -48,7 +49,8 @@ class StatusReport:
         quarantine: The rows that were put aside.
         waiting_files: Files in the landing zone of a day in the future; ingested when it comes.
         stray_files: Other files there that belong to no survey day, and why.
-        unreadable_files: Ingested files that are no survey, and why.
+        unreadable_files: Ingested files that are no survey, or cannot be read now, and why.
+        out_of_reach_files: Those of them that cannot be read now: what was read before counts.
         growing_files: Files that were still being written when a sensor last looked.
         unreadable_now: Files that a sensor could not read and tries again, and why.
         earlier_days: Days in the lake that no release holds: before ABALONE_FIRST_SURVEY_DAY.
@@ -73,6 +75,7 @@ class StatusReport:
     waiting_files: list[str]
     stray_files: dict[str, str]
     unreadable_files: dict[str, str]
+    out_of_reach_files: dict[str, str]
     growing_files: list[str]
     unreadable_now: dict[str, str]
     earlier_days: list[str]
@@ -117,6 +120,7 @@ class StatusReport:
             waiting_files=waiting,
             stray_files={name: strays[name] for name in strays if name not in waiting},
             unreadable_files={file.name: file.problem for file in files if file.problem},
+            out_of_reach_files=out_of_reach(files),
             growing_files=growing_files(landing, manifest, memory, Patience(**settings.patience)),
             unreadable_now={
                 name: failed.problem for name, failed in memory.unreadable.items() if name in landed
@@ -180,21 +184,30 @@ class StatusReport:
             return self._next_without_answer(self.release)
         return "`abalone land FILE` lands a survey, `abalone predict` asks the model"
 
+    @property
+    def refused_files(self) -> dict[str, str]:
+        """Ingested files that are no survey, and why."""
+        files = self.unreadable_files
+        return {name: files[name] for name in files if name not in self.out_of_reach_files}
+
     def _next_with_files(self) -> str:
-        """What to do about files that are held or refused; empty when there are none."""
-        if not self.held_files:
-            if not self.unreadable_files:
-                return ""
-            name = next(iter(self.unreadable_files))
+        """What to do about files that need somebody; empty when there are none."""
+        if name := next(iter(self.held_files), None):
+            return (
+                f"land {name} again in mm / 200 and g / 200 (`abalone land --force`), or say that "
+                f'it is right: `abalone accept {name} --because "…"`'
+            )
+        if name := next(iter(self.refused_files), None):
             return (
                 f"mend {name} and land it again (`abalone land --force`), or delete it: nothing of "
                 f"a refused file is used; `abalone status {name}` says what is wrong"
             )
-        name = next(iter(self.held_files))
-        return (
-            f"land {name} again in mm / 200 and g / 200 (`abalone land --force`), or say that it is"
-            f' right: `abalone accept {name} --because "…"`'
-        )
+        if name := next(iter(self.out_of_reach_files), None):
+            return (
+                f"have {name} read again: mend its permissions, or the disk that it lies on; what "
+                "was read of it before counts until then"
+            )
+        return ""
 
     def _next_without_answer(self, release: Release) -> str:
         if self.live.requested_version is None:

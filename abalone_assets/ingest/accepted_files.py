@@ -136,8 +136,8 @@ def _refusal(store: ObjectStore, name: str) -> str | None:
     except SurveyError:
         return None
     entry = read_manifest(store).days.get(day)
-    found = (file.problem for file in (entry.files if entry else ()) if file.name == name)
-    return next(found, None)
+    files = entry.files if entry else ()
+    return next((file.problem for file in files if file.name == name and file.is_refused), None)
 
 
 def _not_held(store: ObjectStore, name: str, held: Mapping[str, IngestedFile]) -> SurveyError:

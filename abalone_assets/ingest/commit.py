@@ -49,8 +49,8 @@ def commit_parsed_days(
         accepted, simulated = accepted_files(lake.store), synthetic_files(lake.store)
 
         def is_another(file: IngestedFile) -> bool:
-            if file.held and file.sha256 in accepted:
-                return True
+            if file.held and file.e_tag and file.sha256 in accepted:
+                return True  # without a token it could not be read: when it can be, it is accepted
             return file.origin != SYNTHETIC and file.sha256 in simulated
 
         return [day for day, entry in entries.items() if any(map(is_another, entry.files))]

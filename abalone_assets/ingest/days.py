@@ -25,6 +25,7 @@ from abalone_assets.survey import (
     UnreadableSurveyError,
     parse_survey,
 )
+from abalone_assets.survey.origin import SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -101,12 +102,13 @@ class _DayReader:
 
         A file that is no survey at all, cannot be read, or is held, adds no rows; its entry says
         why. One that cannot be read now, or is still being written, keeps what was read of it
-        before; so do those of a day that is gone as if the landing zone had gone away.
+        before; so do those that are gone from their day as if the landing zone had gone away.
         """
         surveys: list[ParsedSurvey] = []
-        missing = self.earlier.missing_files(day) if self.earlier and not files else ()
-        kept = list(missing)
-        entries = [before.entry for before in missing]
+        landed = {file.name for file in files}
+        missing = self.earlier.missing_files(day) if self.earlier else ()
+        kept = [self._as_known(each) for each in missing if each.entry.name not in landed]
+        entries = [before.entry for before in kept]
         for file in files:
             growing = self.earlier is not None and self.earlier.is_growing(day, file)
             survey, parsed = (None, None) if growing else self._parse(file)
@@ -114,6 +116,7 @@ class _DayReader:
             if self.earlier is not None and (parsed is None or not parsed.e_tag):
                 before = self.earlier.file(day, file.name)
             if before is not None:
+                before = self._as_known(before)
                 kept.append(before)
                 unread = parsed or before.entry  # one that could not be read has no token
                 parsed = replace(before.entry, e_tag=unread.e_tag, problem=unread.problem)
@@ -123,6 +126,13 @@ class _DayReader:
                 surveys.append(survey)
         entry = IngestedDay(day_digest(entries), tuple(entries), self.judge.name)
         return _ReadDay(surveys, kept, entry)
+
+    def _as_known(self, before: EarlierFile) -> EarlierFile:
+        """What is kept of a file: as a simulation, if somebody has told since that it is one."""
+        if before.entry.sha256 not in self.synthetic:
+            return before
+        rows = before.rows.with_columns(pl.lit(SYNTHETIC).alias("origin"))
+        return replace(before, entry=replace(before.entry, origin=SYNTHETIC), rows=rows)
 
     def _parse(self, file: LandedFile) -> tuple[ParsedSurvey | None, IngestedFile]:
         """The survey in a file, if it is one, and what the manifest will say of the file."""

@@ -7,6 +7,7 @@ its day's other files need not wait for it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TYPE_CHECKING, Self
 
 import polars as pl
@@ -62,14 +63,18 @@ class Earlier:
         )
 
     def missing_files(self, day: str) -> list[EarlierFile]:
-        """All files of a day that a look missed in a way that it did not believe."""
-        if day not in self.memory.missing or day not in self.manifest.days:
+        """The files of a day of which a look missed some in a way that it did not believe."""
+        if day not in self.memory.missing:
             return []
-        files = (self.file(day, file.name) for file in self.manifest.days[day].files)
+        files = (self.file(day, file.name) for file in self.manifest.last_files(day))
         return [file for file in files if file is not None]
 
     def file(self, day: str, name: str) -> EarlierFile | None:
-        """What was read of a file before; None when nothing was, or the lake lost it."""
+        """What was read of a file before; None when nothing was, or the lake lost it.
+
+        Raises:
+            StorageError: The lake refuses: what it holds is not taken for lost.
+        """
         entry = self._entry(day, name)
         if entry is None:
             return None
@@ -83,12 +88,15 @@ class Earlier:
         return EarlierFile(entry, rows, quarantined)
 
     def _entry(self, day: str, name: str) -> IngestedFile | None:
-        files = self.manifest.days[day].files if day in self.manifest.days else ()
+        files = self.manifest.last_files(day)
         return next((file for file in files if file.name == name), None)
 
     def _rows_of(self, asset: str, day: str, name: str, schema: pl.Schema) -> pl.DataFrame | None:
+        _, data = self.lake.store.read_changed(self.lake.key(asset, day), None)
+        if data is None:
+            return None
         try:
-            stored = pl.read_parquet(self.lake.uri(asset, day), glob=False)
+            stored = pl.read_parquet(BytesIO(data), hive_partitioning=False)
         except (OSError, pl.exceptions.PolarsError):
             return None
         stored = stored.filter(pl.col("source_file") == name)

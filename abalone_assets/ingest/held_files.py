@@ -16,6 +16,7 @@ from abalone_assets.ingest.accepted_files import accepted_files
 from abalone_assets.ingest.plausibility.profile import SCALE_RULES, Profile, Verdict
 from abalone_assets.ingest.plausibility.shipped_profile import UCI_PROFILE
 from abalone_assets.lake.manifest import BEING_WRITTEN, IngestedDay, IngestedFile
+from abalone_assets.lake.manifest_store import read_manifest
 from abalone_assets.survey.origin import SYNTHETIC
 
 if TYPE_CHECKING:
@@ -96,9 +97,10 @@ class Judge:
         Raises:
             StorageError: A day's rows cannot be read.
         """
+        shown = lake.manifest().summaries
         judged = {
-            day: (entry, self._judged(lake, day, entry))
-            for day, entry in lake.manifest().days.items()
+            day: (entry, (self._judged if day in shown else self._judged_early)(lake, day, entry))
+            for day, entry in read_manifest(lake.store).days.items()
             if self._judged_otherwise(entry)
         }
 
@@ -128,6 +130,13 @@ class Judge:
                 if found is None or self._verdict(found).held:
                     return BEING_WRITTEN
         return marked
+
+    def _judged_early(self, lake: Lake, day: str, entry: IngestedDay) -> IngestedDay:
+        """The same of a day before the first survey day, which nobody can have ingested again."""
+        try:
+            return self._judged(lake, day, entry)
+        except StorageError:
+            return entry
 
     def _verdict(self, rows: pl.DataFrame) -> Verdict:
         return self.profile.judge(rows.to_dict(as_series=False))

@@ -45,7 +45,8 @@ class Due:
         days: ISO dates, in order.
         undecided: Rewritten files left for the next look.
         vanished: Days whose files are gone in a way that is not believed: see `missing_days`. They
-            keep what the lake holds of them until a person forgets them.
+            keep what the lake holds of them until a person forgets them. Those of them that were
+            revoked are due, to be ingested from what the lake held.
         growing: Files that may still be written; their days are not due because of them.
         unreadable: Files that could not be read, and are tried again later.
         memory: What the next look should know of single files.
@@ -90,12 +91,19 @@ def find_due(
         if landing.covers(day) and (summary.files or summary.being_written)
     }
     vanished = missing_days(landing, manifest, memory)
-    if vanished:  # nor is one believed to be gone whose run died: nobody knows what it held
+    if vanished:  # nor is one believed to be gone of which nobody knows what it held
         known = {day for day in known if manifest.summaries[day].files or day in landing.days}
     remembered = memory.days()
+    revoked = {
+        day
+        for day in vanished
+        if manifest.summaries[day].being_written
+        and (landing.whole or day in memory.missing)
+        and manifest.last_files(day)
+    }
     days = [
         day
-        for day in sorted((known | landing.days.keys()) - set(vanished))
+        for day in sorted((known | landing.days.keys()) - (set(vanished) - revoked))
         if (day in remembered or _may_differ(landing.days.get(day, ()), manifest, day))
         and comparison.differs(landing.days.get(day, ()), manifest.days.get(day))
     ]
@@ -146,7 +154,7 @@ def missing_days(
         day
         for day in fewer
         if {file.name for file in landing.days[day]}
-        < {file.name for file in manifest.days[day].files}
+        < {file.name for file in manifest.last_files(day)}
     }
     return tuple(sorted(gone | shrunk))
 
@@ -207,7 +215,7 @@ class _Comparison:
         if failed and failed.token == file.e_tag and self.patience.now < failed.retry_at:
             self.unreadable[file.name] = failed
             return False
-        if self.memory.identical.get(file.name) != file.e_tag:
+        if not ingested.e_tag or self.memory.identical.get(file.name) != file.e_tag:
             if (
                 self.compared_files >= MAX_COMPARED_FILES
                 or self.compared_bytes >= MAX_COMPARED_BYTES

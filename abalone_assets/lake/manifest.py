@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
+from abalone_assets.errors import DamagedError, StorageError
 from abalone_assets.lake.writers import Writer
 from abalone_assets.survey.origin import SURVEYED, SYNTHETIC
 
@@ -32,7 +33,7 @@ class IngestedFile:
         sha256: Digest of the bytes that were parsed.
         rows: Rows that obey the survey contract.
         quarantined: Rows that do not.
-        problem: Why the whole file is no survey, or None.
+        problem: Why the whole file is no survey, or cannot be read now; else None.
         origin: Whether it was surveyed, simulated or is example data.
         notes: What was read as it was meant, and what is odd about the file, a sentence each.
         held: Why the whole file is held: its good rows stay out until a person accepts it, or it
@@ -53,6 +54,16 @@ class IngestedFile:
     held: str | None = None
     held_rows: int = 0
     odd_animals: int = 0
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether it cannot be read now: it is no refused file, and what was read before counts."""
+        return bool(self.problem) and not self.e_tag
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the whole file is no survey, so that nothing of it is used."""
+        return bool(self.problem) and not self.is_out_of_reach
 
     @classmethod
     def left_unread(cls, name: str, size: int, e_tag: str, problem: str) -> Self:
@@ -150,7 +161,7 @@ class DaySummary:
         content: Digest of the files with a good row, as it counts in the manifest's; else empty.
         landed: Digest of the files' names, sizes and tokens, as `landed_digest` makes it; empty
             while the day is being written.
-        files: How many files it has.
+        files: How many files it has; while it is being written, how many it had before.
         rows: Rows in ``new_surveys``.
         quarantined: Rows in ``quarantined_rows``.
         remarks: How many of its files were refused, are held, or have a note.
@@ -184,6 +195,10 @@ class DaySummary:
             held=len(day.held_files),
         )
 
+    def revoked(self, writers: tuple[Writer, ...]) -> DaySummary:
+        """The summary of this day while these runs write it: it holds nothing, but had files."""
+        return DaySummary(files=self.files, writers=writers)
+
     @property
     def being_written(self) -> bool:
         """Whether a run writes it now, or died while it did."""
@@ -208,6 +223,10 @@ class File(Protocol):
     @property
     def e_tag(self) -> str:
         """The landing zone's token of this write."""
+
+
+class LostPartError(StorageError):
+    """The files of a month's days are known no more: their part of the manifest is gone."""
 
 
 class StoredDays(Mapping[str, IngestedDay]):
@@ -243,6 +262,16 @@ class StoredDays(Mapping[str, IngestedDay]):
 
     def __contains__(self, day: object) -> bool:
         return day in self.summaries
+
+    def files_before(self, day: str) -> tuple[IngestedFile, ...]:
+        """The files that a day which is being written had before; none where nobody knows."""
+        if not self.summaries[day].files:
+            return ()
+        try:
+            known = self._read_month(month_of(day)).get(day, BEING_WRITTEN)
+        except (LostPartError, DamagedError):
+            return ()
+        return tuple(replace(file, e_tag="") for file in known.files)
 
     def since(self, first: str) -> StoredDays:
         """Those from a day on."""
@@ -291,6 +320,18 @@ class Manifest:
     def rows_of(self, day: str) -> int:
         """Rows of one survey day; none when it was never ingested."""
         return self.summaries[day].rows if day in self.summaries else 0
+
+    def last_files(self, day: str) -> tuple[IngestedFile, ...]:
+        """The files of a day; of one that is being written, or was when a run died, its last ones.
+
+        These have no tokens: whatever lies in the landing zone by now is read again. There are none
+        where the day was never ingested, or was forgotten, or its part of the manifest is lost.
+        """
+        if day not in self.summaries:
+            return ()
+        if self.summaries[day].being_written and isinstance(self.days, StoredDays):
+            return self.days.files_before(day)
+        return self.days[day].files
 
     @property
     def days_with_rows(self) -> list[str]:

@@ -27,6 +27,7 @@ from abalone_assets.lake.manifest import (
     DaySummary,
     IngestedDay,
     IngestedRaw,
+    LostPartError,
     Manifest,
     StoredDays,
     month_of,
@@ -148,10 +149,12 @@ def revoke_days(
     *,
     writer: Writer | None = None,
     has_ended: Callable[[str], bool] = lambda _: False,
+    forget: bool = False,
 ) -> None:
     """Record that these days are being written: until their commit they are due, and hold nothing.
 
-    A release in the meantime leaves them out rather than read what may be half of a day.
+    A release in the meantime leaves them out rather than read what may be half of a day. What they
+    held stays known (`Manifest.last_files`), for files that cannot be read when they are written.
 
     Args:
         store: Of the lake.
@@ -159,6 +162,7 @@ def revoke_days(
         writer: The run that is about to write them; without one, no run that writes them now is
             believed.
         has_ended: Whether Dagster knows of a run that it has ended.
+        forget: Whether what they held is to be known no more: a person has let go of them.
     """
     revoked = dict.fromkeys(days, BEING_WRITTEN)
 
@@ -166,7 +170,8 @@ def revoke_days(
         writers = {
             day: with_writer(_writers_of(manifest, day), writer, has_ended) for day in revoked
         }
-        return _Change(manifest.raw, revoked, writers)
+        forgotten = frozenset(revoked if forget else ())
+        return _Change(manifest.raw, revoked, writers, forgotten=forgotten)
 
     _update(store, change)
 
@@ -237,14 +242,19 @@ def commit_raw(
 class _Change:
     """What the manifest says of the base survey and of some days from now on.
 
-    ``writers`` has the runs that write a day, for those that are being written; ``runs`` the run
-    that has written a day, for those that one has just written.
+    Attributes:
+        raw: The base survey.
+        days: The days that change.
+        writers: The runs that write a day, for those that are being written.
+        runs: The run that has written a day, for those that one has just written.
+        forgotten: Those of the days of which nobody is to know any more what they held.
     """
 
     raw: IngestedRaw | None
     days: Mapping[str, IngestedDay]
     writers: Mapping[str, tuple[Writer, ...]] = field(default_factory=dict)
     runs: Mapping[str, str] = field(default_factory=dict)
+    forgotten: Collection[str] = frozenset()
 
 
 def _update(store: ObjectStore, change: Callable[[Manifest], _Change]) -> None:
@@ -254,14 +264,19 @@ def _update(store: ObjectStore, change: Callable[[Manifest], _Change]) -> None:
             _collect_garbage(store, head)
         manifest = _manifest_of(store, document, head)
         made = change(manifest)
-        # Of one document, or where there is none yet, all of it goes into parts.
-        changed = made.days if head else {**manifest.days, **made.days}
-        months = dict(head.months) if head else {}
-        for month, days in _by_month(changed).items():
-            months[month] = _changed(store, month, months.get(month, _NEW_MONTH), days, made)
+        months = dict(head.months) if head else _in_months(store, {}, _Change(None, manifest.days))
+        months = _in_months(store, months, made)
         return Head(FORMAT, made.raw, dict(sorted(months.items())))
 
     store.update_json(MANIFEST_KEY, swap, encode=encoded)
+
+
+def _in_months(store: ObjectStore, before: Mapping[str, Month], made: _Change) -> dict[str, Month]:
+    """These months with a change made."""
+    months = dict(before)
+    for name, days in _by_month(made.days).items():
+        months[name] = _changed(store, name, months.get(name, _NEW_MONTH), days, made)
+    return months
 
 
 def _changed(
@@ -271,7 +286,7 @@ def _changed(
     changed: Mapping[str, IngestedDay],
     made: _Change,
 ) -> Month:
-    """A month with these days changed, its part written; revoked days need none."""
+    """A month with these days of a change made, its part written; revoked days need none."""
     summaries = dict(before.days)
     for day, entry in changed.items():
         summaries[day] = _summary(day, entry, summaries.get(day), made)
@@ -279,12 +294,11 @@ def _changed(
     written = {day: entry for day, entry in changed.items() if entry.digest}
     if not written:
         return Month(before.part, summaries)
-    others = summaries.keys() - written.keys()
-    stay = any(not summaries[day].being_written for day in others)
-    # A part that was lost is not needed once all of its days are written anew.
-    days = {**(_read_part(store, before.part) if stay else {}), **written}
-    valid = {day: days[day] for day, each in summaries.items() if not each.being_written}
-    data = part_bytes(valid)
+    stay = [day for day, each in summaries.items() if not each.being_written]
+    days = {**_known_days(store, before.part, is_needed=written.keys() != set(stay)), **written}
+    # Of a revoked day its files of before stay known, for what cannot be read of it again.
+    revoked = [day for day, each in summaries.items() if each.being_written and each.files]
+    data = part_bytes({day: days[day] for day in sorted((*stay, *(days.keys() & revoked)))})
     part = f"{PARTS}{name}.{hashlib.sha256(data).hexdigest()[:16]}.json"
     store.write(part, data)  # again if it is there, so that it is young
     return Month(part, summaries)
@@ -292,10 +306,11 @@ def _changed(
 
 def _summary(day: str, entry: IngestedDay, before: DaySummary | None, made: _Change) -> DaySummary:
     """What the head says of a changed day; one that is judged anew is of the run that wrote it."""
-    summary = DaySummary.of(entry)
-    if not entry.digest:
-        return replace(summary, writers=made.writers.get(day, ()))
-    return replace(summary, run=made.runs.get(day, before.run if before else ""))
+    if entry.digest:
+        run = made.runs.get(day, before.run if before else "")
+        return replace(DaySummary.of(entry), run=run)
+    known = None if day in made.forgotten else before
+    return (known or DaySummary()).revoked(made.writers.get(day, ()))
 
 
 def _by_month(days: Mapping[str, IngestedDay]) -> dict[str, dict[str, IngestedDay]]:
@@ -338,8 +353,18 @@ def _read_month(store: ObjectStore, month: Month) -> Mapping[str, IngestedDay]:
     days = _read_part(store, month.part)
     lost = [day for day, each in month.days.items() if not (each.being_written or day in days)]
     if lost:
-        raise StorageError(f"{store.uri_of(month.part)}: {lost[0]} is missing; {REMEDY}")
+        raise LostPartError(f"{store.uri_of(month.part)}: {lost[0]} is missing; {REMEDY}")
     return days
+
+
+def _known_days(store: ObjectStore, part: str, *, is_needed: bool) -> Mapping[str, IngestedDay]:
+    """The days of a part; one that was lost is not needed once all of its days are written anew."""
+    try:
+        return _read_part(store, part)
+    except (LostPartError, DamagedError):
+        if is_needed:
+            raise
+        return {}
 
 
 def _read_part(store: ObjectStore, part: str) -> Mapping[str, IngestedDay]:
@@ -351,7 +376,7 @@ def _part_at(uri: str, part: str) -> Mapping[str, IngestedDay]:
     store = ObjectStore(uri)
     document = store.read_json(part)
     if document is None:
-        raise StorageError(
+        raise LostPartError(
             f"{store.uri_of(part)}: no such part of the manifest: either it was changed long after "
             f"it was read, and a new look finds it, or the part was lost: {REMEDY}"
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from abalone_assets.lake.lake import Lake
 from abalone_assets.monitoring.captures import Captures
+from abalone_assets.pages.surveys.staged_uploads import StagedUploads
 from abalone_assets.registry.open import open_registry
 from abalone_assets.registry.versions import MODEL_DIGEST
 from abalone_assets.retention.kept_inputs import kept_inputs
@@ -61,6 +62,10 @@ def stored_kinds(settings: Settings, now: datetime | None = None) -> list[Kind]:
                 now,
                 keep_request_days=settings.keep_request_days,
             ),
-            staged_files([lake.store, registry.store], ObjectStore(settings.landing_zone_uri)),
+            staged_files(
+                [lake.store, registry.store],
+                ObjectStore(settings.landing_zone_uri),
+                StagedUploads.of(settings.home),
+            ),
         ]
     return kinds

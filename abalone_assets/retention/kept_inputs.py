@@ -120,7 +120,8 @@ def kept_inputs(
     """
     needs = Needs(lake, registry)
     found = [stored for prefix in (ROWS, DAYS) for stored in lake.store.list(prefix)]
-    reasons = needs.reasons(versions)
+    # A registry that keeps all archives names none, and what is removed goes by those.
+    reasons = needs.reasons(versions if registry.archives() else None)
 
     def reason(key: str, written_at: datetime) -> str:
         return reasons.why(key) or (YOUNG if written_at > now - GRACE else "")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from abalone_assets.lake.lake import Lake
     from abalone_assets.monitoring.captures import Captures
+    from abalone_assets.pages.surveys.staged_uploads import StagedUploads
     from abalone_assets.storage.object_store import ObjectStore
 
 
@@ -62,13 +63,22 @@ def capture_files(
     return Kind("days of capture files", things, remove)
 
 
-def staged_files(stores: Iterable[ObjectStore], landing_zone: ObjectStore) -> Kind:
-    """What killed processes left of objects, and of files for crews, that they were writing."""
+def staged_files(
+    stores: Iterable[ObjectStore], landing_zone: ObjectStore, uploads: StagedUploads
+) -> Kind:
+    """What was begun and never ended.
+
+    Args:
+        stores: Of lake and registry, where killed processes left objects that they were writing.
+        landing_zone: Where they left files for crews.
+        uploads: Of the server's page, where people left files that they did not confirm.
+    """
     roots = dict.fromkeys(store.root for store in stores if store.root is not None)
     found = [path for root in roots for path in leftovers(root)]
     if landing_zone.root is not None:
         for folder in (landing_zone.root, landing_zone.root / AGED):
             found += own_leftovers(folder)
+    found += uploads.overdue()
     things = [Thing(str(path), size_of(path)) for path in found]
     return Kind("staged leftovers", things, remove_path)
 

@@ -90,6 +90,24 @@ def test_a_days_animals_say_of_which_content_of_each_file_they_are(
     assert said() == in_manifest()
 
 
+def test_a_revoked_day_keeps_the_animals_of_a_file_that_cannot_be_read(
+    shore: Shore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shore.zone.land(EARLY, animals(20))
+    shore.take_in([MONDAY])
+    revoke_days(shore.animals.records, [MONDAY])
+
+    def unreadable(*_: object) -> str:
+        raise StorageError("no access")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(shore.zone), "download", unreadable)
+        shore.take_in([MONDAY])
+    (file,) = shore.animals.manifest().days[MONDAY].files
+    assert (file.rows, file.is_out_of_reach) == (20, True)
+    assert shore.due() == [MONDAY], "it is read when it can be"
+
+
 def _refuse_links(_: Path, target: Path) -> None:
     raise OSError(errno.EXDEV, "another file system", str(target))
 

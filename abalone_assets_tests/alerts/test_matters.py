@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from abalone_assets.alerts.matters import (
     read_told,
     told_after,
 )
+from abalone_assets.alerts.surveys import file_situation
 from abalone_assets.errors import StorageError
+from abalone_assets.lake.manifest import IngestedDay, IngestedFile, Manifest
 from abalone_assets.storage.object_store import ObjectStore
 
 JOB = Matter("job:release", "the job release failed", "The job release failed once.")
@@ -43,6 +46,18 @@ def test_another_one_of_its_kind_is_news_and_does_not_end_the_first() -> None:
     fourth = Matter("rejected", "model version 4 was rejected", "Version 4 …", "4")
     news = news_of(told_of(REJECTED), situation(fourth))
     assert (news.new, news.over) == ((fourth,), ())
+
+
+@pytest.mark.parametrize("rows", [0, 30])
+def test_a_file_that_cannot_be_read_now_is_not_told_of_as_refused(rows: int) -> None:
+    """Its rows were in use while the message called for another file in its place."""
+    unread = replace(IngestedFile.out_of_reach("abalone.20250303120000", 9, "denied"), rows=rows)
+    manifest = Manifest(None, {"2025-03-03": IngestedDay("d", (unread,))})
+    (matter,) = file_situation(manifest, 0.1).matters
+    assert matter.title == "abalone.20250303120000 cannot be read now"
+    assert ("before counts" in matter.text) == bool(rows)
+    assert "Mend its permissions" in matter.text
+    assert "Land it again" not in matter.text
 
 
 def test_what_nobody_can_tell_yet_stays_as_it_was_told() -> None:

@@ -12,6 +12,8 @@ import polars as pl
 import pytest
 
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
+from abalone_assets.lake.manifest_store import revoke_days
+from abalone_assets.lake.writers import Writer
 from abalone_assets.local.instance import fail_orphaned_runs
 from abalone_assets_tests.automation.support import (
     INGEST,
@@ -19,6 +21,7 @@ from abalone_assets_tests.automation.support import (
     Clock,
     block,
     ingest,
+    ingested,
     name_of,
     ranges,
     requests,
@@ -125,6 +128,28 @@ def test_a_rewritten_file_that_cannot_be_read_holds_up_no_other(
 
     monkeypatch.setattr(FolderLandingZone, "read", refuse)
     assert ranges(requests(platform)) == [(POISONED, POISONED), (LATER, LATER)]
+
+
+def test_a_file_that_cannot_be_read_keeps_its_rows_though_a_run_over_its_day_died(
+    platform: Platform, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = name_of(POISONED), name_of(POISONED, "130000")
+    platform.land(first, survey_rows(3))
+    assert ingest(platform) == [True]
+    platform.land(second, survey_rows(4, seed=1))
+    revoke_days(platform.lake.store, [POISONED], writer=Writer("a run that was killed", ended=True))
+    read = FolderLandingZone.read
+
+    def refuse(zone: FolderLandingZone, name: str) -> bytes:
+        return read(zone, "missing" if name == first else name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderLandingZone, "read", refuse)
+        assert ingest(platform) == [True]
+        assert ingested(platform) == {first: 3, second: 4}
+    clock.advance(seconds=RETRY_SECONDS)
+    assert ingest(platform) == [True], "it is read when it can be"
+    assert not any(file.problem for file in platform.lake.manifest().days[POISONED].files)
 
 
 KILLED_RUN = """

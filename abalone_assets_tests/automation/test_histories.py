@@ -279,7 +279,9 @@ def test_a_day_whose_run_died_keeps_its_rows_while_the_landing_zone_is_away(
     world.try_to(lambda: world.ingest(DayRange(DAYS[0], DAYS[0])), [Strike(0, "after", KILLS)])
     away = world.folder.rename(world.folder.with_suffix(".away"))
     world.folder.mkdir()
+    assert world.tick_and_ingest() == 1, "from what the lake held"
     assert world.tick() == []
+    assert world.held() == before
     world.folder.rmdir()
     away.rename(world.folder)
     world.settle()

@@ -9,6 +9,8 @@ import pytest
 from abalone_assets.cli import output
 from abalone_assets.cli.forget import _listed
 from abalone_assets.lake.manifest import IngestedDay, Manifest
+from abalone_assets.lake.manifest_store import revoke_days
+from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json, ingest
 
 if TYPE_CHECKING:
@@ -44,6 +46,16 @@ def test_days_deleted_on_purpose_are_due_once_somebody_says_so(
         ingest(home, day)
     assert abalone_json("status")["due_days"] == []
     assert "Nothing to do" in abalone("forget", "--missing").output
+
+
+def test_a_revoked_day_that_is_missing_is_forgotten_with_what_it_held(
+    home: Path, zone: Path
+) -> None:
+    empty(zone)
+    revoke_days(ObjectStore(home / "lake"), DAYS[:1])
+    assert abalone_json("status")["vanished_days"] == DAYS
+    assert abalone_json("forget", *DAYS) == {"days": DAYS, "rows": 2}
+    assert abalone_json("status")["vanished_days"] == []
 
 
 def test_missing_days_are_shown_and_forgotten_only_if_somebody_agrees(

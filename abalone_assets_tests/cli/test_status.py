@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.memory import Growing, Memory, Unreadable, write_memory
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import IngestedRaw
-from abalone_assets.lake.manifest_store import commit_raw
+from abalone_assets.lake.manifest_store import commit_days, commit_raw
 from abalone_assets.lake.releases import Release
 from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.registry.folder import FolderRegistry
@@ -143,6 +144,28 @@ def test_refused_files_name_the_next_step_and_are_no_held_ones(home: Path) -> No
     assert refused.exit_code == 1
     assert "refused, not held" in refused.stderr
     assert "there is nothing to accept" in refused.stderr
+
+
+def test_a_file_that_cannot_be_read_now_is_not_called_refused(home: Path) -> None:
+    """The advice was to delete it, while its rows were in use."""
+    land(home, NAME, GOOD_ROW)
+    ingest(home, "2025-03-14")
+    lake = Lake(str(home / "lake"))
+    day = lake.manifest().days["2025-03-14"]
+    unread = replace(day.files[0], e_tag="", problem="permission denied; it is tried again")
+    commit_days(lake.store, {"2025-03-14": replace(day, files=(unread,))})
+    token = next(FolderLandingZone(home / "landing_zone").list_files()).e_tag
+    failed = Unreadable(token, "permission denied", 1, time.time() + 60)
+    write_memory(lake.store, Memory(unreadable={NAME: failed}))
+    lake.record_release(Release(lake.manifest().digest, "rejected", "r", None, "run", "2025"))
+    document = abalone_json("status")
+    assert document["out_of_reach_files"] == document["unreadable_files"] == {NAME: unread.problem}
+    assert document["next"].startswith(f"have {NAME} read again: mend its permissions")
+    said = " ".join(abalone("status").output.split())
+    assert "Files that cannot be read now: what was read before counts (1)" in said
+    assert "Refused files" not in said
+    accepted = abalone("accept", NAME, "--because", "it is right")
+    assert "nobody knows whether it will be held: permission denied" in accepted.stderr
 
 
 def test_a_file_that_is_gone_or_missing_says_what_to_do(home: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ import pytest
 
 from abalone_assets import definitions
 from abalone_assets.automation.day_ranges import DayRange
+from abalone_assets.defs.ingestion.checks import files_are_surveys
 from abalone_assets.ingest import frames
 from abalone_assets.ingest.accepted_files import accept_file
 from abalone_assets.ingest.frames import QUARANTINE_SCHEMA, SURVEY_SCHEMA, to_parquet
-from abalone_assets.lake.manifest import BEING_WRITTEN
+from abalone_assets.lake.manifest import BEING_WRITTEN, IngestedFile
 from abalone_assets.sample_data import base_survey
 from abalone_assets_tests.automation.support import (
     INGEST,
@@ -146,6 +148,14 @@ class TestASurveyRange:
         (noted,) = table(readable.metadata["noted"])
         assert noted["file"] == name_of(NEXT_DAY)
         assert "if the file was cut short" in str(noted["notes"])
+
+    def test_warns_of_a_file_that_cannot_be_read_now_and_calls_it_not_refused(self) -> None:
+        unread = IngestedFile.out_of_reach(name_of(DAY), 160, "permission denied")
+        readable = files_are_surveys(1, [replace(unread, rows=3)])
+        assert not readable.passed
+        assert table(readable.metadata["refused"]) == []
+        (told,) = table(readable.metadata["out_of_reach"])
+        assert (told["file"], told["rows"]) == (name_of(DAY), 3)
 
     def test_counts_its_rows_in_what_was_written(self, result: dg.ExecuteInProcessResult) -> None:
         conserved = check(result, "rows_are_conserved")

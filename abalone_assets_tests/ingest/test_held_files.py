@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
+import polars as pl
 import pytest
 
-from abalone_assets.errors import SurveyError
+from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.ingest import commit
 from abalone_assets.ingest.accepted_files import (
     LEDGER_KEY,
@@ -21,10 +23,17 @@ from abalone_assets.ingest.accepted_files import (
 )
 from abalone_assets.ingest.commit import commit_parsed_days
 from abalone_assets.ingest.days import parse_days
+from abalone_assets.ingest.earlier import Earlier
 from abalone_assets.ingest.folder_landing_zone import FolderLandingZone
 from abalone_assets.ingest.frames import survey_frame, to_parquet
 from abalone_assets.ingest.held_files import Judge
-from abalone_assets.ingest.reconcile import find_due
+from abalone_assets.ingest.memory import Memory, Patience
+from abalone_assets.ingest.reconcile import find_due, missing_days
+from abalone_assets.ingest.synthetic_files import (
+    SyntheticFile,
+    record_synthetic_file,
+    synthetic_files,
+)
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.manifest import BEING_WRITTEN, IngestedRaw
 from abalone_assets.lake.manifest_store import commit_raw, writing_days
@@ -32,11 +41,14 @@ from abalone_assets.lake.writers import Writer
 from abalone_assets.sample_data import base_survey
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets.survey import parse_survey
+from abalone_assets.survey.origin import SYNTHETIC
 from abalone_assets_tests.support.whole_surveys import Animals, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from abalone_assets.ingest.landing_zone import Landing
 
 PATIENCE: Final = 60.0
 DAYS = ("2025-03-03", "2025-03-04", "2025-03-05")
@@ -49,7 +61,7 @@ class World:
     """A landing zone of three files: as the base survey's animals, lighter, and half as heavy."""
 
     def __init__(self, folder: Path) -> None:
-        self.lake = Lake(str(folder / "lake"))
+        self.lake, self.memory = Lake(str(folder / "lake")), Memory()
         (folder / "zone").mkdir()
         self.zone = FolderLandingZone(folder / "zone")
         animals = Animals.of(base_survey())
@@ -61,8 +73,17 @@ class World:
     def ingest(self, *days: str, judge: Judge | None = None, writer: Writer | None = None) -> None:
         judge = judge or Judge.of(self.lake)
         for day in days:
-            parsed = parse_days(self.zone, [day], judge=judge)
-            self.lake.store.write(self.lake.key("new_surveys", day), to_parquet(parsed.rows[day]))
+            earlier = Earlier(self.lake, self.lake.manifest(), self.memory, Patience())
+            parsed = parse_days(
+                self.zone,
+                [day],
+                synthetic=lambda: synthetic_files(self.lake.store).keys(),
+                judge=judge,
+                earlier=earlier,
+            )
+            tables = {"new_surveys": parsed.rows, "quarantined_rows": parsed.quarantined}
+            for asset, rows in tables.items():
+                self.lake.store.write(self.lake.key(asset, day), to_parquet(rows[day]))
             commit_parsed_days(self.lake, parsed.entries, judge, writer)
 
     def ingest_base(self, factor: float, digest: str) -> None:
@@ -74,8 +95,13 @@ class World:
         commit_raw(self.lake.store, raw, judge_again=judge.judge_again(self.lake))
 
     def due(self) -> list[str]:
-        landing = self.zone.scan(date.fromisoformat(DAYS[0]), date.fromisoformat(DAYS[-1]))
-        return list(find_due(landing, self.lake.manifest(), self.zone.read).days)
+        landing = self.landing()
+        due = find_due(landing, self.lake.manifest(), self.zone.read, memory=self.memory)
+        self.memory = self.memory.after(landing, due.memory)
+        return list(due.days)
+
+    def landing(self) -> Landing:
+        return self.zone.scan(date.fromisoformat(DAYS[0]), date.fromisoformat(DAYS[-1]))
 
     def settle(self) -> list[str]:
         """Ingest what is due until nothing is; the names of what is held then."""
@@ -115,6 +141,26 @@ def test_a_base_survey_that_says_the_same_leaves_days_as_they_are(world: World) 
     day = world.lake.manifest().days[DAYS[0]]
     assert (day.rows, day.judged_by) == (100, "base")
     assert world.due() == list(DAYS[1:])
+
+
+def test_days_before_the_first_survey_day_are_judged_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were revoked: moved back to them, that day found them without rows."""
+    world.ingest(*DAYS)
+    monkeypatch.setenv("ABALONE_FIRST_SURVEY_DAY", DAYS[2])
+    world.ingest_base(1.0, "base")
+    lost = world.lake.key("new_surveys", DAYS[0])
+    rows = world.lake.store.read(lost)
+    world.lake.store.delete(lost)
+    world.ingest_base(1.0, "another base")
+    world.lake.store.write(lost, rows)
+    monkeypatch.delenv("ABALONE_FIRST_SURVEY_DAY")
+    day = world.lake.manifest().days[DAYS[0]]
+    assert (day.rows, day.judged_by) == (100, "base"), "nobody could have taken it in again"
+    assert world.lake.manifest().days[DAYS[1]] == BEING_WRITTEN, "it has a held file"
+    world.ingest_base(1.0, "one more base")
+    assert world.lake.manifest().days[DAYS[0]].judged_by == "one more base"
 
 
 def test_a_day_that_was_judged_by_a_base_survey_of_before_stays_due(world: World) -> None:
@@ -206,6 +252,74 @@ def test_an_acceptance_amid_a_commit_that_has_read_the_ledger_counts(
         accepting.result()
     assert world.due() == [DAYS[2]]
     assert world.settle() == [NAMES[1]]
+
+
+@pytest.fixture
+def neighbour(world: World) -> str:
+    """A good file beside a held one, both in the lake."""
+    name = NAMES[2].replace("120000", "090000")
+    world.zone.land(name, world.zone.read(NAMES[0]))
+    world.settle()
+    return name
+
+
+def refused(world: World, *names: str) -> FolderLandingZone:
+    """The world's landing zone where these files cannot be read."""
+
+    class Refusing(FolderLandingZone):
+        def read(self, name: str) -> bytes:
+            if name in names:
+                raise StorageError(f"{name}: permission denied")
+            return super().read(name)
+
+    return Refusing(world.zone.folder)
+
+
+@pytest.mark.parametrize("unreadable", ["the neighbour", "the accepted file"])
+def test_what_cannot_be_read_keeps_its_rows_when_a_file_of_its_day_is_accepted(
+    world: World, neighbour: str, unreadable: str
+) -> None:
+    readable, name = world.zone, neighbour if unreadable == "the neighbour" else NAMES[2]
+    accept_file(world.lake.store, NAMES[2], **WHY)
+    world.zone = refused(world, name)
+    held = [NAMES[1]] if name == neighbour else NAMES[1:]
+    assert world.settle() == held
+    rows = {file.name: file.rows for file in world.lake.manifest().days[DAYS[2]].files}
+    assert rows == {neighbour: 100, NAMES[2]: 100 if name == neighbour else 0}
+    world.zone, world.memory = readable, Memory()
+    assert world.due() == [DAYS[2]]
+    assert world.settle() == [NAMES[1]]
+    assert world.lake.manifest().rows_of(DAYS[2]) == 200
+
+
+def test_an_acceptance_while_the_landing_zone_is_away_takes_nothing_out_of_the_lake(
+    world: World, neighbour: str
+) -> None:
+    digest, before = world.lake.manifest().digest, held_files(world.lake.store)
+    away = world.zone.folder.rename(world.zone.folder.with_name("away"))
+    world.zone.folder.mkdir()
+    assert world.due() == []
+    accept_file(world.lake.store, NAMES[2], **WHY)
+    assert missing_days(world.landing(), world.lake.manifest(), world.memory) == DAYS
+    assert world.due() == [DAYS[2]]
+    assert world.settle() == [file.name for file in before]
+    assert world.lake.manifest().digest == digest, "no release is asked for"
+    world.zone.folder.rmdir()
+    away.rename(world.zone.folder)
+    assert world.due() == [DAYS[2]]
+    assert world.settle() == [NAMES[1]]
+
+
+def test_rows_that_are_kept_are_simulated_where_somebody_has_told_so_since(
+    world: World, neighbour: str
+) -> None:
+    sha256 = hashlib.sha256(world.zone.read(neighbour)).hexdigest()
+    world.zone = refused(world, neighbour)
+    record_synthetic_file(world.lake.store, sha256, SyntheticFile(neighbour, 100, "copula", 0, "1"))
+    world.settle()
+    assert world.lake.manifest().days[DAYS[2]].synthetic_rows == 100
+    rows = pl.read_parquet(world.lake.uri("new_surveys", DAYS[2]))
+    assert set(rows["origin"]) == {SYNTHETIC}
 
 
 def test_only_a_held_file_can_be_accepted(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,17 @@ def test_an_identical_rewrite_is_forgotten_with_its_bytes_and_with_its_file(worl
     assert world.look(before=before).days == (DAY,)
     del world.files[FILE]
     assert world.look(before=before).memory.identical == {}
+
+
+def test_a_file_that_could_not_be_read_is_read_though_it_was_an_identical_rewrite(
+    world: World,
+) -> None:
+    world.write(FILE, b"one")
+    before = world.look()
+    known, *others = world.manifest.days[DAY].files
+    unread = IngestedDay("d", (replace(known, e_tag="", problem="denied"), *others))
+    world.manifest = Manifest(None, {**world.manifest.days, DAY: unread})
+    assert world.look(before=before).days == (DAY,)
 
 
 def test_a_lost_memory_costs_one_more_read_and_nothing_else(world: World) -> None:

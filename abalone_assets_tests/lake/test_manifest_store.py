@@ -31,6 +31,7 @@ from abalone_assets.lake.manifest_store import (
     commit_days,
     commit_raw,
     read_manifest,
+    read_manifest_anew,
     revoke_days,
 )
 from abalone_assets.storage.object_store import ObjectStore
@@ -130,7 +131,44 @@ def test_a_change_writes_the_parts_of_its_months_only(store: ObjectStore) -> Non
     commit_days(store, {"2025-04-04": day(FILE)})
     (new,) = parts(store) - before
     assert new.startswith(f"{PARTS}2025-04.")
-    assert list(json.loads(store.read(new))["days"]) == ["2025-04-04"], "what is revoked is gone"
+    assert list(json.loads(store.read(new))["days"]) == ["2025-04-03", "2025-04-04"]
+
+
+@pytest.mark.parametrize("stored_in", ["parts", "one document"])
+def test_what_a_revoked_day_held_stays_known_until_it_is_forgotten(
+    store: ObjectStore, stored_in: str
+) -> None:
+    first, second = "2025-03-03", "2025-03-04"
+    commit_days(store, {first: day(FILE), second: day(FILE)})
+    if stored_in == "one document":
+        store.write_json(MANIFEST_KEY, whole(read_manifest(store)))
+    for _ in range(2):
+        revoke_days(store, [first, "2025-03-05"])
+        commit_days(store, {second: day(FILE)})
+        found = read_manifest(store)
+        assert found.last_files(first) == (replace(FILE, e_tag=""),), "it is read again"
+        assert (found.days[first], found.summaries[first].files) == (BEING_WRITTEN, 1)
+        assert found.last_files(second) == (FILE,)
+        assert found.last_files("2025-03-05") == found.last_files("2025-03-06") == ()
+        assert found.digest == Manifest(None, {second: day(FILE)}).digest
+    revoke_days(store, [first], forget=True)
+    assert read_manifest(store).last_files(first) == ()
+    known = parts(store)
+    commit_days(store, {second: day()})
+    (new,) = parts(store) - known
+    assert list(json.loads(store.read(new))["days"]) == [second]
+
+
+def test_of_a_revoked_day_whose_part_is_lost_nothing_is_known(store: ObjectStore) -> None:
+    commit_days(store, {"2025-03-03": day(FILE), "2025-03-04": day(FILE)})
+    revoke_days(store, ["2025-03-03", "2025-03-04"])
+    for key in parts(store):
+        store.delete(key)
+    read_manifest_anew(store)
+    assert read_manifest(store).last_files("2025-03-03") == ()
+    commit_days(store, {"2025-03-04": day(FILE)})
+    found = read_manifest(store)
+    assert (found.last_files("2025-03-03"), found.last_files("2025-03-04")) == ((), (FILE,))
 
 
 def test_who_read_the_head_before_a_change_still_reads_its_days(store: ObjectStore) -> None:

@@ -107,7 +107,9 @@ def test_where_archives_are_kept_for_ever_so_are_inputs(
     three_releases(lake, registry)
     monkeypatch.setattr(FolderRegistry, "archives", lambda _: {})
 
-    assert look(lake, registry, 3).free() == []
+    kind = look(lake, registry, 3)
+    assert kind.surplus == [], "nothing is promised that is never done"
+    assert kind.free() == []
 
 
 def test_while_a_document_is_lost_no_rows_go(lake: Lake, registry: FolderRegistry) -> None:

@@ -18,6 +18,7 @@ from abalone_assets.lake.reports import Reports
 from abalone_assets.monitoring.captures import Captures
 from abalone_assets.monitoring.days import delete_old, read_day
 from abalone_assets.monitoring.tables import captured_rows
+from abalone_assets.pages.surveys.staged_uploads import KEPT_SECONDS, StagedUploads
 from abalone_assets.retention.lake_objects import (
     compared_versions,
     reports,
@@ -30,6 +31,7 @@ from abalone_assets_tests.monitoring.support import keep_days
 
 LATER = datetime.now(UTC) + timedelta(days=2)
 DIGESTS = ["a" * 64, "b" * 64, "c" * 64]
+NO_UPLOADS = StagedUploads.of(Path("nowhere"))
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -172,12 +174,26 @@ def test_staged_files_go_once_nobody_writes_them(tmp_path: Path) -> None:
     for path in (old, *uploads, aged):
         os.utime(path, (hours_ago, hours_ago))
 
-    freed = staged_files([store, store], zone).free()
+    freed = staged_files([store, store], zone, NO_UPLOADS).free()
 
     assert [thing.name for thing in freed] == [str(old), str(uploads[0]), str(aged)]
     assert young.exists()
     assert uploads[1].exists(), "not ours"
-    assert staged_files([store], ObjectStore(tmp_path / "nowhere")).free() == []
+    assert staged_files([store], ObjectStore(tmp_path / "nowhere"), NO_UPLOADS).free() == []
+
+
+def test_so_do_uploads_that_nobody_confirmed_in_time(tmp_path: Path) -> None:
+    """Only the next upload removed them: of the last ones of a server up to 512 MiB stayed."""
+    uploads, store = StagedUploads.of(tmp_path), ObjectStore(tmp_path / "lake")
+    old, young = (uploads.add("crew.csv", b"M,0.4\n") for _ in range(2))
+    long_ago = datetime.now(UTC).timestamp() - KEPT_SECONDS - 60
+    os.utime(uploads.folder / old, (long_ago, long_ago))
+
+    (freed,) = staged_files([store], ObjectStore(tmp_path / "zone"), uploads).free()
+
+    assert Path(freed.name).name == old
+    assert uploads.get(young) is not None
+    assert [path.name for path in uploads.folder.iterdir()] == [young]
 
 
 def test_what_may_not_be_removed_holds_up_nothing(
@@ -198,7 +214,7 @@ def test_what_may_not_be_removed_holds_up_nothing(
         unlink(path, missing_ok=missing_ok)
 
     monkeypatch.setattr(Path, "unlink", refuse)
-    freed = staged_files([store], ObjectStore(tmp_path / "zone")).free()
+    freed = staged_files([store], ObjectStore(tmp_path / "zone"), NO_UPLOADS).free()
     assert [Path(thing.name).name for thing in freed] == ["data.parquet#2"]
 
 

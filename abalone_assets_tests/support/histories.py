@@ -252,7 +252,7 @@ class World:
             day for day in gone if day not in landing.days and manifest.summaries[day].files
         )
         if forgotten:
-            revoke_days(self.lake.store, forgotten)
+            revoke_days(self.lake.store, forgotten, forget=True)
         return forgotten
 
     def held(self) -> dict[str, Any]:

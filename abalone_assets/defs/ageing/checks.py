@@ -70,15 +70,17 @@ def animals_files_are_readable(manifest: "Manifest") -> dg.AssetCheckResult:
     """Judge the files of all days, so that a good day does not hide what is wrong with another."""
     remarked = [day for day, each in manifest.summaries.items() if each.remarks]
     files = [file for day in sorted(remarked) for file in manifest.days[day].files]
-    refused = [file for file in files if file.problem]
+    refused = [file for file in files if file.is_refused]
+    unread = [file for file in files if file.is_out_of_reach]
     return dg.AssetCheckResult(
         asset_key=UNAGED_ANIMALS,
         check_name="animals_files_are_readable",
-        passed=not refused,
+        passed=not (refused or unread),
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "files": sum(each.files for each in manifest.summaries.values()),
             "refused": files_table(refused),
+            **({"out_of_reach": files_table(unread)} if unread else {}),
         },
     )
 

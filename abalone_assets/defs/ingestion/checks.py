@@ -103,16 +103,18 @@ def _files_with_remarks(manifest: "Manifest", parsed: "ParsedDays") -> "list[Ing
 
 def files_are_surveys(files: int, remarked: "list[IngestedFile]") -> dg.AssetCheckResult:
     """Judge whether every file could be read: of all, those with a remark."""
-    refused = [file for file in remarked if file.problem]
+    refused = [file for file in remarked if file.is_refused]
+    unread = [file for file in remarked if file.is_out_of_reach]
     noted = [file for file in remarked if file.notes]
     return dg.AssetCheckResult(
         asset_key="new_surveys",
         check_name="files_are_surveys",
-        passed=not refused,
+        passed=not (refused or unread),
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "files": files,
             "refused": files_table(refused),
+            **({"out_of_reach": files_table(unread)} if unread else {}),
             "noted": files_table(noted),
         },
     )

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from abalone_assets.doctor.finding import Finding, TroubleError, look_at
-from abalone_assets.doctor.verify.surveys import PARALLEL, named
+from abalone_assets.doctor.verify.surveys import PARALLEL, named, written_since
 from abalone_assets.errors import AbaloneError, StorageError, counted
 from abalone_assets.ingest.frames import rows_written
 from abalone_assets.lake.animals import Animals
@@ -15,8 +15,9 @@ from abalone_assets.lake.manifest_store import read_manifest_anew
 from abalone_assets.lake.names import AGED_ANIMALS, QUARANTINED_ANIMALS, UNAGED_ANIMALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from abalone_assets.lake.animals import AgedDay
     from abalone_assets.lake.lake import Lake
     from abalone_assets.lake.manifest import Manifest
 
@@ -49,19 +50,31 @@ def animals_findings(
         return
     yield look_at(
         "animals without rings",
-        lambda: _each(chosen(days), lambda day: _taken_in(lake, manifest, day), "day of animals"),
+        lambda: _each(
+            chosen(days),
+            lambda day: _taken_in(lake, manifest, day),
+            lambda amiss: written_since(manifest, animals.manifest(), amiss),
+            "day of animals",
+        ),
         remedy=TAKE_IN_AGAIN,
     )
     yield look_at("ages of animals", lambda: _ages(animals, manifest, chosen), remedy=AGE_AGAIN)
 
 
-def _each(days: Sequence[str], look: Callable[[str], str], noun: str) -> str:
+def _each(
+    days: Sequence[str],
+    look: Callable[[str], str],
+    changed: Callable[[Collection[str]], Collection[str]],
+    noun: str,
+) -> str:
+    """Look at days; of what is amiss that counts which nobody has changed meanwhile."""
     with ThreadPoolExecutor(PARALLEL) as pool:
-        told = pool.map(look, days)
-        wrong = [f"{day}: {problem}" for day, problem in zip(days, told, strict=True) if problem]
-    if wrong:
+        told = dict(zip(days, pool.map(look, days), strict=True))
+    amiss = {day: problem for day, problem in told.items() if problem}
+    since = changed(amiss) if amiss else ()
+    if wrong := [f"{day}: {amiss[day]}" for day in amiss if day not in since]:
         raise StorageError(named(wrong, noun, "not as recorded"))
-    return f"{counted(len(days), noun)}, as recorded"
+    return f"{counted(len(days) - len(since), noun)}, as recorded"
 
 
 def _taken_in(lake: Lake, manifest: Manifest, day: str) -> str:
@@ -79,12 +92,18 @@ def _ages(
     told = _each(
         chosen(aged),
         lambda day: _rows(animals.lake, AGED_ANIMALS, day, aged[day].rows),
+        lambda amiss: _aged_since(animals, aged, amiss),
         "day of ages",
     )
     if due := animals.days_to_age(manifest):
         remedy = "nothing: animals_sensor has them aged once a model is live"
         raise TroubleError("warning", named(due, "day of animals", "without ages"), remedy)
     return told
+
+
+def _aged_since(animals: Animals, before: Mapping[str, AgedDay], days: Collection[str]) -> set[str]:
+    now = animals.aged()
+    return {day for day in days if now.get(day) != before[day]}
 
 
 def _rows(lake: Lake, asset: str, day: str, listed: int) -> str:

@@ -14,7 +14,7 @@ from abalone_assets.lake.manifest import day_digest
 from abalone_assets.lake.manifest_store import read_manifest_anew
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import polars as pl
 
@@ -91,7 +91,7 @@ def _base_survey(lake: Lake, manifest: Manifest) -> str:
     }
     wrong = [f"{found} {what} of {listed}" for what, (listed, found) in counts.items()
              if found != listed]  # fmt: skip
-    if wrong:
+    if wrong and lake.manifest().raw == raw:  # else a release has written it meanwhile
         raise StorageError(f"{lake.uri('raw_abalone')} holds {' and '.join(wrong)}")
     return f"{counted(raw.rows, 'row')}, {raw.quarantined} quarantined, as recorded"
 
@@ -100,8 +100,10 @@ def _days(lake: Lake, zone: LandingZone, manifest: Manifest, days: Days) -> str:
     written = {day: entry for day, entry in days.items() if entry.digest}
     with ThreadPoolExecutor(PARALLEL) as pool:
         looks = pool.map(lambda day: _day(lake, zone, manifest, day), written)
-        problems = [f"{day}: {told}" for day, told in zip(written, looks, strict=True) if told]
-    if problems:
+        told = dict(zip(written, looks, strict=True))
+    amiss = {day: problem for day, problem in told.items() if problem}
+    since = written_since(manifest, lake.manifest(), amiss) if amiss else set()
+    if problems := [f"{day}: {amiss[day]}" for day in amiss if day not in since]:
         raise StorageError(named(problems, "survey day", "not as recorded"))
     if due := sorted(days.keys() - written.keys()):
         raise TroubleError(
@@ -109,8 +111,16 @@ def _days(lake: Lake, zone: LandingZone, manifest: Manifest, days: Days) -> str:
             named(due, "survey day", "being written, or was when a run was killed"),
             "nothing: survey_sensor has them ingested again",
         )
-    surveyed = sum(bool(entry.files) for entry in written.values())
+    surveyed = sum(bool(entry.files) for day, entry in written.items() if day not in since)
     return f"the rows of each file of {counted(surveyed, 'day')} are there"
+
+
+def written_since(before: Manifest, now: Manifest, days: Iterable[str]) -> set[str]:
+    """Those of some days that a run has written or revoked while they were looked at.
+
+    What was amiss with them is no damage: their objects are newer than their entries.
+    """
+    return {day for day in days if now.summaries.get(day) != before.summaries[day]}
 
 
 def _day(lake: Lake, zone: LandingZone, manifest: Manifest, day: str) -> str:

@@ -287,7 +287,8 @@ class _Totals:
 
     @classmethod
     def of(cls, manifest: Manifest) -> _Totals:
-        days = [day for day in manifest.summaries.values() if day.files]
+        summaries = manifest.summaries.values()
+        days = [day for day in summaries if day.files and not day.being_written]
         return cls(
             len(days),
             sum(day.files for day in days),

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from abalone_assets.errors import StorageError
 
@@ -43,6 +43,11 @@ class StagedUploads:
     """The files that wait in a folder, for an hour at most."""
 
     folder: Path
+
+    @classmethod
+    def of(cls, home: Path) -> Self:
+        """Those of a home."""
+        return cls(home / "uploads")
 
     def add(self, given_name: str, data: bytes) -> str:
         """Keep a file, and give its key.
@@ -83,23 +88,23 @@ class StagedUploads:
         if _ID.fullmatch(key) is not None:
             shutil.rmtree(self.folder / key, ignore_errors=True)
 
+    def overdue(self) -> list[Path]:
+        """What nobody has confirmed in time, and so nobody can any more."""
+        return sorted(each.path for each in self._waiting() if each.is_overdue)
+
     def _make_room(self, size: int) -> None:
         """Forget what has waited for too long, and the oldest where there are too many."""
         waiting = sorted(self._waiting(), key=lambda each: each.at)
         total = size + sum(each.size for each in waiting)
         left = len(waiting)
         for each in waiting:
-            if (
-                time.time() - each.at > KEPT_SECONDS
-                or left >= MAX_STAGED
-                or total > MAX_STAGED_BYTES
-            ):
+            if each.is_overdue or left >= MAX_STAGED or total > MAX_STAGED_BYTES:
                 shutil.rmtree(each.path, ignore_errors=True)
                 total, left = total - each.size, left - 1
 
     def _waiting(self) -> list[_Waiting]:
         found = []
-        for path in self.folder.iterdir():
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
             if _ID.fullmatch(path.name):
                 with suppress(OSError):  # removed by another request meanwhile
                     size = sum(part.stat().st_size for part in path.iterdir())
@@ -112,3 +117,7 @@ class _Waiting:
     path: Path
     at: float
     size: int
+
+    @property
+    def is_overdue(self) -> bool:
+        return time.time() - self.at > KEPT_SECONDS

@@ -69,7 +69,7 @@ class Uploads:
     @cached_property
     def staged(self) -> StagedUploads:
         """What waits to be confirmed."""
-        return StagedUploads(self.settings.home / "uploads")
+        return StagedUploads.of(self.settings.home)
 
     def routes(self, site: Site) -> Sequence[Route]:
         """The form, what the check found, and the two things to do about it."""

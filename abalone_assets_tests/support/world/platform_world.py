@@ -128,7 +128,7 @@ class PlatformWorld(People):
             day for day in gone if day not in landing.days and manifest.summaries[day].files
         )
         if days:
-            revoke_days(self.lake.store, days)
+            revoke_days(self.lake.store, days, forget=True)
         return days
 
     def rebuilt(self, folder: Path) -> dict[str, Any]:
