@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from abalone_assets.errors import StorageError, SurveyError
 from abalone_assets.ingest.partitions import partition_of
-from abalone_assets.survey import ANIMALS, MAX_FILE_BYTES, kind_of_file
+from abalone_assets.ingest.reconcile import missing_days
+from abalone_assets.survey import ANIMALS, MAX_FILE_BYTES, FileKind, kind_of_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,7 +127,8 @@ class Evidence:
     """What the status of every file is told from, as it is at one moment.
 
     Attributes:
-        zone: Where the files land.
+        kind: Of the files.
+        zone: Where they land.
         manifest: What the lake holds of them.
         memory: What the sensor's looks remember of them.
         patience: How long a file must rest.
@@ -133,12 +136,19 @@ class Evidence:
         last_day: The last partition.
     """
 
+    kind: FileKind
     zone: LandingZone
     manifest: Manifest
     memory: Memory
     patience: Patience
     first_day: date
     last_day: date
+
+    @cached_property
+    def missing(self) -> frozenset[str]:
+        """The days whose files are gone in a way that the next look will not believe."""
+        landing = self.zone.scan(self.first_day, self.last_day, kind=self.kind)
+        return frozenset(missing_days(landing, self.manifest, self.memory))
 
     def status(
         self, day: str, name: str, landed: LandedFile | None, entry: IngestedFile | None
@@ -150,6 +160,9 @@ class Evidence:
             name: Its name.
             landed: As it lies in the landing zone; None when it does not.
             entry: As the lake has it; None when it does not.
+
+        Raises:
+            StorageError: It does not lie there, and the landing zone cannot be listed.
         """
         state, why = self._judged(day, name, landed, entry)
         said = why or WHY[state].format(forget=forget_command(name))
@@ -167,7 +180,8 @@ class Evidence:
         if summary is not None and summary.being_written:
             return "being_ingested", ""
         if landed is None:
-            return ("missing" if day in self.memory.missing else "gone"), ""
+            is_missing = day in self.memory.missing or day in self.missing
+            return ("missing" if is_missing else "gone"), ""
         if entry is None or not self._is_ingested(landed, entry):
             return self._pending(landed, entry)
         return _taken_in(entry)

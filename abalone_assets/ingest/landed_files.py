@@ -112,7 +112,9 @@ class LandedFiles(ABC, Generic[_Holder]):
     def _evidence(self) -> Evidence:
         memory = read_memory(self.holder.store, MEMORY_KEYS[self.kind])
         today = datetime.now(UTC).date()
-        return Evidence(self.zone, self.manifest, memory, self.patience, self.first_day, today)
+        return Evidence(
+            self.kind, self.zone, self.manifest, memory, self.patience, self.first_day, today
+        )
 
     def file(self, name: str) -> FileStatus:
         """What became of a file.

@@ -190,10 +190,13 @@ def test_forget_lets_go_of_days_whose_files_were_deleted(shore: Shore, home: Pat
     assert shore.ages(MONDAY).height == 0
 
 
-def test_a_missing_file_says_how_its_day_is_let_go(shore: Shore, home: Path) -> None:
+@pytest.mark.parametrize("missing", [(), (MONDAY,)], ids=["no look since", "a sensor looked"])
+def test_a_missing_file_says_how_its_day_is_let_go(
+    shore: Shore, home: Path, missing: tuple[str, ...]
+) -> None:
     shore.settle()
     (home / "landing_zone" / NAME).unlink()
-    write_memory(shore.animals.lake.store, Memory(missing=(MONDAY,)), ANIMALS_MEMORY_KEY)
+    write_memory(shore.animals.lake.store, Memory(missing=missing), ANIMALS_MEMORY_KEY)
     found = abalone_json("status", NAME)
     assert found["state"] == "missing"
     assert "somebody says `abalone forget --animals`" in found["why"]

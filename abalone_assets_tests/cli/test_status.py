@@ -187,6 +187,17 @@ def test_a_file_that_is_gone_or_missing_says_what_to_do(home: Path) -> None:
     assert "the ingestion after that took their rows out" in whole.stderr
 
 
+def test_of_a_landing_zone_that_went_away_all_and_one_are_told_the_same(home: Path) -> None:
+    land(home, NAME, GOOD_ROW)
+    ingest(home, "2025-03-14")
+    (home / "landing_zone" / NAME).unlink()
+    assert abalone_json("status")["vanished_days"] == ["2025-03-14"]
+    assert "the lake keeps its rows" in abalone_json("status", NAME)["why"]
+    (file,) = abalone_json("status", "2025-03-14")["files"]
+    assert file["state"] == "missing"
+    assert "`abalone forget 2025-03-14`" in file["next"]
+
+
 def test_quarantined_rows_are_counted_by_rule_and_the_newest_shown(home: Path) -> None:
     land(home, NAME, GOOD_ROW + "X,0.455,0.365,0.095,0.514,0.2245,0.101,0.15,15\n" + "M,1\n" * 2)
     land(home, "abalone.20250401061500", "M,[b]1\n")

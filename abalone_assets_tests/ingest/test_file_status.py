@@ -145,13 +145,27 @@ def test_a_day_that_is_being_written_says_so(home: Path, zone: FolderLandingZone
 def test_a_deleted_file_is_gone_unless_its_whole_day_is_not_believed(
     home: Path, zone: FolderLandingZone
 ) -> None:
-    zone.land(NAME, GOOD_ROW.encode())
-    ingest(home, DAY)
+    later = ["2025-03-15", "2025-03-16"]
+    for day in (DAY, *later):
+        zone.land(f"abalone.{day.replace('-', '')}061500", GOOD_ROW.encode())
+        ingest(home, day)
     (zone.folder / NAME).unlink()
     assert state() == "gone"
     remember(home, missing=(DAY,))
     assert state() == "missing"
     assert look().file(NAME).rows == 1
+
+
+def test_a_landing_zone_that_went_away_is_known_before_a_sensor_looks(
+    home: Path, zone: FolderLandingZone
+) -> None:
+    """Where none drives the sensors, a file that the lake keeps was said to be taken out next."""
+    zone.land(NAME, GOOD_ROW.encode())
+    ingest(home, DAY)
+    (zone.folder / NAME).unlink()
+    assert state() == "missing"
+    assert [file.state for file in look().day(date.fromisoformat(DAY))] == ["missing"]
+    assert [file.state for file in look().page(3).files] == ["missing"]
 
 
 @pytest.mark.parametrize("name", [NAME, "notes.txt", "../../etc/passwd"])
