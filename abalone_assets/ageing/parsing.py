@@ -18,12 +18,7 @@ import numpy as np
 from abalone_assets.ageing.blocks import Block, one_block
 from abalone_assets.ageing.clean_lines import clean_lines
 from abalone_assets.ageing.diagnosis import SAMPLE, known_cause
-from abalone_assets.ageing.record_reader import (
-    is_contracted,
-    is_surveyed,
-    notes_of,
-    record_reader,
-)
+from abalone_assets.ageing.record_reader import is_contracted, notes_of, record_reader
 from abalone_assets.survey import (
     ANIMALS,
     FEATURES,
@@ -34,6 +29,7 @@ from abalone_assets.survey import (
     SurveyRowError,
     UnreadableSurveyError,
 )
+from abalone_assets.survey.diagnosis import is_surveyed
 from abalone_assets.survey.dialect import without_separator_line
 from abalone_assets.survey.header import HeaderError, Layout, is_header, read_header
 

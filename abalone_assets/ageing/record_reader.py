@@ -9,7 +9,7 @@ import numpy as np
 
 from abalone_assets.survey import COLUMNS, FEATURES, SurveyRowError, validate_measurements
 from abalone_assets.survey.records import without_empty_last_fields
-from abalone_assets.survey.rules import FIELD_READERS, check_units, field_reader, in_other_units
+from abalone_assets.survey.rules import check_units, field_reader, in_other_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,18 +63,6 @@ def notes_of(layout: Layout) -> tuple[str, ...]:
     if layout.ignored:
         notes.append(f"without {', '.join(layout.ignored)}")
     return tuple(notes)
-
-
-def is_surveyed(fields: Sequence[str]) -> bool:
-    """Whether these are the nine fields of a survey's row."""
-    if len(fields) != len(COLUMNS):
-        return False
-    try:
-        for read, value in zip(FIELD_READERS, fields, strict=True):
-            read(value)
-    except SurveyRowError:
-        return False
-    return True
 
 
 def _read_as_contracted(fields: list[str]) -> Values:

@@ -16,6 +16,7 @@ from abalone_assets.ingest.held_files import Judge
 from abalone_assets.ingest.synthetic_files import origin_of, synthetic_files
 from abalone_assets.lake.manifest import IngestedFile
 from abalone_assets.survey import (
+    FEATURES,
     SURVEYS,
     ParsedSurvey,
     QuarantinedRow,
@@ -218,7 +219,9 @@ def _guessed(data: bytes, reading: Reading, options: Options) -> Reading:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return reading
-    delimiter = options.delimiter or guess_delimiter(text, len(reading.names)) or ","
+    widths = (len(reading.names), len(FEATURES))  # a survey may turn out to have no rings
+    guesses = (guess_delimiter(text, width) for width in widths)
+    delimiter = options.delimiter or next(filter(None, guesses), ",")
     decimal = options.decimal or guess_decimal(text, delimiter)
     return replace(reading, delimiter=delimiter, decimal=decimal)
 

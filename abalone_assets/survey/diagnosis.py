@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, Final
 from abalone_assets.survey.columns import AGE_OFFSET_YEARS, COLUMNS, FEATURES, SEXES
 from abalone_assets.survey.dialect import DELIMITERS
 from abalone_assets.survey.file_names import WITH_RINGS, WITHOUT_RINGS
-from abalone_assets.survey.rules import SurveyRowError, field_reader, validate_measurements
-from abalone_assets.survey.units import CONTRACT_UNITS, Units, as_size, guess_units
+from abalone_assets.survey.rules import (
+    FIELD_READERS,
+    SurveyRowError,
+    field_reader,
+    validate_measurements,
+)
+from abalone_assets.survey.units import CONTRACT_UNITS, PEOPLE_USE, Units, as_size, guess_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -245,28 +250,39 @@ def _bare_commas(bad: BadRecords) -> tuple[float, str]:
 def _without_rings(bad: BadRecords) -> tuple[float, str]:
     """Animals whose rings nobody counted, as a file of another kind holds them."""
     no_header = bad.has_rings and bad.layout.width == len(_NAMES)
-    return bad.share(map(_is_unaged, bad.fields)) if no_header else 0.0, (
+    hits = (_is_unaged(fields, bad.layout.told_units) for fields in bad.fields)
+    return bad.share(hits) if no_header else 0.0, (
         f"its records have {len(FEATURES)} fields, and no rings: {WITHOUT_RINGS}"
     )
 
 
 def _with_rings(bad: BadRecords) -> tuple[float, str]:
     """A survey, where animals without rings are expected."""
-    hits = (len(fields) == len(_NAMES) and _is_surveyed(fields) for fields in bad.fields)
+    hits = (is_surveyed(fields, bad.layout.told_units) for fields in bad.fields)
     return 0.0 if bad.has_rings else bad.share(hits), (
         f"its records have {len(_NAMES)} fields: {WITH_RINGS}"
     )
 
 
-def _is_surveyed(fields: Sequence[str]) -> bool:
-    return _is_unaged(fields[: len(FEATURES)]) and _INTEGER.fullmatch(fields[-1]) is not None
-
-
-def _is_unaged(fields: Sequence[str]) -> bool:
-    if len(fields) != len(FEATURES):
+def is_surveyed(fields: Sequence[str], told: Units = CONTRACT_UNITS) -> bool:
+    """Whether these are a survey's row: an animal in the told units, or usual ones, and rings."""
+    if len(fields) != len(_NAMES):
         return False
     try:
-        validate_measurements(fields)
+        FIELD_READERS[-1](fields[-1])
+    except SurveyRowError:
+        return False
+    return _is_unaged(fields[:-1], told)
+
+
+def _is_unaged(fields: Sequence[str], told: Units) -> bool:
+    """Whether these are an animal without rings, in the told units or in usual ones."""
+    return any(_is_animal(fields, units) for units in {told, *PEOPLE_USE})
+
+
+def _is_animal(fields: Sequence[str], units: Units) -> bool:
+    try:
+        validate_measurements(fields, units)
     except SurveyRowError:
         return False
     return True

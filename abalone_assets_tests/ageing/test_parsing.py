@@ -20,6 +20,7 @@ from abalone_assets.survey import (
 )
 from abalone_assets_tests.ageing.support import animals
 from abalone_assets_tests.support.platform import survey_rows
+from abalone_assets_tests.survey.files import in_units, text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,6 +138,11 @@ def test_a_survey_is_refused_with_the_name_that_it_should_have(folder: Path, hea
     said = refusal(folder, header + survey_rows(3).decode())
     assert "it is a survey: call it abalone.20250303120000" in said
     assert "animals.YYYYMMDDHHMMSS" in said
+
+
+@pytest.mark.parametrize("rows", [40, 2])
+def test_a_survey_in_millimetres_and_grams_is_one_too(folder: Path, rows: int) -> None:
+    assert "it is a survey" in refusal(folder, text(in_units(1, 1)[:rows]))
 
 
 def test_a_few_rows_with_rings_are_bad_rows_and_no_reason_to_refuse(folder: Path) -> None:

@@ -86,19 +86,49 @@ def test_a_survey_of_animals_without_rings_lands_under_their_name(
     assert [*landed(home)] == [NAME]
 
 
-def test_a_survey_of_eight_columns_says_how_it_lands(home: Path, tmp_path: Path) -> None:
-    said = abalone("land", given(tmp_path, text(UNCOUNTED), SURVEY))
+TOLD = ["--units", "mm-g"]
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (text(UNCOUNTED), []),
+        (text(grams()), []),
+        (text(grams()), TOLD),
+        (text(grams(ANIMALS[:3])), TOLD),
+        (text([fields[:-1] for fields in in_units(10, 1000)]), ["--units", "cm-kg"]),
+        (text(UNCOUNTED, delimiter=";"), []),
+        (text([with_commas(row) for row in grams()], delimiter=";"), []),
+    ],
+)
+def test_a_survey_of_eight_columns_says_how_it_lands(
+    home: Path, tmp_path: Path, content: bytes, options: list[str]
+) -> None:
+    said = abalone("land", given(tmp_path, content, SURVEY), *options)
     assert said.exit_code == 1
     assert "or land it with --animals" in said.stderr
     assert landed(home) == {}
 
 
 @pytest.mark.parametrize("rows", [40, 2])
-@pytest.mark.parametrize("header", [None, [*NAMES, "Rings"]])
+@pytest.mark.parametrize(
+    ("counted", "header", "options"),
+    [
+        (ANIMALS, None, []),
+        (ANIMALS, [*NAMES, "Rings"], []),
+        (in_units(1, 1), None, []),
+        (in_units(1, 1), None, TOLD),
+    ],
+)
 def test_a_survey_under_the_name_of_animals_is_refused(
-    home: Path, tmp_path: Path, rows: int, header: list[str] | None
+    home: Path,
+    tmp_path: Path,
+    rows: int,
+    counted: list[list[str]],
+    header: list[str] | None,
+    options: list[str],
 ) -> None:
-    result = abalone("land", given(tmp_path, text(ANIMALS[:rows], header)))
+    result = abalone("land", given(tmp_path, text(counted[:rows], header)), *options)
     assert result.exit_code == 1
     assert "with counted rings it is a survey: call it abalone.YYYYMMDDHHMMSS" in result.stderr
     assert landed(home) == {}

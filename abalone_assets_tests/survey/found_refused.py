@@ -68,6 +68,8 @@ FOUND_REFUSED: Final = (
             text([fields[:8] for fields in ANIMALS]),
             text([fields[:8] for fields in ANIMALS[:2]]),
             text([fields[:8] for fields in ANIMALS], UCI[:8]),
+            text([fields[:8] for fields in in_units(1, 1)]),
+            text([fields[:8] for fields in in_units(1, 1)[:2]]),
         ),
         "animals whose rings nobody counted come in a file called animals.YYYYMMDDHHMMSS",
     ),
