@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import fields
 from datetime import date
@@ -239,9 +240,10 @@ class Settings(EnvironmentSettings):
     @field_validator("lake_uri", "landing_zone_uri", "registry_uri")
     @classmethod
     def _is_folder_or_s3(cls, uri: str) -> str:
-        if urlsplit(uri).scheme not in {"", "file", "s3"} and not is_reference(uri):
+        scheme = urlsplit(uri).scheme
+        if scheme not in {"", "file", "s3"} and not is_reference(uri):
             raise ValueError("expected a folder, a file:// or an s3:// URI, or ssm:/path/name")
-        return uri
+        return uri if scheme else os.path.expanduser(uri)  # noqa: PTH111 - nothing else is changed
 
     @field_validator("first_survey_day", mode="before")
     @classmethod

@@ -65,6 +65,24 @@ def test_the_home_is_absolute_and_its_tilde_expanded(
     assert load_settings().lake_uri == lake.format(cwd=tmp_path)
 
 
+@pytest.mark.parametrize("place", ["lake_uri", "landing_zone_uri", "registry_uri"])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("~/share", "/home/somebody/share"),
+        ("~", "/home/somebody"),
+        ("/srv/~/share", "/srv/~/share"),
+        ("file:///srv/~", "file:///srv/~"),
+        ("s3://bucket/~", "s3://bucket/~"),
+    ],
+)
+def test_the_tilde_of_a_folder_is_expanded(
+    home: Path, monkeypatch: pytest.MonkeyPatch, place: str, given: str, expected: str
+) -> None:
+    set_all(monkeypatch, {"HOME": "/home/somebody", f"ABALONE_{place.upper()}": given})
+    assert getattr(load_settings(), place) == expected
+
+
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
