@@ -79,6 +79,11 @@ def output_columns(header: AnimalsHeader) -> list[str]:
     ]
 
 
+def is_parquet(target: str) -> bool:
+    """Whether ages go into a file of this name as Parquet; else they are a CSV."""
+    return Path(target).suffix.lower() == ".parquet"
+
+
 @contextmanager
 def writing_ages(
     target: str, header: AnimalsHeader, stdout: IO[str], *, decimal_comma: bool = False
@@ -108,7 +113,7 @@ def writing_ages(
     written, opened = partial or path, ExitStack()
     try:
         with _told_of(target):
-            if path.suffix == ".parquet":
+            if is_parquet(target):
                 sink = partial or opened.enter_context(_Onwards(path, "w"))
                 write = _parquet_writer(sink, names, len(header.others), opened)
             else:

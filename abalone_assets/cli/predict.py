@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from abalone_assets.ageing.ages_file import STDOUT
+from abalone_assets.ageing.ages_file import STDOUT, is_parquet
 from abalone_assets.ageing.animals_file import BATCH_ROWS, AnimalsFile
 from abalone_assets.cli.aged_file import AgedFile, of_rings, refuse_bad, remedy
 from abalone_assets.cli.output import console, example, json_option, print_table
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 ENDS: Final = ("rings_low", "rings_high")
 VALUES: Final = "SEX LENGTH DIAMETER HEIGHT WHOLE SHUCKED VISCERA SHELL"
+SPREADSHEETS: Final = (".xlsx", ".xls", ".ods")
+"""What would be a CSV under a name by which no program opens one."""
 
 
 def _check_url(_: click.Context, __: click.Parameter, url: str | None) -> str | None:
@@ -34,6 +36,15 @@ def _check_url(_: click.Context, __: click.Parameter, url: str | None) -> str | 
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         raise click.BadParameter(f"{url} is not an http:// URL, such as http://127.0.0.1:8080")
     return url
+
+
+def _check_output(_: click.Context, __: click.Parameter, output: str | None) -> str | None:
+    if output is not None and Path(output).suffix.lower() in SPREADSHEETS:
+        raise click.BadParameter(
+            f"{output}: spreadsheets are not written: name a .csv, which they open (with "
+            "--decimal-comma where they expect one), or a .parquet"
+        )
+    return output
 
 
 @click.command(
@@ -57,6 +68,7 @@ def _check_url(_: click.Context, __: click.Parameter, url: str | None) -> str | 
 @click.option(
     "--output",
     metavar="FILE",
+    callback=_check_output,
     help="Write animals and ages to this file, .csv or .parquet, however many; - is CSV on stdout.",
 )
 @click.option(
@@ -97,7 +109,7 @@ def predict(
         raise click.UsageError("give either --output or --json, not both")
     if strict and output is None:
         raise click.UsageError("--strict is for --output; without it a bad line is refused anyway")
-    if decimal_comma and (output is None or output.endswith(".parquet")):
+    if decimal_comma and (output is None or is_parquet(output)):
         raise click.UsageError("--decimal-comma is for --output FILE.csv")
     told = Units.named(units) if units else None
     stream = _stream(values, file)

@@ -84,6 +84,14 @@ def animals() -> tuple[AnimalsFile, Batch]:
     return file, batch
 
 
+@pytest.mark.parametrize("name", ["ages.parquet", "AGES.PARQUET", "ages.Parquet"])
+def test_parquet_is_known_by_its_name_however_that_is_written(tmp_path: Path, name: str) -> None:
+    file, batch = animals()
+    with writing_ages(str(tmp_path / name), file.header, io.StringIO()) as write:
+        write(batch, Ages([9.5] * len(batch), None, 3))
+    assert pl.read_parquet(tmp_path / name)["rings"].to_list() == [9.5] * len(batch)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_named_pipe_is_written_to_and_stays_one(tmp_path: Path, suffix: str) -> None:
     file, batch = animals()
