@@ -172,9 +172,10 @@ def read_file(data: bytes, name: str, options: Options, verdicts: Verdicts) -> R
     if units is not None and units != told and not verdicts.accepts(read.same):
         doubt = f"its numbers look like {units.words}, not like {told.words}"
         return replace(read, doubt=doubt, doubted_units=units)
-    if survey.record_count and not survey.row_count:
-        doubt = f"ingestion would use none of it: {survey.quarantined[0].message}"
-        return replace(read, doubt=doubt)
+    if not survey.row_count:
+        bad = survey.quarantined
+        why = bad[0].message if bad else "there is no row in it"
+        return replace(read, doubt=f"ingestion would use none of it: {why}")
     return read
 
 

@@ -134,6 +134,18 @@ def test_a_survey_under_the_name_of_animals_is_refused(
     assert landed(home) == {}
 
 
+@pytest.mark.parametrize("content", [b"", text([], NAMES)])
+def test_a_file_without_a_row_is_refused_unless_forced(
+    home: Path, tmp_path: Path, content: bytes
+) -> None:
+    result = abalone("land", given(tmp_path, content))
+    assert result.exit_code == 1
+    assert "there is no row in it" in result.stderr
+    assert landed(home) == {}
+    abalone_json("land", "--force", tmp_path / NAME)
+    assert [*landed(home)] == [NAME]
+
+
 def test_animals_in_other_units_are_in_doubt_until_these_are_told(
     home: Path, tmp_path: Path
 ) -> None:

@@ -111,6 +111,9 @@ def test_what_lands_is_canonical_and_what_was_converted_is_told(
         ),
         (text(each(lambda f: [";".join(f)], 2)), [], "part of the file is separated by semicolons"),
         (b"M,0.4,0.3,0,0.5,0.2,0.1,0.15,9\n" * 3, [], "ingestion would use none of it: height"),
+        (b"", [], "ingestion would use none of it: there is no row in it"),
+        (b"\n \n", [], "there is no row in it"),
+        (text([], UCI), [], "there is no row in it"),
     ],
 )
 def test_what_is_not_certain_is_refused_with_what_would_read_it(
