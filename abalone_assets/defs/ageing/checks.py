@@ -78,7 +78,8 @@ def animals_files_are_readable(manifest: "Manifest") -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "files": sum(each.files for each in manifest.summaries.values()),
-            "refused": files_table(refused),
+            "refused_files": len(refused),
+            "refused": files_table(refused[::-1]),
         },
     )
 
