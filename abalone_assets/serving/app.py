@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from abalone_assets.lake.last_drift import LastDrift
+    from abalone_assets.lake.reports import Reports
     from abalone_assets.pages.calculator.facts import LiveModel
     from abalone_assets.pages.site import Page
 
@@ -203,11 +204,12 @@ def build_app(
     capture: DataCapture | None,
     pages: Sequence[Page] = (),
     drift: LastDrift | None = None,
+    reports: Reports | None = None,
 ) -> Starlette:
     """The ASGI application of an endpoint; the caller starts the host and the capture."""
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
     metrics = Metrics(host, capture, drift, endpoint.refused)
-    site = Site([Calculator(endpoint, host.registry), *pages])
+    site = Site([Calculator(endpoint, host.registry, reports), *pages])
     api = Api(endpoint_operations(host.endpoint) | OPERATIONS)
 
     async def told(request: Request, error: Exception) -> Response:
