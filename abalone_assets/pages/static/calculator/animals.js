@@ -65,12 +65,18 @@ function show(answer) {
 const measured = ({ length_unit: length, weight_unit: weight }, named = (name) => name) =>
   MEASUREMENTS.map((name) => `${named(name)} (${name.endsWith("weight") ? weight : length})`);
 
-const others = (animals) => Object.keys(animals[0]?.others ?? {});
+/** The page's own columns around those that go along, which are `given_…` where they have the name of one of the page's. */
+function named(before, animals, after) {
+  const own = [...before, ...after];
+  const others = Object.keys(animals[0]?.others ?? {});
+  return [...before, ...others.map((name) => (own.includes(name.toLowerCase()) ? `given_${name}` : name)), ...after];
+}
 
-const headings = (answer) => [
-  "line", "years", "from", "to", "rings", "not to be trusted", ...others(answer.animals),
-  "sex", ...measured(answer, (name) => name.replace("_", " ")),
-];
+const headings = (answer) => named(
+  ["line", "years", "from", "to", "rings", "not to be trusted"],
+  answer.animals,
+  ["sex", ...measured(answer, (name) => name.replace("_", " "))],
+);
 
 const within = (number) => (number === null ? "" : tenth(number));
 
@@ -116,7 +122,7 @@ const COMMAS = {
 function download({ start, separator, end, number, special }) {
   const { animals, model } = answered;
   const told = ["age_years", "age_low", "age_high", "rings", "rings_low", "rings_high"];
-  const head = ["line", ...others(animals), "sex", ...measured(answered), ...told, "model_version", "not_to_be_trusted"];
+  const head = named(["line"], animals, ["sex", ...measured(answered), ...told, "model_version", "not_to_be_trusted"]);
   const body = animals.map((animal) => [
     animal.line, ...Object.values(animal.others), animal.sex, ...MEASUREMENTS.map((each) => number(animal[each])),
     ...told.map((each) => number(animal[each] ?? "")),

@@ -221,3 +221,28 @@ def test_of_two_files_the_later_one_is_shown(page: Page) -> None:
         with page.expect_response(AGES):
             route.continue_()
     page.get_by_text("3 animals aged by model version 1.").wait_for()
+
+
+def test_a_crews_column_with_a_name_of_the_pages_own_is_told_apart(page: Page) -> None:
+    """As `abalone predict` tells it apart."""
+    crews = ["Line", "rings", "age_years", "model_version", "Tag"]
+    page.get_by_label(LINES).fill(
+        "\n".join([",".join(["sex", *NAMES, *crews]), f"{pasted(1)[0]},7,9,10.5,old,a"])
+    )
+    page.get_by_role("button", name=TELL_ALL).click()
+    page.get_by_text("1 animal aged by model version 1.").wait_for()
+    table = page.get_by_role("region", name="Ages").get_by_role("table")
+    names = table.get_by_role("columnheader").all_inner_texts()
+    shown = dict(zip(names, table.get_by_role("cell").all_inner_texts(), strict=True))
+    assert len(shown) == len(names)
+    assert (shown["line"], shown["given_Line"], shown["given_rings"]) == ("2", "7", "9")
+    for name, separator in (("Download as CSV", ","), ("… with decimal commas", ";")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        text = Path(download.value.path()).read_text("utf-8-sig")
+        head, row = csv.reader(text.splitlines(), delimiter=separator)
+        told = dict(zip(head, row, strict=True))
+        assert len(told) == len(head)
+        given = [f"given_{each}" for each in crews[:-1]]
+        assert [told[each] for each in [*given, "Tag"]] == ["7", "9", "10.5", "old", "a"]
+        assert told["model_version"] == "1"
