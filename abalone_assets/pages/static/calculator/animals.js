@@ -52,9 +52,11 @@ function show(answer) {
   const refused = bad.length ? ` ${counted(bad.length, "line is no animal", "lines are no animals")}.` : "";
   at("ages-said").textContent = `${counted(animals.length, "animal")} aged by model version ${model.version}.${refused}`;
   at("bad-lines").hidden = bad.length === 0;
-  fill(at("bad-lines").querySelector("table"), ["line", "what is wrong", "text"], bad.map(badRow));
-  fill(document.querySelector(".tall table"), headings(answer), animals.slice(0, MOST_SHOWN).map(row));
-  document.querySelector(".tall").hidden = at("ages-title").hidden = at("downloads").hidden = animals.length === 0;
+  fill(at("bad-lines-table"), ["line", "what is wrong", "text"], bad.slice(0, MOST_SHOWN).map(badRow));
+  at("bad-lines-rest").hidden = bad.length <= MOST_SHOWN;
+  at("bad-lines-rest").textContent = `The first ${count(MOST_SHOWN)} are shown; there are ${count(bad.length - MOST_SHOWN)} more.`;
+  fill(at("ages-table"), headings(answer), animals.slice(0, MOST_SHOWN).map(row));
+  at("ages-shown").hidden = at("downloads").hidden = animals.length === 0;
   at("ages-rest").hidden = animals.length <= MOST_SHOWN;
   at("ages-rest").textContent = `The first ${count(MOST_SHOWN)} are shown; the download has all.`;
   at("ages").hidden = false;

@@ -92,6 +92,23 @@ def test_a_file_is_chosen_and_its_bad_lines_are_told(page: Page, tmp_path: Path)
     assert page.locator("img[src=x]").count() == 0
 
 
+def test_of_very_many_bad_lines_the_first_are_shown_in_little_room(page: Page) -> None:
+    page.get_by_label(LINES).fill("\n".join([*pasted(1), *["M,91"] * 1003]))
+    page.get_by_role("button", name=TELL_ALL).click()
+    page.get_by_text("1,003 lines are no animals.").wait_for()
+    page.get_by_text("The first 1,000 are shown; there are 3 more.").wait_for()
+    region = page.get_by_role("region", name="Lines that are no animals")
+    assert region.get_by_role("row").count() == 1001
+    place = region.bounding_box()
+    assert place is not None
+    assert place["height"] < 600
+    page.get_by_label(LINES).fill("\n".join(["M,91"] * 2))
+    page.get_by_role("button", name=TELL_ALL).click()
+    page.get_by_text("0 animals aged by model version 1. 2 lines are no animals.").wait_for()
+    assert not page.get_by_text("there are 3 more").is_visible()
+    assert not page.get_by_role("region", name="Ages").is_visible()
+
+
 def test_a_crews_own_columns_go_along_and_its_header_tells_the_units(
     page: Page, tmp_path: Path
 ) -> None:
