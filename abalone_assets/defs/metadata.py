@@ -109,7 +109,7 @@ def _shown(value: Any) -> str | int | float:  # noqa: ANN401 - a cell of any col
 
 
 def files_table(files: Sequence[IngestedFile]) -> dg.TableMetadataValue:
-    """Survey files with what became of their rows."""
+    """Survey files with what became of their rows: of very many the first."""
     columns = [
         *("file", "bytes", "rows", "quarantined", "origin", "problem", "held_rows", "held"),
         "notes",

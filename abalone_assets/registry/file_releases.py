@@ -75,7 +75,8 @@ class FileReleases:
             why = "in a release of before files were told apart"
             return FileRelease(released=True, why=why)
         if number is None:
-            why = f"in the release of {first.at[:19]}, which has made no version of its own"
+            at = first.at[:19].replace("T", " ")  # it may be running, or have failed
+            why = f"in the release prepared at {at} UTC; no version of it is registered yet"
             return FileRelease(released=True, why=why, at=first.at)
         status = self._registry.get(number).status
         why = f"first in version {number}, {status}"

@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 from abalone_assets.errors import StorageError
 from abalone_assets.pages.bodies import read_body
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from abalone_assets.lake.last_drift import LastDrift
+    from abalone_assets.lake.reports import Reports
     from abalone_assets.pages.calculator.facts import LiveModel
     from abalone_assets.pages.site import Page
 
@@ -203,11 +204,12 @@ def build_app(
     capture: DataCapture | None,
     pages: Sequence[Page] = (),
     drift: LastDrift | None = None,
+    reports: Reports | None = None,
 ) -> Starlette:
     """The ASGI application of an endpoint; the caller starts the host and the capture."""
     endpoint = EndpointApp(host, capture, datetime.now(UTC))
     metrics = Metrics(host, capture, drift, endpoint.refused)
-    site = Site([Calculator(endpoint, host.registry), *pages])
+    site = Site([Calculator(endpoint, host.registry, reports), *pages])
     api = Api(endpoint_operations(host.endpoint) | OPERATIONS)
 
     async def told(request: Request, error: Exception) -> Response:
@@ -260,11 +262,29 @@ def _told(site: Site, request: Request, error: Exception) -> Response:
     Who looks at a page in a browser is told by a page.
     """
     known = error if isinstance(error, HTTPException) else _unavailable(str(error))
+    headers = dict(known.headers or {})
+    if known.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _allowed_methods(request)
     if _is_browser(request):
-        return site.problem(known.status_code, known.detail)
-    unavailable = known.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-    code = "ServiceUnavailable" if unavailable else "ValidationError"
-    return _error_answer(known.status_code, code, known.detail)
+        answer = site.problem(known.status_code, known.detail)
+    else:
+        unavailable = known.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        code = "ServiceUnavailable" if unavailable else "ValidationError"
+        answer = _error_answer(known.status_code, code, known.detail)
+    answer.headers.update(headers)
+    return answer
+
+
+def _allowed_methods(request: Request) -> str:
+    """The methods of a path that is not asked by one of them; Starlette tells of its first route.
+
+    Static files, which are no route, are read and nothing else.
+    """
+    allowed: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is Match.PARTIAL:
+            allowed |= route.methods or set()
+    return ", ".join(sorted(allowed or {"GET", "HEAD"}))
 
 
 async def _client_gone(_request: Request, _error: Exception) -> Response:

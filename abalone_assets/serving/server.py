@@ -61,6 +61,7 @@ class EndpointServer:
         state_file: Where clients find the server, or None.
         pages: What people may open in a browser.
         drift: The last drift report, for whoever scrapes numbers, or None.
+        reports: The reports that ``pages`` show, or None.
         poll_seconds: How often the pointer is looked at.
         flush_seconds: How long a captured request may wait to be written.
 
@@ -79,6 +80,7 @@ class EndpointServer:
         state_file: Path | None = None,
         pages: Sequence[Page] = (),
         drift: LastDrift | None = None,
+        reports: Reports | None = None,
         poll_seconds: float = DEFAULT_POLL_SECONDS,
         flush_seconds: float = DEFAULT_FLUSH_SECONDS,
     ) -> None:
@@ -87,6 +89,7 @@ class EndpointServer:
         self._state_file = state_file
         self._pages = pages
         self._drift = drift
+        self._reports = reports
         self._models = ModelHost(registry, endpoint, poll_seconds=poll_seconds)
         self._capture = (
             None
@@ -124,7 +127,7 @@ class EndpointServer:
         from abalone_assets.serving.connections import LimitedConnection
 
         config = uvicorn.Config(
-            build_app(self._models, self._capture, self._pages, self._drift),
+            build_app(self._models, self._capture, self._pages, self._drift, self._reports),
             access_log=False,
             http=LimitedConnection,
             lifespan="off",
@@ -175,6 +178,7 @@ def serve(
         state_file=settings.endpoint_state_file,
         pages=pages_of(settings, registry, host),
         drift=LastDrift(lake),
+        reports=Reports(lake.store),
     ).run(on_ready)
 
 

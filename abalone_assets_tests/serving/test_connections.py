@@ -240,6 +240,7 @@ def test_a_compressed_body_is_refused_whatever_it_would_become(live: RunningServ
         answer = told(connection)
     assert answer.startswith("HTTP/1.1 415")
     assert "content coding 'gzip' is not read" in answer
+    assert "accept-encoding: identity" in answer.lower()
 
 
 @pytest.mark.parametrize(

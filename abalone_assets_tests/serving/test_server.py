@@ -124,14 +124,21 @@ def test_a_body_at_the_limit_is_read(live: RunningServer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/invocations", 405)]
+    ("method", "path", "status", "allowed"),
+    [
+        ("GET", "/nowhere", 404, None),
+        ("GET", "/invocations", 405, "POST"),
+        ("DELETE", "/ping", 405, "GET, HEAD"),
+        ("POST", "/static/site.css", 405, "GET, HEAD"),
+    ],
 )
 def test_protocol_errors_are_json_too(
-    live: RunningServer, method: str, path: str, status: int
+    live: RunningServer, method: str, path: str, status: int, allowed: str | None
 ) -> None:
     response = requests.request(method, live.url + path, timeout=10)
     assert response.status_code == status
     assert response.json()["Message"]
+    assert response.headers.get("Allow") == allowed
 
 
 def test_a_defect_shows_no_stack_trace_and_the_server_lives_on(

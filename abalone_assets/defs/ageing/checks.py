@@ -79,8 +79,9 @@ def animals_files_are_readable(manifest: "Manifest") -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "files": sum(each.files for each in manifest.summaries.values()),
-            "refused": files_table(refused),
-            **({"out_of_reach": files_table(unread)} if unread else {}),
+            "refused_files": len(refused),
+            "refused": files_table(refused[::-1]),
+            **({"out_of_reach": files_table(unread[::-1])} if unread else {}),
         },
     )
 

@@ -102,7 +102,7 @@ def _files_with_remarks(manifest: "Manifest", parsed: "ParsedDays") -> "list[Ing
 
 
 def files_are_surveys(files: int, remarked: "list[IngestedFile]") -> dg.AssetCheckResult:
-    """Judge whether every file could be read: of all, those with a remark."""
+    """Judge whether every file could be read: of all, those with a remark, by their days."""
     refused = [file for file in remarked if file.is_refused]
     unread = [file for file in remarked if file.is_out_of_reach]
     noted = [file for file in remarked if file.notes]
@@ -113,15 +113,17 @@ def files_are_surveys(files: int, remarked: "list[IngestedFile]") -> dg.AssetChe
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "files": files,
-            "refused": files_table(refused),
-            **({"out_of_reach": files_table(unread)} if unread else {}),
-            "noted": files_table(noted),
+            "refused_files": len(refused),
+            "refused": files_table(refused[::-1]),
+            **({"out_of_reach": files_table(unread[::-1])} if unread else {}),
+            "noted_files": len(noted),
+            "noted": files_table(noted[::-1]),
         },
     )
 
 
 def files_are_plausible(files: int, remarked: "list[IngestedFile]") -> dg.AssetCheckResult:
-    """Judge whether a file is held: of all, those with a remark."""
+    """Judge whether a file is held: of all, those with a remark, by their days."""
     held = [file for file in remarked if file.held]
     return dg.AssetCheckResult(
         asset_key="new_surveys",
@@ -129,7 +131,7 @@ def files_are_plausible(files: int, remarked: "list[IngestedFile]") -> dg.AssetC
         passed=not held,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"Mend and land them again, or accept them: {ACCEPT_COMMAND}" if held else None,
-        metadata={"files": files, "held": files_table(held)},
+        metadata={"files": files, "held_files": len(held), "held": files_table(held[::-1])},
     )
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 LEVEL: Final = 0.95
 
+_ROUNDING: Final = 1e-9
+"""Of a sum of squares; what rounding leaves of a difference that is none is far below it."""
+
 Interval = tuple[float, float]
 
 
@@ -57,10 +60,12 @@ def confidence(
     rows = len(actual)
     squares, absolute, total, total_squares, held_rows = sums[:, : len(parts)].T
     of_slices = sums[:, len(parts) :].reshape(len(sums), -1, 2)
+    spread = total_squares - total**2 / rows
+    is_of_one_age = spread <= _ROUNDING * total_squares
     with np.errstate(invalid="ignore", divide="ignore"):
-        r2 = 1 - squares / (total_squares - total**2 / rows)
+        r2 = 1 - squares / spread
         slice_rmse = np.sqrt(of_slices[..., 1] / of_slices[..., 0])
-    r2[~np.isfinite(r2)] = np.nan  # the resample drew animals of one age only
+    r2[is_of_one_age | ~np.isfinite(r2)] = np.nan
     overall: Confidence = {
         "level": LEVEL,
         "resamples": RESAMPLES,

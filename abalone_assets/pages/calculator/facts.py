@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from abalone_assets.errors import ModelArchiveError, StorageError
@@ -10,6 +10,7 @@ from abalone_assets.lake.reports import PAGE_PATH
 from abalone_assets.modeling.known_animals import KnownAnimals
 
 if TYPE_CHECKING:
+    from abalone_assets.lake.reports import Reports
     from abalone_assets.modeling.card import ModelCard
     from abalone_assets.registry.registry import ModelRegistry
 
@@ -42,7 +43,8 @@ class ModelFacts:
         test_animals: How many animals judged it.
         wanted_coverage: The share of animals that its intervals are to hold.
         coverage: The share that they did hold.
-        report: The path of the report on it.
+        model_sha256: Its digest, by which there may be a report on it; not told.
+        report: The path of the report on it, where there is one.
         usual_error: Its recipe's out-of-fold RMSE.
         known: What it knows of animals.
     """
@@ -55,19 +57,21 @@ class ModelFacts:
     test_animals: int | None = None
     wanted_coverage: float | None = None
     coverage: float | None = None
+    model_sha256: str | None = None
     report: str | None = None
     usual_error: float | None = None
     known: KnownAnimals | None = None
 
     def document(self) -> dict[str, Any]:
         """As JSON; ``known_rings`` has for each sex how many known animals had 1, 2, … rings."""
-        told = {name: value for name, value in vars(self).items() if name != "known"}
+        hidden = {"known", "model_sha256"}
+        told = {name: value for name, value in vars(self).items() if name not in hidden}
         rings = None if self.known is None else dict(self.known.rings)
         return {**told, "known_rings": rings}
 
 
 def facts_of(model: LiveModel, registry: ModelRegistry) -> ModelFacts:
-    """What is known of a model; what its record or its card does not tell is None.
+    """What is known of a model but its report; what its record or card does not tell is None.
 
     Records of older releases tell less, and a registry that does not answer is no reason to hold
     back an age.
@@ -80,7 +84,6 @@ def facts_of(model: LiveModel, registry: ModelRegistry) -> ModelFacts:
         evaluation = {}
     interval = evaluation.get("prediction_interval") or {}
     low, high = (evaluation.get("confidence") or {}).get("rmse") or (None, None)
-    digest = evaluation.get("model_sha256")
     return ModelFacts(
         model.version,
         trained_at=None if card is None else card.created_at,
@@ -90,10 +93,24 @@ def facts_of(model: LiveModel, registry: ModelRegistry) -> ModelFacts:
         test_animals=evaluation.get("rows"),
         wanted_coverage=interval.get("wanted"),
         coverage=interval.get("coverage"),
-        report=None if digest is None else f"{PAGE_PATH}/{digest}",
+        model_sha256=evaluation.get("model_sha256"),
         usual_error=out_of_fold.get("rmse"),
         known=_known(card),
     )
+
+
+def with_report(facts: ModelFacts, reports: Reports | None) -> ModelFacts:
+    """The facts with the report, if there is one now: it comes after its version, and may go.
+
+    A lake that does not answer is no reason to hold back an age.
+    """
+    if reports is None or facts.model_sha256 is None:
+        return facts
+    try:
+        has_one = reports.has(facts.model_sha256)
+    except StorageError:
+        return facts
+    return replace(facts, report=f"{PAGE_PATH}/{facts.model_sha256}") if has_one else facts
 
 
 def _known(card: ModelCard | None) -> KnownAnimals | None:

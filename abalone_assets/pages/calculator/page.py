@@ -21,11 +21,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from abalone_assets.errors import SurveyError
-from abalone_assets.lake.reports import PAGE_PATH
 from abalone_assets.pages.bodies import read_body
 from abalone_assets.pages.calculator.answers import aged_row, answer_of
 from abalone_assets.pages.calculator.doubts import doubts
-from abalone_assets.pages.calculator.facts import ModelFacts, facts_of
+from abalone_assets.pages.calculator.facts import ModelFacts, facts_of, with_report
 from abalone_assets.pages.calculator.measured import Animal, read_animal
 from abalone_assets.pages.calculator.problems import UNITS, Problem
 from abalone_assets.pages.calculator.questions import Question
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from abalone_assets.lake.reports import Reports
     from abalone_assets.pages.calculator.facts import LiveModel
     from abalone_assets.pages.site import Site
     from abalone_assets.registry.registry import ModelRegistry
@@ -69,10 +69,17 @@ class Endpoint(Protocol):
 
 @dataclass(frozen=True)
 class Calculator:
-    """The Age Calculator of an endpoint."""
+    """The Age Calculator of an endpoint.
+
+    Attributes:
+        endpoint: It answers.
+        registry: It knows what answers.
+        reports: The reports that an answer may lead to; None where no page shows them.
+    """
 
     endpoint: Endpoint
     registry: ModelRegistry
+    reports: Reports | None = None
     title: ClassVar[str] = "Age Calculator"
     path: ClassVar[str] = "/"
     _known: dict[int, ModelFacts] = field(default_factory=dict)
@@ -88,7 +95,6 @@ class Calculator:
                 units={"people": MM_G, "survey": CONTRACT_UNITS},
                 age_offset=AGE_OFFSET_YEARS,
                 most=MAX_ANIMALS,
-                reports=any(page.path == PAGE_PATH for page in site.pages),
             )
 
         return [
@@ -115,7 +121,7 @@ class Calculator:
         if not isinstance(read, Animal):
             return JSONResponse({"errors": _documents(read), "warnings": []})
         model = self.endpoint.live
-        known = None if model is None else (await self._facts(model)).known
+        known = None if model is None else (await self._lasting_facts(model)).known
         return JSONResponse({"errors": [], "warnings": _documents(doubts(read, units, known))})
 
     async def age(self, request: Request) -> Response:
@@ -150,7 +156,12 @@ class Calculator:
         return model
 
     async def _facts(self, model: LiveModel) -> ModelFacts:
-        """What is known of a model, read once."""
+        """What is known of a model now."""
+        facts = await self._lasting_facts(model)
+        return await run_in_threadpool(with_report, facts, self.reports)
+
+    async def _lasting_facts(self, model: LiveModel) -> ModelFacts:
+        """What is known of a model and stays so, read once."""
         if model.version not in self._known:
             facts = await run_in_threadpool(facts_of, model, self.registry)
             if facts.rmse is None:  # the registry may tell more later

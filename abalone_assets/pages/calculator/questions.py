@@ -56,7 +56,7 @@ class ModelAnswer(BaseModel):
     test_animals: int | None
     wanted_coverage: float | None = Field(description="Share of animals an interval is to hold.")
     coverage: float | None = Field(description="Share of the test animals that it did hold.")
-    report: str | None = Field(description="Path of the report on it.")
+    report: str | None = Field(description="Path of the report on it, if there is one.")
     usual_error: float | None = Field(description="Out-of-fold RMSE.")
     known_rings: dict[str, list[int]] | None = Field(
         description="For each sex, how many animals it learnt from had 1, 2, … rings."

@@ -25,6 +25,7 @@ from abalone_assets.pages.surveys.downloads import (
     streamed_attachment,
     with_decimal_commas,
 )
+from abalone_assets.pages.surveys.list_query import ListQuery
 from abalone_assets.pages.surveys.uploads import SURVEYS
 from abalone_assets.registry.file_releases import FileReleases
 from abalone_assets.survey import (
@@ -38,7 +39,6 @@ from abalone_assets.survey import SURVEYS as SURVEY_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -125,35 +125,26 @@ class Surveys:
         return SurveyFiles.of(self.settings, self._names)
 
     def _index(self, site: Site, request: Request) -> Response:
-        files, before, day = self._files(), request.query_params.get("before"), _day(request)
-        remarkable = request.query_params.get("show") == "remarkable" and day is None
-        try:
-            page = files.page(SHOWN_FILES, before=before, remarkable=remarkable, day=day)
-        except SurveyError as error:
-            raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
-        strays, stray_count = ([], 0) if before or day else files.strays(SHOWN_STRAYS)
+        files, asked = self._files(), ListQuery.of(request)
+        animals = AnimalsFiles.of(self.settings, self._animals)
+        page = asked.page_of(files, SHOWN_FILES, asked.before)
+        animals_page = asked.page_of(animals, SHOWN_ANIMALS, asked.animals_before)
+        strays, stray_count = files.strays(SHOWN_STRAYS) if asked.is_newest else ([], 0)
         names = [file.name for file in page.files]
         return site.render(
             "surveys/list.html.jinja",
             path=self.path,
+            asked=asked,
             page=page,
-            remarkable=remarkable,
-            day=day,
-            first_page=before is None,
+            animals_page=animals_page,
+            aged={file.name: animals.ages_of(file) for file in animals_page.files},
             labels=LABELS,
             versions=dict(zip(names, self._releases.versions_of(page.files), strict=True)),
             totals=_Totals.of(files.manifest),
             strays=strays,
             stray_count=stray_count,
             may_upload=self.uploads.is_on,
-            animals=self._animals_shown(day) if before is None and not remarkable else [],
         )
-
-    def _animals_shown(self, day: date | None) -> list[dict[str, object]]:
-        """The newest files of animals without rings, of all days or one; how far their ages are."""
-        files = AnimalsFiles.of(self.settings, self._animals)
-        newest = files.page(SHOWN_ANIMALS, day=day).files
-        return [{"file": file, "aged": files.ages_of(file)} for file in newest]
 
     def _find(self, request: Request) -> Response:
         """The page of a file, or the files of a day."""
@@ -296,21 +287,6 @@ class _Totals:
             sum(day.quarantined for day in days),
             sum(day.held for day in days),
         )
-
-
-def _day(request: Request) -> date | None:
-    """The day in the query; None when it is left out.
-
-    Raises:
-        HTTPException: It is none (400).
-    """
-    given = request.query_params.get("day", "").strip()
-    if not given:
-        return None
-    try:
-        return parse_day(given)
-    except SurveyError as error:
-        raise HTTPException(HTTPStatus.BAD_REQUEST, str(error)) from error
 
 
 def _is_as_ingested(status: FileStatus) -> bool:

@@ -43,3 +43,18 @@ def test_rings_that_do_not_vary_leave_r2_without_interval() -> None:
     overall, _ = confidence(np.asarray([9.0, 11.0]), np.asarray([10.0, 10.0]), None, {})
     assert overall["r2"] is None
     assert overall["rmse"] == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "actual",
+    [[9, 10, 10], [8, 9, 11], [10] * 30 + [11], [7.1, 7.1, 7.2], [3] + [9] * 12],
+    ids=["three rows with a tie", "three rows", "one apart", "fractions", "one far apart"],
+)
+def test_resamples_of_one_age_say_nothing_of_r2(actual: list[float]) -> None:
+    """What rounding leaves of the spread of their rings is no spread."""
+    counted = np.asarray(actual, dtype=np.float64)
+    overall, _ = confidence(counted + np.resize([0.3, -0.2, 0.1], len(counted)), counted, None, {})
+    assert overall["r2"] is not None
+    low, high = overall["r2"]
+    most_squares, least_step = len(counted) * 0.3**2, np.diff(np.unique(counted)).min()
+    assert 1 - most_squares / (0.5 * least_step**2) <= low <= high <= 1

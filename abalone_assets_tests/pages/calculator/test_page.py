@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from abalone_assets.errors import StorageError
+from abalone_assets.lake.reports import Reports, report_key
 from abalone_assets.pages.calculator import page
 from abalone_assets.serving.app import build_app
 from abalone_assets.serving.capture import DataCapture
@@ -55,8 +56,13 @@ def capture(tmp_path: Path) -> DataCapture:
 
 
 @pytest.fixture
-def client(host: ModelHost, capture: DataCapture) -> TestClient:
-    return TestClient(build_app(host, capture))
+def reports(tmp_path: Path) -> Reports:
+    return Reports(ObjectStore(tmp_path / "lake"))
+
+
+@pytest.fixture
+def client(host: ModelHost, capture: DataCapture, reports: Reports) -> TestClient:
+    return TestClient(build_app(host, capture, reports=reports))
 
 
 @pytest.fixture
@@ -94,7 +100,6 @@ def test_the_page_has_a_label_for_each_measurement(client: TestClient) -> None:
     assert 'value="mm-g"' in text
     assert 'value="scaled-scaled"' in text
     assert "10,000 animals" in text
-    assert 'data-reports="no"' in text
 
 
 def test_an_animal_has_the_age_that_the_endpoint_tells(client: TestClient, live: ModelHost) -> None:
@@ -118,8 +123,34 @@ def test_the_answer_says_of_what_model_it_is_and_how_good_that_is(
     assert client.get("/age/model").json() == {"model": model, "waiting": None}
     assert (model["version"], model["rmse"], model["coverage"]) == (1, 2.1, 0.91)
     assert (model["rmse_low"], model["rmse_high"], model["test_animals"]) == (1.9, 2.4, 209)
-    assert model["report"] == f"/reports/{0:064}"
     assert set(model["known_rings"]) == {"M", "F", "I"}
+
+
+def test_the_answer_leads_to_the_report_as_long_as_there_is_one(
+    client: TestClient, live: ModelHost, reports: Reports
+) -> None:
+    def told() -> list[str | None]:
+        answers = (client.post("/age", json=MEASURED), client.post("/ages", content=LINES))
+        return [each.json()["model"]["report"] for each in (*answers, client.get("/age/model"))]
+
+    assert told() == [None] * 3
+    reports.keep(f"{1:064}", b"of another model")
+    assert told() == [None] * 3
+    reports.keep(f"{0:064}", b"it is written after the model answers")
+    assert told() == [f"/reports/{0:064}"] * 3
+    reports.lake.delete(report_key(f"{0:064}"))
+    assert told() == [None] * 3
+
+
+def test_a_lake_that_does_not_answer_holds_back_no_age(
+    client: TestClient, live: ModelHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Any:
+        raise StorageError("gone")
+
+    monkeypatch.setattr(Reports, "has", refuse)
+    answer = client.post("/age", json=MEASURED).json()
+    assert (answer["model"]["report"], answer["rings"] > 0) == (None, True)
 
 
 def test_the_answer_says_where_the_animal_stands(client: TestClient, live: ModelHost) -> None:
@@ -139,7 +170,6 @@ def test_the_next_answer_is_of_the_model_that_was_swapped_in(
     serve(live, 2)
     after = client.post("/age", json=MEASURED).json()
     assert (before["model"]["version"], after["model"]["version"]) == (1, 2)
-    assert after["model"]["report"] == f"/reports/{1:064}"
     assert before["rings"] != after["rings"]
 
 

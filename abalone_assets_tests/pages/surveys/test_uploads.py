@@ -207,3 +207,9 @@ def test_no_file_and_an_empty_one_are_asked_for_again(site: Site) -> None:
     for response in (upload(site, "", "nothing.csv"), site.client.post("/surveys/upload")):
         assert response.status_code == 422
         assert "Survey file" in response.text
+
+
+def test_a_method_that_a_path_does_not_have_is_told_which_it_has(site: Site) -> None:
+    answer = site.client.put("/surveys/upload")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
+    assert "<h1>Method Not Allowed</h1>" in answer.text

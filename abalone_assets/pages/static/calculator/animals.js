@@ -52,9 +52,11 @@ function show(answer) {
   const refused = bad.length ? ` ${counted(bad.length, "line is no animal", "lines are no animals")}.` : "";
   at("ages-said").textContent = `${counted(animals.length, "animal")} aged by model version ${model.version}.${refused}`;
   at("bad-lines").hidden = bad.length === 0;
-  fill(at("bad-lines").querySelector("table"), ["line", "what is wrong", "text"], bad.map(badRow));
-  fill(document.querySelector(".tall table"), headings(answer), animals.slice(0, MOST_SHOWN).map(row));
-  document.querySelector(".tall").hidden = at("ages-title").hidden = at("downloads").hidden = animals.length === 0;
+  fill(at("bad-lines-table"), ["line", "what is wrong", "text"], bad.slice(0, MOST_SHOWN).map(badRow));
+  at("bad-lines-rest").hidden = bad.length <= MOST_SHOWN;
+  at("bad-lines-rest").textContent = `The first ${count(MOST_SHOWN)} are shown; there are ${count(bad.length - MOST_SHOWN)} more.`;
+  fill(at("ages-table"), headings(answer), animals.slice(0, MOST_SHOWN).map(row));
+  at("ages-shown").hidden = at("downloads").hidden = animals.length === 0;
   at("ages-rest").hidden = animals.length <= MOST_SHOWN;
   at("ages-rest").textContent = `The first ${count(MOST_SHOWN)} are shown; the download has all.`;
   at("ages").hidden = false;
@@ -65,12 +67,18 @@ function show(answer) {
 const measured = ({ length_unit: length, weight_unit: weight }, named = (name) => name) =>
   MEASUREMENTS.map((name) => `${named(name)} (${name.endsWith("weight") ? weight : length})`);
 
-const others = (animals) => Object.keys(animals[0]?.others ?? {});
+/** The page's own columns around those that go along, which are `given_…` where they have the name of one of the page's. */
+function named(before, animals, after) {
+  const own = [...before, ...after];
+  const others = Object.keys(animals[0]?.others ?? {});
+  return [...before, ...others.map((name) => (own.includes(name.toLowerCase()) ? `given_${name}` : name)), ...after];
+}
 
-const headings = (answer) => [
-  "line", "years", "from", "to", "rings", "not to be trusted", ...others(answer.animals),
-  "sex", ...measured(answer, (name) => name.replace("_", " ")),
-];
+const headings = (answer) => named(
+  ["line", "years", "from", "to", "rings", "not to be trusted"],
+  answer.animals,
+  ["sex", ...measured(answer, (name) => name.replace("_", " "))],
+);
 
 const within = (number) => (number === null ? "" : tenth(number));
 
@@ -116,7 +124,7 @@ const COMMAS = {
 function download({ start, separator, end, number, special }) {
   const { animals, model } = answered;
   const told = ["age_years", "age_low", "age_high", "rings", "rings_low", "rings_high"];
-  const head = ["line", ...others(animals), "sex", ...measured(answered), ...told, "model_version", "not_to_be_trusted"];
+  const head = named(["line"], animals, ["sex", ...measured(answered), ...told, "model_version", "not_to_be_trusted"]);
   const body = animals.map((animal) => [
     animal.line, ...Object.values(animal.others), animal.sex, ...MEASUREMENTS.map((each) => number(animal[each])),
     ...told.map((each) => number(animal[each] ?? "")),

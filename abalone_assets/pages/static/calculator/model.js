@@ -34,7 +34,7 @@ function sentences(model) {
     said.push(`Its intervals held ${share(model.coverage)} of them; ${share(model.wanted_coverage)} is the aim.`);
   }
   const nodes = [said.join(" ")];
-  if (model.report !== null && box.dataset.reports === "yes") {
+  if (model.report !== null) {
     const link = document.createElement("a");
     link.href = model.report;
     link.textContent = `Report on version ${model.version}`;

@@ -72,7 +72,8 @@ def live(registry: FolderRegistry, home: Path) -> Iterator[RunningServer]:
     reports = Reports(ObjectStore(home / "lake"))
     reports.keep(registry.get(1).evaluation["model_sha256"], REPORT)
     settings = load_settings().model_copy(update={"endpoint_name": ENDPOINT})
-    with running_server(registry, pages=pages_of(settings, registry, "127.0.0.1")) as running:
+    pages = pages_of(settings, registry, "127.0.0.1")
+    with running_server(registry, pages=pages, reports=reports) as running:
         running.wait_for_version(1)
         yield running
 

@@ -92,6 +92,23 @@ def test_a_file_is_chosen_and_its_bad_lines_are_told(page: Page, tmp_path: Path)
     assert page.locator("img[src=x]").count() == 0
 
 
+def test_of_very_many_bad_lines_the_first_are_shown_in_little_room(page: Page) -> None:
+    page.get_by_label(LINES).fill("\n".join([*pasted(1), *["M,91"] * 1003]))
+    page.get_by_role("button", name=TELL_ALL).click()
+    page.get_by_text("1,003 lines are no animals.").wait_for()
+    page.get_by_text("The first 1,000 are shown; there are 3 more.").wait_for()
+    region = page.get_by_role("region", name="Lines that are no animals")
+    assert region.get_by_role("row").count() == 1001
+    place = region.bounding_box()
+    assert place is not None
+    assert place["height"] < 600
+    page.get_by_label(LINES).fill("\n".join(["M,91"] * 2))
+    page.get_by_role("button", name=TELL_ALL).click()
+    page.get_by_text("0 animals aged by model version 1. 2 lines are no animals.").wait_for()
+    assert not page.get_by_text("there are 3 more").is_visible()
+    assert not page.get_by_role("region", name="Ages").is_visible()
+
+
 def test_a_crews_own_columns_go_along_and_its_header_tells_the_units(
     page: Page, tmp_path: Path
 ) -> None:
@@ -221,3 +238,28 @@ def test_of_two_files_the_later_one_is_shown(page: Page) -> None:
         with page.expect_response(AGES):
             route.continue_()
     page.get_by_text("3 animals aged by model version 1.").wait_for()
+
+
+def test_a_crews_column_with_a_name_of_the_pages_own_is_told_apart(page: Page) -> None:
+    """As `abalone predict` tells it apart."""
+    crews = ["Line", "rings", "age_years", "model_version", "Tag"]
+    page.get_by_label(LINES).fill(
+        "\n".join([",".join(["sex", *NAMES, *crews]), f"{pasted(1)[0]},7,9,10.5,old,a"])
+    )
+    page.get_by_role("button", name=TELL_ALL).click()
+    page.get_by_text("1 animal aged by model version 1.").wait_for()
+    table = page.get_by_role("region", name="Ages").get_by_role("table")
+    names = table.get_by_role("columnheader").all_inner_texts()
+    shown = dict(zip(names, table.get_by_role("cell").all_inner_texts(), strict=True))
+    assert len(shown) == len(names)
+    assert (shown["line"], shown["given_Line"], shown["given_rings"]) == ("2", "7", "9")
+    for name, separator in (("Download as CSV", ","), ("… with decimal commas", ";")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        text = Path(download.value.path()).read_text("utf-8-sig")
+        head, row = csv.reader(text.splitlines(), delimiter=separator)
+        told = dict(zip(head, row, strict=True))
+        assert len(told) == len(head)
+        given = [f"given_{each}" for each in crews[:-1]]
+        assert [told[each] for each in [*given, "Tag"]] == ["7", "9", "10.5", "old", "a"]
+        assert told["model_version"] == "1"
