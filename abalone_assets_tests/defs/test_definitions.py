@@ -138,3 +138,14 @@ def test_the_code_location_has_one_name() -> None:
         "module_name": project["code_location_target_module"],
         "location_name": project["code_location_name"],
     }
+
+
+def test_a_process_that_has_duckdb_before_ends_without_its_complaints() -> None:
+    """As `abalone rollback` has it, whose decision the catalog tells of before it deploys."""
+    ended = subprocess.run(
+        [sys.executable, "-c", "import duckdb; import abalone_assets.definitions"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stderr == ""
