@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from abalone_assets.cli.run_progress import RunProgress
 
-LOCATION: Final = "abalone_assets"
-"""The code location's name in every workspace file of this project."""
-
 POLL_SECONDS: Final = 2.0
 MOST_MISSES: Final = 15
 """How many looks in a row may have no answer: a web server or a port forward starts again."""
@@ -207,7 +204,7 @@ def _in_process(
 
 
 def _launch(deployed: Deployed, definitions: dg.Definitions, request: dg.RunRequest) -> str:
-    from abalone_assets.automation.runs import RELEASE_JOB
+    from abalone_assets.automation.runs import LOCATION, RELEASE_JOB
 
     selector = {
         "repositoryLocationName": LOCATION,

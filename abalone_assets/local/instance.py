@@ -131,6 +131,17 @@ def make_landing_zone(settings: Settings) -> None:
         ) from error
 
 
+def instance_elsewhere(settings: Settings) -> Path | None:
+    """The folder that ``DAGSTER_HOME`` names, where it is another than the home's own.
+
+    Such an instance, as in PostgreSQL, has a daemon of its own, and may know other projects.
+    """
+    named = os.environ.get("DAGSTER_HOME")
+    if not named or Path(named).expanduser().resolve() == settings.dagster_home:
+        return None
+    return Path(named).expanduser()  # as Dagster takes it
+
+
 def child_environment(settings: Settings) -> dict[str, str]:
     """The environment of a process that works on this home and its Dagster instance."""
     return {

@@ -18,6 +18,7 @@ import pytest
 import yaml  # type: ignore[import-untyped] # a dependency of Dagster, without stubs
 
 from abalone_assets import definitions
+from abalone_assets.automation.runs import JOBS
 
 pytestmark = pytest.mark.service
 
@@ -75,6 +76,10 @@ def test_the_graph_is_as_reviewed(loaded: dict[str, Any], profile: str, part: st
         path.write_text(json.dumps(loaded["definitions"], indent=1) + "\n")
     reviewed = json.loads(path.read_text())
     assert loaded["definitions"][part] == reviewed[part]
+
+
+def test_all_jobs_are_known_for_ours(loaded: dict[str, Any]) -> None:
+    assert set(loaded["definitions"]["jobs"]) == JOBS
 
 
 def test_the_profiles_differ_in_resources_only() -> None:
