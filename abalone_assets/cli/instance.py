@@ -111,6 +111,38 @@ def instance_folder(settings: Settings) -> Path | None:
     return instance_elsewhere(settings) or (own if (own / CONFIG_NAME).exists() else None)
 
 
+@contextmanager
+def driving_environment() -> Iterator[Settings]:
+    """The settings in force; Dagster's variables are the home's meanwhile, unless it is deployed.
+
+    Yields:
+        The settings.
+
+    Raises:
+        SettingsError: The environment is malformed.
+    """
+    from abalone_assets.local.instance import home_environment, is_deployed
+    from abalone_assets.settings.platform import load_settings
+
+    settings = load_settings()
+    if is_deployed(settings):  # its DAGSTER_HOME is the deployed instance's
+        yield settings
+        return
+    with home_environment() as settings:
+        yield settings
+
+
+def driver_of(settings: Settings) -> str | None:
+    """Who drives the home's sensors now; None when nobody does."""
+    from abalone_assets.local.driver import Driver
+    from abalone_assets.local.instance import is_deployed
+
+    if is_deployed(settings):
+        return "the daemon"
+    driver = Driver.of(settings)
+    return str(driver) if driver is not None and driver.lives else None
+
+
 def require_ours(settings: Settings, instance: dg.DagsterInstance) -> None:
     """Make sure that an instance elsewhere is not another project's alone; an empty one is fine.
 

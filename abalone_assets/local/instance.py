@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from abalone_assets.errors import AbaloneError
 from abalone_assets.lake.holder import process_lives
+from abalone_assets.local.code_server import LOCATION
 from abalone_assets.settings.environment import variable
 from abalone_assets.settings.platform import load_settings
 
@@ -140,6 +141,27 @@ def instance_elsewhere(settings: Settings) -> Path | None:
     if not named or Path(named).expanduser().resolve() == settings.dagster_home:
         return None
     return Path(named).expanduser()  # as Dagster takes it
+
+
+def workspace_of(folder: Path) -> Path | None:
+    """The workspace of a deployed instance: in its folder, or beside it, as the image has it."""
+    if not (folder / CONFIG_NAME).is_file():
+        return None
+    found = (place / "workspace.yaml" for place in (folder, folder.parent))
+    return next((file for file in found if file.is_file()), None)
+
+
+def is_deployed(settings: Settings) -> bool:
+    """Whether a deployed Dagster drives this home: on AWS, or that of Compose.
+
+    In the profile local it is the instance elsewhere, if its workspace has our code location. A
+    ``DAGSTER_HOME`` that is exported for another project has not.
+    """
+    if settings.profile != "local":
+        return True
+    elsewhere = instance_elsewhere(settings)
+    workspace = None if elsewhere is None else workspace_of(elsewhere)
+    return workspace is not None and LOCATION.encode() in workspace.read_bytes()
 
 
 def child_environment(settings: Settings) -> dict[str, str]:
