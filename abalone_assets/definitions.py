@@ -1,6 +1,7 @@
 """The one entry point: every definition below ``defs/``, and the defaults that assets share."""
 
 import gc
+import sys
 import warnings
 
 import dagster as dg
@@ -9,8 +10,10 @@ from dagster._core.definitions.decorators.op_decorator import DecoratedOpFunctio
 OWNERS = ["team:data-platform"]
 
 # Dagster stays for as long as the process does. To have the collector look through all of it once
-# more while our definitions load takes a fifth of the time that they need.
-gc.freeze()
+# more while our definitions load takes a fifth of the time that they need. Not where DuckDB is
+# loaded already: what is frozen is not collected at the end either, of which it tells on stderr.
+if "duckdb" not in sys.modules:
+    gc.freeze()
 
 
 @dg.definitions

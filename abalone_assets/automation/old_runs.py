@@ -29,7 +29,7 @@ from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.local_compute_log_manager import LocalComputeLogManager
 
-from abalone_assets.automation.runs import ENDED
+from abalone_assets.automation.runs import ENDED, is_of_this_platform
 from abalone_assets.retention.kind import GRACE, YOUNG, Kind, Thing
 from abalone_assets.retention.local_files import remove_path, size_of
 
@@ -57,10 +57,12 @@ class RunRules:
     Attributes:
         newest: At most so many, and
         days: none that ended longer ago; but always `KEPT_OF_JOB` of each job.
+        only_ours: Those of other projects stay: the instance may be theirs, too.
     """
 
     newest: int
     days: int
+    only_ours: bool = False
 
 
 def run_kinds(instance: dg.DagsterInstance, rules: RunRules, now: datetime) -> list[Kind]:
@@ -86,10 +88,14 @@ class _History:
         backfills = {each.backfill_id for each in self.instance.get_backfills()
                      if each.status in _ACTIVE}  # fmt: skip
         of_job: Counter[str] = Counter()
-        for number, record in enumerate(self.instance.get_run_records()):
+        for record in self.instance.get_run_records():
             run, ended = record.dagster_run, record.end_time or record.create_timestamp.timestamp()
-            of_job[run.job_name] += 1
-            if run.status not in ENDED:
+            is_ours = not rules.only_ours or is_of_this_platform(run)
+            number = of_job.total()
+            of_job[run.job_name] += is_ours
+            if not is_ours:
+                reason = "of another project"
+            elif run.status not in ENDED:
                 reason = "in flight"
             elif run.tags.get(BACKFILL_TAG) in backfills:
                 reason = "of a backfill that is under way"

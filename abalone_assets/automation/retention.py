@@ -15,14 +15,21 @@ if TYPE_CHECKING:
     from abalone_assets.settings.platform import Settings
 
 
-def all_kinds(settings: Settings, instance: dg.DagsterInstance | None) -> list[Kind]:
+def all_kinds(
+    settings: Settings, instance: dg.DagsterInstance | None, *, only_our_runs: bool = False
+) -> list[Kind]:
     """All that takes space and does not stay for ever, with the reasons why things stay.
+
+    Args:
+        settings: The settings in force.
+        instance: Whose runs are looked at; None for no runs.
+        only_our_runs: It may be another project's, too, whose runs stay.
 
     Raises:
         EndpointError: AWS refuses to say what is live.
         StorageError: A store refuses, or a record is damaged.
     """
     now = datetime.now(UTC)
-    rules = RunRules(settings.keep_runs, settings.keep_run_days)
+    rules = RunRules(settings.keep_runs, settings.keep_run_days, only_our_runs)
     runs = [] if instance is None else run_kinds(instance, rules, now)
     return [*stored_kinds(settings, now), *runs]

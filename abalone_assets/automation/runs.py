@@ -35,6 +35,17 @@ SWEEP_JOB: Final = "stop_orphaned_jobs"
 MONITOR_JOB: Final = "monitor_requests"
 GC_JOB: Final = "collect_garbage"
 VERIFY_JOB: Final = "verify_stores"
+JOBS: Final = frozenset(
+    {
+        *(INGEST_JOB, RELEASE_JOB, DEPLOY_JOB, AGE_JOB, SWEEP_JOB, MONITOR_JOB),
+        *(GC_JOB, VERIFY_JOB, "log_to_mlflow", "simulate_survey", "search_hyperparameters"),
+    }
+)
+"""All that are defined."""
+
+LOCATION: Final = "abalone_assets"
+"""The code location's name in every workspace file of this project."""
+
 DEPLOYED_ASSET: Final = dg.AssetKey("endpoint")
 INGESTED_ASSETS: Final = frozenset(map(dg.AssetKey, ("new_surveys", "quarantined_rows")))
 """The partitions of others are days of something else."""
@@ -203,6 +214,15 @@ def _ages_animals(run: dg.DagsterRun) -> bool:
     """Whether a run does nothing else, whoever launched it."""
     selected = run.asset_selection or set()
     return run.job_name == AGE_JOB or (bool(selected) and selected <= ANIMALS_ASSETS)
+
+
+def is_of_this_platform(run: dg.DagsterRun) -> bool:
+    """Whether a run is not another project's, which may have a job `release`, too.
+
+    What executed it alone, such as `dg launch`, records no code location: then the job decides.
+    """
+    origin = run.remote_job_origin
+    return run.job_name in JOBS if origin is None else origin.location_name == LOCATION
 
 
 def has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:

@@ -87,10 +87,9 @@ def _told(error: NotHeldError, name: str, settings: Settings) -> SurveyError:
 
 
 def _next(settings: Settings) -> str:
-    from abalone_assets.local.driver import Driver
+    from abalone_assets.cli.instance import driver_of
 
-    driver = Driver.of(settings) if settings.profile == "local" else None
-    if settings.profile == "local" and (driver is None or not driver.lives):
+    if driver_of(settings) is None:
         return "`abalone dev` ingests and releases it when it runs"
     return (
         "survey_sensor has its day ingested within"

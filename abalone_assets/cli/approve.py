@@ -126,15 +126,13 @@ def _consequence(settings: Settings, registry: ModelRegistry) -> dict[str, Any]:
 
 def _next(settings: Settings, desired: int) -> str:
     """How the desired version gets to the endpoint, which serves another."""
-    from abalone_assets.local.driver import Driver
+    from abalone_assets.cli.instance import driver_of
 
-    if settings.profile == "local":
-        driver = Driver.of(settings)
-        if driver is None or not driver.lives:
-            return (
-                f"`abalone dev` deploys version {desired} when it runs;"
-                " `dg launch --job deploy` does without it"
-            )
+    if driver_of(settings) is None:
+        return (
+            f"`abalone dev` deploys version {desired} when it runs;"
+            " `dg launch --job deploy` does without it"
+        )
     seconds = settings.sensor_seconds
     return (
         f"approval_sensor launches the deployment of version {desired} within {seconds} seconds,"

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Self
 
+from abalone_assets.cli.instance import driver_of
 from abalone_assets.errors import SurveyError
 from abalone_assets.ingest.animals_files import AnimalsFiles
 from abalone_assets.ingest.file_status import FileStatus, forget_command
@@ -13,7 +14,6 @@ from abalone_assets.ingest.landed_files import SurveyFiles
 from abalone_assets.ingest.landing_zone import aged_key
 from abalone_assets.ingest.marked_survey import quarantined_rows
 from abalone_assets.lake.names import QUARANTINED_ANIMALS
-from abalone_assets.local.driver import Driver
 from abalone_assets.registry.file_releases import FileReleases
 from abalone_assets.registry.open import open_registry
 from abalone_assets.survey import ANIMALS, kind_of_file, parse_day
@@ -34,7 +34,7 @@ class FileReport:
         status: Where it is.
         release: How far it has come on its way into a model; None when it adds nothing to one.
         bad_rows: Its quarantined rows.
-        driver: The command that drives the sensors now, or None when none does, or AWS does.
+        driver: What drives the sensors now; None when nothing does.
         ages: Where the ages of animals without rings are, or what they wait for; None of a survey.
     """
 
@@ -129,11 +129,7 @@ class _Reader:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        driver = "the daemon" if settings.profile == "aws" else None
-        found = Driver.of(settings) if driver is None else None
-        if found is not None and found.lives:
-            driver = str(found)
-        return cls(SurveyFiles.of(settings), settings, driver)
+        return cls(SurveyFiles.of(settings), settings, driver_of(settings))
 
     def reports(self, found: Sequence[FileStatus]) -> list[FileReport]:
         releases = FileReleases(self.files.lake, open_registry(self.settings))

@@ -35,15 +35,22 @@ def gc(*, does_it: bool, verbose: bool, as_json: bool) -> None:
     would return to, what the next model is held against, runs in flight and the last
     materialization of every asset and partition are never removed. A schedule does the same every
     night.
+
+    Runs are those of the home's own Dagster, or of the instance that DAGSTER_HOME names elsewhere.
+    There runs of other projects stay, and one that knows nothing of this platform is refused.
     """
     from abalone_assets.automation.retention import all_kinds
-    from abalone_assets.cli.instance import instance_folder, opened_instance
+    from abalone_assets.cli.instance import instance_folder, opened_instance, require_ours
+    from abalone_assets.local.instance import instance_elsewhere
     from abalone_assets.settings.platform import load_settings
 
     settings = load_settings()
     folder = instance_folder(settings)
     with opened_instance(settings) as instance:
-        kinds = all_kinds(settings, instance)
+        if instance is not None:
+            require_ours(settings, instance)
+        is_shared = instance_elsewhere(settings) is not None
+        kinds = all_kinds(settings, instance, only_our_runs=is_shared)
         gone = _removed(kinds, as_json=as_json) if does_it else [kind.surplus for kind in kinds]
     shown = [_row(kind, things) for kind, things in zip(kinds, gone, strict=True)]
     if as_json:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import textwrap
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from abalone_assets.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,9 +105,65 @@ def instance_folder(settings: Settings) -> Path | None:
     Another ``DAGSTER_HOME`` than the home's own is somebody's word, and wins: after a move to
     PostgreSQL the home's SQLite instance is still there, and nobody looks at it.
     """
-    from abalone_assets.local.instance import CONFIG_NAME
+    from abalone_assets.local.instance import CONFIG_NAME, instance_elsewhere
 
-    own, named = settings.dagster_home, os.environ.get("DAGSTER_HOME")
-    if named and Path(named).expanduser().resolve() != own:
-        return Path(named).expanduser()  # as Dagster takes it
-    return own if (own / CONFIG_NAME).exists() else None
+    own = settings.dagster_home
+    return instance_elsewhere(settings) or (own if (own / CONFIG_NAME).exists() else None)
+
+
+@contextmanager
+def driving_environment() -> Iterator[Settings]:
+    """The settings in force; Dagster's variables are the home's meanwhile, unless it is deployed.
+
+    Yields:
+        The settings.
+
+    Raises:
+        SettingsError: The environment is malformed.
+    """
+    from abalone_assets.local.instance import home_environment, is_deployed
+    from abalone_assets.settings.platform import load_settings
+
+    settings = load_settings()
+    if is_deployed(settings):  # its DAGSTER_HOME is the deployed instance's
+        yield settings
+        return
+    with home_environment() as settings:
+        yield settings
+
+
+def driver_of(settings: Settings) -> str | None:
+    """Who drives the home's sensors now; None when nobody does."""
+    from abalone_assets.local.driver import Driver
+    from abalone_assets.local.instance import is_deployed
+
+    if is_deployed(settings):
+        return "the daemon"
+    driver = Driver.of(settings)
+    return str(driver) if driver is not None and driver.lives else None
+
+
+def require_ours(settings: Settings, instance: dg.DagsterInstance) -> None:
+    """Make sure that an instance elsewhere is not another project's alone; an empty one is fine.
+
+    Raises:
+        InstanceError: It knows runs or assets, and none of ours.
+    """
+    from abalone_assets.automation.runs import is_of_this_platform
+    from abalone_assets.definitions import defs
+    from abalone_assets.local.instance import InstanceError, instance_elsewhere
+
+    elsewhere = instance_elsewhere(settings)
+    if elsewhere is None:
+        return
+    assets = set(instance.all_asset_keys())
+    if not assets.isdisjoint(defs().get_repository_def().asset_graph.get_all_asset_keys()):
+        return
+    runs = instance.get_runs()
+    if (runs or assets) and not any(map(is_of_this_platform, runs)):
+        raise InstanceError(
+            f"{elsewhere}: the instance that DAGSTER_HOME names knows {counted(len(runs), 'run')} "
+            f"and {counted(len(assets), 'asset')}, and none of this platform's, so nothing was "
+            "changed: unset it to work on the home's own instance, or set it to the one that this "
+            "platform was moved to"
+        )

@@ -92,18 +92,19 @@ def release(
     ingested first, and Ctrl-C ends the run. One release works on a lake at a time; this one waits
     for its turn.
 
-    In the profile aws it is a run of the deployed Dagster: of the one at ABALONE_DAGSTER_URL, or of
-    the instance in DAGSTER_HOME in the deployed image.
+    In the profile aws, and in a container of Compose, it is a run of the deployed Dagster: of the
+    one at ABALONE_DAGSTER_URL, or of the instance in DAGSTER_HOME in the deployed image.
 
     Exits with 0 when the model is live, with 3 when it was rejected or a person wants another
     version live, and with 1 when the release failed.
     """
+    from abalone_assets.cli.instance import driving_environment
     from abalone_assets.cli.typed import Typed
     from abalone_assets.local.processes import interrupted_by_signals
     from abalone_assets.local.run import RunFailedError
 
     began = time.monotonic()
-    with interrupted_by_signals(), _environment() as settings:
+    with interrupted_by_signals(), driving_environment() as settings:
         config = _training_config(settings, framework, given or {})
         show = RunProgress(console(stderr=as_json))
         try:
@@ -119,20 +120,6 @@ def release(
         _show(outcome, Typed.on(settings.home))
     codes = {"deployed": 0, "failed": FAILED}
     ctx.exit(codes.get(outcome["outcome"], NOT_LIVE))
-
-
-@contextmanager
-def _environment() -> Iterator[Settings]:
-    """The settings in force; in the profile local Dagster's variables are the home's meanwhile."""
-    from abalone_assets.local.instance import home_environment
-    from abalone_assets.settings.platform import load_settings
-
-    settings = load_settings()
-    if settings.profile != "local":  # its DAGSTER_HOME is the deployed instance's
-        yield settings
-        return
-    with home_environment() as settings:
-        yield settings
 
 
 def _training_config(
@@ -161,10 +148,10 @@ def _training_config(
 def _release(settings: Settings, config: dict[str, Any], show: RunProgress) -> dict[str, Any]:
     from abalone_assets.definitions import defs
     from abalone_assets.local.driver_lock import drive_or_follow
-    from abalone_assets.local.instance import prepare_instance
+    from abalone_assets.local.instance import is_deployed, prepare_instance
 
-    if settings.profile != "local":
-        return _outcome(settings, _run_on_aws(settings, config, show))
+    if is_deployed(settings):
+        return _outcome(settings, _run_deployed(settings, config, show))
     prepare_instance(settings)
     with (
         drive_or_follow(settings, COMMAND, WAIT_SECONDS, show.waits_for) as driver,
@@ -178,7 +165,7 @@ def _release(settings: Settings, config: dict[str, Any], show: RunProgress) -> d
     return _outcome(settings, runs)
 
 
-def _run_on_aws(settings: Settings, config: dict[str, Any], show: RunProgress) -> list[str]:
+def _run_deployed(settings: Settings, config: dict[str, Any], show: RunProgress) -> list[str]:
     """Launch a release at the deployed Dagster, and follow it."""
     import dagster as dg
 

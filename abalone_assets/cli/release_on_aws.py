@@ -1,4 +1,4 @@
-"""``abalone release`` in the profile aws: a run of the deployed Dagster, launched and followed.
+"""``abalone release`` where Dagster is deployed: a run of that one, launched and followed.
 
 It is launched as the UI does, by GraphQL: at the web server that ``ABALONE_DAGSTER_URL`` names, or,
 in the deployed image, by what a web server would do with the same request.
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from abalone_assets.cli.run_progress import RunProgress
-
-LOCATION: Final = "abalone_assets"
-"""The code location's name in every workspace file of this project."""
 
 POLL_SECONDS: Final = 2.0
 MOST_MISSES: Final = 15
@@ -109,14 +106,16 @@ def deployed_dagster() -> Iterator[Deployed]:
     Raises:
         SettingsError: There is neither.
     """
+    from abalone_assets.local.instance import workspace_of
     from abalone_assets.settings.aws import load_aws_settings
 
-    url, workspace = load_aws_settings().dagster_url, _workspace_file()
+    url, home = load_aws_settings().dagster_url, os.environ.get("DAGSTER_HOME")
+    workspace = workspace_of(Path(home)) if home else None
     if url:
         yield Deployed(partial(_over_http, url), public_uri(url))
     elif workspace is not None:
         with _in_process(workspace) as ask:
-            yield Deployed(ask, f"the instance in {os.environ['DAGSTER_HOME']}")
+            yield Deployed(ask, f"the instance in {home}")
     else:
         raise SettingsError(
             "the profile aws has a Dagster of its own, which this command must reach: set "
@@ -171,15 +170,6 @@ def _is_of_graphql(answer: object) -> bool:
     return bool(found) and all(isinstance(each, dict) for each in found)
 
 
-def _workspace_file() -> Path | None:
-    """The workspace of a deployed instance: beside its folder, as the image has it, or in it."""
-    home = Path(os.environ.get("DAGSTER_HOME") or "/nowhere")
-    if not (home / "dagster.yaml").is_file():
-        return None
-    found = (folder / "workspace.yaml" for folder in (home, home.parent))
-    return next((file for file in found if file.is_file()), None)
-
-
 @contextmanager
 def _in_process(
     workspace: Path,
@@ -207,7 +197,7 @@ def _in_process(
 
 
 def _launch(deployed: Deployed, definitions: dg.Definitions, request: dg.RunRequest) -> str:
-    from abalone_assets.automation.runs import RELEASE_JOB
+    from abalone_assets.automation.runs import LOCATION, RELEASE_JOB
 
     selector = {
         "repositoryLocationName": LOCATION,

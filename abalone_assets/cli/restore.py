@@ -31,8 +31,11 @@ def restore(*, dry_run: bool, as_json: bool) -> None:
     materializations with their numbers and times, the partitions, each evaluated model, and the
     results of checks that the records tell. Runs and logs do not come back. What Dagster knows
     already is left alone, so a second time changes nothing.
+
+    It writes into the home's own Dagster, or into the instance that DAGSTER_HOME names elsewhere:
+    an empty one, or one that knows this platform. One that knows other projects alone is refused.
     """
-    from abalone_assets.cli.instance import instance_folder, opened_instance
+    from abalone_assets.cli.instance import instance_folder, opened_instance, require_ours
     from abalone_assets.errors import SettingsError
     from abalone_assets.lake.lake import Lake
     from abalone_assets.registry.open import open_registry
@@ -53,6 +56,8 @@ def restore(*, dry_run: bool, as_json: bool) -> None:
     with opened_instance(settings, make=not dry_run) as instance:
         if instance is None and not dry_run:
             raise SettingsError("set DAGSTER_HOME to the folder of the instance to restore")
+        if instance is not None:
+            require_ours(settings, instance)
         missing = told if instance is None else missing_in(instance, told)
         if instance is not None and not dry_run:
             for each in with_progress(missing, "restoring", total=len(missing)):

@@ -61,15 +61,15 @@ def rollback(ctx: click.Context, because: str | None, *, is_agreed: bool, as_jso
 
     Beside `abalone dev` its sensors deploy, and this waits for them; without, this deploys. Exits
     with 3 when the version is not live by then, or a release has had another one approved
-    meanwhile. In the profile aws the sensors deploy, too, which takes minutes: this says so, and
-    exits with 0 without waiting.
+    meanwhile. In the profile aws, where that takes minutes, and in a container of Compose the
+    sensors deploy, too: this says so, and exits with 0 without waiting.
     """
     from abalone_assets.cli.catalog import refresh_or_warn
-    from abalone_assets.local.instance import home_environment
+    from abalone_assets.cli.instance import driving_environment
     from abalone_assets.local.processes import interrupted_by_signals
     from abalone_assets.registry.open import open_registry
 
-    with interrupted_by_signals(), home_environment() as settings:
+    with interrupted_by_signals(), driving_environment() as settings:
         registry = open_registry(settings)
         bad, good = _versions(registry)
         registry.read_model(good.version)  # or there would be nothing to go back to
@@ -168,9 +168,9 @@ def _deploy(
 ) -> _Done:
     """See to it that the endpoint serves what should be live now."""
     from abalone_assets.local.driver_lock import drive_or_follow
-    from abalone_assets.local.instance import prepare_instance
+    from abalone_assets.local.instance import is_deployed, prepare_instance
 
-    if settings.profile != "local":
+    if is_deployed(settings):
         if reason := _overtaken(registry, good):
             return _not_any_more(reason)
         return _Done(

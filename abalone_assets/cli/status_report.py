@@ -14,6 +14,7 @@ from abalone_assets.cli.data_status import (
     out_of_reach,
     scan,
 )
+from abalone_assets.cli.instance import driver_of
 from abalone_assets.cli.model_status import Approvals, DecisionOnVersion, Live, release_in_short
 from abalone_assets.ingest.base_survey import last_refusal
 from abalone_assets.ingest.memory import Patience, read_memory
@@ -21,7 +22,6 @@ from abalone_assets.ingest.open import open_landing_zone
 from abalone_assets.ingest.reconcile import find_due
 from abalone_assets.lake.lake import Lake
 from abalone_assets.lake.releases import Release
-from abalone_assets.local.driver import Driver
 from abalone_assets.registry.open import open_registry
 from abalone_assets.registry.record_rows import THE_GATE
 from abalone_assets.settings.public_uri import public_uri
@@ -56,7 +56,8 @@ class StatusReport:
         earlier_days: Days in the lake that no release holds: before ABALONE_FIRST_SURVEY_DAY.
         lost_days: Days whose rows were deleted from the lake by hand.
         held_files: Files that are held, and why: until somebody accepts or mends them.
-        driver: The command that drives the sensors now, and its process; None when none does.
+        driver: What drives the sensors now: a command and its process, or the daemon where Dagster
+            is deployed; None when nothing does.
         base_refused: Why the base survey that was fetched last was not taken; None when it was.
         animals: The animals whose rings nobody counted.
     """
@@ -96,7 +97,7 @@ class StatusReport:
         strays = {stray.file.name: stray.problem for stray in landing.strays}
         waiting = [stray.file.name for stray in landing.strays if stray.waits]
         release = lake.release()
-        driver, refused = Driver.of(settings), last_refusal(lake.store)
+        refused = last_refusal(lake.store)
         memory = read_memory(lake.store)
         # Without patience: a file that is still being written is not in the lake either.
         due = find_due(landing, manifest, zone.read, memory=memory)
@@ -128,7 +129,7 @@ class StatusReport:
             earlier_days=lake.earlier_days(),
             lost_days=lost,
             held_files={file.name: file.held for file in files if file.held},
-            driver=str(driver) if driver and driver.lives else None,
+            driver=driver_of(settings),
             base_refused=f"{refused.reason} (at {refused.at[:19]})"
             if refused and refused.uri == public_uri(settings.raw_uri)
             else None,

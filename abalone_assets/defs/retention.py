@@ -11,9 +11,12 @@ from abalone_assets.settings.platform import load_settings
 def remove_what_is_not_kept(context: dg.OpExecutionContext) -> None:
     """Remove old models, reports, runs and logs; what anybody needs stays."""
     from abalone_assets.automation.retention import all_kinds
+    from abalone_assets.local.instance import instance_elsewhere
     from abalone_assets.retention.kind import bytes_of
 
-    for kind in all_kinds(load_settings(), context.instance):
+    settings = load_settings()
+    is_shared = instance_elsewhere(settings) is not None
+    for kind in all_kinds(settings, context.instance, only_our_runs=is_shared):
         freed = kind.free()
         context.log.info(
             "%s: removed %d (%d bytes), %d stay", kind.name, len(freed), bytes_of(freed),

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from abalone_assets.errors import AbaloneError
 from abalone_assets.lake.holder import process_lives
+from abalone_assets.local.code_server import LOCATION
 from abalone_assets.settings.environment import variable
 from abalone_assets.settings.platform import load_settings
 
@@ -129,6 +130,38 @@ def make_landing_zone(settings: Settings) -> None:
             f"{settings.landing_zone_uri}: cannot make the landing zone ({error.strerror}); set"
             " ABALONE_HOME to a folder that you may write to"
         ) from error
+
+
+def instance_elsewhere(settings: Settings) -> Path | None:
+    """The folder that ``DAGSTER_HOME`` names, where it is another than the home's own.
+
+    Such an instance, as in PostgreSQL, has a daemon of its own, and may know other projects.
+    """
+    named = os.environ.get("DAGSTER_HOME")
+    if not named or Path(named).expanduser().resolve() == settings.dagster_home:
+        return None
+    return Path(named).expanduser()  # as Dagster takes it
+
+
+def workspace_of(folder: Path) -> Path | None:
+    """The workspace of a deployed instance: in its folder, or beside it, as the image has it."""
+    if not (folder / CONFIG_NAME).is_file():
+        return None
+    found = (place / "workspace.yaml" for place in (folder, folder.parent))
+    return next((file for file in found if file.is_file()), None)
+
+
+def is_deployed(settings: Settings) -> bool:
+    """Whether a deployed Dagster drives this home: on AWS, or that of Compose.
+
+    In the profile local it is the instance elsewhere, if its workspace has our code location. A
+    ``DAGSTER_HOME`` that is exported for another project has not.
+    """
+    if settings.profile != "local":
+        return True
+    elsewhere = instance_elsewhere(settings)
+    workspace = None if elsewhere is None else workspace_of(elsewhere)
+    return workspace is not None and LOCATION.encode() in workspace.read_bytes()
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

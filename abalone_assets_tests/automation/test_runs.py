@@ -23,6 +23,7 @@ from abalone_assets.automation.runs import (
     Runs,
     day_range_tags,
     days_of,
+    is_of_this_platform,
 )
 
 MONDAY, TUESDAY, WEDNESDAY = "2025-03-03", "2025-03-04", "2025-03-05"
@@ -264,3 +265,21 @@ def test_a_first_wait_of_any_length_is_cut_to_the_longest(count: int, longest: t
     # A long ABALONE_RETRY_SECONDS doubled twenty times once left the range of a timedelta.
     first_wait = timedelta(days=999_999)
     assert FailedAttempts(count, ENDED_AT).retry_at(first_wait, longest) == ENDED_AT + longest
+
+
+@pytest.mark.parametrize(
+    ("location", "job", "is_ours"),
+    [
+        ("abalone_assets", "__ASSET_JOB", True),
+        ("warehouse", RELEASE_JOB, False),
+        ("", RELEASE_JOB, True),
+        ("", "__ASSET_JOB", False),
+    ],
+)
+def test_a_run_is_of_its_code_location_and_without_one_of_its_job(
+    location: str, job: str, *, is_ours: bool
+) -> None:
+    repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin(location), "__repository__")
+    origin = RemoteJobOrigin(repository, job) if location else None
+    run = dg.DagsterRun(job_name=job, run_id="one", remote_job_origin=origin)
+    assert is_of_this_platform(run) == is_ours

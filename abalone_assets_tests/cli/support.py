@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -59,6 +60,19 @@ def see_as_next_year(patch: pytest.MonkeyPatch) -> None:
             return datetime.now(tz) + timedelta(days=365)
 
     patch.setattr(retention, "datetime", NextYear)
+
+
+def work_in_compose(
+    home: Path, patch: pytest.MonkeyPatch, location: str = "abalone_assets"
+) -> None:
+    """Let commands find a deployed Dagster's configuration, and no instance in the home."""
+    deployed = home.parent / "deployed" / "compose"
+    deployed.mkdir(parents=True)
+    (deployed / "dagster.yaml").touch()
+    workspace = f"load_from: [{{grpc_server: {{host: code, location_name: {location}}}}}]"
+    deployed.with_name("workspace.yaml").write_text(workspace)
+    patch.setenv("DAGSTER_HOME", str(deployed))
+    shutil.rmtree(home / "dagster")
 
 
 def watched_stderr(patch: pytest.MonkeyPatch) -> StringIO:

@@ -110,6 +110,53 @@ def test_a_dagster_home_elsewhere_wins_over_what_is_left_in_the_home(
     assert str(moved) in abalone("restore").output.replace("\n", "")
 
 
+@dg.asset
+def theirs() -> None:
+    """An asset of another project."""
+
+
+def run_another_project(instance: dg.DagsterInstance, runs: int = 3) -> set[str]:
+    return {dg.materialize([theirs], instance=instance).run_id for _ in range(runs)}
+
+
+def test_an_instance_elsewhere_that_is_another_projects_alone_is_refused(
+    tired: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_dagster_home(tmp_path / "theirs")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "theirs"))
+    with dg.DagsterInstance.get() as instance:
+        runs = run_another_project(instance)
+
+    for command in (("gc",), ("gc", "--yes"), ("restore", "--dry-run"), ("restore",)):
+        result = abalone(*command)
+
+        assert result.exit_code == 1
+        assert result.stderr.startswith(f"Error: {tmp_path / 'theirs'}: the instance that DAGSTER_")
+        assert "knows 3 runs and 1 asset, and none of this platform's" in result.stderr
+    with dg.DagsterInstance.get() as instance:
+        assert {run.run_id for run in instance.get_runs()} == runs
+        assert instance.all_asset_keys() == [theirs.key]
+    assert len(list(tired.home.rglob("versions/*/model.tar.gz"))) == 4
+
+
+def test_an_instance_elsewhere_is_shared_and_only_our_own_runs_go(
+    tired: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, moved = run_another_project(tired.instance), tmp_path / "moved"
+    (moved / "landing_zone").mkdir(parents=True)
+    monkeypatch.setenv("ABALONE_HOME", str(moved))
+
+    done = abalone_json("gc", "--yes")
+
+    assert done["instance"] == str(tired.home / "dagster")
+    assert counts(done) == {"runs in Dagster's database": 2}
+    (kind,) = (each for each in done["kinds"] if each["count"])
+    assert kind["kept_because"]["of another project"] == 3
+    assert runs < {run.run_id for run in tired.instance.get_runs()}
+    restored = abalone("restore")
+    assert restored.exit_code == 0, restored.output
+
+
 def test_a_damaged_record_stops_it_before_anything_is_removed(tired: Platform) -> None:
     (tired.home / "registry/versions/000004/version.json").write_text("{")
 

@@ -26,7 +26,7 @@ from abalone_assets.local.driver_lock import driver_lock
 from abalone_assets.local.instance import InstanceError
 from abalone_assets.local.run import RunFailedError, check_succeeded
 from abalone_assets.settings.platform import load_settings
-from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.cli.support import abalone, abalone_json, work_in_compose
 from abalone_assets_tests.support.instance import retry_runs
 from abalone_assets_tests.support.platform import QUICK_BLEND, survey_rows
 
@@ -270,3 +270,14 @@ def test_the_instance_on_aws_is_not_this_machines(
     assert result.exit_code == 1
     assert "set ABALONE_DAGSTER_URL to its web server" in result.stderr
     assert "or run it in the deployed image, where DAGSTER_HOME" in result.stderr
+
+
+def test_in_compose_it_asks_the_deployed_dagster_and_makes_no_second_one(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_in_compose(home, monkeypatch)
+    monkeypatch.setenv("ABALONE_DAGSTER_URL", "http://127.0.0.1:9")
+    result = abalone("release")
+    assert result.exit_code == 1
+    assert "127.0.0.1:9: no answer of Dagster's web server" in result.stderr
+    assert not (home / "dagster").exists()

@@ -19,7 +19,7 @@ from abalone_assets.registry.folder import FolderRegistry
 from abalone_assets.serving.live_version import live_version
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import load_settings
-from abalone_assets_tests.cli.support import abalone, abalone_json
+from abalone_assets_tests.cli.support import abalone, abalone_json, work_in_compose
 from abalone_assets_tests.serving.support import new_registry
 
 if TYPE_CHECKING:
@@ -234,3 +234,17 @@ def test_on_aws_the_sensor_deploys(registry: FolderRegistry) -> None:
     done = command._deploy(settings, registry, registry.get(2), show)
     assert done.state.startswith("does not go live: version 5 was approved meanwhile")
     assert done.exit_code == 3
+
+
+def test_in_compose_the_sensor_deploys_and_no_second_dagster_is_made(
+    registry: FolderRegistry, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work_in_compose(home, monkeypatch)
+    result = abalone("rollback", "--yes")
+    assert result.exit_code == 0, result.output
+    assert "version 2 is deployed by approval_sensor within 5 seconds" in result.stdout
+    assert rejected(registry) == [4]
+    assert live_version(load_settings()) == 4
+    assert not (home / "dagster").exists()
+    approved = abalone_json("approve", "1", "--because", "the good one")
+    assert approved["next"].startswith("approval_sensor launches the deployment of version 1")

@@ -22,7 +22,13 @@ from abalone_assets.sample_data import base_survey
 from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
-from abalone_assets_tests.cli.support import GOOD_ROW, abalone, abalone_json, ingest
+from abalone_assets_tests.cli.support import (
+    GOOD_ROW,
+    abalone,
+    abalone_json,
+    ingest,
+    work_in_compose,
+)
 from abalone_assets_tests.serving.support import register
 from abalone_assets_tests.support.whole_surveys import ERRORS, Animals
 
@@ -50,6 +56,24 @@ def test_what_is_pending_while_dev_runs_is_under_way(home: Path) -> None:
         expected = f"nothing to do: `abalone dev` (process {os.getpid()}) is at work"
         assert abalone_json("status")["next"].startswith(expected)
     assert abalone_json("status")["next"].startswith("`abalone dev` ingests")
+
+
+@pytest.mark.parametrize(
+    ("location", "driver", "told"),
+    [
+        ("abalone_assets", "the daemon", "nothing to do: the daemon is at work"),
+        ("warehouse", None, "`abalone dev` "),
+    ],
+)
+def test_what_is_pending_in_compose_is_under_way_and_not_by_another_projects_dagster(
+    home: Path, monkeypatch: pytest.MonkeyPatch, location: str, driver: str | None, told: str
+) -> None:
+    land(home, NAME, GOOD_ROW)
+    work_in_compose(home, monkeypatch, location)
+    report = abalone_json("status")
+    assert report["driver"] == driver
+    for each in (report, abalone_json("status", NAME)):
+        assert each["next"].startswith(told)
 
 
 def test_a_landing_zone_that_vanished_is_one_clear_error(

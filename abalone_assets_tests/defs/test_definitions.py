@@ -18,6 +18,7 @@ import pytest
 import yaml  # type: ignore[import-untyped] # a dependency of Dagster, without stubs
 
 from abalone_assets import definitions
+from abalone_assets.automation.runs import JOBS
 
 pytestmark = pytest.mark.service
 
@@ -75,6 +76,10 @@ def test_the_graph_is_as_reviewed(loaded: dict[str, Any], profile: str, part: st
         path.write_text(json.dumps(loaded["definitions"], indent=1) + "\n")
     reviewed = json.loads(path.read_text())
     assert loaded["definitions"][part] == reviewed[part]
+
+
+def test_all_jobs_are_known_for_ours(loaded: dict[str, Any]) -> None:
+    assert set(loaded["definitions"]["jobs"]) == JOBS
 
 
 def test_the_profiles_differ_in_resources_only() -> None:
@@ -138,3 +143,14 @@ def test_the_code_location_has_one_name() -> None:
         "module_name": project["code_location_target_module"],
         "location_name": project["code_location_name"],
     }
+
+
+def test_a_process_that_has_duckdb_before_ends_without_its_complaints() -> None:
+    """As `abalone rollback` has it, whose decision the catalog tells of before it deploys."""
+    ended = subprocess.run(
+        [sys.executable, "-c", "import duckdb; import abalone_assets.definitions"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ended.stderr == ""
