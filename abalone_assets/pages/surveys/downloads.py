@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _CSV: Final = "text/csv; charset=utf-8"
+_NOT_PLAIN: Final = re.compile(r"""[^ -~]|["\\%/]""")
 _NUMBER: Final = re.compile(r"\A(-?[0-9]+)\.([0-9]+)\Z")
 
 
@@ -56,5 +57,7 @@ def _whole_lines(pieces: Iterable[bytes]) -> Iterator[list[str]]:
 
 
 def _headers(name: str) -> dict[str, str]:
-    disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    """Those of a file to keep: its name, and before it a plain one (RFC 6266, appendix D)."""
+    plain = _NOT_PLAIN.sub("_", name)
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
     return {**HEADERS, "Content-Disposition": disposition}

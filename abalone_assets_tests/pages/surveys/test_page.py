@@ -204,7 +204,9 @@ def test_the_download_has_the_bad_rows_marked_and_the_mended_file_is_a_survey(si
     site.land(NAME, "".join([*rows[:6], BAD, *rows[6:]]))
     response = site.get(f"/surveys/{NAME}/marked")
     assert response.headers["content-type"] == "text/csv; charset=utf-8"
-    assert response.headers["content-disposition"].startswith("attachment; filename*=")
+    assert response.headers["content-disposition"] == (
+        f"attachment; filename=\"{NAME}.marked.csv\"; filename*=UTF-8''{NAME}.marked.csv"
+    )
     assert response.headers["x-content-type-options"] == "nosniff"
     marks = [record[0] for record in csv.reader(io.StringIO(response.text))]
     assert marks[0] == "problem"
