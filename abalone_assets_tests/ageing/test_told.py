@@ -113,7 +113,7 @@ def test_the_page_lists_animals_with_a_download_of_their_ages(shore: Shore, home
     assert "animals.YYYYMMDDHHMMSS" in unknown.text
     assert str(home) not in unknown.text
     assert site.get("/surveys/abalone.20250303120000/ages").status_code == 404
-    assert "Animals without rings" not in site.text("/surveys?show=remarkable")
+    assert f"/surveys/{NAME}#bad-rows" in site.text("/surveys?show=remarkable")
 
 
 def test_the_page_of_a_day_lists_its_animals_and_no_others(shore: Shore, home: Path) -> None:
