@@ -102,11 +102,13 @@ def writing_ages(
 
     Raises:
         StorageError: The file cannot be written.
+        OSError: Stdout cannot.
     """
     names = output_columns(header)
     write_csv = _decimal_comma_writer if decimal_comma else _csv_writer
     if target == STDOUT:
         yield write_csv(stdout, names)
+        stdout.flush()  # or a full disk would be found when nobody can tell of it any more
         return
     with _told_of(target):
         path, partial = _places_of(target)

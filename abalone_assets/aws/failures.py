@@ -17,7 +17,7 @@ NO_CREDENTIALS: Final = (
 EXPIRED_CREDENTIALS: Final = (
     "the AWS credentials have expired or are not valid; sign in again, as with `aws sso login`"
 )
-NO_REGION: Final = "no AWS region is set; set AWS_DEFAULT_REGION, such as us-east-1"
+NO_REGION: Final = "no AWS region is set; set AWS_REGION, such as us-east-1"
 NO_BUCKET: Final = (
     "there is no such bucket; correct the variable or parameter that names it, or run `make deploy`"
 )

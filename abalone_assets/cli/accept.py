@@ -62,7 +62,7 @@ def accept(file: str, because: str, *, as_json: bool) -> None:
 
 
 def _told(error: NotHeldError, name: str, settings: Settings) -> SurveyError:
-    """Why a file is not held: it has not landed, was not taken in yet, or nothing is wrong with it.
+    """Why a file is not held: it is no survey, has not landed, was not taken in yet, or is right.
 
     Raises:
         SurveyError: It is nowhere.
@@ -70,7 +70,13 @@ def _told(error: NotHeldError, name: str, settings: Settings) -> SurveyError:
     """
     from abalone_assets.cli.file_report import FileReport, report_on
     from abalone_assets.errors import SurveyError
+    from abalone_assets.survey import ANIMALS, kind_of_file
 
+    if kind_of_file(name) is ANIMALS:
+        return SurveyError(
+            f"{name}: a file of animals is never held, so there is nothing to accept; `abalone "
+            f"status {name}` says how far it is"
+        )
     try:
         report = report_on(name, settings)
     except SurveyError as nowhere:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -58,9 +59,10 @@ def backup(
         from rich.filesize import decimal
 
         out, files = console(), counted(made.files, "file")
+        typed = shlex.quote(str(made.folder))
         out.print(f"{made.folder}: {files}, {decimal(made.size)}", style="bold")
-        out.print(f"To look at it: abalone backup --check {made.folder}")
-        out.print(f"To restore:    cp -a {made.folder}/. EMPTY_HOME, and ABALONE_HOME=EMPTY_HOME")
+        out.print(f"To look at it: abalone backup --check {typed}")
+        out.print(f"To restore:    cp -a {typed}/. EMPTY_HOME, and ABALONE_HOME=EMPTY_HOME")
         _show_missing(missing)
     if missing:
         ctx.exit(PARTLY)

@@ -83,7 +83,9 @@ class ErrorBoundary(click.Group):
         """Run the command; an error that the user can mend exits with 1, Ctrl-C with 130."""
         try:
             return super().invoke(ctx)
-        except AbaloneError as error:
+        except BrokenPipeError:
+            raise  # whoever reads has enough, such as `head`: click ends the command quietly
+        except (AbaloneError, OSError) as error:  # the latter, say, of a full disk behind stdout
             click.secho(f"Error: {one_line(error)}", fg="red", err=True)
             ctx.exit(FAILED)
         except KeyboardInterrupt:

@@ -151,6 +151,14 @@ class StatusReport:
         desired = self.approvals.desired_version
         return desired not in {None, self.live.requested_version}
 
+    @property
+    def animals_due(self) -> bool:
+        """Whether animals without rings wait for a sensor, and not only for a model."""
+        animals = self.animals
+        if animals is None:
+            return False
+        return bool(animals.due_days or (animals.days_to_age and not animals.waiting_for_model))
+
     def next_step(self) -> str:
         """What the user would do now."""
         if self.vanished_days:
@@ -161,14 +169,20 @@ class StatusReport:
         return self._next_on_aws() if self.profile == "aws" else self._next_here()
 
     def _next_here(self) -> str:
-        if self.due_days or self.release_due or self.deployment_due:
-            if self.driver:
-                return f"nothing to do: {self.driver} is at work on what is pending"
+        is_pending = self.due_days or self.release_due or self.deployment_due
+        if self.driver and (is_pending or self.animals_due):
+            return f"nothing to do: {self.driver} is at work on what is pending"
+        if is_pending:
             return "`abalone dev` ingests, releases and deploys what is pending"
+        if self.animals_due:
+            return (
+                "`abalone dev` goes on with the animals that wait: nothing drives the sensors of "
+                "this home now"
+            )
         return self._next_with_files() or self._next_at_rest()
 
     def _next_on_aws(self) -> str:
-        if self.due_days or self.release_due or self.deployment_due:
+        if self.due_days or self.release_due or self.deployment_due or self.animals_due:
             return "nothing to do: the sensors ingest, release and deploy what is pending"
         if told := self._next_with_files():
             return told

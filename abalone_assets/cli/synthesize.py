@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -164,7 +165,7 @@ def _show(done: dict[str, Any], quality: Quality, *, landed: bool) -> None:
         console(stderr=True).print(f"Fails the quality check: {reason}", style="yellow")
     out.print(f"{counted(done['rows'], 'row')}, {_OUTCOMES[done['outcome']]}: {done['path']}")
     if not landed:
-        out.print(f"Next: `abalone land {done['path']}`")
+        out.print(f"Next: `abalone land {shlex.quote(done['path'])}`")
 
 
 def _reasons(verb: str, counts: dict[str, int]) -> str:

@@ -81,7 +81,7 @@ def explain_obstore(error: Exception) -> str:
     """
     text = str(error)
     if _ANOTHER_REGION in text:
-        return "the bucket is in another region; set AWS_DEFAULT_REGION to the bucket's"
+        return "the bucket is in another region; set AWS_REGION to the bucket's"
     if found := _CODE.search(text):
         method = _STATUS.search(text)
         operation = f"{method['method']} " if method else ""

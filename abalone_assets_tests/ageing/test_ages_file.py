@@ -153,6 +153,19 @@ def test_only_what_fails_in_its_writing_is_told_as_that(tmp_path: Path, suffix: 
     assert full.is_symlink()
 
 
+def test_a_full_disk_behind_stdout_is_found_before_all_is_called_done() -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    file, batch = animals()
+    with (
+        pytest.raises(OSError, match="No space left"),
+        writing_ages("-", file.header, Full()) as write,
+    ):
+        write(batch, Ages([9.5] * len(batch), None, 3))
+
+
 def test_columns_that_would_be_taken_for_answers_get_another_name() -> None:
     header = AnimalsFile(io.BytesIO(HEADER.encode()), "animals.csv").header
     assert output_columns(header)[:5] == [

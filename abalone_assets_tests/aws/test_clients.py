@@ -95,7 +95,7 @@ def test_without_a_region_it_says_so(aws: AwsStandIn, monkeypatch: pytest.Monkey
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(SettingsError, match=r"^AWS client of sqs: no AWS region is set; "):
         client("sqs")
-    with pytest.raises(SettingsError, match=r"^no AWS region is set; "):
+    with pytest.raises(SettingsError, match=r"^no AWS region is set; set AWS_REGION, such"):
         region()
 
 

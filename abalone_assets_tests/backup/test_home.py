@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from abalone_assets.backup.home import _copy_database
+from abalone_assets.backup.home import _copy_database, backups
 from abalone_assets.backup.stable_copy import Copy
+from abalone_assets_tests.cli.support import abalone
 
 
 def test_the_database_of_a_run_that_is_removed_meanwhile_is_left_out(tmp_path: Path) -> None:
@@ -50,3 +52,14 @@ def test_one_that_is_written_is_whole(tmp_path: Path) -> None:
     _copy_database(copy, "dagster/runs.db", tmp_path / "runs.db")
     with closing(sqlite3.connect(tmp_path / "copy/dagster/runs.db")) as copied:
         assert copied.execute("select id from runs").fetchall() == [(1,)]
+
+
+def test_the_commands_that_look_at_a_copy_and_restore_it_can_be_pasted(
+    home: Path, tmp_path: Path
+) -> None:
+    copies = tmp_path / "Ana's copies"
+    said = abalone("backup", copies).stdout.splitlines()
+    [copy] = backups(copies)
+    look, restore = (shlex.split(line.partition(":")[2]) for line in said[1:3])
+    assert look == ["abalone", "backup", "--check", str(copy)]
+    assert restore[:3] == ["cp", "-a", f"{copy}/."]

@@ -100,6 +100,14 @@ def test_of_a_file_with_which_nothing_is_wrong_it_says_so(home: Path) -> None:
     assert f"{NAME} is not held, so there is nothing to accept: its rows are in" in result.stderr
 
 
+def test_a_file_of_animals_is_never_held(home: Path) -> None:
+    name = "animals.20250314061500"
+    (home / "landing_zone" / name).write_text(GOOD_ROW)
+    result = abalone("accept", name, *WHY)
+    assert result.exit_code == 1
+    assert f"Error: {name}: a file of animals is never held, so there is nothing" in result.stderr
+
+
 @pytest.mark.parametrize("subject", ["notes.txt", DAY])
 def test_what_is_no_survey_has_nothing_to_accept(held: Path, subject: str) -> None:
     (held / "landing_zone" / "notes.txt").write_text("hello")

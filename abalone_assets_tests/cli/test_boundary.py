@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 import pytest
@@ -17,9 +17,6 @@ from abalone_assets.cli import main
 from abalone_assets.cli.output import ErrorBoundary
 from abalone_assets.errors import AbaloneError
 from abalone_assets_tests.cli.support import abalone, environment
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 COMMANDS = [
     "accept",
@@ -82,7 +79,15 @@ def test_a_wrong_call_exits_with_two(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("error", "exit_code", "message"),
-    [(AbaloneError("two\nlines"), 1, "Error: two lines\n"), (KeyboardInterrupt(), 130, "")],
+    [
+        (AbaloneError("two\nlines"), 1, "Error: two lines\n"),
+        (
+            OSError(28, "No space left on device", "a.csv"),
+            1,
+            "Error: [Errno 28] No space left on device: 'a.csv'\n",
+        ),
+        (KeyboardInterrupt(), 130, ""),
+    ],
 )
 def test_the_boundary_maps_errors_to_exit_codes(
     error: BaseException, exit_code: int, message: str
@@ -125,6 +130,25 @@ def test_quick_commands_import_no_dagster(home: Path, arguments: list[str]) -> N
         check=False,
     )
     assert result.stdout.splitlines()[-1] == "set()", result.stderr
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="a device of Linux")
+@pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["versions", "--help"]])
+def test_a_full_disk_behind_stdout_is_one_line(home: Path, arguments: list[str]) -> None:
+    with FULL.open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "abalone_assets.cli", *arguments],
+            env=environment(home),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.stderr == "Error: [Errno 28] No space left on device\n"
+    assert result.returncode == 1
 
 
 @pytest.mark.service

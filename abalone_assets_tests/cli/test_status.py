@@ -23,6 +23,7 @@ from abalone_assets.serving.pointer import publish_pointer
 from abalone_assets.settings.platform import load_settings
 from abalone_assets.storage.object_store import ObjectStore
 from abalone_assets_tests.cli.support import (
+    ANIMAL,
     GOOD_ROW,
     abalone,
     abalone_json,
@@ -56,6 +57,17 @@ def test_what_is_pending_while_dev_runs_is_under_way(home: Path) -> None:
         expected = f"nothing to do: `abalone dev` (process {os.getpid()}) is at work"
         assert abalone_json("status")["next"].startswith(expected)
     assert abalone_json("status")["next"].startswith("`abalone dev` ingests")
+
+
+def test_animals_that_wait_to_be_taken_in_are_what_is_next(home: Path) -> None:
+    name = "animals.20250314061500"
+    land(home, name, ",".join(ANIMAL) + "\n")
+    summary, file = abalone_json("status")["next"], abalone_json("status", name)["next"]
+    for told in (summary, file):
+        assert told.startswith("`abalone dev` goes on with ")
+        assert told.endswith(": nothing drives the sensors of this home now")
+    with driver_lock(load_settings(), "abalone dev"):
+        assert abalone_json("status")["next"] == abalone_json("status", name)["next"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -40,6 +41,15 @@ def lake(home: Path) -> Lake:
     base = parse_survey(survey_text(real().all), "base.csv")
     lake.store.write(lake.key("raw_abalone"), to_parquet(survey_frame([base])))
     return lake
+
+
+def test_the_command_that_lands_it_can_be_pasted(
+    lake: Lake, tmp_path: Path, untaught: None
+) -> None:
+    folder = tmp_path / "Ana's surveys"
+    said = abalone(*DATED, "--output", folder).stdout
+    typed = said.rpartition("Next: `")[2].rstrip("`\n")
+    assert shlex.split(typed) == ["abalone", "land", str(folder / NAME)]
 
 
 def test_a_survey_is_written_to_a_folder_and_keeps_its_origin_when_it_lands(

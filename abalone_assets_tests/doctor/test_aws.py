@@ -87,6 +87,7 @@ def test_a_missing_region_hides_the_rest(
     exit_code, found = findings()
     assert exit_code == 1
     assert list(found) == ["packages", "region"]
+    assert found["region"]["remedy"] == "export AWS_REGION=us-east-1"
 
 
 def test_a_missing_parameter_is_told_and_what_depends_on_it_is_left_out(
@@ -153,7 +154,7 @@ def run_jobs_as_glue(_: AwsStandIn) -> None:
         ),
         (
             capture_in_another_region,
-            "failed: bucket far-away: in eu-west-1, but us-east-1 is called: .*AWS_DEFAULT_REG.*",
+            "failed: bucket far-away: in eu-west-1, but us-east-1 is called: .*set AWS_REGION.*",
         ),
         (deny_landed_survey, "failed: access to the landing zone: .*denied.*: .*s3:GetObject.*"),
         (end_notifications, "warning: survey queue: .* does not notify .*: run `make deploy`.*"),

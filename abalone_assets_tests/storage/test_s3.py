@@ -154,7 +154,7 @@ def answering(status: str, asked: list[dict[str, Any]] | None = None) -> Iterato
     [
         ("403 Forbidden", "S3 answers HEAD with 403: the credentials have expired"),
         ("400 Bad Request", "S3 answers HEAD with 400: the credentials have expired"),
-        ("301 Moved", "the bucket is in another region; set AWS_DEFAULT_REGION"),
+        ("301 Moved", "the bucket is in another region; set AWS_REGION"),
     ],
 )
 def test_an_answer_without_a_reason_is_told_with_the_likely_ones(

@@ -54,7 +54,7 @@ def _packages() -> Finding:
 
 
 def _region() -> Finding:
-    return look_at("region", region, remedy="export AWS_DEFAULT_REGION=us-east-1")
+    return look_at("region", region, remedy="export AWS_REGION=us-east-1")
 
 
 def _identity() -> Finding:

@@ -66,7 +66,7 @@ def _bucket(bucket: str) -> str:
         reason = NO_BUCKET if error_code(error) in {"404", "NoSuchBucket"} else explain(error)
         raise StorageError(f"s3://{bucket}: {reason}") from error
     if place != region():
-        remedy = "deploy the stack in one region, and set AWS_DEFAULT_REGION to it"
+        remedy = "deploy the stack in one region, and set AWS_REGION to it"
         raise TroubleError("failed", f"in {place}, but {region()} is called", remedy)
     lacks = list(_lacks(bucket))
     if lacks:
