@@ -286,6 +286,7 @@ class Killed:
         of_type = dg.DagsterEventType(boundary.end)
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
+            self.platform.tend()  # what a kill before has left may end later
             for run in self.instance.get_runs(dg.RunsFilter(job_name=boundary.job), limit=3):
                 if run.run_id in known:
                     continue
