@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
+from abalone_assets import CODE_LOCATION
 from abalone_assets.automation.day_ranges import DayRange
 from abalone_assets.back_off import doubled
 from abalone_assets.errors import counted
@@ -42,9 +43,6 @@ JOBS: Final = frozenset(
     }
 )
 """All that are defined."""
-
-LOCATION: Final = "abalone_assets"
-"""The code location's name in every workspace file of this project."""
 
 DEPLOYED_ASSET: Final = dg.AssetKey("endpoint")
 INGESTED_ASSETS: Final = frozenset(map(dg.AssetKey, ("new_surveys", "quarantined_rows")))
@@ -222,7 +220,7 @@ def is_of_this_platform(run: dg.DagsterRun) -> bool:
     What executed it alone, such as `dg launch`, records no code location: then the job decides.
     """
     origin = run.remote_job_origin
-    return run.job_name in JOBS if origin is None else origin.location_name == LOCATION
+    return run.job_name in JOBS if origin is None else origin.location_name == CODE_LOCATION
 
 
 def has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:

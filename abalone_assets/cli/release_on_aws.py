@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from abalone_assets import CODE_LOCATION
 from abalone_assets.errors import AbaloneError, SettingsError
 from abalone_assets.settings.public_uri import public_uri
 
@@ -197,10 +198,10 @@ def _in_process(
 
 
 def _launch(deployed: Deployed, definitions: dg.Definitions, request: dg.RunRequest) -> str:
-    from abalone_assets.automation.runs import LOCATION, RELEASE_JOB
+    from abalone_assets.automation.runs import RELEASE_JOB
 
     selector = {
-        "repositoryLocationName": LOCATION,
+        "repositoryLocationName": CODE_LOCATION,
         "repositoryName": definitions.get_repository_def().name,
         "jobName": RELEASE_JOB,
         "assetSelection": [{"path": list(key.path)} for key in request.asset_selection or ()],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
 
+from abalone_assets import CODE_LOCATION
 from abalone_assets.lake.tables import TABLES
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 PREVIEW_ROWS: Final = 5
 LISTED_FILES: Final = 100
-LOCATION_NAME: Final = "abalone_assets"
-"""The code location, as both `workspace.yaml` name it."""
 
 
 def table_metadata(asset: str, *, upstream: Sequence[str] = ()) -> dict[str, Any]:
@@ -56,7 +55,7 @@ def table_metadata(asset: str, *, upstream: Sequence[str] = ()) -> dict[str, Any
 
 def made_by_job(job: str) -> dict[str, Any]:
     """What leads from an external asset to the job that makes it."""
-    return {"made_by": dg.MetadataValue.job(job, location_name=LOCATION_NAME)}
+    return {"made_by": dg.MetadataValue.job(job, location_name=CODE_LOCATION)}
 
 
 def add_partitions_metadata(

@@ -12,9 +12,10 @@ from typing import Final
 
 import psutil
 
+from abalone_assets import CODE_LOCATION
+
 LOOK_SECONDS: Final = 2.0
 RELOAD_SECONDS: Final = 60.0
-LOCATION: Final = "abalone_assets"
 _RELOAD: Final = """mutation($name: String!) {
     reloadRepositoryLocation(repositoryLocationName: $name) { __typename } }"""
 
@@ -61,7 +62,7 @@ class CodeServerWatch:
             try:
                 answer = session.post(
                     f"{self._url}/graphql",
-                    json={"query": _RELOAD, "variables": {"name": LOCATION}},
+                    json={"query": _RELOAD, "variables": {"name": CODE_LOCATION}},
                     timeout=RELOAD_SECONDS,
                 )
             except requests.RequestException:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from abalone_assets import CODE_LOCATION
 from abalone_assets.errors import AbaloneError
 from abalone_assets.lake.holder import process_lives
-from abalone_assets.local.code_server import LOCATION
 from abalone_assets.settings.environment import variable
 from abalone_assets.settings.platform import load_settings
 
@@ -161,7 +161,7 @@ def is_deployed(settings: Settings) -> bool:
         return True
     elsewhere = instance_elsewhere(settings)
     workspace = None if elsewhere is None else workspace_of(elsewhere)
-    return workspace is not None and LOCATION.encode() in workspace.read_bytes()
+    return workspace is not None and CODE_LOCATION.encode() in workspace.read_bytes()
 
 
 def child_environment(settings: Settings) -> dict[str, str]:

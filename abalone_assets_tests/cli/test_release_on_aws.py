@@ -22,8 +22,8 @@ from dagster._daemon.auto_run_reexecution.auto_run_reexecution import (
 )
 from rich.console import Console
 
-from abalone_assets import definitions
-from abalone_assets.automation.runs import LOCATION, RELEASE_JOB
+from abalone_assets import CODE_LOCATION, definitions
+from abalone_assets.automation.runs import RELEASE_JOB
 from abalone_assets.cli import release_on_aws
 from abalone_assets.cli.release_on_aws import (
     DeployedDagsterError,
@@ -120,7 +120,7 @@ def test_it_is_a_run_of_its_queue_with_config_selection_and_tags(
     assert run.asset_selection == {dg.AssetKey("trained_model"), dg.AssetKey("evaluation")}
     assert run.run_config["ops"]["trained_model"]["config"] == {"framework": "xgboost"}
     assert run.tags["abalone/digest"] == "d"
-    assert run.remote_job_origin.location_name == LOCATION
+    assert run.remote_job_origin.location_name == CODE_LOCATION
 
 
 @pytest.mark.usefixtures("image")
